@@ -1,0 +1,164 @@
+"""Hosts, groups and how each host is reached.
+
+An inventory file::
+
+    hosts:
+      host-a:
+        address: 192.168.7.31
+        user: ops
+        identity_file: ~/.ssh/id_ed25519
+        known_hosts: ~/.ssh/known_hosts
+        variables: {bridge_address: 192.168.7.31/20}
+    groups:
+      docker: [host-a]
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from runbook_lib.errors import InventoryError
+from runbook_lib.yaml_files import YamlFile, find_upwards, validate
+
+__all__ = ["Host", "Inventory"]
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+class Host(BaseModel):
+    """One host and how it is reached.
+
+    `host["name"]` gives an inventory variable of the host; a missing one is an `InventoryError`.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str = Field(pattern=_NAME)
+    connection: Literal["ssh", "local"] = "ssh"
+    address: str | None = Field(default=None, description="Name or IP address; the host's name without it.")
+    port: int = Field(default=22, ge=1, le=65535)
+    user: str | None = None
+    identity_file: str | None = None
+    known_hosts: str | None = Field(default=None, description="The user's own file without it.")
+    sudo_password: str | None = Field(default=None, description="A secret reference, never a value.")
+    proxy_command: str | None = Field(default=None, description="As OpenSSH's ProxyCommand, %h and %p known.")
+    network_namespace: str | None = Field(
+        default=None, description="File of the network namespace to connect from; used by the lab."
+    )
+    connect_timeout: float = Field(default=10.0, gt=0, description="Seconds.")
+    kind: Literal["machine", "container", "vm"] = "machine"
+    lab: str | None = Field(default=None, description="Name of the lab this host belongs to, if any.")
+    variables: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("sudo_password")
+    @classmethod
+    def _only_a_reference(cls, value: str | None) -> str | None:
+        if value is not None and not (value.startswith("${") and value.endswith("}")):
+            raise ValueError("must be a reference such as ${env:SUDO_PASSWORD}, never the password itself")
+        return value
+
+    def __getitem__(self, variable: str) -> Any:  # noqa: ANN401 - variables are the user's
+        """Return an inventory variable.
+
+        Raises:
+            InventoryError: The host has no such variable.
+        """
+        try:
+            return self.variables[variable]
+        except KeyError:
+            raise InventoryError(
+                f"has no variable {variable!r}",
+                where=self.name,
+                hint=f"add it under hosts: {self.name}: variables: in the inventory",
+            ) from None
+
+    @property
+    def target(self) -> str:
+        """The address to connect to."""
+        return self.address or self.name
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    hosts: dict[str, dict[str, Any]]
+    groups: dict[str, list[str]] = Field(default_factory=dict)
+
+
+class Inventory:
+    """The hosts of a file, selected by name, group or pattern."""
+
+    def __init__(self, hosts: dict[str, Host], groups: dict[str, list[str]], path: Path | None = None) -> None:
+        self.hosts = hosts
+        self.groups = groups
+        self.path = path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Inventory:
+        """Read an inventory file.
+
+        Args:
+            path: Absolute, or relative to the current directory or one of its parents.
+
+        Raises:
+            InventoryError: With file, line and what to do.
+        """
+        file = YamlFile(find_upwards(path), InventoryError)
+        top = validate(_File, file.data, InventoryError, str(file.path), file)
+        hosts = {}
+        for name, values in top.hosts.items():
+            line = file.line(("hosts", name))
+            hosts[name] = validate(
+                Host, {**values, "name": name}, InventoryError, f"{file.path}, line {line}, host {name!r}"
+            )
+        for group, members in top.groups.items():
+            for number, member in enumerate(members):
+                if member not in hosts:
+                    line = file.line(("groups", group, number))
+                    raise InventoryError(
+                        f"group {group!r} names the unknown host {member!r}",
+                        where=f"{file.path}, line {line}",
+                        hint=f"hosts are: {', '.join(hosts)}",
+                    )
+        return cls(hosts, top.groups, file.path)
+
+    def select(self, pattern: str) -> list[Host]:
+        """Return the hosts that `pattern` names, in the file's order.
+
+        Args:
+            pattern: `all`, or names, groups and shell patterns separated by commas or colons;
+                a part that begins with `!` takes hosts away.
+
+        Raises:
+            InventoryError: A part names nothing, or nothing is left.
+        """
+        chosen: set[str] = set()
+        for part in filter(None, (piece.strip() for piece in pattern.replace(":", ",").split(","))):
+            matched = self._match(part.removeprefix("!"))
+            chosen = chosen - matched if part.startswith("!") else chosen | matched
+        if not chosen:
+            raise InventoryError(
+                f"{pattern!r} selects no host",
+                where=str(self.path or "inventory"),
+                hint=self._known(),
+            )
+        return [host for name, host in self.hosts.items() if name in chosen]
+
+    def _match(self, part: str) -> set[str]:
+        if part == "all":
+            return set(self.hosts)
+        if part in self.groups:
+            return set(self.groups[part])
+        matched = set(fnmatch.filter(self.hosts, part))
+        if not matched:
+            raise InventoryError(
+                f"unknown host or group {part!r}", where=str(self.path or "inventory"), hint=self._known()
+            )
+        return matched
+
+    def _known(self) -> str:
+        return f"hosts are: {', '.join(self.hosts) or 'none'}; groups are: {', '.join(self.groups) or 'none'}"

@@ -1,0 +1,135 @@
+"""Read YAML files so that every complaint names the file and the line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from runbook_lib.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["YamlFile", "explain", "find_upwards", "validate"]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class YamlFile:
+    """A parsed YAML mapping that remembers the line of every key.
+
+    Args:
+        path: The file, as the user named it.
+        error: The class of `InputError` to raise; the caller's own, so that messages fit.
+
+    Raises:
+        InputError: The file is missing, unreadable, malformed, has a key twice or is no mapping.
+    """
+
+    def __init__(self, path: Path, error: type[InputError] = InputError) -> None:
+        self.path = path
+        self._error = error
+        self._lines: dict[tuple[str | int, ...], int] = {}
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError as missing:
+            raise error(
+                "no such file", where=str(path), hint=f"check the path; looked from {Path.cwd()}"
+            ) from missing
+        except (OSError, UnicodeDecodeError) as problem:
+            raise error(f"cannot be read: {problem}", where=str(path)) from problem
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            self._index(node, ())
+            loaded = yaml.safe_load(text)
+        except yaml.MarkedYAMLError as problem:
+            mark = problem.problem_mark or problem.context_mark
+            line = mark.line + 1 if mark else 1
+            shown = text.splitlines()[line - 1].strip() if 0 < line <= len(text.splitlines()) else ""
+            raise error(
+                f"malformed YAML: {problem.problem}: {shown!r}",
+                where=f"{path}, line {line}",
+                hint="mend that line; YAML wants spaces, not tabs, and a space after each colon",
+            ) from problem
+        except yaml.YAMLError as problem:
+            raise error(f"malformed YAML: {problem}", where=str(path)) from problem
+        if loaded is None:
+            loaded = {}
+        if not isinstance(loaded, dict):
+            raise error("must be a mapping of names to values", where=f"{path}, line 1")
+        self.data: dict[str, Any] = loaded
+
+    def line(self, location: Sequence[str | int]) -> int | None:
+        """Return the line (from 1) of the deepest known key on the way to `location`."""
+        for end in range(len(location), 0, -1):
+            found = self._lines.get(tuple(location[:end]))
+            if found:
+                return found
+        return None
+
+    def _index(self, node: yaml.Node | None, prefix: tuple[str | int, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    raise self._error(
+                        f"{key.value!r} is given twice", where=f"{self.path}, line {key.start_mark.line + 1}"
+                    )
+                seen.add(key.value)
+                self._lines[(*prefix, key.value)] = key.start_mark.line + 1
+                self._index(value, (*prefix, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for number, value in enumerate(node.value):
+                self._lines[(*prefix, number)] = value.start_mark.line + 1
+                self._index(value, (*prefix, number))
+
+
+def validate(
+    model: type[M], data: Mapping[str, Any], error: type[InputError], where: str, file: YamlFile | None = None
+) -> M:
+    """Return `data` as `model`.
+
+    Raises:
+        InputError: As `error`; each complaint names the place, and a near miss the likely name.
+    """
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as problem:
+        complaints = [explain(item, model) for item in problem.errors(include_url=False)]
+        lines = [file.line(item["loc"]) if file else None for item in problem.errors(include_url=False)]
+        places = [
+            f"line {line}: {text}" if line else text for line, text in zip(lines, complaints, strict=True)
+        ]
+        raise error("; ".join(places), where=where, hint=f"see {model.__name__} for the names allowed") from problem
+
+
+def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's error details, a TypedDict of theirs
+    """Say one pydantic complaint in a runbook user's words."""
+    import difflib  # noqa: PLC0415 - only on the way out
+
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(item["loc"][-1]), model.model_fields, n=1)
+        return f"unknown name {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
+    if item["type"] == "missing":
+        return f"{name!r} is missing"
+    given = "" if item["type"] == "value_error" else f", got {item['input']!r}"
+    return f"{name!r}: {item['msg'].removeprefix('Value error, ')}{given}"
+
+
+def find_upwards(path: str | Path) -> Path:
+    """Return `path` as it stands below the current directory or the nearest parent that has it.
+
+    A notebook runs from the project's top under papermill and from `notebooks/` in JupyterLab;
+    the same relative path must work in both. A path that is nowhere is returned as given.
+    """
+    given = Path(path).expanduser()
+    if given.is_absolute():
+        return given
+    for base in (Path.cwd(), *Path.cwd().parents):
+        if (base / given).exists():
+            return base / given
+    return given
