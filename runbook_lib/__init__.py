@@ -1,3 +1,20 @@
 """Executable runbooks: notebooks that carry out procedures on real hosts and leave evidence."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runbook_lib.runbook import Runbook
+
+__all__ = ["Runbook", "__version__"]
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute
+    """Load `Runbook` when it is asked for: the command line's `--help` needs none of it."""
+    if name == "Runbook":
+        return importlib.import_module("runbook_lib.runbook").Runbook
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -92,7 +92,9 @@ class _File(BaseModel):
 class Inventory:
     """The hosts of a file, selected by name, group or pattern."""
 
-    def __init__(self, hosts: dict[str, Host], groups: dict[str, list[str]], path: Path | None = None) -> None:
+    def __init__(
+        self, hosts: dict[str, Host], groups: dict[str, list[str]], path: Path | None = None
+    ) -> None:
         self.hosts = hosts
         self.groups = groups
         self.path = path

@@ -103,7 +103,9 @@ def validate(
         places = [
             f"line {line}: {text}" if line else text for line, text in zip(lines, complaints, strict=True)
         ]
-        raise error("; ".join(places), where=where, hint=f"see {model.__name__} for the names allowed") from problem
+        raise error(
+            "; ".join(places), where=where, hint=f"see {model.__name__} for the names allowed"
+        ) from problem
 
 
 def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's error details, a TypedDict of theirs

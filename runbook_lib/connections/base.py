@@ -1,0 +1,57 @@
+"""What every way to a host can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import threading
+
+    from runbook_lib.inventory import Host
+    from runbook_lib.model import Command, DockerQuery, Output
+
+__all__ = ["INTERRUPT_GRACE", "Connection"]
+
+INTERRUPT_GRACE = 5.0
+"""Seconds a command that is under way may take to end by itself once the run was interrupted."""
+
+
+class Connection(Protocol):
+    """One host, reached; used by one thread at a time."""
+
+    @property
+    def host(self) -> Host:
+        """The inventory's host."""
+
+    def open(self) -> None:
+        """Connect, if not connected.
+
+        Raises:
+            UnreachableError: With the reason and what to do.
+        """
+
+    def render(self, command: Command) -> str:
+        """Return the exact text that `run` sends."""
+
+    def run(self, command: Command, cancel: threading.Event) -> Output:
+        """Send a command and wait for its end.
+
+        Args:
+            command: What to send.
+            cancel: Once set, wait `INTERRUPT_GRACE` seconds more and then give up.
+
+        Raises:
+            UnreachableError: The command could not be sent. After it was sent a broken connection is
+                told in `Output.problem`, with no exit code.
+        """
+
+    def ask(self, query: DockerQuery) -> Output:
+        """Ask the host's Docker engine; the answer is JSON in `stdout`, exit code 1 means: no such thing.
+
+        Raises:
+            FactUnavailable: There is no engine to ask.
+            UnreachableError: The host is gone.
+        """
+
+    def close(self) -> None:
+        """End the connection; the next `open` makes a new one."""

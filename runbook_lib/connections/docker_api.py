@@ -1,0 +1,108 @@
+"""The docker SDK over a byte stream to a host's engine: `docker system dial-stdio`, never a TCP port."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import docker
+import docker.errors
+import requests.exceptions
+import urllib3.connection
+import urllib3.connectionpool
+from docker.transport.basehttpadapter import BaseHTTPAdapter
+
+from runbook_lib.errors import FactUnavailable
+from runbook_lib.model import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runbook_lib.model import DockerQuery
+
+__all__ = ["DIAL", "DockerApi"]
+
+DIAL = ("docker", "system", "dial-stdio")
+"""The engine's own bridge from standard input and output to its socket."""
+
+_BASE = "http://localhost:2375"  # a name for requests' adapter table; nothing listens or connects there
+_FIRST_ASK = "1.44"  # the oldest version that engines 29 and later speak; asking `version` needs none
+
+
+class _Stream(urllib3.connection.HTTPConnection):
+    def __init__(self, dial: Callable[[], Any], timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._dial = dial
+
+    def connect(self) -> None:
+        self.sock = self._dial()
+
+
+class _Pool(urllib3.connectionpool.HTTPConnectionPool):
+    def __init__(self, dial: Callable[[], Any], timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout, maxsize=1)
+        self._dial = dial
+        self._seconds = timeout
+
+    def _new_conn(self) -> _Stream:
+        return _Stream(self._dial, self._seconds)
+
+    def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401, ARG002 - urllib3's signature
+        # A used channel cannot be probed with select as urllib3 would; each question gets its own.
+        return self._new_conn()
+
+
+class _Adapter(BaseHTTPAdapter):  # type: ignore[misc] # the SDK ships no types for it
+    def __init__(self, dial: Callable[[], Any], timeout: float) -> None:
+        super().__init__()
+        self._pool = _Pool(dial, timeout)
+
+    def get_connection(self, url: str, proxies: object = None) -> _Pool:  # noqa: ARG002 - requests' signature
+        return self._pool
+
+
+class DockerApi:
+    """Questions to one engine.
+
+    Args:
+        dial: Opens a stream (socket-like) to the engine; called for every question.
+    """
+
+    def __init__(self, dial: Callable[[], Any]) -> None:
+        self._dial = dial
+        self._version: str | None = None
+
+    def ask(self, query: DockerQuery) -> Output:
+        """Return the answer as JSON in `stdout`; exit code 1 and the engine's words where it knows no such thing.
+
+        Raises:
+            FactUnavailable: No engine answers.
+        """
+        try:
+            client = self._client(query.timeout)
+            answer = getattr(client, query.method)(*query.arguments)
+        except docker.errors.NotFound as missing:
+            return Output(exit_code=1, stdout="null", stderr=str(missing.explanation))
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as problem:
+            self._version = None
+            raise FactUnavailable(
+                f"the Docker engine does not answer: {_reason(problem)}",
+                hint="is Docker installed and running there? see `systemctl status docker`",
+            ) from problem
+        return Output(exit_code=0, stdout=json.dumps(answer))
+
+    def _client(self, timeout: float) -> Any:  # noqa: ANN401 - docker.APIClient, whose stubs lack the methods by name
+        if self._version is None:
+            self._version = self._make(_FIRST_ASK, timeout).version(api_version=False)["ApiVersion"]
+        return self._make(self._version, timeout)
+
+    def _make(self, version: str, timeout: float) -> Any:  # noqa: ANN401 - see above
+        client = docker.APIClient(base_url=_BASE, version=version, timeout=int(timeout))
+        client.mount(_BASE, _Adapter(self._dial, timeout))
+        return client
+
+
+def _reason(problem: BaseException) -> str:
+    while problem.__cause__ or problem.__context__:
+        problem = problem.__cause__ or problem.__context__ or problem
+    return str(problem) or type(problem).__name__

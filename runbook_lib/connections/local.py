@@ -1,0 +1,116 @@
+"""This machine itself as a host."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from runbook_lib.connections.base import INTERRUPT_GRACE
+from runbook_lib.connections.docker_api import DockerApi
+from runbook_lib.errors import UnreachableError
+from runbook_lib.model import Command, Output
+
+if TYPE_CHECKING:
+    import threading
+
+    from runbook_lib.inventory import Host
+    from runbook_lib.model import DockerQuery
+    from runbook_lib.secrets import Secrets
+
+__all__ = ["LocalConnection"]
+
+_POLL = 0.05  # seconds
+_SOCKET = "/var/run/docker.sock"
+
+
+class LocalConnection:
+    """Commands as child processes, each in a process group of its own."""
+
+    def __init__(self, host: Host, secrets: Secrets) -> None:
+        self._host = host
+        self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
+        self._docker = DockerApi(_dial_docker)
+
+    @property
+    def host(self) -> Host:
+        """The inventory's host."""
+        return self._host
+
+    def open(self) -> None:
+        """Do nothing: this machine is here."""
+
+    def render(self, command: Command) -> str:
+        """Return the exact text that `run` sends."""
+        if not command.sudo or os.geteuid() == 0:
+            return command.text
+        options = ("-S", "-p", "") if self._password else ("-n",)
+        return shlex.join(("sudo", *options, "--", *command.argv))
+
+    def run(self, command: Command, cancel: threading.Event) -> Output:
+        """Run a command and wait for its end; see `Connection.run`."""
+        started = time.time()
+        stdin = command.stdin or ""
+        if command.sudo and self._password and os.geteuid() != 0:
+            stdin = f"{self._password}\n{stdin}"
+        try:
+            process = subprocess.Popen(
+                shlex.split(self.render(command)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError as missing:
+            return Output(exit_code=127, stderr=str(missing), started=started, ended=time.time())
+        except OSError as problem:
+            raise UnreachableError(f"cannot start a process: {problem}", where=self._host.name) from problem
+        out, err, problem_text = _collect(process, stdin.encode(), command.timeout, cancel)
+        return Output(
+            exit_code=None if problem_text else process.returncode,
+            stdout=out.decode(errors="replace"),
+            stderr=err.decode(errors="replace"),
+            started=started,
+            ended=time.time(),
+            problem=problem_text,
+        )
+
+    def ask(self, query: DockerQuery) -> Output:
+        """Ask this machine's Docker engine; see `Connection.ask`."""
+        return self._docker.ask(query)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to end."""
+
+
+def _collect(
+    process: subprocess.Popen[bytes], stdin: bytes, timeout: float, cancel: threading.Event
+) -> tuple[bytes, bytes, str]:
+    deadline, grace = time.monotonic() + timeout, None
+    given: bytes | None = stdin
+    while True:
+        try:
+            out, err = process.communicate(given, timeout=_POLL)
+        except subprocess.TimeoutExpired as waiting:
+            given = None
+            now = time.monotonic()
+            if cancel.is_set() and grace is None:
+                grace = now + INTERRUPT_GRACE
+            late = now > deadline
+            if late or (grace is not None and now > grace):
+                os.killpg(process.pid, 9)
+                process.communicate()
+                reason = f"no end after {timeout:g} s" if late else "interrupted before its end was told"
+                return waiting.stdout or b"", waiting.stderr or b"", reason
+        else:
+            return out, err, ""
+
+
+def _dial_docker() -> socket.socket:
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    stream.settimeout(60.0)
+    stream.connect(_SOCKET)
+    return stream

@@ -1,0 +1,232 @@
+"""Reach a host over SSH, with Fabric. Unknown and changed host keys are refused."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import shlex
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fabric
+import paramiko
+
+from runbook_lib.connections.base import INTERRUPT_GRACE
+from runbook_lib.connections.docker_api import DIAL, DockerApi
+from runbook_lib.connections.namespace import open_socket
+from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
+from runbook_lib.model import Command, Output
+
+if TYPE_CHECKING:
+    import threading
+
+    from runbook_lib.inventory import Host
+    from runbook_lib.model import DockerQuery
+    from runbook_lib.secrets import Secrets
+
+__all__ = ["SshConnection"]
+
+_log = logging.getLogger(__name__)
+_POLL = 0.1  # seconds between looks at the clock and at `cancel` while a command is silent
+_KEEPALIVE = 15  # seconds
+
+
+@functools.cache
+def _config() -> Any:  # noqa: ANN401 - fabric is untyped
+    return fabric.Config()
+
+
+class SshConnection:
+    """One SSH connection, kept open for the whole run."""
+
+    def __init__(self, host: Host, secrets: Secrets) -> None:
+        self._host = host
+        self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
+        self._fabric: Any = None
+        self._docker = DockerApi(self._dial_docker)
+
+    @property
+    def host(self) -> Host:
+        """The inventory's host."""
+        return self._host
+
+    def open(self) -> None:
+        """Connect, if not connected; see `Connection.open`."""
+        if self._fabric is not None and self._fabric.is_connected:
+            return
+        self.close()
+        self._fabric = self._make()
+        place = f"{self._host.name} ({self._host.target}:{self._host.port})"
+        try:
+            self._fabric.open()
+        except paramiko.BadHostKeyException as changed:
+            raise HostKeyError(
+                "the host's key is not the known one: this may be another machine",
+                where=place,
+                hint=f"find out why it changed; if it is right, replace its line in {self._known_hosts()}",
+            ) from changed
+        except paramiko.AuthenticationException as refused:
+            raise AuthenticationError(
+                f"the host refuses our key for user {self._fabric.user!r}",
+                where=place,
+                hint=f"check user and identity_file in the inventory ({self._host.identity_file or 'none given'})",
+            ) from refused
+        except paramiko.SSHException as problem:
+            if "not found in known_hosts" in str(problem):
+                raise HostKeyError(
+                    "the host's key is unknown",
+                    where=place,
+                    hint=f"compare its fingerprint with the owner's, then add it to {self._known_hosts()}",
+                ) from problem
+            raise UnreachableError(
+                f"no SSH: {problem}", where=place, hint="is sshd running there?"
+            ) from problem
+        except (OSError, EOFError) as problem:
+            reason = str(problem) or type(problem).__name__
+            raise UnreachableError(
+                f"cannot connect: {reason}",
+                where=place,
+                hint="check the address, the cable and that sshd runs",
+            ) from problem
+        self._fabric.transport.set_keepalive(_KEEPALIVE)
+
+    def render(self, command: Command) -> str:
+        """Return the exact text that `run` sends."""
+        if not command.sudo or self._host.user == "root":
+            return command.text
+        options = ("-S", "-p", "") if self._password else ("-n",)
+        return shlex.join(("sudo", *options, "--", *command.argv))
+
+    def run(self, command: Command, cancel: threading.Event) -> Output:
+        """Send a command and wait for its end; see `Connection.run`."""
+        self.open()
+        started = time.time()
+        try:
+            channel = self._fabric.create_session()
+            channel.exec_command(self.render(command))
+        except (paramiko.SSHException, EOFError, OSError) as problem:
+            self.close()
+            raise UnreachableError(f"the connection is gone: {problem}", where=self._host.name) from problem
+        stdin = command.stdin or ""
+        if command.sudo and self._password and self._host.user != "root":
+            stdin = f"{self._password}\n{stdin}"
+        try:
+            if stdin:
+                channel.sendall(stdin.encode())
+            channel.shutdown_write()
+        except OSError:
+            _log.debug("%s: the command ended before it read its input", self._host.name)
+        out, err, problem = _collect(channel, command.timeout, cancel)
+        # A cut connection closes the channel without an exit status, which paramiko tells as -1.
+        code = channel.recv_exit_status() if not problem else -1
+        channel.close()
+        lost = code == -1 and not problem
+        if lost:
+            problem = "the connection was cut before the command's end was told"
+        return Output(
+            exit_code=None if code == -1 else code,
+            stdout=out.decode(errors="replace"),
+            stderr=err.decode(errors="replace"),
+            started=started,
+            ended=time.time(),
+            problem=problem,
+            lost=lost,
+        )
+
+    def ask(self, query: DockerQuery) -> Output:
+        """Ask the host's Docker engine; see `Connection.ask`."""
+        self.open()
+        return self._docker.ask(query)
+
+    def close(self) -> None:
+        """End the connection; the next `open` makes a new one."""
+        if self._fabric is not None:
+            self._fabric.close()
+            self._fabric = None
+
+    def _make(self) -> Any:  # noqa: ANN401 - fabric is untyped
+        host = self._host
+        keys: dict[str, Any] = {}
+        if host.identity_file:
+            path = Path(host.identity_file).expanduser()
+            if not path.exists():
+                raise AuthenticationError(
+                    f"identity_file {path} does not exist",
+                    where=host.name,
+                    hint="name our private key's file",
+                )
+            keys = {"key_filename": str(path), "allow_agent": False, "look_for_keys": False}
+        if host.network_namespace:
+            keys["sock"] = self._socket_in_namespace(host.network_namespace)
+        connection = fabric.Connection(
+            host.target,
+            user=host.user,
+            port=host.port,
+            config=_config(),
+            gateway=host.proxy_command,
+            connect_timeout=max(1, round(host.connect_timeout)),
+            connect_kwargs=keys,
+        )
+        # Fabric's default accepts any unknown host.
+        connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        try:
+            connection.client.load_host_keys(str(self._known_hosts()))
+        except OSError as problem:
+            raise HostKeyError(
+                f"known_hosts cannot be read: {problem}",
+                where=host.name,
+                hint="name the file in the inventory",
+            ) from problem
+        return connection
+
+    def _socket_in_namespace(self, namespace: str) -> socket.socket:
+        host = self._host
+        try:
+            return open_socket(namespace, host.target, host.port, host.connect_timeout)
+        except OSError as problem:
+            raise UnreachableError(
+                f"cannot connect: {problem}",
+                where=f"{host.name} ({host.target}:{host.port})",
+                hint="is the lab up? see `runbook lab status`",
+            ) from problem
+
+    def _known_hosts(self) -> Path:
+        return Path(self._host.known_hosts or "~/.ssh/known_hosts").expanduser()
+
+    def _dial_docker(self) -> Any:  # noqa: ANN401 - a paramiko channel stands in for a socket
+        channel = self._fabric.create_session()
+        channel.settimeout(60.0)
+        channel.exec_command(self.render(Command(DIAL, sudo=True)))
+        if self._password and self._host.user != "root":
+            channel.sendall(f"{self._password}\n".encode())
+        return channel
+
+
+def _collect(channel: Any, timeout: float, cancel: threading.Event) -> tuple[bytes, bytes, str]:  # noqa: ANN401
+    """Read both streams until the command's end; return them and why there was none, if so."""
+    out, err = bytearray(), bytearray()
+    deadline, grace = time.monotonic() + timeout, None
+    channel.settimeout(_POLL)
+    open_stdout = True
+    while True:
+        try:
+            piece = channel.recv(65536) if open_stdout else b""
+            open_stdout = open_stdout and bool(piece)
+            out += piece
+        except TimeoutError:
+            pass
+        while channel.recv_stderr_ready():
+            err += channel.recv_stderr(65536)
+        if not open_stdout and channel.status_event.wait(_POLL):
+            while piece := channel.recv_stderr(65536) if channel.recv_stderr_ready() else b"":
+                err += piece
+            return bytes(out), bytes(err), ""
+        now = time.monotonic()
+        if cancel.is_set() and grace is None:
+            grace = now + INTERRUPT_GRACE
+        if grace is not None and now > grace:
+            return bytes(out), bytes(err), "interrupted before its end was told"
+        if now > deadline:
+            return bytes(out), bytes(err), f"no end after {timeout:g} s"

@@ -1,0 +1,117 @@
+"""What a notebook shows: a card a step, and the same record as data beside it.
+
+Outside of Jupyter nothing is shown; one line a host goes to the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from IPython.core.getipython import get_ipython
+from IPython.display import display
+
+from runbook_lib.model import SCHEMA_VERSION, CommandRecord, HostRecord, Mode, RunRecord, Status, StepRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["RUN_MIME", "STEP_MIME", "host_ended", "offer_magic", "run_ended", "run_opened", "step_ended"]
+
+RUN_MIME = "application/vnd.runbook.run.v1+json"
+"""MIME type of what is told of a run at its start and its end."""
+STEP_MIME = "application/vnd.runbook.step.v1+json"
+"""MIME type of a step's whole record."""
+
+_log = logging.getLogger(__name__)
+_templates = jinja2.Environment(
+    loader=jinja2.PackageLoader("runbook_lib.display"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+SYMBOLS = {
+    Status.OK: "✓",
+    Status.CHANGED: "✎",
+    Status.PLANNED: "…",
+    Status.SKIPPED: "–",
+    Status.FAILED: "✗",
+    Status.UNREACHABLE: "⌀",
+    Status.INTERRUPTED: "■",
+    Status.UNKNOWN: "?",
+}
+"""A sign for each status, so that colour is never the only difference."""
+
+
+def run_opened(record: RunRecord, path: Path) -> None:
+    """Show what run this is: runbook, mode, hosts, who, where the evidence goes."""
+    _show(
+        "run_opened.html.j2",
+        f"{record.runbook} {record.mode}: {', '.join(record.hosts)}; evidence in {path}",
+        RUN_MIME,
+        {"event": "opened", **record.model_dump(mode="json", exclude={"steps"})},
+        run=record,
+        path=path,
+    )
+
+
+def step_ended(step: StepRecord, mode: Mode) -> None:
+    """Show a step's card."""
+    lines = [
+        f"{SYMBOLS[host.status]} {host.host}: {host.status} {host.message}".rstrip() for host in step.hosts
+    ]
+    _show(
+        "step.html.j2",
+        "\n".join([f"{step.number}. {step.title}: {step.status}", *lines]),
+        STEP_MIME,
+        {"schema_version": SCHEMA_VERSION, **step.model_dump(mode="json")},
+        step=step,
+        mode=mode,
+        sent=_sent,
+        looked=_looked,
+    )
+
+
+def host_ended(number: int, record: HostRecord) -> None:
+    """Tell the log that a host is through with a step."""
+    _log.info("step %d %s %s %s", number, record.host, record.status, record.message)
+
+
+def run_ended(record: RunRecord) -> None:
+    """Show the run's outcome."""
+    _show(
+        "run_ended.html.j2",
+        f"{record.runbook}: {record.status}",
+        RUN_MIME,
+        {"event": "ended", "run": record.run, **record.model_dump(mode="json", include={"status", "ended"})},
+        run=record,
+    )
+
+
+def offer_magic(shell: Callable[[str, str], StepRecord]) -> None:
+    """Register `%%on HOSTS`: the cell's text runs as shell on these hosts, recorded."""
+    ipython = get_ipython()
+    if ipython is None:
+        return
+
+    def on(line: str, cell: str) -> None:
+        shell(line.strip(), cell)
+
+    ipython.register_magic_function(on, magic_kind="cell", magic_name="on")
+
+
+def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context: Any) -> None:  # noqa: ANN401
+    if get_ipython() is None:
+        _log.info("%s", plain)
+        return
+    html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
+    display({"text/plain": plain, "text/html": html, mime: data}, raw=True)
+
+
+def _sent(host: HostRecord) -> list[CommandRecord]:
+    """Return the commands that changed the host, or would."""
+    return [command for command in host.commands if command.kind != "fact"]
+
+
+def _looked(host: HostRecord) -> list[CommandRecord]:
+    """Return the commands that only looked."""
+    return [command for command in host.commands if command.kind == "fact"]

@@ -1,0 +1,1 @@
+"""What can be observed on a host: read-only commands and pure parsers, one noun a file."""

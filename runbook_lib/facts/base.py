@@ -1,0 +1,91 @@
+"""What a fact is: a read-only question and a pure parser of its answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from runbook_lib.errors import FactError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runbook_lib.model import Command, DockerQuery, Output
+
+__all__ = ["Fact", "Facts", "as_plain", "load_json"]
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Fact(ABC, Generic[T]):
+    """Something observed on a host. Subclasses are frozen dataclasses; their fields are the arguments."""
+
+    @abstractmethod
+    def request(self) -> Command | DockerQuery:
+        """Return the read-only command or query."""
+
+    @abstractmethod
+    def parse(self, output: Output) -> T:
+        """Return the value. Pure.
+
+        Raises:
+            FactError: The output is not what the command prints.
+        """
+
+    def absent(self) -> T:
+        """Return what stands for the value where the subsystem is not there yet (mode `plan` only).
+
+        Raises:
+            FactError: There is no such value.
+        """
+        raise FactError(f"{self.label} has no value without its subsystem")
+
+    @property
+    def label(self) -> str:
+        """Name and arguments, as shown and recorded: `Container(redis-server)`."""
+        arguments = [getattr(self, item.name) for item in dataclasses.fields(self)]
+        return type(self).__name__ + (f"({', '.join(map(str, arguments))})" if arguments else "")
+
+
+class Facts:
+    """Values by fact: `facts[Kernel()]` has the type that `Kernel.parse` returns."""
+
+    def __init__(self, values: Mapping[Fact[Any], Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, fact: Fact[T]) -> T:
+        """Return the fact's value."""
+        return cast("T", self._values[fact])
+
+    def __iter__(self) -> Iterator[Fact[Any]]:
+        return iter(self._values)
+
+    def plain(self) -> dict[str, Any]:
+        """Return label -> value as JSON-ready data, for records."""
+        return {fact.label: as_plain(value) for fact, value in self._values.items()}
+
+
+def as_plain(value: Any) -> Any:  # noqa: ANN401 - any fact's value
+    """Return `value` with dataclasses as mappings and tuples as lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: as_plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): as_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [as_plain(item) for item in value]
+    return value
+
+
+def load_json(output: Output, source: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the JSON in `output`.
+
+    Raises:
+        FactError: It is none.
+    """
+    try:
+        return json.loads(output.stdout)
+    except json.JSONDecodeError as problem:
+        raise FactError(f"{source} printed no JSON: {output.stdout[:80]!r}") from problem

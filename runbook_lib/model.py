@@ -1,0 +1,305 @@
+"""The words of a run as data: commands, outputs, checks and the records a step leaves.
+
+Everything here is immutable and can be written as JSON. A record's status starts as `unknown`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Change",
+    "Check",
+    "Command",
+    "CommandRecord",
+    "DockerQuery",
+    "HostRecord",
+    "Mode",
+    "NetworkGuard",
+    "Output",
+    "Plan",
+    "RunRecord",
+    "Status",
+    "StepRecord",
+    "StreamRecord",
+    "worst",
+]
+
+SCHEMA_VERSION = 1
+"""Version of the records and of the four tables made from them."""
+
+
+class Mode(StrEnum):
+    """What a run may do."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+    VALIDATE = "validate"
+
+
+class Status(StrEnum):
+    """The outcome of a step on a host, and of a run."""
+
+    OK = "ok"
+    CHANGED = "changed"
+    PLANNED = "planned"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+
+    @property
+    def good(self) -> bool:
+        """Whether this outcome is a success; `skipped` and `unknown` are none."""
+        return self in {Status.OK, Status.CHANGED, Status.PLANNED}
+
+
+_FROM_BEST = [
+    Status.OK,
+    Status.SKIPPED,
+    Status.PLANNED,
+    Status.CHANGED,
+    Status.FAILED,
+    Status.UNREACHABLE,
+    Status.INTERRUPTED,
+    Status.UNKNOWN,
+]
+
+
+def worst(statuses: list[Status]) -> Status:
+    """Return the status that decides for many; of nothing it is `unknown`. A skip decides only where all are."""
+    done = [status for status in statuses if status is not Status.SKIPPED]
+    return max(done or statuses, key=_FROM_BEST.index, default=Status.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command to send to a host, as separate arguments: quoting happens in `text` alone.
+
+    Args:
+        argv: Program and arguments.
+        stdin: Text for standard input; the way to hand over file contents.
+        sudo: Run as root.
+        accept: Exit codes that are no failure.
+        timeout: Seconds.
+        purpose: What a trainee should know about it.
+        cuts_connection: The connection may break while it runs; its exit code is then unknown.
+    """
+
+    argv: tuple[str, ...]
+    stdin: str | None = None
+    sudo: bool = False
+    accept: tuple[int, ...] = (0,)
+    timeout: float = 600.0
+    purpose: str = ""
+    cuts_connection: bool = False
+
+    @property
+    def text(self) -> str:
+        """The command as it can be pasted into a shell, without `sudo`."""
+        return shlex.join(self.argv)
+
+
+@dataclass(frozen=True)
+class DockerQuery:
+    """A read-only question to a host's Docker engine, asked through the docker SDK.
+
+    Args:
+        method: The SDK's low-level method.
+        arguments: Its positional arguments.
+    """
+
+    method: Literal[
+        "info", "version", "inspect_container", "inspect_image", "inspect_network", "containers", "networks"
+    ]
+    arguments: tuple[str, ...] = ()
+    timeout: float = 60.0
+
+    @property
+    def text(self) -> str:
+        """The query as it is shown and recorded."""
+        return shlex.join(("docker-api", self.method, *self.arguments))
+
+
+@dataclass(frozen=True)
+class Output:
+    """What came back.
+
+    Args:
+        exit_code: None when it was never told: the connection broke, time ran out, the user stopped.
+        problem: Why there is no exit code, in words.
+        lost: The connection broke while the command ran.
+        started: Seconds since the epoch on this machine; with `ended` it brackets the host's clock.
+    """
+
+    exit_code: int | None
+    stdout: str = ""
+    stderr: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+    problem: str = ""
+    lost: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something expected against what was observed."""
+
+    name: str
+    expected: str
+    observed: str
+    holds: bool
+
+    @classmethod
+    def equal(cls, name: str, expected: object, observed: object) -> Check:
+        """Make a check that holds when both sides are equal."""
+        return cls(name, str(expected), str(observed), expected == observed)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a plan changes on a host, before and after, for the reader.
+
+    Args:
+        what: A file's path or another thing's name.
+    """
+
+    what: str
+    before: str | None
+    after: str | None
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StreamRecord(_Record):
+    """Head and tail of one output stream; the whole is the head, or lies in `output/` by its hash.
+
+    Args:
+        size: Bytes of the whole, as UTF-8.
+        sha256: Hash of the whole.
+        complete: Whether `head` is the whole.
+    """
+
+    head: str = ""
+    tail: str = ""
+    size: int = 0
+    sha256: str = ""
+    complete: bool = True
+
+
+class CommandRecord(_Record):
+    """One command as sent and what came back; `exit_code` None means: never known."""
+
+    number: int
+    kind: Literal["fact", "change", "guard", "rollback", "shell"]
+    text: str
+    stdin: str | None = None
+    purpose: str = ""
+    attempt: int = 1
+    started: AwareDatetime
+    ended: AwareDatetime | None = None
+    exit_code: int | None = None
+    accepted: bool = False
+    problem: str = ""
+    stdout: StreamRecord = StreamRecord()
+    stderr: StreamRecord = StreamRecord()
+
+
+class HostRecord(_Record):
+    """One step on one host."""
+
+    host: str
+    address: str
+    kind: str
+    operation: str = ""
+    status: Status = Status.UNKNOWN
+    message: str = ""
+    attempt: int = 1
+    started: AwareDatetime | None = None
+    ended: AwareDatetime | None = None
+    changes: list[Change] = Field(default_factory=list)
+    checks: list[Check] = Field(default_factory=list)
+    facts: dict[str, Any] = Field(default_factory=dict)
+    commands: list[CommandRecord] = Field(default_factory=list)
+
+
+class StepRecord(_Record):
+    """One step on all its hosts."""
+
+    number: int
+    title: str
+    kind: Literal["operation", "facts", "shell"] = "operation"
+    started: AwareDatetime
+    ended: AwareDatetime | None = None
+    hosts: list[HostRecord] = Field(default_factory=list)
+
+    @property
+    def status(self) -> Status:
+        """The status that decides for all hosts."""
+        return worst([host.status for host in self.hosts])
+
+
+class RunRecord(_Record):
+    """One run, as its journal or its notebook tells it.
+
+    Args:
+        status: From the journal's own end-of-run line; without it, `unknown`.
+        incomplete: What is missing or wrong with the evidence, in words; empty when it is whole.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    run: str
+    runbook: str
+    title: str = ""
+    mode: Mode
+    status: Status = Status.UNKNOWN
+    started: AwareDatetime
+    ended: AwareDatetime | None = None
+    operator: str = ""
+    machine: str = ""
+    pid: int = 0
+    source: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    inventory: str = ""
+    hosts: list[str] = Field(default_factory=list)
+    lab: str | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    on_failure: str = "stop"
+    steps: list[StepRecord] = Field(default_factory=list)
+    incomplete: str = ""
+
+
+@dataclass(frozen=True)
+class NetworkGuard:
+    """A change that may cut the network, put back by the host itself unless it is confirmed.
+
+    Args:
+        arm: Commands before the change: keep the old state, start the timer on the host.
+        confirm: Commands over a new connection, once the checks hold.
+        revert: Commands that put the old state back at once, where the host can still be reached.
+        timeout: Seconds after which the host reverts by itself.
+    """
+
+    arm: tuple[Command, ...]
+    confirm: tuple[Command, ...]
+    revert: tuple[Command, ...]
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Commands that bring a host from its facts to the desired state; none: it is there already."""
+
+    commands: tuple[Command, ...] = ()
+    changes: tuple[Change, ...] = ()
+    rollback: tuple[Command, ...] = ()
+    guard: NetworkGuard | None = field(default=None)

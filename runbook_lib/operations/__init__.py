@@ -1,0 +1,1 @@
+"""Desired states: plans from facts and checks on facts, one noun a file."""

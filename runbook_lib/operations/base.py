@@ -1,0 +1,64 @@
+"""What an operation is: a desired state that plans commands from facts and verifies facts."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.model import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.model import Check
+
+__all__ = ["Operation", "Probe"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation(ABC):
+    """A desired state. Subclasses are frozen dataclasses; their fields are the arguments."""
+
+    @abstractmethod
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return the facts that `plan` and `verify` read."""
+
+    @abstractmethod
+    def plan(self, facts: Facts) -> Plan:
+        """Return the commands from these facts to the desired state. Pure.
+
+        Raises:
+            PlanRefused: Going on would do harm.
+        """
+
+    @abstractmethod
+    def verify(self, facts: Facts) -> list[Check]:
+        """Return the checks that hold exactly when the desired state is there. Pure; never empty."""
+
+    @property
+    def verifiable(self) -> bool:
+        """Whether `verify` alone tells if the state is there, without the commands having run."""
+        return True
+
+    @property
+    def settle(self) -> float:
+        """Seconds that the checks may take to hold after a change: a service starts, an address appears."""
+        return 0.0
+
+    def describe(self) -> str:
+        """Return the operation with its arguments, as recorded."""
+        arguments = ", ".join(
+            f"{item.name}={getattr(self, item.name)!r}" for item in dataclasses.fields(self) if item.repr
+        )
+        return f"{type(self).__module__.rsplit('.', 1)[-1]}.{type(self).__name__}({arguments})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe(Operation):
+    """An operation that only looks: it plans nothing, in no mode."""
+
+    def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - a probe plans nothing whatever the facts
+        """Return an empty plan."""
+        return Plan()

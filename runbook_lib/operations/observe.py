@@ -1,0 +1,39 @@
+"""Look at a host and change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.model import Check
+from runbook_lib.operations.base import Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_lib.facts.base import Fact, Facts
+
+__all__ = ["Observe"]
+
+
+@dataclass(frozen=True)
+class Observe(Probe):
+    """Every fact can be gathered and understood.
+
+    Args:
+        wanted: What to gather.
+    """
+
+    wanted: tuple[Fact[Any], ...]
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return the facts wanted."""
+        return self.wanted
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Return one check: a fact that could not be gathered has failed the step before this."""
+        return [Check.equal("facts gathered", len(self.wanted), len(list(facts)))]
+
+    def describe(self) -> str:
+        """Return the facts' labels."""
+        return f"observe({', '.join(fact.label for fact in self.wanted)})"

@@ -1,0 +1,44 @@
+"""Free shell: the cell magic `%%on`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.model import Check, Command, Plan
+from runbook_lib.operations.base import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_lib.facts.base import Fact, Facts
+
+__all__ = ["Script"]
+
+
+@dataclass(frozen=True)
+class Script(Operation):
+    """A script has run and its last command ended with 0. It is not known to be repeatable.
+
+    Args:
+        script: For the host's `sh`.
+    """
+
+    script: str
+
+    @property
+    def verifiable(self) -> bool:
+        """Return False: only running the script tells anything."""
+        return False
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return none: nothing is known of a free script."""
+        return ()
+
+    def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - always the script
+        """Return the script as one command."""
+        return Plan(commands=(Command(("sh", "-e", "-c", self.script), purpose="free shell"),))
+
+    def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - see below
+        """Return one check: another exit code has failed the step before this."""
+        return [Check.equal("exit code", 0, 0)]

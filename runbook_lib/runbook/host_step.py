@@ -1,0 +1,277 @@
+"""One step on one host: facts, plan, commands, facts again, checks, record."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import (
+    CommandFailed,
+    EvidenceError,
+    FactUnavailable,
+    Interrupted,
+    OperationError,
+    RunbookError,
+    UnreachableError,
+)
+from runbook_lib.facts.base import Fact, Facts
+from runbook_lib.model import Check, Command, CommandRecord, HostRecord, Mode, Output, Plan, Status
+from runbook_lib.operations.base import Probe
+from runbook_lib.runbook.recorder import now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runbook_lib.connections.base import Connection
+    from runbook_lib.model import Change
+    from runbook_lib.operations.base import Operation
+    from runbook_lib.runbook.recorder import Kind, Recorder
+
+__all__ = ["HostStep"]
+
+_log = logging.getLogger(__name__)
+_BETWEEN_LOOKS = 0.5  # seconds between two looks at facts that have yet to settle
+
+
+class HostStep:
+    """Carry one operation out on one host.
+
+    Args:
+        operation: What shall hold.
+        connection: The host.
+        recorder: Sends and records.
+        step: The step's number.
+        mode: What may be done.
+        predicting: In mode `plan`: an earlier step plans changes, so what is missing may come.
+    """
+
+    def __init__(
+        self,
+        operation: Operation,
+        connection: Connection,
+        recorder: Recorder,
+        *,
+        step: int,
+        mode: Mode,
+        predicting: bool = False,
+    ) -> None:
+        self.operation = operation
+        self.connection = connection
+        self.recorder = recorder
+        self.step = step
+        self.mode = mode
+        self.predicting = predicting
+        self.commands: list[CommandRecord] = []
+        self.checks: list[Check] = []
+        self.changes: list[Change] = []
+        self.observed: Facts = Facts({})
+        self.attempt = 1
+
+    def run(self) -> HostRecord:
+        """Return the host's record; whatever goes wrong on the host is in it.
+
+        Raises:
+            EvidenceError: The evidence cannot be written: the run must end.
+        """
+        started = now()
+        message = ""
+        try:
+            status, message = self._carry_out()
+        except EvidenceError:
+            raise
+        except UnreachableError as problem:
+            status, message = Status.UNREACHABLE, str(problem)
+        except Interrupted as problem:
+            status, message = Status.INTERRUPTED, str(problem)
+        except RunbookError as problem:
+            status, message = Status.FAILED, str(problem)
+        except Exception as problem:
+            _log.exception("step %s on %s", self.step, self.connection.host.name)
+            status, message = Status.FAILED, f"defect in the step itself: {type(problem).__name__}: {problem}"
+        host = self.connection.host
+        return HostRecord(
+            host=host.name,
+            address=host.target,
+            kind=host.kind,
+            operation=self.recorder.mask(self.operation.describe()),
+            status=status,
+            message=self.recorder.mask(message),
+            attempt=self.attempt,
+            started=started,
+            ended=now(),
+            changes=self.changes,
+            checks=self.checks,
+            facts=self.observed.plain(),
+            commands=self.commands,
+        )
+
+    def send(self, command: Command, kind: Kind) -> Output:
+        """Send one command and refuse an exit code that is not accepted.
+
+        Raises:
+            Interrupted: The run was interrupted before or while it ran.
+            CommandFailed: It ended otherwise than accepted, or its end was never told.
+        """
+        self.stop_if_interrupted()
+        output = self._ask(command, kind)
+        if output.exit_code in command.accept or (output.exit_code is None and command.cuts_connection):
+            return output
+        self._refuse_cut(command, output)
+        raise CommandFailed(
+            f"`{command.text[:200]}` {_how_it_ended(output)}",
+            where=self.connection.host.name,
+            hint=_hint(output, self.connection.host.name),
+        )
+
+    def stop_if_interrupted(self, what: str = "stopped before the next command") -> None:
+        """Raise `Interrupted` once the run was interrupted."""
+        if self.recorder.cancel.is_set():
+            raise Interrupted(what, where=self.connection.host.name)
+
+    def look(self) -> Facts:
+        """Gather the operation's facts."""
+        values: dict[Fact[Any], Any] = {}
+        for fact in self.operation.facts():
+            if fact not in values:
+                values[fact] = self._fact(fact)
+        self.observed = Facts(values)
+        return self.observed
+
+    def look_until_settled(self) -> bool:
+        """Gather facts and verify until all checks hold or the operation's time to settle is over."""
+        deadline = time.monotonic() + self.operation.settle
+        while True:
+            self.checks = self.operation.verify(self.look())
+            if _all_hold(self.checks) or time.monotonic() > deadline:
+                return _all_hold(self.checks)
+            self.stop_if_interrupted()
+            self.attempt += 1
+            time.sleep(_BETWEEN_LOOKS)
+
+    def _carry_out(self) -> tuple[Status, str]:
+        self.stop_if_interrupted()
+        self.connection.open()
+        if self.mode is Mode.VALIDATE and not self.operation.verifiable:
+            return (
+                Status.SKIPPED,
+                "nothing is known of it that could be validated, and validation changes nothing",
+            )
+        if self.mode is Mode.VALIDATE:
+            # Validation waits for nothing: what does not hold now does not hold.
+            self.checks = self.operation.verify(self.look())
+            return self._verdict(Status.OK)
+        facts = self.look()
+        plan = self.operation.plan(facts)
+        self.changes = list(plan.changes)
+        if self.mode is Mode.PLAN:
+            return self._predict(plan, facts)
+        if not plan.commands:
+            self.checks = self.operation.verify(facts)
+            if not _all_hold(self.checks) and self.operation.settle:
+                self.look_until_settled()
+            return self._verdict(Status.OK)
+        if plan.guard:
+            from runbook_lib.runbook.network_change import carry_out_guarded  # noqa: PLC0415 - it needs this class
+
+            return carry_out_guarded(self, plan, plan.guard, facts)
+        self._change(plan)
+        self.look_until_settled()
+        return self._verdict(Status.CHANGED)
+
+    def _change(self, plan: Plan) -> None:
+        try:
+            for command in plan.commands:
+                self.send(command, "change")
+        except OperationError as problem:
+            if plan.rollback:
+                for command in plan.rollback:
+                    self.send(command, "rollback")
+                problem.message += "; what was there before has been put back"
+            raise
+
+    def _predict(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
+        if plan.commands:
+            self._show(plan.commands)
+            return Status.PLANNED, ""
+        self.checks = self.operation.verify(facts)
+        if not _all_hold(self.checks) and self.predicting and isinstance(self.operation, Probe):
+            return Status.SKIPPED, "cannot be known before the steps planned above are applied"
+        return self._verdict(Status.OK)
+
+    def _show(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            record = CommandRecord(
+                number=0,
+                kind="change",
+                text=self.recorder.mask(self.connection.render(command)),
+                stdin=self.recorder.mask(command.stdin) if command.stdin is not None else None,
+                purpose=command.purpose,
+                started=now(),
+                problem="planned, not sent",
+            )
+            self.commands.append(record)
+
+    def _verdict(self, success: Status) -> tuple[Status, str]:
+        broken = [check for check in self.checks if not check.holds]
+        if not self.checks:
+            return Status.FAILED, "the operation checked nothing"
+        if broken:
+            told = "; ".join(
+                f"{check.name}: expected {check.expected}, observed {check.observed}" for check in broken
+            )
+            return Status.FAILED, told
+        return success, ""
+
+    def _fact(self, fact: Fact[Any]) -> Any:  # noqa: ANN401 - any fact's value
+        self.stop_if_interrupted()
+        request = fact.request()
+        try:
+            output = self._ask(request, "fact")
+            if isinstance(request, Command) and output.exit_code not in request.accept:
+                self._refuse_cut(request, output)
+                raise CommandFailed(
+                    f"{fact.label}: `{request.text[:200]}` {_how_it_ended(output)}",
+                    where=self.connection.host.name,
+                    hint=_hint(output, self.connection.host.name),
+                )
+            return fact.parse(output)
+        except FactUnavailable:
+            if self.mode is Mode.PLAN and self.predicting:
+                return fact.absent()
+            raise
+
+    def _refuse_cut(self, command: Command, output: Output) -> None:
+        """Raise where a command's end says nothing of the command: interrupted, or the connection lost."""
+        if output.exit_code is None:
+            self.stop_if_interrupted(f"`{command.text[:80]}` was under way")
+        if output.lost:
+            raise UnreachableError(
+                f"`{command.text[:200]}`: {output.problem}",
+                where=self.connection.host.name,
+                hint="see whether the host is up, then run again: steps that are right already say ok",
+            )
+
+    def _ask(self, request: Any, kind: Kind) -> Output:  # noqa: ANN401 - Command or DockerQuery
+        output, record = self.recorder.send(
+            self.connection, request, step=self.step, kind=kind, attempt=self.attempt
+        )
+        self.commands.append(record)
+        return output
+
+
+def _all_hold(checks: list[Check]) -> bool:
+    return bool(checks) and all(check.holds for check in checks)
+
+
+def _how_it_ended(output: Output) -> str:
+    if output.exit_code is None:
+        return f"did not end: {output.problem}"
+    said = (output.stderr.strip() or output.stdout.strip()).splitlines()
+    return f"ended with {output.exit_code}" + (f": {said[-1][:300]}" if said else "")
+
+
+def _hint(output: Output, host: str) -> str | None:
+    if output.stderr.startswith("sudo:"):
+        return f"the user needs sudo on {host}: passwordless, or with sudo_password in the inventory"
+    return None

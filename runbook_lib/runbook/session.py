@@ -1,0 +1,307 @@
+"""A run, from `open` to `close`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from typing import TYPE_CHECKING, Any, Self
+
+from runbook_lib import connections, display
+from runbook_lib.errors import Interrupted, ParameterError, StepFailed
+from runbook_lib.inventory import Host, Inventory
+from runbook_lib.journal.writer import Journal, OutputStore
+from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord, worst
+from runbook_lib.operations.observe import Observe
+from runbook_lib.runbook import directory
+from runbook_lib.runbook.host_step import HostStep
+from runbook_lib.runbook.recorder import Recorder, now
+from runbook_lib.secrets import Secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from runbook_lib.facts.base import Fact
+    from runbook_lib.operations.base import Operation
+    from runbook_lib.parameters import Parameters
+
+__all__ = ["Runbook"]
+
+_log = logging.getLogger(__name__)
+_MOST_AT_ONCE = 32  # hosts of a step that are worked on at the same time
+_BAD = {Status.FAILED, Status.UNREACHABLE, Status.INTERRUPTED, Status.UNKNOWN}
+
+
+class Runbook:
+    """One run of a runbook: steps on hosts, with evidence on disk before each command is sent.
+
+    Made by `open`; ended by `close`, or by the first failed step where the parameters say so.
+    """
+
+    def __init__(self, parameters: Parameters, inventory: Inventory, hosts: list[Host], path: Path) -> None:
+        self.parameters = parameters
+        self.hosts = hosts
+        self.directory = path
+        self.mode = parameters.run_mode
+        self._cancel = threading.Event()
+        self._secrets = Secrets()
+        self._connections = {host.name: connections.connect(host, self._secrets) for host in hosts}
+        self._journal = Journal(path / "journal.jsonl")
+        self._recorder = Recorder(self._journal, OutputStore(path / "output"), self._secrets, self._cancel)
+        self._failed: dict[str, str] = {}
+        self._planned: set[str] = set()
+        self.record = RunRecord(
+            run=path.name,
+            runbook=parameters.runbook,
+            title=parameters.title,
+            mode=self.mode,
+            started=now(),
+            operator=directory.who(),
+            machine=platform.node(),
+            pid=os.getpid(),
+            source=directory.source_state(),
+            versions=directory.versions(),
+            inventory=str(inventory.path or ""),
+            hosts=[host.name for host in hosts],
+            lab=next((host.lab for host in hosts if host.lab), None),
+            parameters=parameters.model_dump(mode="json"),
+            on_failure=parameters.on_failure,
+        )
+
+    @classmethod
+    def open(cls, parameters: Parameters) -> Self:
+        """Begin a run.
+
+        Args:
+            parameters: The runbook's parameters, already checked.
+
+        Raises:
+            InputError: The inventory, a host or a secret is wrong; nothing was touched or written.
+            EvidenceError: The run directory cannot be written; nothing was touched.
+        """
+        inventory = Inventory.load(parameters.inventory)
+        hosts = inventory.select(parameters.hosts)
+        for host in hosts:
+            if host.sudo_password:
+                Secrets().resolve(host.sudo_password)
+        path = directory.make(parameters)
+        book = cls(parameters, inventory, hosts, path)
+        directory.write_parameters(path, parameters)
+        book._journal.append(
+            "run_started", **_told(book.record, leave_out={"steps", "status", "ended", "incomplete"})
+        )
+        display.run_opened(book.record, path)
+        display.offer_magic(book.shell)
+        return book
+
+    def step(
+        self,
+        title: str,
+        operation: Operation | Callable[[Host], Operation],
+        *,
+        hosts: str | None = None,
+    ) -> StepRecord:
+        """Carry an operation out on the run's hosts, side by side, and show the step's card.
+
+        Args:
+            title: What the step is for, in a few words.
+            operation: The desired state, or a function of a host where it differs by host.
+            hosts: Only these of the run's hosts.
+
+        Raises:
+            StepFailed: A host failed, and the parameters say stop.
+            ParameterError: `hosts` names none of the run's hosts.
+            EvidenceError: The evidence cannot be written; no further command was sent.
+        """
+        return self._step(title, "operation", operation, hosts)
+
+    def facts(self, title: str, *facts: Fact[Any], hosts: str | None = None) -> StepRecord:
+        """Look at hosts and show what was seen; nothing is changed in any mode.
+
+        Args:
+            title: What is looked at.
+            facts: What to gather.
+            hosts: Only these of the run's hosts.
+
+        Raises:
+            StepFailed: As in `step`.
+        """
+        return self._step(title, "facts", Observe(facts), hosts)
+
+    def shell(self, hosts: str, script: str) -> StepRecord:
+        """Run a piece of free shell on hosts, recorded like any other command; not in mode `validate`.
+
+        Raises:
+            StepFailed: As in `step`.
+        """
+        from runbook_lib.operations.shell import Script  # noqa: PLC0415 - the rare way
+
+        return self._step(f"%%on {hosts}", "shell", Script(script), hosts)
+
+    def close(self) -> RunRecord:
+        """End the run: write the end-of-run line and show the summary.
+
+        Raises:
+            StepFailed: A step failed on the way (`on_failure: continue`).
+        """
+        status = worst([step.status for step in self.record.steps])
+        self._end(status)
+        if status in _BAD:
+            broken = [f"{name} ({why})" for name, why in self._failed.items()]
+            raise StepFailed(
+                f"the run is {status}: {'; '.join(broken)}",
+                where=self.record.run,
+                hint="the red cards say why",
+            )
+        return self.record
+
+    def _step(
+        self,
+        title: str,
+        kind: Any,
+        operation: Operation | Callable[[Host], Operation],
+        pattern: str | None,
+    ) -> StepRecord:
+        chosen = self._choose(pattern)
+        number = len(self.record.steps) + 1
+        operations = {host.name: operation(host) if callable(operation) else operation for host in chosen}
+        started = now()
+        self._journal.append(
+            "step_started",
+            step=number,
+            title=title,
+            kind=kind,
+            hosts=[host.name for host in chosen],
+            started=started.isoformat(),
+        )
+        records = self._on_hosts(chosen, operations, number)
+        step = StepRecord(
+            number=number,
+            title=title,
+            kind=kind,
+            started=started,
+            ended=now(),
+            hosts=records,
+        )
+        self._journal.append(
+            "step_ended",
+            step=number,
+            status=step.status,
+            ended=step.ended.isoformat() if step.ended else None,
+        )
+        self.record.steps.append(step)
+        display.step_ended(step, self.mode)
+        self._decide(step)
+        return step
+
+    def _choose(self, pattern: str | None) -> list[Host]:
+        if pattern is None:
+            return self.hosts
+        wanted = {host.name for host in Inventory.load(self.parameters.inventory).select(pattern)}
+        chosen = [host for host in self.hosts if host.name in wanted]
+        if not chosen:
+            raise ParameterError(
+                f"{pattern!r} is none of the hosts of this run ({', '.join(self.record.hosts)})",
+                where=self.parameters.runbook,
+                hint="widen the parameter `hosts`",
+            )
+        return chosen
+
+    def _on_hosts(self, hosts: list[Host], operations: dict[str, Operation], number: int) -> list[HostRecord]:
+        """Work on all hosts side by side; an interrupt is heard here and told to all of them."""
+        pool = ThreadPoolExecutor(max_workers=min(len(hosts), _MOST_AT_ONCE), thread_name_prefix="host")
+        futures = [pool.submit(self._on_host, host, operations[host.name], number) for host in hosts]
+        interrupted = False
+        try:
+            try:
+                wait_for(futures)
+            except KeyboardInterrupt:
+                interrupted = True
+                self._cancel.set()
+                _wait_in_spite_of_interrupts(futures)
+        finally:
+            pool.shutdown(wait=not interrupted, cancel_futures=True)
+        return [future.result() for future in futures]
+
+    def _on_host(self, host: Host, operation: Operation, number: int) -> HostRecord:
+        if host.name in self._failed:
+            record = HostRecord(
+                host=host.name,
+                address=host.target,
+                kind=host.kind,
+                operation=operation.describe(),
+                status=Status.SKIPPED,
+                message=f"not tried: {self._failed[host.name]}",
+                started=now(),
+                ended=now(),
+            )
+        else:
+            record = HostStep(
+                operation,
+                self._connections[host.name],
+                self._recorder,
+                step=number,
+                mode=self.mode,
+                predicting=bool(self._planned),
+            ).run()
+        told = record.model_dump(mode="json", exclude={"commands"})
+        told["host_kind"] = told.pop("kind")
+        told["commands"] = [command.number for command in record.commands if command.number]
+        # Commands that were only planned were never sent, so the journal has no lines of their own for them.
+        told["planned"] = [c.model_dump(mode="json") for c in record.commands if not c.number]
+        self._journal.append("host_ended", step=number, **told)
+        display.host_ended(number, record)
+        return record
+
+    def _decide(self, step: StepRecord) -> None:
+        """Remember who failed or is planned; end the run where a failure or the parameters demand it."""
+        for host in step.hosts:
+            if host.status is Status.PLANNED:
+                self._planned.add(host.host)
+            if host.status in _BAD:
+                self._failed.setdefault(host.host, f"step {step.number} {step.title!r} is {host.status}")
+        if step.status is Status.INTERRUPTED or self._cancel.is_set():
+            self._end(Status.INTERRUPTED)
+            raise Interrupted(
+                f"the run was interrupted in step {step.number} {step.title!r}",
+                where=self.record.run,
+                hint="run it again: steps that are right already say ok",
+            )
+        everybody_failed = all(host.name in self._failed for host in self.hosts)
+        if step.status in _BAD and (self.parameters.on_failure == "stop" or everybody_failed):
+            self._end(worst([step.status for step in self.record.steps]))
+            first = next(host for host in step.hosts if host.status in _BAD)
+            raise StepFailed(
+                f"step {step.number} {step.title!r} is {step.status} on {first.host}: {first.message}",
+                where=self.record.run,
+                hint=f"the journal is {self.directory / 'journal.jsonl'}",
+            )
+
+    def _end(self, status: Status) -> None:
+        self.record = self.record.model_copy(update={"status": status, "ended": now()})
+        for connection in self._connections.values():
+            connection.close()
+        self._journal.append(
+            "run_ended",
+            status=status,
+            ended=self.record.ended.isoformat() if self.record.ended else None,
+            steps=len(self.record.steps),
+        )
+        display.run_ended(self.record)
+
+
+def _wait_in_spite_of_interrupts(futures: list[Future[HostRecord]]) -> None:
+    """Wait until every host's record is written, however often the user presses Ctrl-C."""
+    while any(not future.done() for future in futures):
+        try:
+            wait_for(futures)
+        except KeyboardInterrupt:
+            _log.warning("already stopping: waiting for the commands under way")
+
+
+def _told(record: RunRecord, leave_out: set[str]) -> dict[str, Any]:
+    return record.model_dump(mode="json", exclude=leave_out)
