@@ -119,13 +119,13 @@ class DockerQuery:
     method: Literal[
         "info", "version", "inspect_container", "inspect_image", "inspect_network", "containers", "networks"
     ]
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[str | bool, ...] = ()
     timeout: float = 60.0
 
     @property
     def text(self) -> str:
         """The query as it is shown and recorded."""
-        return shlex.join(("docker-api", self.method, *self.arguments))
+        return shlex.join(("docker-api", self.method, *map(str, self.arguments)))
 
 
 @dataclass(frozen=True)

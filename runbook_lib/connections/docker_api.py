@@ -52,12 +52,12 @@ class _Pool(urllib3.connectionpool.HTTPConnectionPool):
         return self._new_conn()
 
 
-class _Adapter(BaseHTTPAdapter):  # type: ignore[misc] # the SDK ships no types for it
+class _Adapter(BaseHTTPAdapter):
     def __init__(self, dial: Callable[[], Any], timeout: float) -> None:
         super().__init__()
         self._pool = _Pool(dial, timeout)
 
-    def get_connection(self, url: str, proxies: object = None) -> _Pool:  # noqa: ARG002 - requests' signature
+    def get_connection(self, url: str | bytes, proxies: object = None) -> _Pool:  # noqa: ARG002 - requests' signature
         return self._pool
 
 

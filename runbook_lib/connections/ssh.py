@@ -118,20 +118,20 @@ class SshConnection:
             channel.shutdown_write()
         except OSError:
             _log.debug("%s: the command ended before it read its input", self._host.name)
-        out, err, problem = _collect(channel, command.timeout, cancel)
+        out, err, why = _collect(channel, command.timeout, cancel)
         # A cut connection closes the channel without an exit status, which paramiko tells as -1.
-        code = channel.recv_exit_status() if not problem else -1
+        code = channel.recv_exit_status() if not why else -1
         channel.close()
-        lost = code == -1 and not problem
+        lost = code == -1 and not why
         if lost:
-            problem = "the connection was cut before the command's end was told"
+            why = "the connection was cut before the command's end was told"
         return Output(
             exit_code=None if code == -1 else code,
             stdout=out.decode(errors="replace"),
             stderr=err.decode(errors="replace"),
             started=started,
             ended=time.time(),
-            problem=problem,
+            problem=why,
             lost=lost,
         )
 

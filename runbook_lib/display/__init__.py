@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 from IPython.core.getipython import get_ipython
-from IPython.display import display
+from IPython.core.magic import register_cell_magic
+from IPython.display import publish_display_data
 
 from runbook_lib.model import SCHEMA_VERSION, CommandRecord, HostRecord, Mode, RunRecord, Status, StepRecord
 
@@ -89,14 +90,13 @@ def run_ended(record: RunRecord) -> None:
 
 def offer_magic(shell: Callable[[str, str], StepRecord]) -> None:
     """Register `%%on HOSTS`: the cell's text runs as shell on these hosts, recorded."""
-    ipython = get_ipython()
-    if ipython is None:
+    if get_ipython() is None:
         return
 
     def on(line: str, cell: str) -> None:
         shell(line.strip(), cell)
 
-    ipython.register_magic_function(on, magic_kind="cell", magic_name="on")
+    register_cell_magic(on)
 
 
 def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context: Any) -> None:  # noqa: ANN401
@@ -104,7 +104,7 @@ def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context:
         _log.info("%s", plain)
         return
     html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
-    display({"text/plain": plain, "text/html": html, mime: data}, raw=True)
+    publish_display_data({"text/plain": plain, "text/html": html, mime: data})  # type: ignore[no-untyped-call]
 
 
 def _sent(host: HostRecord) -> list[CommandRecord]:

@@ -12,6 +12,7 @@ from runbook_lib.errors import (
     FactUnavailable,
     Interrupted,
     OperationError,
+    PlanRefused,
     RunbookError,
     UnreachableError,
 )
@@ -162,7 +163,16 @@ class HostStep:
             self.checks = self.operation.verify(self.look())
             return self._verdict(Status.OK)
         facts = self.look()
-        plan = self.operation.plan(facts)
+        try:
+            plan = self.operation.plan(facts)
+        except PlanRefused as refused:
+            if self.mode is Mode.PLAN and self.predicting:
+                # What stands in the way now may be gone once the steps before have been applied.
+                return (
+                    Status.SKIPPED,
+                    f"cannot be planned before the steps above are applied: {refused.message}",
+                )
+            raise
         self.changes = list(plan.changes)
         if self.mode is Mode.PLAN:
             return self._predict(plan, facts)

@@ -82,7 +82,7 @@ class Recorder:
             attempt=attempt,
             started=now(),
         )
-        place = {"step": step, "host": connection.host.name, "command": record.number}
+        place: dict[str, int | str] = {"step": step, "host": connection.host.name, "command": record.number}
         told = record.model_dump(
             mode="json", include={"kind", "text", "stdin", "purpose", "attempt", "started"}
         )

@@ -14,7 +14,7 @@ from runbook_lib import connections, display
 from runbook_lib.errors import Interrupted, ParameterError, StepFailed
 from runbook_lib.inventory import Host, Inventory
 from runbook_lib.journal.writer import Journal, OutputStore
-from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord, worst
+from runbook_lib.model import HostRecord, Mode, RunRecord, Status, StepRecord, worst
 from runbook_lib.operations.observe import Observe
 from runbook_lib.runbook import directory
 from runbook_lib.runbook.host_step import HostStep
@@ -151,9 +151,14 @@ class Runbook:
         status = worst([step.status for step in self.record.steps])
         self._end(status)
         if status in _BAD:
-            broken = [f"{name} ({why})" for name, why in self._failed.items()]
+            broken = [
+                f"step {step.number} {step.title!r} on {host.host}: {host.message.partition(chr(10))[0]}"
+                for step in self.record.steps
+                for host in step.hosts
+                if host.status in _BAD
+            ]
             raise StepFailed(
-                f"the run is {status}: {'; '.join(broken)}",
+                "\n  ".join([f"the run is {status}:", *broken]),
                 where=self.record.run,
                 hint="the red cards say why",
             )
@@ -259,10 +264,12 @@ class Runbook:
 
     def _decide(self, step: StepRecord) -> None:
         """Remember who failed or is planned; end the run where a failure or the parameters demand it."""
+        # What only looks can look on; only a host that is gone is not asked again.
+        given_up = {Status.UNREACHABLE} if self.mode is Mode.VALIDATE else _BAD
         for host in step.hosts:
             if host.status is Status.PLANNED:
                 self._planned.add(host.host)
-            if host.status in _BAD:
+            if host.status in given_up:
                 self._failed.setdefault(host.host, f"step {step.number} {step.title!r} is {host.status}")
         if step.status is Status.INTERRUPTED or self._cancel.is_set():
             self._end(Status.INTERRUPTED)

@@ -1,0 +1,35 @@
+"""`runbook list`: the runbooks and how each ended last."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["list_command"]
+
+
+@click.command("list")
+@click.option("--runs", default="runs", show_default=True, help="Where run directories are.")
+def list_command(runs: str) -> int:
+    """List the runbooks: order, target, risk, last outcome."""
+    from rich.console import Console  # noqa: PLC0415 - `--help` stays quick
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    from runbook_lib.display import SYMBOLS  # noqa: PLC0415 - as above
+    from runbook_lib.errors import EvidenceError  # noqa: PLC0415 - as above
+    from runbook_lib.execution.catalog import catalog  # noqa: PLC0415 - as above
+    from runbook_lib.journal.reader import read_run  # noqa: PLC0415 - as above
+    from runbook_lib.runbook.directory import project_top  # noqa: PLC0415 - as above
+
+    table = Table("runbook", "title", "target", "risk", "last outcome", box=None, pad_edge=False)
+    for entry in catalog():
+        told = "never run"
+        for path in sorted((project_top() / runs).glob(f"*_{entry.name}_*"), reverse=True)[:1]:
+            try:
+                record = read_run(path)
+                told = f"{SYMBOLS[record.status]} {record.status}, {record.mode}, {record.started:%Y-%m-%d %H:%M} UTC"
+            except EvidenceError as problem:
+                told = f"? {problem.message}"
+        table.add_row(*map(Text, (entry.name, entry.model.title, entry.target, entry.risk, told)))
+    Console(highlight=False).print(table)
+    return 0

@@ -1,0 +1,60 @@
+"""Work inside another network namespace, without moving this process there.
+
+`setns` moves one thread. A short-lived thread enters the namespace and opens a socket; the socket stays in
+that namespace whoever uses it later, so the rest of the process never leaves its own network.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pyroute2 import netns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["open_socket", "run_in"]
+
+T = TypeVar("T")
+
+
+def run_in(namespace: str | Path, work: Callable[[], T]) -> T:
+    """Call `work` in a thread that has entered a network namespace, and return what it returns.
+
+    Args:
+        namespace: A namespace file, such as a bind mount or `/proc/PID/ns/net`.
+        work: Called without arguments. Sockets it opens belong to the namespace.
+
+    Raises:
+        OSError: The file is missing, is no namespace, or this user may not enter it; or what `work` raises.
+    """
+
+    def enter_and_work() -> T:
+        descriptor = os.open(Path(namespace), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            netns.setns(descriptor)
+        finally:
+            os.close(descriptor)
+        return work()
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="namespace") as threads:
+        return threads.submit(enter_and_work).result()
+
+
+def open_socket(namespace: str, address: str, port: int, timeout: float) -> socket.socket:
+    """Connect to a TCP port from inside a network namespace.
+
+    Args:
+        namespace: The namespace's file.
+        address: IP address; names would be looked up with this machine's resolver.
+        port: TCP port.
+        timeout: Seconds to wait for the connection; the socket keeps it as its own timeout.
+
+    Raises:
+        OSError: As `socket.create_connection` does, or the namespace cannot be entered.
+    """
+    return run_in(namespace, lambda: socket.create_connection((address, port), timeout=timeout))

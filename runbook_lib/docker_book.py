@@ -1,0 +1,107 @@
+"""Parameters of the first book's runbooks: two chapters of a Docker text, one model a notebook.
+
+Host by host values stand in the inventory as variables: `bridge_address`, `fixed_cidr`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from runbook_lib.parameters import Parameters
+
+__all__ = ["AmbassadorRedis", "BridgeBr0", "DockerInstall", "Preflight", "ValidateChapter"]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$")]
+InterfaceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _is_address(value: str) -> str:
+    return str(ipaddress.ip_address(value))
+
+
+def _is_network(value: str) -> str:
+    return str(ipaddress.ip_network(value))
+
+
+Address = Annotated[str, AfterValidator(_is_address)]
+Network = Annotated[str, AfterValidator(_is_network)]
+
+
+class Preflight(Parameters):
+    """Look at hosts before anything is done to them (S2, S9)."""
+
+    runbook: ClassVar[str] = "00_preflight"
+    title: ClassVar[str] = "What is there: release, kernel, network, Docker"
+
+    most_clock_skew: float = Field(default=60.0, gt=0, description="Seconds a clock may be wrong.")
+    least_disk: int = Field(default=2048, ge=0, description="MiB that Docker and its images need.")
+
+
+class DockerInstall(Parameters):
+    """Install and configure the Docker engine (S11, S12)."""
+
+    runbook: ClassVar[str] = "20_docker_install"
+    title: ClassVar[str] = "Install the Docker engine"
+
+    engine_options: dict[str, Any] = Field(default_factory=dict, description="Merged into daemon.json.")
+    registry_mirrors: list[str] = Field(default_factory=list, description="Mirrors near the hosts (S12).")
+    proof_image: Image = Field(description="Run once to prove that containers run.")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All options for `daemon.json`."""
+        mirrors = {"registry-mirrors": self.registry_mirrors} if self.registry_mirrors else {}
+        return {**self.engine_options, **mirrors}
+
+
+class BridgeBr0(Parameters):
+    """Join the containers of several hosts by a bridge of their own (S4)."""
+
+    runbook: ClassVar[str] = "30_bridge_br0"
+    title: ClassVar[str] = "Containers on the physical network through br0"
+
+    bridge: InterfaceName = "br0"
+    card: InterfaceName = Field(description="The network card that becomes the bridge's port.")
+    gateway: Address | None = Field(default=None, description="Default gateway; null leaves routes alone.")
+    nameservers: list[str] = Field(default_factory=list)
+    subnet: Network = Field(description="The physical network, as 192.168.0.0/20.")
+    revert_after: float = Field(default=60.0, ge=10, le=900, description="Seconds to confirm in.")
+    probe_image: Image = Field(description="Has ping and socat; one container a host runs it.")
+
+
+class AmbassadorRedis(Parameters):
+    """Reach a redis behind a pair of ambassador containers (S3, S6, S7)."""
+
+    runbook: ClassVar[str] = "40_ambassador_redis"
+    title: ClassVar[str] = "PING through a pair of ambassadors"
+
+    server: str = Field(description="The host (or group) with the redis.")
+    client: str = Field(description="The host (or group) with the client.")
+    server_address: Address = Field(description="The server host's physical address; x.x.x.x in the book.")
+    port: Port = 6379
+    published_port: Port = Field(default=6380, description="For the plain published port (S3).")
+    wiring: Literal["network", "link"] = Field(
+        default="network", description="User-defined network, or the book's --link on the default bridge."
+    )
+    redis_image: Image
+    client_image: Image
+    ambassador_image: Image
+    key: Name = "greeting"
+    value: str = Field(default="hello-through-two-ambassadors", min_length=1)
+
+
+class ValidateChapter(BridgeBr0, AmbassadorRedis):
+    """The whole chapter, looked at and not touched."""
+
+    runbook: ClassVar[str] = "90_validate"
+    title: ClassVar[str] = "Is the whole chapter as it should be?"
+
+    mode: Literal["validate"] = "validate"
+    on_failure: Literal["stop", "continue"] = "continue"
+    registry_mirrors: list[str] = Field(default_factory=list)
+    proof_image: Image

@@ -1,0 +1,156 @@
+"""Runbooks found on disk: what each says of itself, and its parameters checked before a kernel starts.
+
+A notebook says so in its metadata::
+
+    "runbook": {"parameters": "runbook_lib.docker_book:BridgeBr0", "risk": "cuts the network",
+                "target": "docker hosts", "needs": ["20_docker_install"]}
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import yaml
+
+from runbook_lib.errors import InputError, ParameterError
+from runbook_lib.inventory import Inventory
+from runbook_lib.parameters import Parameters
+from runbook_lib.runbook.directory import project_top
+from runbook_lib.secrets import Secrets
+from runbook_lib.yaml_files import YamlFile, find_upwards, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Entry", "catalog", "check", "find", "given"]
+
+_TAG = "parameters"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One runbook on disk."""
+
+    name: str
+    path: Path
+    model: type[Parameters]
+    defaults: dict[str, Any]
+    target: str
+    risk: str
+    needs: tuple[str, ...]
+
+
+def catalog() -> list[Entry]:
+    """Return the project's runbooks in order."""
+    return [load(path) for path in sorted((project_top() / "notebooks").glob("[0-9]*.ipynb"))]
+
+
+def find(name: str) -> Entry:
+    """Return a runbook by name or path.
+
+    Raises:
+        InputError: There is none, or it is no runbook.
+    """
+    path = Path(name)
+    if path.suffix != ".ipynb":
+        path = project_top() / "notebooks" / f"{name}.ipynb"
+    if not path.exists():
+        known = sorted(item.stem for item in path.parent.glob("[0-9]*.ipynb"))
+        raise InputError(
+            f"there is no runbook {name!r}", where=str(path), hint=f"runbooks are: {', '.join(known)}"
+        )
+    return load(path)
+
+
+def load(path: Path) -> Entry:
+    """Read a notebook's metadata and its parameters cell.
+
+    Raises:
+        InputError: It is no notebook, or no runbook.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, nbformat.ValidationError) as problem:
+        raise InputError(f"is no notebook: {problem}", where=str(path)) from problem
+    told = notebook.metadata.get("runbook")
+    if not isinstance(told, dict) or "parameters" not in told:
+        raise InputError(
+            "is a notebook but no runbook: its metadata has no runbook.parameters",
+            where=str(path),
+            hint="name its parameter model there, as module:Class",
+        )
+    cells = [cell for cell in notebook.cells if _TAG in cell.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise InputError(f"has {len(cells)} cells tagged {_TAG!r}, not one", where=str(path))
+    return Entry(
+        name=path.stem,
+        path=path,
+        model=_model(told["parameters"], path),
+        defaults=_literals(cells[0].source, path),
+        target=told.get("target", ""),
+        risk=told.get("risk", ""),
+        needs=tuple(told.get("needs", ())),
+    )
+
+
+def given(file: str | None, pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], YamlFile | None]:
+    """Return what a parameters file and `-p NAME VALUE` pairs give; the pairs win.
+
+    Raises:
+        ParameterError: The file is missing or malformed, or a value is.
+    """
+    source = YamlFile(find_upwards(file), ParameterError) if file else None
+    values = dict(source.data) if source else {}
+    for name, value in pairs:
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError as problem:
+            raise ParameterError(f"{value!r} is no YAML value", where=f"-p {name}") from problem
+    return values, source
+
+
+def check(entry: Entry, values: Mapping[str, Any], source: YamlFile | None) -> Parameters:
+    """Return the parameters a run would have; inventory, hosts and secrets are looked up too.
+
+    Raises:
+        InputError: Anything in them is wrong. No host was touched.
+    """
+    where = str(source.path) if source else f"parameters of {entry.name}"
+    parameters = validate(entry.model, {**entry.defaults, **values}, ParameterError, where, source)
+    for host in Inventory.load(parameters.inventory).select(parameters.hosts):
+        if host.sudo_password:
+            Secrets().resolve(host.sudo_password)
+    return parameters
+
+
+def _model(name: str, path: Path) -> type[Parameters]:
+    module, _, attribute = name.partition(":")
+    try:
+        model = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as problem:
+        raise InputError(
+            f"its parameter model {name!r} cannot be loaded: {problem}", where=str(path)
+        ) from problem
+    if not (isinstance(model, type) and issubclass(model, Parameters)):
+        raise InputError(f"its parameter model {name!r} is no Parameters class", where=str(path))
+    return model
+
+
+def _literals(source: str, path: Path) -> dict[str, Any]:
+    """Return the parameters cell's assignments; it holds literals only."""
+    values: dict[str, Any] = {}
+    try:
+        for statement in ast.parse(source).body:
+            if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+                raise InputError(
+                    f"parameters cell: {ast.unparse(statement)!r} is no assignment", where=str(path)
+                )
+            values[statement.targets[0].id] = ast.literal_eval(statement.value)
+    except (SyntaxError, ValueError) as problem:
+        raise InputError(f"parameters cell holds more than literals: {problem}", where=str(path)) from problem
+    return values

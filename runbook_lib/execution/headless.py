@@ -1,0 +1,187 @@
+"""Run one runbook through papermill in a kernel of its own, and judge by its journal.
+
+papermill's own word is not taken: it calls cells completed after a kernel was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import papermill
+from jupyter_client.manager import KernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillException
+
+from runbook_lib.errors import EvidenceError, RunbookError
+from runbook_lib.journal.reader import read_run
+from runbook_lib.model import RunRecord, Status
+from runbook_lib.runbook import directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from runbook_lib.execution.catalog import Entry
+    from runbook_lib.parameters import Parameters
+
+__all__ = ["Outcome", "exit_code", "run"]
+
+_log = logging.getLogger(__name__)
+_POLL = 0.1  # seconds between two looks at the journal
+_LAST_WORDS = 30.0  # seconds that an interrupted kernel has to end its run
+
+_CODES = {
+    Status.FAILED: 1,
+    Status.UNREACHABLE: 3,
+    Status.INTERRUPTED: 4,
+    Status.UNKNOWN: 4,
+}
+
+
+class Outcome:
+    """How a headless run ended.
+
+    Args:
+        path: The run directory.
+        record: What the journal tells; None where there is none.
+        problem: What went wrong outside of any step, in words.
+    """
+
+    def __init__(self, path: Path, record: RunRecord | None, problem: str = "") -> None:
+        self.path = path
+        self.record = record
+        self.problem = problem
+
+    @property
+    def status(self) -> Status:
+        """The run's status; without a journal it is unknown."""
+        return self.record.status if self.record else Status.UNKNOWN
+
+
+def exit_code(status: Status) -> int:
+    """Return the exit code for a run's status: 0 only for a run that ended well."""
+    return _CODES.get(status, 0)
+
+
+def run(
+    entry: Entry, parameters: Parameters, values: dict[str, Any], tell: Callable[[dict[str, Any]], None]
+) -> Outcome:
+    """Run a runbook and wait for its end.
+
+    SIGINT and SIGTERM are passed to the kernel as an interrupt, so that it can end its journal.
+
+    Args:
+        entry: The runbook.
+        parameters: As checked.
+        values: What was given beyond the notebook's defaults; papermill injects these.
+        tell: Called with each journal entry as it appears.
+
+    Raises:
+        EvidenceError: The run directory cannot be made.
+    """
+    path = directory.new(directory.project_top() / parameters.runs, parameters.runbook)
+    # `jupyter_client` puts no kernel of ours into our process group, so a terminal's Ctrl-C reaches us alone.
+    manager = KernelManager(kernel_name="python3")
+    problem: list[str] = []
+    worker = threading.Thread(target=_execute, args=(entry, path, values, manager, problem), name="papermill")
+    with _interrupts_passed_to(manager, problem):
+        worker.start()
+        follow = _Follow(path / "journal.jsonl", tell)
+        while worker.is_alive():
+            follow.more()
+            worker.join(_POLL)
+        follow.more()
+    for file in path.glob("*.ipynb"):
+        file.chmod(0o600)
+    try:
+        return Outcome(path, read_run(path), "; ".join(problem))
+    except EvidenceError as nothing:
+        return Outcome(path, None, "; ".join(problem) or str(nothing))
+
+
+def _execute(
+    entry: Entry, path: Path, values: dict[str, Any], manager: KernelManager, problem: list[str]
+) -> None:
+    environment = {**os.environ, directory.RUN_DIRECTORY: str(path)}
+    try:
+        manager.start_kernel(env=environment, cwd=str(directory.project_top()))
+        papermill.execute_notebook(
+            entry.path,
+            path / "notebook.ipynb",
+            parameters=values,
+            progress_bar=False,
+            cwd=str(directory.project_top()),
+            km=manager,
+            raise_on_iopub_timeout=True,
+        )
+    except (
+        PapermillException,
+        DeadKernelError,
+        CellTimeoutError,
+        RunbookError,
+        OSError,
+        RuntimeError,
+    ) as failure:
+        problem.append(_first_lines(failure))
+    finally:
+        if manager.has_kernel:
+            manager.shutdown_kernel(now=not manager.is_alive())
+        manager.cleanup_resources()
+
+
+@contextlib.contextmanager
+def _interrupts_passed_to(manager: KernelManager, problem: list[str]) -> Iterator[None]:
+    """Interrupt the kernel on SIGINT and SIGTERM; end it where it does not end its run in time."""
+
+    def on_signal(number: int, _frame: object) -> None:
+        name = signal.Signals(number).name
+        problem.append(f"{name} received")
+        _log.warning("%s: stopping after the command under way", name)
+        if manager.has_kernel:
+            manager.interrupt_kernel()
+            late = threading.Timer(_LAST_WORDS, _end, args=(manager,))
+            late.daemon = True
+            late.start()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(manager: KernelManager) -> None:
+    if manager.has_kernel:
+        manager.shutdown_kernel(now=True)
+
+
+class _Follow:
+    """Tell a journal's new lines as they appear."""
+
+    def __init__(self, path: Path, tell: Callable[[dict[str, Any]], None]) -> None:
+        self._path = path
+        self._tell = tell
+        self._position = 0
+
+    def more(self) -> None:
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self._position += len(line)
+                self._tell(json.loads(line))
+
+
+def _first_lines(failure: BaseException) -> str:
+    lines = [line for line in str(failure).splitlines() if line.strip()]
+    return " ".join(lines[-2:]) if lines else type(failure).__name__

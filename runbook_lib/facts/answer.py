@@ -1,0 +1,51 @@
+"""What a command answers: for probes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook_lib.facts.base import Fact
+from runbook_lib.model import Command, Output
+
+__all__ = ["Answer", "Answered"]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Exit code and text; of the error stream only where there is no text."""
+
+    exit_code: int | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer(Fact[Answered]):
+    """What a read-only command answers, whatever its exit code.
+
+    Args:
+        argv: Program and arguments.
+        stdin: Text for standard input.
+        sudo: Run as root.
+        timeout: Seconds.
+    """
+
+    argv: tuple[str, ...]
+    stdin: str | None = None
+    sudo: bool = True
+    timeout: float = 30.0
+
+    def request(self) -> Command:
+        """Return the command; every exit code is an answer."""
+        return Command(
+            self.argv, stdin=self.stdin, sudo=self.sudo, timeout=self.timeout, accept=tuple(range(256))
+        )
+
+    def parse(self, output: Output) -> Answered:
+        """Return the answer."""
+        text = output.stdout.strip() or output.stderr.strip()
+        return Answered(exit_code=output.exit_code, text=text.replace("\r", ""))
+
+    @property
+    def label(self) -> str:
+        """The command itself."""
+        return f"Answer({' '.join(self.argv)})"

@@ -1,0 +1,150 @@
+"""Docker containers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import FactError
+from runbook_lib.facts.base import Fact, load_json
+from runbook_lib.model import DockerQuery, Output
+
+if TYPE_CHECKING:
+    from runbook_lib.model import StepRecord
+
+__all__ = ["SPEC_LABEL", "Container", "ContainerState", "ContainerSummary", "Containers", "addresses"]
+
+SPEC_LABEL = "io.runbook.spec"
+"""Label by which a container made by a runbook says what it was made from."""
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """One container.
+
+    Args:
+        running: Whether it runs now.
+        state: As `running`, `exited`, `restarting`.
+        exit_code: Of the last time it ended.
+        image: Hash of its image.
+        spec: What a runbook made it from; None where no runbook made it.
+        address: Its first IPv4 address; empty where it has none.
+        networks: Address by network.
+        ports: Published ports, as `6379:6379/tcp`.
+    """
+
+    running: bool
+    state: str
+    exit_code: int
+    image: str
+    spec: str | None
+    address: str
+    networks: dict[str, str]
+    ports: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Container(Fact[ContainerState | None]):
+    """A container by name; None where there is none.
+
+    Args:
+        name: The container's name.
+    """
+
+    name: str
+
+    def request(self) -> DockerQuery:
+        """Return the query."""
+        return DockerQuery("inspect_container", (self.name,))
+
+    def parse(self, output: Output) -> ContainerState | None:
+        """Return the container's state."""
+        told = load_json(output, "docker inspect")
+        if told is None:
+            return None
+        try:
+            networks = _networks(told["NetworkSettings"])
+            return ContainerState(
+                running=told["State"]["Running"],
+                state=told["State"]["Status"],
+                exit_code=told["State"]["ExitCode"],
+                image=told["Image"],
+                spec=(told["Config"].get("Labels") or {}).get(SPEC_LABEL),
+                address=next((address for address in networks.values() if address), ""),
+                networks=networks,
+                ports=_published(told["HostConfig"].get("PortBindings") or {}),
+            )
+        except (KeyError, TypeError) as problem:
+            raise FactError(f"docker inspect told no {problem} of {self.name}") from problem
+
+    def absent(self) -> None:
+        """Return None: without an engine there is no container."""
+        return
+
+
+@dataclass(frozen=True)
+class ContainerSummary:
+    """One line of `docker ps --all`."""
+
+    name: str
+    image: str
+    state: str
+    networks: dict[str, str]
+    ports: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Containers(Fact[tuple[ContainerSummary, ...]]):
+    """All containers, running or not, by name."""
+
+    def request(self) -> DockerQuery:
+        """Return the query: not quiet, all."""
+        return DockerQuery("containers", (False, True))
+
+    def parse(self, output: Output) -> tuple[ContainerSummary, ...]:
+        """Return the containers sorted by name."""
+        try:
+            found = [_summary(item) for item in load_json(output, "docker ps")]
+        except (KeyError, TypeError, IndexError) as problem:
+            raise FactError(f"docker ps told no {problem}") from problem
+        return tuple(sorted(found, key=lambda item: item.name))
+
+    def absent(self) -> tuple[ContainerSummary, ...]:
+        """Return none: without an engine there is no container."""
+        return ()
+
+
+def addresses(step: StepRecord, name: str) -> dict[str, str]:
+    """Return host -> address of the container `name`, from a facts step that looked at `Container(name)`.
+
+    A host without the container, or with one that does not run, has an empty address.
+    """
+    label = Container(name).label
+    return {host.host: str((host.facts.get(label) or {}).get("address", "")) for host in step.hosts}
+
+
+def _summary(item: dict[str, Any]) -> ContainerSummary:
+    published = {
+        f"{port['PublicPort']}:{port['PrivatePort']}/{port['Type']}"
+        for port in item.get("Ports") or []
+        if "PublicPort" in port
+    }
+    return ContainerSummary(
+        name=min(item["Names"], key=len).lstrip("/"),
+        image=item["Image"],
+        state=item["State"],
+        networks=_networks(item.get("NetworkSettings") or {}),
+        ports=tuple(sorted(published)),
+    )
+
+
+def _networks(settings: dict[str, Any]) -> dict[str, str]:
+    return {name: told.get("IPAddress", "") for name, told in (settings.get("Networks") or {}).items()}
+
+
+def _published(bindings: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        sorted(
+            f"{place['HostPort']}:{inside}" for inside, places in bindings.items() for place in places or []
+        )
+    )

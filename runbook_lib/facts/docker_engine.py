@@ -1,0 +1,93 @@
+"""The Docker engine: version, how it was started, what it says of itself."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from runbook_lib.errors import FactError
+from runbook_lib.facts.base import Fact, load_json
+from runbook_lib.model import Command, DockerQuery, Output
+
+__all__ = ["EngineArguments", "EngineInfo", "EngineSummary", "EngineVersion"]
+
+_NOT_FOUND = 127
+
+
+@dataclass(frozen=True)
+class EngineVersion(Fact[str | None]):
+    """The installed engine's version, running or not; None without one."""
+
+    def request(self) -> Command:
+        """Return the command; `sh` finds dockerd where a user's own search path may not."""
+        return Command(
+            ("sh", "-c", "PATH=$PATH:/usr/sbin:/sbin; exec dockerd --version"), accept=(0, _NOT_FOUND)
+        )
+
+    def parse(self, output: Output) -> str | None:
+        """Return the version.
+
+        >>> EngineVersion().parse(Output(0, "Docker version 20.10.24+dfsg1, build 297e128"))
+        '20.10.24'
+        """
+        if output.exit_code == _NOT_FOUND:
+            return None
+        match = re.search(r"version v?(\d+(?:\.\d+)+)", output.stdout)
+        if not match:
+            raise FactError(f"dockerd --version printed {output.stdout!r}")
+        return match[1]
+
+
+@dataclass(frozen=True)
+class EngineArguments(Fact[tuple[str, ...]]):
+    """The options on the running engine's command line; none where it does not run."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("ps", "-ww", "-o", "args=", "-C", "dockerd"), accept=(0, 1))
+
+    def parse(self, output: Output) -> tuple[str, ...]:
+        """Return the first engine's arguments, without the program."""
+        lines = output.stdout.splitlines()
+        return tuple(shlex.split(lines[0])[1:]) if lines else ()
+
+
+@dataclass(frozen=True)
+class EngineSummary:
+    """What the running engine says of itself.
+
+    Args:
+        version: As `20.10.24`.
+        storage: Storage driver.
+        mirrors: Registry mirrors, with a trailing slash as the engine writes them.
+    """
+
+    version: str
+    storage: str
+    mirrors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EngineInfo(Fact[EngineSummary | None]):
+    """What the running engine says of itself."""
+
+    def request(self) -> DockerQuery:
+        """Return the query."""
+        return DockerQuery("info")
+
+    def parse(self, output: Output) -> EngineSummary:
+        """Return the summary."""
+        info = load_json(output, "docker info")
+        try:
+            return EngineSummary(
+                version=info["ServerVersion"],
+                storage=info["Driver"],
+                mirrors=tuple((info.get("RegistryConfig") or {}).get("Mirrors") or ()),
+            )
+        except KeyError as missing:
+            raise FactError(f"docker info printed no {missing}") from missing
+
+    def absent(self) -> None:
+        """Return None: no engine runs yet."""
+        return

@@ -1,0 +1,50 @@
+"""Docker images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook_lib.facts.base import Fact, load_json
+from runbook_lib.model import DockerQuery, Output
+
+__all__ = ["Image", "ImageState"]
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """An image on the host.
+
+    Args:
+        identifier: Its content's hash.
+        exposed: Ports it EXPOSEs, as `6379/tcp`.
+    """
+
+    identifier: str
+    exposed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Image(Fact[ImageState | None]):
+    """An image by name; None where the host has none.
+
+    Args:
+        name: With tag, as `runbook/redis-server:1`.
+    """
+
+    name: str
+
+    def request(self) -> DockerQuery:
+        """Return the query."""
+        return DockerQuery("inspect_image", (self.name,))
+
+    def parse(self, output: Output) -> ImageState | None:
+        """Return the image's state."""
+        told = load_json(output, "docker image inspect")
+        if told is None:
+            return None
+        ports = (told.get("Config") or {}).get("ExposedPorts") or {}
+        return ImageState(identifier=told["Id"], exposed=tuple(sorted(ports)))
+
+    def absent(self) -> None:
+        """Return None: without an engine there is no image."""
+        return

@@ -1,0 +1,112 @@
+"""Network interfaces, bridges and routes (book S2: `brctl show`, `ip addr`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook_lib.errors import FactError
+from runbook_lib.facts.base import Fact, load_json
+from runbook_lib.model import Command, Output
+
+__all__ = ["DefaultRoute", "Interface", "Interfaces", "Route", "Reachable"]
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One interface.
+
+    Args:
+        name: As `em1`.
+        kind: `bridge`, `veth`, `vlan`, …; empty for a card.
+        state: As `UP`.
+        master: The bridge (or bond) it is a port of.
+        addresses: IPv4 addresses with prefix length, as `192.168.7.31/20`.
+        mac: Hardware address.
+        stp: For a bridge: whether it runs the spanning tree protocol.
+    """
+
+    name: str
+    kind: str
+    state: str
+    master: str | None
+    addresses: tuple[str, ...]
+    mac: str
+    stp: bool | None = None
+
+
+@dataclass(frozen=True)
+class Interfaces(Fact[tuple[Interface, ...]]):
+    """All interfaces."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("ip", "-details", "-json", "address", "show"))
+
+    def parse(self, output: Output) -> tuple[Interface, ...]:
+        """Return the interfaces in the kernel's order."""
+        try:
+            return tuple(_interface(item) for item in load_json(output, "ip address") if item)
+        except (KeyError, TypeError) as problem:
+            raise FactError(f"ip address printed an interface without {problem}") from problem
+
+
+def _interface(item: dict[str, object]) -> Interface:
+    info = item.get("linkinfo") or {}
+    if not isinstance(info, dict):
+        raise FactError("ip address printed a linkinfo that is no mapping")
+    kind = str(info.get("info_kind", ""))
+    infos = item.get("addr_info") or []
+    if not isinstance(infos, list):
+        raise FactError("ip address printed an addr_info that is no list")
+    return Interface(
+        name=str(item["ifname"]),
+        kind=kind,
+        state=str(item["operstate"]),
+        master=str(item["master"]) if "master" in item else None,
+        addresses=tuple(f"{a['local']}/{a['prefixlen']}" for a in infos if a["family"] == "inet"),
+        mac=str(item.get("address", "")),
+        stp=bool(info.get("info_data", {}).get("stp_state")) if kind == "bridge" else None,
+    )
+
+
+@dataclass(frozen=True)
+class Route:
+    """A default route."""
+
+    gateway: str | None
+    interface: str
+
+
+@dataclass(frozen=True)
+class DefaultRoute(Fact[Route | None]):
+    """The IPv4 default route; None without one."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("ip", "-json", "route", "show", "default"))
+
+    def parse(self, output: Output) -> Route | None:
+        """Return the first default route."""
+        routes = load_json(output, "ip route")
+        if not routes:
+            return None
+        return Route(gateway=routes[0].get("gateway"), interface=routes[0]["dev"])
+
+
+@dataclass(frozen=True)
+class Reachable(Fact[bool]):
+    """Whether an address answers an echo request from the host.
+
+    Args:
+        address: IPv4 address.
+    """
+
+    address: str
+
+    def request(self) -> Command:
+        """Return the command: three tries, two seconds each at most."""
+        return Command(("ping", "-n", "-c", "3", "-i", "0.3", "-W", "2", self.address), accept=(0, 1, 2))
+
+    def parse(self, output: Output) -> bool:
+        """Return whether at least one answer came."""
+        return output.exit_code == 0

@@ -1,0 +1,50 @@
+"""Which software writes a host's network configuration, and whether a change to it awaits confirmation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook_lib.facts.base import Fact
+from runbook_lib.model import Command, Output
+
+__all__ = ["NetworkStack", "PendingChange"]
+
+_LOOK = (
+    "command -v ifup >/dev/null 2>&1 || [ -x /sbin/ifup ] && [ -e /etc/network/interfaces ] && echo ifupdown; "
+    '[ -n "$(ls /etc/netplan/*.yaml 2>/dev/null)" ] && echo netplan; '
+    "systemctl is-active --quiet NetworkManager && echo networkmanager; "
+    "systemctl is-active --quiet systemd-networkd && echo systemd-networkd; "
+    "[ -e /sbin/brctl ] || [ -e /usr/sbin/brctl ] && echo bridge-utils; true"
+)
+
+
+@dataclass(frozen=True)
+class NetworkStack(Fact[tuple[str, ...]]):
+    """What is there of: ifupdown, netplan, networkmanager, systemd-networkd, bridge-utils."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("sh", "-c", _LOOK))
+
+    def parse(self, output: Output) -> tuple[str, ...]:
+        """Return the names."""
+        return tuple(output.stdout.split())
+
+
+@dataclass(frozen=True)
+class PendingChange(Fact[bool]):
+    """Whether a network change on the host waits to be confirmed or reverted.
+
+    Args:
+        marker: The file that says so.
+    """
+
+    marker: str
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("test", "-e", self.marker), sudo=True, accept=(0, 1))
+
+    def parse(self, output: Output) -> bool:
+        """Return whether the marker is there."""
+        return output.exit_code == 0

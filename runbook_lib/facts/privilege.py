@@ -1,0 +1,23 @@
+"""What the user may do on a host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook_lib.facts.base import Fact
+from runbook_lib.model import Command, Output
+
+__all__ = ["Sudo"]
+
+
+@dataclass(frozen=True)
+class Sudo(Fact[bool]):
+    """Whether commands can run as root."""
+
+    def request(self) -> Command:
+        """Return a command that does nothing, as root."""
+        return Command(("true",), sudo=True, accept=(0, 1))
+
+    def parse(self, output: Output) -> bool:
+        """Return whether it ran."""
+        return output.exit_code == 0

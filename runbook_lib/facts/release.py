@@ -1,0 +1,69 @@
+"""Which distribution a host runs (book S9: `lsb_release -a`)."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from runbook_lib.errors import FactError
+from runbook_lib.facts.base import Fact
+from runbook_lib.model import Command, Output
+
+__all__ = ["Release", "ReleaseInfo"]
+
+_FAMILIES = {
+    "debian": "debian",
+    "ubuntu": "debian",
+    "rhel": "el",
+    "centos": "el",
+    "fedora": "el",
+    "rocky": "el",
+    "almalinux": "el",
+}
+
+
+@dataclass(frozen=True)
+class ReleaseInfo:
+    """A distribution.
+
+    Args:
+        identifier: `debian`, `ubuntu`, `rocky`, …
+        version: `12`, `24.04`, …; empty on rolling releases.
+        codename: `bookworm`, …; empty where the distribution has none.
+        name: For people.
+        family: `debian` or `el` by how software is installed; `other` otherwise.
+    """
+
+    identifier: str
+    version: str
+    codename: str
+    name: str
+    family: str
+
+
+@dataclass(frozen=True)
+class Release(Fact[ReleaseInfo]):
+    """The distribution, from os-release(5)."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("cat", "/etc/os-release"))
+
+    def parse(self, output: Output) -> ReleaseInfo:
+        """Return the distribution."""
+        values = {}
+        for line in output.stdout.splitlines():
+            key, separator, value = line.partition("=")
+            if separator and not key.startswith("#"):
+                values[key.strip()] = " ".join(shlex.split(value))
+        if "ID" not in values:
+            raise FactError("/etc/os-release names no ID")
+        relatives = [values["ID"], *values.get("ID_LIKE", "").split()]
+        family = next((_FAMILIES[name] for name in relatives if name in _FAMILIES), "other")
+        return ReleaseInfo(
+            identifier=values["ID"],
+            version=values.get("VERSION_ID", ""),
+            codename=values.get("VERSION_CODENAME", ""),
+            name=values.get("PRETTY_NAME", values["ID"]),
+            family=family,
+        )

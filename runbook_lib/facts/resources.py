@@ -1,0 +1,66 @@
+"""Processors, memory and disk space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook_lib.errors import FactError
+from runbook_lib.facts.base import Fact
+from runbook_lib.model import Command, Output
+
+__all__ = ["DiskSpace", "Memory", "Processors"]
+
+
+@dataclass(frozen=True)
+class Processors(Fact[int]):
+    """How many processors are available."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("nproc",))
+
+    def parse(self, output: Output) -> int:
+        """Return the number."""
+        return _whole_number(output.stdout, "nproc")
+
+
+@dataclass(frozen=True)
+class Memory(Fact[int]):
+    """Main memory, in MiB."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("cat", "/proc/meminfo"))
+
+    def parse(self, output: Output) -> int:
+        """Return the total."""
+        for line in output.stdout.splitlines():
+            if line.startswith("MemTotal:"):
+                return _whole_number(line.split()[1], "/proc/meminfo") // 1024
+        raise FactError("/proc/meminfo has no MemTotal")
+
+
+@dataclass(frozen=True)
+class DiskSpace(Fact[int]):
+    """Free space below a path, in MiB.
+
+    Args:
+        path: Absolute path.
+    """
+
+    path: str = "/"
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("df", "--output=avail", "--block-size=1M", "--", self.path))
+
+    def parse(self, output: Output) -> int:
+        """Return the space."""
+        return _whole_number(output.stdout.splitlines()[-1] if output.stdout else "", "df")
+
+
+def _whole_number(text: str, source: str) -> int:
+    try:
+        return int(text.strip())
+    except ValueError as problem:
+        raise FactError(f"{source} printed {text!r} where a number was expected") from problem

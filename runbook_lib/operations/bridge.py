@@ -1,0 +1,217 @@
+"""A bridge that joins a host's card and its containers (book S4), written for ifupdown."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import ParameterError, PlanRefused
+from runbook_lib.facts.file import FileText
+from runbook_lib.facts.interfaces import DefaultRoute, Interface, Interfaces, Reachable
+from runbook_lib.facts.network_stack import NetworkStack, PendingChange
+from runbook_lib.model import Change, Check, Plan
+from runbook_lib.operations import ifupdown
+from runbook_lib.operations.base import Operation
+from runbook_lib.operations.commit_confirm import MARKER, Swap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_lib.facts.base import Fact, Facts
+
+__all__ = ["INTERFACES_FILE", "Present", "present"]
+
+INTERFACES_FILE = "/etc/network/interfaces"
+"""Where ifupdown keeps its configuration."""
+
+_DOES_NOT_COUNT = {"veth", "tun"}  # ports that containers and virtual machines bring
+
+
+@dataclass(frozen=True)
+class Present(Operation):
+    """A bridge has the host's card as its port and the host's address on it.
+
+    Applied under a timer on the host: unless the checks hold over a new connection, the host goes
+    back to what was there before.
+
+    Args:
+        name: As `br0`.
+        port: The card, as `em1`.
+        address: The host's own address with prefix length, as `192.168.7.31/20`.
+        gateway: Default gateway within that subnet; None leaves routes alone.
+        nameservers: For the line `dns-nameservers`.
+        revert_after: Seconds until the host reverts an unconfirmed change.
+    """
+
+    name: str
+    port: str
+    address: str
+    gateway: str | None = None
+    nameservers: tuple[str, ...] = ()
+    revert_after: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse addresses that cannot be right before any host is touched."""
+        try:
+            subnet = ipaddress.ip_interface(self.address).network
+            for nameserver in self.nameservers:
+                ipaddress.ip_address(nameserver)
+            outside = self.gateway is not None and ipaddress.ip_address(self.gateway) not in subnet
+        except ValueError as problem:
+            raise ParameterError(
+                str(problem), where=f"bridge {self.name}", hint="write 192.168.7.31/20 and 192.168.7.254"
+            ) from problem
+        if "/" not in self.address:
+            raise ParameterError(
+                f"address {self.address!r} has no prefix length", where=f"bridge {self.name}"
+            )
+        if outside:
+            raise ParameterError(
+                f"gateway {self.gateway} is not in {subnet}",
+                where=f"bridge {self.name}",
+                hint="mend the gateway",
+            )
+
+    @property
+    def settle(self) -> float:
+        """A new bridge needs a moment before its first packet passes."""
+        return 8.0
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return interfaces, routes, the configuration file, who owns it, and whether the gateway answers."""
+        gateway = (Reachable(self.gateway),) if self.gateway else ()
+        return (
+            NetworkStack(),
+            PendingChange(MARKER),
+            Interfaces(),
+            DefaultRoute(),
+            FileText(INTERFACES_FILE),
+            *gateway,
+        )
+
+    def plan(self, facts: Facts) -> Plan:
+        """Swap the configuration where the bridge is not as wanted."""
+        if all(check.holds for check in self.verify(facts)):
+            return Plan()
+        self._refuse_unsafe(facts)
+        before = facts[FileText(INTERFACES_FILE)] or ""
+        swap = Swap(
+            path=INTERFACES_FILE,
+            after=self.configuration(before, _named(facts, self.port)),
+            down=f"ifdown --force {self.name} 2>/dev/null || true\nifdown --force {self.port}",
+            up=f"ip address flush dev {self.port}\nifup {self.port}\nifup {self.name}",
+            undo_down=f"ifdown --force {self.name} || true\n"
+            f"ip link delete {self.name} type bridge 2>/dev/null || true\nifdown --force {self.port} || true",
+            undo_up=f"ip address flush dev {self.port}\nifup --force {self.port}\n"
+            f"! grep -q '^auto {self.name}' {INTERFACES_FILE} || ifup --force {self.name}",
+            timeout=self.revert_after,
+        )
+        return Plan(
+            commands=swap.commands, changes=(Change(INTERFACES_FILE, before, swap.after),), guard=swap.guard
+        )
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check bridge, port, address, routes, that the gateway answers, and that it all lasts."""
+        bridge, port = _named(facts, self.name), _named(facts, self.port)
+        wanted = self._stanza(port)
+        lines = ifupdown.without_comments(facts[FileText(INTERFACES_FILE)] or "")
+        # The hardware address is for the kernel; a file without that line is as good.
+        lasting = [line for line in ifupdown.without_comments(wanted) if not line.startswith("bridge_hw")]
+        missing = [line for line in lasting if line not in lines]
+        checks = [
+            Check.equal(f"{self.name} is a bridge", "bridge", bridge.kind if bridge else "missing"),
+            Check.equal(f"{self.port} is a port of", self.name, port.master if port else "missing"),
+            Check.equal(f"{self.name} has the address", self.address, _addresses(bridge)),
+            Check.equal(f"{self.port} has no address of its own", "", _addresses(port)),
+            Check.equal(
+                f"{self.name} runs no spanning tree", expected=False, observed=bridge.stp if bridge else None
+            ),
+            Check.equal(
+                f"{INTERFACES_FILE} keeps it",
+                "all lines",
+                f"without {missing[0]!r}" if missing else "all lines",
+            ),
+        ]
+        if self.gateway:
+            route = facts[DefaultRoute()]
+            told = f"{route.gateway} on {route.interface}" if route else "none"
+            answer = "an answer" if facts[Reachable(self.gateway)] else "none"
+            checks.append(Check.equal("the default route", f"{self.gateway} on {self.name}", told))
+            checks.append(Check.equal(f"the gateway {self.gateway} gives", "an answer", answer))
+        return checks
+
+    def configuration(self, before: str, port: Interface | None) -> str:
+        """Return the new interfaces file: the card without an address, the bridge with it."""
+        rest = ifupdown.without(ifupdown.without(before, self.name), self.port)
+        return ifupdown.add(rest, self.port, "manual", []).rstrip("\n") + "\n\n" + self._stanza(port)
+
+    def _stanza(self, port: Interface | None) -> str:
+        address = ipaddress.ip_interface(self.address)
+        options = [("address", str(address.ip)), ("netmask", str(address.netmask))]
+        if self.gateway:
+            options.append(("gateway", self.gateway))
+        options += [
+            ("bridge_ports", self.port),
+            ("bridge_stp", "off"),
+            ("bridge_fd", "0"),
+            ("bridge_maxwait", "0"),
+        ]
+        if port and port.mac:
+            # Without it a bridge takes the lowest address among its ports, and changes it with each container.
+            options.append(("bridge_hw", port.mac))
+        if self.nameservers:
+            options.append(("dns-nameservers", " ".join(self.nameservers)))
+        return ifupdown.add("", self.name, "static", options)
+
+    def _refuse_unsafe(self, facts: Facts) -> None:
+        stack = facts[NetworkStack()]
+        if facts[PendingChange(MARKER)]:
+            raise PlanRefused(
+                "an earlier network change still awaits its confirmation or revert",
+                hint="wait until the host has reverted it (a minute or two), then run this again",
+            )
+        others = [name for name in stack if name in {"netplan", "networkmanager", "systemd-networkd"}]
+        if "ifupdown" not in stack or others:
+            raise PlanRefused(
+                f"the network is configured by {', '.join(others) or 'nothing known'}, not by ifupdown alone",
+                hint="only ifupdown is supported yet: configure the bridge by hand on this host, then validate",
+            )
+        if "bridge-utils" not in stack:
+            raise PlanRefused(
+                "bridge-utils is not installed", hint="apt-get install bridge-utils on the host"
+            )
+        port = _named(facts, self.port)
+        if port is None:
+            names = ", ".join(item.name for item in facts[Interfaces()] if item.kind != "veth")
+            raise PlanRefused(f"there is no interface {self.port!r}", hint=f"interfaces are: {names}")
+        if port.master not in {None, self.name}:
+            raise PlanRefused(f"{self.port} is already a port of {port.master}", hint="choose another card")
+        self._refuse_foreign_bridge(facts)
+
+    def _refuse_foreign_bridge(self, facts: Facts) -> None:
+        there = [item for item in facts[Interfaces()] if item.master == self.name]
+        foreign = [item.name for item in there if item.name != self.port and item.kind not in _DOES_NOT_COUNT]
+        if foreign:
+            raise PlanRefused(
+                f"{self.name} exists with other ports: {', '.join(foreign)}",
+                hint="choose another name, or take those ports out by hand",
+            )
+        guests = [item.name for item in there if item.kind in _DOES_NOT_COUNT]
+        if guests:
+            raise PlanRefused(
+                f"{self.name} is not as wanted, but containers hang on it ({', '.join(guests)}): "
+                "rebuilding it would cut them off",
+                hint="stop the containers on that host, then run this again",
+            )
+
+
+def _named(facts: Facts, name: str) -> Interface | None:
+    return next((item for item in facts[Interfaces()] if item.name == name), None)
+
+
+def _addresses(interface: Interface | None) -> str:
+    return ", ".join(interface.addresses) if interface else "missing"
+
+
+present = Present

@@ -1,0 +1,245 @@
+"""Docker containers that keep running, and such that ran once."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import PlanRefused
+from runbook_lib.facts.container import SPEC_LABEL, Container
+from runbook_lib.facts.image import Image
+from runbook_lib.facts.ports import ListeningPorts
+from runbook_lib.model import Change, Check, Command, Plan
+from runbook_lib.operations.base import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.facts.container import ContainerState
+    from runbook_lib.facts.image import ImageState
+
+__all__ = ["Ran", "Running", "ran", "running"]
+
+
+@dataclass(frozen=True)
+class Running(Operation):
+    """A container runs, made from exactly this.
+
+    A container of this name that no runbook made is never touched.
+
+    Args:
+        name: The container's name.
+        image: Image with tag; it must be on the host.
+        command: Program and arguments instead of the image's own.
+        publish: Ports as for `docker run -p`: `6379:6379`.
+        links: As for `docker run --link`: `redis-server:redis`; they work on the default bridge.
+        environment: Variables by name.
+        network: A user-defined network instead of the default bridge.
+        aliases: Further names on that network.
+        within: Subnet that its address must lie in, as `192.168.0.0/20`.
+    """
+
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    publish: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    network: str | None = None
+    aliases: tuple[str, ...] = ()
+    within: str | None = None
+
+    @property
+    def settle(self) -> float:
+        """A container may stop in its first second, and needs a moment for its address."""
+        return 10.0
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return container, image and, where ports are published, who listens on the host."""
+        ports = (ListeningPorts(),) if self.publish else ()
+        return (Container(self.name), Image(self.image), *ports)
+
+    def plan(self, facts: Facts) -> Plan:
+        """Run, start or replace it."""
+        container, image = facts[Container(self.name)], facts[Image(self.image)]
+        if container and container.spec is None:
+            raise PlanRefused(
+                f"the name {self.name!r} is used by another container, which no runbook made",
+                hint=f"rename or remove it (`docker rename {self.name} …`), or give the runbook another name",
+            )
+        if image is None:
+            raise PlanRefused(
+                f"image {self.image!r} is not on the host",
+                hint="let a step with image.present come before this one",
+            )
+        as_wanted = (
+            container is not None and container.spec == self.spec and container.image == image.identifier
+        )
+        if as_wanted and container and container.running:
+            return Plan()
+        if not (container and container.running):
+            self._refuse_taken_ports(facts)
+        if as_wanted:
+            return Plan(
+                commands=(Command(("docker", "start", self.name), sudo=True, purpose="it was stopped"),)
+            )
+        commands = [Command(self.run_argv, sudo=True, purpose=f"run {self.name}")]
+        if container:
+            commands.insert(
+                0, Command(("docker", "rm", "-f", self.name), sudo=True, purpose="made from something else")
+            )
+        before = f"spec {container.spec}, {container.state}" if container else None
+        return Plan(
+            commands=tuple(commands), changes=(Change(f"container {self.name}", before, f"spec {self.spec}"),)
+        )
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check that it runs, what it was made from, its ports and where its address lies."""
+        container, image = facts[Container(self.name)], facts[Image(self.image)]
+        if container is None:
+            return [Check(f"container {self.name}", "running", "missing", holds=False)]
+        checks = [
+            Check.equal(f"container {self.name}", "running", container.state),
+            Check.equal(f"{self.name} is made from", self.spec, container.spec or "something else"),
+            Check.equal(
+                f"{self.name} has image", image.identifier[:19] if image else "none", container.image[:19]
+            ),
+        ]
+        for port in self.publish:
+            told = [item.split("/")[0] for item in container.ports]
+            checks.append(
+                Check(f"port {port} is published", port, ", ".join(told) or "none", holds=port in told)
+            )
+        return checks + self._address_checks(container)
+
+    @property
+    def spec(self) -> str:
+        """A short hash of all that the container is made from; its label says it."""
+        made_from = [
+            self.image,
+            self.command,
+            self.publish,
+            self.links,
+            self.environment,
+            self.network,
+            self.aliases,
+        ]
+        return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
+
+    @property
+    def run_argv(self) -> tuple[str, ...]:
+        """The `docker run` command."""
+        argv = ["docker", "run", "--detach", "--name", self.name, "--restart", "unless-stopped"]
+        argv += ["--label", f"{SPEC_LABEL}={self.spec}"]
+        argv += _repeated("--publish", self.publish) + _repeated("--link", self.links)
+        argv += _repeated("--env", tuple(f"{name}={value}" for name, value in self.environment))
+        if self.network:
+            argv += ["--network", self.network, *_repeated("--network-alias", self.aliases)]
+        return (*argv, self.image, *self.command)
+
+    def _address_checks(self, container: ContainerState) -> list[Check]:
+        if self.within is None:
+            return []
+        inside = bool(container.address) and (
+            ipaddress.ip_address(container.address) in ipaddress.ip_network(self.within, strict=False)
+        )
+        return [
+            Check(
+                f"{self.name} has an address in", self.within, container.address or "no address", holds=inside
+            )
+        ]
+
+    def _refuse_taken_ports(self, facts: Facts) -> None:
+        for port in self.publish:
+            number = int(port.split(":")[-2])
+            taken = [listener for listener in facts[ListeningPorts()] if listener.port == number]
+            if taken:
+                raise PlanRefused(
+                    f"port {number} is taken by {taken[0].program or 'another program'} on {taken[0].address}",
+                    hint="stop that program, or publish another port",
+                )
+
+
+@dataclass(frozen=True)
+class Ran(Operation):
+    """A container ran once to its end, with exit code 0; it is kept, ended, as the host's own evidence.
+
+    Args:
+        name: The container's name.
+        image: Image with tag; it must be on the host.
+        command: Program and arguments.
+    """
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return container and image."""
+        return (Container(self.name), Image(self.image))
+
+    def plan(self, facts: Facts) -> Plan:
+        """Run it where it has not run from this image, or failed."""
+        container, image = facts[Container(self.name)], facts[Image(self.image)]
+        _refuse_foreign(self.name, container)
+        if container and container.image == _demand(self.image, image).identifier and self._did(container):
+            return Plan()
+        argv = ("docker", "run", "--name", self.name, "--label", f"{SPEC_LABEL}={self.spec}", self.image)
+        commands = [Command((*argv, *self.command), sudo=True, purpose="a real container")]
+        if container:
+            commands.insert(
+                0, Command(("docker", "rm", "-f", self.name), sudo=True, purpose="it ran otherwise")
+            )
+        return Plan(commands=tuple(commands))
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check that it ended, and how."""
+        container = facts[Container(self.name)]
+        if container is None:
+            return [Check(f"container {self.name}", "exited with 0", "missing", holds=False)]
+        return [
+            Check.equal(
+                f"container {self.name}", "exited with 0", f"{container.state} with {container.exit_code}"
+            ),
+            Check.equal(f"{self.name} is made from", self.spec, container.spec or "something else"),
+        ]
+
+    @property
+    def spec(self) -> str:
+        """A short hash of what the container is made from."""
+        return _spec(self.image, self.command)
+
+    def _did(self, container: ContainerState) -> bool:
+        return container.spec == self.spec and container.state == "exited" and container.exit_code == 0
+
+
+def _refuse_foreign(name: str, container: ContainerState | None) -> None:
+    if container and container.spec is None:
+        raise PlanRefused(
+            f"the name {name!r} is used by another container, which no runbook made",
+            hint=f"rename or remove it (`docker rename {name} …`), or give the runbook another name",
+        )
+
+
+def _demand(name: str, image: ImageState | None) -> ImageState:
+    if image is None:
+        raise PlanRefused(
+            f"image {name!r} is not on the host", hint="let a step with image.present come before this one"
+        )
+    return image
+
+
+def _spec(*made_from: object) -> str:
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
+
+
+def _repeated(option: str, values: tuple[str, ...]) -> list[str]:
+    return [word for value in values for word in (option, value)]
+
+
+running = Running
+ran = Ran

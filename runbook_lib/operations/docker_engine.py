@@ -1,0 +1,191 @@
+"""The Docker engine: installed, and configured (book S4, S11, S12)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import PlanRefused
+from runbook_lib.facts.docker_engine import EngineArguments, EngineInfo, EngineVersion
+from runbook_lib.facts.file import FileText
+from runbook_lib.facts.network import Network
+from runbook_lib.facts.release import Release
+from runbook_lib.model import Change, Check, Command, Plan
+from runbook_lib.operations import files, packages
+from runbook_lib.operations.base import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.facts.network import NetworkState
+
+__all__ = ["DAEMON_FILE", "Configured", "Installed", "configured", "installed"]
+
+DAEMON_FILE = "/etc/docker/daemon.json"
+"""The engine's own configuration file."""
+
+_PACKAGES = {"debian": ("docker.io",)}
+_VALIDATES_SINCE = 23  # `dockerd --validate` came with this major version
+_KEPT = f"{DAEMON_FILE}.runbook-before"
+_CANDIDATE = f"{DAEMON_FILE}.runbook-candidate"
+_PUT_BACK = 'if [ -e "$2" ]; then mv -f -- "$2" "$1"; else rm -f -- "$1"; fi'
+# Options whose command-line form is not the file's name with dashes before it.
+_FLAGS = {"bridge": ("-b", "--bridge"), "debug": ("-D", "--debug"), "hosts": ("-H", "--host")}
+
+
+@dataclass(frozen=True)
+class Installed(Operation):
+    """The engine from the distribution's own source is installed."""
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return release and engine version."""
+        return (Release(), EngineVersion())
+
+    def plan(self, facts: Facts) -> Plan:
+        """Install it where it is not there; an engine from elsewhere is left alone."""
+        if facts[EngineVersion()] is not None:
+            return Plan()
+        return Plan(commands=packages.install(facts[Release()], _PACKAGES))
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check that dockerd tells its version."""
+        version = facts[EngineVersion()]
+        return [
+            Check("Docker engine is installed", "a version", version or "none", holds=version is not None)
+        ]
+
+
+@dataclass(frozen=True)
+class Configured(Operation):
+    """The engine runs with these options in `daemon.json`; options not named are left as they are.
+
+    Args:
+        options: As they stand in the file: `{"bridge": "br0", "fixed-cidr": "192.168.8.0/24"}`.
+    """
+
+    options: dict[str, Any] = field(hash=False)
+
+    @property
+    def settle(self) -> float:
+        """A restarted engine needs some seconds to answer."""
+        return 30.0
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return the file, the command line, and what the running engine says."""
+        return (FileText(DAEMON_FILE), EngineVersion(), EngineArguments(), EngineInfo(), Network("bridge"))
+
+    def plan(self, facts: Facts) -> Plan:
+        """Merge the options in, have the engine validate the file where it can, restart; roll back on failure."""
+        before = facts[FileText(DAEMON_FILE)]
+        current = _parse(before)
+        self._refuse_conflicts(facts[EngineArguments()])
+        merged = {**current, **self.options}
+        if merged == current and all(check.holds for check in self.verify(facts)):
+            return Plan()
+        after = json.dumps(merged, indent=2) + "\n"
+        commands = [
+            Command(("mkdir", "-p", "/etc/docker"), sudo=True),
+            files.write(_CANDIDATE, after, purpose="the merged options, not yet in force"),
+        ]
+        if _major(facts[EngineVersion()]) >= _VALIDATES_SINCE:
+            commands.append(
+                Command(
+                    ("dockerd", "--validate", f"--config-file={_CANDIDATE}"),
+                    sudo=True,
+                    purpose="may it start?",
+                )
+            )
+        if before is not None:
+            commands.append(Command(("cp", "-a", DAEMON_FILE, _KEPT), sudo=True, purpose="keep the old file"))
+        commands += [
+            Command(("mv", "-f", _CANDIDATE, DAEMON_FILE), sudo=True),
+            Command(("systemctl", "reset-failed", "docker.service"), sudo=True),
+            Command(
+                ("systemctl", "restart", "docker.service"), sudo=True, timeout=120, purpose="put in force"
+            ),
+            Command(("rm", "-f", _KEPT), sudo=True),
+        ]
+        rollback = (
+            Command(("rm", "-f", _CANDIDATE), sudo=True),
+            Command(
+                ("sh", "-c", _PUT_BACK, "sh", DAEMON_FILE, _KEPT), sudo=True, purpose="the old file again"
+            ),
+            Command(("systemctl", "reset-failed", "docker.service"), sudo=True),
+            Command(("systemctl", "restart", "docker.service"), sudo=True, timeout=120),
+        )
+        return Plan(
+            commands=tuple(commands), changes=(Change(DAEMON_FILE, before, after),), rollback=rollback
+        )
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check the file, and of the running engine what it tells: mirrors, bridge, address range."""
+        current = _parse(facts[FileText(DAEMON_FILE)])
+        checks = [
+            Check.equal(f"{DAEMON_FILE}: {key}", value, current.get(key))
+            for key, value in self.options.items()
+        ]
+        info = facts[EngineInfo()]
+        checks.append(
+            Check("the engine answers", "a version", info.version if info else "nothing", holds=bool(info))
+        )
+        if "registry-mirrors" in self.options:
+            told = [mirror.rstrip("/") for mirror in info.mirrors] if info else []
+            wanted = [mirror.rstrip("/") for mirror in self.options["registry-mirrors"]]
+            checks.append(Check.equal("mirrors in force", wanted, told))
+        return checks + _bridge_checks(self.options, facts[Network("bridge")])
+
+    def _refuse_conflicts(self, arguments: tuple[str, ...]) -> None:
+        for key in self.options:
+            flags = _FLAGS.get(key, (f"--{key}", f"--{key.removesuffix('s')}"))
+            given = [word for word in arguments if word.split("=")[0] in flags or word[:2] in flags]
+            if given:
+                raise PlanRefused(
+                    f"option {key!r} is given on the engine's command line too ({given[0]}); with both it "
+                    "would not start",
+                    hint="take it out of DOCKER_OPTS in /etc/default/docker or out of the systemd unit, "
+                    "restart docker, then run this again",
+                )
+
+
+def _bridge_checks(options: dict[str, Any], network: NetworkState | None) -> list[Check]:
+    checks = []
+    if "bridge" in options:
+        checks.append(
+            Check.equal(
+                "the default network's bridge", options["bridge"], network.bridge if network else "none"
+            )
+        )
+    if "fixed-cidr" in options:
+        checks.append(
+            Check.equal(
+                "containers get addresses from",
+                options["fixed-cidr"],
+                network.address_range if network else "nowhere",
+            )
+        )
+    return checks
+
+
+def _parse(text: str | None) -> dict[str, Any]:
+    if text is None or not text.strip():
+        return {}
+    try:
+        options = json.loads(text)
+    except json.JSONDecodeError as problem:
+        raise PlanRefused(
+            f"{DAEMON_FILE} is no JSON: {problem}",
+            hint="mend it by hand: a runbook will not guess what was meant",
+        ) from problem
+    if not isinstance(options, dict):
+        raise PlanRefused(f"{DAEMON_FILE} is no JSON object", hint="mend it by hand")
+    return options
+
+
+def _major(version: str | None) -> int:
+    return int(version.split(".")[0]) if version else 0
+
+
+installed = Installed
+configured = Configured

@@ -1,0 +1,63 @@
+"""The file `/etc/network/interfaces`, changed stanza by stanza; every other byte stays (interfaces(5))."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["add", "split", "without", "without_comments"]
+
+_KEYWORDS = re.compile(
+    r"^\s*(auto|allow-\S+|iface|mapping|source|source-directory|no-auto-down|no-scripts|rename)\b"
+)
+
+
+def split(text: str) -> list[str]:
+    """Return the stanzas of an interfaces file in order; joined again they are the file.
+
+    A stanza is a line with a keyword and the lines after it up to the next. What comes before
+    the first keyword is a piece of its own.
+    """
+    pieces: list[str] = []
+    for line in text.splitlines(keepends=True):
+        begins = _KEYWORDS.match(line) is not None
+        if begins or not pieces:
+            pieces.append(line)
+        else:
+            pieces[-1] += line
+    return pieces
+
+
+def without(text: str, name: str) -> str:
+    """Return the file without everything that is said of an interface."""
+    kept: list[str] = []
+    for piece in split(text):
+        words = piece.split("\n", 1)[0].split()
+        if words[:1] == ["iface"] and words[1:2] == [name]:
+            continue
+        if words and (words[0] == "auto" or words[0].startswith("allow-")) and name in words[1:]:
+            others = [word for word in words[1:] if word != name]
+            if others:
+                kept.append(" ".join([words[0], *others]) + "\n" + piece.split("\n", 1)[1])
+            continue
+        kept.append(piece)
+    return "".join(kept)
+
+
+def add(text: str, name: str, method: str, options: list[tuple[str, str]]) -> str:
+    """Return the file with a stanza for an interface, brought up at boot, at its end.
+
+    Args:
+        text: The file; it says nothing of the interface yet.
+        name: The interface.
+        method: `static` or `manual`.
+        options: Names and values, in order.
+    """
+    body = "".join(f"    {key} {value}\n" for key, value in options)
+    base = text.rstrip("\n")
+    return f"{base}\n\nauto {name}\niface {name} inet {method}\n{body}".lstrip("\n")
+
+
+def without_comments(text: str) -> list[str]:
+    """Return what counts: the lines without comments, blank lines and surplus space."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]

@@ -1,0 +1,129 @@
+"""Questions whose answers prove that something works; nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.facts.answer import Answer
+from runbook_lib.facts.interfaces import Reachable
+from runbook_lib.model import Check
+from runbook_lib.operations.base import Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_lib.facts.base import Fact, Facts
+
+__all__ = ["Answers", "Pings", "Responds", "answers", "pings", "responds"]
+
+_PATIENCE = "5"  # seconds a program may take to answer; a broken hop must not hang the run
+
+
+@dataclass(frozen=True)
+class Answers(Probe):
+    """A program, run on the host or in one of its containers, answers as expected.
+
+    Args:
+        what: The check's name: it should say which hop is proved.
+        argv: Program and arguments.
+        expect: The whole answer, without surrounding white space.
+        container: Run it in this container with `docker exec`.
+        stdin: Text for its standard input.
+    """
+
+    what: str
+    argv: tuple[str, ...]
+    expect: str
+    container: str | None = None
+    stdin: str | None = None
+
+    @property
+    def settle(self) -> float:
+        """What was just started may need some seconds to answer."""
+        return 10.0
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return the answer."""
+        return (self._answer,)
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check the answer."""
+        answered = facts[self._answer]
+        observed = answered.text or f"nothing (exit code {answered.exit_code})"
+        return [Check(self.what, self.expect, observed[:200], holds=answered.text == self.expect)]
+
+    @property
+    def _answer(self) -> Answer:
+        inside = (
+            ("docker", "exec", *(("-i",) if self.stdin else ()), self.container) if self.container else ()
+        )
+        return Answer(argv=("timeout", _PATIENCE, *inside, *self.argv), stdin=self.stdin)
+
+
+@dataclass(frozen=True)
+class Pings(Probe):
+    """An address answers an echo request sent from a container.
+
+    Args:
+        container: Where it is sent from.
+        address: IPv4 address; empty where it is not known (yet): then the check does not hold.
+        what: What the address is.
+    """
+
+    container: str
+    address: str
+    what: str
+
+    @property
+    def settle(self) -> float:
+        """A bridge that has just got a new port may lose the first packets."""
+        return 10.0
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return the answer; nothing is sent to an unknown address."""
+        return (self._answer,) if self.address else ()
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check that an answer came."""
+        name = f"{self.container} reaches {self.what} at {self.address or 'an unknown address'}"
+        if not self.address:
+            return [Check(name, "an answer", "no address to ask", holds=False)]
+        code = facts[self._answer].exit_code
+        return [
+            Check(
+                name, "an answer", "an answer" if code == 0 else f"none (exit code {code})", holds=code == 0
+            )
+        ]
+
+    @property
+    def _answer(self) -> Answer:
+        ping = ("ping", "-n", "-c", "2", "-i", "0.3", "-W", "2", self.address)
+        return Answer(argv=("timeout", _PATIENCE, "docker", "exec", self.container, *ping))
+
+
+@dataclass(frozen=True)
+class Responds(Probe):
+    """An address answers an echo request sent from the host itself.
+
+    Args:
+        address: IPv4 address.
+        what: What the address is.
+    """
+
+    address: str
+    what: str
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return whether it answers."""
+        return (Reachable(self.address),)
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check that it answers."""
+        told = "an answer" if facts[Reachable(self.address)] else "none"
+        return [Check.equal(f"{self.what} at {self.address}", "an answer", told)]
+
+
+answers = Answers
+pings = Pings
+responds = Responds

@@ -1,0 +1,75 @@
+"""Keys in a redis, set and read through a client container."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.facts.answer import Answer
+from runbook_lib.model import Check, Command, Plan
+from runbook_lib.operations.base import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_lib.facts.base import Fact, Facts
+
+__all__ = ["Key", "key"]
+
+
+@dataclass(frozen=True)
+class Key(Operation):
+    """A key has a value, as seen from a client container.
+
+    Args:
+        container: The client container; it has redis-cli.
+        server: Name or address that the client knows the redis by.
+        port: TCP port.
+        name: The key.
+        value: Its value.
+    """
+
+    container: str
+    server: str
+    port: int
+    name: str
+    value: str
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return the key's value."""
+        return (self._answer,)
+
+    def plan(self, facts: Facts) -> Plan:
+        """Set it where it differs."""
+        if facts[self._answer].text == self.value:
+            return Plan()
+        command = Command(
+            (*self._client, "SET", self.name, self.value), sudo=True, timeout=30, purpose="set the key"
+        )
+        return Plan(commands=(command,))
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check the value."""
+        return [Check.equal(f"{self.name} seen from {self.container}", self.value, facts[self._answer].text)]
+
+    @property
+    def _client(self) -> tuple[str, ...]:
+        return (
+            "timeout",
+            "5",
+            "docker",
+            "exec",
+            self.container,
+            "redis-cli",
+            "-h",
+            self.server,
+            "-p",
+            str(self.port),
+        )
+
+    @property
+    def _answer(self) -> Answer:
+        return Answer((*self._client, "GET", self.name))
+
+
+key = Key

@@ -1,0 +1,66 @@
+"""systemd services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import PlanRefused
+from runbook_lib.facts.service import Service
+from runbook_lib.model import Check, Command, Plan
+from runbook_lib.operations.base import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_lib.facts.base import Fact, Facts
+
+__all__ = ["Running", "running"]
+
+
+@dataclass(frozen=True)
+class Running(Operation):
+    """A service runs now and starts with the host.
+
+    Args:
+        unit: As `docker.service`.
+    """
+
+    unit: str
+
+    @property
+    def settle(self) -> float:
+        """A service may need some seconds to be active."""
+        return 20.0
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return the unit's state."""
+        return (Service(self.unit),)
+
+    def plan(self, facts: Facts) -> Plan:
+        """Enable and start it where it is not."""
+        state = facts[Service(self.unit)]
+        if not state.loaded:
+            raise PlanRefused(f"there is no unit {self.unit}", hint="install the software first")
+        commands = []
+        if not state.enabled:
+            commands.append(
+                Command(("systemctl", "enable", self.unit), sudo=True, purpose="start with the host")
+            )
+        if state.active != "active":
+            commands.append(
+                Command(("systemctl", "reset-failed", self.unit), sudo=True, purpose="forget failures")
+            )
+            commands.append(Command(("systemctl", "start", self.unit), sudo=True, purpose="start now"))
+        return Plan(commands=tuple(commands))
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check that it is active and enabled."""
+        state = facts[Service(self.unit)]
+        return [
+            Check.equal(f"{self.unit} is active", "active", state.active),
+            Check.equal(f"{self.unit} starts with the host", expected=True, observed=state.enabled),
+        ]
+
+
+running = Running
