@@ -1,0 +1,112 @@
+"""Break a running lab on purpose, and mend it.
+
+cable                hosts do not reach each other; control reaches all of them
+unplug:HOST          the cable of the host's first interface is pulled out of the switch
+docker-down:HOST     the host's Docker engine and its socket are stopped
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+from runbook_lib.errors import InputError, LabError
+from runbook_lib.lab import network
+from runbook_lib.lab.places import locked
+from runbook_lib.lab.state import LabState
+
+if TYPE_CHECKING:
+    from runbook_lib.lab.places import Places
+
+__all__ = ["FAULTS", "Faults"]
+
+FAULTS = ("cable", "unplug:HOST", "docker-down:HOST")
+_WANTED = re.compile(r"(?P<kind>cable|unplug|docker-down)(?::(?P<host>.+))?")
+_TIMEOUT = 60  # seconds
+
+
+class Faults:
+    """The faults of one lab. They outlast a host's reboot, as a pulled cable does; the engine's does not."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+
+    def inject(self, fault: str) -> None:
+        """Break something.
+
+        Args:
+            fault: One of `FAULTS`, with a host's name in place of HOST.
+
+        Raises:
+            InputError: There is no such fault or host.
+            LabError: The lab is not up, or the fault cannot be made.
+        """
+        with locked(self._places.lock):
+            state = self._state()
+            kind, host = _parse(fault, state)
+            if kind == "cable":
+                network.isolate(self._places.switch, isolated=True)
+            elif kind == "unplug":
+                network.set_port(self._places.switch, _first_port(state, host), up=False)
+            else:
+                self._engine(host, "stop")
+            entry = _first_port(state, host) if kind == "unplug" else fault
+            state.faults = sorted({*state.faults, entry})
+            state.save(self._places)
+
+    def repair(self) -> list[str]:
+        """Mend everything that was broken.
+
+        Returns:
+            The faults there were.
+
+        Raises:
+            LabError: The lab is not up, or something cannot be mended.
+        """
+        with locked(self._places.lock):
+            return self.repair_locked(self._state())
+
+    def repair_locked(self, state: LabState) -> list[str]:
+        """As `repair`, for who holds the lab's lock already."""
+        before = list(state.faults)
+        for fault in before:
+            if fault == "cable":
+                network.isolate(self._places.switch, isolated=False)
+            elif fault.startswith("docker-down:"):
+                self._engine(fault.partition(":")[2], "start")
+            else:
+                network.set_port(self._places.switch, fault, up=True)
+            state.faults = [other for other in state.faults if other != fault]
+            state.save(self._places)
+        return before
+
+    def _state(self) -> LabState:
+        state = LabState.load(self._places.state)
+        if state is None or state.phase != "up":
+            raise LabError("is not up", where=f"lab {self._places.name}", hint="`runbook lab up`")
+        return state
+
+    def _engine(self, host: str, verb: str) -> None:
+        command = ["ssh", "-F", str(self._places.ssh / "ssh_config"), host]
+        command += ["sudo", "systemctl", verb, "docker.socket", "docker.service"]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_TIMEOUT)
+        if ended.returncode != 0:
+            raise LabError(
+                f"could not {verb} the Docker engine: {ended.stderr.strip()}",
+                where=host,
+                hint="is Docker installed there? `runbook run 20_docker_install`",
+            )
+
+
+def _parse(fault: str, state: LabState) -> tuple[str, str]:
+    found = _WANTED.fullmatch(fault)
+    if not found or (found["kind"] == "cable") != (found["host"] is None):
+        raise InputError(f"unknown fault {fault!r}", hint=f"faults are: {', '.join(FAULTS)}")
+    if found["host"] is not None and found["host"] not in state.hosts:
+        raise InputError(f"unknown host in {fault!r}", hint=f"hosts are: {', '.join(state.hosts)}")
+    return found["kind"], found["host"] or ""
+
+
+def _first_port(state: LabState, host: str) -> str:
+    return state.hosts[host].port(next(iter(state.hosts[host].interfaces)))

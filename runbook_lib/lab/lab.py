@@ -1,0 +1,300 @@
+"""The lab as a whole: up, status, reset, down."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib import requirements
+from runbook_lib.errors import InventoryError, LabError
+from runbook_lib.lab import network, packages
+from runbook_lib.lab.cgroups import Cgroup
+from runbook_lib.lab.ending import end_lab
+from runbook_lib.lab.faults import Faults
+from runbook_lib.lab.host import KINDS, LabHost
+from runbook_lib.lab.images import image_storage
+from runbook_lib.lab.inventory_file import check_inventory_place, write_inventory
+from runbook_lib.lab.places import Places, locked
+from runbook_lib.lab.registry import start_registry
+from runbook_lib.lab.ssh import make_keys, write_client_files
+from runbook_lib.lab.state import LabState
+from runbook_lib.lab.topology import DEFAULT_TOPOLOGY, Topology
+from runbook_lib.yaml_files import find_upwards
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["DEFAULT_NAME", "HostStatus", "Lab", "LabStatus"]
+
+_log = logging.getLogger(__name__)
+DEFAULT_NAME = "default"
+
+
+@dataclass(frozen=True)
+class HostStatus:
+    """One host of the lab as it is now."""
+
+    name: str
+    address: str
+    running: bool
+    answers: bool
+    """Whether its SSH server greets control."""
+    console: str
+
+
+@dataclass(frozen=True)
+class LabStatus:
+    """The lab as it is now."""
+
+    name: str
+    phase: str
+    """`absent`, `starting`, `up` or `ending`; the second and fourth of a dead command need `lab down`."""
+    inventory: str
+    faults: list[str]
+    hosts: list[HostStatus]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `lab status --json` prints."""
+        return asdict(self)
+
+
+class Lab:
+    """One lab of this machine.
+
+    Args:
+        name: Labs of different names run side by side.
+        topology: Topology file, for `up`; a running lab remembers its own.
+        inventory: Where to write the inventory; the default lab's is `inventory.yml` beside the topology,
+            another's is in its state directory.
+
+    >>> lab = Lab.open("default")          # doctest: +SKIP
+    >>> lab.up(); Inventory.load(lab.inventory).select("all")          # doctest: +SKIP
+    """
+
+    def __init__(
+        self, name: str, topology: str | Path = DEFAULT_TOPOLOGY, inventory: Path | None = None
+    ) -> None:
+        self.places = Places(name)
+        self._topology_file = find_upwards(topology).absolute()
+        self._inventory = inventory
+
+    @classmethod
+    def open(
+        cls,
+        name: str = DEFAULT_NAME,
+        topology: str | Path = DEFAULT_TOPOLOGY,
+        inventory: str | Path | None = None,
+    ) -> Lab:
+        """Return the lab of that name, whether or not it is up; nothing is started.
+
+        Raises:
+            InputError: The name cannot be a lab's.
+        """
+        return cls(name, topology, Path(inventory).absolute() if inventory else None)
+
+    @property
+    def name(self) -> str:
+        """The lab's name."""
+        return self.places.name
+
+    @property
+    def inventory(self) -> Path:
+        """The inventory file, there while the lab is up."""
+        state = LabState.load(self.places.state)
+        if state:
+            return Path(state.inventory)
+        if self._inventory:
+            return self._inventory
+        if self.name == DEFAULT_NAME:
+            return self._topology_file.with_name("inventory.yml")
+        return self.places.run / "inventory.yml"
+
+    @property
+    def ssh_config(self) -> Path:
+        """A configuration for OpenSSH: `ssh -F FILE host-a`."""
+        return self.places.ssh / "ssh_config"
+
+    @property
+    def faults(self) -> Faults:
+        """Break and repair parts of the running lab."""
+        return Faults(self.places)
+
+    def up(self, hosts: Sequence[str] | None = None) -> bool:
+        """Build and start the lab; return when every host lets its user log in.
+
+        A lab that is up already is left as it is (a host that was switched off is started); what a killed
+        command left behind is ended first. Interrupted, it ends what it began.
+
+        Args:
+            hosts: Names of the topology's hosts; all without it.
+
+        Returns:
+            False if it was up already.
+
+        Raises:
+            RequirementError: This machine lacks a program, or this user is not root.
+            InputError: The topology is wrong.
+            LabError: A part could not be built or started.
+        """
+        requirements.need("lab")
+        topology = Topology.load(self._topology_file)
+        if hosts:
+            topology = topology.only(hosts)
+        with locked(self.places.lock):
+            state = LabState.load(self.places.state) if self.places.state.exists() else None
+            if state and state.phase == "up":
+                return self._complete(state)
+            if state or self.places.run.exists():
+                _log.warning("lab %s: an earlier command did not end; cleaning up after it", self.name)
+                end_lab(self.places)
+            begun = time.monotonic()
+            try:
+                self._build(topology)
+            except BaseException:
+                _log.warning("lab %s did not come up; taking it down", self.name)
+                end_lab(self.places)
+                raise
+            _log.info("lab %s is up after %.1f s", self.name, time.monotonic() - begun)
+        return True
+
+    def down(self) -> bool:
+        """End the lab and prove that nothing of it is left.
+
+        Returns:
+            False if there was none.
+
+        Raises:
+            LabError: Something is left; it is named.
+        """
+        with locked(self.places.lock):
+            return end_lab(self.places)
+
+    def reset(self, hosts: Sequence[str] | None = None) -> None:
+        """Put hosts back to the state of a freshly installed machine, and repair every fault.
+
+        SSH keys stay, so inventory and known_hosts stay right.
+
+        Args:
+            hosts: Names; all without it.
+
+        Raises:
+            InventoryError: A name is unknown.
+            LabError: The lab is not up, or a host does not come back.
+        """
+        with locked(self.places.lock):
+            state = self._running()
+            self.faults.repair_locked(state)
+            chosen = [self._host(state, name) for name in (hosts or state.hosts)]
+            names = list(hosts or state.hosts)
+            for host in chosen:
+                host.stop()
+            for name, host in zip(names, chosen, strict=True):
+                host.prepare(state.roots[name])
+                host.start()
+            for host in chosen:
+                host.wait()
+
+    def restart(self, host: str) -> None:
+        """Pull a host's plug and switch it on again; its files stay.
+
+        Raises:
+            InventoryError: The name is unknown.
+            LabError: The lab is not up, or the host does not come back.
+        """
+        with locked(self.places.lock):
+            machine = self._host(self._running(), host)
+            machine.stop()
+            machine.start()
+            machine.wait()
+
+    def status(self) -> LabStatus:
+        """Return what is there now; also of a lab that a killed command left half built."""
+        state = LabState.load(self.places.state)
+        if state is None:
+            return LabStatus(self.name, "absent", str(self.inventory), [], [])
+        hosts = []
+        for name, plan in state.hosts.items():
+            host = self._host(state, name)
+            hosts.append(HostStatus(name, plan.address, host.running(), host.answers(), str(host.console)))
+        return LabStatus(self.name, state.phase, state.inventory, state.faults, hosts)
+
+    def ssh_command(self, host: str, command: Sequence[str] = ()) -> list[str]:
+        """Return the argument list of OpenSSH that opens a shell on a host or runs a command there.
+
+        Raises:
+            InventoryError: The name is unknown.
+            LabError: The lab is not up.
+        """
+        self._host(self._running(), host)
+        return ["ssh", *(["-t"] if not command else []), "-F", str(self.ssh_config), host, *command]
+
+    def _build(self, topology: Topology) -> None:
+        inventory = self.inventory
+        check_inventory_place(self.name, inventory)
+        state = LabState(
+            name=self.name,
+            control=topology.control,
+            hosts=topology.hosts,
+            groups=topology.groups,
+            inventory=str(inventory),
+            packages=packages.service_name(),
+        )
+        self._remember_data()
+        state.save(self.places)
+        hosts = {name: self._host(state, name) for name in topology.hosts}
+        state.roots = {name: host.build() for name, host in hosts.items()}
+        distribution = next(iter(topology.hosts.values())).distribution
+        storage = image_storage(distribution)
+        state.save(self.places)
+
+        self.places.log("").parent.mkdir(exist_ok=True)
+        network.create_namespace(self.places.switch)
+        network.create_namespace(self.places.control)
+        network.create_switch(self.name, topology, self.places.switch, self.places.control)
+        make_keys(self.places, list(topology.hosts))
+        write_client_files(self.places, topology)
+        for name, host in hosts.items():
+            host.prepare(state.roots[name])
+            host.start()
+        services = Cgroup(self.name, "_control").create()
+        packages.start_cache(state.packages, distribution)
+        packages.start_relay(self.places, state.packages, topology.control.ip, services)
+        start_registry(self.places, storage, topology.control.ip, services)
+        for host in hosts.values():
+            host.wait()
+        write_inventory(self.places, topology, inventory)
+        state.phase = "up"
+        state.save(self.places)
+
+    def _remember_data(self) -> None:
+        data = self.places.data
+        self.places.run.mkdir(parents=True)
+        (self.places.run / "data").symlink_to(data)
+        data.mkdir(parents=True, exist_ok=True)
+
+    def _complete(self, state: LabState) -> bool:
+        """Start the hosts of a running lab that are switched off; return whether there were any."""
+        off = [host for name in state.hosts if not (host := self._host(state, name)).running()]
+        for host in off:
+            host.start()
+        for host in off:
+            host.wait()
+        return bool(off)
+
+    def _running(self) -> LabState:
+        state = LabState.load(self.places.state)
+        if state is None or state.phase != "up":
+            raise LabError("is not up", where=f"lab {self.name}", hint="`runbook lab up`")
+        return state
+
+    def _host(self, state: LabState, name: str) -> LabHost:
+        if name not in state.hosts:
+            raise InventoryError(
+                f"unknown host {name!r}",
+                where=f"lab {self.name}",
+                hint=f"hosts are: {', '.join(state.hosts)}",
+            )
+        return KINDS[state.hosts[name].kind](self.places, state.topology, state.hosts[name])

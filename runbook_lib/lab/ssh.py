@@ -1,0 +1,57 @@
+"""Keys of a lab: one for the client, one for each host, made anew for each lab; and an ssh_config for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbook_lib.lab.programs import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.lab.places import Places
+    from runbook_lib.lab.topology import Topology
+
+__all__ = ["USERS", "make_keys", "write_client_files"]
+
+USERS = {"ops": 1000, "guest": 1001}  # of the root file system; guest has no sudo
+
+
+def make_keys(places: Places, hosts: list[str]) -> None:
+    """Make the client's key and each host's; keys that are there already stay."""
+    places.ssh.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _key(places.ssh / "id_ed25519", f"runbook lab {places.name}")
+    for host in hosts:
+        _key(places.ssh / f"{host}.host_ed25519", host)
+
+
+def write_client_files(places: Places, topology: Topology) -> None:
+    """Write known_hosts and ssh_config: `ssh -F …/ssh_config host-a` works for people and programs."""
+    known = []
+    config = []
+    for host in topology.hosts.values():
+        public = (places.ssh / f"{host.name}.host_ed25519.pub").read_text(encoding="ascii").split()[:2]
+        known.append(f"{host.name},{host.address} {' '.join(public)}\n")
+        config.append(f"Host {host.name} {host.address}\n  HostName {host.address}\n")
+    config.append(
+        "Host *\n"
+        "  User ops\n"
+        f"  IdentityFile {places.ssh / 'id_ed25519'}\n"
+        "  IdentitiesOnly yes\n"
+        f"  UserKnownHostsFile {places.ssh / 'known_hosts'}\n"
+        "  GlobalKnownHostsFile none\n"
+        "  StrictHostKeyChecking yes\n"
+        "  UpdateHostKeys no\n"
+        "  LogLevel ERROR\n"
+        "  ConnectTimeout 10\n"
+        f"  ProxyCommand nsenter --net={places.control} socat - TCP:%h:%p\n"
+    )
+    (places.ssh / "known_hosts").write_text("".join(known), encoding="ascii")
+    (places.ssh / "ssh_config").write_text("".join(config), encoding="ascii")
+
+
+def _key(file: Path, comment: str) -> None:
+    if file.with_name(f"{file.name}.pub").exists():
+        return
+    file.unlink(missing_ok=True)
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", file, what="make an SSH key")
