@@ -1,0 +1,339 @@
+"""What joins the hosts and their containers, read from the facts that steps recorded (book S4-S6).
+
+Only facts are used: a host without facts about its interfaces is not in the picture, and what no fact
+tells (the switch's own configuration, for one) is not claimed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from runbook_lib.model import RunRecord
+
+__all__ = [
+    "Bridge",
+    "Card",
+    "Container",
+    "Host",
+    "Picture",
+    "Way",
+    "picture",
+    "picture_in_words",
+    "way_in_words",
+]
+
+_log = logging.getLogger(__name__)
+_HOP = re.compile(r"hop (\d+): *(.*)")
+_NAMED = re.compile(r"Container\((.+)\)")
+
+
+class Container(BaseModel):
+    """A container, as the facts `Containers` and `Container(name)` tell it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    image: str = ""
+    state: str = ""
+    networks: dict[str, str] = {}
+    ports: list[str] = []
+
+    @property
+    def ambassador(self) -> bool:
+        """Whether it forwards to another one, by its name or image."""
+        return "ambassador" in f"{self.name} {self.image}".lower()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its addresses, one a network."""
+        return [address for address in self.networks.values() if address]
+
+
+class _Interface(BaseModel):
+    """An interface, as the fact `Interfaces` tells it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    kind: str
+    state: str
+    master: str | None
+    addresses: list[str]
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A bridge of a host with what hangs on it.
+
+    Args:
+        network: The Docker network that uses it, where a container tells; else empty.
+        cards: Names of the cards that are its ports.
+        veths: Number of other ports.
+    """
+
+    name: str
+    addresses: list[str]
+    network: str
+    cards: list[str]
+    veths: int
+    containers: list[Container]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card that leads out of a host.
+
+    Args:
+        bridge: The bridge it is a port of.
+        subnet: The network it leads to, by its own or its bridge's address; empty where there is none.
+    """
+
+    name: str
+    addresses: list[str]
+    state: str
+    bridge: str | None
+    subnet: str
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of the picture.
+
+    Args:
+        apart: Containers on no bridge of the host: stopped ones, or with the host's own network.
+    """
+
+    name: str
+    address: str
+    lab: str | None
+    bridges: list[Bridge]
+    cards: list[Card]
+    apart: list[Container]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One proved (or broken) piece of the way from client to server.
+
+    Args:
+        source: Host and container that asked.
+        target: Host and container that was to answer; the same as `source` where it asked itself.
+    """
+
+    number: int
+    what: str
+    source: tuple[str, str]
+    target: tuple[str, str]
+    holds: bool
+    observed: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is drawn; `subnets` are the physical networks that cards lead to."""
+
+    hosts: list[Host]
+    subnets: list[str]
+    ways: list[Way]
+
+
+@dataclass
+class _Seen:
+    """The newest facts of a host, and its hop checks by number."""
+
+    address: str = ""
+    lab: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    hops: dict[int, tuple[str, bool, str]] = field(default_factory=dict)
+
+
+def picture(records: Iterable[RunRecord]) -> Picture | None:
+    """Return the picture that the newest facts of each host give; None without facts on interfaces."""
+    seen = _newest(records)
+    hosts = [host for host in (_host(name, told) for name, told in seen.items()) if host]
+    if not hosts:
+        return None
+    ways = list(_ways(seen, {host.name: host for host in hosts}))
+    server = next((way.target[0] for way in ways if way.number == 1), None)
+    hosts.sort(key=lambda host: host.name != server)
+    subnets = sorted({card.subnet for host in hosts for card in host.cards if card.subnet})
+    return Picture(hosts, subnets, sorted(ways, key=lambda way: -way.number))
+
+
+def picture_in_words(drawn: Picture) -> list[tuple[int, str]]:
+    """Return the picture as lines with their depth, for those who do not see it."""
+    lines: list[tuple[int, str]] = []
+    for host in drawn.hosts:
+        lab = f", a practice host of lab {host.lab}" if host.lab else ""
+        lines.append((0, f"Host {host.name} ({host.address}){lab}"))
+        lines += [(1, _card_in_words(card)) for card in host.cards]
+        for bridge in host.bridges:
+            network = f" (Docker network {bridge.network})" if bridge.network else ""
+            ports = [*bridge.cards, *([f"{bridge.veths} veth"] if bridge.veths else [])]
+            told = f"Bridge {bridge.name}{network}: {_list(bridge.addresses)}; ports: {_list(ports)}"
+            lines.append((1, told))
+            lines += [(2, _container_in_words(item)) for item in bridge.containers]
+        lines += [(1, _container_in_words(item)) for item in host.apart]
+    for way in drawn.ways:
+        verdict = "answers" if way.holds else f"does not answer as expected: {way.observed}"
+        lines.append((0, f"Hop {way.number}, asked on {way.source[0]}: {way.what}: {verdict}"))
+    return lines
+
+
+def way_in_words(drawn: Picture) -> str:
+    """Return the way of the PING in one line, broken where a hop does not answer; empty without one.
+
+    The hop that is broken is the lowest number: each higher one goes through it.
+    """
+    if not drawn.ways:
+        return ""
+    stations = list(dict.fromkeys(station for way in drawn.ways for station in (way.source, way.target)))
+    line = "PING: " + " → ".join(f"{container} ({host})" for host, container in stations)
+    broken = [way for way in drawn.ways if not way.holds]
+    if broken:
+        return f"{line}: ✗ no PONG; the break is at hop {broken[-1].number}: {broken[-1].what}"
+    return f"{line}: PONG ✓"
+
+
+def _newest(records: Iterable[RunRecord]) -> dict[str, _Seen]:
+    seen: dict[str, _Seen] = {}
+    for run in sorted(records, key=lambda record: record.started):
+        for step in run.steps:
+            for host in step.hosts:
+                told = seen.setdefault(host.host, _Seen())
+                told.address, told.lab = host.address or told.address, run.lab
+                told.facts |= host.facts
+                for check in host.checks:
+                    if match := _HOP.match(check.name):
+                        told.hops[int(match[1])] = (match[2], check.holds, check.observed)
+    return seen
+
+
+def _host(name: str, told: _Seen) -> Host | None:
+    if "Interfaces" not in told.facts:
+        return None
+    try:
+        interfaces = TypeAdapter(list[_Interface]).validate_python(told.facts["Interfaces"])
+        containers = _containers(told.facts)
+        return _assemble(name, told, interfaces, containers)
+    except (ValidationError, ValueError) as problem:
+        # A fact of somebody's own that has the same label is no reason to have no report.
+        _log.warning("%s is not in the picture, its facts have another shape: %s", name, problem)
+        return None
+
+
+def _containers(facts: dict[str, Any]) -> list[Container]:
+    """Return the containers: the list, and those asked for by name that it does not hold."""
+    listed = TypeAdapter(list[Container]).validate_python(facts.get("Containers") or [])
+    found = {container.name: container for container in listed}
+    for label, value in facts.items():
+        match = _NAMED.fullmatch(label)
+        if match and value and match[1] not in found:
+            found[match[1]] = Container.model_validate({**value, "name": match[1], "image": ""})
+    return list(found.values())
+
+
+def _assemble(name: str, told: _Seen, interfaces: list[_Interface], containers: list[Container]) -> Host:
+    subnets = {item.name: _subnet(item.addresses) for item in interfaces}
+    cards = [
+        Card(
+            item.name,
+            item.addresses,
+            item.state,
+            item.master,
+            subnets[item.name] or subnets.get(item.master or "", ""),
+        )
+        for item in interfaces
+        if _is_card(item)
+    ]
+    of_bridge: dict[str, list[Container]] = {}
+    apart: list[Container] = []
+    bridges = [item for item in interfaces if item.kind == "bridge"]
+    for container in containers:
+        bridge = next((b.name for b in bridges if _joins(container, subnets[b.name])), None)
+        (of_bridge.setdefault(bridge, []) if bridge else apart).append(container)
+    parts = [_bridge(item, interfaces, subnets[item.name], of_bridge.get(item.name, [])) for item in bridges]
+    return Host(name, told.address, told.lab, parts, cards, apart)
+
+
+def _bridge(item: _Interface, all_: list[_Interface], subnet: str, containers: list[Container]) -> Bridge:
+    ports = [port for port in all_ if port.master == item.name]
+    cards = [port.name for port in ports if _is_card(port)]
+    networks = (
+        network
+        for container in containers
+        for network, address in container.networks.items()
+        if _within(address, subnet)
+    )
+    return Bridge(item.name, item.addresses, next(networks, ""), cards, len(ports) - len(cards), containers)
+
+
+def _is_card(item: _Interface) -> bool:
+    """Tell a card; in a lab it is a veth too, but the engine's own are named so."""
+    inner = item.name == "lo" or item.kind in {"bridge", "dummy", "ifb"} or item.name.startswith("veth")
+    return not inner and (item.state != "DOWN" or bool(item.addresses))
+
+
+def _subnet(addresses: list[str]) -> str:
+    return str(ipaddress.ip_interface(addresses[0]).network) if addresses else ""
+
+
+def _within(address: str, subnet: str) -> bool:
+    return bool(address and subnet) and ipaddress.ip_address(address) in ipaddress.ip_network(subnet)
+
+
+def _joins(container: Container, subnet: str) -> bool:
+    return any(_within(address, subnet) for address in container.addresses)
+
+
+def _ways(seen: dict[str, _Seen], hosts: dict[str, Host]) -> Iterator[Way]:
+    """Yield the hops of the ambassador runbook between containers that are in the picture.
+
+    Hops 1 and 2 are asked on the server's host, 3 and 4 on the client's; see `operations.hops`.
+    """
+    asked = {number: (name, *hop) for name, told in seen.items() for number, hop in told.hops.items()}
+    if 1 not in asked or asked[1][0] not in hosts:
+        return
+    there = asked[1][0]
+    here = asked[3][0] if 3 in asked else asked.get(4, (there,))[0]  # noqa: PLR2004 - the hops' own numbers
+    if here not in hosts:
+        return
+    server, forward = (there, _named(hosts[there], "server")), (there, _named(hosts[there], "ambassador"))
+    client, onward = (here, _named(hosts[here], "client")), (here, _named(hosts[here], "ambassador"))
+    ends = {1: (server, server), 2: (forward, server), 3: (onward, forward), 4: (client, onward)}
+    for number, (_, what, holds, observed) in asked.items():
+        if number in ends and all(name for _, name in ends[number]):
+            yield Way(number, what, *ends[number], holds, observed)
+
+
+def _named(host: Host, role: str) -> str:
+    """Return the container that has this role on the host: an ambassador, or named for its role."""
+    everyone = [item for bridge in host.bridges for item in bridge.containers] + host.apart
+    if role == "ambassador":
+        return next((item.name for item in everyone if item.ambassador), "")
+    return next((item.name for item in everyone if role in item.name and not item.ambassador), "")
+
+
+def _card_in_words(card: Card) -> str:
+    bridge = f"a port of {card.bridge}" if card.bridge else _list(card.addresses)
+    leads = f"; leads to the physical network {card.subnet}" if card.subnet else ""
+    return f"Card {card.name}: {bridge}{leads}"
+
+
+def _container_in_words(item: Container) -> str:
+    ports = f"; published: {_list(item.ports)}" if item.ports else ""
+    image = f", image {item.image}" if item.image else ""
+    return f"Container {item.name} ({item.state}{image}): {_list(item.addresses)}{ports}"
+
+
+def _list(items: list[str]) -> str:
+    return ", ".join(items) or "no address"
