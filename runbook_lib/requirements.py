@@ -1,8 +1,8 @@
 """What this machine must have, part by part, and how to get it.
 
-`python -m runbook_lib.requirements [--install] PART...` says what is missing, or installs it (Debian and Ubuntu, as
-root). Nothing that is installed is started: package scripts are told so by a policy-rc.d(8) of ours for as long
-as apt runs, and enabled units are disabled again.
+`python -m runbook_lib.requirements [--install] PART...` says what is missing, or installs it (Debian and
+Ubuntu, as root). Nothing that is installed is started: package scripts are told so by a policy-rc.d(8) of ours for as
+long as apt runs, and enabled units are disabled again.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _SERVICES = ("apt-cacher-ng.service", "docker-registry.service", "ssh.service")
 _OWN_HOSTS = (
-    "or run the runbooks on your own hosts: write an inventory (docs/inventory.md, params/example/) and give it with"
-    " -p inventory FILE; that needs none of this"
+    "or run the runbooks on your own hosts: write an inventory (params/example/ shows one) and give it with"
+    " `-p inventory FILE`; that needs none of this"
 )
 
 
@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for part in given.parts:
             need(part)
     except RequirementError as problem:
-        _log.error("%s", problem)  # noqa: TRY400 - a message for the user, who has no use for a traceback
+        _log.error("%s", problem)
         return problem.exit_code
     return 0
 

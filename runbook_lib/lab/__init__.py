@@ -3,7 +3,7 @@
     lab             up, status, reset, down: the whole          faults      break and mend it
     topology        the description, strictly read              host        what a host must do; containers
     network         namespaces, switch, cables                  supervisor  one container's life
-    rootfs, images  built once, kept by cache                   packages, registry  what hosts install and pull
+    rootfs, images  built once, kept by cache                   packages, registry  what hosts fetch
     cgroups, places, state, ending   how everything is found again and ended
 
 From Python: `from runbook_lib.lab.lab import Lab`; in tests: `runbook_lib.lab.testing.running_lab`.

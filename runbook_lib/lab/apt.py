@@ -11,7 +11,7 @@ from runbook_lib.lab.programs import run
 
 __all__ = ["AptSource", "debian_sources", "machine_proxy", "parse_targets"]
 
-# One line a package index that apt knows, whatever format the sources are written in (apt-get(8), indextargets).
+# One line an index that apt knows, whatever format the sources are written in (apt-get(8), indextargets).
 _FORMAT = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)|$(CODENAME)"
 _FIELDS = 5
 
@@ -30,7 +30,7 @@ class AptSource:
 
     @property
     def through_cache(self) -> AptSource:
-        """The source as hosts ask the package cache for it: apt-cacher-ng fetches `http://HTTPS///` over TLS."""
+        """The source as hosts ask the cache for it: apt-cacher-ng fetches `http://HTTPS///` over TLS."""
         return dataclasses.replace(self, uri=re.sub(r"^https://", "http://HTTPS///", self.uri))
 
     @property

@@ -1,7 +1,7 @@
 """Control groups: how every process of a lab is found again, whatever became of the one that started it.
 
-A process joins the lab's groups before its program starts, and so do all its descendants. systemd-nspawn gives
-a host's own init a view that begins here, so what Docker creates inside lies below too and can be removed.
+A process joins the lab's groups before its program starts, and so do all its descendants. systemd-nspawn
+gives a host's own init a view that begins here, so what Docker creates inside lies below too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def hierarchies() -> list[Path]:
     if not found:
         raise LabError(
             "no writable cgroup hierarchy is mounted",
-            hint="in a container, give it one: docker run --privileged --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup",
+            hint="in a container: docker run --privileged --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup …",
         )
     return list(found.values())
 

@@ -97,7 +97,7 @@ def _namespace_ids(places: Places) -> set[tuple[int, int]]:
 
 
 def _inside(namespaces: set[tuple[int, int]]) -> set[int]:
-    """Return the processes in some network namespaces, also those that no cgroup of ours holds, such as a user's shell."""
+    """Return the processes in some network namespaces, such as a user's shell outside our cgroups."""
     found = set()
     for process in Path("/proc").iterdir() if namespaces else ():
         if not process.name.isdigit():

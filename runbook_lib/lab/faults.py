@@ -17,6 +17,8 @@ from runbook_lib.lab.places import locked
 from runbook_lib.lab.state import LabState
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from runbook_lib.lab.places import Places
 
 __all__ = ["FAULTS", "Faults"]
@@ -51,8 +53,7 @@ class Faults:
                 network.set_port(self._places.switch, _first_port(state, host), up=False)
             else:
                 self._engine(host, "stop")
-            entry = _first_port(state, host) if kind == "unplug" else fault
-            state.faults = sorted({*state.faults, entry})
+            state.faults = sorted({*state.faults, fault})
             state.save(self._places)
 
     def repair(self) -> list[str]:
@@ -67,16 +68,22 @@ class Faults:
         with locked(self._places.lock):
             return self.repair_locked(self._state())
 
-    def repair_locked(self, state: LabState) -> list[str]:
-        """As `repair`, for who holds the lab's lock already."""
-        before = list(state.faults)
-        for fault in before:
-            if fault == "cable":
+    def repair_locked(self, state: LabState, *, reinstalled: Collection[str] = ()) -> list[str]:
+        """As `repair`, for who holds the lab's lock already.
+
+        Args:
+            state: The lab's state; its faults are taken away one by one, as they are mended.
+            reinstalled: Hosts about to be put back to new ones; their engines need no mending.
+        """
+        before = sorted(state.faults, key=lambda fault: fault.startswith("docker-down"))
+        for fault in before:  # cables first: an engine is mended over the network
+            kind, host = _parse(fault, state)
+            if kind == "cable":
                 network.isolate(self._places.switch, isolated=False)
-            elif fault.startswith("docker-down:"):
-                self._engine(fault.partition(":")[2], "start")
-            else:
-                network.set_port(self._places.switch, fault, up=True)
+            elif kind == "unplug":
+                network.set_port(self._places.switch, _first_port(state, host), up=True)
+            elif host not in reinstalled:
+                self._engine(host, "start")
             state.faults = [other for other in state.faults if other != fault]
             state.save(self._places)
         return before
@@ -109,4 +116,4 @@ def _parse(fault: str, state: LabState) -> tuple[str, str]:
 
 
 def _first_port(state: LabState, host: str) -> str:
-    return state.hosts[host].port(next(iter(state.hosts[host].interfaces)))
+    return state.hosts[host].port(state.hosts[host].first_interface)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from runbook_lib.lab import packages
 from runbook_lib.lab.apt import debian_sources
 from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.layer import place
-from runbook_lib.lab.programs import launch, run, wait_for
+from runbook_lib.lab.programs import launch, wait_for
 from runbook_lib.lab.rootfs import APT_CONFIGURATION, root_filesystem
 from runbook_lib.lab.ssh import USERS
 
@@ -132,10 +131,11 @@ class ContainerHost:
 
     def answers(self) -> bool:
         """Tell whether the SSH server greets a connection from control within 1 s."""
-        with contextlib.suppress(OSError):
+        try:
             with open_socket(str(self._places.control), self._plan.address, 22, 1.0) as connection:
                 return connection.recv(4) == b"SSH-"
-        return False
+        except OSError:
+            return False
 
     def stop(self) -> None:
         """End every process of the host, its init included."""
@@ -164,7 +164,8 @@ def _interfaces(plan: HostPlan) -> str:
     for name, interface in plan.interfaces.items():
         text += f"\nauto {name}\n"
         if interface.address is None:
-            text += f"iface {name} inet manual\n    up ip link set dev $IFACE up\n    down ip link set dev $IFACE down\n"
+            text += f"iface {name} inet manual\n    up ip link set dev $IFACE up\n"
+            text += "    down ip link set dev $IFACE down\n"
             continue
         text += f"iface {name} inet static\n    address {interface.address}\n"
         if interface.gateway:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
@@ -16,6 +15,7 @@ from runbook_lib.yaml_files import find_upwards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["IMAGES", "image_storage"]
 

@@ -186,15 +186,14 @@ class Lab:
         """
         with locked(self.places.lock):
             state = self._running()
-            self.faults.repair_locked(state)
-            chosen = [self._host(state, name) for name in (hosts or state.hosts)]
-            names = list(hosts or state.hosts)
-            for host in chosen:
+            chosen = {name: self._host(state, name) for name in (hosts or state.hosts)}
+            self.faults.repair_locked(state, reinstalled=chosen)
+            for host in chosen.values():
                 host.stop()
-            for name, host in zip(names, chosen, strict=True):
+            for name, host in chosen.items():
                 host.prepare(state.roots[name])
                 host.start()
-            for host in chosen:
+            for host in chosen.values():
                 host.wait()
 
     def restart(self, host: str) -> None:

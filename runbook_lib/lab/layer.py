@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 __all__ = ["place"]
 
 
-def place(lower: Path, upper: Path, name: str, text: str, *, mode: int = 0o644, owner: int = 0) -> None:
+def place(  # noqa: PLR0913 - a file has that many properties
+    lower: Path, upper: Path, name: str, text: str, *, mode: int = 0o644, owner: int = 0
+) -> None:
     """Write one file.
 
     Args:

@@ -1,4 +1,4 @@
-"""The lab's network: two namespaces of its own and cables between them. Nothing of it touches this machine's network.
+"""The lab's network: namespaces of its own and cables between them; this machine's network is not touched.
 
     switch    one bridge a VLAN (v101, v102); one port a cable: `control`, `host-a.em1`, ...
     control   eth0 with the control address: package cache, image registry, and where SSH connections begin
@@ -53,7 +53,12 @@ def create_switch(lab: str, topology: Topology, switch: Path, control: Path) -> 
                 kernel.link("add", ifname=_bridge(vlan), kind="bridge", br_stp_state=0, br_forward_delay=0)
                 _up(kernel, _bridge(vlan))
             _cable(
-                kernel, _CONTROL_PORT, "eth0", control, topology.control.vlan, _mac(lab, "control", "eth0")
+                kernel,
+                _CONTROL_PORT,
+                interface="eth0",
+                namespace=control,
+                vlan=topology.control.vlan,
+                mac=_mac(lab, "control", "eth0"),
             )
 
     def address() -> None:
@@ -77,7 +82,7 @@ def plug_host(lab: str, plan: HostPlan, switch: Path, namespace: Path, faults: s
         plan: The host.
         switch: The switch's namespace.
         namespace: The host's new, empty namespace.
-        faults: Names of ports that are unplugged, and `cable` when hosts are isolated from each other.
+        faults: The lab's faults in force; `cable` and `unplug:HOST` outlast a reboot.
     """
 
     def plug() -> None:
@@ -86,11 +91,12 @@ def plug_host(lab: str, plan: HostPlan, switch: Path, namespace: Path, faults: s
                 port = plan.port(name)
                 for index in kernel.link_lookup(ifname=port):
                     kernel.link("del", index=index)
-                _cable(kernel, port, name, namespace, interface.vlan, _mac(lab, plan.name, name))
+                mac = _mac(lab, plan.name, name)
+                _cable(kernel, port, interface=name, namespace=namespace, vlan=interface.vlan, mac=mac)
                 index = kernel.link_lookup(ifname=port)[0]
                 if "cable" in faults:
                     kernel.brport("set", index=index, isolated=1)
-                if port in faults:
+                if f"unplug:{plan.name}" in faults and name == plan.first_interface:
                     kernel.link("set", index=index, state="down")
 
     with _explained(f"plug {plan.name} into the switch"):
@@ -138,7 +144,9 @@ def port_states(switch: Path) -> dict[str, str]:
         return run_in(switch, look)
 
 
-def _cable(kernel: IPRoute, port: str, interface: str, namespace: Path, vlan: int, mac: str) -> None:
+def _cable(  # noqa: PLR0913 - a cable has two ends
+    kernel: IPRoute, port: str, *, interface: str, namespace: Path, vlan: int, mac: str
+) -> None:
     descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     try:
         peer = {"ifname": interface, "address": mac, "net_ns_fd": descriptor}

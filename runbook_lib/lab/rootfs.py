@@ -16,8 +16,8 @@ __all__ = ["APT_CONFIGURATION", "bootstrap", "root_filesystem"]
 
 # No Docker: installing it is a runbook. No python: runbooks must not need it on a host.
 _PACKAGES = (
-    "bridge-utils", "ca-certificates", "dbus", "ifupdown", "init", "iproute2", "iputils-ping", "kmod", "netbase",
-    "openssh-server", "procps", "sudo", "systemd", "systemd-sysv",
+    "bridge-utils", "ca-certificates", "dbus", "ifupdown", "init", "iproute2", "iputils-ping", "kmod",
+    "netbase", "openssh-server", "procps", "sudo", "systemd", "systemd-sysv",
 )  # fmt: skip
 # A cache that works without a network serves indexes past their date; signatures are checked all the same.
 APT_CONFIGURATION = {

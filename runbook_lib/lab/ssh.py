@@ -1,4 +1,4 @@
-"""Keys of a lab: one for the client, one for each host, made anew for each lab; and an ssh_config for people."""
+"""Keys of a lab, one for the client and one for each host, made anew for each; an ssh_config for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a lab consists of, written to disk before it is made: the next command finds it, whatever became of this one."""
+"""What a lab consists of, on disk before it is made: found again whatever becomes of this command."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LabState(BaseModel):
     roots: dict[str, str] = {}
     """Root file system of each host."""
     faults: list[str] = []
-    """`cable`, or names of unplugged ports."""
+    """As they were named to `lab break`."""
 
     @property
     def topology(self) -> Topology:

@@ -1,9 +1,9 @@
 """One host's life, in a mount namespace of its own: `python -m runbook_lib.lab.supervisor LAB HOST`.
 
-The host's root overlay, its network namespace and what systemd-nspawn mounts are seen only in here, so the kernel
-takes them away with the last process; nothing of a host is ever mounted in this machine's own view.
+The host's root overlay, its network namespace and what systemd-nspawn mounts are seen only in here, so the
+kernel takes them away with the last process; nothing of a host is ever mounted in this machine's own view.
 
-A reboot ends systemd-nspawn with 133 (`--keep-unit` leaves starting again to the service manager, which we are).
+A reboot ends systemd-nspawn with 133: `--keep-unit` leaves starting again to the service manager, here us.
 The network namespace is made anew each time: a booting machine has no bridges left from before.
 """
 
@@ -26,7 +26,7 @@ __all__ = ["main", "supervise"]
 _log = logging.getLogger(__name__)
 _REBOOT = 133
 _NSPAWN_RUN = Path("/run/systemd/nspawn")  # must be a tmpfs; on some machines /run itself is none
-# Only /proc/sys/net and /sys/class/net are the host's own: what else a host sets would be set on this machine.
+# Only /proc/sys/net and /sys/class/net are the host's own: anything else it sets is set on this machine.
 _ENVIRONMENT = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
 _JOIN = 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
 

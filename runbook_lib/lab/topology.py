@@ -75,6 +75,11 @@ class HostPlan(_Strict):
         """The address control reaches the host at: the first one of its interfaces."""
         return next(str(IPv4Interface(i.address).ip) for i in self.interfaces.values() if i.address)
 
+    @property
+    def first_interface(self) -> str:
+        """The interface whose cable `unplug` pulls."""
+        return next(iter(self.interfaces))
+
     def port(self, interface: str) -> str:
         """The name of the switch's port that an interface is plugged into."""
         return f"{self.name}.{interface}"
