@@ -159,7 +159,7 @@ def _draw_container(canvas: _Canvas, host: Host, item: Container, x: float, y: f
 
 def _draw_bridge(canvas: _Canvas, bridge: Bridge, left: float, top: float, right: float) -> None:
     canvas.box("bridge", _Area(left, top, right - left, _BAR), f"bridge {bridge.name}")
-    network = f" (Docker network {bridge.network})" if bridge.network else ""
+    network = f" (network {bridge.network})" if bridge.network else ""
     canvas.label("strong", left + 10, top + 17, f"{bridge.name}{network}", 42)
     ports = [*bridge.cards, *([f"{bridge.veths} veth"] if bridge.veths else [])]
     told = f"{', '.join(bridge.addresses) or 'no address'}; ports: {', '.join(ports) or 'none'}"

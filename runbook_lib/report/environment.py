@@ -54,6 +54,7 @@ templates.filters |= {
 templates.globals |= {
     "counted": words.counted,
     "folded_lines": FOLDED_LINES,
+    "meanings": words.MEANINGS,
     "symbols": SYMBOLS,
     "troubles": words.troubles,
 }

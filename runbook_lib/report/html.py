@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from runbook_lib.errors import EvidenceError
 from runbook_lib.report import words
 from runbook_lib.report.drawing import draw
 from runbook_lib.report.environment import templates
 from runbook_lib.report.topology import picture, picture_in_words, way_in_words
+from runbook_lib.report.writing import write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,14 +113,7 @@ def write_html(records: list[RunRecord], path: Path, title: str) -> None:
     Raises:
         EvidenceError: The file cannot be written.
     """
-    try:
-        path.write_text(page(records, title), encoding="utf-8")
-    except OSError as problem:
-        raise EvidenceError(
-            f"the report cannot be written: {problem.strerror or problem}",
-            where=str(path),
-            hint="name a writable place with --output",
-        ) from problem
+    write_bytes(path, page(records, title).encode())
 
 
 def _part(name: str) -> str:

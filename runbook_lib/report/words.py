@@ -12,10 +12,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-__all__ = ["BAD", "Outcome", "counted", "first_line", "moment", "of_run", "of_runs", "seconds", "troubles"]
+__all__ = [
+    "BAD",
+    "MEANINGS",
+    "Outcome",
+    "counted",
+    "first_line",
+    "moment",
+    "of_run",
+    "of_runs",
+    "seconds",
+    "troubles",
+]
 
 BAD = frozenset({Status.FAILED, Status.UNREACHABLE, Status.INTERRUPTED, Status.UNKNOWN})
 """Outcomes that somebody has to look at."""
+
+MEANINGS = {
+    Status.OK: "it was right already, or looking at it went well",
+    Status.CHANGED: "it was put right, and the checks hold",
+    Status.PLANNED: "it would be changed; nothing was sent",
+    Status.SKIPPED: "not tried",
+    Status.FAILED: "a command or a check failed",
+    Status.UNREACHABLE: "the host could not be reached",
+    Status.INTERRUPTED: "stopped before its end",
+    Status.UNKNOWN: "the record does not prove how it ended; never a success",
+}
+"""What each outcome of a step on a host means."""
 
 _MODES = {
     Mode.PLAN: "planned for",

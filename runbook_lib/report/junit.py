@@ -1,0 +1,112 @@
+"""JUnit XML for CI: one test case for each step on each host, green only where the evidence says so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from runbook_lib.model import Status
+from runbook_lib.report.text import ending, stream, visible
+from runbook_lib.report.words import BAD, first_line, of_run
+from runbook_lib.report.writing import write_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.model import HostRecord, RunRecord, StepRecord
+
+__all__ = ["junit", "write_junit"]
+
+_RESULTS = {
+    Status.FAILED: Failure,
+    Status.UNREACHABLE: Error,
+    Status.INTERRUPTED: Error,
+    Status.UNKNOWN: Error,
+    Status.SKIPPED: Skipped,
+}
+_WHOLE = "run is complete"
+
+
+def junit(records: list[RunRecord]) -> bytes:
+    """Return JUnit XML, one suite a run.
+
+    `failed` is a failure; `unreachable`, `interrupted` and `unknown` are errors; `skipped` is skipped. A run
+    that did not end well has a case that is not green even where none of its steps says so.
+    """
+    xml = JUnitXml("runbooks")
+    for run in records:
+        xml.add_testsuite(_suite(run))
+    xml.update_statistics()  # type: ignore[no-untyped-call] # junitparser's own gap
+    buffer = BytesIO()
+    xml.write(buffer, pretty=True)
+    return buffer.getvalue()
+
+
+def write_junit(records: list[RunRecord], path: Path) -> None:
+    """Write JUnit XML; see `junit`.
+
+    Raises:
+        EvidenceError: The file cannot be written.
+    """
+    write_bytes(path, junit(records))
+
+
+def _suite(run: RunRecord) -> TestSuite:
+    suite = TestSuite(visible(run.runbook))
+    suite.timestamp = run.started.isoformat(timespec="seconds")
+    suite.hostname = visible(run.machine)
+    for name in ("run", "mode", "status", "operator", "lab", "incomplete"):
+        suite.add_property(name, visible(str(getattr(run, name) or "")))
+    titles = Counter(step.title for step in run.steps)
+    for step in run.steps:
+        # CI systems take cases of the same name for one.
+        name = step.title if titles[step.title] == 1 else f"{step.title} (step {step.number})"
+        for host in step.hosts:
+            suite.add_testcase(_case(run, step, host, name))
+    green = not any(host.status in BAD for step in run.steps for host in step.hosts)
+    if run.incomplete or (green and run.status in BAD):
+        suite.add_testcase(_incomplete(run))
+    return suite
+
+
+def _case(run: RunRecord, step: StepRecord, host: HostRecord, name: str) -> TestCase:
+    lasted = (host.ended - host.started).total_seconds() if host.started and host.ended else 0.0
+    case = TestCase(visible(name), visible(f"{run.runbook}.{host.host}"), lasted)
+    kind = _RESULTS.get(host.status)
+    if kind:
+        message = visible(host.message or "no reason was told")
+        result = kind(first_line(message), host.status.value)
+        if kind is not Skipped:
+            result.text = message
+        case.result = [result]
+    case.system_out = visible(_told(step, host))
+    return case
+
+
+def _incomplete(run: RunRecord) -> TestCase:
+    case = TestCase(_WHOLE, visible(run.runbook), 0.0)
+    outcome = of_run(run)
+    case.result = [Error(visible(f"{outcome.headline}: {outcome.sentence}"), run.status.value)]
+    return case
+
+
+def _told(step: StepRecord, host: HostRecord) -> str:
+    """Return what was done and seen, as a reader of a CI log wants it."""
+    lines = [f"step {step.number} on {host.host} ({host.address}): {host.status}"]
+    lines += [
+        f"check {check.name}: expected {check.expected}, observed {check.observed}: "
+        f"{'holds' if check.holds else 'DOES NOT HOLD'}"
+        for check in host.checks
+    ]
+    for command in host.commands:
+        lines += ["", f"$ {command.text}"]
+        lines += [
+            f"({name}) {stream(told)}"
+            for name, told in (("output", command.stdout), ("errors", command.stderr))
+            if told.size
+        ]
+        lines.append(f"[{ending(command)}]")
+    return "\n".join(lines)

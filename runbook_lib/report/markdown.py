@@ -1,0 +1,130 @@
+"""A short report in Markdown: for a ticket, a pull request or a CI summary."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from runbook_lib.display import SYMBOLS
+from runbook_lib.report import words
+from runbook_lib.report.text import ending, visible
+from runbook_lib.report.topology import picture, picture_in_words, way_in_words
+
+if TYPE_CHECKING:
+    from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord
+
+__all__ = ["markdown"]
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$])")
+
+
+def markdown(records: list[RunRecord], title: str) -> str:
+    """Return the report: the outcome, what went wrong, the runs, and each run's steps by hosts.
+
+    Args:
+        records: The runs, in the order they shall be listed.
+        title: The heading.
+    """
+    outcome = words.of_runs(records)
+    parts = [
+        f"# {plain(title)}",
+        f"**{SYMBOLS[outcome.status]} {outcome.headline}.** {plain(outcome.sentence)}",
+        plain(outcome.circumstances),
+        *_troubles(records),
+    ]
+    if len(records) > 1:
+        parts += ["## Runs", _runs(records)]
+    for run in records:
+        parts += _run(run)
+    drawn = picture(records)
+    if drawn:
+        lines = [f"{'  ' * depth}- {plain(line)}" for depth, line in picture_in_words(drawn)]
+        parts += ["## What joins the hosts", "\n".join(lines), plain(way_in_words(drawn))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def plain(text: str) -> str:
+    """Return foreign text so that Markdown shows it as it is, on one line."""
+    return _MARKUP.sub(r"\\\1", " ".join(visible(text).split()))
+
+
+def _troubles(records: list[RunRecord]) -> list[str]:
+    lines = [_trouble(run, *place) for run in records for place in words.troubles(run)]
+    lines += [
+        f"- **{plain(run.runbook)}** {_badge(run.status)}: {plain(run.incomplete)}"
+        for run in records
+        if run.incomplete
+    ]
+    return ["## What went wrong", "\n".join(lines)] if lines else []
+
+
+def _trouble(run: RunRecord, step: StepRecord, host: HostRecord) -> str:
+    where = f"{plain(run.runbook)}, step {step.number} “{plain(step.title)}” on {plain(host.host)}"
+    lines = [f"- **{where}** {_badge(host.status)}: {plain(host.message)}"]
+    lines += [
+        f"    - check {plain(check.name)}: expected {plain(check.expected)}, observed {plain(check.observed)}"
+        for check in host.checks
+        if not check.holds
+    ]
+    lines += [
+        f"    - {_code(command.text)}: {plain(ending(command))}"
+        for command in host.commands
+        if command.number and not command.accepted
+    ]
+    return "\n".join(lines)
+
+
+def _runs(records: list[RunRecord]) -> str:
+    return _table(
+        [
+            {
+                "runbook": plain(run.runbook),
+                "outcome": _badge(run.status),
+                "mode": run.mode.value,
+                "steps": str(len(run.steps)),
+                "took": words.seconds((run.ended - run.started).total_seconds() if run.ended else None),
+                "began": words.moment(run.started),
+            }
+            for run in records
+        ]
+    )
+
+
+def _run(run: RunRecord) -> list[str]:
+    outcome = words.of_run(run)
+    hosts = list(dict.fromkeys([*run.hosts, *(host.host for step in run.steps for host in step.hosts)]))
+    rows = [
+        {
+            "step": f"{step.number}. {plain(step.title)}",
+            **{plain(name): _cell(step, name) for name in hosts},
+        }
+        for step in run.steps
+    ]
+    return [
+        f"## {plain(run.runbook)} {_badge(run.status)}",
+        f"{plain(outcome.headline)}. {plain(outcome.sentence)}",
+        plain(outcome.circumstances),
+        f"Run {_code(run.run)}",
+        _table(rows) if rows else "No step was begun.",
+    ]
+
+
+def _cell(step: StepRecord, name: str) -> str:
+    return next((_badge(host.status) for host in step.hosts if host.host == name), "")
+
+
+def _badge(status: Status) -> str:
+    return f"{SYMBOLS[status]} {status}"
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
+
+
+def _code(text: str) -> str:
+    """Return an inline code span that no backtick in `text` can end, on one line."""
+    shown = " ".join(visible(text).split())
+    fence = "`" * (max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
+    return f"{fence} {shown} {fence}"
