@@ -146,11 +146,16 @@ def _literals(source: str, path: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     try:
         for statement in ast.parse(source).body:
-            if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
-                raise InputError(
-                    f"parameters cell: {ast.unparse(statement)!r} is no assignment", where=str(path)
-                )
-            values[statement.targets[0].id] = ast.literal_eval(statement.value)
+            match statement:
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)], value=value)
+                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+                ):
+                    values[name] = ast.literal_eval(value)
+                case _:
+                    raise InputError(
+                        f"parameters cell: {ast.unparse(statement)!r} assigns nothing", where=str(path)
+                    )
     except (SyntaxError, ValueError) as problem:
         raise InputError(f"parameters cell holds more than literals: {problem}", where=str(path)) from problem
     return values

@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import papermill
-from jupyter_client.manager import KernelManager
+from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillException
 
@@ -86,11 +86,10 @@ def run(
         EvidenceError: The run directory cannot be made.
     """
     path = directory.new(directory.project_top() / parameters.runs, parameters.runbook)
-    # `jupyter_client` puts no kernel of ours into our process group, so a terminal's Ctrl-C reaches us alone.
-    manager = KernelManager(kernel_name="python3")
+    kernel = _Kernel(path)
     problem: list[str] = []
-    worker = threading.Thread(target=_execute, args=(entry, path, values, manager, problem), name="papermill")
-    with _interrupts_passed_to(manager, problem):
+    worker = threading.Thread(target=_execute, args=(entry, path, values, kernel, problem), name="papermill")
+    with _interrupts_passed_to(kernel, problem):
         worker.start()
         follow = _Follow(path / "journal.jsonl", tell)
         while worker.is_alive():
@@ -105,19 +104,15 @@ def run(
         return Outcome(path, None, "; ".join(problem) or str(nothing))
 
 
-def _execute(
-    entry: Entry, path: Path, values: dict[str, Any], manager: KernelManager, problem: list[str]
-) -> None:
-    environment = {**os.environ, directory.RUN_DIRECTORY: str(path)}
+def _execute(entry: Entry, path: Path, values: dict[str, Any], kernel: _Kernel, problem: list[str]) -> None:
     try:
-        manager.start_kernel(env=environment, cwd=str(directory.project_top()))
         papermill.execute_notebook(
             entry.path,
             path / "notebook.ipynb",
             parameters=values,
             progress_bar=False,
             cwd=str(directory.project_top()),
-            km=manager,
+            kernel_manager_class=kernel.manager_class,
             raise_on_iopub_timeout=True,
         )
     except (
@@ -129,37 +124,64 @@ def _execute(
         RuntimeError,
     ) as failure:
         problem.append(_first_lines(failure))
-    finally:
-        if manager.has_kernel:
-            manager.shutdown_kernel(now=not manager.is_alive())
-        manager.cleanup_resources()
+
+
+class _Kernel:
+    """The kernel of one run, known to us while papermill owns it.
+
+    Args:
+        path: The run directory, told to the kernel by its environment.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._managers: list[AsyncKernelManager] = []
+        managers = self._managers
+
+        class Manager(AsyncKernelManager):
+            """A kernel of its own environment, reached over IPC: no port is opened."""
+
+            def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - traitlets
+                super().__init__(**{**traits, "transport": "ipc"})
+                managers.append(self)
+
+            async def _async_start_kernel(self, **options: Any) -> None:  # noqa: ANN401 - jupyter_client's signature
+                environment = {**os.environ, directory.RUN_DIRECTORY: str(path)}
+                await super()._async_start_kernel(**{**options, "env": environment})
+
+            start_kernel = _async_start_kernel
+
+        self.manager_class = Manager
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the kernel's process group, if it runs."""
+        for manager in self._managers:
+            group = getattr(manager.provisioner, "pgid", None)
+            if group:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, number)
 
 
 @contextlib.contextmanager
-def _interrupts_passed_to(manager: KernelManager, problem: list[str]) -> Iterator[None]:
+def _interrupts_passed_to(kernel: _Kernel, problem: list[str]) -> Iterator[None]:
     """Interrupt the kernel on SIGINT and SIGTERM; end it where it does not end its run in time."""
+    late = threading.Timer(_LAST_WORDS, kernel.signal, args=(signal.SIGKILL,))
+    late.daemon = True
 
     def on_signal(number: int, _frame: object) -> None:
         name = signal.Signals(number).name
-        problem.append(f"{name} received")
         _log.warning("%s: stopping after the command under way", name)
-        if manager.has_kernel:
-            manager.interrupt_kernel()
-            late = threading.Timer(_LAST_WORDS, _end, args=(manager,))
-            late.daemon = True
+        kernel.signal(signal.SIGINT)
+        if not problem:
             late.start()
+        problem.append(f"{name} received")
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
+        late.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _end(manager: KernelManager) -> None:
-    if manager.has_kernel:
-        manager.shutdown_kernel(now=True)
 
 
 class _Follow:

@@ -28,7 +28,7 @@ class ContainerState:
         exit_code: Of the last time it ended.
         image: Hash of its image.
         spec: What a runbook made it from; None where no runbook made it.
-        address: Its first IPv4 address; empty where it has none.
+        address: On the default bridge, else its first IPv4 address; empty where it has none.
         networks: Address by network.
         ports: Published ports, as `6379:6379/tcp`.
     """
@@ -70,7 +70,7 @@ class Container(Fact[ContainerState | None]):
                 exit_code=told["State"]["ExitCode"],
                 image=told["Image"],
                 spec=(told["Config"].get("Labels") or {}).get(SPEC_LABEL),
-                address=next((address for address in networks.values() if address), ""),
+                address=networks.get("bridge") or next(filter(None, networks.values()), ""),
                 networks=networks,
                 ports=_published(told["HostConfig"].get("PortBindings") or {}),
             )

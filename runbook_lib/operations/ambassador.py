@@ -1,7 +1,7 @@
 """A redis and its pair of ambassadors, each a container that keeps running (book S6, S7).
 
-Two ways to wire containers of one host: a user-defined network, whose names the engine resolves, and the
-book's `--link` on the default bridge. Both hand the ambassador its `*_TCP` variable explicitly: engines from
+Two ways to wire containers of one host: a user-defined network besides the default bridge, whose names the
+engine resolves, and the book's `--link` on the default bridge. Both hand the ambassador its `*_TCP` variable explicitly: engines from
 29.0 on set no link variables, and older ones set them only for ports that the image EXPOSEs.
 """
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NETWORK", "REDIS_ALIAS", "client", "client_side", "published", "redis", "server_side"]
 
-NETWORK = "ambassador"
-"""The user-defined network on each host."""
+NETWORK = "redis-names"
+"""The user-defined network on each host. Its name sorts after `bridge`: an engine takes the default route of a
+container on several networks from the first by name, and that must stay the physical one."""
 REDIS_ALIAS = "redis"
 """What a container calls the next hop, whichever it is."""
 
@@ -66,9 +67,9 @@ def client(p: AmbassadorRedis) -> Running:
 
 def _called_redis(p: AmbassadorRedis) -> dict[str, Any]:
     """Return how a container gets the alias on the network; with links the neighbour gives it."""
-    return {"network": NETWORK, "aliases": (REDIS_ALIAS,)} if p.wiring == "network" else {}
+    return {"joined": NETWORK, "aliases": (REDIS_ALIAS,)} if p.wiring == "network" else {}
 
 
 def _beside(p: AmbassadorRedis, neighbour: str) -> dict[str, Any]:
     """Return how a container is joined to its neighbour, which it calls by the alias."""
-    return {"network": NETWORK} if p.wiring == "network" else {"links": (f"{neighbour}:{REDIS_ALIAS}",)}
+    return {"joined": NETWORK} if p.wiring == "network" else {"links": (f"{neighbour}:{REDIS_ALIAS}",)}

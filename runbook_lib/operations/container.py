@@ -38,7 +38,9 @@ class Running(Operation):
         publish: Ports as for `docker run -p`: `6379:6379`.
         links: As for `docker run --link`: `redis-server:redis`; they work on the default bridge.
         environment: Variables by name.
-        network: A user-defined network instead of the default bridge.
+        joined: A user-defined network it is on besides the default bridge, so that names are resolved. Not
+            instead of it: once the default bridge is the physical one (book S4), the engine's isolation rules
+            drop whatever passes between it and any other network.
         aliases: Further names on that network.
         within: Subnet that its address must lie in, as `192.168.0.0/20`.
     """
@@ -49,7 +51,7 @@ class Running(Operation):
     publish: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
-    network: str | None = None
+    joined: str | None = None
     aliases: tuple[str, ...] = ()
     within: str | None = None
 
@@ -66,16 +68,8 @@ class Running(Operation):
     def plan(self, facts: Facts) -> Plan:
         """Run, start or replace it."""
         container, image = facts[Container(self.name)], facts[Image(self.image)]
-        if container and container.spec is None:
-            raise PlanRefused(
-                f"the name {self.name!r} is used by another container, which no runbook made",
-                hint=f"rename or remove it (`docker rename {self.name} …`), or give the runbook another name",
-            )
-        if image is None:
-            raise PlanRefused(
-                f"image {self.image!r} is not on the host",
-                hint="let a step with image.present come before this one",
-            )
+        _refuse_foreign(self.name, container)
+        image = _demand(self.image, image)
         as_wanted = (
             container is not None and container.spec == self.spec and container.image == image.identifier
         )
@@ -87,14 +81,10 @@ class Running(Operation):
             return Plan(
                 commands=(Command(("docker", "start", self.name), sudo=True, purpose="it was stopped"),)
             )
-        commands = [Command(self.run_argv, sudo=True, purpose=f"run {self.name}")]
-        if container:
-            commands.insert(
-                0, Command(("docker", "rm", "-f", self.name), sudo=True, purpose="made from something else")
-            )
+        commands = (*self._removing, *self._making) if container else self._making
         before = f"spec {container.spec}, {container.state}" if container else None
         return Plan(
-            commands=tuple(commands), changes=(Change(f"container {self.name}", before, f"spec {self.spec}"),)
+            commands=commands, changes=(Change(f"container {self.name}", before, f"spec {self.spec}"),)
         )
 
     def verify(self, facts: Facts) -> list[Check]:
@@ -114,32 +104,38 @@ class Running(Operation):
             checks.append(
                 Check(f"port {port} is published", port, ", ".join(told) or "none", holds=port in told)
             )
+        if self.joined:
+            networks = ", ".join(container.networks)
+            checks.append(
+                Check(f"{self.name} is on", self.joined, networks, holds=self.joined in container.networks)
+            )
         return checks + self._address_checks(container)
 
     @property
     def spec(self) -> str:
         """A short hash of all that the container is made from; its label says it."""
-        made_from = [
-            self.image,
-            self.command,
-            self.publish,
-            self.links,
-            self.environment,
-            self.network,
-            self.aliases,
-        ]
-        return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
+        return _spec(
+            self.image, self.command, self.publish, self.links, self.environment, self.joined, self.aliases
+        )
 
     @property
-    def run_argv(self) -> tuple[str, ...]:
-        """The `docker run` command."""
-        argv = ["docker", "run", "--detach", "--name", self.name, "--restart", "unless-stopped"]
-        argv += ["--label", f"{SPEC_LABEL}={self.spec}"]
-        argv += _repeated("--publish", self.publish) + _repeated("--link", self.links)
-        argv += _repeated("--env", tuple(f"{name}={value}" for name, value in self.environment))
-        if self.network:
-            argv += ["--network", self.network, *_repeated("--network-alias", self.aliases)]
-        return (*argv, self.image, *self.command)
+    def _removing(self) -> tuple[Command, ...]:
+        return (Command(("docker", "rm", "-f", self.name), sudo=True, purpose="made from something else"),)
+
+    @property
+    def _making(self) -> tuple[Command, ...]:
+        options = ["--name", self.name, "--restart", "unless-stopped", "--label", f"{SPEC_LABEL}={self.spec}"]
+        options += _repeated("--publish", self.publish) + _repeated("--link", self.links)
+        options += _repeated("--env", tuple(f"{name}={value}" for name, value in self.environment))
+        made = (*options, self.image, *self.command)
+        if self.joined is None:
+            return (Command(("docker", "run", "--detach", *made), sudo=True, purpose=f"run {self.name}"),)
+        join = ("docker", "network", "connect", *_repeated("--alias", self.aliases), self.joined, self.name)
+        return (
+            Command(("docker", "create", *made), sudo=True, purpose=f"make {self.name}, not yet started"),
+            Command(join, sudo=True, purpose="names are resolved there"),
+            Command(("docker", "start", self.name), sudo=True, purpose="start it"),
+        )
 
     def _address_checks(self, container: ContainerState) -> list[Check]:
         if self.within is None:
