@@ -90,7 +90,9 @@ class Cgroup:
             LabError: Some are still there after 10 s.
         """
         end = time.monotonic() + _PATIENCE
+        killed: set[int] = set()
         while left := self.processes():
+            killed |= left
             for pid in left:
                 try:
                     os.kill(pid, signal.SIGKILL)
@@ -102,6 +104,9 @@ class Cgroup:
                     where=str(self._path),
                     hint="see `ps -l` for their state",
                 )
+            time.sleep(0.02)
+        # What is dead stays in the process list until this machine's init looks; one that never does is not ours.
+        while time.monotonic() < end and any(_is_zombie(pid) for pid in killed):
             time.sleep(0.02)
 
     def remove(self) -> None:
@@ -116,6 +121,14 @@ class Cgroup:
                         _log.debug("%s is still busy: %s", base, busy)
                 if directory.exists():
                     time.sleep(0.05)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] == "Z"
 
 
 def _fill_cpuset(directory: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from runbook_lib.lab.host import KINDS, LabHost
 from runbook_lib.lab.images import image_storage
 from runbook_lib.lab.inventory_file import check_inventory_place, write_inventory
 from runbook_lib.lab.places import Places, locked
+from runbook_lib.lab.programs import wait_for
 from runbook_lib.lab.registry import start_registry
 from runbook_lib.lab.ssh import make_keys, write_client_files
 from runbook_lib.lab.state import LabState
@@ -208,6 +210,41 @@ class Lab:
             machine.stop()
             machine.start()
             machine.wait()
+
+    def wait_for_reboot(self, host: str, boot_id: str, timeout: float = 60) -> None:
+        """Return when a host that was told to reboot lets its user log in again.
+
+        Args:
+            host: Its name.
+            boot_id: What /proc/sys/kernel/random/boot_id said before.
+            timeout: Seconds.
+
+        Raises:
+            LabError: It does not come back in time.
+        """
+        machine = self._host(self._running(), host)
+        command = self.ssh_command(host, ["cat", "/proc/sys/kernel/random/boot_id"])
+
+        def is_new() -> bool | None:
+            answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout)
+            return (answer.returncode == 0 and answer.stdout.strip() != boot_id) or None
+
+        wait_for(is_new, f"the reboot of {host}", timeout=timeout, log=machine.console, pause=0.2)
+
+    def wait_for_power_off(self, host: str, timeout: float = 60) -> None:
+        """Return when a host that was told to power off is off.
+
+        Args:
+            host: Its name.
+            timeout: Seconds.
+
+        Raises:
+            LabError: It is still on after that.
+        """
+        machine = self._host(self._running(), host)
+        wait_for(
+            lambda: not machine.running() or None, f"the end of {host}", timeout=timeout, log=machine.console
+        )
 
     def status(self) -> LabStatus:
         """Return what is there now; also of a lab that a killed command left half built."""

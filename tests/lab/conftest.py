@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from runbook_lib.lab.testing import reason_to_skip, running_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runbook_lib.lab.lab import Lab
+
+
+@pytest.fixture(scope="session", autouse=False)
+def can_have_lab() -> None:
+    reason = reason_to_skip()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def session_lab(can_have_lab: None) -> Iterator[Lab]:  # noqa: ARG001 - asked for by name
+    with running_lab("test-session") as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(session_lab: Lab) -> Lab:
+    """Return the session's lab, every fault of the test before repaired."""
+    session_lab.faults.repair()
+    return session_lab

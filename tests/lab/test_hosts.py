@@ -1,0 +1,134 @@
+"""What the lab's hosts are like, seen over SSH."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from runbook_lib.connections.namespace import open_socket
+from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.inventory import Inventory
+from runbook_lib.lab.testing import Machine
+
+if TYPE_CHECKING:
+    from runbook_lib.lab.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+
+def on(lab: Lab, host: str, *command: str, user: str = "ops") -> subprocess.CompletedProcess[str]:
+    argv = lab.ssh_command(host, command)
+    return subprocess.run(
+        [*argv[:1], "-l", user, *argv[1:]], check=False, capture_output=True, text=True, timeout=60
+    )
+
+
+def pings(lab: Lab, host: str, target: str) -> bool:
+    return on(lab, host, "ping", "-c1", "-W2", target).returncode == 0
+
+
+def test_a_fresh_host_is_a_booted_debian_without_docker_and_python(lab: Lab) -> None:
+    lab.reset(["host-a"])
+    assert on(lab, "host-a", "systemctl", "is-system-running", "--wait").stdout.strip() == "running"
+    assert "VERSION_CODENAME=bookworm" in on(lab, "host-a", "cat", "/etc/os-release").stdout
+    assert on(lab, "host-a", "command -v docker python3").stdout == ""
+    assert on(lab, "host-a", "hostname").stdout.strip() == "host-a"
+
+
+def test_hosts_have_their_addresses_and_reach_each_other_and_control(lab: Lab) -> None:
+    assert "192.168.7.31/20" in on(lab, "host-a", "ip", "-brief", "address", "show", "em1").stdout
+    assert "UP" in on(lab, "host-a", "ip", "-brief", "link", "show", "em2").stdout
+    assert pings(lab, "host-a", "host-b")
+    assert pings(lab, "host-b", "control")
+
+
+def test_ops_may_do_all_with_sudo_and_guest_nothing(lab: Lab) -> None:
+    assert on(lab, "host-a", "sudo", "-n", "id", "-un").stdout.strip() == "root"
+    refused = on(lab, "host-a", "sudo", "-n", "id", "-un", user="guest")
+    assert refused.returncode != 0
+    assert on(lab, "host-a", "id", "-un", user="guest").stdout.strip() == "guest"
+
+
+def test_this_machine_itself_has_no_part_in_the_labs_network(lab: Lab) -> None:
+    machine = Machine.look(lab.name)
+    assert not [address for address in machine.addresses if address.startswith("192.168.7.")]
+    assert not [link for link in machine.links if "host-a" in link or "em1" in link]
+
+
+def test_the_inventory_is_read_as_any_other(lab: Lab) -> None:
+    inventory = Inventory.load(lab.inventory)
+    assert [host.name for host in inventory.select("docker")] == ["host-a", "host-b"]
+    host = inventory.select("server")[0]
+    assert (host.lab, host.kind, host.address, host["fixed_cidr"]) == (
+        lab.name,
+        "container",
+        "192.168.7.31",
+        "192.168.8.0/24",
+    )
+
+
+def test_a_socket_opened_in_the_control_namespace_reaches_a_host(lab: Lab) -> None:
+    with open_socket(str(lab.places.control), "192.168.7.32", 22, 5.0) as connection:
+        assert connection.recv(4) == b"SSH-"
+    with pytest.raises(ConnectionRefusedError):
+        open_socket(str(lab.places.control), "192.168.7.32", 1, 5.0)
+    with pytest.raises(FileNotFoundError):
+        open_socket("/run/no-such-namespace", "192.168.7.32", 22, 5.0)
+
+
+def test_a_reboot_keeps_files_and_forgets_bridges(lab: Lab) -> None:
+    on(lab, "host-a", "echo kept > kept; sudo brctl addbr br9")
+    before = on(lab, "host-a", "cat", "/proc/sys/kernel/random/boot_id").stdout
+    on(lab, "host-a", "sudo", "reboot")
+    lab.wait_for_reboot("host-a", before.strip())
+    assert on(lab, "host-a", "cat", "kept").stdout == "kept\n"
+    assert on(lab, "host-a", "ip", "link", "show", "br9").returncode != 0
+    assert on(lab, "host-a", "cat", "/proc/sys/kernel/random/boot_id").stdout != before
+    assert pings(lab, "host-a", "host-b")
+
+
+def test_reset_gives_a_new_machine_under_the_same_key(lab: Lab) -> None:
+    on(lab, "host-b", "touch", "gone")
+    identity = on(lab, "host-b", "cat", "/etc/machine-id").stdout
+    lab.reset(["host-b"])
+    assert on(lab, "host-b", "test", "-e", "gone").returncode == 1
+    assert on(lab, "host-b", "cat", "/etc/machine-id").stdout != identity
+
+
+def test_a_powered_off_host_is_started_by_the_next_up(lab: Lab) -> None:
+    on(lab, "host-b", "sudo", "poweroff")
+    lab.wait_for_power_off("host-b")
+    assert {host.name: host.running for host in lab.status().hosts} == {"host-a": True, "host-b": False}
+    assert lab.up()
+    assert all(host.answers for host in lab.status().hosts)
+
+
+def test_a_broken_cable_parts_the_hosts_but_not_control(lab: Lab) -> None:
+    lab.faults.inject("cable")
+    assert not pings(lab, "host-a", "host-b")
+    assert pings(lab, "host-a", "control")
+    assert pings(lab, "host-b", "control")
+    lab.restart("host-a")
+    assert not pings(lab, "host-a", "host-b")
+    assert lab.faults.repair() == ["cable"]
+    assert pings(lab, "host-a", "host-b")
+
+
+def test_an_unplugged_host_cannot_be_reached_until_repaired(lab: Lab) -> None:
+    lab.faults.inject("unplug:host-b")
+    assert {host.name: host.answers for host in lab.status().hosts} == {"host-a": True, "host-b": False}
+    lab.faults.repair()
+    assert pings(lab, "host-a", "host-b")
+
+
+@pytest.mark.parametrize("fault", ["cabel", "cable:host-a", "unplug", "unplug:host-c"])
+def test_an_unknown_fault_is_refused(lab: Lab, fault: str) -> None:
+    with pytest.raises(InputError, match="unknown"):
+        lab.faults.inject(fault)
+    assert lab.status().faults == []
+
+
+def test_an_unknown_host_is_refused(lab: Lab) -> None:
+    with pytest.raises(InventoryError, match="unknown host 'host-c'"):
+        lab.reset(["host-c"])

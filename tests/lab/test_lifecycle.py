@@ -1,0 +1,156 @@
+"""A lab comes and goes, whatever happens to the command that makes it, and leaves the machine as it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from runbook_lib.errors import LabError
+from runbook_lib.lab.lab import Lab
+from runbook_lib.lab.places import RUN, Places, cache_directory
+from runbook_lib.lab.testing import Machine, running_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("can_have_lab")]
+NAME = "test-life"
+_COMMAND = [sys.executable, "-c", "from runbook_lib.cli.main import main; main()", "lab"]
+
+
+def command(
+    *arguments: str, prefix: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*prefix, *_COMMAND, *arguments],
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_up_and_down_leave_the_machine_as_it_was() -> None:
+    before = Machine.look(NAME)
+    lab = Lab.open(NAME)
+    assert lab.up()
+    assert not lab.up()
+    assert lab.inventory.exists()
+    during = Machine.look(NAME)
+    assert (during.links, during.addresses) == (before.links, before.addresses)
+    assert during.processes
+    assert lab.down()
+    assert Machine.look(NAME) == before
+    assert not lab.down()
+
+
+def test_a_warm_lab_is_up_within_8_seconds() -> None:
+    with running_lab(NAME):
+        pass
+    begun = time.monotonic()
+    with running_lab(NAME):
+        took = time.monotonic() - begun
+    assert took < 8
+
+
+@pytest.mark.parametrize("after", [0.6, 0.9, 1.1, 1.3, 1.6, 2.0])
+def test_a_killed_up_is_ended_by_down(after: float) -> None:
+    before = Machine.look(NAME)
+    with command("up", "--name", NAME) as process:
+        time.sleep(after)
+        process.kill()
+    Lab.open(NAME).down()
+    assert Machine.look(NAME) == before
+
+
+def test_a_killed_up_is_mended_by_the_next_up() -> None:
+    with command("up", "--name", NAME) as process:
+        time.sleep(1.2)
+        process.kill()
+    with running_lab(NAME) as lab:
+        assert all(host.answers for host in lab.status().hosts)
+
+
+def test_ctrl_c_takes_down_what_was_begun() -> None:
+    before = Machine.look(NAME)
+    with command("up", "--name", NAME) as process:
+        while not Places(NAME).state.exists():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 4
+    assert Machine.look(NAME) == before
+
+
+def test_two_labs_run_side_by_side_on_the_same_addresses(lab: Lab) -> None:
+    with running_lab(NAME, hosts=["host-a"]) as other:
+        assert lab.places.control != other.places.control
+        for one in (lab, other):
+            answer = subprocess.run(
+                one.ssh_command("host-a", ["cat", "/etc/machine-id"]), check=True, capture_output=True, timeout=30
+            )
+            assert answer.stdout
+        assert [host.name for host in other.status().hosts] == ["host-a"]
+    assert all(host.answers for host in lab.status().hosts)
+
+
+def test_a_filled_cache_serves_packages_without_a_network(lab: Lab, tmp_path: Path) -> None:
+    install = "sudo apt-get -q update && sudo apt-get -q -y install --reinstall netbase"
+    subprocess.run(lab.ssh_command("host-a", [install]), check=True, capture_output=True, timeout=120)
+    cache = tmp_path / "cache"
+    subprocess.run(["cp", "--archive", "--link", cache_directory(), cache], check=True)
+    environment = {"RUNBOOK_CACHE": str(cache)}
+    offline = ("unshare", "--net")  # no link but a dead loopback: there is no outside
+    with command("up", "--name", NAME, prefix=offline, environment=environment) as process:
+        said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    try:
+        other = Lab.open(NAME)
+        done = subprocess.run(
+            other.ssh_command("host-a", [install]), check=False, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        Lab.open(NAME).down()
+
+
+def test_an_inventory_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text("hosts: {}\n", encoding="utf-8")
+    before = Machine.look(NAME)
+    with pytest.raises(LabError, match="not one of this lab"):
+        Lab.open(NAME, inventory=inventory).up()
+    assert inventory.read_text(encoding="utf-8") == "hosts: {}\n"
+    assert Machine.look(NAME) == before
+
+
+def test_down_ends_a_lab_whose_state_is_damaged() -> None:
+    before = Machine.look(NAME)
+    lab = Lab.open(NAME)
+    lab.up(["host-a"])
+    lab.places.state.write_text("{", encoding="utf-8")
+    lab.down()
+    assert Machine.look(NAME) == before
+    assert not [path for path in RUN.glob("*.lock") if NAME in path.name]
+
+
+def test_down_names_what_is_left() -> None:
+    lab = Lab.open(NAME)
+    lab.up(["host-a"])
+    # A user's shell in the control namespace: none of the lab's processes, so it is named, not killed.
+    shell = subprocess.Popen(["nsenter", f"--net={lab.places.control}", "sleep", "60"])
+    try:
+        time.sleep(0.2)
+        with pytest.raises(LabError, match=f"process {shell.pid}"):
+            lab.down()
+    finally:
+        shell.kill()
+        shell.wait()
+    lab.down()
+    assert not lab.places.run.exists()
