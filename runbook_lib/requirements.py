@@ -1,8 +1,8 @@
 """What this machine must have, part by part, and how to get it.
 
 `python -m runbook_lib.requirements [--install] PART...` says what is missing, or installs it (Debian and
-Ubuntu, as root). Nothing that is installed is started: package scripts are told so by a policy-rc.d(8) of ours
-for as long as apt runs, and enabled units are disabled again.
+Ubuntu, as root). Nothing that is installed is started: a policy-rc.d(8) of ours tells package scripts so
+while apt runs, and enabled units are disabled again.
 """
 
 from __future__ import annotations

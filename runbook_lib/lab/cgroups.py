@@ -18,7 +18,8 @@ __all__ = ["Cgroup", "hierarchies"]
 
 _log = logging.getLogger(__name__)
 _PREFIX = "runbook-lab."
-_PATIENCE = 10.0  # seconds for killed processes to be gone
+_PATIENCE = 10.0  # seconds for killed processes to be dead
+_REAPING = 2.0  # seconds for init to take note
 
 
 def hierarchies() -> list[Path]:
@@ -50,6 +51,12 @@ class Cgroup:
 
     def __init__(self, name: str, part: str = "") -> None:
         self._path = Path(_PREFIX + name) / part
+
+    @staticmethod
+    def names(prefix: str) -> list[str]:
+        """Return the names, beginning with `prefix`, of groups that exist now."""
+        found = {top.name for root in hierarchies() for top in root.glob(f"{_PREFIX}{prefix}*")}
+        return sorted(name.removeprefix(_PREFIX) for name in found)
 
     @property
     def directories(self) -> list[Path]:
@@ -105,7 +112,8 @@ class Cgroup:
                     hint="see `ps -l` for their state",
                 )
             time.sleep(0.02)
-        # What is dead stays in the process list until this machine's init looks; one that never does is not ours.
+        # The dead stay in the process list until this machine's init looks; one that never does is not ours.
+        end = time.monotonic() + _REAPING
         while time.monotonic() < end and any(_is_zombie(pid) for pid in killed):
             time.sleep(0.02)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import LabError
+from runbook_lib.lab.cache import end_abandoned_builds
 from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.inventory_file import remove_inventory
 from runbook_lib.lab.packages import end_unused_cache, service_name
@@ -57,6 +58,7 @@ def end_lab(places: Places) -> bool:
     _remove_if_empty(data.parent)
     # Last: as long as these files are there, the next command knows that there is something to end.
     shutil.rmtree(places.run, ignore_errors=True)
+    end_abandoned_builds()
     end_unused_cache(state.packages if state else service_name())
     left = remains(places, data, namespaces)
     if left:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from runbook_lib.errors import InputError
 from runbook_lib.lab.apt import machine_proxy
 from runbook_lib.lab.cache import built_once
-from runbook_lib.lab.programs import run
+from runbook_lib.lab.programs import joined, run
 from runbook_lib.lab.registry import PORT, registry_configuration
 from runbook_lib.lab.rootfs import bootstrap
 from runbook_lib.yaml_files import find_upwards
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 __all__ = ["IMAGES", "image_storage"]
@@ -41,15 +41,19 @@ def image_storage(distribution: str) -> Path:
         for file in sorted((folder / name).iterdir())
     }
     recipe = {"distribution": distribution, "sources": sources}
-    return built_once("images", recipe, lambda directory: _build(folder, distribution, directory)) / "storage"
+
+    def build(directory: Path, cgroups: Sequence[Path]) -> None:
+        _build(folder, distribution, directory, cgroups)
+
+    return built_once("images", recipe, build) / "storage"
 
 
-def _build(folder: Path, distribution: str, directory: Path) -> None:
+def _build(folder: Path, distribution: str, directory: Path, cgroups: Sequence[Path]) -> None:
     work = directory / "work"
     (work / "archives").mkdir(parents=True)
-    bootstrap(distribution, work / "base.tar")
+    bootstrap(distribution, work / "base.tar", cgroups)
     (work / "Dockerfile").write_text('FROM scratch\nADD base.tar /\nCMD ["bash"]\n', encoding="utf-8")
-    build = _buildah(work)
+    build = _buildah(work, cgroups)
     build("seed", work, None)
     build(_BASE, folder / _BASE, "seed")
     for name in IMAGES:
@@ -64,16 +68,19 @@ def _build(folder: Path, distribution: str, directory: Path) -> None:
         registry_configuration(directory / "storage", f"127.0.0.1:{PORT}", read_only=False), encoding="utf-8"
     )
     run(
-        *("unshare", "--net", "sh", script, configuration, work / "archives"),
+        *joined("unshare", "--net", "sh", script, configuration, work / "archives", cgroups=cgroups),
         what="put the images into the registry's storage",
         timeout=_STEP_TIMEOUT,
     )
     run("rm", "-rf", work, what="remove what the image build no longer needs")
 
 
-def _buildah(work: Path) -> Callable[[str, Path, str | None], None]:
+def _buildah(work: Path, cgroups: Sequence[Path]) -> Callable[[str, Path, str | None], None]:
     """Return a function that builds one image; plain directories and chroot need no rights but root."""
-    store = ("buildah", "--root", work / "store", "--runroot", work / "runroot", "--storage-driver", "vfs")
+    store = joined(
+        *("buildah", f"--root={work / 'store'}", f"--runroot={work / 'runroot'}", "--storage-driver=vfs"),
+        cgroups=cgroups,
+    )
     proxy = machine_proxy()
 
     def build(name: str, folder: Path, base: str | None) -> None:

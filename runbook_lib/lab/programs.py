@@ -14,18 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["launch", "run", "tail", "wait_for"]
+__all__ = ["joined", "launch", "run", "tail", "wait_for"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Joins the cgroups first, so that not even `kill -9` at the wrong moment can leave an unknown process behind;
-# then forks, so that the process outlives us and is nobody's unreaped child. "$@" needs no quoting.
-_LAUNCH = """
-while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 1; shift; done
-shift; log=$1; shift
-setsid "$@" </dev/null >>"$log" 2>&1 &
-"""
+# Joins the cgroups first, so that not even `kill -9` at the wrong moment leaves an unknown process behind.
+_JOIN = 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 1; shift; done; shift; '
+# Forks, so that the process outlives us and is nobody's unreaped child. "$@" needs no quoting.
+_DETACH = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 &'
 
 
 def run(
@@ -80,6 +77,11 @@ def run(
     return ended.stdout
 
 
+def joined(*argv: str | Path, cgroups: Sequence[Path]) -> list[str]:
+    """Return the arguments of a program that joins cgroups before anything else."""
+    return [str(part) for part in ("sh", "-c", _JOIN + 'exec "$@"', "join", *cgroups, "--", *argv)]
+
+
 def launch(
     *argv: str | Path, cgroups: Sequence[Path], log: Path, environment: Mapping[str, str] | None = None
 ) -> None:
@@ -95,14 +97,7 @@ def launch(
         LabError: The cgroups cannot be joined.
     """
     run(
-        "sh",
-        "-c",
-        _LAUNCH,
-        "launch",
-        *cgroups,
-        "--",
-        log,
-        *argv,
+        *("sh", "-c", _JOIN + _DETACH, "launch", *cgroups, "--", log, *argv),
         what=f"start {argv[0]}",
         environment=environment,
     )

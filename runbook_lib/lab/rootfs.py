@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.lab.apt import debian_sources, machine_proxy
 from runbook_lib.lab.cache import built_once
-from runbook_lib.lab.programs import run
+from runbook_lib.lab.programs import joined, run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["APT_CONFIGURATION", "bootstrap", "root_filesystem"]
@@ -34,28 +35,22 @@ def root_filesystem(distribution: str) -> Path:
     script = resources.files("runbook_lib.lab").joinpath("recipes", "rootfs.sh").read_text(encoding="utf-8")
     recipe = {"distribution": distribution, "packages": _PACKAGES, "script": script, "left out": _LEFT_OUT}
 
-    def build(directory: Path) -> None:
-        hook = directory.with_name(f"{directory.name}.sh")
+    def build(directory: Path, cgroups: Sequence[Path]) -> None:
+        hook = directory / "customize.sh"
         hook.write_text(script, encoding="utf-8")
-        try:
-            bootstrap(
-                distribution,
-                directory / "root",
-                f"--include={','.join(_PACKAGES)}",
-                f'--customize-hook=sh {hook} "$1"',
-            )
-        finally:
-            hook.unlink()
+        options = (f"--include={','.join(_PACKAGES)}", f'--customize-hook=sh {hook} "$1"')
+        bootstrap(distribution, directory / "root", cgroups, *options)
 
     return built_once("rootfs", recipe, build) / "root"
 
 
-def bootstrap(distribution: str, target: Path, *options: str) -> None:
+def bootstrap(distribution: str, target: Path, cgroups: Sequence[Path], *options: str) -> None:
     """Make a minimal Debian, from where this machine gets its packages.
 
     Args:
         distribution: Code name.
         target: A new directory, or a file that ends in `.tar`.
+        cgroups: Cgroups to work in.
         options: More of mmdebstrap's.
 
     Raises:
@@ -63,7 +58,7 @@ def bootstrap(distribution: str, target: Path, *options: str) -> None:
         RequirementError: This machine's apt knows no Debian repository.
     """
     proxy = machine_proxy()
-    run(
+    argv: list[str | Path] = [
         "mmdebstrap",
         "--mode=root",
         "--variant=minbase",
@@ -74,6 +69,9 @@ def bootstrap(distribution: str, target: Path, *options: str) -> None:
         distribution,
         target,
         *(source.line for source in debian_sources(distribution)),
+    ]
+    run(
+        *joined(*argv, cgroups=cgroups),
         what=f"build a minimal Debian {distribution}",
         hint="the first build needs the package repositories; see that `apt-get update` works",
         timeout=_BUILD_TIMEOUT,

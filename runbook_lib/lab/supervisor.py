@@ -10,6 +10,7 @@ The network namespace is made anew each time: a booting machine has no bridges l
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from runbook_lib.errors import LabError, RunbookError
 from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.network import create_namespace, plug_host
 from runbook_lib.lab.places import Places
-from runbook_lib.lab.programs import run
+from runbook_lib.lab.programs import joined, run
 from runbook_lib.lab.state import LabState
 
 __all__ = ["main", "supervise"]
@@ -28,7 +29,6 @@ _REBOOT = 133
 _NSPAWN_RUN = Path("/run/systemd/nspawn")  # must be a tmpfs; on some machines /run itself is none
 # Only /proc/sys/net and /sys/class/net are the host's own: anything else it sets is set on this machine.
 _ENVIRONMENT = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
-_JOIN = 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
 
 
 def supervise(places: Places, host: str) -> int:
@@ -52,10 +52,10 @@ def supervise(places: Places, host: str) -> int:
         plug_host(state.name, state.hosts[host], places.switch, namespace, set(state.faults))
         # A group of its own: with cgroup v2 systemd-nspawn must be alone where it divides its group.
         machine = Cgroup(state.name, f"{host}/machine").create()
-        argv = ["sh", "-c", _JOIN, "join", *map(str, machine), "--", "env"]
-        argv += [f"{name}={value}" for name, value in _ENVIRONMENT.items()]
-        argv += _nspawn(f"{state.name}-{host}", root, data / "docker", namespace)
-        code = subprocess.call(argv, stdin=subprocess.DEVNULL)
+        argv = _nspawn(f"{state.name}-{host}", root, data / "docker", namespace)
+        code = subprocess.call(
+            joined(*argv, cgroups=machine), stdin=subprocess.DEVNULL, env={**os.environ, **_ENVIRONMENT}
+        )
         run("umount", namespace, what="let go of the old network namespace")
         _log.warning("%s ended with %d", host, code)
         if code != _REBOOT:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from runbook_lib.lab.testing import reason_to_skip, running_lab
 
 if TYPE_CHECKING:

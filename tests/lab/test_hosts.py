@@ -6,6 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
 from runbook_lib.connections.namespace import open_socket
 from runbook_lib.errors import InputError, InventoryError
 from runbook_lib.inventory import Inventory

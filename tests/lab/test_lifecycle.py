@@ -7,17 +7,19 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from runbook_lib.errors import LabError
+from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.places import RUN, Places, cache_directory
 from runbook_lib.lab.testing import Machine, running_lab
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("can_have_lab")]
 NAME = "test-life"
@@ -88,12 +90,32 @@ def test_ctrl_c_takes_down_what_was_begun() -> None:
     assert Machine.look(NAME) == before
 
 
+def test_a_killed_build_is_ended_by_down_and_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_CACHE", str(tmp_path))
+    before = Machine.look(NAME)
+    with command("up", "--name", NAME) as process:
+        while not list(tmp_path.glob("rootfs/.*/root/etc")):
+            time.sleep(0.05)
+        process.kill()
+    assert Cgroup.names("_build-")
+    Lab.open(NAME).down()
+    assert Machine.look(NAME) == before
+    assert not Cgroup.names("_build-")
+    assert not list(tmp_path.glob("rootfs/*"))
+    assert not list(tmp_path.glob("rootfs/.*"))
+
+
 def test_two_labs_run_side_by_side_on_the_same_addresses(lab: Lab) -> None:
     with running_lab(NAME, hosts=["host-a"]) as other:
         assert lab.places.control != other.places.control
         for one in (lab, other):
             answer = subprocess.run(
-                one.ssh_command("host-a", ["cat", "/etc/machine-id"]), check=True, capture_output=True, timeout=30
+                one.ssh_command("host-a", ["cat", "/etc/machine-id"]),
+                check=True,
+                capture_output=True,
+                timeout=30,
             )
             assert answer.stdout
         assert [host.name for host in other.status().hosts] == ["host-a"]

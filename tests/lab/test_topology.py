@@ -1,0 +1,90 @@
+"""The topology file: what it gives, and how it complains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.lab.topology import Topology
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """\
+control: {vlan: 101, address: 192.168.7.254/20}
+hosts:
+  host-a:
+    interfaces:
+      em1: {vlan: 101, address: 192.168.7.31/20}
+      em2: {vlan: 102}
+  host-b:
+    interfaces:
+      em1: {vlan: 101, address: 192.168.7.32/20}
+groups:
+  all-of-them: [host-a, host-b]
+"""
+
+
+def load(tmp_path: Path, text: str) -> Topology:
+    file = tmp_path / "topology.yml"
+    file.write_text(text, encoding="utf-8")
+    return Topology.load(file)
+
+
+def test_the_projects_own_topology_is_the_chapters() -> None:
+    topology = Topology.load()
+    assert {name: host.address for name, host in topology.hosts.items()} == {
+        "host-a": "192.168.7.31",
+        "host-b": "192.168.7.32",
+    }
+    assert topology.control.ip == "192.168.7.254"
+    assert topology.vlans == [101, 102]
+    assert topology.groups["server"] == ["host-a"]
+
+
+def test_some_hosts_only(tmp_path: Path) -> None:
+    topology = load(tmp_path, GOOD).only(["host-b"])
+    assert list(topology.hosts) == ["host-b"]
+    assert topology.groups == {"all-of-them": ["host-b"]}
+
+
+def test_an_unknown_host_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match="unknown host 'host-c'"):
+        load(tmp_path, GOOD).only(["host-c"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("vlan: 102", "vlna: 102", r"vlna.*did you mean|vlna"),
+        ("vlan: 102", "vlan: 5000", r"vlan"),
+        ("vlan: 102", "vlan: '102'", r"vlan"),
+        ("192.168.7.32/20", "192.168.7.32", r"prefix length"),
+        ("192.168.7.32/20", "192.168.7.320/20", r"address"),
+        ("192.168.7.32/20", "192.168.7.31/20", r"line 9.*\n?.*host-b em1 has the address of host-a"),
+        ("192.168.7.32/20", "192.168.7.254/20", r"has the address of control"),
+        ("host-b:", "Host_B:", r"small letters"),
+        ("host-b:", "a-very-long-name:", r"too long"),
+        ("[host-a, host-b]", "[host-a, host-c]", r"line 11.*unknown host 'host-c'"),
+        ("  host-b:", "  host-a:", r"line 7.*given twice"),
+        (
+            "em1: {vlan: 101, address: 192.168.7.32/20}",
+            "em1: {vlan: 101}",
+            r"line 7.*no interface has an address",
+        ),
+        ("groups:", "gruops:", r"line 10.*'gruops'.*did you mean 'groups'"),
+        ("  host-b:\n", "  host-b:\n    kind: vm\n", r"kind"),
+        ("hosts:", "\thosts:", r"line 2"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    assert old in GOOD
+    with pytest.raises(InputError, match=f"(?s){complaint}"):
+        load(tmp_path, GOOD.replace(old, new))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        Topology.load(tmp_path / "topology.yml")
