@@ -247,6 +247,9 @@ class StepRecord(_Record):
         """The status that decides for all hosts."""
         return worst([host.status for host in self.hosts])
 
+    def _ipython_display_(self) -> None:
+        """Show nothing more as a cell's value: the step's card is there already."""
+
 
 class RunRecord(_Record):
     """One run, as its journal or its notebook tells it.
@@ -276,6 +279,9 @@ class RunRecord(_Record):
     on_failure: str = "stop"
     steps: list[StepRecord] = Field(default_factory=list)
     incomplete: str = ""
+
+    def _ipython_display_(self) -> None:
+        """Show nothing more as a cell's value: the run's card is there already."""
 
 
 @dataclass(frozen=True)

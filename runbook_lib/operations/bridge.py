@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ __all__ = ["INTERFACES_FILE", "Present", "present"]
 INTERFACES_FILE = "/etc/network/interfaces"
 """Where ifupdown keeps its configuration."""
 
-_DOES_NOT_COUNT = {"veth", "tun"}  # ports that containers and virtual machines bring
+_GUEST = re.compile(r"^(veth[0-9a-f]{7}|vnet\d+|tap\d+\S*)$")  # ports that containers and machines bring
 
 
 @dataclass(frozen=True)
@@ -187,17 +188,23 @@ class Present(Operation):
             raise PlanRefused(f"there is no interface {self.port!r}", hint=f"interfaces are: {names}")
         if port.master not in {None, self.name}:
             raise PlanRefused(f"{self.port} is already a port of {port.master}", hint="choose another card")
+        holder = next((item.name for item in facts[Interfaces()] if self.address in item.addresses), None)
+        if holder not in {None, self.name, self.port}:
+            raise PlanRefused(
+                f"{self.address} is on {holder}, not on {self.port}: moving it to {self.name} would cut the host off",
+                hint=f"put {holder} into the bridge, or give the bridge another address",
+            )
         self._refuse_foreign_bridge(facts)
 
     def _refuse_foreign_bridge(self, facts: Facts) -> None:
         there = [item for item in facts[Interfaces()] if item.master == self.name]
-        foreign = [item.name for item in there if item.name != self.port and item.kind not in _DOES_NOT_COUNT]
+        foreign = [item.name for item in there if item.name != self.port and not _GUEST.match(item.name)]
         if foreign:
             raise PlanRefused(
                 f"{self.name} exists with other ports: {', '.join(foreign)}",
                 hint="choose another name, or take those ports out by hand",
             )
-        guests = [item.name for item in there if item.kind in _DOES_NOT_COUNT]
+        guests = [item.name for item in there if _GUEST.match(item.name)]
         if guests:
             raise PlanRefused(
                 f"{self.name} is not as wanted, but containers hang on it ({', '.join(guests)}): "

@@ -21,6 +21,9 @@ _KEPT = f"{_PLACE}/before"
 _CANDIDATE = f"{_PLACE}/candidate"
 _APPLY = f"{_PLACE}/apply.sh"
 _REVERT = f"{_PLACE}/revert.sh"
+_LOG = f"{_PLACE}/apply.log"
+# The unit writes to a file and not to our session: a cut session must not end it with SIGPIPE.
+_RUN = 'systemd-run --quiet --collect --wait /bin/sh "$1"; code=$?; cat -- "$2" >&2; exit $code'
 _TIMER = "runbook-network-revert"
 _BOOT_UNIT = "/etc/systemd/system/runbook-network-boot.service"
 _BOOT = f"""\
@@ -115,7 +118,7 @@ class Swap:
         """Return the change itself: one unit of the host's own systemd, so that a cut session cannot stop it."""
         return (
             Command(
-                ("systemd-run", "--quiet", "--collect", "--wait", "/bin/sh", _APPLY),
+                ("sh", "-c", _RUN, "sh", _APPLY, _LOG),
                 sudo=True,
                 timeout=self.timeout / 2,
                 cuts_connection=True,
@@ -124,7 +127,7 @@ class Swap:
         )
 
     def _apply_script(self) -> str:
-        return f"set -e\n{self.down}\ncp -- {_CANDIDATE} {self.path}\n{self.up}\n"
+        return f"exec >{_LOG} 2>&1\nset -e\n{self.down}\ncp -- {_CANDIDATE} {self.path}\n{self.up}\n"
 
     def _revert_script(self) -> str:
         return (
