@@ -1,0 +1,144 @@
+"""A real Chromium without a window, spoken to through its DevTools protocol."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import websocket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+    "--remote-allow-origins=*",
+)
+PATIENCE = 60.0  # seconds
+
+
+def installed() -> str | None:
+    return shutil.which("chromium")
+
+
+class Page:
+    """One page; `requests` are the addresses it asked for, `console` what it complained of."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = websocket.create_connection(address, timeout=PATIENCE)
+        self._numbers = itertools.count(1)
+        self.requests: list[str] = []
+        self.console: list[str] = []
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.ask(f"{domain}.enable")
+
+    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the protocol's JSON
+        number = next(self._numbers)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            answer = self._hear()
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return dict(answer["result"])
+
+    def _hear(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self._socket.recv())
+        parameters = told.get("params", {})
+        if told.get("method") == "Network.requestWillBeSent":
+            self.requests.append(parameters["request"]["url"])
+        if told.get("method") == "Log.entryAdded":
+            self.console.append(parameters["entry"]["text"])
+        if told.get("method") == "Runtime.exceptionThrown":
+            self.console.append(str(parameters["exceptionDetails"]))
+        return told
+
+    def show(self, path: Path, *, width: int = 1280, dark: bool = False, anchor: str = "") -> Self:
+        """Load a file and wait until it is there."""
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=844,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.ask("Emulation.setEmulatedMedia", features=[scheme])
+        self.ask("Page.navigate", url="about:blank")
+        self.requests.clear()
+        self.console.clear()
+        self.ask("Page.navigate", url=f"{path.as_uri()}{anchor}")
+        deadline = time.monotonic() + PATIENCE
+        while (
+            self.run("document.readyState") != "complete" or self.run("location.protocol") != "file:"
+        ) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self
+
+    def run(self, script: str) -> Any:  # noqa: ANN401 - JSON
+        """Return what a piece of JavaScript gives."""
+        result = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def press(self, key: str, code: int) -> None:
+        for kind in ("keyDown", "keyUp"):
+            text = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
+            self.ask(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text
+            )
+
+    def picture(self, path: Path, *, whole: bool = True) -> None:
+        """Write what is shown as PNG."""
+        shot = self.ask("Page.captureScreenshot", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@contextmanager
+def opened(profile: Path) -> Iterator[Page]:
+    """Start Chromium with a profile of its own, and end it."""
+    process = subprocess.Popen(
+        [installed() or "chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        page = Page(_address(profile))
+        yield page
+        page.close()
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def _address(profile: Path) -> str:
+    """Return where the first page listens, once the browser has said so."""
+    file = profile / "DevToolsActivePort"
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if file.exists() and "\n" in file.read_text():
+            port = file.read_text().splitlines()[0]
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+                pages = [one for one in json.load(answer) if one["type"] == "page"]
+            if pages:
+                return str(pages[0]["webSocketDebuggerUrl"])
+        time.sleep(0.05)
+    raise TimeoutError("Chromium did not say where it listens")

@@ -1,0 +1,107 @@
+"""Records with facts as the chapter's runbooks leave them: two hosts on br0, a redis and its ambassadors."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.model import Check, HostRecord, Mode, RunRecord, Status, StepRecord, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BEGAN = datetime(2026, 11, 22, 15, tzinfo=UTC)
+HOPS = {
+    1: ("host-a", "redis-server answers itself"),
+    2: ("host-a", "server-side ambassador to redis-server"),
+    3: ("host-b", "client-side ambassador to server host 192.168.7.31:6379"),
+    4: ("host-b", "client to client-side ambassador, and through all hops"),
+}
+ADDRESSES = {"host-a": "192.168.7.31", "host-b": "192.168.7.32"}
+
+
+def interface(name: str, kind: str = "", master: str | None = None, *addresses: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": kind,
+        "state": "UP",
+        "master": master,
+        "addresses": list(addresses),
+        "mac": "02:00:00:00:00:01",
+        "stp": None,
+    }
+
+
+def interfaces(host: str) -> list[dict[str, Any]]:
+    return [
+        interface("lo", "", None, "127.0.0.1/8"),
+        interface("em1", "", "br0"),
+        interface("br0", "bridge", None, f"{ADDRESSES[host]}/20"),
+        interface("br-5c1d3a9e0f12", "bridge", None, "172.18.0.1/16"),
+        interface("veth1", "veth", "br0"),
+        interface("veth2", "veth", "br-5c1d3a9e0f12"),
+        interface("veth3", "veth", "br-5c1d3a9e0f12"),
+    ]
+
+
+def container(name: str, network: str, address: str, *ports: str) -> dict[str, Any]:
+    image = f"registry.lab:5000/{name.replace('redis_', '')}:1"
+    return {
+        "name": name,
+        "image": image,
+        "state": "running",
+        "networks": {network: address},
+        "ports": list(ports),
+    }
+
+
+CONTAINERS = {
+    "host-a": [
+        container("probe", "bridge", "192.168.5.2"),
+        container("redis-server", "ambassador", "172.18.0.2"),
+        container("redis_ambassador", "ambassador", "172.18.0.3", "6379:6379/tcp"),
+    ],
+    "host-b": [
+        container("probe", "bridge", "192.168.6.2"),
+        container("redis_ambassador", "ambassador", "172.18.0.2"),
+        container("redis-client", "ambassador", "172.18.0.3"),
+    ],
+}
+
+
+def record(host: str, status: Status = Status.OK, **given: Any) -> HostRecord:  # noqa: ANN401 - any field
+    return HostRecord(host=host, address=ADDRESSES[host], kind="container", status=status, **given)
+
+
+def run(broken: Sequence[int] = (), **given: Any) -> RunRecord:  # noqa: ANN401 - any field
+    """Return a run of the ambassador runbook in which these hops do not answer."""
+    looked = [
+        record(host, facts={"Interfaces": interfaces(host), "Containers": CONTAINERS[host]})
+        for host in ADDRESSES
+    ]
+    steps = [StepRecord(number=1, title="Look", kind="facts", started=BEGAN, hosts=looked)]
+    for number, (host, what) in HOPS.items():
+        observed = "nothing (exit code 124)" if number in broken else "+PONG"
+        check = Check.equal(f"hop {number}: {what}", "+PONG", observed)
+        status = Status.OK if check.holds else Status.FAILED
+        told = record(
+            host, status, checks=[check], message="" if check.holds else f"{check.name}: {observed}"
+        )
+        steps.append(StepRecord(number=number + 1, title=f"Hop {number}", started=BEGAN, hosts=[told]))
+    return RunRecord.model_validate(
+        {
+            "run": "20261122T150000Z_40_ambassador_redis_aaaaaa",
+            "runbook": "40_ambassador_redis",
+            "title": "PING through a pair of ambassadors",
+            "mode": Mode.APPLY,
+            "status": worst([step.status for step in steps]),
+            "started": BEGAN,
+            "ended": BEGAN + timedelta(seconds=72),
+            "operator": "root",
+            "machine": "vm",
+            "hosts": list(ADDRESSES),
+            "lab": "chapter",
+            "steps": steps,
+            **given,
+        }
+    )

@@ -1,0 +1,106 @@
+"""Real runs to report on: in plain Python, and as a notebook under papermill."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from runbook_lib.report.sources import read
+from tests.report import browser, practice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runbook_lib.model import RunRecord
+
+FILES = Path(__file__).parent / "files"
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A papermill process and what it writes."""
+
+    process: subprocess.Popen[str]
+    executed: Path
+    runs: Path
+
+    @property
+    def directory(self) -> Path:
+        (found,) = self.runs.iterdir()
+        return found
+
+    def finish(self) -> int:
+        self.process.communicate(timeout=120)
+        return self.process.returncode
+
+
+class StartNotebook(Protocol):
+    def __call__(self, **given: Any) -> Notebook: ...  # noqa: ANN401 - any parameter
+
+
+@pytest.fixture
+def start_notebook(tmp_path: Path) -> Iterator[StartNotebook]:
+    """Start papermill, as a user would, on the practice notebook."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(**given: Any) -> Notebook:  # noqa: ANN401 - any parameter
+        asked = practice.parameters(tmp_path, **given).model_dump()
+        executed = tmp_path / "executed.ipynb"
+        values = [part for name, value in asked.items() for part in ("-p", name, str(value))]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "papermill", str(FILES / "practice.ipynb"), str(executed), *values],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return Notebook(process, executed, tmp_path / "runs")
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def failed_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose sixth step failed on host-b."""
+    return practice.run(practice.parameters(tmp_path_factory.mktemp("failed"), fail_on="host-b")).directory
+
+
+@pytest.fixture(scope="session")
+def failed(failed_directory: Path) -> RunRecord:
+    return read(failed_directory)
+
+
+@pytest.fixture(scope="session")
+def well(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    return read(practice.run(practice.parameters(tmp_path_factory.mktemp("well"))).directory)
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    return read(practice.run(practice.parameters(tmp_path_factory.mktemp("planned"), mode="plan")).directory)
+
+
+@pytest.fixture(scope="session")
+def cut(failed_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    """The same run, its journal cut off in the middle of a line."""
+    path = tmp_path_factory.mktemp("cut") / "journal.jsonl"
+    whole = (failed_directory / "journal.jsonl").read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    return read(path)
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Page]:
+    if browser.installed() is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with browser.opened(tmp_path_factory.mktemp("chromium")) as page:
+        yield page

@@ -1,0 +1,103 @@
+"""The tables have the columns that are written down, whatever is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from runbook_lib.model import SCHEMA_VERSION
+from runbook_lib.report.columns import TABLES
+from runbook_lib.report.files import write_csv, write_parquet
+from runbook_lib.report.tables import tables
+
+if TYPE_CHECKING:
+    from runbook_lib.model import RunRecord
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reports.md"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_columns_and_types_are_the_listed_ones_with_and_without_rows(name: str, failed: RunRecord) -> None:
+    listed = {column.name: column.dtype for column in TABLES[name]}
+    for records in ([], [failed]):
+        frame = tables(records).by_name()[name]
+        assert {column: str(dtype) for column, dtype in frame.dtypes.items()} == listed
+        assert frame.attrs["schema_version"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_column_is_in_the_document_with_its_meaning(name: str) -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for column in TABLES[name]:
+        assert f"| `{column.name}` | {column.dtype} | {column.meaning} |" in text
+
+
+def test_a_run_is_told_with_its_steps_commands_and_checks(failed: RunRecord) -> None:
+    told = tables([failed])
+    (run,) = told.runs.to_dict("records")
+    assert (run["status"], run["steps"], run["hosts"], run["lab"]) == (
+        "failed",
+        7,
+        "host-a,host-b",
+        "practice",
+    )
+    assert run["started"].tzinfo is not None
+    assert run["duration"] == pytest.approx((run["ended"] - run["started"]).total_seconds())
+    assert len(told.steps) == 14
+    (row,) = told.steps.query("step == 6 and host == 'host-b'").to_dict("records")
+    assert (row["status"], row["commands_sent"], row["checks"]) == ("failed", 1, 0)
+    (broken,) = told.commands[~told.commands["accepted"]].to_dict("records")
+    assert (broken["exit_code"], broken["stderr_head"], broken["sent"]) == (3, "it broke\n", True)
+    assert (told.checks["holds"]).all()
+
+
+def test_a_long_output_is_told_by_head_tail_size_and_hash(failed: RunRecord, failed_directory: Path) -> None:
+    commands = tables([failed]).commands
+    row = commands[~commands["stdout_complete"]].iloc[0]
+    whole = failed_directory / "output" / row["stdout_sha256"]
+    assert row["stdout_size"] == whole.stat().st_size > 90_000
+    assert whole.read_text().startswith(row["stdout_head"])
+    assert whole.read_text().endswith(row["stdout_tail"])
+
+
+def test_planned_commands_are_rows_that_were_not_sent(planned: RunRecord) -> None:
+    commands = tables([planned]).commands
+    not_sent = commands[~commands["sent"]]
+    assert set(not_sent["number"]) == {0}
+    assert set(not_sent["problem"]) == {"planned, not sent"}
+    assert not_sent["exit_code"].isna().all()
+    assert not_sent["position"].min() >= 1
+    assert set(commands[commands["sent"]]["kind"]) == {"fact"}
+    assert tables([planned]).steps["commands_planned"].sum() == len(not_sent)
+
+
+def test_a_cut_journal_gives_tables_with_missing_times(cut: RunRecord) -> None:
+    told = tables([cut])
+    assert told.runs["status"].tolist() == ["unknown"]
+    assert told.runs["ended"].isna().all()
+    assert told.runs["duration"].isna().all()
+    assert told.runs["incomplete"].str.contains("cut off").all()
+
+
+def test_parquet_keeps_values_types_and_schema_version(
+    failed: RunRecord, planned: RunRecord, tmp_path: Path
+) -> None:
+    told = tables([failed, planned])
+    for path in write_parquet(told, tmp_path / "tables"):
+        back = pd.read_parquet(path)
+        pd.testing.assert_frame_equal(back, told.by_name()[path.stem])
+        assert back.attrs["schema_version"] == SCHEMA_VERSION
+
+
+def test_csv_gives_the_same_values_back(failed: RunRecord, tmp_path: Path) -> None:
+    told = tables([failed])
+    paths = write_csv(told, tmp_path)
+    assert [path.name for path in paths] == ["runs.csv", "steps.csv", "commands.csv", "checks.csv"]
+    back = pd.read_csv(
+        paths[2], dtype={"stdout_head": "string"}, parse_dates=["started"], keep_default_na=False
+    )
+    assert back["stdout_head"].tolist() == told.commands["stdout_head"].tolist()
+    assert (back["started"] == told.commands["started"]).all()

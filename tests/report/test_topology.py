@@ -1,0 +1,125 @@
+"""The picture shows what the facts tell, and nothing that they do not."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib import Runbook
+from runbook_lib.facts.interfaces import Interfaces
+from runbook_lib.report.drawing import draw
+from runbook_lib.report.sources import read
+from runbook_lib.report.topology import Picture, picture, picture_in_words, way_in_words
+from tests.report import chapter, practice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.model import RunRecord
+
+
+def drawn(*runs: RunRecord) -> Picture:
+    found = picture(runs)
+    assert found is not None
+    return found
+
+
+def texts(shown: Picture) -> list[str]:
+    return [text for element in ET.fromstring(draw(shown)).iter() if (text := (element.text or "").strip())]  # noqa: S314 - our own SVG
+
+
+def test_hosts_have_their_bridges_cards_and_containers() -> None:
+    first, second = drawn(chapter.run()).hosts
+    assert (first.name, second.name, first.lab) == ("host-a", "host-b", "chapter")
+    br0 = next(bridge for bridge in first.bridges if bridge.name == "br0")
+    assert (br0.addresses, br0.cards, br0.veths, br0.network) == (["192.168.7.31/20"], ["em1"], 1, "bridge")
+    assert [item.name for item in br0.containers] == ["probe"]
+    inner = next(bridge for bridge in first.bridges if bridge.name != "br0")
+    assert [item.name for item in inner.containers] == ["redis-server", "redis_ambassador"]
+    assert [(card.name, card.bridge, card.subnet) for card in first.cards] == [
+        ("em1", "br0", "192.168.0.0/20")
+    ]
+
+
+def test_the_cards_of_both_hosts_meet_in_one_physical_network() -> None:
+    shown = drawn(chapter.run())
+    assert shown.subnets == ["192.168.0.0/20"]
+    assert "physical network 192.168.0.0/20: host-a em1, host-b em1" in texts(shown)
+
+
+def test_the_way_of_a_ping_goes_from_client_to_server() -> None:
+    shown = drawn(chapter.run())
+    assert [way.number for way in shown.ways] == [4, 3, 2, 1]
+    assert way_in_words(shown) == (
+        "PING: redis-client (host-b) → redis_ambassador (host-b) → redis_ambassador (host-a) → "
+        "redis-server (host-a): PONG ✓"
+    )
+    assert {"4 ✓", "3 ✓", "2 ✓"} <= set(texts(shown))
+
+
+def test_a_broken_hop_is_named_and_drawn_broken() -> None:
+    shown = drawn(chapter.run(broken=[3, 4]))
+    assert way_in_words(shown).endswith(
+        "✗ no PONG; the break is at hop 3: client-side ambassador to server host 192.168.7.31:6379"
+    )
+    assert {"4 ✗", "3 ✗", "2 ✓"} <= set(texts(shown))
+
+
+def test_the_words_tell_everything_that_is_drawn() -> None:
+    shown = drawn(chapter.run())
+    words = "\n".join(line for _, line in picture_in_words(shown))
+    for host in shown.hosts:
+        for bridge in host.bridges:
+            assert bridge.name in words
+            for item in bridge.containers:
+                assert item.name in words
+                assert all(address in words for address in item.addresses)
+    assert "-p 6379:6379/tcp" in texts(shown)
+    assert "published: 6379:6379/tcp" in words
+
+
+def test_the_newest_facts_of_a_host_count() -> None:
+    older = chapter.run()
+    step = chapter.run().steps[0]
+    later = step.hosts[0].model_copy(update={"facts": {"Containers": []}})
+    newer = chapter.run(
+        started=chapter.BEGAN.replace(hour=16), steps=[step.model_copy(update={"hosts": [later]})]
+    )
+    first = drawn(newer, older).hosts[0]
+    assert all(not bridge.containers for bridge in first.bridges)
+    assert {card.name for card in first.cards} == {"em1"}
+
+
+def test_a_container_that_was_only_asked_for_by_name_is_shown() -> None:
+    whole = chapter.run()
+    named = {
+        "Interfaces": chapter.interfaces("host-a"),
+        "Container(redis-server)": {"running": True, "state": "running", "networks": {"x": "172.18.0.9"}},
+        "Container(gone)": None,
+    }
+    step = whole.steps[0].model_copy(update={"hosts": [chapter.record("host-a", facts=named)]})
+    (host,) = drawn(whole.model_copy(update={"steps": [step]})).hosts
+    shown = [item.name for bridge in host.bridges for item in bridge.containers] + host.apart
+    assert shown == ["redis-server"]
+
+
+def test_without_facts_there_is_no_picture(failed: RunRecord) -> None:
+    assert picture([failed]) is None
+    assert picture([]) is None
+
+
+@pytest.mark.parametrize("facts", [{"Interfaces": "eth0"}, {"Interfaces": [{"name": "eth0"}]}])
+def test_facts_of_another_shape_give_no_picture_and_no_error(facts: dict[str, object]) -> None:
+    step = chapter.run().steps[0].model_copy(update={"hosts": [chapter.record("host-a", facts=facts)]})
+    assert picture([chapter.run(steps=[step])]) is None
+
+
+def test_this_machine_s_own_interfaces_can_be_drawn(tmp_path: Path) -> None:
+    book = Runbook.open(practice.parameters(tmp_path, hosts="host-a"))
+    book.facts("Look", Interfaces())
+    book.close()
+    (host,) = drawn(read(book.directory)).hosts
+    assert host.name == "host-a"
+    assert texts(Picture([host], [], []))
