@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from abc import ABC, abstractmethod
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model import Command, DockerQuery, Output
 
-__all__ = ["Fact", "Facts", "as_plain", "load_json"]
+__all__ = ["Fact", "Facts", "as_plain", "load_json", "understood"]
 
 T = TypeVar("T")
 
@@ -77,6 +78,21 @@ def as_plain(value: Any) -> Any:  # noqa: ANN401 - any fact's value
     if isinstance(value, list | tuple | set | frozenset):
         return [as_plain(item) for item in value]
     return value
+
+
+@contextlib.contextmanager
+def understood(source: str) -> Iterator[None]:
+    """Turn what goes wrong while an answer is taken apart into a `FactError`.
+
+    Args:
+        source: What printed the answer.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError) as problem:
+        raise FactError(
+            f"{source} printed what cannot be understood: {type(problem).__name__}: {problem}"
+        ) from problem
 
 
 def load_json(output: Output, source: str) -> Any:  # noqa: ANN401 - JSON

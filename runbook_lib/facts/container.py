@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, load_json
+from runbook_lib.facts.base import Fact, load_json, understood
 from runbook_lib.model import DockerQuery, Output
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Container(Fact[ContainerState | None]):
         told = load_json(output, "docker inspect")
         if told is None:
             return None
-        try:
+        with understood(f"docker inspect of {self.name}"):
             networks = _networks(told["NetworkSettings"])
             return ContainerState(
                 running=told["State"]["Running"],
@@ -74,8 +73,6 @@ class Container(Fact[ContainerState | None]):
                 networks=networks,
                 ports=_published(told["HostConfig"].get("PortBindings") or {}),
             )
-        except (KeyError, TypeError) as problem:
-            raise FactError(f"docker inspect told no {problem} of {self.name}") from problem
 
     def absent(self) -> None:
         """Return None: without an engine there is no container."""
@@ -103,10 +100,9 @@ class Containers(Fact[tuple[ContainerSummary, ...]]):
 
     def parse(self, output: Output) -> tuple[ContainerSummary, ...]:
         """Return the containers sorted by name."""
-        try:
-            found = [_summary(item) for item in load_json(output, "docker ps")]
-        except (KeyError, TypeError, IndexError) as problem:
-            raise FactError(f"docker ps told no {problem}") from problem
+        told = load_json(output, "docker ps")
+        with understood("docker ps"):
+            found = [_summary(item) for item in told]
         return tuple(sorted(found, key=lambda item: item.name))
 
     def absent(self) -> tuple[ContainerSummary, ...]:
@@ -130,7 +126,8 @@ def _summary(item: dict[str, Any]) -> ContainerSummary:
         if "PublicPort" in port
     }
     return ContainerSummary(
-        name=min(item["Names"], key=len).lstrip("/"),
+        # Links give further names, as `/client/redis`; its own is the one without a path.
+        name=min(item["Names"], key=lambda name: name.count("/")).lstrip("/"),
         image=item["Image"],
         state=item["State"],
         networks=_networks(item.get("NetworkSettings") or {}),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, load_json
+from runbook_lib.facts.base import Fact, load_json, understood
 from runbook_lib.model import Command, DockerQuery, Output
 
 __all__ = ["EngineArguments", "EngineInfo", "EngineSummary", "EngineVersion"]
@@ -48,9 +47,9 @@ class EngineArguments(Fact[tuple[str, ...]]):
         return Command(("ps", "-ww", "-o", "args=", "-C", "dockerd"), accept=(0, 1))
 
     def parse(self, output: Output) -> tuple[str, ...]:
-        """Return the first engine's arguments, without the program."""
+        """Return the first engine's arguments, without the program; `ps` joins them with blanks, unquoted."""
         lines = output.stdout.splitlines()
-        return tuple(shlex.split(lines[0])[1:]) if lines else ()
+        return tuple(lines[0].split()[1:]) if lines else ()
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,12 @@ class EngineInfo(Fact[EngineSummary | None]):
     def parse(self, output: Output) -> EngineSummary:
         """Return the summary."""
         info = load_json(output, "docker info")
-        try:
+        with understood("docker info"):
             return EngineSummary(
                 version=info["ServerVersion"],
                 storage=info["Driver"],
                 mirrors=tuple((info.get("RegistryConfig") or {}).get("Mirrors") or ()),
             )
-        except KeyError as missing:
-            raise FactError(f"docker info printed no {missing}") from missing
 
     def absent(self) -> None:
         """Return None: no engine runs yet."""

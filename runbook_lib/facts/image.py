@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook_lib.facts.base import Fact, load_json
+from runbook_lib.facts.base import Fact, load_json, understood
 from runbook_lib.model import DockerQuery, Output
 
 __all__ = ["Image", "ImageState"]
@@ -42,8 +42,9 @@ class Image(Fact[ImageState | None]):
         told = load_json(output, "docker image inspect")
         if told is None:
             return None
-        ports = (told.get("Config") or {}).get("ExposedPorts") or {}
-        return ImageState(identifier=told["Id"], exposed=tuple(sorted(ports)))
+        with understood(f"docker image inspect of {self.name}"):
+            ports = (told.get("Config") or {}).get("ExposedPorts") or {}
+            return ImageState(identifier=told["Id"], exposed=tuple(sorted(ports)))
 
     def absent(self) -> None:
         """Return None: without an engine there is no image."""

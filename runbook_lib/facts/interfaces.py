@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, load_json
+from runbook_lib.facts.base import Fact, load_json, understood
 from runbook_lib.model import Command, Output
 
-__all__ = ["DefaultRoute", "Interface", "Interfaces", "Route", "Reachable"]
+__all__ = ["DefaultRoute", "Interface", "Interfaces", "Reachable", "Route"]
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,15 @@ class Interfaces(Fact[tuple[Interface, ...]]):
 
     def parse(self, output: Output) -> tuple[Interface, ...]:
         """Return the interfaces in the kernel's order."""
-        try:
-            return tuple(_interface(item) for item in load_json(output, "ip address") if item)
-        except (KeyError, TypeError) as problem:
-            raise FactError(f"ip address printed an interface without {problem}") from problem
+        told = load_json(output, "ip address")
+        with understood("ip address"):
+            return tuple(_interface(item) for item in told if item)
 
 
-def _interface(item: dict[str, object]) -> Interface:
+def _interface(item: dict[str, Any]) -> Interface:
     info = item.get("linkinfo") or {}
-    if not isinstance(info, dict):
-        raise FactError("ip address printed a linkinfo that is no mapping")
     kind = str(info.get("info_kind", ""))
     infos = item.get("addr_info") or []
-    if not isinstance(infos, list):
-        raise FactError("ip address printed an addr_info that is no list")
     return Interface(
         name=str(item["ifname"]),
         kind=kind,
@@ -90,7 +85,8 @@ class DefaultRoute(Fact[Route | None]):
         routes = load_json(output, "ip route")
         if not routes:
             return None
-        return Route(gateway=routes[0].get("gateway"), interface=routes[0]["dev"])
+        with understood("ip route"):
+            return Route(gateway=routes[0].get("gateway"), interface=routes[0]["dev"])
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook_lib.facts.base import Fact, load_json
+from runbook_lib.facts.base import Fact, load_json, understood
 from runbook_lib.model import DockerQuery, Output
 
 __all__ = ["Network", "NetworkState"]
@@ -48,14 +48,15 @@ class Network(Fact[NetworkState | None]):
         told = load_json(output, "docker network inspect")
         if told is None:
             return None
-        pools = (told.get("IPAM") or {}).get("Config") or [{}]
-        return NetworkState(
-            driver=told["Driver"],
-            bridge=(told.get("Options") or {}).get("com.docker.network.bridge.name", ""),
-            subnet=pools[0].get("Subnet", ""),
-            address_range=pools[0].get("IPRange", ""),
-            managed="io.runbook.network" in (told.get("Labels") or {}),
-        )
+        with understood(f"docker network inspect of {self.name}"):
+            pools = (told.get("IPAM") or {}).get("Config") or [{}]
+            return NetworkState(
+                driver=told["Driver"],
+                bridge=(told.get("Options") or {}).get("com.docker.network.bridge.name", ""),
+                subnet=pools[0].get("Subnet", ""),
+                address_range=pools[0].get("IPRange", ""),
+                managed="io.runbook.network" in (told.get("Labels") or {}),
+            )
 
     def absent(self) -> None:
         """Return None: without an engine there is no network."""

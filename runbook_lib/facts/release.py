@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact
+from runbook_lib.facts.base import Fact, understood
 from runbook_lib.model import Command, Output
 
 __all__ = ["Release", "ReleaseInfo"]
@@ -55,7 +55,8 @@ class Release(Fact[ReleaseInfo]):
         for line in output.stdout.splitlines():
             key, separator, value = line.partition("=")
             if separator and not key.startswith("#"):
-                values[key.strip()] = " ".join(shlex.split(value))
+                with understood("/etc/os-release"):
+                    values[key.strip()] = " ".join(shlex.split(value))
         if "ID" not in values:
             raise FactError("/etc/os-release names no ID")
         relatives = [values["ID"], *values.get("ID_LIKE", "").split()]

@@ -36,7 +36,9 @@ class Memory(Fact[int]):
         """Return the total."""
         for line in output.stdout.splitlines():
             if line.startswith("MemTotal:"):
-                return _whole_number(line.split()[1], "/proc/meminfo") // 1024
+                return (
+                    _whole_number(line.removeprefix("MemTotal:").removesuffix("kB"), "/proc/meminfo") // 1024
+                )
         raise FactError("/proc/meminfo has no MemTotal")
 
 
