@@ -16,13 +16,15 @@ An inventory file::
 from __future__ import annotations
 
 import fnmatch
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from runbook_lib.errors import InventoryError
 from runbook_lib.yaml_files import YamlFile, find_upwards, validate
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Host", "Inventory"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def lab() -> None:
 def up(name: str, hosts: str | None, topology: Path, inventory: Path | None) -> None:
     """Start the lab; the first time, build what it is made of (about two minutes)."""
     begun = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: take down what was begun
     chosen = Lab.open(name, topology, inventory)
     made = chosen.up([host.strip() for host in hosts.split(",")] if hosts else None)
     took = f"up after {time.monotonic() - begun:.1f} s" if made else "up already"

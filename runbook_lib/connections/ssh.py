@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import shlex
-import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableErr
 from runbook_lib.model import Command, Output
 
 if TYPE_CHECKING:
+    import socket
     import threading
 
     from runbook_lib.inventory import Host

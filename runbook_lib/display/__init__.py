@@ -34,7 +34,7 @@ SYMBOLS = {
     Status.OK: "✓",
     Status.CHANGED: "✎",
     Status.PLANNED: "…",
-    Status.SKIPPED: "–",
+    Status.SKIPPED: "»",
     Status.FAILED: "✗",
     Status.UNREACHABLE: "⌀",
     Status.INTERRUPTED: "■",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runbook_lib.facts.base import Fact
 from runbook_lib.model import Command, Output
 
-__all__ = ["NetworkStack", "PendingChange"]
+__all__ = ["ConfiguredElsewhere", "NetworkStack", "PendingChange"]
 
 _LOOK = (
     "command -v ifup >/dev/null 2>&1 || [ -x /sbin/ifup ] && [ -e /etc/network/interfaces ] && echo ifupdown; "
@@ -48,3 +48,17 @@ class PendingChange(Fact[bool]):
     def parse(self, output: Output) -> bool:
         """Return whether the marker is there."""
         return output.exit_code == 0
+
+
+@dataclass(frozen=True)
+class ConfiguredElsewhere(Fact[tuple[str, ...]]):
+    """Interfaces with a stanza in `/etc/network/interfaces.d`, as cloud images have them."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("sh", "-c", "cat /etc/network/interfaces.d/* 2>/dev/null || true"))
+
+    def parse(self, output: Output) -> tuple[str, ...]:
+        """Return the interfaces' names."""
+        lines = (line.split() for line in output.stdout.splitlines())
+        return tuple(sorted({words[1] for words in lines if words[:1] == ["iface"] and len(words) > 1}))

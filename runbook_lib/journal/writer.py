@@ -8,10 +8,12 @@ import json
 import os
 import threading
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["FIRST", "Journal", "OutputStore", "chain"]
 

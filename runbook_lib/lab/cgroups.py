@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runbook_lib.errors import LabError
 
-__all__ = ["Cgroup", "hierarchies"]
+__all__ = ["Cgroup", "hierarchies", "is_zombie"]
 
 _log = logging.getLogger(__name__)
 _PREFIX = "runbook-lab."
@@ -114,7 +114,7 @@ class Cgroup:
             time.sleep(0.02)
         # The dead stay in the process list until this machine's init looks; one that never does is not ours.
         end = time.monotonic() + _REAPING
-        while time.monotonic() < end and any(_is_zombie(pid) for pid in killed):
+        while time.monotonic() < end and any(is_zombie(pid) for pid in killed):
             time.sleep(0.02)
 
     def remove(self) -> None:
@@ -131,7 +131,8 @@ class Cgroup:
                     time.sleep(0.05)
 
 
-def _is_zombie(pid: int) -> bool:
+def is_zombie(pid: int) -> bool:
+    """Tell whether a process is dead and only waits for its parent to take note."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -37,14 +37,14 @@ _SUPPORT = Path("/usr/lib/apt-cacher-ng")
 _PROBE_TIMEOUT = 2.0  # seconds
 
 # No Remap- lines: with them apt-cacher-ng picks mirrors of its own and can hang.
-# Port 0 does not turn TCP off in 3.7; an address this machine cannot have (RFC 5737) does.
+# Port 0 does not turn TCP off in 3.7; an address no machine can have (240/4 is reserved, RFC 1112) does.
 # Indexes count as fresh for a day and nothing expires: what was fetched once is served again.
 _CONFIGURATION = """\
 CacheDir: {cache}
 LogDir: {run}
 SupportDir: {support}
 SocketPath: {run}/socket
-BindAddress: 192.0.2.1
+BindAddress: 240.0.0.1
 ForeGround: 1
 FreshIndexMaxAge: 86400
 ExThreshold: 3650

@@ -12,6 +12,7 @@ from pyroute2 import IPRoute
 
 from runbook_lib import requirements
 from runbook_lib.errors import RequirementError
+from runbook_lib.lab.cgroups import is_zombie
 from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.places import RUN
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
@@ -100,7 +101,7 @@ class Machine:
 
 
 def _processes(name: str) -> Iterator[int]:
-    """Yield the processes of a lab: those whose control group or command line has its name."""
+    """Yield the living processes of a lab: those whose control group or command line has its name."""
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
@@ -109,5 +110,7 @@ def _processes(name: str) -> Iterator[int]:
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue  # it ended while we looked
+        if is_zombie(int(process.name)):
+            continue
         if f"runbook-lab.{name}/" in text or any(f"/{name}/".encode() in word for word in words):
             yield int(process.name)

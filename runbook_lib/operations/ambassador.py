@@ -1,8 +1,8 @@
 """A redis and its pair of ambassadors, each a container that keeps running (book S6, S7).
 
 Two ways to wire containers of one host: a user-defined network besides the default bridge, whose names the
-engine resolves, and the book's `--link` on the default bridge. Both hand the ambassador its `*_TCP` variable explicitly: engines from
-29.0 on set no link variables, and older ones set them only for ports that the image EXPOSEs.
+engine resolves, and the book's `--link` on the default bridge. Both hand the ambassador its `*_TCP` variable
+explicitly: engines from 29.0 on set no link variables, and older ones only for ports that the image EXPOSEs.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.facts.file import FileText
 from runbook_lib.facts.interfaces import DefaultRoute, Interface, Interfaces, Reachable
-from runbook_lib.facts.network_stack import NetworkStack, PendingChange
+from runbook_lib.facts.network_stack import ConfiguredElsewhere, NetworkStack, PendingChange
 from runbook_lib.model import Change, Check, Plan
 from runbook_lib.operations import ifupdown
 from runbook_lib.operations.base import Operation
@@ -85,6 +85,7 @@ class Present(Operation):
         return (
             NetworkStack(),
             PendingChange(MARKER),
+            ConfiguredElsewhere(),
             Interfaces(),
             DefaultRoute(),
             FileText(INTERFACES_FILE),
@@ -182,9 +183,19 @@ class Present(Operation):
             raise PlanRefused(
                 "bridge-utils is not installed", hint="apt-get install bridge-utils on the host"
             )
+        elsewhere = [name for name in facts[ConfiguredElsewhere()] if name in {self.name, self.port}]
+        if elsewhere:
+            raise PlanRefused(
+                f"{elsewhere[0]} is configured in /etc/network/interfaces.d, which this does not change",
+                hint=f"move that stanza into {INTERFACES_FILE}, then run this again",
+            )
+        self._refuse_wrong_card(facts)
+        self._refuse_foreign_bridge(facts)
+
+    def _refuse_wrong_card(self, facts: Facts) -> None:
         port = _named(facts, self.port)
         if port is None:
-            names = ", ".join(item.name for item in facts[Interfaces()] if item.kind != "veth")
+            names = ", ".join(item.name for item in facts[Interfaces()] if not _GUEST.match(item.name))
             raise PlanRefused(f"there is no interface {self.port!r}", hint=f"interfaces are: {names}")
         if port.master not in {None, self.name}:
             raise PlanRefused(f"{self.port} is already a port of {port.master}", hint="choose another card")
@@ -194,7 +205,6 @@ class Present(Operation):
                 f"{self.address} is on {holder}, not on {self.port}: moving it to {self.name} would cut the host off",
                 hint=f"put {holder} into the bridge, or give the bridge another address",
             )
-        self._refuse_foreign_bridge(facts)
 
     def _refuse_foreign_bridge(self, facts: Facts) -> None:
         there = [item for item in facts[Interfaces()] if item.master == self.name]

@@ -10,6 +10,7 @@ from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.docker_engine import EngineArguments, EngineInfo, EngineVersion
 from runbook_lib.facts.file import FileText
 from runbook_lib.facts.network import Network
+from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.release import Release
 from runbook_lib.model import Change, Check, Command, Plan
 from runbook_lib.operations import files, packages
@@ -41,11 +42,11 @@ class Installed(Operation):
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return release and engine version."""
-        return (Release(), EngineVersion())
+        return (Release(), EngineVersion(), UnfinishedPackages())
 
     def plan(self, facts: Facts) -> Plan:
         """Install it where it is not there; an engine from elsewhere is left alone."""
-        if facts[EngineVersion()] is not None:
+        if facts[EngineVersion()] is not None and not facts[UnfinishedPackages()]:
             return Plan()
         return Plan(commands=packages.install(facts[Release()], _PACKAGES))
 
@@ -53,7 +54,8 @@ class Installed(Operation):
         """Check that dockerd tells its version."""
         version = facts[EngineVersion()]
         return [
-            Check("Docker engine is installed", "a version", version or "none", holds=version is not None)
+            Check("Docker engine is installed", "a version", version or "none", holds=version is not None),
+            Check.equal("packages left unfinished", expected=False, observed=facts[UnfinishedPackages()]),
         ]
 
 

@@ -19,6 +19,9 @@ _APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--option
 
 def _apt(names: tuple[str, ...]) -> tuple[Command, ...]:
     return (
+        Command(
+            ("dpkg", "--configure", "-a"), sudo=True, timeout=600.0, purpose="finish what was cut off, if so"
+        ),
         Command((*_APT, "update"), sudo=True, purpose="read the package lists"),
         Command(
             (*_APT, "install", "--yes", "--no-install-recommends", *names),

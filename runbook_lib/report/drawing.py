@@ -1,11 +1,12 @@
 """Lay the picture of hosts, bridges and containers out, and draw it as SVG.
 
-A layout of boxes in boxes and one bus a network is plain arithmetic; a graph layouter (Graphviz) would
+A layout of boxes in boxes and one bar a network is plain arithmetic; a graph layouter (Graphviz) would
 have to be installed, and does not keep hosts side by side above their switch.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-_MOST = 6  # containers drawn in a row; the words below the picture name all
-_BOX, _BOX_HIGH, _GAP, _ABOVE, _PAD = 158, 84, 56, 18, 16
-_BAR, _HEAD, _CARD, _BETWEEN = 40, 50, 46, 72  # heights, and the space between two hosts
+_MOST = 9  # containers drawn on a host; the words below the picture name all
+_PAD, _GAP = 16, 56  # around, and between two containers of a row: an arrow fits
+_BOX, _LANE, _BOX_HIGH, _ROW = 158, 30, 84, 104  # a container, the lane beside it for wires from above
+_HEAD, _STRIP, _BAR, _BAR_ROW, _CARD, _BETWEEN = 50, 22, 40, 56, 46, 72
 
 
 @dataclass(frozen=True)
@@ -41,141 +43,163 @@ class _Canvas:
     lines: list[dict[str, Any]] = field(default_factory=list)
     labels: list[dict[str, Any]] = field(default_factory=list)
     ways: list[dict[str, Any]] = field(default_factory=list)
-    places: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    places: dict[tuple[str, str], _Area] = field(default_factory=dict)
     cards: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def box(self, css: str, area: _Area, told: str = "") -> None:
         """Add a box; `told` is shown when it is pointed at."""
         self.boxes.append({"css": css, "area": area, "told": told})
 
-    def line(self, css: str, x: float, y: float, x2: float, y2: float) -> None:
-        """Add a line."""
-        self.lines.append({"css": css, "x": x, "y": y, "x2": x2, "y2": y2})
+    def wire(self, x: float, y: float, y2: float) -> None:
+        """Add a wire, straight down; it runs behind the boxes."""
+        self.lines.append({"x": x, "y": y, "y2": y2})
 
     def label(self, css: str, x: float, y: float, text: str, most: int = 99) -> None:
         """Add a text of at most so many characters."""
-        self.labels.append({"css": css, "x": x, "y": y, "text": _fit(text, most)})
+        shown = text if len(text) <= most else f"{text[: most - 1]}…"
+        self.labels.append({"css": css, "x": x, "y": y, "text": shown})
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A host's contents, ordered and measured.
+
+    Args:
+        rows: Containers, those on the way of a PING in the first row.
+        stopped: Names of containers that do not run.
+        bridges: Top to bottom: those that lead out lowest, next to their cards.
+    """
+
+    host: Host
+    rows: list[list[Container]]
+    stopped: list[str]
+    bridges: list[Bridge]
+    left_out: int
+
+    @property
+    def wide(self) -> int:
+        """Width of the host's box."""
+        columns = max(2, len(self.host.cards), *(len(row) for row in self.rows), 2)
+        return columns * (self.box(0) + _GAP) - _GAP + 2 * _PAD
+
+    @property
+    def high(self) -> int:
+        """Height of the host's box."""
+        strip = _STRIP if self.stopped or self.left_out else 0
+        return _HEAD + strip + len(self.rows) * _ROW + len(self.bridges) * _BAR_ROW + _CARD
+
+    def box(self, row: int) -> int:
+        """Return the width of a row's boxes: each has a lane more than the row below, where its wires run."""
+        return _BOX + _LANE * max(len(self.rows) - 1 - row, 0)
 
 
 def draw(picture: Picture) -> Markup:
     """Return the picture as an SVG element."""
     canvas = _Canvas()
-    order = {way.source[1]: -way.number for way in picture.ways} | {
-        way.target[1]: 0 for way in picture.ways if way.number == 1
-    }
-    columns = [_rows(host, order, mirrored=number > 0) for number, host in enumerate(picture.hosts)]
-    widths = [_width(host, rows) for host, rows in zip(picture.hosts, columns, strict=True)]
-    high = _HEAD + max(sum(map(_row_high, rows)) for rows in columns) + _CARD
-    left = float(_PAD)
-    for host, rows, wide in zip(picture.hosts, columns, widths, strict=True):
-        _draw_host(canvas, host, rows, _Area(left, _PAD, wide, high))
-        left += wide + _BETWEEN
-    whole = left - _BETWEEN + _PAD
-    bottom = _draw_networks(canvas, picture, _PAD + high, whole)
+    columns = [_column(picture, host, first=not number) for number, host in enumerate(picture.hosts)]
+    high = max(column.high for column in columns)
+    left = _PAD
+    for column in columns:
+        _draw_host(canvas, column, _Area(left, _PAD, column.wide, high))
+        left += column.wide + _BETWEEN
+    wide = left - _BETWEEN + _PAD
+    bottom = _draw_networks(canvas, picture, _PAD + high, wide)
     _draw_ways(canvas, picture)
     svg = templates.get_template("topology.svg.j2").render(
-        canvas=canvas, wide=whole, high=bottom + _PAD, picture=picture
+        canvas=canvas, wide=wide, high=bottom + _PAD, picture=picture
     )
     return Markup(svg)  # noqa: S704 - made by our own template, which escapes
 
 
-def _rows(
-    host: Host, order: dict[str, int], *, mirrored: bool
-) -> list[tuple[Bridge | None, list[Container]]]:
-    """Return the host's rows, top to bottom: bridges that lead out lowest, next to their cards.
-
-    A PING runs from right to left: the ambassador stands right on the first host, left on the others.
-    """
-
-    def place(item: Container) -> int:
-        if item.name not in order:
-            return 99
-        return (0 if item.ambassador else 1) if mirrored else (1 if item.ambassador else 0)
-
-    rows: list[tuple[Bridge | None, list[Container]]] = [
-        (bridge, sorted(bridge.containers, key=place)) for bridge in host.bridges
-    ]
-    rows.sort(key=lambda row: (bool(row[0] and row[0].cards), not any(c.name in order for c in row[1])))
-    return [*([(None, host.apart)] if host.apart else []), *rows]
+def _column(picture: Picture, host: Host, *, first: bool) -> _Column:
+    """Order a host's contents so that a PING runs from right to left, the server's host being the first."""
+    stations = [station for way in reversed(picture.ways) for station in (way.target, way.source)]
+    on_way = list(dict.fromkeys(name for place, name in stations if place == host.name))
+    running = [item for item in host.containers if item.running]
+    running.sort(key=lambda item: on_way.index(item.name) if item.name in on_way else len(on_way))
+    shown = running[:_MOST]
+    across = max(2, math.ceil(math.sqrt(len(shown))), len(on_way))
+    rows = [shown[start : start + across] for start in range(0, len(shown), across)]
+    if rows and first and not on_way:
+        rows = [sorted(row, key=lambda item: item.name) for row in rows]
+    bridges = sorted(host.bridges, key=lambda bridge: (bool(bridge.cards), -len(bridge.containers)))
+    stopped = [item.name for item in host.containers if not item.running]
+    return _Column(host, rows, stopped, bridges, len(running) - len(shown))
 
 
-def _width(host: Host, rows: list[tuple[Bridge | None, list[Container]]]) -> int:
-    most = max([2, *(min(len(containers), _MOST) for _, containers in rows), len(host.cards)])
-    return most * (_BOX + _GAP) - _GAP + 2 * _PAD
-
-
-def _row_high(row: tuple[Bridge | None, list[Container]]) -> int:
-    bridge, containers = row
-    return (_BOX_HIGH + _ABOVE if containers else 0) + (_BAR + _ABOVE if bridge else 0)
-
-
-def _draw_host(
-    canvas: _Canvas,
-    host: Host,
-    rows: list[tuple[Bridge | None, list[Container]]],
-    area: _Area,
-) -> None:
-    left, top = area.x, area.y
+def _draw_host(canvas: _Canvas, column: _Column, area: _Area) -> None:
+    host, left = column.host, area.x + _PAD
     canvas.box("host", area)
-    canvas.label("name", left + _PAD, top + 22, host.name, 40)
-    told = f"{host.address}{f', practice host, lab {host.lab}' if host.lab else ''}"
-    canvas.label("small", left + _PAD, top + 39, told, 60)
-    card_top = top + area.high - _CARD + 8
-    places = _draw_cards(canvas, host, left, card_top)
-    inset, y = 0.0, top + _HEAD
-    for bridge, containers in rows:
-        bar = y + (_BOX_HIGH + _ABOVE if containers else 0)
-        for number, container in enumerate(containers[:_MOST]):
-            x = left + _PAD + number * (_BOX + _GAP)
-            _draw_container(canvas, host, container, x, y)
-            if bridge:
-                canvas.line("wire", x + _BOX / 2, y + _BOX_HIGH, x + _BOX / 2, bar)
-        if len(containers) > _MOST:
-            canvas.label("small", left + _PAD, y - 4, f"and {len(containers) - _MOST} more: see the words")
-        if bridge:
-            right = left + area.wide - _PAD - inset
-            _draw_bridge(canvas, bridge, left + _PAD, bar, right)
-            for card in bridge.cards:
-                # Bridges further down are narrower, so that this wire passes them.
-                at = places.get(card, right - 8)
-                at = at if at < right else right - 8
-                canvas.line("wire", at, bar + _BAR, at, card_top)
-            inset += _PAD if bridge.cards else 0
-        y += _row_high((bridge, containers))
+    canvas.label("name", left, area.y + 22, host.name, 40)
+    lab = f", practice host, lab {host.lab}" if host.lab else ""
+    canvas.label("small", left, area.y + 39, f"{host.address}{lab}", 60)
+    top = area.y + _HEAD
+    if column.stopped or column.left_out:
+        told = [f"stopped: {', '.join(column.stopped)}"] if column.stopped else []
+        told += [f"and {column.left_out} more, see the words"] if column.left_out else []
+        canvas.label("small", left, top + 10, "; ".join(told), int(area.wide / 7))
+        top += _STRIP
+    # Bars stand on the ground, so that those of hosts with fewer containers are level with the others'.
+    bars = area.y + area.high - _CARD - len(column.bridges) * _BAR_ROW
+    _draw_containers(canvas, column, left, top, bars)
+    _draw_bridges(canvas, column, area, bars)
 
 
-def _draw_container(canvas: _Canvas, host: Host, item: Container, x: float, y: float) -> None:
-    kind = "ambassador" if item.ambassador else "container"
-    stopped = "" if item.state in {"running", ""} else " stopped"
+def _draw_containers(canvas: _Canvas, column: _Column, left: float, top: float, bars: float) -> None:
+    pitch = column.box(0) + _GAP
+    for number, row in enumerate(column.rows):
+        y = top + number * _ROW
+        for place, item in enumerate(row):
+            area = _Area(left + place * pitch, y, column.box(number), _BOX_HIGH)
+            _draw_container(canvas, column.host, item, area)
+            joined = [at for at, bridge in enumerate(column.bridges) if item.name in bridge.containers]
+            for lane, bar in enumerate(joined):
+                canvas.wire(area.x + area.wide - 10 - 11 * lane, y + _BOX_HIGH, bars + bar * _BAR_ROW)
+
+
+def _draw_container(canvas: _Canvas, host: Host, item: Container, area: _Area) -> None:
     told = f"{item.name}, {item.image or 'image not told'}, {item.state}: {', '.join(item.addresses)}"
-    canvas.box(f"{kind}{stopped}", _Area(x, y, _BOX, _BOX_HIGH), told)
-    canvas.label("strong", x + 8, y + 19, item.name, 20)
-    canvas.label("small", x + 8, y + 36, kind if item.ambassador else (item.image or "container"), 24)
-    canvas.label("mono", x + 8, y + 54, ", ".join(item.addresses) or item.state or "no address", 20)
-    if item.ports:
-        canvas.label("mono", x + 8, y + 71, f"-p {', '.join(item.ports)}", 20)
-    canvas.places[host.name, item.name] = (x, y)
+    canvas.box("ambassador" if item.ambassador else "container", area, told)
+    x, y = area.x + 8, area.y
+    canvas.label("strong", x, y + 19, item.name, 20)
+    canvas.label("small", x, y + 36, item.image or "image not told", 24)
+    published = f"-p {', '.join(item.ports)}" if item.ports else ""
+    lines = [*(item.addresses or ["no address"])][: 1 if published else 2]
+    for number, line in enumerate([*lines, *([published] if published else [])]):
+        canvas.label("mono", x, y + 54 + 17 * number, line, 20)
+    canvas.places[host.name, item.name] = area
 
 
-def _draw_bridge(canvas: _Canvas, bridge: Bridge, left: float, top: float, right: float) -> None:
-    canvas.box("bridge", _Area(left, top, right - left, _BAR), f"bridge {bridge.name}")
+def _draw_bridges(canvas: _Canvas, column: _Column, area: _Area, top: float) -> None:
+    left, inset = area.x + _PAD, 0
+    ground = area.y + area.high - _CARD + 8
+    cards = _draw_cards(canvas, column.host, left, ground)
+    for number, bridge in enumerate(column.bridges):
+        y = top + number * _BAR_ROW
+        right = area.x + area.wide - _PAD - inset
+        _draw_bridge(canvas, bridge, _Area(left, y, right - left, _BAR))
+        for card in bridge.cards:
+            canvas.wire(cards[card], y + _BAR, ground)
+        # Bars further down are shorter, so that the wires of those above can be followed.
+        inset += _PAD if bridge.cards else 0
+
+
+def _draw_bridge(canvas: _Canvas, bridge: Bridge, area: _Area) -> None:
+    canvas.box("bridge", area, f"bridge {bridge.name}")
     network = f" (network {bridge.network})" if bridge.network else ""
-    canvas.label("strong", left + 10, top + 17, f"{bridge.name}{network}", 42)
+    canvas.label("strong", area.x + 10, area.y + 17, f"{bridge.name}{network}", 42)
     ports = [*bridge.cards, *([f"{bridge.veths} veth"] if bridge.veths else [])]
     told = f"{', '.join(bridge.addresses) or 'no address'}; ports: {', '.join(ports) or 'none'}"
-    canvas.label("mono", left + 10, top + 33, told, 46)
+    canvas.label("mono", area.x + 10, area.y + 33, told, 46)
 
 
 def _draw_cards(canvas: _Canvas, host: Host, left: float, top: float) -> dict[str, float]:
     middles = {}
     for number, card in enumerate(host.cards):
-        x = left + _PAD + number * (_BOX + _GAP)
-        canvas.box("card", _Area(x, top, _BOX, 30), _card_told(card))
-        canvas.label(
-            "mono", x + 8, top + 19, f"{card.name} {card.addresses[0] if card.addresses else ''}", 20
-        )
-        middles[card.name] = x + _BOX / 2
-        canvas.cards[host.name, card.name] = x + _BOX / 2
+        area = _Area(left + number * (_BOX + _GAP), top, _BOX, 30)
+        canvas.box("card", area, _card_told(card))
+        canvas.label("mono", area.x + 8, top + 19, " ".join([card.name, *card.addresses]), 20)
+        middles[card.name] = canvas.cards[host.name, card.name] = area.x + _BOX / 2
     return middles
 
 
@@ -190,8 +214,7 @@ def _draw_networks(canvas: _Canvas, picture: Picture, bottom: float, wide: float
         y += 40
         members = [(host, card) for host in picture.hosts for card in host.cards if card.subnet == subnet]
         for host, card in members:
-            at = canvas.cards[host.name, card.name]
-            canvas.line("wire", at, bottom - 8, at, y)
+            canvas.wire(canvas.cards[host.name, card.name], bottom - 8, y)
         canvas.box("switch", _Area(_PAD, y, wide - 2 * _PAD, 34), f"physical network {subnet}")
         joined = ", ".join(f"{host.name} {card.name}" for host, card in members)
         canvas.label("strong", 2 * _PAD, y + 22, f"physical network {subnet}: {joined}", int(wide / 8))
@@ -205,19 +228,17 @@ def _draw_ways(canvas: _Canvas, picture: Picture) -> None:
         both = way.source in canvas.places and way.target in canvas.places
         if not both or way.source == way.target:
             continue
-        (x, y), (x2, y2) = canvas.places[way.source], canvas.places[way.target]
-        start, end = (x, x2 + _BOX) if x2 < x else (x + _BOX, x2)
+        source, target = canvas.places[way.source], canvas.places[way.target]
+        leftwards = target.x < source.x
+        start = source.x if leftwards else source.x + source.wide
+        end = target.x + target.wide if leftwards else target.x
         canvas.ways.append(
             {
                 "css": "holds" if way.holds else "breaks",
-                "d": f"M{start:g},{y + 26:g} L{end:g},{y2 + 26:g}",
+                "d": f"M{start:g},{source.y + 26:g} L{end:g},{target.y + 26:g}",
                 "x": (start + end) / 2,
-                "y": (y + y2) / 2 + 26,
+                "y": (source.y + target.y) / 2 + 26,
                 "told": f"hop {way.number}: {way.what}: {'PONG' if way.holds else 'no PONG'}",
                 "mark": f"{way.number} {'✓' if way.holds else '✗'}",
             }
         )
-
-
-def _fit(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -30,7 +30,7 @@ def markdown(records: list[RunRecord], title: str) -> str:
     outcome = words.of_runs(records)
     parts = [
         f"# {plain(title)}",
-        f"**{SYMBOLS[outcome.status]} {outcome.headline}.** {plain(outcome.sentence)}",
+        f"**{outcome.sign} {outcome.headline}.** {plain(outcome.sentence)}",
         plain(outcome.circumstances),
         *_troubles(records),
     ]

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model import HostRecord, RunRecord
 
 __all__ = [
     "Bridge",
@@ -33,6 +33,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _HOP = re.compile(r"hop (\d+): *(.*)")
+_ASKED_IN = re.compile(r"\bdocker exec (?:-\S+ )*([\w.-]+)")
 _NAMED = re.compile(r"Container\((.+)\)")
 
 
@@ -49,8 +50,13 @@ class Container(BaseModel):
 
     @property
     def ambassador(self) -> bool:
-        """Whether it forwards to another one, by its name or image."""
-        return "ambassador" in f"{self.name} {self.image}".lower()
+        """Whether it forwards to another one, by its name; its image alone may serve for anything."""
+        return "ambassador" in self.name.lower()
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs; one whose state was not told counts as running."""
+        return self.state in {"running", ""}
 
     @property
     def addresses(self) -> list[str]:
@@ -78,6 +84,7 @@ class Bridge:
         network: The Docker network that uses it, where a container tells; else empty.
         cards: Names of the cards that are its ports.
         veths: Number of other ports.
+        containers: Names of the containers that have an address in its network.
     """
 
     name: str
@@ -85,7 +92,7 @@ class Bridge:
     network: str
     cards: list[str]
     veths: int
-    containers: list[Container]
+    containers: list[str]
 
 
 @dataclass(frozen=True)
@@ -106,18 +113,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Host:
-    """A host of the picture.
-
-    Args:
-        apart: Containers on no bridge of the host: stopped ones, or with the host's own network.
-    """
+    """A host of the picture, with its containers: on one bridge, on several, or on none."""
 
     name: str
     address: str
     lab: str | None
     bridges: list[Bridge]
     cards: list[Card]
-    apart: list[Container]
+    containers: list[Container]
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,16 @@ class Picture:
     ways: list[Way]
 
 
+@dataclass(frozen=True)
+class _Hop:
+    """A check of one hop, and the container in which it was asked."""
+
+    what: str
+    container: str
+    holds: bool
+    observed: str
+
+
 @dataclass
 class _Seen:
     """The newest facts of a host, and its hop checks by number."""
@@ -153,7 +166,7 @@ class _Seen:
     address: str = ""
     lab: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
-    hops: dict[int, tuple[str, bool, str]] = field(default_factory=dict)
+    hops: dict[int, _Hop] = field(default_factory=dict)
 
 
 def picture(records: Iterable[RunRecord]) -> Picture | None:
@@ -181,8 +194,8 @@ def picture_in_words(drawn: Picture) -> list[tuple[int, str]]:
             ports = [*bridge.cards, *([f"{bridge.veths} veth"] if bridge.veths else [])]
             told = f"Bridge {bridge.name}{network}: {_list(bridge.addresses)}; ports: {_list(ports)}"
             lines.append((1, told))
-            lines += [(2, _container_in_words(item)) for item in bridge.containers]
-        lines += [(1, _container_in_words(item)) for item in host.apart]
+            lines += [(2, f"Container {name}") for name in bridge.containers]
+        lines += [(1, _container_in_words(item)) for item in host.containers]
     for way in drawn.ways:
         verdict = "answers" if way.holds else f"does not answer as expected: {way.observed}"
         lines.append((0, f"Hop {way.number}, asked on {way.source[0]}: {way.what}: {verdict}"))
@@ -214,7 +227,9 @@ def _newest(records: Iterable[RunRecord]) -> dict[str, _Seen]:
                 told.facts |= host.facts
                 for check in host.checks:
                     if match := _HOP.match(check.name):
-                        told.hops[int(match[1])] = (match[2], check.holds, check.observed)
+                        told.hops[int(match[1])] = _Hop(
+                            match[2], _asked_in(host), check.holds, check.observed
+                        )
     return seen
 
 
@@ -255,26 +270,25 @@ def _assemble(name: str, told: _Seen, interfaces: list[_Interface], containers: 
         for item in interfaces
         if _is_card(item)
     ]
-    of_bridge: dict[str, list[Container]] = {}
-    apart: list[Container] = []
-    bridges = [item for item in interfaces if item.kind == "bridge"]
-    for container in containers:
-        bridge = next((b.name for b in bridges if _joins(container, subnets[b.name])), None)
-        (of_bridge.setdefault(bridge, []) if bridge else apart).append(container)
-    parts = [_bridge(item, interfaces, subnets[item.name], of_bridge.get(item.name, [])) for item in bridges]
-    return Host(name, told.address, told.lab, parts, cards, apart)
+    bridges = [
+        _bridge(item, interfaces, subnets[item.name], containers)
+        for item in interfaces
+        if item.kind == "bridge"
+    ]
+    return Host(name, told.address, told.lab, bridges, cards, containers)
 
 
-def _bridge(item: _Interface, all_: list[_Interface], subnet: str, containers: list[Container]) -> Bridge:
-    ports = [port for port in all_ if port.master == item.name]
+def _bridge(item: _Interface, every: list[_Interface], subnet: str, containers: list[Container]) -> Bridge:
+    ports = [port for port in every if port.master == item.name]
     cards = [port.name for port in ports if _is_card(port)]
-    networks = (
-        network
+    joined = {
+        container.name: network
         for container in containers
         for network, address in container.networks.items()
         if _within(address, subnet)
-    )
-    return Bridge(item.name, item.addresses, next(networks, ""), cards, len(ports) - len(cards), containers)
+    }
+    network = next(iter(joined.values()), "")
+    return Bridge(item.name, item.addresses, network, cards, len(ports) - len(cards), list(joined))
 
 
 def _is_card(item: _Interface) -> bool:
@@ -291,36 +305,28 @@ def _within(address: str, subnet: str) -> bool:
     return bool(address and subnet) and ipaddress.ip_address(address) in ipaddress.ip_network(subnet)
 
 
-def _joins(container: Container, subnet: str) -> bool:
-    return any(_within(address, subnet) for address in container.addresses)
+def _asked_in(host: HostRecord) -> str:
+    """Return the container in which a step's question was asked, by the command sent; empty: on the host."""
+    found = [match[1] for command in host.commands if (match := _ASKED_IN.search(command.text))]
+    return found[-1] if found else ""
 
 
 def _ways(seen: dict[str, _Seen], hosts: dict[str, Host]) -> Iterator[Way]:
     """Yield the hops of the ambassador runbook between containers that are in the picture.
 
-    Hops 1 and 2 are asked on the server's host, 3 and 4 on the client's; see `operations.hops`.
+    Each hop goes from the container in which it was asked to the one in which the next lower hop was;
+    hop 1 is asked in the server itself (see `operations.hops`).
     """
-    asked = {number: (name, *hop) for name, told in seen.items() for number, hop in told.hops.items()}
-    if 1 not in asked or asked[1][0] not in hosts:
-        return
-    there = asked[1][0]
-    here = asked[3][0] if 3 in asked else asked.get(4, (there,))[0]  # noqa: PLR2004 - the hops' own numbers
-    if here not in hosts:
-        return
-    server, forward = (there, _named(hosts[there], "server")), (there, _named(hosts[there], "ambassador"))
-    client, onward = (here, _named(hosts[here], "client")), (here, _named(hosts[here], "ambassador"))
-    ends = {1: (server, server), 2: (forward, server), 3: (onward, forward), 4: (client, onward)}
-    for number, (_, what, holds, observed) in asked.items():
-        if number in ends and all(name for _, name in ends[number]):
-            yield Way(number, what, *ends[number], holds, observed)
+    asked = {number: (name, hop) for name, told in seen.items() for number, hop in told.hops.items()}
+    for number, (host, hop) in asked.items():
+        below, answering = asked.get(max(number - 1, 1), (host, hop))
+        ends = (host, hop.container), (below, answering.container)
+        if all(_is_there(hosts, *end) for end in ends):
+            yield Way(number, hop.what, *ends, hop.holds, hop.observed)
 
 
-def _named(host: Host, role: str) -> str:
-    """Return the container that has this role on the host: an ambassador, or named for its role."""
-    everyone = [item for bridge in host.bridges for item in bridge.containers] + host.apart
-    if role == "ambassador":
-        return next((item.name for item in everyone if item.ambassador), "")
-    return next((item.name for item in everyone if role in item.name and not item.ambassador), "")
+def _is_there(hosts: dict[str, Host], host: str, container: str) -> bool:
+    return host in hosts and any(item.name == container for item in hosts[host].containers)
 
 
 def _card_in_words(card: Card) -> str:

@@ -6,10 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook_lib.display import SYMBOLS
 from runbook_lib.model import HostRecord, Mode, RunRecord, Status, StepRecord, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
 __all__ = [
@@ -53,6 +54,12 @@ _HAPPENED = {
     Status.INTERRUPTED: "was interrupted on",
     Status.UNKNOWN: "has no known end on",
 }
+_FOUND = {
+    Status.OK: "found everything right already (ok)",
+    Status.CHANGED: "put right what was missing (changed)",
+    Status.PLANNED: "told what would be changed (planned)",
+    Status.SKIPPED: "had nothing to do (skipped)",
+}
 _HEADLINES = {Status.PLANNED: "A plan only", Status.SKIPPED: "Nothing was done"}
 
 
@@ -71,6 +78,11 @@ class Outcome:
     headline: str
     sentence: str
     circumstances: str
+
+    @property
+    def sign(self) -> str:
+        """The sign of the headline: what was changed well is well."""
+        return SYMBOLS[Status.OK if self.status is Status.CHANGED else self.status]
 
 
 def of_run(run: RunRecord) -> Outcome:
@@ -92,7 +104,7 @@ def of_runs(runs: Sequence[RunRecord]) -> Outcome:
         sentence = "; ".join(f"{run.runbook} is {run.status}" for run in bad) + "."
     else:
         headline = _HEADLINES.get(status, "All well")
-        sentence = f"{len(runs)} runs came to their end: {_tally(run.status for run in runs)}."
+        sentence = f"{len(runs)} runs came to their end: {_tally(runs)}."
     return Outcome(status, headline, sentence, _circumstances_of_all(runs))
 
 
@@ -234,8 +246,9 @@ def _practice(runs: Sequence[RunRecord]) -> str:
     return f" ({only}: lab {_and(labs)})"
 
 
-def _tally(statuses: Iterable[Status]) -> str:
-    return ", ".join(f"{number} {status}" for status, number in Counter(statuses).items())
+def _tally(runs: Sequence[RunRecord]) -> str:
+    numbers = Counter(run.status for run in runs)
+    return ", ".join(f"{number} {_FOUND.get(status, status)}" for status, number in numbers.items())
 
 
 def _and(names: Sequence[str]) -> str:

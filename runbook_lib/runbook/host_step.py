@@ -19,6 +19,7 @@ from runbook_lib.errors import (
 from runbook_lib.facts.base import Fact, Facts
 from runbook_lib.model import Check, Command, CommandRecord, HostRecord, Mode, Output, Plan, Status
 from runbook_lib.operations.base import Probe
+from runbook_lib.runbook.network_change import carry_out_guarded
 from runbook_lib.runbook.recorder import now
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class HostStep:
         predicting: In mode `plan`: an earlier step plans changes, so what is missing may come.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a step is made of
         self,
         operation: Operation,
         connection: Connection,
@@ -87,7 +88,7 @@ class HostStep:
             status, message = Status.INTERRUPTED, str(problem)
         except RunbookError as problem:
             status, message = Status.FAILED, str(problem)
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001 - a step ends here, and its record must say how
             _log.exception("step %s on %s", self.step, self.connection.host.name)
             status, message = Status.FAILED, f"defect in the step itself: {type(problem).__name__}: {problem}"
         host = self.connection.host
@@ -153,15 +154,8 @@ class HostStep:
     def _carry_out(self) -> tuple[Status, str]:
         self.stop_if_interrupted()
         self.connection.open()
-        if self.mode is Mode.VALIDATE and not self.operation.verifiable:
-            return (
-                Status.SKIPPED,
-                "nothing is known of it that could be validated, and validation changes nothing",
-            )
         if self.mode is Mode.VALIDATE:
-            # Validation waits for nothing: what does not hold now does not hold.
-            self.checks = self.operation.verify(self.look())
-            return self._verdict(Status.OK)
+            return self._validate()
         facts = self.look()
         try:
             plan = self.operation.plan(facts)
@@ -174,16 +168,25 @@ class HostStep:
                 )
             raise
         self.changes = list(plan.changes)
-        if self.mode is Mode.PLAN:
-            return self._predict(plan, facts)
+        return self._predict(plan, facts) if self.mode is Mode.PLAN else self._apply(plan, facts)
+
+    def _validate(self) -> tuple[Status, str]:
+        if not self.operation.verifiable:
+            return (
+                Status.SKIPPED,
+                "nothing is known of it that could be validated, and validation changes nothing",
+            )
+        # Validation waits for nothing: what does not hold now does not hold.
+        self.checks = self.operation.verify(self.look())
+        return self._verdict(Status.OK)
+
+    def _apply(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
         if not plan.commands:
             self.checks = self.operation.verify(facts)
             if not _all_hold(self.checks) and self.operation.settle:
                 self.look_until_settled()
             return self._verdict(Status.OK)
         if plan.guard:
-            from runbook_lib.runbook.network_change import carry_out_guarded  # noqa: PLC0415 - it needs this class
-
             return carry_out_guarded(self, plan, plan.guard, facts)
         self._change(plan)
         self.look_until_settled()

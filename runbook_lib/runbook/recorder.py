@@ -89,16 +89,18 @@ class Recorder:
         self.journal.append("command_started", **place, **told)
         accept = request.accept if isinstance(request, Command) else (0, 1)
         try:
-            if isinstance(request, Command):
-                output = connection.run(request, self.cancel)
-            else:
-                output = connection.ask(request)
+            output = self._exchange(connection, request)
         except RunbookError as problem:
             # Not sent, or nobody there to answer: told in the record, then passed on.
             record = self._end(record, Output(exit_code=None, problem=problem.message), accept, place)
             problem.add_note(f"command {record.number}")
             raise
         return output, self._end(record, output, accept, place)
+
+    def _exchange(self, connection: Connection, request: Command | DockerQuery) -> Output:
+        if isinstance(request, DockerQuery):
+            return connection.ask(request)
+        return connection.run(request, self.cancel)
 
     def _end(
         self, record: CommandRecord, output: Output, accept: tuple[int, ...], place: dict[str, int | str]

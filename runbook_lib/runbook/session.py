@@ -8,7 +8,7 @@ import platform
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runbook_lib import connections, display
 from runbook_lib.errors import Interrupted, ParameterError, StepFailed
@@ -167,7 +167,7 @@ class Runbook:
     def _step(
         self,
         title: str,
-        kind: Any,
+        kind: Literal["operation", "facts", "shell"],
         operation: Operation | Callable[[Host], Operation],
         pattern: str | None,
     ) -> StepRecord:
