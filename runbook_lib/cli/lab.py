@@ -68,6 +68,8 @@ def status(name: str, as_json: bool) -> None:  # noqa: FBT001 - click passes opt
         power = "on" if host.running else "off"
         greeting = "SSH answers" if host.answers else "SSH does not answer"
         click.echo(f"  {host.name}  {host.address}  {power}, {greeting}; console: {host.console}")
+    for service, works in found.services.items():
+        click.echo(f"  {service}: {'answers' if works else 'does not answer; `runbook lab up` starts it'}")
     click.echo(f"  faults: {', '.join(found.faults) or 'none'}; inventory: {found.inventory}")
 
 

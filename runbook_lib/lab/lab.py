@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import subprocess
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runbook_lib import requirements
 from runbook_lib.errors import InventoryError, LabError
 from runbook_lib.lab import network, packages
-from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.ending import end_lab
 from runbook_lib.lab.faults import Faults
 from runbook_lib.lab.host import KINDS, LabHost
@@ -20,47 +18,20 @@ from runbook_lib.lab.images import image_storage
 from runbook_lib.lab.inventory_file import check_inventory_place, write_inventory
 from runbook_lib.lab.places import Places, locked
 from runbook_lib.lab.programs import wait_for
-from runbook_lib.lab.registry import start_registry
+from runbook_lib.lab.services import answering, start_services
 from runbook_lib.lab.ssh import make_keys, write_client_files
 from runbook_lib.lab.state import LabState
+from runbook_lib.lab.status import HostStatus, LabStatus
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY, Topology
 from runbook_lib.yaml_files import find_upwards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DEFAULT_NAME", "HostStatus", "Lab", "LabStatus"]
+__all__ = ["DEFAULT_NAME", "Lab"]
 
 _log = logging.getLogger(__name__)
 DEFAULT_NAME = "default"
-
-
-@dataclass(frozen=True)
-class HostStatus:
-    """One host of the lab as it is now."""
-
-    name: str
-    address: str
-    running: bool
-    answers: bool
-    """Whether its SSH server greets control."""
-    console: str
-
-
-@dataclass(frozen=True)
-class LabStatus:
-    """The lab as it is now."""
-
-    name: str
-    phase: str
-    """`absent`, `starting`, `up` or `ending`; the second and fourth of a dead command need `lab down`."""
-    inventory: str
-    faults: list[str]
-    hosts: list[HostStatus]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `lab status --json` prints."""
-        return asdict(self)
 
 
 class Lab:
@@ -148,7 +119,7 @@ class Lab:
         with locked(self.places.lock):
             state = LabState.load(self.places.state) if self.places.state.exists() else None
             if state and state.phase == "up":
-                return self._complete(state)
+                return self._complete(state, topology)
             if state or self.places.run.exists():
                 _log.warning("lab %s: an earlier command did not end; cleaning up after it", self.name)
                 end_lab(self.places)
@@ -250,12 +221,13 @@ class Lab:
         """Return what is there now; also of a lab that a killed command left half built."""
         state = LabState.load(self.places.state)
         if state is None:
-            return LabStatus(self.name, "absent", str(self.inventory), [], [])
+            return LabStatus(self.name, "absent", str(self.inventory), [], {}, [])
         hosts = []
         for name, plan in state.hosts.items():
             host = self._host(state, name)
             hosts.append(HostStatus(name, plan.address, host.running(), host.answers(), str(host.console)))
-        return LabStatus(self.name, state.phase, state.inventory, state.faults, hosts)
+        services = answering(self.places, state.control.ip)
+        return LabStatus(self.name, state.phase, state.inventory, state.faults, services, hosts)
 
     def ssh_command(self, host: str, command: Sequence[str] = ()) -> list[str]:
         """Return the argument list of OpenSSH that opens a shell on a host or runs a command there.
@@ -283,7 +255,7 @@ class Lab:
         hosts = {name: self._host(state, name) for name in topology.hosts}
         state.roots = {name: host.build() for name, host in hosts.items()}
         distribution = next(iter(topology.hosts.values())).distribution
-        storage = image_storage(distribution)
+        image_storage(distribution)
         state.save(self.places)
 
         self.places.log("").parent.mkdir(exist_ok=True)
@@ -295,10 +267,7 @@ class Lab:
         for name, host in hosts.items():
             host.prepare(state.roots[name])
             host.start()
-        services = Cgroup(self.name, "_control").create()
-        packages.start_cache(state.packages, distribution)
-        packages.start_relay(self.places, state.packages, topology.control.ip, services)
-        start_registry(self.places, storage, topology.control.ip, services)
+        start_services(self.places, state, distribution)
         for host in hosts.values():
             host.wait()
         write_inventory(self.places, topology, inventory)
@@ -311,8 +280,22 @@ class Lab:
         (self.places.run / "data").symlink_to(data)
         data.mkdir(parents=True, exist_ok=True)
 
-    def _complete(self, state: LabState) -> bool:
-        """Start the hosts of a running lab that are switched off; return whether there were any."""
+    def _complete(self, state: LabState, wanted: Topology) -> bool:
+        """Start what does not run of a running lab; return whether that was any host.
+
+        Raises:
+            LabError: It was made from another topology.
+        """
+        for name, plan in wanted.hosts.items():
+            if state.hosts.get(name) != plan:
+                raise LabError(
+                    f"is up, but made from another topology: {name} differs; it has {', '.join(state.hosts)}",
+                    where=f"lab {self.name}",
+                    hint="`runbook lab down` first, or give the new one another --name",
+                )
+        start_services(self.places, state, next(iter(state.hosts.values())).distribution)
+        if not Path(state.inventory).exists():
+            write_inventory(self.places, state.topology, Path(state.inventory))
         off = [host for name in state.hosts if not (host := self._host(state, name)).running()]
         for host in off:
             host.start()

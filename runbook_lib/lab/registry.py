@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.connections.namespace import open_socket
-from runbook_lib.lab.programs import launch, wait_for
+from runbook_lib.lab.programs import launch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +33,7 @@ def registry_configuration(storage: Path, address: str, *, read_only: bool) -> s
 
 
 def start_registry(places: Places, storage: Path, address: str, cgroups: Sequence[Path]) -> None:
-    """Serve a registry's storage at `address`:5000 in the control namespace.
-
-    Raises:
-        LabError: It does not answer.
-    """
+    """Serve a registry's storage at `address`:5000 in the control namespace."""
     file = places.run / "registry.json"
     file.write_text(registry_configuration(storage, f"{address}:{PORT}", read_only=True), encoding="utf-8")
     launch(
@@ -46,12 +41,3 @@ def start_registry(places: Places, storage: Path, address: str, cgroups: Sequenc
         cgroups=cgroups,
         log=places.log("registry"),
     )
-
-    def answers() -> bool | None:
-        try:
-            open_socket(str(places.control), address, PORT, 1.0).close()
-        except OSError:
-            return None
-        return True
-
-    wait_for(answers, "the image registry", timeout=10, log=places.log("registry"))

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.connections.namespace import open_socket
-from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.errors import InputError, InventoryError, LabError
 from runbook_lib.inventory import Inventory
+from runbook_lib.lab.cgroups import Cgroup
+from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.testing import Machine
+from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
 
 if TYPE_CHECKING:
-    from runbook_lib.lab.lab import Lab
+    from pathlib import Path
 
 pytestmark = pytest.mark.lab
 
@@ -103,6 +106,33 @@ def test_a_powered_off_host_is_started_by_the_next_up(lab: Lab) -> None:
     assert {host.name: host.running for host in lab.status().hosts} == {"host-a": True, "host-b": False}
     assert lab.up()
     assert all(host.answers for host in lab.status().hosts)
+
+
+def test_a_dead_service_and_a_lost_inventory_come_back_with_the_next_up(lab: Lab) -> None:
+    assert lab.status().services == {"packages": True, "registry": True}
+    text = lab.inventory.read_text(encoding="utf-8")
+    Cgroup(lab.name, "_control").kill()
+    lab.inventory.unlink()
+    assert lab.status().services == {"packages": False, "registry": False}
+    assert not lab.up()
+    assert lab.status().services == {"packages": True, "registry": True}
+    assert lab.inventory.read_text(encoding="utf-8") == text
+
+
+def test_the_registry_serves_the_chapters_images(lab: Lab) -> None:
+    request = b"GET /v2/_catalog HTTP/1.0\r\n\r\n"
+    with open_socket(str(lab.places.control), "192.168.7.254", 5000, 5.0) as connection:
+        connection.sendall(request)
+        answer = connection.makefile("rb").read().decode()
+    assert '["runbook/ambassador","runbook/redis-cli","runbook/redis-server"]' in answer
+
+
+def test_another_topology_under_the_same_name_is_refused(lab: Lab, tmp_path: Path) -> None:
+    other = tmp_path / "topology.yml"
+    text = DEFAULT_TOPOLOGY.read_text(encoding="utf-8").replace("192.168.7.32/20", "192.168.7.33/20")
+    other.write_text(text, encoding="utf-8")
+    with pytest.raises(LabError, match="host-b differs"):
+        Lab.open(lab.name, other).up()
 
 
 def test_a_broken_cable_parts_the_hosts_but_not_control(lab: Lab) -> None:
