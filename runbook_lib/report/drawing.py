@@ -79,7 +79,7 @@ class _Column:
     @property
     def wide(self) -> int:
         """Width of the host's box."""
-        columns = max(2, len(self.host.cards), *(len(row) for row in self.rows), 2)
+        columns = max(2, len(self.host.cards), *map(len, self.rows))
         return columns * (self.box(0) + _GAP) - _GAP + 2 * _PAD
 
     @property
@@ -96,7 +96,7 @@ class _Column:
 def draw(picture: Picture) -> Markup:
     """Return the picture as an SVG element."""
     canvas = _Canvas()
-    columns = [_column(picture, host, first=not number) for number, host in enumerate(picture.hosts)]
+    columns = [_column(picture, host) for host in picture.hosts]
     high = max(column.high for column in columns)
     left = _PAD
     for column in columns:
@@ -111,7 +111,7 @@ def draw(picture: Picture) -> Markup:
     return Markup(svg)  # noqa: S704 - made by our own template, which escapes
 
 
-def _column(picture: Picture, host: Host, *, first: bool) -> _Column:
+def _column(picture: Picture, host: Host) -> _Column:
     """Order a host's contents so that a PING runs from right to left, the server's host being the first."""
     stations = [station for way in reversed(picture.ways) for station in (way.target, way.source)]
     on_way = list(dict.fromkeys(name for place, name in stations if place == host.name))
@@ -120,8 +120,6 @@ def _column(picture: Picture, host: Host, *, first: bool) -> _Column:
     shown = running[:_MOST]
     across = max(2, math.ceil(math.sqrt(len(shown))), len(on_way))
     rows = [shown[start : start + across] for start in range(0, len(shown), across)]
-    if rows and first and not on_way:
-        rows = [sorted(row, key=lambda item: item.name) for row in rows]
     bridges = sorted(host.bridges, key=lambda bridge: (bool(bridge.cards), -len(bridge.containers)))
     stopped = [item.name for item in host.containers if not item.running]
     return _Column(host, rows, stopped, bridges, len(running) - len(shown))

@@ -14,7 +14,8 @@ from markupsafe import Markup
 from runbook_lib.report import words
 from runbook_lib.report.drawing import draw
 from runbook_lib.report.environment import templates
-from runbook_lib.report.topology import picture, picture_in_words, way_in_words
+from runbook_lib.report.picture_words import picture_in_words, way_in_words
+from runbook_lib.report.topology import picture
 from runbook_lib.report.writing import write_bytes
 
 if TYPE_CHECKING:

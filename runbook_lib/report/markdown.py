@@ -9,8 +9,9 @@ import pandas as pd
 
 from runbook_lib.display import SYMBOLS
 from runbook_lib.report import words
+from runbook_lib.report.picture_words import picture_in_words, way_in_words
 from runbook_lib.report.text import ending, visible
-from runbook_lib.report.topology import picture, picture_in_words, way_in_words
+from runbook_lib.report.topology import picture
 
 if TYPE_CHECKING:
     from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord

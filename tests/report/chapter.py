@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.model import Check, HostRecord, Mode, RunRecord, Status, StepRecord, worst
+from runbook_lib.model import Check, CommandRecord, HostRecord, Mode, RunRecord, Status, StepRecord, worst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BEGAN = datetime(2026, 11, 22, 15, tzinfo=UTC)
 HOPS = {
-    1: ("host-a", "redis-server answers itself"),
-    2: ("host-a", "server-side ambassador to redis-server"),
-    3: ("host-b", "client-side ambassador to server host 192.168.7.31:6379"),
-    4: ("host-b", "client to client-side ambassador, and through all hops"),
+    1: ("host-a", "redis-server", "redis-server answers itself"),
+    2: ("host-a", "redis_ambassador", "server-side ambassador to redis-server"),
+    3: ("host-b", "redis_ambassador", "client-side ambassador to server host 192.168.7.31:6379"),
+    4: ("host-b", "redis-client", "client to client-side ambassador, and through all hops"),
 }
 ADDRESSES = {"host-a": "192.168.7.31", "host-b": "192.168.7.32"}
 
@@ -44,27 +44,30 @@ def interfaces(host: str) -> list[dict[str, Any]]:
     ]
 
 
-def container(name: str, network: str, address: str, *ports: str) -> dict[str, Any]:
-    image = f"registry.lab:5000/{name.replace('redis_', '')}:1"
+def container(name: str, image: str, *ports: str, state: str = "running", **networks: str) -> dict[str, Any]:
     return {
         "name": name,
-        "image": image,
-        "state": "running",
-        "networks": {network: address},
+        "image": f"runbook/{image}:1",
+        "state": state,
+        "networks": networks,
         "ports": list(ports),
     }
 
 
+# As seen on the lab's hosts: the probe is made from the ambassador's image, but is none.
 CONTAINERS = {
     "host-a": [
-        container("probe", "bridge", "192.168.5.2"),
-        container("redis-server", "ambassador", "172.18.0.2"),
-        container("redis_ambassador", "ambassador", "172.18.0.3", "6379:6379/tcp"),
+        container("br0-probe", "ambassador", bridge="192.168.8.0"),
+        container("docker-proof", "redis-cli", state="exited", bridge=""),
+        container("redis-server", "redis-server", bridge="192.168.8.1", names="172.18.0.2"),
+        container(
+            "redis_ambassador", "ambassador", "6379:6379/tcp", bridge="192.168.8.2", names="172.18.0.3"
+        ),
     ],
     "host-b": [
-        container("probe", "bridge", "192.168.6.2"),
-        container("redis_ambassador", "ambassador", "172.18.0.2"),
-        container("redis-client", "ambassador", "172.18.0.3"),
+        container("br0-probe", "ambassador", bridge="192.168.9.0"),
+        container("redis-client", "redis-cli", bridge="192.168.9.2", names="172.18.0.3"),
+        container("redis_ambassador", "ambassador", bridge="192.168.9.1", names="172.18.0.2"),
     ],
 }
 
@@ -80,13 +83,21 @@ def run(broken: Sequence[int] = (), **given: Any) -> RunRecord:  # noqa: ANN401 
         for host in ADDRESSES
     ]
     steps = [StepRecord(number=1, title="Look", kind="facts", started=BEGAN, hosts=looked)]
-    for number, (host, what) in HOPS.items():
+    for number, (host, inside, what) in HOPS.items():
         observed = "nothing (exit code 124)" if number in broken else "+PONG"
         check = Check.equal(f"hop {number}: {what}", "+PONG", observed)
         status = Status.OK if check.holds else Status.FAILED
-        told = record(
-            host, status, checks=[check], message="" if check.holds else f"{check.name}: {observed}"
+        message = "" if check.holds else f"{check.name}: expected +PONG, observed {observed}"
+        asked = CommandRecord(
+            number=number,
+            kind="fact",
+            text=f"sudo -n -- timeout 5 docker exec -i {inside} socat -t 3 - TCP4:redis:6379",
+            started=BEGAN,
+            ended=BEGAN,
+            exit_code=0,
+            accepted=True,
         )
+        told = record(host, status, checks=[check], message=message, commands=[asked])
         steps.append(StepRecord(number=number + 1, title=f"Hop {number}", started=BEGAN, hosts=[told]))
     return RunRecord.model_validate(
         {

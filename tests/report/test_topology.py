@@ -9,9 +9,11 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.facts.interfaces import Interfaces
+from runbook_lib.model import Status
 from runbook_lib.report.drawing import draw
+from runbook_lib.report.picture_words import picture_in_words, way_in_words
 from runbook_lib.report.sources import read
-from runbook_lib.report.topology import Picture, picture, picture_in_words, way_in_words
+from runbook_lib.report.topology import Picture, picture
 from tests.report import chapter, practice
 
 if TYPE_CHECKING:
@@ -35,9 +37,9 @@ def test_hosts_have_their_bridges_cards_and_containers() -> None:
     assert (first.name, second.name, first.lab) == ("host-a", "host-b", "chapter")
     br0 = next(bridge for bridge in first.bridges if bridge.name == "br0")
     assert (br0.addresses, br0.cards, br0.veths, br0.network) == (["192.168.7.31/20"], ["em1"], 1, "bridge")
-    assert [item.name for item in br0.containers] == ["probe"]
+    assert br0.containers == ["br0-probe", "redis-server", "redis_ambassador"]
     inner = next(bridge for bridge in first.bridges if bridge.name != "br0")
-    assert [item.name for item in inner.containers] == ["redis-server", "redis_ambassador"]
+    assert (inner.network, inner.containers) == ("names", ["redis-server", "redis_ambassador"])
     assert [(card.name, card.bridge, card.subnet) for card in first.cards] == [
         ("em1", "br0", "192.168.0.0/20")
     ]
@@ -67,15 +69,46 @@ def test_a_broken_hop_is_named_and_drawn_broken() -> None:
     assert {"4 ✗", "3 ✗", "2 ✓"} <= set(texts(shown))
 
 
+def test_what_a_plan_foresees_of_a_hop_is_not_drawn() -> None:
+    whole = chapter.run(broken=[1, 2, 3, 4])
+    steps = [
+        step.model_copy(
+            update={"hosts": [host.model_copy(update={"status": Status.SKIPPED}) for host in step.hosts]}
+        )
+        for step in whole.steps
+    ]
+    assert drawn(whole.model_copy(update={"steps": steps})).ways == []
+
+
+def test_every_wire_ends_on_a_bridge_and_every_container_lies_in_its_host() -> None:
+    root = ET.fromstring(draw(drawn(chapter.run())))  # noqa: S314 - our own SVG
+    name = "{http://www.w3.org/2000/svg}"
+
+    def areas(kind: str) -> list[tuple[float, float, float, float]]:
+        found = [rect for rect in root.iter(f"{name}rect") if rect.get("class") == kind]
+        sides = ("x", "y", "width", "height")
+        return [(a, b, a + c, b + d) for a, b, c, d in ([float(r.get(s, "")) for s in sides] for r in found)]
+
+    hosts = areas("host")
+    inside = [*areas("container"), *areas("ambassador"), *areas("bridge"), *areas("card")]
+    assert len(areas("ambassador")) == 2
+    for left, top, right, bottom in inside:
+        assert any(x <= left and y <= top and right <= x2 and bottom <= y2 for x, y, x2, y2 in hosts)
+    ends = [(float(w.get("x2", "")), float(w.get("y2", ""))) for w in root.iter(f"{name}line")]
+    landing = [*areas("bridge"), *areas("card"), *areas("switch")]
+    for x, y in ends:
+        assert any(left <= x <= right and top == y for left, top, right, _ in landing)
+
+
 def test_the_words_tell_everything_that_is_drawn() -> None:
     shown = drawn(chapter.run())
     words = "\n".join(line for _, line in picture_in_words(shown))
     for host in shown.hosts:
         for bridge in host.bridges:
             assert bridge.name in words
-            for item in bridge.containers:
-                assert item.name in words
-                assert all(address in words for address in item.addresses)
+        for item in host.containers:
+            assert item.name in words
+            assert all(address in words for address in item.addresses)
     assert "-p 6379:6379/tcp" in texts(shown)
     assert "published: 6379:6379/tcp" in words
 
@@ -101,8 +134,7 @@ def test_a_container_that_was_only_asked_for_by_name_is_shown() -> None:
     }
     step = whole.steps[0].model_copy(update={"hosts": [chapter.record("host-a", facts=named)]})
     (host,) = drawn(whole.model_copy(update={"steps": [step]})).hosts
-    shown = [item.name for bridge in host.bridges for item in bridge.containers] + host.apart
-    assert shown == ["redis-server"]
+    assert [item.name for item in host.containers] == ["redis-server"]
 
 
 def test_without_facts_there_is_no_picture(failed: RunRecord) -> None:
