@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import PlanRefused
+from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.facts.container import SPEC_LABEL, Container
 from runbook_lib.facts.image import Image
 from runbook_lib.facts.ports import ListeningPorts
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Ran", "Running", "ran", "running"]
 
+_PORTS = re.compile(r"^\d+:\d+$")
+
 
 @dataclass(frozen=True)
 class Running(Operation):
@@ -35,7 +38,7 @@ class Running(Operation):
         name: The container's name.
         image: Image with tag; it must be on the host.
         command: Program and arguments instead of the image's own.
-        publish: Ports as for `docker run -p`: `6379:6379`.
+        publish: TCP ports, on the host and inside: `6379:6379`.
         links: As for `docker run --link`: `redis-server:redis`; they work on the default bridge.
         environment: Variables by name.
         joined: A user-defined network it is on besides the default bridge, so that names are resolved. Not
@@ -55,6 +58,20 @@ class Running(Operation):
     aliases: tuple[str, ...] = ()
     within: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse forms of published ports that the checks would not find again.
+
+        Raises:
+            ParameterError: A port is not as `6379:6379`.
+        """
+        for port in self.publish:
+            if not _PORTS.match(port):
+                raise ParameterError(
+                    f"port {port!r} cannot be published",
+                    where=f"container {self.name}",
+                    hint="write 6379:6379",
+                )
+
     @property
     def settle(self) -> float:
         """A container may stop in its first second, and needs a moment for its address."""
@@ -71,12 +88,15 @@ class Running(Operation):
         _refuse_foreign(self.name, container)
         image = _demand(self.image, image)
         as_wanted = (
-            container is not None and container.spec == self.spec and container.image == image.identifier
+            container is not None
+            and container.spec == self.spec
+            and container.image == image.identifier
+            # Cut off between `create` and `network connect` it would be made from the right things only.
+            and (self.joined is None or self.joined in container.networks)
         )
         if as_wanted and container and container.running:
             return Plan()
-        if not (container and container.running):
-            self._refuse_taken_ports(facts)
+        self._refuse_taken_ports(facts, container)
         if as_wanted:
             return Plan(
                 commands=(Command(("docker", "start", self.name), sudo=True, purpose="it was stopped"),)
@@ -149,9 +169,13 @@ class Running(Operation):
             )
         ]
 
-    def _refuse_taken_ports(self, facts: Facts) -> None:
+    def _refuse_taken_ports(self, facts: Facts, container: ContainerState | None) -> None:
+        own = container.ports if container and container.running else ()
+        published = {item.split(":")[0] for item in own}
         for port in self.publish:
-            number = int(port.split(":")[-2])
+            number = int(port.split(":")[0])
+            if str(number) in published:
+                continue
             taken = [listener for listener in facts[ListeningPorts()] if listener.port == number]
             if taken:
                 raise PlanRefused(
@@ -182,7 +206,8 @@ class Ran(Operation):
         """Run it where it has not run from this image, or failed."""
         container, image = facts[Container(self.name)], facts[Image(self.image)]
         _refuse_foreign(self.name, container)
-        if container and container.image == _demand(self.image, image).identifier and self._did(container):
+        image = _demand(self.image, image)
+        if container and container.image == image.identifier and self._did(container):
             return Plan()
         argv = ("docker", "run", "--name", self.name, "--label", f"{SPEC_LABEL}={self.spec}", self.image)
         commands = [Command((*argv, *self.command), sudo=True, purpose="a real container")]
@@ -193,8 +218,8 @@ class Ran(Operation):
         return Plan(commands=tuple(commands))
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that it ended, and how."""
-        container = facts[Container(self.name)]
+        """Check that it ended, and how, and what it was made from."""
+        container, image = facts[Container(self.name)], facts[Image(self.image)]
         if container is None:
             return [Check(f"container {self.name}", "exited with 0", "missing", holds=False)]
         return [
@@ -202,6 +227,9 @@ class Ran(Operation):
                 f"container {self.name}", "exited with 0", f"{container.state} with {container.exit_code}"
             ),
             Check.equal(f"{self.name} is made from", self.spec, container.spec or "something else"),
+            Check.equal(
+                f"{self.name} has image", image.identifier[:19] if image else "none", container.image[:19]
+            ),
         ]
 
     @property

@@ -33,7 +33,18 @@ _KEPT = f"{DAEMON_FILE}.runbook-before"
 _CANDIDATE = f"{DAEMON_FILE}.runbook-candidate"
 _PUT_BACK = 'if [ -e "$2" ]; then mv -f -- "$2" "$1"; else rm -f -- "$1"; fi'
 # Options whose command-line form is not the file's name with dashes before it.
-_FLAGS = {"bridge": ("-b", "--bridge"), "debug": ("-D", "--debug"), "hosts": ("-H", "--host")}
+_FLAGS = {
+    "bridge": ("-b", "--bridge"),
+    "data-root": ("-g", "--data-root", "--graph"),
+    "debug": ("-D", "--debug"),
+    "group": ("-G", "--group"),
+    "hosts": ("-H", "--host"),
+    "insecure-registries": ("--insecure-registry",),
+    "log-level": ("-l", "--log-level"),
+    "pidfile": ("-p", "--pidfile"),
+    "runtimes": ("--add-runtime",),
+    "storage-driver": ("-s", "--storage-driver"),
+}
 
 
 @dataclass(frozen=True)

@@ -28,19 +28,31 @@ def split(text: str) -> list[str]:
 
 
 def without(text: str, name: str) -> str:
-    """Return the file without everything that is said of an interface."""
+    """Return the file without everything that is said of an interface; comments before what follows stay."""
     kept: list[str] = []
     for piece in split(text):
-        words = piece.split("\n", 1)[0].split()
+        first, newline, rest = piece.partition("\n")
+        words = first.split()
         if words[:1] == ["iface"] and words[1:2] == [name]:
-            continue
-        if words and (words[0] == "auto" or words[0].startswith("allow-")) and name in words[1:]:
+            kept.append(_comments_at_end(rest))
+        elif words and (words[0] == "auto" or words[0].startswith("allow-")) and name in words[1:]:
             others = [word for word in words[1:] if word != name]
-            if others:
-                kept.append(" ".join([words[0], *others]) + "\n" + piece.split("\n", 1)[1])
-            continue
-        kept.append(piece)
+            kept.append(" ".join([words[0], *others]) + newline + rest if others else _comments_at_end(rest))
+        else:
+            kept.append(piece)
     return "".join(kept)
+
+
+def _comments_at_end(text: str) -> str:
+    """Return the comments after a stanza's last option: they speak of what comes next."""
+    lines = text.splitlines(keepends=True)
+    begin = len(lines)
+    while begin and (not lines[begin - 1].strip() or lines[begin - 1].lstrip().startswith("#")):
+        begin -= 1
+    tail = lines[begin:]
+    while tail and not tail[0].strip():
+        tail.pop(0)
+    return "".join(tail)
 
 
 def add(text: str, name: str, method: str, options: list[tuple[str, str]]) -> str:
