@@ -1,0 +1,170 @@
+"""Every operation: from arguments and facts to a plan, a refusal, and checks.
+
+A case may be `like` another one of its folder: then it has that one's arguments and facts, except for those it
+gives itself. `after` tells how facts differ once the plan's commands have done what they say: then all checks
+hold, and nothing more is planned.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import pytest
+from pydantic import TypeAdapter
+
+import runbook_lib.operations
+from runbook_lib.errors import PlanRefused
+from runbook_lib.facts.base import Facts
+from runbook_lib.operations.base import Operation, Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runbook_lib.model import Command
+
+CASES = sorted(Path(__file__).parent.glob("*/*.json"))
+OF_EACH = pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+NOT_AS_JSON = {"observe.Observe"}  # its arguments are facts; test_observe.py
+
+
+def case(path: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if "like" not in told:
+        return told
+    base = case(path.with_name(f"{told['like']}.json"))
+    merged = {name: {**base[name], **told.get(name, {})} for name in ("arguments", "facts")}
+    return {"operation": base["operation"], **told, **merged}
+
+
+def operation_classes() -> dict[str, type[Operation]]:
+    """Every operation of every module, as `bridge.Present`."""
+    found = {}
+    for module in pkgutil.iter_modules(runbook_lib.operations.__path__):
+        loaded = importlib.import_module(f"runbook_lib.operations.{module.name}")
+        for name, member in vars(loaded).items():
+            own = (
+                isinstance(member, type) and member.__module__ == loaded.__name__ and name == member.__name__
+            )
+            if own and issubclass(member, Operation) and member not in {Operation, Probe}:
+                found[f"{module.name}.{name}"] = member
+    return found
+
+
+def make(told: Mapping[str, Any]) -> Operation:
+    operation: Operation = TypeAdapter(operation_classes()[told["operation"]]).validate_python(
+        told["arguments"]
+    )
+    return operation
+
+
+def facts_of(operation: Operation, plain: Mapping[str, Any]) -> Facts:
+    """Turn plain values by label into the values that the operation's facts would have."""
+    wanted = {fact.label: fact for fact in operation.facts()}
+    assert set(plain) == set(wanted), "a case gives exactly the facts that its operation asks for"
+    return Facts(
+        {
+            fact: TypeAdapter(get_type_hints(type(fact).parse)["return"]).validate_python(plain[label])
+            for label, fact in wanted.items()
+        }
+    )
+
+
+def shown(command: Command) -> str | dict[str, Any]:
+    text = f"sudo {command.text}" if command.sudo else command.text
+    more: dict[str, Any] = {} if command.stdin is None else {"stdin": command.stdin}
+    more |= {} if command.accept == (0,) else {"accept": list(command.accept)}
+    return {"text": text, **more} if more else text
+
+
+@OF_EACH
+def test_an_operation_plans_or_refuses_as_its_case_tells(path: Path) -> None:
+    told = case(path)
+    operation = make(told)
+    facts = facts_of(operation, told["facts"])
+    if "refused" in told:
+        with pytest.raises(PlanRefused) as caught:
+            operation.plan(facts)
+        assert re.search(told["refused"], caught.value.message), caught.value.message
+        assert caught.value.hint
+        return
+    plan = operation.plan(facts)
+    assert [shown(command) for command in plan.commands] == told["plan"]["commands"]
+    changes = [[change.what, change.before, change.after] for change in plan.changes]
+    assert changes == told["plan"].get("changes", [])
+    assert [shown(command) for command in plan.rollback] == told["plan"].get("rollback", [])
+    assert (plan.guard is not None) == ("guard" in told["plan"])
+    if plan.guard and isinstance(told["plan"]["guard"], dict):
+        for part in ("arm", "confirm", "revert"):
+            assert [shown(command) for command in getattr(plan.guard, part)] == told["plan"]["guard"][part]
+        assert plan.guard.timeout == told["plan"]["guard"]["timeout"]
+
+
+@OF_EACH
+def test_an_operation_checks_as_its_case_tells_and_never_nothing(path: Path) -> None:
+    told = case(path)
+    if told.get("checks") == "refused":
+        with pytest.raises(PlanRefused):
+            make(told).verify(facts_of(make(told), told["facts"]))
+        return
+    checks = make(told).verify(facts_of(make(told), told["facts"]))
+    assert checks
+    assert [[check.name, check.holds] for check in checks] == told["checks"]
+    assert all(check.expected != check.observed for check in checks if not check.holds)
+
+
+@OF_EACH
+def test_once_a_plan_was_carried_out_all_checks_hold_and_nothing_more_is_planned(path: Path) -> None:
+    told = case(path)
+    operation = make(told)
+    if not told.get("plan", {}).get("commands"):
+        return
+    if not operation.verifiable:
+        assert operation.verify(facts_of(operation, told["facts"]))
+        return
+    facts = facts_of(operation, {**told["facts"], **told["after"]})
+    checks = operation.verify(facts)
+    assert [check for check in checks if not check.holds] == []
+    assert checks
+    assert operation.plan(facts).commands == ()
+
+
+@OF_EACH
+def test_where_all_checks_hold_nothing_is_planned(path: Path) -> None:
+    told = case(path)
+    if told["checks"] != "refused" and all(holds for _, holds in told["checks"]) and make(told).verifiable:
+        assert told["plan"]["commands"] == []
+
+
+@OF_EACH
+def test_planning_is_pure(path: Path) -> None:
+    told = case(path)
+    if "plan" in told:
+        operation = make(told)
+        facts = facts_of(operation, told["facts"])
+        before = facts.plain()
+        assert operation.plan(facts) == operation.plan(facts)
+        assert facts.plain() == before
+
+
+@pytest.mark.parametrize("name", set(operation_classes()) - NOT_AS_JSON)
+def test_every_operation_has_a_case_that_plans_nothing_and_one_that_plans_something(name: str) -> None:
+    mine = [told for told in map(case, CASES) if told["operation"] == name]
+    assert mine, f"{name} has no case"
+    plans = [told["plan"]["commands"] for told in mine if "plan" in told]
+    if issubclass(operation_classes()[name], Probe):
+        assert not any(plans)
+        assert {holds for told in mine for _, holds in told["checks"]} == {True, False}
+        return
+    assert any(plans)
+    assert [] in plans or not make(mine[0]).verifiable
+
+
+@OF_EACH
+def test_a_description_tells_noun_and_arguments(path: Path) -> None:
+    told = case(path)
+    assert make(told).describe().startswith(f"{told['operation']}(")
