@@ -125,7 +125,7 @@ class Present(Operation):
             Check.equal(f"{self.name} is a bridge", "bridge", bridge.kind if bridge else "missing"),
             Check.equal(f"{self.port} is a port of", self.name, port.master if port else "missing"),
             Check.equal(f"{self.name} has the address", self.address, _addresses(bridge)),
-            Check.equal(f"{self.port} has no address of its own", "", _addresses(port)),
+            Check.equal(f"{self.port} has addresses of its own", "none", _addresses(port)),
             Check.equal(
                 f"{self.name} runs no spanning tree", expected=False, observed=bridge.stp if bridge else None
             ),
@@ -228,7 +228,7 @@ def _named(facts: Facts, name: str) -> Interface | None:
 
 
 def _addresses(interface: Interface | None) -> str:
-    return ", ".join(interface.addresses) if interface else "missing"
+    return (", ".join(interface.addresses) or "none") if interface else "missing"
 
 
 present = Present
