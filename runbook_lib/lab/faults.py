@@ -47,14 +47,20 @@ class Faults:
         with locked(self._places.lock):
             state = self._state()
             kind, host = _parse(fault, state)
-            if kind == "cable":
-                network.isolate(self._places.switch, isolated=True)
-            elif kind == "unplug":
-                network.set_port(self._places.switch, _first_port(state, host), up=False)
-            else:
-                self._engine(host, "stop")
-            state.faults = sorted({*state.faults, fault})
+            before = state.faults
+            state.faults = sorted({*before, fault})
             state.save(self._places)
+            try:
+                if kind == "cable":
+                    network.isolate(self._places.switch, isolated=True)
+                elif kind == "unplug":
+                    network.set_port(self._places.switch, _first_port(state, host), up=False)
+                else:
+                    self._engine(host, "stop")
+            except LabError:
+                state.faults = before
+                state.save(self._places)
+                raise
 
     def repair(self) -> list[str]:
         """Mend everything that was broken.

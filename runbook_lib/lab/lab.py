@@ -161,11 +161,15 @@ class Lab:
             state = self._running()
             chosen = {name: self._host(state, name) for name in (hosts or state.hosts)}
             self.faults.repair_locked(state, reinstalled=chosen)
+            state.unprepared = sorted({*state.unprepared, *chosen})
+            state.save(self.places)
             for host in chosen.values():
                 host.stop()
             for name, host in chosen.items():
                 host.prepare(state.roots[name])
                 host.start()
+            state.unprepared = [name for name in state.unprepared if name not in chosen]
+            state.save(self.places)
             for host in chosen.values():
                 host.wait()
 
@@ -296,7 +300,13 @@ class Lab:
         start_services(self.places, state, next(iter(state.hosts.values())).distribution)
         if not Path(state.inventory).exists():
             write_inventory(self.places, state.topology, Path(state.inventory))
-        off = [host for name in state.hosts if not (host := self._host(state, name)).running()]
+        hosts = {name: self._host(state, name) for name in state.hosts}
+        for name in state.unprepared:
+            hosts[name].stop()
+            hosts[name].prepare(state.roots[name])
+        state.unprepared = []
+        state.save(self.places)
+        off = [host for host in hosts.values() if not host.running()]
         for host in off:
             host.start()
         for host in off:

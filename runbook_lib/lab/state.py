@@ -34,6 +34,8 @@ class LabState(BaseModel):
     """Name of the shared package cache service."""
     roots: dict[str, str] = {}
     """Root file system of each host."""
+    unprepared: list[str] = []
+    """Hosts in the middle of a reset."""
     faults: list[str] = []
     """As they were named to `lab break`."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from runbook_lib.errors import LabError, RunbookError
 from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.network import create_namespace, plug_host
-from runbook_lib.lab.places import Places
+from runbook_lib.lab.places import RUN, Places, mounts_below
 from runbook_lib.lab.programs import joined, run
 from runbook_lib.lab.state import LabState
 
@@ -43,6 +43,7 @@ def supervise(places: Places, host: str) -> int:
     state = _load(places, host)
     data, namespace = places.host_data(host), places.host_run(host) / "network"
     root = data / "root"
+    _let_go_of_other_labs(places)
     _mount_root(state.roots[host], data, root)
     _NSPAWN_RUN.mkdir(parents=True, exist_ok=True)
     run("mount", "-t", "tmpfs", "-o", "mode=755", "runbook-lab", _NSPAWN_RUN, what="mount nspawn's directory")
@@ -67,6 +68,13 @@ def _load(places: Places, host: str) -> LabState:
     if state is None or host not in state.roots:
         raise LabError(f"no host {host!r}", where=f"lab {places.name}")
     return state
+
+
+def _let_go_of_other_labs(places: Places) -> None:
+    """Unmount our copies of other labs' namespaces: they would outlive those labs."""
+    for target in mounts_below(RUN):
+        if places.run not in target.parents:
+            run("umount", target, what="let go of another lab's namespace")
 
 
 def _mount_root(lower: str, data: Path, root: Path) -> None:

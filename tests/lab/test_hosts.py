@@ -153,6 +153,13 @@ def test_an_unplugged_host_cannot_be_reached_until_repaired(lab: Lab) -> None:
     assert pings(lab, "host-a", "host-b")
 
 
+def test_a_fault_that_cannot_be_made_is_not_remembered(lab: Lab) -> None:
+    lab.reset(["host-a"])
+    with pytest.raises(LabError, match="could not stop the Docker engine"):
+        lab.faults.inject("docker-down:host-a")
+    assert lab.status().faults == []
+
+
 @pytest.mark.parametrize("fault", ["cabel", "cable:host-a", "unplug", "unplug:host-c"])
 def test_an_unknown_fault_is_refused(lab: Lab, fault: str) -> None:
     with pytest.raises(InputError, match="unknown"):

@@ -79,6 +79,18 @@ def test_a_killed_up_is_mended_by_the_next_up() -> None:
         assert all(host.answers for host in lab.status().hosts)
 
 
+def test_a_killed_reset_is_finished_by_the_next_up() -> None:
+    with running_lab(NAME, hosts=["host-a"]) as lab:
+        subprocess.run(lab.ssh_command("host-a", ["touch", "gone"]), check=True, timeout=30)
+        with command("reset", "--name", NAME) as process:
+            while all(host.running for host in lab.status().hosts):
+                time.sleep(0.01)
+            process.kill()
+        lab.up(["host-a"])
+        there = subprocess.run(lab.ssh_command("host-a", ["test", "-e", "gone"]), check=False, timeout=30)
+        assert there.returncode == 1
+
+
 def test_ctrl_c_takes_down_what_was_begun() -> None:
     before = Machine.look(NAME)
     with command("up", "--name", NAME) as process:
