@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.journal.writer import FIRST, chain
+from runbook_lib.journal.writer import FIRST, chain, is_sealed
 from runbook_lib.model import CommandRecord, HostRecord, RunRecord, Status, StepRecord
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Lines:
 def read_lines(data: bytes) -> Lines:
     """Split a journal's bytes into entries and follow its chain.
 
-    A line cut off, altered, removed or moved ends the sound part; its number is told.
+    A line cut off, altered, removed or moved ends the sound part; its number is told. An altered line
+    breaks its own seal; one that was altered and sealed anew is told by the line after it.
     """
     entries: list[Entry] = []
     previous = FIRST
@@ -49,6 +50,9 @@ def read_lines(data: bytes) -> Lines:
             return Lines(entries, f"line {number} is no JSON")
         if not isinstance(entry, dict) or entry.get("n") != number or entry.get("previous") != previous:
             return Lines(entries, f"line {number} does not follow from the line before it")
+        # Journals from before there were seals have none, from their first line on.
+        if not is_sealed(line) and any("seal" in some for some in (entry, *entries[:1])):
+            return Lines(entries, f"line {number} was altered: its seal is broken")
         entries.append(entry)
         previous = chain(line)
     return Lines(entries, f"line {len(entries) + 1} is cut off" if rest else "")

@@ -1,7 +1,11 @@
-"""Write a run's journal: append-only, each line on disk before `append` returns, each chained to the one before."""
+"""Write a run's journal: append-only, each line on disk before `append` returns, each chained to the one before.
+
+Each line also ends with a seal of its own, since nothing comes after the last one to vouch for it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -15,15 +19,26 @@ from runbook_lib.errors import EvidenceError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FIRST", "Journal", "OutputStore", "chain"]
+__all__ = ["FIRST", "Journal", "OutputStore", "chain", "is_sealed", "seal"]
 
 FIRST = "0" * 64
 """What the first line carries in place of a line before it."""
+_SEAL = b',"seal":"%s"}'
 
 
 def chain(line: bytes) -> str:
     """Return the hash by which the next line refers to `line` (its bytes without the newline)."""
     return hashlib.sha256(line).hexdigest()
+
+
+def seal(body: bytes) -> bytes:
+    """Return a line, a JSON object, with its own hash as one more value at its end."""
+    return body[:-1] + _SEAL % chain(body).encode()
+
+
+def is_sealed(line: bytes) -> bool:
+    """Return whether a line ends with the seal of what comes before it."""
+    return seal(line[: -len(_SEAL % FIRST.encode())] + b"}") == line
 
 
 class Journal:
@@ -67,7 +82,7 @@ class Journal:
                 **data,
                 "previous": self._previous,
             }
-            line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
+            line = seal(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
             try:
                 _write_whole(self._file, line + b"\n")
                 os.fsync(self._file)
@@ -117,7 +132,8 @@ class OutputStore:
             part.rename(target)
             _sync_directory(self.directory)
         except OSError as problem:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
             raise _cannot_write(target, problem) from problem
         return digest
 
