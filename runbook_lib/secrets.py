@@ -11,7 +11,7 @@ import os
 import re
 import urllib.parse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keyring
 import keyring.errors
@@ -87,6 +87,21 @@ class Secrets:
         ):
             self._masks[form] = reference
         return value
+
+    @property
+    def known(self) -> bool:
+        """Whether any value was resolved."""
+        return bool(self._masks)
+
+    def mask_data(self, data: Any) -> Any:  # noqa: ANN401 - JSON
+        """Return JSON data with every known value masked in all its strings."""
+        if isinstance(data, str):
+            return self.mask(data)
+        if isinstance(data, dict):
+            return {self.mask(key): self.mask_data(value) for key, value in data.items()}
+        if isinstance(data, list):
+            return [self.mask_data(value) for value in data]
+        return data
 
     def mask(self, text: str) -> str:
         """Return `text` with every known value, also base64 and percent-encoded, as its reference."""

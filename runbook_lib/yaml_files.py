@@ -43,7 +43,7 @@ class YamlFile:
             raise error(f"cannot be read: {problem}", where=str(path)) from problem
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
-            self._index(node, ())
+            self._index(node, (), ())
             loaded = yaml.safe_load(text)
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
@@ -54,7 +54,8 @@ class YamlFile:
                 where=f"{path}, line {line}",
                 hint="mend that line; YAML wants spaces, not tabs, and a space after each colon",
             ) from problem
-        except yaml.YAMLError as problem:
+        except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as problem:
+            # yaml lets what Python says of a value through, of the 45th day of a month for example.
             raise error(f"malformed YAML: {problem}", where=str(path)) from problem
         if loaded is None:
             loaded = {}
@@ -70,21 +71,28 @@ class YamlFile:
                 return found
         return None
 
-    def _index(self, node: yaml.Node | None, prefix: tuple[str | int, ...]) -> None:
+    def _index(
+        self, node: yaml.Node | None, prefix: tuple[str | int, ...], above: tuple[yaml.Node, ...]
+    ) -> None:
+        if node in above:
+            line = node.start_mark.line + 1 if node else 1
+            raise self._error("refers to itself", where=f"{self.path}, line {line}")
         if isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    continue  # yaml's own complaint comes when it is loaded
                 if key.value in seen:
                     raise self._error(
                         f"{key.value!r} is given twice", where=f"{self.path}, line {key.start_mark.line + 1}"
                     )
                 seen.add(key.value)
                 self._lines[(*prefix, key.value)] = key.start_mark.line + 1
-                self._index(value, (*prefix, key.value))
+                self._index(value, (*prefix, key.value), (*above, node))
         elif isinstance(node, yaml.SequenceNode):
             for number, value in enumerate(node.value):
                 self._lines[(*prefix, number)] = value.start_mark.line + 1
-                self._index(value, (*prefix, number))
+                self._index(value, (*prefix, number), (*above, node))
 
 
 def validate(

@@ -55,7 +55,7 @@ def run_opened(record: RunRecord, path: Path) -> None:
     )
 
 
-def step_ended(step: StepRecord, mode: Mode) -> None:
+def step_ended(step: StepRecord, mode: Mode, run: str) -> None:
     """Show a step's card."""
     lines = [
         f"{SYMBOLS[host.status]} {host.host}: {host.status} {host.message}".rstrip() for host in step.hosts
@@ -64,7 +64,7 @@ def step_ended(step: StepRecord, mode: Mode) -> None:
         "step.html.j2",
         "\n".join([f"{step.number}. {step.title}: {step.status}", *lines]),
         STEP_MIME,
-        {"schema_version": SCHEMA_VERSION, **step.model_dump(mode="json")},
+        {"schema_version": SCHEMA_VERSION, "run": run, **step.model_dump(mode="json")},
         step=step,
         mode=mode,
         sent=_sent,
@@ -83,7 +83,12 @@ def run_ended(record: RunRecord) -> None:
         "run_ended.html.j2",
         f"{record.runbook}: {record.status}",
         RUN_MIME,
-        {"event": "ended", "run": record.run, **record.model_dump(mode="json", include={"status", "ended"})},
+        {
+            "event": "ended",
+            "run": record.run,
+            **record.model_dump(mode="json", include={"status", "ended"}),
+            "steps": len(record.steps),
+        },
         run=record,
     )
 

@@ -92,13 +92,13 @@ class HostStep:
             _log.exception("step %s on %s", self.step, self.connection.host.name)
             status, message = Status.FAILED, f"defect in the step itself: {type(problem).__name__}: {problem}"
         host = self.connection.host
-        return HostRecord(
+        record = HostRecord(
             host=host.name,
             address=host.target,
             kind=host.kind,
-            operation=self.recorder.mask(self.operation.describe()),
+            operation=self.operation.describe(),
             status=status,
-            message=self.recorder.mask(message),
+            message=message,
             attempt=self.attempt,
             started=started,
             ended=now(),
@@ -107,6 +107,7 @@ class HostStep:
             facts=self.observed.plain(),
             commands=self.commands,
         )
+        return self.recorder.masked(record)
 
     def send(self, command: Command, kind: Kind) -> Output:
         """Send one command and refuse an exit code that is not accepted.
@@ -266,11 +267,9 @@ class HostStep:
             )
 
     def _ask(self, request: Any, kind: Kind) -> Output:  # noqa: ANN401 - Command or DockerQuery
-        output, record = self.recorder.send(
-            self.connection, request, step=self.step, kind=kind, attempt=self.attempt
+        return self.recorder.send(
+            self.connection, request, step=self.step, kind=kind, attempt=self.attempt, records=self.commands
         )
-        self.commands.append(record)
-        return output
 
 
 def _all_hold(checks: list[Check]) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.model import Command, CommandRecord, DockerQuery, Output, StreamRecord
+from runbook_lib.model import Command, CommandRecord, DockerQuery, HostRecord, Output, StreamRecord
 
 if TYPE_CHECKING:
     import threading
@@ -54,7 +54,13 @@ class Recorder:
         """Return `text` without secret values."""
         return self._secrets.mask(text)
 
-    def send(
+    def masked(self, record: HostRecord) -> HostRecord:
+        """Return a host's record without secret values: facts and checks are read from unmasked outputs."""
+        if not self._secrets.known:
+            return record
+        return HostRecord.model_validate(self._secrets.mask_data(record.model_dump(mode="json")))
+
+    def send(  # noqa: PLR0913 - what is sent, and all that its record says
         self,
         connection: Connection,
         request: Command | DockerQuery,
@@ -62,8 +68,9 @@ class Recorder:
         step: int,
         kind: Kind,
         attempt: int = 1,
-    ) -> tuple[Output, CommandRecord]:
-        """Send one request; return what came back, and its record.
+        records: list[CommandRecord],
+    ) -> Output:
+        """Send one request; return what came back. Its record is appended to `records`, also where this raises.
 
         Raises:
             EvidenceError: It could not be journaled; before the request nothing was sent.
@@ -92,10 +99,11 @@ class Recorder:
             output = self._exchange(connection, request)
         except RunbookError as problem:
             # Not sent, or nobody there to answer: told in the record, then passed on.
-            record = self._end(record, Output(exit_code=None, problem=problem.message), accept, place)
-            problem.add_note(f"command {record.number}")
+            failed = Output(exit_code=None, problem=problem.message)
+            records.append(self._end(record, failed, accept, place))
             raise
-        return output, self._end(record, output, accept, place)
+        records.append(self._end(record, output, accept, place))
+        return output
 
     def _exchange(self, connection: Connection, request: Command | DockerQuery) -> Output:
         if isinstance(request, DockerQuery):

@@ -10,7 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from runbook_lib import connections, display
+from runbook_lib import display
+from runbook_lib.connections.ways import connect
 from runbook_lib.errors import Interrupted, ParameterError, StepFailed
 from runbook_lib.inventory import Host, Inventory
 from runbook_lib.journal.writer import Journal, OutputStore
@@ -49,7 +50,7 @@ class Runbook:
         self.mode = parameters.run_mode
         self._cancel = threading.Event()
         self._secrets = Secrets()
-        self._connections = {host.name: connections.connect(host, self._secrets) for host in hosts}
+        self._connections = {host.name: connect(host, self._secrets) for host in hosts}
         self._journal = Journal(path / "journal.jsonl")
         self._recorder = Recorder(self._journal, OutputStore(path / "output"), self._secrets, self._cancel)
         self._failed: dict[str, str] = {}
@@ -199,7 +200,7 @@ class Runbook:
             ended=step.ended.isoformat() if step.ended else None,
         )
         self.record.steps.append(step)
-        display.step_ended(step, self.mode)
+        display.step_ended(step, self.mode, self.record.run)
         self._decide(step)
         return step
 
