@@ -91,6 +91,7 @@ class Command:
         timeout: Seconds.
         purpose: What a trainee should know about it.
         cuts_connection: The connection may break while it runs; its exit code is then unknown.
+        asks_for_sudo: It is sent to learn whether there is sudo: its refusal is an answer.
     """
 
     argv: tuple[str, ...]
@@ -100,6 +101,7 @@ class Command:
     timeout: float = 600.0
     purpose: str = ""
     cuts_connection: bool = False
+    asks_for_sudo: bool = False
 
     @property
     def text(self) -> str:

@@ -17,7 +17,17 @@ from runbook_lib.errors import (
     UnreachableError,
 )
 from runbook_lib.facts.base import Fact, Facts
-from runbook_lib.model import Check, Command, CommandRecord, HostRecord, Mode, Output, Plan, Status
+from runbook_lib.model import (
+    Check,
+    Command,
+    CommandRecord,
+    DockerQuery,
+    HostRecord,
+    Mode,
+    Output,
+    Plan,
+    Status,
+)
 from runbook_lib.operations.base import Probe
 from runbook_lib.runbook.network_change import carry_out_guarded
 from runbook_lib.runbook.recorder import now
@@ -124,7 +134,6 @@ class HostStep:
         raise CommandFailed(
             f"`{command.text[:200]}` {_how_it_ended(output)}",
             where=self.connection.host.name,
-            hint=_hint(output, self.connection.host.name),
         )
 
     def stop_if_interrupted(self, what: str = "stopped before the next command") -> None:
@@ -247,7 +256,6 @@ class HostStep:
                 raise CommandFailed(
                     f"{fact.label}: `{request.text[:200]}` {_how_it_ended(output)}",
                     where=self.connection.host.name,
-                    hint=_hint(output, self.connection.host.name),
                 )
             return fact.parse(output)
         except FactUnavailable:
@@ -266,10 +274,20 @@ class HostStep:
                 hint="see whether the host is up, then run again: steps that are right already say ok",
             )
 
-    def _ask(self, request: Any, kind: Kind) -> Output:  # noqa: ANN401 - Command or DockerQuery
-        return self.recorder.send(
+    def _ask(self, request: Command | DockerQuery, kind: Kind) -> Output:
+        output = self.recorder.send(
             self.connection, request, step=self.step, kind=kind, attempt=self.attempt, records=self.commands
         )
+        wanted_sudo = isinstance(request, Command) and request.sudo and not request.asks_for_sudo
+        if wanted_sudo and output.exit_code == 1 and output.stderr.startswith("sudo:"):
+            # The exit code is sudo's own and says nothing of the command, whatever it would accept.
+            raise CommandFailed(
+                f"`{request.text[:200]}` was not run: {output.stderr.strip().splitlines()[-1]}",
+                where=self.connection.host.name,
+                hint=f"the user needs sudo on {self.connection.host.name}: passwordless, or with sudo_password "
+                "in the inventory",
+            )
+        return output
 
 
 def _all_hold(checks: list[Check]) -> bool:
@@ -281,9 +299,3 @@ def _how_it_ended(output: Output) -> str:
         return f"did not end: {output.problem}"
     said = (output.stderr.strip() or output.stdout.strip()).splitlines()
     return f"ended with {output.exit_code}" + (f": {said[-1][:300]}" if said else "")
-
-
-def _hint(output: Output, host: str) -> str | None:
-    if output.stderr.startswith("sudo:"):
-        return f"the user needs sudo on {host}: passwordless, or with sudo_password in the inventory"
-    return None

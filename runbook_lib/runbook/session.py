@@ -55,6 +55,8 @@ class Runbook:
         self._recorder = Recorder(self._journal, OutputStore(path / "output"), self._secrets, self._cancel)
         self._failed: dict[str, str] = {}
         self._planned: set[str] = set()
+        self._given_up: StepRecord | None = None
+        self._made_good: set[int] = set()
         self.record = RunRecord(
             run=path.name,
             runbook=parameters.runbook,
@@ -149,7 +151,7 @@ class Runbook:
         Raises:
             StepFailed: A step failed on the way (`on_failure: continue`).
         """
-        status = worst([step.status for step in self.record.steps])
+        status = self._status()
         self._end(status)
         if status in _BAD:
             broken = [
@@ -201,6 +203,7 @@ class Runbook:
         )
         self.record.steps.append(step)
         display.step_ended(step, self.mode, self.record.run)
+        self._make_good(step)
         self._decide(step)
         return step
 
@@ -281,13 +284,31 @@ class Runbook:
             )
         everybody_failed = all(host.name in self._failed for host in self.hosts)
         if step.status in _BAD and (self.parameters.on_failure == "stop" or everybody_failed):
-            self._end(worst([step.status for step in self.record.steps]))
+            self._end(self._status())
+            # A further step comes by hand, from somebody who has mended something: papermill has stopped here.
+            self._given_up = step
+            self._failed.clear()
             first = next(host for host in step.hosts if host.status in _BAD)
             raise StepFailed(
                 f"step {step.number} {step.title!r} is {step.status} on {first.host}: {first.message}",
                 where=self.record.run,
                 hint=f"the journal is {self.directory / 'journal.jsonl'}",
             )
+
+    def _status(self) -> Status:
+        """Return the run's status; a step that ended the run and was made good by hand counts no more."""
+        return worst([step.status for step in self.record.steps if step.number not in self._made_good])
+
+    def _make_good(self, step: StepRecord) -> None:
+        """Take note where this step, run again by hand, holds now on the hosts it ended the run for."""
+        before = self._given_up
+        if before is None or step.title != before.title or not step.status.good:
+            return
+        if {host.host for host in step.hosts} == {host.host for host in before.hosts}:
+            self._made_good |= {told.number for told in self.record.steps if told.title == step.title} - {
+                step.number
+            }
+            self._given_up = None
 
     def _end(self, status: Status) -> None:
         self.record = self.record.model_copy(update={"status": status, "ended": now()})
