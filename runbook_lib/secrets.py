@@ -7,6 +7,7 @@ are masked wherever text leaves the process towards a record.
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import urllib.parse
@@ -19,12 +20,13 @@ import keyring.errors
 from runbook_lib.errors import SecretError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Secrets"]
 
 _REFERENCE = re.compile(r"^\$\{(?P<source>env|file|keyring):(?P<name>[^}]+)\}$")
 _SHORTEST = 4  # a shorter value would mask ordinary words
+_SHORTEST_INNER = 6  # the same, for a piece of base64
 
 
 def _from_environment(name: str) -> str | None:
@@ -79,13 +81,7 @@ class Secrets:
             raise SecretError("has no value", where=reference, hint="set it before the run starts")
         if len(value) < _SHORTEST:
             raise SecretError(f"is shorter than {_SHORTEST} characters and cannot be masked", where=reference)
-        for form in (
-            value,
-            base64.b64encode(value.encode()).decode(),
-            base64.b64encode(value.encode()).decode().rstrip("="),
-            urllib.parse.quote(value, safe=""),
-        ):
-            self._masks[form] = reference
+        self._masks.update(dict.fromkeys(_forms(value), reference))
         return value
 
     @property
@@ -104,7 +100,26 @@ class Secrets:
         return data
 
     def mask(self, text: str) -> str:
-        """Return `text` with every known value, also base64 and percent-encoded, as its reference."""
+        """Return `text` with every known value, in each form it is likely to take, as its reference."""
         for form in sorted(self._masks, key=len, reverse=True):
             text = text.replace(form, self._masks[form])
         return text
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Yield how a value looks as it is, quoted for a shell, in JSON, percent-encoded and in base64."""
+    yield value
+    yield value.replace("'", "'\"'\"'")
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield urllib.parse.quote(value, safe="")
+    yield urllib.parse.quote_plus(value)
+    data = value.encode()
+    yield base64.b64encode(data).decode()
+    yield base64.b64encode(data).decode().rstrip("=")
+    for before in range(3):
+        # Inside of a longer base64 text, of `user:password` for example, what is before it shifts it.
+        encoded = base64.b64encode(b"-" * before + data).decode()
+        inner = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+        if len(inner) >= _SHORTEST_INNER:
+            yield inner
