@@ -1,0 +1,141 @@
+"""An inventory tells how hosts are reached; whatever is wrong with it is told before any host is touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.errors import InventoryError
+from runbook_lib.inventory import Inventory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOUND = """\
+hosts:
+  web-1: {address: 10.0.0.1, user: ops, port: 2222, variables: {zone: a, deep: {list: [1]}}}
+  web-2: {address: 10.0.0.2}
+  db:
+    connection: local
+    sudo_password: ${env:SUDO}
+groups:
+  web: [web-1, web-2]
+  all-of-it: [web-1, web-2, db]
+  nobody: []
+"""
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    return load(tmp_path, SOUND)
+
+
+def load(place: Path, text: str) -> Inventory:
+    path = place / "inventory.yml"
+    path.write_text(text, encoding="utf-8")
+    return Inventory.load(path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("all", "web-1 web-2 db"),
+        ("db", "db"),
+        ("db,web-1", "web-1 db"),
+        (" db : web-1 ", "web-1 db"),
+        ("web", "web-1 web-2"),
+        ("web-*", "web-1 web-2"),
+        ("web-[2-9]", "web-2"),
+        ("all,!db", "web-1 web-2"),
+        ("all,!web", "db"),
+        ("web,!web-2,db", "web-1 db"),
+        ("all,!web-*", "db"),
+        ("web,,", "web-1 web-2"),
+        ("web-1,web,web-1", "web-1 web-2"),
+    ],
+)
+def test_a_pattern_selects_hosts_in_the_files_order(inventory: Inventory, pattern: str, names: str) -> None:
+    assert [host.name for host in inventory.select(pattern)] == names.split()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("web-3", "unknown host or group 'web-3'"),
+        ("web,dbb", "unknown host or group 'dbb'"),
+        ("all,!dbb", "unknown host or group 'dbb'"),
+        ("zz*", "unknown host or group 'zz*'"),
+        ("", "selects no host"),
+        (" , ", "selects no host"),
+        ("!db", "selects no host"),
+        ("web,!web", "selects no host"),
+        ("nobody", "selects no host"),
+    ],
+)
+def test_a_pattern_that_selects_nothing_is_refused_and_the_names_are_told(
+    inventory: Inventory, pattern: str, why: str
+) -> None:
+    with pytest.raises(InventoryError) as refused:
+        inventory.select(pattern)
+    assert why in refused.value.message
+    assert refused.value.hint == "hosts are: web-1, web-2, db; groups are: web, all-of-it, nobody"
+
+
+def test_a_host_is_reached_as_its_line_says_or_by_its_name(inventory: Inventory) -> None:
+    web, db = inventory.hosts["web-1"], inventory.hosts["db"]
+    assert (web.target, web.port, web.user, web.connection) == ("10.0.0.1", 2222, "ops", "ssh")
+    assert (db.target, db.port, db.connection) == ("db", 22, "local")
+
+
+def test_a_variable_is_the_hosts_own_and_a_missing_one_is_refused(inventory: Inventory) -> None:
+    assert inventory.hosts["web-1"]["zone"] == "a"
+    with pytest.raises(InventoryError, match="has no variable 'zone'") as refused:
+        inventory.hosts["web-2"]["zone"]
+    assert refused.value.where == "web-2"
+    assert "variables:" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "why"),
+    [
+        ("hosts:\n  a: {adress: 10.0.0.1}\n", "line 2, host 'a'", "unknown name 'adress' (did you mean 'address'?)"),
+        ("hosts:\n  a: {port: '22'}\n", "line 2, host 'a'", "'port': Input should be a valid integer"),
+        ("hosts:\n  a: {port: 70000}\n", "host 'a'", "less than or equal to 65535"),
+        ("hosts:\n  a: {connection: telnet}\n", "host 'a'", "'ssh' or 'local'"),
+        ("hosts:\n  a: {kind: toaster}\n", "host 'a'", "'machine', 'container' or 'vm'"),
+        ("hosts:\n  a: {sudo_password: hunter2}\n", "host 'a'", "must be a reference"),
+        ("hosts:\n  a: {name: b, connect_timeout: 0}\n", "host 'a'", "greater than 0"),
+        ("hosts:\n  'a b': {}\n", "host 'a b'", "should match pattern"),
+        ("hosts:\n  -oProxyCommand=evil: {}\n", "host '-oProxyCommand=evil'", "should match pattern"),
+        ("hosts:\n  a:\n", "inventory.yml", "line 2: 'hosts.a': Input should be a valid dictionary"),
+        ("hosts:\n  1: {}\n", "inventory.yml", "Input should be a valid string"),
+        ("hosts: []\n", "inventory.yml", "line 1: 'hosts': Input should be a valid dictionary"),
+        ("groups: {}\n", "inventory.yml", "'hosts' is missing"),
+        ("", "inventory.yml", "'hosts' is missing"),
+        ("host:\n  a: {}\n", "inventory.yml", "unknown name 'host' (did you mean 'hosts'?)"),
+        ("hosts:\n  a: {}\ngroups:\n  g: [a, b]\n", "line 4", "group 'g' names the unknown host 'b'"),
+        ("hosts:\n  a: {}\ngroups:\n  g: a\n", "inventory.yml", "line 4: 'groups.g': Input should be a valid list"),
+        ("hosts:\n  a: {}\n  a: {}\n", "line 3", "'a' is given twice"),
+    ],
+)  # fmt: skip
+def test_an_inventory_that_is_wrong_is_refused_with_its_place(
+    text: str, where: str, why: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InventoryError) as refused:
+        load(tmp_path, text)
+    assert why in refused.value.message
+    assert str(refused.value.where).startswith(str(tmp_path / "inventory.yml"))
+    assert where in str(refused.value.where)
+    assert refused.value.exit_code == 2
+
+
+def test_a_sudo_password_that_was_written_down_is_not_told_again(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError) as refused:
+        load(tmp_path, "hosts:\n  a: {sudo_password: hunter2}\n")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_missing_inventory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match="no such file"):
+        Inventory.load(tmp_path / "missing.yml")

@@ -1,0 +1,166 @@
+"""Secrets are references in files, values only in memory, and neither in what a run leaves."""
+
+from __future__ import annotations
+
+import base64
+import urllib.parse
+from typing import TYPE_CHECKING
+
+import keyring
+import keyring.backend
+import keyring.backends.fail
+import keyring.backends.null
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.errors import SecretError
+from runbook_lib.secrets import Secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VALUE = "correct horse/battery'staple\"é"
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
+    """A value known by its reference."""
+    monkeypatch.setenv("RUNBOOK_TEST_SECRET", VALUE)
+    known = Secrets()
+    assert known.resolve("${env:RUNBOOK_TEST_SECRET}") == VALUE
+    return known
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        VALUE,
+        base64.b64encode(VALUE.encode()).decode(),
+        base64.b64encode(VALUE.encode()).decode().rstrip("="),
+        urllib.parse.quote(VALUE, safe=""),
+        urllib.parse.quote_plus(VALUE),
+        "correct horse/battery'staple\\\"\\u00e9",
+        "correct horse/battery'staple\\\"é",
+        "correct horse/battery'\"'\"'staple\"é",
+    ],
+    ids=["plain", "base64", "base64-unpadded", "percent", "plus", "json-ascii", "json", "shell"],
+)
+def test_a_value_is_masked_in_each_form_it_is_likely_to_take(secrets: Secrets, form: str) -> None:
+    assert secrets.mask(f"before {form} after {form}") == (
+        "before ${env:RUNBOOK_TEST_SECRET} after ${env:RUNBOOK_TEST_SECRET}"
+    )
+
+
+@given(before=st.binary(max_size=8), after=st.binary(max_size=8))
+def test_a_value_inside_of_a_longer_base64_text_is_masked(before: bytes, after: bytes) -> None:
+    known = Secrets()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RUNBOOK_TEST_SECRET", VALUE)
+        known.resolve("${env:RUNBOOK_TEST_SECRET}")
+    masked = known.mask(base64.b64encode(before + VALUE.encode() + after).decode())
+    assert "${env:RUNBOOK_TEST_SECRET}" in masked
+
+
+def test_nested_data_is_masked_in_keys_and_values_and_keeps_its_shape(secrets: Secrets) -> None:
+    data = {"a": [VALUE, 1, None, True], f"key {VALUE}": {"b": f"x{VALUE}"}}
+    mask = "${env:RUNBOOK_TEST_SECRET}"
+    assert secrets.mask_data(data) == {"a": [mask, 1, None, True], f"key {mask}": {"b": f"x{mask}"}}
+
+
+def test_text_without_a_secret_stays_as_it_is(secrets: Secrets) -> None:
+    assert secrets.mask("correct horse") == "correct horse"
+    assert Secrets().mask(VALUE) == VALUE
+    assert not Secrets().known
+
+
+def test_of_two_secrets_the_longer_is_masked_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHORT", "abcd")
+    monkeypatch.setenv("LONG", "abcdefgh")
+    known = Secrets()
+    known.resolve("${env:SHORT}")
+    known.resolve("${env:LONG}")
+    assert known.mask("abcdefgh abcd") == "${env:LONG} ${env:SHORT}"
+
+
+def test_a_file_is_read_without_its_last_newline(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter22\n", encoding="utf-8")
+    assert Secrets().resolve(f"${{file:{tmp_path / 'secret'}}}") == "hunter22"
+
+
+@pytest.mark.parametrize(
+    ("reference", "why"),
+    [
+        ("hunter2", "is no secret reference"),
+        ("${env:}", "is no secret reference"),
+        ("${vault:x}", "is no secret reference"),
+        ("x${env:HOME}", "is no secret reference"),
+        ("${env:RUNBOOK_TEST_NOT_SET}", "has no value"),
+        ("${file:/nowhere/at/all}", "cannot read the secret's file"),
+        ("${file:/}", "cannot read the secret's file"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_refused(reference: str, why: str) -> None:
+    with pytest.raises(SecretError, match=why) as refused:
+        Secrets().resolve(reference)
+    assert refused.value.exit_code == 2
+
+
+def test_what_is_no_reference_may_be_the_password_itself_and_is_not_told() -> None:
+    with pytest.raises(SecretError) as refused:
+        Secrets().resolve("hunter2")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["", "abc"])
+def test_a_value_too_short_to_be_masked_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNBOOK_TEST_SECRET", value)
+    with pytest.raises(SecretError, match=r"has no value|is shorter than 4"):
+        Secrets().resolve("${env:RUNBOOK_TEST_SECRET}")
+
+
+class InMemory(keyring.backend.KeyringBackend):
+    """A keyring that lasts as long as the test."""
+
+    priority = 1
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._kept: dict[tuple[str, str], str] = {}
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self._kept[service, username] = password
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self._kept.get((service, username))
+
+
+@pytest.fixture
+def keyrings() -> Iterator[None]:
+    """Put the keyring of before back."""
+    before = keyring.get_keyring()
+    yield
+    keyring.set_keyring(before)
+
+
+@pytest.mark.usefixtures("keyrings")
+def test_a_keyring_is_asked_by_service_and_name() -> None:
+    keyring.set_keyring(InMemory())
+    keyring.set_password("lab/ops", "sudo", "not this")
+    keyring.set_password("lab", "ops/sudo", "hunter22")
+    known = Secrets()
+    assert known.resolve("${keyring:lab/ops/sudo}") == "hunter22"
+    assert known.mask("hunter22") == "${keyring:lab/ops/sudo}"
+    with pytest.raises(SecretError, match="has no value"):
+        known.resolve("${keyring:lab/nobody}")
+
+
+@pytest.mark.usefixtures("keyrings")
+def test_a_machine_without_a_keyring_says_so() -> None:
+    keyring.set_keyring(keyring.backends.fail.Keyring())  # type: ignore[no-untyped-call]
+    with pytest.raises(SecretError, match="the keyring does not answer"):
+        Secrets().resolve("${keyring:lab/ops}")
+    keyring.set_keyring(keyring.backends.null.Keyring())  # type: ignore[no-untyped-call]
+    with pytest.raises(SecretError, match="has no value"):
+        Secrets().resolve("${keyring:lab/ops}")

@@ -1,0 +1,165 @@
+"""A YAML file that is wrong is refused with its name, the line and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
+
+from runbook_lib.errors import InputError, InventoryError, ParameterError
+from runbook_lib.yaml_files import YamlFile, find_upwards, validate
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str
+    gateway: str = ""
+    ports: list[int] = []
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("a: 1\nb: [1, 2\nc: 3\n", 3, "malformed YAML"),
+        ("a: 1\n\tb: 2\n", 2, "malformed YAML"),
+        ("a: 1\nb: 2\na: 3\n", 3, "'a' is given twice"),
+        ("a:\n  x: 1\n  y: 2\n  x: 3\n", 4, "'x' is given twice"),
+        ("- a\n- b\n", 1, "must be a mapping"),
+        ("just words\n", 1, "must be a mapping"),
+        ("a: 1\n---\nb: 2\n", 2, "malformed YAML"),
+        ("a: *nothing\n", 1, "malformed YAML"),
+        ("a: 'never ends\n", 2, "malformed YAML"),
+        ("a: !!python/object:os.system {}\n", 1, "malformed YAML"),
+        ("? [a, b]\n: 1\n", 1, "malformed YAML"),
+        ("a: &x\n  b: *x\n", 1, "refers to itself"),
+    ],
+)
+def test_a_malformed_file_is_refused_with_its_line(text: str, line: int, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "given.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ParameterError) as refused:
+        YamlFile(path, ParameterError)
+    assert refused.value.where == f"{path}, line {line}"
+    assert why in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"a: \xff\xfe\n", "cannot be read"),
+        (b"a: \x00\n", "malformed YAML"),
+        (b"on: 2026-13-45\n", "malformed YAML"),
+    ],
+)
+def test_a_file_whose_bytes_or_values_make_no_sense_is_refused(data: bytes, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "given.yml"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=why) as refused:
+        YamlFile(path)
+    assert str(path) in str(refused.value.where)
+
+
+def test_a_missing_file_is_refused_and_a_directory_too(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match="no such file") as refused:
+        YamlFile(tmp_path / "missing.yml", InventoryError)
+    assert str(Path.cwd()) in str(refused.value.hint)
+    with pytest.raises(InputError, match="cannot be read"):
+        YamlFile(tmp_path)
+
+
+@given(st.text())
+def test_any_text_is_a_mapping_or_refused_as_bad_input(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "given.yml"
+    path.write_text(text, encoding="utf-8", newline="", errors="surrogatepass")
+    with contextlib.suppress(InputError):
+        assert isinstance(YamlFile(path).data, dict)
+
+
+def test_an_empty_file_gives_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty.yml").write_text("# nothing but a comment\n", encoding="utf-8")
+    assert YamlFile(tmp_path / "empty.yml").data == {}
+
+
+def test_lines_are_known_for_keys_and_items_at_any_depth(tmp_path: Path) -> None:
+    path = tmp_path / "given.yml"
+    path.write_text("hosts:\n  a:\n    port: 22\ngroups:\n  g:\n  - a\n  - b\n", encoding="utf-8")
+    file = YamlFile(path)
+    assert file.line(("hosts", "a", "port")) == 3
+    assert file.line(("groups", "g", 1)) == 7
+    assert file.line(("hosts", "a", "missing", "deeper")) == 2
+    assert file.line(("nowhere",)) is None
+
+
+def test_a_key_used_again_in_another_place_by_anchor_is_no_key_given_twice(tmp_path: Path) -> None:
+    path = tmp_path / "given.yml"
+    path.write_text(
+        "base: &base {port: 22}\nother:\n  <<: *base\n  port: 23\nsame: *base\n", encoding="utf-8"
+    )
+    assert YamlFile(path).data["other"] == {"port": 23}
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        ({}, "'name' is missing"),
+        ({"name": 7}, "'name': Input should be a valid string, got 7"),
+        ({"name": "a", "gatewy": ""}, "unknown name 'gatewy' (did you mean 'gateway'?)"),
+        ({"name": "a", "zzz": ""}, "unknown name 'zzz'"),
+        ({"name": "a", "ports": ["22"]}, "'ports.0': Input should be a valid integer, got '22'"),
+        ({"name": "a", "ports": [True]}, "'ports.0': Input should be a valid integer, got True"),
+    ],
+)
+def test_a_complaint_says_what_is_wrong_in_the_users_words(data: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        validate(Shape, data, ParameterError, "here")
+    assert refused.value.message == complaint
+    assert refused.value.where == "here"
+
+
+def test_every_complaint_is_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "given.yml"
+    path.write_text("gateway: 1\nports: [22, x]\nnmae: a\n", encoding="utf-8")
+    file = YamlFile(path)
+    with pytest.raises(InputError) as refused:
+        validate(Shape, file.data, InputError, str(path), file)
+    for told in (
+        "'name' is missing",
+        "line 1: 'gateway'",
+        "line 2: 'ports.1'",
+        "line 3: unknown name 'nmae'",
+    ):
+        assert told in refused.value.message
+
+
+def test_a_relative_path_is_found_from_the_top_and_from_notebooks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "params").mkdir()
+    (tmp_path / "notebooks" / "deep").mkdir(parents=True)
+    wanted = tmp_path / "params" / "inventory.yml"
+    wanted.write_text("", encoding="utf-8")
+    for place in (tmp_path, tmp_path / "notebooks", tmp_path / "notebooks" / "deep"):
+        monkeypatch.chdir(place)
+        assert find_upwards("params/inventory.yml").resolve() == wanted.resolve()
+        assert find_upwards(wanted) == wanted
+        assert find_upwards("params/nowhere.yml") == Path("params/nowhere.yml")
+
+
+def test_the_nearest_file_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inner").mkdir()
+    for place in (tmp_path, tmp_path / "inner"):
+        (place / "given.yml").write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "inner")
+    assert find_upwards("given.yml").resolve() == (tmp_path / "inner" / "given.yml").resolve()
+
+
+def test_a_path_below_the_home_directory_is_expanded() -> None:
+    assert find_upwards("~/given.yml") == Path.home() / "given.yml"
