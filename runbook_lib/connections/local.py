@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import time
@@ -64,8 +66,10 @@ class LocalConnection:
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
-        except FileNotFoundError as missing:
+        except (FileNotFoundError, NotADirectoryError) as missing:
             return Output(exit_code=127, stderr=str(missing), started=started, ended=time.time())
+        except PermissionError as refused:  # as a shell tells it
+            return Output(exit_code=126, stderr=str(refused), started=started, ended=time.time())
         except OSError as problem:
             raise UnreachableError(f"cannot start a process: {problem}", where=self._host.name) from problem
         out, err, problem_text = _collect(process, stdin.encode(), command.timeout, cancel)
@@ -101,12 +105,21 @@ def _collect(
                 grace = now + INTERRUPT_GRACE
             late = now > deadline
             if late or (grace is not None and now > grace):
-                os.killpg(process.pid, 9)
-                process.communicate()
+                _kill(process)
                 reason = f"no end after {timeout:g} s" if late else "interrupted before its end was told"
                 return waiting.stdout or b"", waiting.stderr or b"", reason
         else:
             return out, err, ""
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its group; what has left the group may keep the pipes open and is not waited for."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        with contextlib.suppress(OSError):
+            if pipe:
+                pipe.close()
 
 
 def _dial_docker() -> socket.socket:

@@ -112,19 +112,14 @@ class SshConnection:
         stdin = command.stdin or ""
         if command.sudo and self._password and self._host.user != "root":
             stdin = f"{self._password}\n{stdin}"
-        try:
-            if stdin:
-                channel.sendall(stdin.encode())
-            channel.shutdown_write()
-        except OSError:
-            _log.debug("%s: the command ended before it read its input", self._host.name)
-        out, err, why = _collect(channel, command.timeout, cancel)
-        # A cut connection closes the channel without an exit status, which paramiko tells as -1.
+        out, err, why = _collect(channel, stdin.encode(), command.timeout, cancel)
+        # No exit status, which paramiko tells as -1: a signal ended the command, or the connection was cut.
+        # Only a channel that the host itself has ended has told the end of its streams.
         code = channel.recv_exit_status() if not why else -1
+        lost = code == -1 and not why and not channel.eof_received
         channel.close()
-        lost = code == -1 and not why
-        if lost:
-            why = "the connection was cut before the command's end was told"
+        if code == -1 and not why:
+            why = "the connection was cut before the command's end was told" if lost else "a signal ended it"
         return Output(
             exit_code=None if code == -1 else code,
             stdout=out.decode(errors="replace"),
@@ -204,22 +199,32 @@ class SshConnection:
         return channel
 
 
-def _collect(channel: Any, timeout: float, cancel: threading.Event) -> tuple[bytes, bytes, str]:  # noqa: ANN401
-    """Read both streams until the command's end; return them and why there was none, if so."""
+def _collect(
+    channel: Any,  # noqa: ANN401 - paramiko's channel
+    stdin: bytes,
+    timeout: float,
+    cancel: threading.Event,
+) -> tuple[bytes, bytes, str]:
+    """Write input and read both streams until the command's end; return them and why there was none, if so."""
     out, err = bytearray(), bytearray()
     deadline, grace = time.monotonic() + timeout, None
     channel.settimeout(_POLL)
+    left: memoryview | None = memoryview(stdin)
     open_stdout = True
     while True:
+        # Input and output take turns: a host that waits to be read from does not read.
+        left = _feed(channel, left)
+        busy = left is not None and channel.send_ready()
         try:
-            piece = channel.recv(65536) if open_stdout else b""
-            open_stdout = open_stdout and bool(piece)
-            out += piece
+            if open_stdout and (channel.recv_ready() or not busy):
+                piece = channel.recv(65536)
+                open_stdout = bool(piece)
+                out += piece
         except TimeoutError:
             pass
         while channel.recv_stderr_ready():
             err += channel.recv_stderr(65536)
-        if not open_stdout and channel.status_event.wait(_POLL):
+        if not open_stdout and channel.status_event.wait(0 if busy else _POLL):
             while piece := channel.recv_stderr(65536) if channel.recv_stderr_ready() else b"":
                 err += piece
             return bytes(out), bytes(err), ""
@@ -230,3 +235,18 @@ def _collect(channel: Any, timeout: float, cancel: threading.Event) -> tuple[byt
             return bytes(out), bytes(err), "interrupted before its end was told"
         if now > deadline:
             return bytes(out), bytes(err), f"no end after {timeout:g} s"
+
+
+def _feed(channel: Any, left: memoryview | None) -> memoryview | None:  # noqa: ANN401 - paramiko's channel
+    """Write what the host takes without waiting; return what is left of the input, None once it is ended."""
+    if left is None:
+        return None
+    try:
+        if left and channel.send_ready():
+            left = left[channel.send(bytes(left[:65536])) :]
+        if left:
+            return left
+        channel.shutdown_write()
+    except OSError:
+        _log.debug("the command ended before it read its input")
+    return None

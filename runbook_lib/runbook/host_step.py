@@ -215,18 +215,21 @@ class HostStep:
 
     def _predict(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
         if plan.commands:
-            self._show(plan.commands)
+            arm, confirm = (plan.guard.arm, plan.guard.confirm) if plan.guard else ((), ())
+            self._show(arm, "guard")
+            self._show(plan.commands, "change")
+            self._show(confirm, "guard")
             return Status.PLANNED, ""
         self.checks = self.operation.verify(facts)
         if not _all_hold(self.checks) and self.predicting and isinstance(self.operation, Probe):
             return Status.SKIPPED, "cannot be known before the steps planned above are applied"
         return self._verdict(Status.OK)
 
-    def _show(self, commands: Iterable[Command]) -> None:
+    def _show(self, commands: Iterable[Command], kind: Kind) -> None:
         for command in commands:
             record = CommandRecord(
                 number=0,
-                kind="change",
+                kind=kind,
                 text=self.recorder.mask(self.connection.render(command)),
                 stdin=self.recorder.mask(command.stdin) if command.stdin is not None else None,
                 purpose=command.purpose,

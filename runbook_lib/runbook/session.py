@@ -15,11 +15,12 @@ from runbook_lib.connections.ways import connect
 from runbook_lib.errors import Interrupted, ParameterError, StepFailed
 from runbook_lib.inventory import Host, Inventory
 from runbook_lib.journal.writer import Journal, OutputStore
-from runbook_lib.model import HostRecord, Mode, RunRecord, Status, StepRecord, worst
+from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord
 from runbook_lib.operations.observe import Observe
 from runbook_lib.runbook import directory
 from runbook_lib.runbook.host_step import HostStep
 from runbook_lib.runbook.recorder import Recorder, now
+from runbook_lib.runbook.verdict import BAD, Verdict
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ __all__ = ["Runbook"]
 
 _log = logging.getLogger(__name__)
 _MOST_AT_ONCE = 32  # hosts of a step that are worked on at the same time
-_BAD = {Status.FAILED, Status.UNREACHABLE, Status.INTERRUPTED, Status.UNKNOWN}
 
 
 class Runbook:
@@ -53,10 +53,9 @@ class Runbook:
         self._connections = {host.name: connect(host, self._secrets) for host in hosts}
         self._journal = Journal(path / "journal.jsonl")
         self._recorder = Recorder(self._journal, OutputStore(path / "output"), self._secrets, self._cancel)
-        self._failed: dict[str, str] = {}
-        self._planned: set[str] = set()
-        self._given_up: StepRecord | None = None
-        self._made_good: set[int] = set()
+        self._verdict = Verdict(
+            [host.name for host in hosts], self.mode, stop=parameters.on_failure == "stop"
+        )
         self.record = RunRecord(
             run=path.name,
             runbook=parameters.runbook,
@@ -151,14 +150,14 @@ class Runbook:
         Raises:
             StepFailed: A step failed on the way (`on_failure: continue`).
         """
-        status = self._status()
+        status = self._verdict.status
         self._end(status)
-        if status in _BAD:
+        if status in BAD:
             broken = [
                 f"step {step.number} {step.title!r} on {host.host}: {host.message.partition(chr(10))[0]}"
                 for step in self.record.steps
                 for host in step.hosts
-                if host.status in _BAD
+                if host.status in BAD
             ]
             raise StepFailed(
                 "\n  ".join([f"the run is {status}:", *broken]),
@@ -203,8 +202,8 @@ class Runbook:
         )
         self.record.steps.append(step)
         display.step_ended(step, self.mode, self.record.run)
-        self._make_good(step)
-        self._decide(step)
+        if self._verdict.note(step) or self._cancel.is_set():
+            self._give_up(step)
         return step
 
     def _choose(self, pattern: str | None) -> list[Host]:
@@ -237,14 +236,15 @@ class Runbook:
         return [future.result() for future in futures]
 
     def _on_host(self, host: Host, operation: Operation, number: int) -> HostRecord:
-        if host.name in self._failed:
+        reason = self._verdict.out(host.name)
+        if reason is not None:
             record = HostRecord(
                 host=host.name,
                 address=host.target,
                 kind=host.kind,
                 operation=operation.describe(),
                 status=Status.SKIPPED,
-                message=f"not tried: {self._failed[host.name]}",
+                message=f"not tried: {reason}",
                 started=now(),
                 ended=now(),
             )
@@ -255,7 +255,7 @@ class Runbook:
                 self._recorder,
                 step=number,
                 mode=self.mode,
-                predicting=bool(self._planned),
+                predicting=self._verdict.predicting,
             ).run()
         told = record.model_dump(mode="json", exclude={"commands"})
         told["host_kind"] = told.pop("kind")
@@ -266,49 +266,24 @@ class Runbook:
         display.host_ended(number, record)
         return record
 
-    def _decide(self, step: StepRecord) -> None:
-        """Remember who failed or is planned; end the run where a failure or the parameters demand it."""
-        # What only looks can look on; only a host that is gone is not asked again.
-        given_up = {Status.UNREACHABLE} if self.mode is Mode.VALIDATE else _BAD
-        for host in step.hosts:
-            if host.status is Status.PLANNED:
-                self._planned.add(host.host)
-            if host.status in given_up:
-                self._failed.setdefault(host.host, f"step {step.number} {step.title!r} is {host.status}")
-        if step.status is Status.INTERRUPTED or self._cancel.is_set():
+    def _give_up(self, step: StepRecord) -> None:
+        """End the run at a step that did not end well."""
+        self._verdict.give_up(step)
+        if self._cancel.is_set():
             self._end(Status.INTERRUPTED)
+            self._cancel.clear()
             raise Interrupted(
                 f"the run was interrupted in step {step.number} {step.title!r}",
                 where=self.record.run,
                 hint="run it again: steps that are right already say ok",
             )
-        everybody_failed = all(host.name in self._failed for host in self.hosts)
-        if step.status in _BAD and (self.parameters.on_failure == "stop" or everybody_failed):
-            self._end(self._status())
-            # A further step comes by hand, from somebody who has mended something: papermill has stopped here.
-            self._given_up = step
-            self._failed.clear()
-            first = next(host for host in step.hosts if host.status in _BAD)
-            raise StepFailed(
-                f"step {step.number} {step.title!r} is {step.status} on {first.host}: {first.message}",
-                where=self.record.run,
-                hint=f"the journal is {self.directory / 'journal.jsonl'}",
-            )
-
-    def _status(self) -> Status:
-        """Return the run's status; a step that ended the run and was made good by hand counts no more."""
-        return worst([step.status for step in self.record.steps if step.number not in self._made_good])
-
-    def _make_good(self, step: StepRecord) -> None:
-        """Take note where this step, run again by hand, holds now on the hosts it ended the run for."""
-        before = self._given_up
-        if before is None or step.title != before.title or not step.status.good:
-            return
-        if {host.host for host in step.hosts} == {host.host for host in before.hosts}:
-            self._made_good |= {told.number for told in self.record.steps if told.title == step.title} - {
-                step.number
-            }
-            self._given_up = None
+        self._end(self._verdict.status)
+        first = next(host for host in step.hosts if host.status in BAD)
+        raise StepFailed(
+            f"step {step.number} {step.title!r} is {step.status} on {first.host}: {first.message}",
+            where=self.record.run,
+            hint=f"the journal is {self.directory / 'journal.jsonl'}",
+        )
 
     def _end(self, status: Status) -> None:
         self.record = self.record.model_copy(update={"status": status, "ended": now()})
