@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+import getpass
 import logging
+import re
 import shlex
+import socket
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +23,6 @@ from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableErr
 from runbook_lib.model import Command, Output
 
 if TYPE_CHECKING:
-    import socket
     import threading
 
     from runbook_lib.inventory import Host
@@ -45,6 +48,7 @@ class SshConnection:
         self._host = host
         self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
         self._fabric: Any = None
+        self._proxy: subprocess.Popen[bytes] | None = None
         self._docker = DockerApi(self._dial_docker)
 
     @property
@@ -74,6 +78,12 @@ class SshConnection:
                 hint=f"check user and identity_file in the inventory ({self._host.identity_file or 'none given'})",
             ) from refused
         except paramiko.SSHException as problem:
+            if "private key file" in str(problem):
+                raise AuthenticationError(
+                    f"identity_file {self._host.identity_file} holds no private key",
+                    where=place,
+                    hint="name our private key's file, not the public one",
+                ) from problem
             if "not found in known_hosts" in str(problem):
                 raise HostKeyError(
                     "the host's key is unknown",
@@ -139,7 +149,11 @@ class SshConnection:
         """End the connection; the next `open` makes a new one."""
         if self._fabric is not None:
             self._fabric.close()
+            self._fabric.client.close()  # one that was refused is not connected, yet has a transport
             self._fabric = None
+        if self._proxy is not None:
+            _end(self._proxy)
+            self._proxy = None
 
     def _make(self) -> Any:  # noqa: ANN401 - fabric is untyped
         host = self._host
@@ -155,12 +169,13 @@ class SshConnection:
             keys = {"key_filename": str(path), "allow_agent": False, "look_for_keys": False}
         if host.network_namespace:
             keys["sock"] = self._socket_in_namespace(host.network_namespace)
+        elif host.proxy_command:
+            keys["sock"] = self._socket_of_proxy(host.proxy_command)
         connection = fabric.Connection(
             host.target,
             user=host.user,
             port=host.port,
             config=_config(),
-            gateway=host.proxy_command,
             connect_timeout=max(1, round(host.connect_timeout)),
             connect_kwargs=keys,
         )
@@ -174,7 +189,36 @@ class SshConnection:
                 where=host.name,
                 hint="name the file in the inventory",
             ) from problem
+        except paramiko.hostkeys.InvalidHostKey as malformed:
+            raise HostKeyError(
+                f"known_hosts has a malformed line: {malformed.line}",
+                where=host.name,
+                hint=f"mend it in {self._known_hosts()}",
+            ) from malformed
         return connection
+
+    def _socket_of_proxy(self, command: str) -> socket.socket:
+        # Fabric's own way fills in port 22 whichever port the host has, and leaves the process behind.
+        host = self._host
+        known = {"%": "%", "h": host.target, "p": str(host.port), "r": host.user or getpass.getuser()}
+        filled = re.sub("%(.)", lambda token: known.get(token[1], token[0]), command)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._proxy = subprocess.Popen(
+                    shlex.split(filled),
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=subprocess.DEVNULL,
+                )
+            except (OSError, ValueError) as problem:
+                ours.close()
+                raise UnreachableError(
+                    f"proxy_command cannot be started: {problem}",
+                    where=host.name,
+                    hint="mend it in the inventory",
+                ) from problem
+        return ours
 
     def _socket_in_namespace(self, namespace: str) -> socket.socket:
         host = self._host
@@ -197,6 +241,15 @@ class SshConnection:
         if self._password and self._host.user != "root":
             channel.sendall(f"{self._password}\n".encode())
         return channel
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=2.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _collect(
