@@ -38,7 +38,7 @@ STATUSES = st.lists(st.sampled_from(Status))
         ([Status.CHANGED, Status.FAILED, Status.OK], Status.FAILED),
         ([Status.FAILED, Status.UNREACHABLE], Status.UNREACHABLE),
         ([Status.UNREACHABLE, Status.INTERRUPTED], Status.INTERRUPTED),
-        (list(Status), Status.UNKNOWN),
+        ([*Status], Status.UNKNOWN),
     ],
 )
 def test_the_worst_decides_and_a_skip_only_where_all_are(statuses: list[Status], decides: Status) -> None:

@@ -1,0 +1,156 @@
+"""A real SSH server on 127.0.0.1, with keys of its own, for as long as a test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.inventory import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Server", "program", "running"]
+
+_PATIENCE = 10.0  # seconds for a server to listen, or to be gone
+
+
+def program() -> str | None:
+    """Return where sshd is; also where a user's search path may not find it."""
+    return shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def make_key(path: Path) -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return path
+
+
+@dataclass
+class Server:
+    """An sshd, its keys and a client's key that it lets in."""
+
+    place: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def client_key(self) -> Path:
+        return self.place / "client"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.place / "known_hosts"
+
+    @property
+    def name_in_known_hosts(self) -> str:
+        return f"[127.0.0.1]:{self.port}"
+
+    def knows(self, key: Path) -> None:
+        """Have the client's known_hosts tell this public key for the server."""
+        public = " ".join(key.with_suffix(".pub").read_text(encoding="ascii").split()[:2])
+        self.known_hosts.write_text(f"{self.name_in_known_hosts} {public}\n", encoding="ascii")
+
+    def host(self, **given: Any) -> Host:  # noqa: ANN401 - any field of a host
+        """Return the inventory's host for this server."""
+        told = {
+            "name": "host-a",
+            "address": "127.0.0.1",
+            "port": self.port,
+            "identity_file": str(self.client_key),
+            "known_hosts": str(self.known_hosts),
+            "connect_timeout": 5.0,
+        }
+        return Host.model_validate({**told, **given})
+
+    def start(self) -> None:
+        sshd = program()
+        assert sshd
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        self.process = subprocess.Popen(
+            [sshd, "-D", "-E", str(self.place / "sshd.log"), "-f", str(self.place / "sshd_config")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + _PATIENCE
+        while not self._listens():
+            assert self.process.poll() is None, (self.place / "sshd.log").read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, "sshd does not listen"
+            time.sleep(0.02)
+
+    def children(self) -> list[int]:
+        """The sessions' processes, and all they started."""
+        assert self.process
+        found, todo = [], [self.process.pid]
+        while todo:
+            told = Path(f"/proc/{todo.pop()}/task")
+            for task in told.glob("*/children"):
+                with contextlib.suppress(OSError):
+                    new = [int(pid) for pid in task.read_text(encoding="ascii").split()]
+                    found += new
+                    todo += new
+        return found
+
+    def cut(self) -> None:
+        """Kill every session at once; the server itself goes on."""
+        for pid in self.children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the server and its sessions."""
+        if self.process is None:
+            return
+        sessions = self.children()
+        self.process.kill()
+        self.process.wait(timeout=_PATIENCE)
+        for pid in sessions:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process = None
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@contextlib.contextmanager
+def running(place: Path) -> Iterator[Server]:
+    """Make keys and a configuration, start sshd, and end it whatever happens."""
+    server = Server(place, free_port())
+    host_key = make_key(place / "host")
+    make_key(server.client_key)
+    server.knows(host_key)
+    authorized = place / "authorized_keys"
+    shutil.copy(server.client_key.with_suffix(".pub"), authorized)
+    authorized.chmod(0o600)
+    (place / "sshd_config").write_text(
+        f"ListenAddress 127.0.0.1:{server.port}\n"
+        f"HostKey {host_key}\n"
+        f"AuthorizedKeysFile {authorized}\n"
+        f"PidFile {place / 'sshd.pid'}\n"
+        "PasswordAuthentication no\nKbdInteractiveAuthentication no\nStrictModes no\nUsePAM no\n"
+        "PermitRootLogin prohibit-password\nLogLevel VERBOSE\nMaxStartups 100:30:200\n",
+        encoding="ascii",
+    )
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

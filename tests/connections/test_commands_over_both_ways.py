@@ -1,0 +1,162 @@
+"""What a command means is the same on this machine and over SSH."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.connections.local import LocalConnection
+from runbook_lib.connections.ssh import SshConnection
+from runbook_lib.inventory import Host
+from runbook_lib.model import Command, Output
+from runbook_lib.secrets import Secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runbook_lib.connections.base import Connection
+
+NEVER = threading.Event()
+
+
+@pytest.fixture(scope="module", params=["local", "ssh"])
+def connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
+    if request.param == "local":
+        yield LocalConnection(Host(name="here", connection="local"), Secrets())
+        return
+    reached = SshConnection(request.getfixturevalue("session_server").host(), Secrets())
+    reached.open()
+    yield reached
+    reached.close()
+
+
+def run(connection: Connection, *argv: str, stdin: str | None = None, timeout: float = 30.0) -> Output:
+    return connection.run(Command(argv, stdin=stdin, timeout=timeout), NEVER)
+
+
+def test_both_streams_and_the_exit_code_come_back(connection: Connection) -> None:
+    before = time.time()
+    output = run(connection, "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (output.exit_code, output.stdout, output.stderr) == (7, "out\n", "err\n")
+    assert (output.problem, output.lost) == ("", False)
+    assert before <= output.started <= output.ended <= time.time()
+
+
+@pytest.mark.parametrize(
+    "argument", ["two  words", "it's", '"', "$HOME `id` $(id)", "a\nb", "*", "", "; false", "日本語", "\\"]
+)
+def test_an_argument_arrives_as_it_is_whatever_it_holds(connection: Connection, argument: str) -> None:
+    assert run(connection, "printf", "%s", argument).stdout == argument
+
+
+def test_standard_input_is_handed_over_and_ends(connection: Connection) -> None:
+    text = "first\nit's second\n" * 1000 + "no newline at the end"
+    assert run(connection, "cat", stdin=text).stdout == text
+    assert run(connection, "cat").stdout == ""
+
+
+def test_a_command_that_does_not_read_its_input_is_no_problem(connection: Connection) -> None:
+    output = run(connection, "true", stdin="x" * 1_000_000)
+    assert (output.exit_code, output.problem) == (0, "")
+
+
+def test_input_and_output_of_megabytes_pass_each_other(connection: Connection) -> None:
+    text = "0123456789abcde\n" * 400_000
+    output = run(connection, "cat", stdin=text)
+    assert output.exit_code == 0
+    assert len(output.stdout) == len(text)
+    assert output.stdout == text
+
+
+def test_a_command_that_never_reads_a_large_input_is_stopped_in_time(connection: Connection) -> None:
+    before = time.monotonic()
+    output = run(connection, "sleep", "20", stdin="x" * 8_000_000, timeout=1.0)
+    assert output.exit_code is None
+    assert output.problem == "no end after 1 s"
+    assert time.monotonic() - before < 5
+
+
+def test_a_flood_on_both_streams_comes_whole(connection: Connection) -> None:
+    output = run(connection, "sh", "-c", "head -c 3000000 /dev/zero | tee /dev/stderr; exit 3")
+    assert output.exit_code == 3
+    assert (len(output.stdout), len(output.stderr)) == (3_000_000, 3_000_000)
+
+
+def test_bytes_that_are_no_text_are_shown_as_such(connection: Connection) -> None:
+    output = run(connection, "printf", r"a\377\200b\n")
+    assert output.stdout == "a\ufffd\ufffdb\n"
+
+
+def test_a_missing_program_ends_with_127_and_says_which(connection: Connection) -> None:
+    output = run(connection, "no-such-program-anywhere")
+    assert output.exit_code == 127
+    assert "no-such-program-anywhere" in output.stderr
+
+
+def test_a_file_that_is_no_program_ends_with_126(connection: Connection) -> None:
+    output = run(connection, "/etc/passwd")
+    assert output.exit_code == 126
+    assert "/etc/passwd" in output.stderr
+
+
+def test_a_command_that_takes_too_long_has_no_exit_code_but_what_it_said(connection: Connection) -> None:
+    before = time.monotonic()
+    output = run(connection, "sh", "-c", "echo begun; echo oops >&2; exec sleep 30", timeout=0.5)
+    assert output.exit_code is None
+    assert output.problem == "no end after 0.5 s"
+    assert (output.stdout, output.stderr) == ("begun\n", "oops\n")
+    assert not output.lost
+    assert time.monotonic() - before < 5
+
+
+def test_a_command_that_left_something_in_the_background_is_stopped_in_time(connection: Connection) -> None:
+    before = time.monotonic()
+    output = run(connection, "sh", "-c", "echo begun; setsid sleep 15 & exec sleep 15", timeout=0.5)
+    assert output.problem == "no end after 0.5 s"
+    assert output.stdout == "begun\n"
+    assert time.monotonic() - before < 5
+
+
+def test_a_command_ended_by_a_signal_has_not_lost_its_connection(connection: Connection) -> None:
+    output = run(connection, "sh", "-c", "kill -9 $$")
+    assert not output.lost
+    assert output.exit_code != 0
+    assert run(connection, "echo", "still here").stdout == "still here\n"
+
+
+def test_a_command_under_way_may_end_by_itself_after_an_interrupt(connection: Connection) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    output = connection.run(Command(("sh", "-c", "sleep 1; echo done")), cancel)
+    assert (output.exit_code, output.stdout) == (0, "done\n")
+
+
+def test_a_command_that_does_not_end_after_an_interrupt_is_given_up(connection: Connection) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    before = time.monotonic()
+    output = connection.run(Command(("sleep", "30")), cancel)
+    assert output.exit_code is None
+    assert output.problem == "interrupted before its end was told"
+    assert 4 < time.monotonic() - before < 9
+
+
+def test_many_commands_go_over_one_connection(connection: Connection) -> None:
+    for number in range(20):
+        assert run(connection, "echo", str(number)).stdout == f"{number}\n"
+
+
+def test_what_is_rendered_is_what_is_sent(connection: Connection) -> None:
+    command = Command(("printf", "%s", "it's"))
+    assert connection.render(command) == command.text == "printf %s 'it'\"'\"'s'"
+
+
+def test_closing_twice_and_opening_again_is_no_problem(connection: Connection) -> None:
+    connection.close()
+    connection.close()
+    connection.open()
+    connection.open()
+    assert run(connection, "echo", "again").stdout == "again\n"

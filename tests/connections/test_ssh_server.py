@@ -1,0 +1,287 @@
+"""Reaching a host over SSH, and every way in which it cannot be reached."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runbook_lib.connections.ssh import SshConnection
+from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
+from runbook_lib.model import Command, Output
+from runbook_lib.secrets import Secrets
+from tests.connections import sshd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.connections.sshd import Server
+
+NEVER = threading.Event()
+
+RELAY = """
+import os, socket, sys, threading
+there = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def up():
+    while data := os.read(0, 65536):
+        there.sendall(data)
+threading.Thread(target=up, daemon=True).start()
+while data := there.recv(65536):
+    os.write(1, data)
+"""
+
+
+@contextlib.contextmanager
+def reached(server: Server, **given: Any) -> Iterator[SshConnection]:  # noqa: ANN401 - any field of a host
+    connection = SshConnection(server.host(**given), Secrets())
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def refused(server: Server, kind: type[UnreachableError], **given: Any) -> UnreachableError:  # noqa: ANN401
+    """Open a connection that must be refused; return the error."""
+    with reached(server, **given) as connection, pytest.raises(kind) as caught:
+        connection.open()
+    assert type(caught.value) is kind
+    assert caught.value.hint
+    assert "host-a" in str(caught.value.where)
+    return caught.value
+
+
+def echo(connection: SshConnection) -> str:
+    return connection.run(Command(("echo", "hello")), NEVER).stdout
+
+
+def test_a_known_host_is_reached_by_its_own_key_file(server: Server) -> None:
+    with reached(server) as connection:
+        connection.open()
+        assert echo(connection) == "hello\n"
+
+
+def test_a_changed_host_key_is_refused_and_the_known_hosts_file_is_named(server: Server) -> None:
+    server.knows(sshd.make_key(server.place / f"other-{time.monotonic_ns()}"))
+    error = refused(server, HostKeyError)
+    assert "not the known one" in error.message
+    assert str(server.known_hosts) in str(error.hint)
+
+
+def test_an_unknown_host_key_is_refused_and_not_learnt(server: Server) -> None:
+    server.known_hosts.write_text("", encoding="ascii")
+    error = refused(server, HostKeyError)
+    assert "unknown" in error.message
+    assert server.known_hosts.read_text(encoding="ascii") == ""
+    refused(server, HostKeyError)
+
+
+def test_a_key_known_for_another_port_is_unknown(server: Server) -> None:
+    told = server.known_hosts.read_text(encoding="ascii").replace(str(server.port), "22")
+    server.known_hosts.write_text(told, encoding="ascii")
+    refused(server, HostKeyError)
+
+
+def test_a_missing_or_malformed_known_hosts_file_is_refused(server: Server) -> None:
+    refused(server, HostKeyError, known_hosts=str(server.place / "nowhere"))
+    server.known_hosts.write_text(
+        f"{server.name_in_known_hosts} ssh-ed25519 AAAA!not-base64\n", encoding="ascii"
+    )
+    refused(server, HostKeyError)
+
+
+def test_a_key_that_the_host_does_not_let_in_is_refused(server: Server) -> None:
+    other = sshd.make_key(server.place / f"stranger-{time.monotonic_ns()}")
+    error = refused(server, AuthenticationError, identity_file=str(other))
+    assert "refuses our key" in error.message
+    assert str(other) in str(error.hint)
+
+
+def test_a_user_that_the_host_does_not_know_is_refused(server: Server) -> None:
+    error = refused(server, AuthenticationError, user="nobody-of-that-name")
+    assert "nobody-of-that-name" in error.message
+
+
+def test_an_identity_file_that_is_missing_or_no_key_is_refused(server: Server) -> None:
+    error = refused(server, AuthenticationError, identity_file=str(server.place / "nowhere"))
+    assert "does not exist" in error.message
+    nonsense = server.place / "nonsense"
+    nonsense.write_text("this is no key\n", encoding="ascii")
+    refused(server, AuthenticationError, identity_file=str(nonsense))
+
+
+def test_where_nothing_listens_the_host_is_unreachable(server: Server) -> None:
+    error = refused(server, UnreachableError, port=sshd.free_port())
+    assert "cannot connect" in error.message
+    assert error.exit_code == 3
+
+
+def test_a_name_that_nobody_knows_is_unreachable(server: Server) -> None:
+    error = refused(server, UnreachableError, address="no-such-host.invalid")
+    assert "cannot connect" in error.message
+
+
+def test_a_server_that_speaks_something_else_is_no_ssh(server: Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def greet() -> None:
+            stream, _ = listening.accept()
+            with stream:
+                stream.sendall(b"220 mail.example ESMTP\r\n" * 200)
+
+        talker = threading.Thread(target=greet)
+        talker.start()
+        error = refused(server, UnreachableError, port=port)
+        talker.join()
+    assert "no SSH" in error.message
+
+
+def run_and_wait_for_the_end(connection: SshConnection, into: list[Output | UnreachableError]) -> None:
+    try:
+        into.append(connection.run(Command(("sh", "-c", "echo begun; exec sleep 20")), NEVER))
+    except UnreachableError as problem:
+        into.append(problem)
+
+
+def test_a_connection_cut_in_the_middle_of_a_command_is_told_as_lost(server: Server) -> None:
+    ended: list[Output | UnreachableError] = []
+    with reached(server) as connection:
+        connection.open()
+        worker = threading.Thread(target=run_and_wait_for_the_end, args=(connection, ended))
+        worker.start()
+        time.sleep(1.0)
+        before = time.monotonic()
+        server.cut()
+        worker.join(timeout=10)
+        assert not worker.is_alive()
+        assert time.monotonic() - before < 5
+        (output,) = ended
+        assert isinstance(output, Output)
+        assert (output.exit_code, output.lost, output.stdout) == (None, True, "begun\n")
+        assert "cut before" in output.problem
+        assert echo(connection) == "hello\n", "the next command connects anew"
+
+
+def test_a_connection_cut_between_commands_is_made_anew(server: Server) -> None:
+    with reached(server) as connection:
+        assert echo(connection) == "hello\n"
+        server.cut()
+        time.sleep(0.5)
+        assert echo(connection) == "hello\n"
+
+
+def test_a_server_that_is_gone_between_commands_is_unreachable_and_its_return_is_noticed(
+    server: Server,
+) -> None:
+    with reached(server) as connection:
+        assert echo(connection) == "hello\n"
+        server.stop()
+        time.sleep(0.5)
+        with pytest.raises(UnreachableError):
+            echo(connection)
+        server.start()
+        assert echo(connection) == "hello\n"
+
+
+def test_a_proxy_command_knows_host_and_port(server: Server, tmp_path: Path) -> None:
+    relay = tmp_path / "relay.py"
+    relay.write_text(RELAY, encoding="ascii")
+    proxy = f"{sys.executable} {relay} %h %p"
+    with reached(server, proxy_command=proxy) as connection:
+        assert echo(connection) == "hello\n"
+        assert echo(connection) == "hello\n"
+
+
+def test_a_proxy_command_leaves_no_process_behind(server: Server, tmp_path: Path) -> None:
+    relay = tmp_path / "relay.py"
+    relay.write_text(RELAY, encoding="ascii")
+    with reached(server, proxy_command=f"{sys.executable} {relay} %h %p") as connection:
+        connection.open()
+        assert processes_with(str(relay))
+    deadline = time.monotonic() + 5
+    while processes_with(str(relay)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes_with(str(relay)) == []
+
+
+@pytest.mark.parametrize("proxy", ["false", "no-such-program-anywhere %h"])
+def test_a_proxy_command_that_fails_leaves_the_host_unreachable(server: Server, proxy: str) -> None:
+    refused(server, UnreachableError, proxy_command=proxy)
+
+
+def processes_with(word: str) -> list[str]:
+    """Command lines of living processes that have a word in them."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if word in line:
+                found.append(line)
+    return found
+
+
+def test_sudo_is_asked_for_only_where_the_user_is_not_root(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_TEST_SECRET", "hunter22")
+    command = Command(("cat", "a b"), sudo=True)
+    for given, sent in (
+        ({"user": "root"}, "cat 'a b'"),
+        ({"user": "ops"}, "sudo -n -- cat 'a b'"),
+        ({"user": "ops", "sudo_password": "${env:RUNBOOK_TEST_SECRET}"}, "sudo -S -p '' -- cat 'a b'"),
+    ):
+        with reached(server, **given) as connection:
+            assert connection.render(command) == sent
+            assert connection.render(Command(("cat", "a b"))) == "cat 'a b'"
+
+
+def test_a_network_namespace_that_is_not_there_is_unreachable(server: Server, tmp_path: Path) -> None:
+    error = refused(server, UnreachableError, network_namespace=str(tmp_path / "gone"))
+    assert "lab" in str(error.hint)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a network namespace")
+def test_a_host_is_reached_from_inside_a_network_namespace(server: Server) -> None:
+    with reached(server, network_namespace="/proc/self/ns/net") as connection:
+        assert echo(connection) == "hello\n"
+
+
+def test_a_refused_connection_leaves_no_thread_behind(server: Server) -> None:
+    before = threading.active_count()
+    other = sshd.make_key(server.place / f"stranger-{time.monotonic_ns()}")
+    for _ in range(3):
+        refused(server, AuthenticationError, identity_file=str(other))
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert threading.active_count() <= before
+
+
+def test_hosts_are_reached_side_by_side(server: Server) -> None:
+    told: list[str] = []
+
+    def work() -> None:
+        with reached(server) as connection:
+            told.append(echo(connection))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told == ["hello\n"] * 6
+
+
+def test_text_that_a_shell_would_take_apart_arrives_as_it_is(server: Server) -> None:
+    nasty = "a'b\"c $(echo no) `id` \\ * ; # \n end"
+    with reached(server) as connection:
+        output = connection.run(Command(("sh", "-c", f"printf %s {shlex.quote(nasty)}")), NEVER)
+    assert output.stdout == nasty
