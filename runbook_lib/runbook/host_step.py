@@ -154,7 +154,13 @@ class HostStep:
         """Gather facts and verify until all checks hold or the operation's time to settle is over."""
         deadline = time.monotonic() + self.operation.settle
         while True:
-            self.checks = self.operation.verify(self.look())
+            try:
+                self.checks = self.operation.verify(self.look())
+            except FactUnavailable:
+                # What was just started cannot always be asked yet.
+                if time.monotonic() > deadline:
+                    raise
+                self.checks = []
             if _all_hold(self.checks) or time.monotonic() > deadline:
                 return _all_hold(self.checks)
             self.stop_if_interrupted()
@@ -208,10 +214,20 @@ class HostStep:
                 self.send(command, "change")
         except OperationError as problem:
             if plan.rollback:
-                for command in plan.rollback:
-                    self.send(command, "rollback")
-                problem.message += "; what was there before has been put back"
+                problem.message += f"; {self._roll_back(plan.rollback)}"
             raise
+
+    def _roll_back(self, commands: Iterable[Command]) -> str:
+        """Put back what was there before, as far as it goes; return how far that was."""
+        failed = []
+        for command in commands:
+            try:
+                self.send(command, "rollback")
+            except OperationError as problem:
+                failed.append(problem.message)
+        if failed:
+            return f"WHAT WAS THERE BEFORE IS NOT BACK, look at it now: {'; '.join(failed)}"
+        return "what was there before has been put back"
 
     def _predict(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
         if plan.commands:
