@@ -47,7 +47,7 @@ def test_the_worst_decides_and_a_skip_only_where_all_are(statuses: list[Status],
 
 @given(STATUSES)
 def test_nothing_bad_is_ever_outweighed(statuses: list[Status]) -> None:
-    bad = [status for status in statuses if not status.good and status is not Status.SKIPPED]
+    bad: list[Status] = [status for status in statuses if not status.good and status is not Status.SKIPPED]
     assert worst(statuses) in (bad or [*statuses, Status.UNKNOWN])
     assert worst(statuses).good == (not bad and any(status.good for status in statuses))
 
