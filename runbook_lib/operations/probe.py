@@ -89,12 +89,11 @@ class Pings(Probe):
         name = f"{self.container} reaches {self.what} at {self.address or 'an unknown address'}"
         if not self.address:
             return [Check(name, "an answer", "no address to ask", holds=False)]
-        code = facts[self._answer].exit_code
-        return [
-            Check(
-                name, "an answer", "an answer" if code == 0 else f"none (exit code {code})", holds=code == 0
-            )
-        ]
+        answered = facts[self._answer]
+        if answered.exit_code == 0:
+            return [Check(name, "an answer", "an answer", holds=True)]
+        last = answered.text.splitlines()[-1:] or [f"exit code {answered.exit_code}"]
+        return [Check(name, "an answer", f"none: {last[0][:200]}", holds=False)]
 
     @property
     def _answer(self) -> Answer:
