@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +40,18 @@ class Kernel:
 
 
 @pytest.fixture(scope="session")
-def started_kernel() -> Iterator[Kernel]:
-    manager, client = start_new_kernel(startup_timeout=_PATIENCE)
-    yield Kernel(client)
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-    manager.cleanup_resources()
+def started_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    sockets = tmp_path_factory.mktemp("kernel") / "socket"
+    manager = KernelManager(transport="ipc", ip=str(sockets))
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=_PATIENCE)
+        yield Kernel(client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 @pytest.fixture
