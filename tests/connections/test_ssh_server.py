@@ -146,7 +146,7 @@ def test_a_server_that_speaks_something_else_is_no_ssh(server: Server) -> None:
 
 def run_and_wait_for_the_end(connection: SshConnection, into: list[Output | UnreachableError]) -> None:
     try:
-        into.append(connection.run(Command(("sh", "-c", "echo begun; exec sleep 20")), NEVER))
+        into.append(connection.run(Command(("sh", "-c", "echo begun; exec sleep 12")), NEVER))
     except UnreachableError as problem:
         into.append(problem)
 

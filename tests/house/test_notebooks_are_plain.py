@@ -1,0 +1,103 @@
+"""Committed notebooks are masters: no outputs, one parameters cell, small cells, nothing defined."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.execution.catalog import catalog, load
+
+TOP = Path(__file__).parents[2]
+NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
+EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+MOST_LINES = 8
+
+
+def cells(path: Path, kind: str = "code") -> list[dict[str, Any]]:
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return [cell for cell in told["cells"] if cell["cell_type"] == kind]
+
+
+def source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
+
+
+def is_parameters(cell: dict[str, Any]) -> bool:
+    return "parameters" in cell["metadata"].get("tags", [])
+
+
+def test_there_are_notebooks() -> None:
+    assert len(NOTEBOOKS) >= 5
+
+
+@EACH
+def test_no_outputs_and_no_counts_are_committed(path: Path) -> None:
+    for cell in cells(path):
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+
+
+@EACH
+def test_each_cell_has_an_id_of_its_own_that_begins_with_the_notebooks_number(path: Path) -> None:
+    told = json.loads(path.read_text(encoding="utf-8"))
+    ids = [cell["id"] for cell in told["cells"]]
+    assert len(set(ids)) == len(ids)
+    assert all(identifier.startswith(path.stem[:2] + "-") for identifier in ids)
+    assert (told["nbformat"], told["nbformat_minor"]) >= (4, 5)
+
+
+@EACH
+def test_exactly_one_cell_is_tagged_as_parameters_and_it_is_the_first_code(path: Path) -> None:
+    assert [is_parameters(cell) for cell in cells(path)] == [True] + [False] * (len(cells(path)) - 1)
+
+
+@EACH
+def test_the_parameters_cell_is_the_whole_of_a_run_that_the_model_accepts(path: Path) -> None:
+    entry = load(path)
+    assert entry.model.model_validate(entry.defaults).runbook == path.stem
+
+
+@EACH
+def test_cells_are_small_and_define_nothing(path: Path) -> None:
+    for cell in cells(path):
+        text = source(cell)
+        tree = ast.parse(text)
+        only_imports = all(isinstance(node, ast.Import | ast.ImportFrom) for node in tree.body)
+        lines = [line for line in text.splitlines() if line.strip()]
+        assert is_parameters(cell) or only_imports or len(lines) <= MOST_LINES, cell["id"]
+        defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        assert not [node for node in ast.walk(tree) if isinstance(node, defined)], cell["id"]
+
+
+@EACH
+def test_no_cell_runs_a_shell_of_its_own(path: Path) -> None:
+    for cell in cells(path):
+        assert not [line for line in source(cell).splitlines() if line.lstrip().startswith(("!", "%"))]
+        assert "subprocess" not in source(cell)
+        assert "os.system" not in source(cell)
+
+
+@EACH
+def test_a_runbook_begins_with_prose_and_ends_by_closing_its_run(path: Path) -> None:
+    told = json.loads(path.read_text(encoding="utf-8"))
+    assert told["cells"][0]["cell_type"] == "markdown"
+    assert source(told["cells"][0]).startswith(f"# {path.stem[:2]} ")
+    assert source(cells(path)[-1]) == "book.close()"
+
+
+@EACH
+def test_a_notebook_says_what_it_is_for_and_what_it_needs(path: Path) -> None:
+    entry = load(path)
+    assert entry.model.runbook == entry.name == path.stem
+    assert entry.target
+    assert entry.risk
+    assert set(entry.needs) <= {other.stem for other in NOTEBOOKS}
+    assert all(needed < path.stem for needed in entry.needs)
+
+
+def test_the_catalogue_lists_them_in_order() -> None:
+    assert [entry.name for entry in catalog()] == [path.stem for path in NOTEBOOKS]
