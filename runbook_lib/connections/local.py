@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.connections.base import INTERRUPT_GRACE
 from runbook_lib.connections.docker_api import DockerApi
-from runbook_lib.errors import UnreachableError
+from runbook_lib.errors import InventoryError, UnreachableError
 from runbook_lib.model import Command, Output
 
 if TYPE_CHECKING:
@@ -34,7 +34,14 @@ class LocalConnection:
 
     def __init__(self, host: Host, secrets: Secrets) -> None:
         self._host = host
-        self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
+        if host.sudo_password:
+            secrets.resolve(host.sudo_password)
+            if os.geteuid() != 0:
+                raise InventoryError(
+                    "sudo_password works over SSH only",
+                    where=host.name,
+                    hint="allow sudo without a password here, or reach this machine with connection: ssh",
+                )
         self._docker = DockerApi(_dial_docker)
 
     @property
@@ -49,15 +56,11 @@ class LocalConnection:
         """Return the exact text that `run` sends."""
         if not command.sudo or os.geteuid() == 0:
             return command.text
-        options = ("-S", "-p", "") if self._password else ("-n",)
-        return shlex.join(("sudo", *options, "--", *command.argv))
+        return shlex.join(("sudo", "-n", "--", *command.argv))
 
     def run(self, command: Command, cancel: threading.Event) -> Output:
         """Run a command and wait for its end; see `Connection.run`."""
         started = time.time()
-        stdin = command.stdin or ""
-        if command.sudo and self._password and os.geteuid() != 0:
-            stdin = f"{self._password}\n{stdin}"
         try:
             process = subprocess.Popen(
                 shlex.split(self.render(command)),
@@ -72,7 +75,7 @@ class LocalConnection:
             return Output(exit_code=126, stderr=str(refused), started=started, ended=time.time())
         except OSError as problem:
             raise UnreachableError(f"cannot start a process: {problem}", where=self._host.name) from problem
-        out, err, problem_text = _collect(process, stdin.encode(), command.timeout, cancel)
+        out, err, problem_text = _collect(process, (command.stdin or "").encode(), command.timeout, cancel)
         return Output(
             exit_code=None if problem_text else process.returncode,
             stdout=out.decode(errors="replace"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import getpass
-import logging
 import re
 import shlex
 import socket
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
-from runbook_lib.connections.base import INTERRUPT_GRACE
+from runbook_lib.connections.channel import SUDO_PROMPT, answer_sudo, collect
 from runbook_lib.connections.docker_api import DIAL, DockerApi
 from runbook_lib.connections.namespace import open_socket
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SshConnection"]
 
-_log = logging.getLogger(__name__)
-_POLL = 0.1  # seconds between looks at the clock and at `cancel` while a command is silent
 _KEEPALIVE = 15  # seconds
 
 
@@ -47,6 +44,7 @@ class SshConnection:
     def __init__(self, host: Host, secrets: Secrets) -> None:
         self._host = host
         self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
+        self._sudo_asks = True
         self._fabric: Any = None
         self._proxy: subprocess.Popen[bytes] | None = None
         self._docker = DockerApi(self._dial_docker)
@@ -106,7 +104,8 @@ class SshConnection:
         """Return the exact text that `run` sends."""
         if not command.sudo or self._host.user == "root":
             return command.text
-        options = ("-S", "-p", "") if self._password else ("-n",)
+        # -k: sudo asks anew each time and never remembers; so whether it asks does not depend on the past.
+        options = ("-S", "-k", "-p", SUDO_PROMPT) if self._password else ("-n",)
         return shlex.join(("sudo", *options, "--", *command.argv))
 
     def run(self, command: Command, cancel: threading.Event) -> Output:
@@ -119,10 +118,8 @@ class SshConnection:
         except (paramiko.SSHException, EOFError, OSError) as problem:
             self.close()
             raise UnreachableError(f"the connection is gone: {problem}", where=self._host.name) from problem
-        stdin = command.stdin or ""
-        if command.sudo and self._password and self._host.user != "root":
-            stdin = f"{self._password}\n{stdin}"
-        out, err, why = _collect(channel, stdin.encode(), command.timeout, cancel)
+        early = self._answer_sudo(channel) if command.sudo else b""
+        out, err, why = collect(channel, (command.stdin or "").encode(), command.timeout, cancel)
         # No exit status, which paramiko tells as -1: a signal ended the command, or the connection was cut.
         # Only a channel that the host itself has ended has told the end of its streams.
         code = channel.recv_exit_status() if not why else -1
@@ -133,7 +130,7 @@ class SshConnection:
         return Output(
             exit_code=None if code == -1 else code,
             stdout=out.decode(errors="replace"),
-            stderr=err.decode(errors="replace"),
+            stderr=(early + err).decode(errors="replace"),
             started=started,
             ended=time.time(),
             problem=why,
@@ -238,9 +235,16 @@ class SshConnection:
         channel = self._fabric.create_session()
         channel.settimeout(60.0)
         channel.exec_command(self.render(Command(DIAL, sudo=True)))
-        if self._password and self._host.user != "root":
-            channel.sendall(f"{self._password}\n".encode())
+        self._answer_sudo(channel)
         return channel
+
+    def _answer_sudo(self, channel: Any) -> bytes:  # noqa: ANN401 - paramiko's channel
+        """Give the password where there is one and sudo asks; return what was read of the error stream."""
+        if self._password is None or self._host.user == "root" or not self._sudo_asks:
+            return b""
+        asked, early = answer_sudo(channel, self._password)
+        self._sudo_asks = asked
+        return early
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -250,56 +254,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _collect(
-    channel: Any,  # noqa: ANN401 - paramiko's channel
-    stdin: bytes,
-    timeout: float,
-    cancel: threading.Event,
-) -> tuple[bytes, bytes, str]:
-    """Write input and read both streams until the command's end; return them and why there was none, if so."""
-    out, err = bytearray(), bytearray()
-    deadline, grace = time.monotonic() + timeout, None
-    channel.settimeout(_POLL)
-    left: memoryview | None = memoryview(stdin)
-    open_stdout = True
-    while True:
-        # Input and output take turns: a host that waits to be read from does not read.
-        left = _feed(channel, left)
-        busy = left is not None and channel.send_ready()
-        try:
-            if open_stdout and (channel.recv_ready() or not busy):
-                piece = channel.recv(65536)
-                open_stdout = bool(piece)
-                out += piece
-        except TimeoutError:
-            pass
-        while channel.recv_stderr_ready():
-            err += channel.recv_stderr(65536)
-        if not open_stdout and channel.status_event.wait(0 if busy else _POLL):
-            while piece := channel.recv_stderr(65536) if channel.recv_stderr_ready() else b"":
-                err += piece
-            return bytes(out), bytes(err), ""
-        now = time.monotonic()
-        if cancel.is_set() and grace is None:
-            grace = now + INTERRUPT_GRACE
-        if grace is not None and now > grace:
-            return bytes(out), bytes(err), "interrupted before its end was told"
-        if now > deadline:
-            return bytes(out), bytes(err), f"no end after {timeout:g} s"
-
-
-def _feed(channel: Any, left: memoryview | None) -> memoryview | None:  # noqa: ANN401 - paramiko's channel
-    """Write what the host takes without waiting; return what is left of the input, None once it is ended."""
-    if left is None:
-        return None
-    try:
-        if left and channel.send_ready():
-            left = left[channel.send(bytes(left[:65536])) :]
-        if left:
-            return left
-        channel.shutdown_write()
-    except OSError:
-        _log.debug("the command ended before it read its input")
-    return None

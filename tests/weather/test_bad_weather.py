@@ -220,3 +220,29 @@ def test_full_disk_stops_the_run_before_the_next_command(practice: Practice, sma
     ended = {entry["command"] for entry in lines.entries if entry["event"] == "command_ended"}
     # At most the commands under way on the two hosts when the disk was full lack their end.
     assert len(sent - ended) <= 2
+
+
+def test_sudo_password_reaches_sudo_and_nothing_else(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = "canary-7ZxQ9!kP"
+    monkeypatch.setenv("RUNBOOK_TEST_SUDO", canary)
+    practice.on(
+        "host-a",
+        f"echo 'guest:{canary}' | sudo chpasswd; echo 'guest ALL=(ALL) ALL' | sudo tee /etc/sudoers.d/guest; "
+        "sudo docker rm -f docker-proof",
+    )
+    inventory = practice.changed_inventory(
+        lambda told: told["hosts"]["host-a"].update(user="guest", sudo_password="${env:RUNBOOK_TEST_SUDO}")
+    )
+    options = ("-p", "engine_options", "{debug: true}")
+    done = practice.run("20_docker_install", "--hosts", "host-a", *options, inventory=inventory)
+    practice.on("host-a", "sudo rm /etc/sudoers.d/guest")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert practice.last().status is Status.CHANGED
+    assert canary not in done.stdout + done.stderr
+    written = [path for path in practice.runs.rglob("*") if path.is_file()]
+    assert len(written) > 4
+    assert [path for path in written if canary.encode() in path.read_bytes()] == []
+    # Where sudo asks for nothing the password must not become a command's input either.
+    assert canary not in practice.on("host-a", "sudo cat /etc/docker/daemon.json")
