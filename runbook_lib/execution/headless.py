@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import signal
+import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +87,20 @@ def run(
         EvidenceError: The run directory cannot be made.
     """
     path = directory.new(directory.project_top() / parameters.runs, parameters.runbook)
-    kernel = _Kernel(path)
+    with tempfile.TemporaryDirectory(prefix="runbook-kernel-") as sockets:
+        problem = _follow(entry, path, values, _Kernel(path, sockets), tell)
+    for file in path.glob("*.ipynb"):
+        file.chmod(0o600)
+    try:
+        return Outcome(path, read_run(path), problem)
+    except EvidenceError as nothing:
+        return Outcome(path, None, problem or str(nothing))
+
+
+def _follow(
+    entry: Entry, path: Path, values: dict[str, Any], kernel: _Kernel, tell: Callable[[dict[str, Any]], None]
+) -> str:
+    """Run the notebook in a thread and tell its journal meanwhile; return what went wrong, in words."""
     problem: list[str] = []
     worker = threading.Thread(target=_execute, args=(entry, path, values, kernel, problem), name="papermill")
     with _interrupts_passed_to(kernel, problem):
@@ -96,12 +110,7 @@ def run(
             follow.more()
             worker.join(_POLL)
         follow.more()
-    for file in path.glob("*.ipynb"):
-        file.chmod(0o600)
-    try:
-        return Outcome(path, read_run(path), "; ".join(problem))
-    except EvidenceError as nothing:
-        return Outcome(path, None, "; ".join(problem) or str(nothing))
+    return "; ".join(problem)
 
 
 def _execute(entry: Entry, path: Path, values: dict[str, Any], kernel: _Kernel, problem: list[str]) -> None:
@@ -131,9 +140,10 @@ class _Kernel:
 
     Args:
         path: The run directory, told to the kernel by its environment.
+        sockets: A directory of ours for the kernel's sockets; by default they would lie in the current one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sockets: str) -> None:
         self._managers: list[AsyncKernelManager] = []
         managers = self._managers
 
@@ -141,7 +151,7 @@ class _Kernel:
             """A kernel of its own environment, reached over IPC: no port is opened."""
 
             def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - traitlets
-                super().__init__(**{**traits, "transport": "ipc"})
+                super().__init__(**{**traits, "transport": "ipc", "ip": f"{sockets}/kernel"})
                 managers.append(self)
 
             async def _async_start_kernel(self, **options: Any) -> None:  # noqa: ANN401 - jupyter_client's signature

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from runbook_lib.model import Plan
 
@@ -41,6 +41,11 @@ class Operation(ABC):
     def verifiable(self) -> bool:
         """Whether `verify` alone tells if the state is there, without the commands having run."""
         return True
+
+    @property
+    def sends(self) -> Literal["change", "shell"]:
+        """How the commands of a plan are recorded."""
+        return "change"
 
     @property
     def settle(self) -> float:

@@ -183,6 +183,11 @@ class Present(Operation):
             raise PlanRefused(
                 "bridge-utils is not installed", hint="apt-get install bridge-utils on the host"
             )
+        if ifupdown.has_ipv6(facts[FileText(INTERFACES_FILE)] or "", self.port):
+            raise PlanRefused(
+                f"{self.port} has an IPv6 configuration in {INTERFACES_FILE}, which would be lost",
+                hint=f"move that stanza to {self.name} by hand, then run this again",
+            )
         elsewhere = [name for name in facts[ConfiguredElsewhere()] if name in {self.name, self.port}]
         if elsewhere:
             raise PlanRefused(

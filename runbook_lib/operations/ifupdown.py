@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["add", "split", "without", "without_comments"]
+__all__ = ["add", "has_ipv6", "split", "without", "without_comments"]
 
 _KEYWORDS = re.compile(
     r"^\s*(auto|allow-\S+|iface|mapping|source|source-directory|no-auto-down|no-scripts|rename)\b"
@@ -67,6 +67,15 @@ def add(text: str, name: str, method: str, options: list[tuple[str, str]]) -> st
     body = "".join(f"    {key} {value}\n" for key, value in options)
     base = text.rstrip("\n")
     return f"{base}\n\nauto {name}\niface {name} inet {method}\n{body}".lstrip("\n")
+
+
+def has_ipv6(text: str, name: str) -> bool:
+    """Return whether the file gives an interface IPv6 addresses of its own.
+
+    `inet6 auto`, which Debian's installer writes, gives none: every interface has that without a stanza.
+    """
+    stanzas = (line.split() for line in text.splitlines())
+    return any(words[:3] == ["iface", name, "inet6"] and words[3:4] != ["auto"] for words in stanzas)
 
 
 def without_comments(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from runbook_lib.model import Check, Command, Plan
 from runbook_lib.operations.base import Operation
@@ -30,6 +30,11 @@ class Script(Operation):
     def verifiable(self) -> bool:
         """Return False: only running the script tells anything."""
         return False
+
+    @property
+    def sends(self) -> Literal["change", "shell"]:
+        """Return that it is free shell."""
+        return "shell"
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return none: nothing is known of a free script."""

@@ -211,7 +211,7 @@ class HostStep:
     def _change(self, plan: Plan) -> None:
         try:
             for command in plan.commands:
-                self.send(command, "change")
+                self.send(command, self.operation.sends)
         except OperationError as problem:
             if plan.rollback:
                 problem.message += f"; {self._roll_back(plan.rollback)}"
@@ -233,7 +233,7 @@ class HostStep:
         if plan.commands:
             arm, confirm = (plan.guard.arm, plan.guard.confirm) if plan.guard else ((), ())
             self._show(arm, "guard")
-            self._show(plan.commands, "change")
+            self._show(plan.commands, self.operation.sends)
             self._show(confirm, "guard")
             return Status.PLANNED, ""
         self.checks = self.operation.verify(facts)

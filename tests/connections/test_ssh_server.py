@@ -236,7 +236,10 @@ def test_sudo_is_asked_for_only_where_the_user_is_not_root(
     for given, sent in (
         ({"user": "root"}, "cat 'a b'"),
         ({"user": "ops"}, "sudo -n -- cat 'a b'"),
-        ({"user": "ops", "sudo_password": "${env:RUNBOOK_TEST_SECRET}"}, "sudo -S -k -p '[runbook] sudo password: ' -- cat 'a b'"),
+        (
+            {"user": "ops", "sudo_password": "${env:RUNBOOK_TEST_SECRET}"},
+            "sudo -S -k -p '[runbook] sudo password: ' -- cat 'a b'",
+        ),
     ):
         with reached(server, **given) as connection:
             assert connection.render(command) == sent

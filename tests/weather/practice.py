@@ -15,7 +15,8 @@ import yaml
 from runbook_lib.journal.reader import read_lines, read_run
 
 if TYPE_CHECKING:
-    import signal
+    import os
+import signal
     from collections.abc import Callable
 
     from runbook_lib.lab.lab import Lab
@@ -70,7 +71,13 @@ class Practice:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.command(*arguments), cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self.command(*arguments),
+            cwd=TOP,
+            # What a killed process leaves behind goes with the test's own directory.
+            env={**os.environ, "TMPDIR": str(self.runs)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def wait_for(self, event: str, containing: str, seconds: float = 60) -> dict[str, Any]:

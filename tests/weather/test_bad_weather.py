@@ -233,7 +233,9 @@ def test_sudo_password_reaches_sudo_and_nothing_else(
         "sudo docker rm -f docker-proof",
     )
     inventory = practice.changed_inventory(
-        lambda told: told["hosts"]["host-a"].update(user="guest", sudo_password="${env:RUNBOOK_TEST_SUDO}")
+        lambda told: told["hosts"]["host-a"].update(
+            {"user": "guest", "sudo_password": "${env:RUNBOOK_TEST_SUDO}"}
+        )
     )
     options = ("-p", "engine_options", "{debug: true}")
     done = practice.run("20_docker_install", "--hosts", "host-a", *options, inventory=inventory)
