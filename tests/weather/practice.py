@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -15,8 +16,7 @@ import yaml
 from runbook_lib.journal.reader import read_lines, read_run
 
 if TYPE_CHECKING:
-    import os
-import signal
+    import signal
     from collections.abc import Callable
 
     from runbook_lib.lab.lab import Lab
