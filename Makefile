@@ -3,17 +3,28 @@ PYTHON ?= python3
 export PYTHON
 RUN := .venv/bin/python -m
 
-.PHONY: demo test lint benchmark clean
+PYTEST_ARGUMENTS ?= -m "not vm"
+.PHONY: demo demo-cloud test test-vm lint benchmark clean
 
 demo: ## Carry the whole chapter out on two practice hosts and show the report
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.requirements --install lab
 	@.venv/bin/runbook demo
 
-test: ## All tests, those on real hosts too
+demo-cloud: ## The same, with the kernel upgrade on a virtual machine beside it: minutes more
 	@tools/set-up test lint
-	@$(RUN) runbook_lib.requirements --install lab sshd pages
+	@$(RUN) runbook_lib.requirements --install lab vm
+	@.venv/bin/runbook demo --cloud
+
+test: ## All tests but those on virtual machines, those on real hosts too
+	@tools/set-up test lint
+	@$(RUN) runbook_lib.requirements --install lab sshd pages el
 	@$(RUN) pytest $(PYTEST_ARGUMENTS)
+
+test-vm: ## The tests on virtual machines: a quarter of an hour under software emulation
+	@tools/set-up test lint
+	@$(RUN) runbook_lib.requirements --install lab vm sshd
+	@RUNBOOK_REQUIRE=lab,root,vm $(RUN) pytest -m vm
 
 lint: ## Style and types, over the notebooks too
 	@tools/set-up test lint

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from runbook_lib.parameters import Parameters
 
-__all__ = ["AmbassadorRedis", "BridgeBr0", "DockerInstall", "Preflight", "ValidateChapter"]
+__all__ = ["AmbassadorRedis", "BridgeBr0", "DockerInstall", "KernelUpgrade", "Preflight", "ValidateChapter"]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$")]
@@ -40,6 +40,32 @@ class Preflight(Parameters):
 
     most_clock_skew: float = Field(default=60.0, gt=0, description="Seconds a clock may be wrong.")
     least_disk: int = Field(default=2048, ge=0, description="MiB that Docker and its images need.")
+
+
+class KernelUpgrade(Parameters):
+    """Upgrade the kernel and boot it, on trial first (S9, S10)."""
+
+    runbook: ClassVar[str] = "10_kernel_upgrade"
+    title: ClassVar[str] = "Upgrade the kernel, with a trial boot"
+
+    package: Name = Field(description="As linux-image-amd64 or kernel-lt.")
+    source: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]*$",
+        description="Debian: a suite to prefer; EL: a repository to enable, as elrepo-kernel.",
+    )
+    release_package: str | None = Field(default=None, description="EL: URL of the repository's own package.")
+    release_name: Name = Field(default="elrepo-release", description="EL: that package's name.")
+    key: str | None = Field(default=None, description="EL: URL of the key the packages are signed with.")
+    fingerprint: str | None = Field(default=None, description="EL: of that key, 40 hexadecimal digits.")
+    least: str = Field(default="3.10", pattern=r"^\d+(\.\d+)*$", description="Oldest kernel Docker runs on.")
+    boot_space: int = Field(default=150, ge=0, description="MiB that a kernel needs in /boot.")
+    lock_wait: float = Field(default=120.0, ge=0, description="Seconds to wait for another installation.")
+    reboot_deadline: float = Field(default=600.0, ge=10, description="Seconds until the host must be back.")
+    settles: float = Field(default=120.0, ge=0, description="Seconds its services may then take to start.")
+    panic_after: int = Field(
+        default=10, ge=1, le=600, description="Seconds from a panic to the reset, on trial."
+    )
 
 
 class DockerInstall(Parameters):

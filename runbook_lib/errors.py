@@ -13,6 +13,7 @@
         FactError             what a host answered cannot be understood
           FactUnavailable     the subsystem asked about is not there (yet)
         PlanRefused           going on would do harm; nothing was changed
+          NotApplicable       a host of this kind has no such thing: the step is skipped there
         CommandFailed         a command ended with an exit code that is not accepted
         StepFailed            a step ended with a host not ok
       LabError                exit 1: the lab could not be built, started or ended
@@ -35,6 +36,7 @@ __all__ = [
     "Interrupted",
     "InventoryError",
     "LabError",
+    "NotApplicable",
     "OperationError",
     "ParameterError",
     "PlanRefused",
@@ -122,6 +124,10 @@ class FactUnavailable(FactError):  # noqa: N818 - an expected state, not a progr
 
 class PlanRefused(OperationError):  # noqa: N818 - the field's word
     """Going on would do harm; nothing was changed."""
+
+
+class NotApplicable(PlanRefused):
+    """A host of this kind has no such thing: the step is `skipped` there, with this reason."""
 
 
 class CommandFailed(OperationError):  # noqa: N818 - the field's word

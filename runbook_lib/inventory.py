@@ -53,6 +53,9 @@ class Host(BaseModel):
     )
     connect_timeout: float = Field(default=10.0, gt=0, description="Seconds.")
     kind: Literal["machine", "container", "vm"] = "machine"
+    console: str | None = Field(
+        default=None, description="File on this machine that the host's serial console is written to."
+    )
     lab: str | None = Field(default=None, description="Name of the lab this host belongs to, if any.")
     variables: dict[str, Any] = Field(default_factory=dict)
 

@@ -24,6 +24,7 @@ __all__ = [
     "NetworkGuard",
     "Output",
     "Plan",
+    "Reboot",
     "RunRecord",
     "Status",
     "StepRecord",
@@ -304,6 +305,27 @@ class NetworkGuard:
 
 
 @dataclass(frozen=True)
+class Reboot:
+    """What goes around a plan whose commands reboot the host.
+
+    Args:
+        arm: Commands before the reboot, as the one-shot boot entry of a trial.
+        confirm: Commands over a new connection, once the checks hold on the rebooted host.
+        abandon: Commands that take back what `arm` left, where the checks do not hold.
+        later: Names of the checks that hold only once confirmed.
+        way_back: What brings an unreachable host back, for the messages.
+        deadline: Seconds from the reboot until the host must answer with a new boot id.
+    """
+
+    arm: tuple[Command, ...] = ()
+    confirm: tuple[Command, ...] = ()
+    abandon: tuple[Command, ...] = ()
+    later: tuple[str, ...] = ()
+    way_back: str = ""
+    deadline: float = 600.0
+
+
+@dataclass(frozen=True)
 class Plan:
     """Commands that bring a host from its facts to the desired state; none: it is there already."""
 
@@ -311,3 +333,4 @@ class Plan:
     changes: tuple[Change, ...] = ()
     rollback: tuple[Command, ...] = ()
     guard: NetworkGuard | None = field(default=None)
+    reboot: Reboot | None = field(default=None)

@@ -38,26 +38,48 @@ class Program:
 
 
 _SSH = Program("ssh", "openssh-client", "reach hosts by hand")
+_HOSTS = (
+    Program("apt-get", "apt", "tell where Debian's packages come from"),
+    Program("mmdebstrap", "mmdebstrap", "build the hosts' root file systems"),
+    Program("apt-cacher-ng", "apt-cacher-ng", "keep the packages the hosts install"),
+    Program("socat", "socat", "pass connections between the lab's networks"),
+    _SSH,
+    Program("ssh-keygen", "openssh-client", "make the lab's keys"),
+)
 PARTS: dict[str, tuple[Program, ...]] = {
     "lab": (
-        Program("apt-get", "apt", "tell where Debian's packages come from"),
-        Program("mmdebstrap", "mmdebstrap", "build the hosts' root file systems"),
+        *_HOSTS,
         Program("systemd-nspawn", "systemd-container", "boot the hosts"),
-        Program("apt-cacher-ng", "apt-cacher-ng", "keep the packages the hosts install"),
         Program("docker-registry", "docker-registry", "serve the lab's images"),
         Program("buildah", "buildah", "build the lab's images"),
         Program("skopeo", "skopeo", "store the lab's images"),
-        Program("socat", "socat", "pass connections between the lab's networks"),
         Program("ip", "iproute2", "bring up the image build's own network"),
         Program("nsenter", "util-linux", "enter the lab's networks"),
-        _SSH,
-        Program("ssh-keygen", "openssh-client", "make the lab's keys"),
+    ),
+    "vm": (
+        *_HOSTS,
+        Program("qemu-system-x86_64", "qemu-system-x86", "boot hosts with a kernel of their own"),
+        Program("qemu-img", "qemu-utils", "make their disks"),
+        Program("mke2fs", "e2fsprogs", "make their file system"),
+        Program("newuidmap", "uidmap", "build it as an ordinary user"),
+    ),
+    "el": (
+        Program("rpm", "rpm", "install packages as the EL family does, in tests"),
+        Program("rpmbuild", "rpm", "build packages for a repository of the tests' own"),
+        Program("dnf", "dnf", "the same"),
+        Program("createrepo_c", "createrepo-c", "tell what is in that repository"),
+        Program("gpg", "gnupg", "sign its packages and check its key"),
+        Program("curl", "curl", "fetch that key"),
     ),
     "pages": (Program("chromium", "chromium", "look at reports as a reader does, in tests"),),
     "sshd": (Program("sshd", "openssh-server", "test connections against a real SSH server"),),
 }
-OPTIONAL = frozenset({"pages"})
-"""Parts without which everything but some tests works."""
+OPTIONAL = {
+    "pages": "for tests only",
+    "el": "for tests only",
+    "vm": "for practice hosts with a kernel of their own",
+}
+"""Parts without which most works, and what they are for."""
 
 _NEEDS_ROOT = frozenset({"lab"})
 _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -90,7 +112,7 @@ def need(part: str) -> None:
     if part in _NEEDS_ROOT and os.geteuid() != 0:
         raise RequirementError(
             f"the {part} makes network namespaces and boots hosts: only root may",
-            hint=f"use sudo; {_OWN_HOSTS}",
+            hint=f"use sudo; or `runbook lab up --hosts cloud`, a VM, needs no root; {_OWN_HOSTS}",
         )
 
 

@@ -28,14 +28,14 @@ def doctor_command() -> int:
         sys.version_info >= _LEAST_PYTHON, f"Python {sys.version.split()[0]}", "install Python 3.11 or newer"
     )
     for part, programs in requirements.PARTS.items():
-        optional = part in requirements.OPTIONAL
+        optional = requirements.OPTIONAL.get(part)
         lacking = requirements.missing(part)
         names = ", ".join(program.name for program in lacking)
         packages = " ".join(sorted({program.package for program in lacking}))
         told = f"{part}: {names} missing" if lacking else f"{part}: all {len(programs)} programs"
         _tell(
             not lacking,
-            told + (" (for tests only)" if optional else ""),
+            told + (f" ({optional})" if optional else ""),
             f"as root: apt-get install {packages}",
         )
         lacking_needed |= bool(lacking) and part == "lab"

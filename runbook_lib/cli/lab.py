@@ -12,7 +12,7 @@ import click
 
 from runbook_lib.lab.faults import FAULTS
 from runbook_lib.lab.lab import DEFAULT_NAME, Lab
-from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
+from runbook_lib.lab.topology import DEFAULT_TOPOLOGY, Topology
 
 __all__ = ["lab", "lab_command"]
 
@@ -28,7 +28,7 @@ def lab() -> None:
 
 @lab.command()
 @_name
-@click.option("--hosts", help="Only these hosts of the topology, separated by commas.")
+@click.option("--hosts", help="Hosts of the topology, separated by commas.  [default: its containers]")
 @click.option(
     "--topology",
     type=click.Path(path_type=Path),
@@ -43,13 +43,22 @@ def lab() -> None:
     f"{DEFAULT_NAME!r} in the lab's state directory]",
 )
 def up(name: str, hosts: str | None, topology: Path, inventory: Path | None) -> None:
-    """Start the lab; the first time, build what it is made of (about two minutes)."""
+    """Start the lab; the first time, build what it is made of (some minutes).
+
+    Virtual machines are started by name, and need no root: `--hosts cloud`.
+    """
     begun = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: take down what was begun
     chosen = Lab.open(name, topology, inventory)
-    made = chosen.up([host.strip() for host in hosts.split(",")] if hosts else None)
+    made = chosen.up([host.strip() for host in hosts.split(",")] if hosts else _containers(topology))
     took = f"up after {time.monotonic() - begun:.1f} s" if made else "up already"
     click.echo(f"lab {name}: {took}; inventory: {chosen.inventory}")
+
+
+def _containers(topology: Path) -> list[str] | None:
+    """Return the hosts that are up in seconds; all of the topology where it has none such."""
+    hosts = Topology.load(topology).hosts
+    return [name for name, host in hosts.items() if host.kind == "container"] or None
 
 
 @lab.command()

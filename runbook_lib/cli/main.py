@@ -69,3 +69,7 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = 4
     sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,16 +1,52 @@
-"""The running kernel (book S9: `uname -a`)."""
+"""Kernels: the running one, those installed, what would be installed (book S9, S10)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact
+from runbook_lib.facts.base import Fact, understood
 from runbook_lib.model import Command, Output
 
-__all__ = ["Kernel", "KernelInfo"]
+__all__ = [
+    "BootSpace",
+    "InstalledKernel",
+    "InstalledKernels",
+    "Kernel",
+    "KernelInfo",
+    "RebootInfo",
+    "RebootRequired",
+    "SecureBoot",
+]
 
 _WORDS = 3
+# A kernel is what the boot loader can be given: an image in /boot, and whose package it is.
+_LIST = r"""for image in /boot/vmlinuz-*; do
+  case $image in *"*"|*.dpkg-*|*.rpm*|*-rescue-*) continue;; esac
+  release=${image#/boot/vmlinuz-}
+  if command -v dpkg-query >/dev/null; then
+    owner=$(dpkg-query --search "$image" 2>/dev/null | cut -d: -f1)
+    told=$([ -z "$owner" ] || dpkg-query --show --showformat='${Package}\t${Version}' "$owner")
+  else
+    told=$(rpm -qf --queryformat '%{NAME}\t%{VERSION}-%{RELEASE}' "$image" 2>/dev/null) || told=
+  fi
+  initrd=without
+  for file in "/boot/initrd.img-$release" "/boot/initramfs-$release.img"; do [ ! -s "$file" ] || initrd=with; done
+  printf '%s\t%s\t%s\n' "$release" "$initrd" "$told"
+done
+"""
+_REQUIRED = """\
+if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then
+  echo required; cat /run/reboot-required.pkgs 2>/dev/null || true
+elif command -v needs-restarting >/dev/null; then needs-restarting -r >/dev/null 2>&1 || echo required
+fi
+"""
+# The variable's last byte is its value; four bytes of attributes stand before it (UEFI specification).
+_SECURE = """\
+for file in /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c; do
+  if [ -e "$file" ]; then od -An -t u1 "$file"; else echo none; fi
+done
+"""
 
 
 @dataclass(frozen=True)
@@ -40,3 +76,100 @@ class Kernel(Fact[KernelInfo]):
         if len(words) != _WORDS:
             raise FactError(f"uname printed {output.stdout!r}")
         return KernelInfo(*words)
+
+
+@dataclass(frozen=True)
+class InstalledKernel:
+    """A kernel that could be booted.
+
+    Args:
+        release: As `uname -r` would print it.
+        package: Whose file the image is; None where it is no package's.
+        version: The package's version.
+        initrd: Whether its initial RAM disk is there (and not empty).
+    """
+
+    release: str
+    package: str | None
+    version: str | None
+    initrd: bool
+
+
+@dataclass(frozen=True)
+class InstalledKernels(Fact[tuple[InstalledKernel, ...]]):
+    """The kernels in /boot with their packages, from dpkg or rpm."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("sh", "-c", _LIST))
+
+    def parse(self, output: Output) -> tuple[InstalledKernel, ...]:
+        """Return the kernels, as they stand in /boot; empty in a container."""
+        found = []
+        for line in output.stdout.splitlines():
+            with understood("the list of kernels"):
+                release, initrd, *owner = line.split("\t")
+                package, version = [word for word in owner if word] or (None, None)
+                if initrd not in {"with", "without"}:
+                    raise ValueError(line)
+                found.append(InstalledKernel(release, package, version, initrd == "with"))
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class BootSpace(Fact[int]):
+    """Free space in /boot, in MiB (`df -P`, the same on EL6)."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("df", "-P", "-m", "/boot"))
+
+    def parse(self, output: Output) -> int:
+        """Return the space."""
+        with understood("df"):
+            return int(output.stdout.splitlines()[1].split()[3])
+
+
+@dataclass(frozen=True)
+class RebootInfo:
+    """Whether something installed waits for a reboot, and which packages ask for it."""
+
+    required: bool
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RebootRequired(Fact[RebootInfo]):
+    """/run/reboot-required (Debian, Ubuntu) or `needs-restarting -r` (EL); False where neither tells."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("sh", "-c", _REQUIRED))
+
+    def parse(self, output: Output) -> RebootInfo:
+        """Return it."""
+        first, *packages = output.stdout.split() or [""]
+        if first not in {"", "required"}:
+            raise FactError(f"what asks for a reboot is told as {output.stdout[:80]!r}")
+        return RebootInfo(bool(first), tuple(sorted(set(packages))))
+
+
+@dataclass(frozen=True)
+class SecureBoot(Fact[bool]):
+    """Whether the firmware boots signed kernels only."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("sh", "-c", _SECURE))
+
+    def parse(self, output: Output) -> bool:
+        """Return it; False without UEFI.
+
+        >>> SecureBoot().parse(Output(0, "   6   0   0   0   1"))
+        True
+        """
+        text = output.stdout.strip()
+        if text == "none":
+            return False
+        with understood("the firmware's variable SecureBoot"):
+            return {"0": False, "1": True}[text.split()[-1]]

@@ -29,8 +29,8 @@ def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
     if abs(facts.get("ClockSkew", 0.0)) > p.most_clock_skew:
         base.append(f"clock is {facts['ClockSkew']} s off")
     install = [*base]
-    if (facts.get("Release") or {}).get("family") != "debian":
-        install.append("not of the Debian family")
+    if (facts.get("Release") or {}).get("family") not in {"debian", "el"}:
+        install.append("neither of the Debian family nor of EL")
     if facts.get("DiskSpace(/var)", 0) < p.least_disk:
         install.append(f"less than {p.least_disk} MiB free below /var")
     engine = base if facts.get("EngineVersion") else [*base, "no Docker engine: 20_docker_install first"]
@@ -38,7 +38,10 @@ def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
     network = (
         [] if stack and set(stack) <= {"ifupdown", "bridge-utils"} else ["network not by ifupdown alone"]
     )
+    container = (facts.get("Virtualization") or {}).get("container")
+    kernel = [*base, f"a container ({container}): shares its machine's kernel"] if container else base
     return {
+        "10_kernel_upgrade": _told(kernel),
         "20_docker_install": _told(install),
         "30_bridge_br0": _told([*engine, *network]),
         "40_ambassador_redis": _told(engine),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ _FAMILIES = {
     "rocky": "el",
     "almalinux": "el",
 }
+# EL6 has no os-release: `CentOS release 6.5 (Final)`.
+_BEFORE_OS_RELEASE = re.compile(r"(CentOS|Scientific|Red Hat)[\w ]* release (\d+(?:\.\d+)*) ?\(.*\)")
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,17 @@ class ReleaseInfo:
 
 @dataclass(frozen=True)
 class Release(Fact[ReleaseInfo]):
-    """The distribution, from os-release(5)."""
+    """The distribution, from os-release(5), or from redhat-release on EL6."""
 
     def request(self) -> Command:
         """Return the command."""
-        return Command(("cat", "/etc/os-release"))
+        return Command(("sh", "-c", "cat /etc/os-release 2>/dev/null || cat /etc/redhat-release"))
 
     def parse(self, output: Output) -> ReleaseInfo:
         """Return the distribution."""
+        older = _BEFORE_OS_RELEASE.fullmatch(output.stdout.strip())
+        if older:
+            return ReleaseInfo(older[1].lower(), older[2], "", older[0], "el")
         values = {}
         for line in output.stdout.splitlines():
             key, separator, value = line.partition("=")

@@ -2,10 +2,14 @@
 
 A process joins the lab's groups before its program starts, and so do all its descendants. systemd-nspawn
 gives a host's own init a view that begins here, so what Docker creates inside lies below too.
+
+An ordinary user may make no control groups. Their groups are plain directories, and the path of one, in the
+environment variable `RUNBOOK_LAB_GROUP`, marks a process and its descendants (see `programs.joined`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -13,11 +17,13 @@ import time
 from pathlib import Path
 
 from runbook_lib.errors import LabError
+from runbook_lib.lab.places import RUN
 
 __all__ = ["Cgroup", "hierarchies", "is_zombie"]
 
 _log = logging.getLogger(__name__)
 _PREFIX = "runbook-lab."
+_MARK = b"RUNBOOK_LAB_GROUP="
 _PATIENCE = 10.0  # seconds for killed processes to be dead
 _REAPING = 2.0  # seconds for init to take note
 
@@ -25,9 +31,13 @@ _REAPING = 2.0  # seconds for init to take note
 def hierarchies() -> list[Path]:
     """Return where this machine's cgroup hierarchies are mounted: one with v2, several with v1.
 
+    For an ordinary user: the directory of their own groups.
+
     Raises:
         LabError: None is mounted, or none can be written to.
     """
+    if os.geteuid() != 0:
+        return [RUN / "_groups"]
     found: dict[str, Path] = {}
     for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
         _, target, kind, options, *_ = line.split()
@@ -74,12 +84,14 @@ class Cgroup:
             for step in self._path.parts:
                 _hand_down_controllers(parent)
                 parent = parent / step
-                parent.mkdir(exist_ok=True)
+                parent.mkdir(exist_ok=True, parents=True)
                 _fill_cpuset(parent)
         return self.directories
 
     def processes(self) -> set[int]:
         """Return the process ids in the group and below."""
+        if os.geteuid() != 0:
+            return {pid for directory in self.directories for pid in _marked(directory)}
         found: set[int] = set()
         for directory in self.existing():
             for base, _, _ in os.walk(directory):
@@ -129,6 +141,8 @@ class Cgroup:
                         _log.debug("%s is still busy: %s", base, busy)
                 if directory.exists():
                     time.sleep(0.05)
+        if os.geteuid() != 0:
+            _remove_if_empty(*hierarchies())
 
 
 def is_zombie(pid: int) -> bool:
@@ -138,6 +152,26 @@ def is_zombie(pid: int) -> bool:
     except OSError:
         return False
     return status.rpartition(")")[2].split()[0] == "Z"
+
+
+def _marked(group: Path) -> set[int]:
+    """Return the living processes that bear the mark of a group or of one below it."""
+    mark = _MARK + os.fsencode(group)
+    found = set()
+    for process in Path("/proc").iterdir():
+        try:
+            variables = (process / "environ").read_bytes().split(b"\0") if process.name.isdigit() else []
+        except OSError:
+            continue  # another user's, or it ended while we looked
+        if any(variable == mark or variable.startswith(mark + b"/") for variable in variables):
+            found.add(int(process.name))
+    return {pid for pid in found if not is_zombie(pid)}
+
+
+def _remove_if_empty(*directories: Path) -> None:
+    for directory in directories:
+        with contextlib.suppress(OSError):
+            directory.rmdir()
 
 
 def _fill_cpuset(directory: Path) -> None:

@@ -3,6 +3,7 @@
 cable                hosts do not reach each other; control reaches all of them
 unplug:HOST          the cable of the host's first interface is pulled out of the switch
 docker-down:HOST     the host's Docker engine and its socket are stopped
+power:HOST           the host's plug is pulled; mending switches it on again
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError, LabError
 from runbook_lib.lab import network
+from runbook_lib.lab.host import KINDS
 from runbook_lib.lab.places import locked
 from runbook_lib.lab.state import LabState
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from runbook_lib.lab.host import LabHost
     from runbook_lib.lab.places import Places
 
 __all__ = ["FAULTS", "Faults"]
 
-FAULTS = ("cable", "unplug:HOST", "docker-down:HOST")
-_WANTED = re.compile(r"(?P<kind>cable|unplug|docker-down)(?::(?P<host>.+))?")
+FAULTS = ("cable", "unplug:HOST", "docker-down:HOST", "power:HOST")
+_WANTED = re.compile(r"(?P<kind>cable|unplug|docker-down|power)(?::(?P<host>.+))?")
 _TIMEOUT = 60  # seconds
 
 
@@ -55,6 +58,8 @@ class Faults:
                     network.isolate(self._places.switch, isolated=True)
                 elif kind == "unplug":
                     network.set_port(self._places.switch, _first_port(state, host), up=False)
+                elif kind == "power":
+                    self._machine(state, host).stop()
                 else:
                     self._engine(host, "stop")
             except LabError:
@@ -81,13 +86,17 @@ class Faults:
             state: The lab's state; its faults are taken away one by one, as they are mended.
             reinstalled: Hosts about to be put back to new ones; their engines need no mending.
         """
-        before = sorted(state.faults, key=lambda fault: fault.startswith("docker-down"))
-        for fault in before:  # cables first: an engine is mended over the network
+        order = ("cable", "unplug", "power", "docker-down")  # an engine is mended over the network
+        before = sorted(state.faults, key=lambda fault: order.index(fault.partition(":")[0]))
+        for fault in before:
             kind, host = _parse(fault, state)
             if kind == "cable":
                 network.isolate(self._places.switch, isolated=False)
             elif kind == "unplug":
                 network.set_port(self._places.switch, _first_port(state, host), up=True)
+            elif kind == "power" and host not in reinstalled:
+                self._machine(state, host).start()
+                self._machine(state, host).wait()
             elif host not in reinstalled:
                 self._engine(host, "start")
             state.faults = [other for other in state.faults if other != fault]
@@ -99,6 +108,9 @@ class Faults:
         if state is None or state.phase != "up":
             raise LabError("is not up", where=f"lab {self._places.name}", hint="`runbook lab up`")
         return state
+
+    def _machine(self, state: LabState, host: str) -> LabHost:
+        return KINDS[state.hosts[host].kind](self._places, state.topology, state.hosts[host])
 
     def _engine(self, host: str, verb: str) -> None:
         command = ["ssh", "-F", str(self._places.ssh / "ssh_config"), host]
@@ -118,7 +130,15 @@ def _parse(fault: str, state: LabState) -> tuple[str, str]:
         raise InputError(f"unknown fault {fault!r}", hint=f"faults are: {', '.join(FAULTS)}")
     if found["host"] is not None and found["host"] not in state.hosts:
         raise InputError(f"unknown host in {fault!r}", hint=f"hosts are: {', '.join(state.hosts)}")
-    return found["kind"], found["host"] or ""
+    host = found["host"] or ""
+    if found["kind"] == "unplug" and state.hosts[host].kind != "container":
+        raise InputError(
+            f"{host} is not plugged into the lab's switch",
+            hint=f"pull its plug instead: power:{host}",
+        )
+    if found["kind"] == "cable" and not state.has_network:
+        raise InputError("this lab has no switch", hint="only containers are plugged into one")
+    return found["kind"], host
 
 
 def _first_port(state: LabState, host: str) -> str:

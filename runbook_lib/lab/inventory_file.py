@@ -9,9 +9,11 @@ import yaml
 from runbook_lib.errors import LabError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from runbook_lib.lab.places import Places
+    from runbook_lib.lab.reach import Reach
     from runbook_lib.lab.topology import Topology
 
 __all__ = ["check_inventory_place", "remove_inventory", "write_inventory"]
@@ -35,16 +37,23 @@ def check_inventory_place(lab: str, path: Path) -> None:
         )
 
 
-def write_inventory(places: Places, topology: Topology, path: Path) -> None:
-    """Write the inventory of a running lab."""
+def write_inventory(places: Places, topology: Topology, reaches: Mapping[str, Reach], path: Path) -> None:
+    """Write the inventory of a running lab.
+
+    Args:
+        places: Where its keys are.
+        topology: Its hosts.
+        reaches: Where each one's SSH server is.
+        path: The file.
+    """
     hosts = {
         name: {
-            "address": host.address,
+            **_way(reaches[name]),
             "user": "ops",
             "identity_file": str(places.ssh / "id_ed25519"),
             "known_hosts": str(places.ssh / "known_hosts"),
-            "network_namespace": str(places.control),
             "kind": host.kind,
+            "console": str(places.log(name)),
             "lab": places.name,
             "variables": host.variables,
         }
@@ -54,6 +63,15 @@ def write_inventory(places: Places, topology: Topology, path: Path) -> None:
     body = yaml.safe_dump({"hosts": hosts, "groups": groups}, sort_keys=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_first_line(places.name) + body, encoding="utf-8")
+
+
+def _way(reach: Reach) -> dict[str, str | int]:
+    way: dict[str, str | int] = {"address": reach.address}
+    if reach.known_as != reach.address:
+        way["port"] = reach.port
+    if reach.namespace:
+        way["network_namespace"] = str(reach.namespace)
+    return way
 
 
 def remove_inventory(lab: str, path: Path) -> None:

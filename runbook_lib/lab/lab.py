@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib import requirements
-from runbook_lib.errors import InventoryError, LabError
+from runbook_lib.errors import InventoryError, LabError, RequirementError
 from runbook_lib.lab import network, packages
 from runbook_lib.lab.ending import end_lab
 from runbook_lib.lab.faults import Faults
@@ -18,7 +18,7 @@ from runbook_lib.lab.images import image_storage
 from runbook_lib.lab.inventory_file import check_inventory_place, write_inventory
 from runbook_lib.lab.places import Places, locked
 from runbook_lib.lab.programs import wait_for
-from runbook_lib.lab.services import answering, start_services
+from runbook_lib.lab.services import answering, has_images, start_services
 from runbook_lib.lab.ssh import make_keys, write_client_files
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.status import HostStatus, LabStatus
@@ -95,43 +95,58 @@ class Lab:
         """Break and repair parts of the running lab."""
         return Faults(self.places)
 
-    def up(self, hosts: Sequence[str] | None = None) -> bool:
+    def up(self, hosts: Sequence[str] | None = None, *, wait_for: Sequence[str] | None = None) -> bool:
         """Build and start the lab; return when every host lets its user log in.
 
-        A lab that is up already is left as it is (a host that was switched off is started); what a killed
-        command left behind is ended first. Interrupted, it ends what it began.
+        A lab that is up already is left as it is, but hosts that it lacks are added and those that were
+        switched off are started; what a killed command left behind is ended first. Interrupted, a new lab ends
+        what it began.
 
         Args:
-            hosts: Names of the topology's hosts; all without it.
+            hosts: Names of the topology's hosts; without it all that this machine can have: where the VMs'
+                programs are missing, it says so and goes on without VMs.
+            wait_for: Hosts to wait for, such as the containers: VMs boot meanwhile, and `wait` waits for them.
+                All without it.
 
         Returns:
             False if it was up already.
 
         Raises:
-            RequirementError: This machine lacks a program, or this user is not root.
+            RequirementError: This machine lacks a program, or this user is not root and wants containers.
             InputError: The topology is wrong.
             LabError: A part could not be built or started.
         """
-        requirements.need("lab")
-        topology = Topology.load(self._topology_file)
-        if hosts:
-            topology = topology.only(hosts)
+        topology = _possible(Topology.load(self._topology_file), hosts)
         with locked(self.places.lock):
             state = LabState.load(self.places.state) if self.places.state.exists() else None
             if state and state.phase == "up":
-                return self._complete(state, topology)
+                return self._complete(state, topology, wait_for)
             if state or self.places.run.exists():
                 _log.warning("lab %s: an earlier command did not end; cleaning up after it", self.name)
                 end_lab(self.places)
             begun = time.monotonic()
             try:
-                self._build(topology)
+                self._begin(topology, wait_for)
             except BaseException:
                 _log.warning("lab %s did not come up; taking it down", self.name)
                 end_lab(self.places)
                 raise
             _log.info("lab %s is up after %.1f s", self.name, time.monotonic() - begun)
         return True
+
+    def wait(self, hosts: Sequence[str] | None = None) -> None:
+        """Return when hosts let their user log in.
+
+        Args:
+            hosts: Names; all without it.
+
+        Raises:
+            InventoryError: A name is unknown.
+            LabError: The lab is not up, or a host does not come.
+        """
+        state = self._running()
+        for name in hosts or state.hosts:
+            self._host(state, name).wait()
 
     def down(self) -> bool:
         """End the lab and prove that nothing of it is left.
@@ -186,7 +201,7 @@ class Lab:
             machine.start()
             machine.wait()
 
-    def wait_for_reboot(self, host: str, boot_id: str, timeout: float = 60) -> None:
+    def wait_for_reboot(self, host: str, boot_id: str, timeout: float = 180) -> None:
         """Return when a host that was told to reboot lets its user log in again.
 
         Args:
@@ -227,10 +242,11 @@ class Lab:
         if state is None:
             return LabStatus(self.name, "absent", str(self.inventory), [], {}, [])
         hosts = []
-        for name, plan in state.hosts.items():
+        for name in state.hosts:
             host = self._host(state, name)
-            hosts.append(HostStatus(name, plan.address, host.running(), host.answers(), str(host.console)))
-        services = answering(self.places, state.control.ip)
+            address = host.reach.known_as
+            hosts.append(HostStatus(name, address, host.running(), host.answers(), str(host.console)))
+        services = answering(self.places, state)
         return LabStatus(self.name, state.phase, state.inventory, state.faults, services, hosts)
 
     def ssh_command(self, host: str, command: Sequence[str] = ()) -> list[str]:
@@ -243,38 +259,20 @@ class Lab:
         self._host(self._running(), host)
         return ["ssh", *(["-t"] if not command else []), "-F", str(self.ssh_config), host, *command]
 
-    def _build(self, topology: Topology) -> None:
+    def _begin(self, topology: Topology, wait_for: Sequence[str] | None) -> None:
         inventory = self.inventory
         check_inventory_place(self.name, inventory)
         state = LabState(
             name=self.name,
             control=topology.control,
-            hosts=topology.hosts,
-            groups=topology.groups,
+            hosts={},
+            groups={},
             inventory=str(inventory),
             packages=packages.service_name(),
         )
         self._remember_data()
         state.save(self.places)
-        hosts = {name: self._host(state, name) for name in topology.hosts}
-        state.roots = {name: host.build() for name, host in hosts.items()}
-        distribution = next(iter(topology.hosts.values())).distribution
-        image_storage(distribution)
-        state.save(self.places)
-
-        self.places.log("").parent.mkdir(exist_ok=True)
-        network.create_namespace(self.places.switch)
-        network.create_namespace(self.places.control)
-        network.create_switch(self.name, topology, self.places.switch, self.places.control)
-        make_keys(self.places, list(topology.hosts))
-        write_client_files(self.places, topology)
-        for name, host in hosts.items():
-            host.prepare(state.roots[name])
-            host.start()
-        start_services(self.places, state, distribution)
-        for host in hosts.values():
-            host.wait()
-        write_inventory(self.places, topology, inventory)
+        self._complete(state, topology, wait_for)
         state.phase = "up"
         state.save(self.places)
 
@@ -283,35 +281,64 @@ class Lab:
         self.places.run.mkdir(parents=True)
         (self.places.run / "data").symlink_to(data)
         data.mkdir(parents=True, exist_ok=True)
+        self.places.log("").parent.mkdir()
 
-    def _complete(self, state: LabState, wanted: Topology) -> bool:
-        """Start what does not run of a running lab; return whether that was any host.
+    def _complete(self, state: LabState, wanted: Topology, wait_for: Sequence[str] | None) -> bool:
+        """Add the hosts a lab lacks and start what does not run; return whether that was any host.
 
         Raises:
             LabError: It was made from another topology.
         """
+        self._add(state, wanted)
+        for name in state.unprepared:
+            self._host(state, name).stop()
+            self._host(state, name).prepare(state.roots[name])
+        state.unprepared = []
+        off = [name for name in state.hosts if not self._host(state, name).running()]
+        for name in off:
+            self._host(state, name).start()
+        state.faults = [fault for fault in state.faults if fault not in {f"power:{name}" for name in off}]
+        state.save(self.places)
+        start_services(self.places, state, _distribution(state))
+        for name in off:
+            if wait_for is None or name in wait_for:
+                self._host(state, name).wait()
+        if not Path(state.inventory).exists():
+            reaches = {name: self._host(state, name).reach for name in state.hosts}
+            write_inventory(self.places, state.topology, reaches, Path(state.inventory))
+        return bool(off)
+
+    def _add(self, state: LabState, wanted: Topology) -> None:
+        """Build what new hosts need, and note them before they are made."""
         for name, plan in wanted.hosts.items():
-            if state.hosts.get(name) != plan:
+            if state.hosts.get(name, plan) != plan:
                 raise LabError(
                     f"is up, but made from another topology: {name} differs; it has {', '.join(state.hosts)}",
                     where=f"lab {self.name}",
                     hint="`runbook lab down` first, or give the new one another --name",
                 )
-        start_services(self.places, state, next(iter(state.hosts.values())).distribution)
-        if not Path(state.inventory).exists():
-            write_inventory(self.places, state.topology, Path(state.inventory))
-        hosts = {name: self._host(state, name) for name in state.hosts}
-        for name in state.unprepared:
-            hosts[name].stop()
-            hosts[name].prepare(state.roots[name])
-        state.unprepared = []
+        new = {name: plan for name, plan in wanted.hosts.items() if name not in state.hosts}
+        if not new:
+            return
+        for name, plan in new.items():
+            state.roots[name] = KINDS[plan.kind](self.places, wanted, plan).build()
+        had_network = state.has_network
+        state.hosts |= new
+        for group, members in wanted.groups.items():
+            state.groups[group] = [*state.groups.get(group, []), *(m for m in members if m in new)]
+        state.unprepared = [*state.unprepared, *new]
+        state.images = has_images()
+        if state.images:
+            image_storage(_distribution(state))
         state.save(self.places)
-        off = [host for host in hosts.values() if not host.running()]
-        for host in off:
-            host.start()
-        for host in off:
-            host.wait()
-        return bool(off)
+        if state.has_network and not had_network:
+            network.create_namespace(self.places.switch)
+            network.create_namespace(self.places.control)
+            network.create_switch(self.name, wanted, self.places.switch, self.places.control)
+        make_keys(self.places, list(new))
+        hosts = [(plan, self._host(state, name).reach) for name, plan in state.hosts.items()]
+        write_client_files(self.places, hosts)
+        Path(state.inventory).unlink(missing_ok=True)
 
     def _running(self) -> LabState:
         state = LabState.load(self.places.state)
@@ -327,3 +354,30 @@ class Lab:
                 hint=f"hosts are: {', '.join(state.hosts)}",
             )
         return KINDS[state.hosts[name].kind](self.places, state.topology, state.hosts[name])
+
+
+def _possible(topology: Topology, asked: Sequence[str] | None) -> Topology:
+    """Return the hosts asked for, or of all those that this machine can have.
+
+    Raises:
+        RequirementError: A host that was asked for cannot be had, or none can.
+    """
+    wanted = topology.only(asked) if asked else topology
+    containers = [name for name, plan in wanted.hosts.items() if plan.kind == "container"]
+    if containers:
+        requirements.need("lab")
+    if len(containers) == len(wanted.hosts):
+        return wanted
+    try:
+        requirements.need("vm")
+    except RequirementError as lacking:
+        if asked or not containers:
+            raise
+        names = ", ".join(name for name in wanted.hosts if name not in containers)
+        _log.warning("going on without %s: %s", names, lacking)
+        return wanted.only(containers)
+    return wanted
+
+
+def _distribution(state: LabState) -> str:
+    return next(iter(state.hosts.values())).distribution

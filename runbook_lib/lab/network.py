@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
     from runbook_lib.lab.topology import HostPlan, Topology
 
-__all__ = ["create_namespace", "create_switch", "isolate", "plug_host", "port_states", "set_port"]
+__all__ = [
+    "create_namespace",
+    "create_switch",
+    "isolate",
+    "mac_address",
+    "plug_host",
+    "port_states",
+    "set_port",
+]
 
 _CONTROL_PORT = "control"
 
@@ -58,7 +66,7 @@ def create_switch(lab: str, topology: Topology, switch: Path, control: Path) -> 
                 interface="eth0",
                 namespace=control,
                 vlan=topology.control.vlan,
-                mac=_mac(lab, "control", "eth0"),
+                mac=mac_address(lab, "control", "eth0"),
             )
 
     def address() -> None:
@@ -91,7 +99,7 @@ def plug_host(lab: str, plan: HostPlan, switch: Path, namespace: Path, faults: s
                 port = plan.port(name)
                 for index in kernel.link_lookup(ifname=port):
                     kernel.link("del", index=index)
-                mac = _mac(lab, plan.name, name)
+                mac = mac_address(lab, plan.name, name)
                 _cable(kernel, port, interface=name, namespace=namespace, vlan=interface.vlan, mac=mac)
                 index = kernel.link_lookup(ifname=port)[0]
                 if "cable" in faults:
@@ -166,7 +174,7 @@ def _bridge(vlan: int) -> str:
     return f"v{vlan}"
 
 
-def _mac(lab: str, host: str, interface: str) -> str:
+def mac_address(lab: str, host: str, interface: str) -> str:
     """A locally administered address that stays the same: a bridge takes it, neighbours remember it."""
     digest = hashlib.sha256(f"{lab}/{host}/{interface}".encode()).digest()
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))

@@ -21,7 +21,7 @@ from runbook_lib.errors import LabError
 from runbook_lib.lab.apt import debian_sources, machine_proxy
 from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.places import RUN, Places, cache_directory, lab_names, locked
-from runbook_lib.lab.programs import launch, wait_for
+from runbook_lib.lab.programs import launch, listens, wait_for
 from runbook_lib.lab.state import LabState
 
 if TYPE_CHECKING:
@@ -29,11 +29,20 @@ if TYPE_CHECKING:
 
     from runbook_lib.lab.apt import AptSource
 
-__all__ = ["PORT", "end_unused_cache", "service_name", "start_cache", "start_relay"]
+__all__ = [
+    "PORT",
+    "SUPPORT",
+    "cache_socket",
+    "end_unused_cache",
+    "service_name",
+    "start_cache",
+    "start_relay",
+]
 
 _log = logging.getLogger(__name__)
 PORT = 3142
-_SUPPORT = Path("/usr/lib/apt-cacher-ng")
+SUPPORT = Path("/usr/lib/apt-cacher-ng")
+"""Where `in.acng` is."""
 _PROBE_TIMEOUT = 2.0  # seconds
 
 # No Remap- lines: with them apt-cacher-ng picks mirrors of its own and can hang.
@@ -58,6 +67,11 @@ def service_name() -> str:
     return f"_packages-{hashlib.sha256(str(cache_directory()).encode()).hexdigest()[:8]}"
 
 
+def cache_socket(service: str) -> Path:
+    """Return the socket that the package cache listens on, for `in.acng`."""
+    return RUN / service / "socket"
+
+
 def start_cache(service: str, distribution: str) -> None:
     """Start the package cache unless it runs already.
 
@@ -68,7 +82,7 @@ def start_cache(service: str, distribution: str) -> None:
     """
     home = RUN / service
     with locked(RUN / f"{service}.lock"):
-        if _answers(home / "socket"):
+        if listens(cache_socket(service)):
             return
         group = Cgroup(service)
         group.kill()
@@ -83,14 +97,14 @@ def start_cache(service: str, distribution: str) -> None:
         text = _CONFIGURATION.format(
             cache=cache,
             run=home,
-            support=_SUPPORT,
+            support=SUPPORT,
             offline=int(offline),
             proxy=f"Proxy: {proxy}" if proxy else "",
         )
         (home / "acng.conf").write_text(text, encoding="utf-8")
         log = home / "output.log"
         launch("apt-cacher-ng", "-c", home, cgroups=group.create(), log=log)
-        wait_for(lambda: _answers(home / "socket") or None, "the package cache", timeout=10, log=log)
+        wait_for(lambda: listens(cache_socket(service)) or None, "the package cache", timeout=10, log=log)
 
 
 def end_unused_cache(service: str) -> None:
@@ -115,19 +129,10 @@ def start_relay(places: Places, service: str, address: str, cgroups: Sequence[Pa
         f"--net={places.control}",
         "socat",
         f"TCP4-LISTEN:{PORT},bind={address},fork,reuseaddr",
-        f"EXEC:{_SUPPORT}/in.acng {RUN / service}/socket,nofork",
+        f"EXEC:{SUPPORT}/in.acng {cache_socket(service)},nofork",
         cgroups=cgroups,
         log=places.log("packages"),
     )
-
-
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
 
 
 def _in_reach(sources: Sequence[AptSource], proxy: str | None) -> bool:

@@ -15,10 +15,27 @@ from runbook_lib.errors import InputError, LabError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["RUN", "Places", "cache_directory", "lab_names", "locked", "mounts_below"]
+__all__ = ["DATA", "RUN", "Places", "cache_directory", "lab_names", "locked", "mounts_below"]
 
-RUN = Path("/run/runbook-lab")
-_DATA = Path("/var/lib/runbook-lab")
+
+def _own(variable: str, otherwise: Path) -> Path:
+    """Return an ordinary user's place: as the XDG base directories have it."""
+    given = os.environ.get(variable, "")
+    return (Path(given) if given.startswith("/") else otherwise) / "runbook-lab"
+
+
+RUN = (
+    Path("/run/runbook-lab")
+    if os.geteuid() == 0
+    else _own("XDG_RUNTIME_DIR", Path.home() / ".local" / "state")
+)
+"""Where labs keep what describes them; an ordinary user has a directory of their own."""
+DATA = (
+    Path("/var/lib/runbook-lab")
+    if os.geteuid() == 0
+    else _own("XDG_DATA_HOME", Path.home() / ".local" / "share")
+)
+"""Where labs keep what their hosts write."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
@@ -58,7 +75,7 @@ class Places:
         remembered = self.run / "data"
         if remembered.is_symlink():
             return remembered.readlink()
-        return Path(os.environ.get("RUNBOOK_LAB_DATA", _DATA)).absolute() / self.name
+        return Path(os.environ.get("RUNBOOK_LAB_DATA", DATA)).absolute() / self.name
 
     @property
     def state(self) -> Path:
@@ -121,7 +138,9 @@ def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
         except FileNotFoundError:
             continue  # whoever was last removed the empty directory
         except OSError as problem:
-            raise LabError(f"cannot lock: {problem}", where=str(lock), hint="the lab needs root") from problem
+            raise LabError(
+                f"cannot lock: {problem}", where=str(lock), hint="is this directory this user's own?"
+            ) from problem
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -14,13 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["joined", "launch", "run", "tail", "wait_for"]
+__all__ = ["joined", "launch", "listens", "run", "tail", "wait_for"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # Joins the cgroups first, so that not even `kill -9` at the wrong moment leaves an unknown process behind.
-_JOIN = 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 1; shift; done; shift; '
+# A directory that is no kernel's is an ordinary user's group: its path becomes a mark that descendants inherit.
+_JOIN = (
+    'while [ "$1" != -- ]; do '
+    'if [ -e "$1/cgroup.procs" ]; then echo 0 >"$1/cgroup.procs" || exit 1; else export RUNBOOK_LAB_GROUP="$1"; fi; '
+    "shift; done; shift; "
+)
 # Forks, so that the process outlives us and is nobody's unreaped child. "$@" needs no quoting.
 _DETACH = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 &'
 
@@ -58,7 +64,7 @@ def run(
             timeout=timeout,
             input=input_,
             stdin=subprocess.DEVNULL if input_ is None else None,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "PATH": _path(), **(environment or {})},
         )
     except FileNotFoundError as missing:
         raise LabError(
@@ -75,6 +81,11 @@ def run(
             f"could not {what}: {command[0]} ended with {failed.returncode}: {' | '.join(said)}", hint=hint
         ) from failed
     return ended.stdout
+
+
+def _path() -> str:
+    """Return where programs are: an ordinary user's PATH often lacks the system's own."""
+    return os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 
 
 def joined(*argv: str | Path, cgroups: Sequence[Path]) -> list[str]:
@@ -127,6 +138,16 @@ def wait_for(
             )
         time.sleep(pause)
     return found
+
+
+def listens(path: Path) -> bool:
+    """Tell whether a process listens on a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def tail(log: Path, lines: int = 5) -> str:

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from runbook_lib import requirements
 from runbook_lib.connections.namespace import open_socket
 from runbook_lib.lab import packages, registry
 from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.images import image_storage
-from runbook_lib.lab.programs import wait_for
+from runbook_lib.lab.programs import listens, wait_for
 
 if TYPE_CHECKING:
     from runbook_lib.lab.places import Places
     from runbook_lib.lab.state import LabState
 
-__all__ = ["answering", "start_services"]
+__all__ = ["answering", "has_images", "start_services"]
 
-_PORTS = {"packages": packages.PORT, "registry": registry.PORT}
 _START_TIMEOUT = 10  # seconds
 
 
-def answering(places: Places, address: str) -> dict[str, bool]:
-    """Return for each service whether it takes connections in the control namespace."""
-    return {name: _takes_connections(places, address, port) for name, port in _PORTS.items()}
+def has_images() -> bool:
+    """Tell whether this user can have images built: buildah's way needs root, and its programs."""
+    return os.geteuid() == 0 and not requirements.missing("lab")
+
+
+def answering(places: Places, state: LabState) -> dict[str, bool]:
+    """Return for each service whether it takes connections, wherever the lab's hosts look for it."""
+    services = {"packages": (packages.cache_socket(state.packages), packages.PORT)}
+    if state.images:
+        services["registry"] = (registry.registry_socket(places), registry.PORT)
+    return {
+        name: listens(socket) and (not state.has_network or _relayed(places, state.control.ip, port))
+        for name, (socket, port) in services.items()
+    }
 
 
 def start_services(places: Places, state: LabState, distribution: str) -> None:
@@ -34,21 +46,24 @@ def start_services(places: Places, state: LabState, distribution: str) -> None:
     address = state.control.ip
     cgroups = Cgroup(places.name, "_control").create()
     packages.start_cache(state.packages, distribution)
-    before = answering(places, address)
-    if not before["packages"]:
-        packages.start_relay(places, state.packages, address, cgroups)
-    if not before["registry"]:
-        registry.start_registry(places, image_storage(distribution), address, cgroups)
+    if state.images and not listens(registry.registry_socket(places)):
+        registry.start_registry(places, image_storage(distribution), cgroups)
+    if state.has_network:
+        if not _relayed(places, address, packages.PORT):
+            packages.start_relay(places, state.packages, address, cgroups)
+        if not _relayed(places, address, registry.PORT):
+            registry.start_relay(places, address, cgroups)
 
     def all_answer() -> bool | None:
-        return all(answering(places, address).values()) or None
+        return all(answering(places, state).values()) or None
 
     wait_for(
         all_answer, "the lab's package cache or registry", timeout=_START_TIMEOUT, log=places.log("registry")
     )
 
 
-def _takes_connections(places: Places, address: str, port: int) -> bool:
+def _relayed(places: Places, address: str, port: int) -> bool:
+    """Tell whether containers find a service: it takes connections in the control namespace."""
     try:
         open_socket(str(places.control), address, port, 1.0).close()
     except OSError:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from runbook_lib.lab.programs import run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runbook_lib.lab.places import Places
-    from runbook_lib.lab.topology import Topology
+    from runbook_lib.lab.reach import Reach
+    from runbook_lib.lab.topology import HostPlan
 
 __all__ = ["USERS", "make_keys", "write_client_files"]
 
@@ -25,14 +27,16 @@ def make_keys(places: Places, hosts: list[str]) -> None:
         _key(places.ssh / f"{host}.host_ed25519", host)
 
 
-def write_client_files(places: Places, topology: Topology) -> None:
+def write_client_files(places: Places, hosts: Sequence[tuple[HostPlan, Reach]]) -> None:
     """Write known_hosts and ssh_config: `ssh -F …/ssh_config host-a` works for people and programs."""
     known = []
     config = []
-    for host in topology.hosts.values():
+    for host, reach in hosts:
         public = (places.ssh / f"{host.name}.host_ed25519.pub").read_text(encoding="ascii").split()[:2]
-        known.append(f"{host.name},{host.address} {' '.join(public)}\n")
-        config.append(f"Host {host.name} {host.address}\n  HostName {host.address}\n")
+        known.append(f"{host.name},{reach.known_as} {' '.join(public)}\n")
+        config.append(f"Host {host.name} {host.address}\n  HostName {reach.address}\n  Port {reach.port}\n")
+        if reach.namespace:
+            config.append(f"  ProxyCommand nsenter --net={reach.namespace} socat - TCP:%h:%p\n")
     config.append(
         "Host *\n"
         "  User ops\n"
@@ -44,7 +48,6 @@ def write_client_files(places: Places, topology: Topology) -> None:
         "  UpdateHostKeys no\n"
         "  LogLevel ERROR\n"
         "  ConnectTimeout 10\n"
-        f"  ProxyCommand nsenter --net={places.control} socat - TCP:%h:%p\n"
     )
     (places.ssh / "known_hosts").write_text("".join(known), encoding="ascii")
     (places.ssh / "ssh_config").write_text("".join(config), encoding="ascii")

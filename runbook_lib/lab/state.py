@@ -32,6 +32,8 @@ class LabState(BaseModel):
     inventory: str
     packages: str
     """Name of the shared package cache service."""
+    images: bool = True
+    """Whether the lab has an image registry."""
     roots: dict[str, str] = {}
     """Root file system of each host."""
     unprepared: list[str] = []
@@ -43,6 +45,11 @@ class LabState(BaseModel):
     def topology(self) -> Topology:
         """The topology this lab was made from."""
         return Topology(self.control, self.hosts, self.groups)
+
+    @property
+    def has_network(self) -> bool:
+        """Whether there are containers: they need namespaces and a switch, which only root can make."""
+        return any(host.kind == "container" for host in self.hosts.values())
 
     def save(self, places: Places) -> None:
         """Write the state so that a crash leaves either the old or the new one."""

@@ -14,13 +14,16 @@ from runbook_lib import requirements
 from runbook_lib.errors import RequirementError
 from runbook_lib.lab.cgroups import is_zombie
 from runbook_lib.lab.lab import Lab
-from runbook_lib.lab.places import RUN
+from runbook_lib.lab.places import DATA, RUN
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Machine", "reason_to_skip", "running_lab"]
+__all__ = ["CONTAINERS", "Machine", "reason_to_skip", "running_lab"]
+
+CONTAINERS = ("host-a", "host-b")
+"""The hosts of the project's own topology that are there within seconds."""
 
 
 @contextlib.contextmanager
@@ -50,16 +53,19 @@ def running_lab(
         lab.down()
 
 
-def reason_to_skip() -> str | None:
+def reason_to_skip(part: str = "lab") -> str | None:
     """Return why this machine cannot have a lab; None when it can.
 
+    Args:
+        part: `lab` for containers, `vm` for VMs.
+
     Raises:
-        RequirementError: It cannot, yet is meant to: `$RUNBOOK_REQUIRE` has the word `lab`.
+        RequirementError: It cannot, yet is meant to: `$RUNBOOK_REQUIRE` has the part's name.
     """
     try:
-        requirements.need("lab")
+        requirements.need(part)
     except RequirementError as lacking:
-        if "lab" in os.environ.get("RUNBOOK_REQUIRE", "").replace(",", " ").split():
+        if part in os.environ.get("RUNBOOK_REQUIRE", "").replace(",", " ").split():
             raise
         return str(lacking)
     return None
@@ -89,7 +95,7 @@ class Machine:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
         cgroups = {str(path) for path in Path("/sys/fs/cgroup").glob(f"*/runbook-lab.{name}*")}
         cgroups |= {str(path) for path in Path("/sys/fs/cgroup").glob(f"runbook-lab.{name}*")}
-        files = {path for top in (RUN, Path("/var/lib/runbook-lab")) for path in top.glob(f"{name}*")}
+        files = {path for top in (RUN, DATA) for path in top.glob(f"{name}*")}
         return cls(
             mounts=frozenset(line.split()[1] for line in mounts if f"/{name}/" in line),
             links=links,

@@ -65,7 +65,7 @@ class HostPlan(_Strict):
     """One host as the topology wants it."""
 
     name: str
-    kind: Literal["container"] = "container"
+    kind: Literal["container", "vm"] = "container"
     distribution: Literal["bookworm"] = "bookworm"
     interfaces: dict[str, Interface] = Field(min_length=1)
     variables: dict[str, Any] = Field(default_factory=dict)
@@ -101,8 +101,9 @@ class Topology:
 
     @property
     def vlans(self) -> list[int]:
-        """Every VLAN in use, ascending."""
-        used = {i.vlan for host in self.hosts.values() for i in host.interfaces.values()}
+        """Every VLAN in use by containers, ascending; VMs are not on the switch."""
+        containers = [host for host in self.hosts.values() if host.kind == "container"]
+        used = {i.vlan for host in containers for i in host.interfaces.values()}
         return sorted(used | {self.control.vlan})
 
     @classmethod
@@ -159,6 +160,10 @@ def _host(file: YamlFile, name: str, values: dict[str, Any]) -> HostPlan:
                 where=where,
                 hint=f"host and interface together may have {_LONGEST_LINK_NAME - 1} characters",
             )
+    if plan.kind == "vm" and len(plan.interfaces) != 1:
+        raise InputError(
+            f"a VM has one interface, not {len(plan.interfaces)}", where=where, hint="leave out the others"
+        )
     if not any(i.address and i.vlan for i in plan.interfaces.values()):
         raise InputError("no interface has an address", where=where, hint="control could not reach this host")
     return plan

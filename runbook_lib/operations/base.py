@@ -52,6 +52,11 @@ class Operation(ABC):
         """Seconds that the checks may take to hold after a change: a service starts, an address appears."""
         return 0.0
 
+    @property
+    def pace(self) -> float:
+        """Seconds between two looks at facts that have yet to settle."""
+        return 0.5
+
     def describe(self) -> str:
         """Return the operation with its arguments, as recorded."""
         arguments = ", ".join(

@@ -21,13 +21,31 @@ if TYPE_CHECKING:
 
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.network import NetworkState
+    from runbook_lib.facts.release import ReleaseInfo
 
 __all__ = ["DAEMON_FILE", "Configured", "Installed", "configured", "installed"]
 
 DAEMON_FILE = "/etc/docker/daemon.json"
 """The engine's own configuration file."""
 
-_PACKAGES = {"debian": ("docker.io",)}
+_PACKAGES = {
+    "debian": ("docker.io",),
+    "el6": ("docker-io",),  # of EPEL, as in the book (S11)
+    "el7": ("docker",),  # of the distribution's own "extras"
+    "el": ("docker-ce", "docker-ce-cli", "containerd.io"),  # no distribution's own any more since EL8
+}
+_DOCKER_CE_FILE = "/etc/yum.repos.d/runbook-docker-ce.repo"
+_DOCKER_CE_KEY = "https://download.docker.com/linux/centos/gpg"
+_DOCKER_CE_FINGERPRINT = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"  # Docker's manual, "Install on CentOS"
+_DOCKER_CE = f"""\
+[docker-ce-stable]
+name=Docker CE
+baseurl=https://download.docker.com/linux/centos/$releasever/$basearch/stable
+enabled=1
+gpgcheck=1
+gpgkey={_DOCKER_CE_KEY}
+"""
+_EXTRAS = 7  # the one EL release with an engine in a repository of its own
 _VALIDATES_SINCE = 23  # `dockerd --validate` came with this major version
 _KEPT = f"{DAEMON_FILE}.runbook-before"
 _CANDIDATE = f"{DAEMON_FILE}.runbook-candidate"
@@ -49,7 +67,7 @@ _FLAGS = {
 
 @dataclass(frozen=True)
 class Installed(Operation):
-    """The engine from the distribution's own source is installed."""
+    """The engine is installed: from the distribution, on EL from EPEL (6), extras (7) or Docker's own (8 on)."""
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return release and engine version."""
@@ -59,7 +77,7 @@ class Installed(Operation):
         """Install it where it is not there; an engine from elsewhere is left alone."""
         if facts[EngineVersion()] is not None and not facts[UnfinishedPackages()]:
             return Plan()
-        return Plan(commands=packages.install(facts[Release()], _PACKAGES))
+        return Plan(commands=(*_source(facts[Release()]), *packages.install(facts[Release()], _PACKAGES)))
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check that dockerd tells its version."""
@@ -160,6 +178,18 @@ class Configured(Operation):
                     hint="take it out of DOCKER_OPTS in /etc/default/docker or out of the systemd unit, "
                     "restart docker, then run this again",
                 )
+
+
+def _source(release: ReleaseInfo) -> tuple[Command, ...]:
+    """Return the commands that add the source the engine comes from, where it is no source of the distribution."""
+    if release.family != "el" or packages.major(release) == _EXTRAS:
+        return ()
+    if packages.major(release) < _EXTRAS:
+        return packages.install(release, {"el": ("epel-release",)})
+    return (
+        packages.import_key(_DOCKER_CE_KEY, _DOCKER_CE_FINGERPRINT),
+        files.write(_DOCKER_CE_FILE, _DOCKER_CE, purpose="the engine's own repository"),
+    )
 
 
 def _bridge_checks(options: dict[str, Any], network: NetworkState | None) -> list[Check]:

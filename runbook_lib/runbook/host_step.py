@@ -11,6 +11,7 @@ from runbook_lib.errors import (
     EvidenceError,
     FactUnavailable,
     Interrupted,
+    NotApplicable,
     OperationError,
     PlanRefused,
     RunbookError,
@@ -30,6 +31,7 @@ from runbook_lib.model import (
 )
 from runbook_lib.operations.base import Probe
 from runbook_lib.runbook.network_change import carry_out_guarded
+from runbook_lib.runbook.reboot import carry_out_reboot
 from runbook_lib.runbook.recorder import now
 
 if TYPE_CHECKING:
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["HostStep"]
 
 _log = logging.getLogger(__name__)
-_BETWEEN_LOOKS = 0.5  # seconds between two looks at facts that have yet to settle
 
 
 class HostStep:
@@ -96,6 +97,8 @@ class HostStep:
             status, message = Status.UNREACHABLE, str(problem)
         except Interrupted as problem:
             status, message = Status.INTERRUPTED, str(problem)
+        except NotApplicable as problem:
+            status, message = Status.SKIPPED, str(problem)
         except RunbookError as problem:
             status, message = Status.FAILED, str(problem)
         except Exception as problem:  # noqa: BLE001 - a step ends here, and its record must say how
@@ -146,7 +149,7 @@ class HostStep:
         values: dict[Fact[Any], Any] = {}
         for fact in self.operation.facts():
             if fact not in values:
-                values[fact] = self._fact(fact)
+                values[fact] = self.fact(fact)
         self.observed = Facts(values)
         return self.observed
 
@@ -165,7 +168,7 @@ class HostStep:
                 return _all_hold(self.checks)
             self.stop_if_interrupted()
             self.attempt += 1
-            time.sleep(_BETWEEN_LOOKS)
+            time.sleep(self.operation.pace)
 
     def _carry_out(self) -> tuple[Status, str]:
         self.stop_if_interrupted()
@@ -175,6 +178,8 @@ class HostStep:
         facts = self.look()
         try:
             plan = self.operation.plan(facts)
+        except NotApplicable:
+            raise
         except PlanRefused as refused:
             if self.mode is Mode.PLAN and self.predicting:
                 # What stands in the way now may be gone once the steps before have been applied.
@@ -204,6 +209,8 @@ class HostStep:
             return self._verdict(Status.OK)
         if plan.guard:
             return carry_out_guarded(self, plan, plan.guard, facts)
+        if plan.reboot:
+            return carry_out_reboot(self, plan, plan.reboot, facts)
         self._change(plan)
         self.look_until_settled()
         return self._verdict(Status.CHANGED)
@@ -231,10 +238,10 @@ class HostStep:
 
     def _predict(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
         if plan.commands:
-            arm, confirm = (plan.guard.arm, plan.guard.confirm) if plan.guard else ((), ())
-            self._show(arm, "guard")
+            around = plan.guard or plan.reboot
+            self._show(around.arm if around else (), "guard")
             self._show(plan.commands, self.operation.sends)
-            self._show(confirm, "guard")
+            self._show(around.confirm if around else (), "guard")
             return Status.PLANNED, ""
         self.checks = self.operation.verify(facts)
         if not _all_hold(self.checks) and self.predicting and isinstance(self.operation, Probe):
@@ -265,7 +272,13 @@ class HostStep:
             return Status.FAILED, told
         return success, ""
 
-    def _fact(self, fact: Fact[Any]) -> Any:  # noqa: ANN401 - any fact's value
+    def fact(self, fact: Fact[Any]) -> Any:  # noqa: ANN401 - any fact's value
+        """Ask for one fact.
+
+        Raises:
+            OperationError: There was no answer, or none that can be understood.
+            UnreachableError: The connection broke.
+        """
         self.stop_if_interrupted()
         request = fact.request()
         try:

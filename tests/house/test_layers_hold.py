@@ -21,7 +21,7 @@ EACH = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relati
 LAYERS = [
     {"errors"},
     {"model"},
-    {"yaml_files", "requirements"},
+    {"yaml_files", "requirements", "versions"},
     {"inventory", "parameters", "secrets"},
     {"docker_book"},
     {"connections", "journal", "display"},  # display shows records, and the session calls it

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.lab.testing import reason_to_skip, running_lab
+from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def can_have_lab() -> None:
 
 @pytest.fixture(scope="session")
 def session_lab(can_have_lab: None) -> Iterator[Lab]:  # noqa: ARG001 - asked for by name
-    with running_lab("test-session") as lab:
+    with running_lab("test-session", CONTAINERS) as lab:
         yield lab
 
 

@@ -12,7 +12,7 @@ from runbook_lib.errors import InputError, InventoryError, LabError
 from runbook_lib.inventory import Inventory
 from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.lab import Lab
-from runbook_lib.lab.testing import Machine
+from runbook_lib.lab.testing import CONTAINERS, Machine
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_a_powered_off_host_is_started_by_the_next_up(lab: Lab) -> None:
     on(lab, "host-b", "sudo", "poweroff")
     lab.wait_for_power_off("host-b")
     assert {host.name: host.running for host in lab.status().hosts} == {"host-a": True, "host-b": False}
-    assert lab.up()
+    assert lab.up(CONTAINERS)
     assert all(host.answers for host in lab.status().hosts)
 
 
@@ -114,7 +114,7 @@ def test_a_dead_service_and_a_lost_inventory_come_back_with_the_next_up(lab: Lab
     Cgroup(lab.name, "_control").kill()
     lab.inventory.unlink()
     assert lab.status().services == {"packages": False, "registry": False}
-    assert not lab.up()
+    assert not lab.up(CONTAINERS)
     assert lab.status().services == {"packages": True, "registry": True}
     assert lab.inventory.read_text(encoding="utf-8") == text
 
@@ -132,7 +132,7 @@ def test_another_topology_under_the_same_name_is_refused(lab: Lab, tmp_path: Pat
     text = DEFAULT_TOPOLOGY.read_text(encoding="utf-8").replace("192.168.7.32/20", "192.168.7.33/20")
     other.write_text(text, encoding="utf-8")
     with pytest.raises(LabError, match="host-b differs"):
-        Lab.open(lab.name, other).up()
+        Lab.open(lab.name, other).up(CONTAINERS)
 
 
 def test_a_broken_cable_parts_the_hosts_but_not_control(lab: Lab) -> None:

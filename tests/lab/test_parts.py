@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tarfile
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from runbook_lib.lab.cache import recipe_hash
 from runbook_lib.lab.layer import place
 from runbook_lib.lab.places import Places, locked
 from runbook_lib.lab.programs import run, tail, wait_for
+from runbook_lib.lab.reach import Reach
+from runbook_lib.lab.seed import Seed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +101,28 @@ def test_a_lock_is_held_by_one_and_leaves_no_file(tmp_path: Path) -> None:
     thread.join(5)
     assert order == ["first", "second"]
     assert not lock.exists()
+
+
+def test_a_seed_holds_files_with_their_owners_in_whole_sectors(tmp_path: Path) -> None:
+    seed = Seed()
+    seed.place("etc/hostname", "cloud\n")
+    seed.place("home/ops/.ssh/authorized_keys", "key\n", mode=0o600, owner=1000)
+    seed.write(tmp_path / "seed.tar")
+    assert (tmp_path / "seed.tar").stat().st_size % 512 == 0
+    assert (tmp_path / "seed.tar").stat().st_mode & 0o777 == 0o600
+    with tarfile.open(tmp_path / "seed.tar") as archive:
+        found = {entry.name: (entry.mode, entry.uid) for entry in archive}
+    assert found == {
+        "etc/hostname": (0o644, 0),
+        "home/ops/.ssh": (0o700, 1000),
+        "home/ops/.ssh/authorized_keys": (0o600, 1000),
+    }
+
+
+def test_a_server_on_another_port_is_known_by_it() -> None:
+    assert Reach("192.168.7.31").known_as == "192.168.7.31"
+    assert Reach("127.0.0.1", 2222).known_as == "[127.0.0.1]:2222"
+    assert not Reach("127.0.0.1", 1).greets()
 
 
 def test_a_failing_program_is_shown_with_what_it_said() -> None:

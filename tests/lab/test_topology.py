@@ -38,7 +38,10 @@ def test_the_projects_own_topology_is_the_chapters() -> None:
     assert {name: host.address for name, host in topology.hosts.items()} == {
         "host-a": "192.168.7.31",
         "host-b": "192.168.7.32",
+        "cloud": "192.168.7.30",
     }
+    assert {host.kind for host in topology.hosts.values()} == {"container", "vm"}
+    assert topology.groups["docker"] == ["host-a", "host-b"]
     assert topology.control.ip == "192.168.7.254"
     assert topology.vlans == [101, 102]
     assert topology.groups["server"] == ["host-a"]
@@ -75,7 +78,8 @@ def test_an_unknown_host_is_named(tmp_path: Path) -> None:
             r"line 7.*no interface has an address",
         ),
         ("groups:", "gruops:", r"line 10.*'gruops'.*did you mean 'groups'"),
-        ("  host-b:\n", "  host-b:\n    kind: vm\n", r"kind"),
+        ("  host-b:\n", "  host-b:\n    kind: toaster\n", r"kind"),
+        ("  host-a:\n", "  host-a:\n    kind: vm\n", r"one interface, not 2"),
         ("hosts:", "\thosts:", r"line 2"),
     ],
 )

@@ -163,4 +163,4 @@ def test_a_public_function_of_an_operation_module_is_its_class_by_the_desired_st
     for name in loaded.__all__:
         member = getattr(loaded, name)
         if isinstance(member, type) and issubclass(member, Operation) and name.islower():
-            assert member.__name__.lower() == name
+            assert member.__name__.lower() == name.replace("_", "")

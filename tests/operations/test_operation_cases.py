@@ -25,7 +25,7 @@ from runbook_lib.operations.base import Operation, Probe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runbook_lib.model import Command
+    from runbook_lib.model import Command, Reboot
 
 CASES = sorted(Path(__file__).parent.glob("*/*.json"))
 OF_EACH = pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -81,6 +81,13 @@ def shown(command: Command) -> str | dict[str, Any]:
     return {"text": text, **more} if more else text
 
 
+def shown_reboot(reboot: Reboot) -> dict[str, Any]:
+    told = {
+        part: [shown(command) for command in getattr(reboot, part)] for part in ("arm", "confirm", "abandon")
+    }
+    return {**told, "later": list(reboot.later), "way_back": reboot.way_back, "deadline": reboot.deadline}
+
+
 @OF_EACH
 def test_an_operation_plans_or_refuses_as_its_case_tells(path: Path) -> None:
     told = case(path)
@@ -98,6 +105,7 @@ def test_an_operation_plans_or_refuses_as_its_case_tells(path: Path) -> None:
     assert changes == told["plan"].get("changes", [])
     assert [shown(command) for command in plan.rollback] == told["plan"].get("rollback", [])
     assert (plan.guard is not None) == ("guard" in told["plan"])
+    assert (shown_reboot(plan.reboot) if plan.reboot else None) == told["plan"].get("reboot")
     if plan.guard and isinstance(told["plan"]["guard"], dict):
         for part in ("arm", "confirm", "revert"):
             assert [shown(command) for command in getattr(plan.guard, part)] == told["plan"]["guard"][part]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.lab.testing import reason_to_skip, running_lab
+from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
 from tests.weather.practice import Practice
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def weather_lab() -> Iterator[Lab]:
     reason = reason_to_skip()
     if reason:
         pytest.skip(reason)
-    with running_lab("test-weather") as lab:
+    with running_lab("test-weather", CONTAINERS) as lab:
         yield lab
 
 

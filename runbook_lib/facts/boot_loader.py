@@ -1,0 +1,163 @@
+"""The boot loader: which kind, what it boots by default, and what it boots once (book S10)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from runbook_lib.errors import FactError
+from runbook_lib.facts import grub
+from runbook_lib.facts.base import Fact
+from runbook_lib.facts.grub import BootEntry  # noqa: TC001 - the records' types are read at run time
+from runbook_lib.model import Command, Output
+
+__all__ = ["TRIAL_FILE", "BootLoader", "BootLoaderInfo", "DefaultEntry"]
+
+TRIAL_FILE = "/etc/default/grub.d/zz-runbook-trial.cfg"
+"""There from the arming of a trial boot to its confirmation (Debian's GRUB)."""
+
+# Passwords of the boot loader stay on the host.
+_READ = """\
+for file in /boot/grub/grub.conf /boot/grub/menu.lst /boot/grub/grub.cfg /boot/grub2/grub.cfg \
+    /boot/efi/EFI/*/grub.cfg /boot/grub/grubenv /boot/grub2/grubenv /boot/loader/entries/*.conf; do
+  [ ! -f "$file" ] || { echo "==> $file"; sed '/^[[:space:]]*password/d' "$file"; echo; }
+done
+for program in update-grub grub-reboot grubby grub2-reboot; do
+  if command -v "$program" >/dev/null; then echo "==> program $program"; fi
+done
+if [ -e "$1" ]; then echo "==> trial"; fi
+echo "==> command line"; cat /proc/cmdline
+"""
+_PANIC = re.compile(r"(?:^|\s)panic=(-?\d+)")
+
+
+@dataclass(frozen=True)
+class BootLoaderInfo:
+    """What boots the host, and what it would boot.
+
+    Args:
+        kind: `grub-legacy`, `grub2-debian`, `grub2-grubby` (EL7 and later) or `none`.
+        configuration: The file with the menu.
+        entries: Of the menu, in its order.
+        default: The kernel booted unless something else is said; None where the entry is not found.
+        default_entry: What names that entry: as set, so a number or an id.
+        once: The entry the next boot alone will take; None: the default.
+        saved: Whether the default is one that can be set without writing the menu anew.
+        trial: Whether a trial boot was armed and neither confirmed nor taken back.
+        panic: Seconds after which the running kernel resets itself when it panics; 0: never.
+    """
+
+    kind: str
+    configuration: str | None = None
+    entries: tuple[BootEntry, ...] = ()
+    default: str | None = None
+    default_entry: str | None = None
+    once: str | None = None
+    saved: bool = False
+    trial: bool = False
+    panic: int = 0
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the default stays the same kernel when others are installed."""
+        by_name = self.default is not None and self.default in (self.default_entry or "")
+        return self.kind == "grub-legacy" or (self.saved and by_name)
+
+    def entry(self, release: str) -> BootEntry | None:
+        """Return the entry that boots a kernel normally: no recovery, and rather one named by its release."""
+        found = [
+            item
+            for item in self.entries
+            if item.release == release and "recovery" not in item.path + item.title
+        ]
+        return next((item for item in found if release in item.path), found[0] if found else None)
+
+
+@dataclass(frozen=True)
+class BootLoader(Fact[BootLoaderInfo]):
+    """The boot loader, read from its own files."""
+
+    def request(self) -> Command:
+        """Return the command that prints them."""
+        return Command(("sh", "-c", _READ, "sh", TRIAL_FILE), sudo=True)
+
+    def parse(self, output: Output) -> BootLoaderInfo:
+        """Return what they say."""
+        parts = _parts(output.stdout)
+        if "command line" not in parts:
+            raise FactError("the boot loader's files were not printed to their end")
+        programs = {name.removeprefix("program ") for name in parts if name.startswith("program ")}
+        told = _PANIC.search(parts["command line"])
+        more = {"trial": "trial" in parts, "panic": int(told[1]) if told else 0}
+        legacy = [name for name in parts if name.endswith(("/grub.conf", "/menu.lst"))]
+        menus = [name for name in parts if name.endswith("/grub.cfg") and "/EFI/" not in name]
+        menus += [name for name in parts if name.endswith("/grub.cfg") and "/EFI/" in name]
+        if menus and programs & {"grubby", "update-grub"}:
+            kind = "grub2-grubby" if "grubby" in programs else "grub2-debian"
+            return BootLoaderInfo(kind=kind, **_grub2(parts, menus, kind), **more)  # type: ignore[arg-type]
+        if legacy:
+            text = parts[legacy[0]]
+            entry = grub.find(grub.legacy_entries(text), grub.legacy_default(text))
+            return BootLoaderInfo(
+                kind="grub-legacy",
+                configuration=legacy[0],
+                entries=grub.legacy_entries(text),
+                default=entry.release if entry else None,
+                default_entry=grub.legacy_default(text),
+                saved=True,
+                **more,  # type: ignore[arg-type]
+            )
+        return BootLoaderInfo(kind="none", **more)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class DefaultEntry(Fact[str | None]):
+    """The kernel that is booted by default, as `uname -r` would print it; None where that cannot be told."""
+
+    def request(self) -> Command:
+        """Return the command that prints the boot loader's files."""
+        return BootLoader().request()
+
+    def parse(self, output: Output) -> str | None:
+        """Return the release."""
+        return BootLoader().parse(output).default
+
+
+def _parts(text: str) -> dict[str, str]:
+    pieces = re.split(r"^==> (.*)\n", text, flags=re.MULTILINE)
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def _grub2(parts: dict[str, str], menus: list[str], kind: str) -> dict[str, object]:
+    # On UEFI the file in the EFI partition may only point at the one in /boot: the one with entries counts.
+    entries: tuple[BootEntry, ...] = ()
+    chosen = menus[0]
+    files = {
+        name.rsplit("/", 1)[-1]: text for name, text in parts.items() if name.startswith("/boot/loader/")
+    }
+    for name in menus:
+        blscfg = re.search(r"^\s*blscfg\b", parts[name], re.MULTILINE)
+        entries = grub.bls_entries(files) if blscfg else grub.menu(parts[name])
+        if kind == "grub2-grubby" and not blscfg:
+            # EL7's grubby copies the id of another entry when it adds one: only titles tell them apart.
+            entries = tuple(replace(entry, path=entry.title) for entry in entries)
+        chosen = name
+        if entries:
+            break
+    variables: dict[str, str] = {}
+    for name, text in parts.items():
+        if name.endswith("/grubenv"):
+            variables |= grub.environment(text)
+    wanted = grub.menu_default(parts[chosen]) or "0"
+    saved = "saved_entry" in wanted
+    if saved:
+        wanted = variables.get("saved_entry") or "0"
+    entry = grub.find(entries, wanted)
+    return {
+        "configuration": chosen,
+        "entries": entries,
+        "default": entry.release if entry else None,
+        "default_entry": wanted,
+        "once": variables.get("next_entry") or None,
+        "saved": saved,
+    }

@@ -1,0 +1,112 @@
+"""The host as a whole: which boot this is, what it runs on, whether it has settled."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from runbook_lib.errors import FactError
+from runbook_lib.facts.base import Fact
+from runbook_lib.model import Command, Output
+
+__all__ = ["BootId", "SystemState", "SystemStateInfo", "Virtualization", "VirtualizationInfo"]
+
+_BOOT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Where systemd is not there (EL6) a container is known by the file its engine leaves.
+_LOOK_AROUND = """\
+if command -v systemd-detect-virt >/dev/null; then
+  echo "container $(systemd-detect-virt --container)"; echo "vm $(systemd-detect-virt --vm)"
+elif [ -e /.dockerenv ] || [ -e /run/.containerenv ]; then echo "container other"; echo "vm unknown"
+else echo "container none"; echo "vm unknown"; fi
+"""
+_STATE = """\
+if command -v systemctl >/dev/null; then
+  systemctl is-system-running; systemctl list-units --failed --plain --no-legend --no-pager
+else echo unmanaged; fi
+"""
+_STATES = frozenset(
+    {"initializing", "starting", "running", "degraded", "maintenance", "stopping", "offline", "unknown"}
+)
+
+
+@dataclass(frozen=True)
+class BootId(Fact[str]):
+    """The running boot's identifier: random, another one after each boot (random(4))."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("cat", "/proc/sys/kernel/random/boot_id"), timeout=20.0)
+
+    def parse(self, output: Output) -> str:
+        """Return the identifier."""
+        text = output.stdout.strip()
+        if not _BOOT_ID.fullmatch(text):
+            raise FactError(f"boot_id is {text[:80]!r}")
+        return text
+
+
+@dataclass(frozen=True)
+class VirtualizationInfo:
+    """What a host runs on.
+
+    Args:
+        container: As `systemd-nspawn` or `docker`; None where the host has a kernel of its own.
+        machine: As `kvm`, `qemu`; None on bare metal; `unknown` where nothing there tells.
+    """
+
+    container: str | None
+    machine: str | None
+
+
+@dataclass(frozen=True)
+class Virtualization(Fact[VirtualizationInfo]):
+    """What the host runs on (systemd-detect-virt(1))."""
+
+    def request(self) -> Command:
+        """Return the command; `none` is an answer."""
+        return Command(("sh", "-c", _LOOK_AROUND), accept=(0, 1))
+
+    def parse(self, output: Output) -> VirtualizationInfo:
+        """Return it."""
+        told = dict(line.split(" ", 1) for line in output.stdout.splitlines() if " " in line)
+        if not {"container", "vm"} <= set(told):
+            raise FactError(f"systemd-detect-virt printed {output.stdout[:80]!r}")
+        container, machine = (told[key].strip() for key in ("container", "vm"))
+        return VirtualizationInfo(
+            container=None if container == "none" else container,
+            machine=None if machine == "none" else machine,
+        )
+
+
+@dataclass(frozen=True)
+class SystemStateInfo:
+    """systemd's own word for the whole host, and the units that failed.
+
+    Args:
+        state: `starting`, `running`, `degraded`, …; `unmanaged` where there is no systemd.
+        failed: Names of failed units.
+    """
+
+    state: str
+    failed: tuple[str, ...]
+
+    @property
+    def settled(self) -> bool:
+        """Whether starting is over; units may have failed."""
+        return self.state in {"running", "degraded", "unmanaged"}
+
+
+@dataclass(frozen=True)
+class SystemState(Fact[SystemStateInfo]):
+    """Whether the host has finished starting (`systemctl is-system-running`)."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("sh", "-c", _STATE), timeout=60.0)
+
+    def parse(self, output: Output) -> SystemStateInfo:
+        """Return the state."""
+        state, *units = output.stdout.splitlines() or [""]
+        if state not in _STATES | {"unmanaged"}:
+            raise FactError(f"systemctl is-system-running printed {state[:80]!r}")
+        return SystemStateInfo(state, tuple(line.split()[0] for line in units if line.split()))

@@ -1,0 +1,160 @@
+"""Reboot a host and see it come back: another boot id, SSH with the known key, services settled.
+
+The order is: arm (a one-shot boot entry, say), reboot, wait until it is gone and back, check over the new
+connection, confirm. A host that answers with the boot id from before has not rebooted.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from runbook_lib.errors import HostKeyError, Interrupted, OperationError, UnreachableError
+from runbook_lib.facts.host import BootId, SystemState
+from runbook_lib.model import Change, Check, Status
+from runbook_lib.runbook.console import Console
+
+if TYPE_CHECKING:
+    from runbook_lib.facts.base import Facts
+    from runbook_lib.model import Plan, Reboot
+    from runbook_lib.runbook.host_step import HostStep
+
+__all__ = ["carry_out_reboot"]
+
+_BETWEEN_TRIES = 1.0  # seconds between two tries to connect
+_LAST_LINES = 12  # of the console, in the message of a failed step
+
+
+def carry_out_reboot(step: HostStep, plan: Plan, reboot: Reboot, before: Facts) -> tuple[Status, str]:
+    """Arm, reboot, wait, check, confirm.
+
+    Args:
+        step: The host's step; its operation's facts hold a `BootId` and a `SystemState`.
+        plan: The commands that reboot it.
+        reboot: What goes around them.
+        before: The facts from before: boot id and failed units to compare with.
+
+    Returns:
+        `changed`, or `failed` with what went wrong and how the host was left.
+
+    Raises:
+        Interrupted: Nothing was confirmed.
+        UnreachableError: The host did not come back in time, or with another host key.
+    """
+    console = Console(step.connection.host.console)
+    console.mark()
+    try:
+        wrong = _reboot(step, plan, reboot, before)
+        if not wrong:
+            return Status.CHANGED, ""
+    except Interrupted as problem:
+        problem.message += f"; nothing was confirmed: {reboot.way_back}"
+        raise
+    except OperationError as problem:
+        wrong = str(problem)
+    except UnreachableError as problem:
+        problem.message += _last_lines(console)
+        problem.hint = f"{problem.hint}; {reboot.way_back}" if problem.hint else reboot.way_back
+        raise
+    finally:
+        if console.tail():
+            step.changes.append(Change("the host's console meanwhile", None, console.tail()))
+    _abandon(step, reboot)
+    step.changes = [change for change in step.changes if change not in plan.changes]  # they did not come
+    return Status.FAILED, f"not confirmed: {wrong}; {reboot.way_back}{_last_lines(console)}"
+
+
+def _reboot(step: HostStep, plan: Plan, reboot: Reboot, before: Facts) -> str:
+    """Do it all and return what does not hold, in words."""
+    for command in reboot.arm:
+        step.send(command, "guard")
+    for command in plan.commands:
+        step.send(command, "change")
+    _wait_for_return(step, reboot, before[BootId()])
+    if _holds(step, reboot, before):
+        for command in reboot.confirm:
+            step.send(command, "guard")
+        _holds(step, reboot, before, confirmed=True)
+    return _told(step)
+
+
+def _wait_for_return(step: HostStep, reboot: Reboot, boot_id: str) -> None:
+    """Wait until the host answers with another boot id; record both and the downtime."""
+    sent = time.monotonic()
+    gone: float | None = None
+    while True:
+        step.stop_if_interrupted("stopped while waiting for the host to come back")
+        trying = time.monotonic()
+        problem: UnreachableError | OperationError | None = None
+        now_id = boot_id
+        try:
+            step.connection.close()
+            step.connection.open()
+            now_id = step.fact(BootId())
+        except HostKeyError as changed:
+            changed.message = f"after its reboot {changed.message}"
+            raise
+        except (UnreachableError, OperationError) as away:
+            gone = trying if gone is None else gone
+            problem = away
+        if now_id != boot_id:
+            downtime = time.monotonic() - (gone if gone is not None else sent)
+            step.changes += [
+                Change("boot id", boot_id, now_id),
+                Change(
+                    "downtime",
+                    None,
+                    f"{downtime:.1f} s without an answer, {time.monotonic() - sent:.1f} s in all",
+                ),
+            ]
+            return
+        if time.monotonic() - sent > reboot.deadline:
+            if problem is None:
+                raise OperationError(
+                    f"the host still answers with the boot id from before after {reboot.deadline:g} s: "
+                    "it did not reboot",
+                    where=step.connection.host.name,
+                    hint="see what keeps it from going down: `systemctl list-jobs`, `systemd-inhibit --list`",
+                ) from None
+            raise UnreachableError(
+                f"the host did not come back within {reboot.deadline:g} s: {problem.message}",
+                where=step.connection.host.name,
+                hint="look at its console, then reset it",
+            ) from problem
+        time.sleep(_BETWEEN_TRIES)
+
+
+def _holds(step: HostStep, reboot: Reboot, before: Facts, *, confirmed: bool = False) -> bool:
+    """Wait until starting is over, then check all besides what only the confirmation makes true.
+
+    Nothing else is waited for: which kernel runs, say, does not change any more.
+    """
+    deadline = time.monotonic() + step.operation.settle
+    facts = step.look()
+    while not facts[SystemState()].settled and time.monotonic() < deadline:
+        step.stop_if_interrupted("stopped while waiting for the host's services to settle")
+        time.sleep(_BETWEEN_TRIES)
+        facts = step.look()
+    later = () if confirmed else reboot.later
+    step.checks = [check for check in step.operation.verify(facts) if check.name not in later]
+    new = sorted(set(facts[SystemState()].failed) - set(before[SystemState()].failed))
+    step.checks.append(Check("units failing that did not before", "none", ", ".join(new) or "none", not new))
+    return all(check.holds for check in step.checks)
+
+
+def _abandon(step: HostStep, reboot: Reboot) -> None:
+    for command in reboot.abandon:
+        step.send(command, "rollback")
+
+
+def _told(step: HostStep) -> str:
+    return "; ".join(
+        f"{check.name}: expected {check.expected}, observed {check.observed}"
+        for check in step.checks
+        if not check.holds
+    )
+
+
+def _last_lines(console: Console) -> str:
+    said = console.tail(_LAST_LINES)
+    return f"\nthe console's last lines:\n{said}" if said else ""

@@ -1,0 +1,198 @@
+"""VM hosts: a kernel and a boot loader of their own, real reboots, power cuts; as root and as an ordinary user."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.errors import InputError
+from runbook_lib.inventory import Inventory
+from runbook_lib.lab.cgroups import Cgroup
+from runbook_lib.lab.disk import system_disk
+from runbook_lib.lab.lab import Lab
+from runbook_lib.lab.places import cache_directory
+from runbook_lib.lab.testing import Machine, reason_to_skip, running_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.usefixtures("can_have_vm")]
+NAME = "test-vm"
+USER = 65534
+_COMMAND = [sys.executable, "-c", "from runbook_lib.cli.main import main; main()", "lab"]
+
+
+@pytest.fixture(scope="module")
+def can_have_vm() -> None:
+    reason = reason_to_skip("vm")
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def vm(can_have_vm: None) -> Iterator[Lab]:  # noqa: ARG001 - asked for by name
+    with running_lab(NAME, hosts=["cloud"]) as lab:
+        yield lab
+
+
+def on(lab: Lab, *command: str) -> str:
+    argv = lab.ssh_command("cloud", command)
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout.strip()
+
+
+def boot_id(lab: Lab) -> str:
+    return on(lab, "cat", "/proc/sys/kernel/random/boot_id")
+
+
+def console(lab: Lab) -> str:
+    return lab.status().hosts[0].console
+
+
+def wait_for_console(lab: Lab, words: str, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while words not in Path(console(lab)).read_text(encoding="utf-8", errors="replace"):
+        assert time.monotonic() < end, f"{words!r} never came"
+        time.sleep(0.2)
+
+
+def test_a_vm_runs_the_old_kernel_and_was_started_by_grub(vm: Lab) -> None:
+    assert on(vm, "uname", "-r").startswith("6.1.")
+    assert on(vm, "hostname") == "cloud"
+    assert on(vm, "systemctl", "is-system-running", "--wait") == "running"
+    assert on(vm, "ls /boot/vmlinuz-* | wc -l") == "1"
+    assert "BOOT_IMAGE=/boot/vmlinuz-6.1." in on(vm, "cat", "/proc/cmdline")
+    assert on(vm, "sudo", "-n", "id", "-un") == "root"
+    assert "192.168.7.30/20" in on(vm, "ip", "-brief", "address", "show", "em1")
+    text = Path(console(vm)).read_text(encoding="utf-8", errors="replace")
+    assert "GNU GRUB" in text
+    assert "cloud login:" in text
+
+
+def test_a_vm_gets_packages_and_images_from_the_lab_and_reaches_nothing_else(vm: Lab) -> None:
+    source = on(vm, "cat", "/etc/apt/sources.list").split()[1]
+    ask = "exec 3<>/dev/tcp/192.168.7.254/{}; printf 'GET {} HTTP/1.0\\r\\n\\r\\n' >&3; head -c 12 <&3"
+    release = ask.format(3142, f"{source}dists/bookworm/Release")
+    assert on(vm, "bash", "-c", f'"{release}"').endswith(" 200")
+    if "registry" in vm.status().services:
+        assert on(vm, "bash", "-c", f'"{ask.format(5000, "/v2/")}"').endswith(" 200")
+    for outside in ("192.168.7.254/22", "192.168.0.2/22", "1.1.1.1/53"):
+        assert (
+            on(vm, f"timeout 5 bash -c 'true </dev/tcp/{outside}' 2>/dev/null || echo refused") == "refused"
+        )
+
+
+def test_the_inventory_leads_to_the_vm(vm: Lab) -> None:
+    host = Inventory.load(vm.inventory).select("cloud")[0]
+    assert (host.kind, host.address, host.network_namespace) == ("vm", "127.0.0.1", None)
+    assert f"[127.0.0.1]:{host.port}" in Path(host.known_hosts or "").read_text(encoding="ascii")
+
+
+def test_a_reboot_is_one_of_the_machine_itself(vm: Lab) -> None:
+    before, machine = boot_id(vm), Cgroup(NAME, "cloud").processes()
+    on(vm, "echo kept >kept; sudo systemd-run --on-active=1 --timer-property=AccuracySec=100ms reboot")
+    vm.wait_for_reboot("cloud", before)
+    assert boot_id(vm) != before
+    assert on(vm, "cat", "kept") == "kept"
+    assert machine & Cgroup(NAME, "cloud").processes() == machine
+
+
+def test_a_power_cut_takes_what_was_not_flushed_and_repair_brings_the_host_back(vm: Lab) -> None:
+    before = boot_id(vm)
+    on(vm, "echo flushed >flushed; sync flushed; echo not >not-flushed")
+    vm.faults.inject("power:cloud")
+    status = vm.status()
+    assert (status.hosts[0].running, status.hosts[0].answers, status.faults) == (
+        False,
+        False,
+        ["power:cloud"],
+    )
+    assert vm.faults.repair() == ["power:cloud"]
+    assert boot_id(vm) != before
+    assert on(vm, "cat", "flushed") == "flushed"
+    assert on(vm, "cat not-flushed 2>&1 || true") != "not"
+
+
+def test_a_panic_shows_on_the_console_and_a_reset_gives_a_new_machine(vm: Lab) -> None:
+    on(vm, "touch", "gone")
+    identity = on(vm, "cat", "/etc/machine-id")
+    on(
+        vm,
+        "sudo systemd-run --on-active=1 --timer-property=AccuracySec=100ms sh -c 'echo c >/proc/sysrq-trigger'",
+    )
+    wait_for_console(vm, "Kernel panic - not syncing: sysrq triggered crash", 30)
+    assert not vm.status().hosts[0].answers
+    vm.reset()
+    assert on(vm, "test -e gone || echo new") == "new"
+    assert on(vm, "cat", "/etc/machine-id") != identity
+
+
+@pytest.mark.parametrize("fault", ["cable", "unplug:cloud"])
+def test_a_vm_is_on_no_switch_that_could_be_broken(vm: Lab, fault: str) -> None:
+    with pytest.raises(InputError, match="switch"):
+        vm.faults.inject(fault)
+    assert vm.status().faults == []
+
+
+@pytest.mark.parametrize("after", [1.0, 4.0])
+def test_a_killed_up_is_ended_by_down(after: float) -> None:
+    name = "test-vm-life"
+    system_disk("bookworm")
+    before = Machine.look(name)
+    with subprocess.Popen([*_COMMAND, "up", "--name", name, "--hosts", "cloud"]) as process:
+        time.sleep(after)
+        process.kill()
+    assert Cgroup(name).existing()
+    assert Lab.open(name).down()
+    assert Machine.look(name) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become an ordinary user")
+def test_an_ordinary_user_has_a_vm_too() -> None:
+    built = system_disk("bookworm").directory
+    home = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
+    try:
+        cache = home / ".cache" / "runbook"
+        cache.mkdir(parents=True)
+        there = cache / built.relative_to(cache_directory())
+        subprocess.run(["cp", "--recursive", "--sparse=always", "--parents", built, home], check=True)
+        there.parent.mkdir()
+        (home / built.relative_to("/")).rename(there)
+        subprocess.run(["chown", "--recursive", f"{USER}:{USER}", home], check=True)
+
+        def lab(*arguments: str, of: int = USER) -> str:
+            command = ["setpriv", f"--reuid={of}", f"--regid={of}", "--clear-groups", *_COMMAND, *arguments]
+            ended = subprocess.run(
+                command, check=False, env=environment, capture_output=True, text=True, timeout=240
+            )
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+            return ended.stdout
+
+        try:
+            lab("up", "--name", "test-user", "--hosts", "cloud")
+            status = json.loads(lab("status", "--name", "test-user", "--json"))
+            assert status["hosts"][0]["answers"]
+            assert lab("shell", "--name", "test-user", "cloud", "hostname").strip() == "cloud"
+        finally:
+            lab("down", "--name", "test-user")
+        assert not _processes_of(USER)
+        assert not (home / ".local/state/runbook-lab").exists()
+        assert not (home / ".local/share/runbook-lab").exists()
+    finally:
+        shutil.rmtree(home)
+
+
+def _processes_of(user: int) -> list[str]:
+    found = subprocess.run(
+        ["ps", "-u", str(user), "-o", "args="], check=False, capture_output=True, text=True
+    )
+    return found.stdout.splitlines()
