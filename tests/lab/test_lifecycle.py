@@ -87,6 +87,7 @@ def test_ctrl_c_takes_down_what_was_begun() -> None:
     before = Machine.look(NAME)
     with command("up", *HOSTS, "--name", NAME) as process:
         while not Places(NAME).state.exists():
+            assert process.poll() is None, "it ended before it began a lab"
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
@@ -101,6 +102,7 @@ def test_a_killed_build_is_ended_by_down_and_begun_anew(
     before = Machine.look(NAME)
     with command("up", *HOSTS, "--name", NAME) as process:
         while not list(tmp_path.glob("rootfs/.*/root/etc")):
+            assert process.poll() is None, "it ended before it built anything"
             time.sleep(0.05)
         process.kill()
     assert Cgroup.names("_build-")
