@@ -36,7 +36,7 @@ _PACKAGES = {
 }
 _DOCKER_CE_FILE = "/etc/yum.repos.d/runbook-docker-ce.repo"
 _DOCKER_CE_KEY = "https://download.docker.com/linux/centos/gpg"
-_DOCKER_CE_FINGERPRINT = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"  # Docker's manual, "Install on CentOS"
+_DOCKER_CE_FINGERPRINT = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"  # source: docs/el.md
 _DOCKER_CE = f"""\
 [docker-ce-stable]
 name=Docker CE
