@@ -45,10 +45,10 @@ def demo_command(runs: str, name: str, cloud: bool) -> int:  # noqa: FBT001 - cl
     lab = Lab.open(name)
     lab.up(None if cloud else _HOSTS, wait_for=_HOSTS)
     click.echo(f"practice hosts: up after {time.monotonic() - began:.0f} s")
-    place = ["-p", "inventory", str(lab.inventory), "-p", "runs", runs]
     if not cloud:
         click.echo()
         return _carry_out(None, lab.inventory, runs, name, began)
+    place = ["-p", "inventory", str(lab.inventory), "-p", "runs", runs]
     if _CLOUD in Inventory.load(lab.inventory).hosts:
         click.echo(f"{_CLOUD}: {', '.join(CLOUD)} there, side by side with what follows\n")
         beside = Beside([*CLOUD, *place, "-p", "hosts", _CLOUD], lambda: lab.wait([_CLOUD]))
@@ -63,7 +63,7 @@ def demo_command(runs: str, name: str, cloud: bool) -> int:  # noqa: FBT001 - cl
 
 def _carry_out(beside: Beside | None, inventory: Path, runs: str, name: str, began: float) -> int:
     from runbook_lib.cli.run import carry_out  # noqa: PLC0415 - `--help` stays quick
-    from runbook_lib.execution.headless import exit_code  # noqa: PLC0415 - as above
+    from runbook_lib.execution.headless import Outcome, exit_code  # noqa: PLC0415 - as above
 
     code = 0
     paths: list[Path] = []
@@ -77,24 +77,10 @@ def _carry_out(beside: Beside | None, inventory: Path, runs: str, name: str, beg
             click.echo(f"\nmeanwhile, beside it ({', '.join(CLOUD)}):")
             code, said, paths = beside.wait()
             click.echo(said)
-    outcomes = [*_outcomes(paths), *outcomes]
+    outcomes = [*map(Outcome.read, paths), *outcomes]
     report = _write_report(outcomes, Path(runs))
     _sum_up(outcomes, report, time.monotonic() - began, name, well=code == 0)
     return exit_code(outcomes[-1].status) or code
-
-
-def _outcomes(paths: Sequence[Path]) -> list[Outcome]:
-    from runbook_lib.errors import EvidenceError  # noqa: PLC0415 - as above
-    from runbook_lib.execution.headless import Outcome  # noqa: PLC0415 - as above
-    from runbook_lib.journal.reader import read_run  # noqa: PLC0415 - as above
-
-    outcomes = []
-    for path in paths:
-        try:
-            outcomes.append(Outcome(path, read_run(path)))
-        except EvidenceError as nothing:
-            outcomes.append(Outcome(path, None, str(nothing)))
-    return outcomes
 
 
 def _write_report(outcomes: Sequence[Outcome], runs: Path) -> Path | None:

@@ -12,7 +12,7 @@ import os
 import signal
 import tempfile
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import papermill
 from jupyter_client.manager import AsyncKernelManager
@@ -59,6 +59,14 @@ class Outcome:
         self.record = record
         self.problem = problem
 
+    @classmethod
+    def read(cls, path: Path, problem: str = "") -> Self:
+        """Return the outcome that a run directory's journal tells; without one its record is None."""
+        try:
+            return cls(path, read_run(path), problem)
+        except EvidenceError as nothing:
+            return cls(path, None, problem or str(nothing))
+
     @property
     def status(self) -> Status:
         """The run's status; without a journal it is unknown."""
@@ -91,10 +99,7 @@ def run(
         problem = _follow(entry, path, values, _Kernel(path, sockets), tell)
     for file in path.glob("*.ipynb"):
         file.chmod(0o600)
-    try:
-        return Outcome(path, read_run(path), problem)
-    except EvidenceError as nothing:
-        return Outcome(path, None, problem or str(nothing))
+    return Outcome.read(path, problem)
 
 
 def _follow(

@@ -33,6 +33,7 @@ from runbook_lib.operations.base import Probe
 from runbook_lib.runbook.network_change import carry_out_guarded
 from runbook_lib.runbook.reboot import carry_out_reboot
 from runbook_lib.runbook.recorder import now
+from runbook_lib.runbook.verdict import broken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -262,15 +263,10 @@ class HostStep:
             self.commands.append(record)
 
     def _verdict(self, success: Status) -> tuple[Status, str]:
-        broken = [check for check in self.checks if not check.holds]
         if not self.checks:
             return Status.FAILED, "the operation checked nothing"
-        if broken:
-            told = "; ".join(
-                f"{check.name}: expected {check.expected}, observed {check.observed}" for check in broken
-            )
-            return Status.FAILED, told
-        return success, ""
+        wrong = broken(self.checks)
+        return (Status.FAILED, wrong) if wrong else (success, "")
 
     def fact(self, fact: Fact[Any]) -> Any:  # noqa: ANN401 - any fact's value
         """Ask for one fact.

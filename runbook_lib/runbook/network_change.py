@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import Interrupted, OperationError, UnreachableError
 from runbook_lib.model import Check, Status
+from runbook_lib.runbook.verdict import broken
 
 if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
@@ -51,11 +52,7 @@ def carry_out_guarded(step: HostStep, plan: Plan, guard: NetworkGuard, before: F
             for command in guard.confirm:
                 step.send(command, "guard")
             return Status.CHANGED, ""
-        wrong = "; ".join(
-            f"{check.name}: expected {check.expected}, observed {check.observed}"
-            for check in step.checks
-            if not check.holds
-        )
+        wrong = broken(step.checks)
     except Interrupted as problem:
         problem.message += (
             f"; nothing was confirmed: the host puts its old state back within {guard.timeout:g} s"

@@ -13,6 +13,7 @@ from runbook_lib.errors import HostKeyError, Interrupted, OperationError, Unreac
 from runbook_lib.facts.host import BootId, SystemState
 from runbook_lib.model import Change, Check, Status
 from runbook_lib.runbook.console import Console
+from runbook_lib.runbook.verdict import broken
 
 if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
@@ -75,7 +76,7 @@ def _reboot(step: HostStep, plan: Plan, reboot: Reboot, before: Facts) -> str:
         for command in reboot.confirm:
             step.send(command, "guard")
         _holds(step, reboot, before, confirmed=True)
-    return _told(step)
+    return broken(step.checks)
 
 
 def _wait_for_return(step: HostStep, reboot: Reboot, boot_id: str) -> None:
@@ -145,14 +146,6 @@ def _holds(step: HostStep, reboot: Reboot, before: Facts, *, confirmed: bool = F
 def _abandon(step: HostStep, reboot: Reboot) -> None:
     for command in reboot.abandon:
         step.send(command, "rollback")
-
-
-def _told(step: HostStep) -> str:
-    return "; ".join(
-        f"{check.name}: expected {check.expected}, observed {check.observed}"
-        for check in step.checks
-        if not check.holds
-    )
 
 
 def _last_lines(console: Console) -> str:

@@ -17,6 +17,7 @@ from runbook_lib.inventory import Host, Inventory
 from runbook_lib.journal.writer import Journal, OutputStore
 from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord
 from runbook_lib.operations.observe import Observe
+from runbook_lib.operations.shell import Script
 from runbook_lib.runbook import directory
 from runbook_lib.runbook.host_step import HostStep
 from runbook_lib.runbook.recorder import Recorder, now
@@ -46,6 +47,7 @@ class Runbook:
     def __init__(self, parameters: Parameters, inventory: Inventory, hosts: list[Host], path: Path) -> None:
         self.parameters = parameters
         self.hosts = hosts
+        self._inventory = inventory
         self.directory = path
         self.mode = parameters.run_mode
         self._cancel = threading.Event()
@@ -94,7 +96,8 @@ class Runbook:
         book = cls(parameters, inventory, hosts, path)
         directory.write_parameters(path, parameters)
         book._journal.append(
-            "run_started", **_told(book.record, leave_out={"steps", "status", "ended", "incomplete"})
+            "run_started",
+            **book.record.model_dump(mode="json", exclude={"steps", "status", "ended", "incomplete"}),
         )
         display.run_opened(book.record, path)
         display.offer_magic(book.shell)
@@ -140,8 +143,6 @@ class Runbook:
         Raises:
             StepFailed: As in `step`.
         """
-        from runbook_lib.operations.shell import Script  # noqa: PLC0415 - the rare way
-
         return self._step(f"%%on {hosts}", "shell", Script(script), hosts)
 
     def close(self) -> RunRecord:
@@ -209,7 +210,7 @@ class Runbook:
     def _choose(self, pattern: str | None) -> list[Host]:
         if pattern is None:
             return self.hosts
-        wanted = {host.name for host in Inventory.load(self.parameters.inventory).select(pattern)}
+        wanted = {host.name for host in self._inventory.select(pattern)}
         chosen = [host for host in self.hosts if host.name in wanted]
         if not chosen:
             raise ParameterError(
@@ -305,7 +306,3 @@ def _wait_in_spite_of_interrupts(futures: list[Future[HostRecord]]) -> None:
             wait_for(futures)
         except KeyboardInterrupt:
             _log.warning("already stopping: waiting for the commands under way")
-
-
-def _told(record: RunRecord, leave_out: set[str]) -> dict[str, Any]:
-    return record.model_dump(mode="json", exclude=leave_out)

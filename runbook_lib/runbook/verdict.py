@@ -9,12 +9,21 @@ from runbook_lib.model import Mode, Status, worst
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runbook_lib.model import StepRecord
+    from runbook_lib.model import Check, StepRecord
 
-__all__ = ["BAD", "Verdict"]
+__all__ = ["BAD", "Verdict", "broken"]
 
 BAD = frozenset({Status.FAILED, Status.UNREACHABLE, Status.INTERRUPTED, Status.UNKNOWN})
 """Statuses with which a run does not end well."""
+
+
+def broken(checks: Sequence[Check]) -> str:
+    """Return what does not hold, in words; empty where all checks hold."""
+    return "; ".join(
+        f"{check.name}: expected {check.expected}, observed {check.observed}"
+        for check in checks
+        if not check.holds
+    )
 
 
 class Verdict:
