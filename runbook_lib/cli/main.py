@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
 
 import click
 
 from runbook_lib import __version__
+from runbook_lib.cli.verbs import Verbs
 from runbook_lib.errors import RunbookError
 
 __all__ = ["main"]
@@ -19,30 +19,15 @@ _VERBS = {
     "list": "The runbooks: order, target, risk, last outcome.",
     "run": "Run runbooks headless.",
     "report": "A run as page, tables or JUnit.",
+    "audit": "Runs read later: verified, listed, compared, searched, shown.",
     "doctor": "What this machine has and lacks, with the command that mends it.",
 }
 
 
-class _Verbs(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_VERBS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
-        if name not in _VERBS:
-            return None
-        command: click.Command = getattr(
-            importlib.import_module(f"runbook_lib.cli.{name}"), f"{name}_command"
-        )
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the verbs without loading them: `--help` stays quick."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_VERBS.items()))
-
-
 @click.command(
-    cls=_Verbs,
+    cls=Verbs,
+    package="runbook_lib.cli",
+    verbs=_VERBS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 all well, 1 a step or check failed, 2 bad input (nothing was touched), "
     "3 host unreachable, 4 interrupted or evidence incomplete.",

@@ -28,7 +28,7 @@ LAYERS = [
     {"facts"},
     {"operations"},
     {"runbook"},
-    {"report"},
+    {"attestation", "report"},
     {"audit", "execution", "lab"},
     {"cli"},
 ]
