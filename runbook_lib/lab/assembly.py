@@ -62,7 +62,7 @@ class Assembly:
         for name in off:
             if wait_for is None or name in wait_for:
                 self._host(name).wait()
-        if not Path(self.state.inventory).exists():
+        if off or not Path(self.state.inventory).exists():
             reaches = {name: self._host(name).reach for name in self.state.hosts}
             write_inventory(self.places, self.state.topology, reaches, Path(self.state.inventory))
         return bool(off)
@@ -97,7 +97,6 @@ class Assembly:
         make_keys(self.places, list(new))
         hosts = [(plan, self._host(name).reach) for name, plan in self.state.hosts.items()]
         write_client_files(self.places, hosts)
-        Path(self.state.inventory).unlink(missing_ok=True)
 
     def _host(self, name: str) -> LabHost:
         return host_of(self.places, self.state, name)
