@@ -21,10 +21,10 @@ test: ## All tests but those on virtual machines, those on real hosts too
 	@$(RUN) runbook_lib.requirements --install lab sshd pages el
 	@$(RUN) pytest $(PYTEST_ARGUMENTS)
 
-test-vm: ## The tests on virtual machines: a quarter of an hour under software emulation
+test-vm: ## The tests on virtual machines: a quarter of an hour under software emulation; VM_TESTS=PATH picks some
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.requirements --install lab vm sshd
-	@RUNBOOK_REQUIRE=lab,root,vm $(RUN) pytest -m vm
+	@RUNBOOK_REQUIRE=lab,root,vm $(RUN) pytest -m vm $(VM_TESTS)
 
 lint: ## Style and types, over the notebooks too
 	@tools/set-up test lint

@@ -130,7 +130,7 @@ def _sum_up(
         (outcome.record for outcome in outcomes if outcome.record and outcome.record.runbook == CLOUD[1]),
         None,
     )
-    if kernel and kernel.status is Status.SKIPPED:
+    if kernel and any(host.status is Status.SKIPPED for step in kernel.steps for host in step.hosts):
         click.echo("The kernel upgrade was skipped: it needs a host with a kernel of its own.")
     ended = [outcome for outcome in outcomes if outcome.status.good or outcome.status is Status.SKIPPED]
     if (
