@@ -13,13 +13,24 @@ from IPython.core.getipython import get_ipython
 from IPython.core.magic import register_cell_magic
 from IPython.display import publish_display_data
 
+from runbook_lib.display.outputs import mask_outputs
 from runbook_lib.model import SCHEMA_VERSION, CommandRecord, HostRecord, Mode, RunRecord, Status, StepRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["RUN_MIME", "STEP_MIME", "host_ended", "offer_magic", "run_ended", "run_opened", "step_ended"]
+__all__ = [
+    "RUN_MIME",
+    "STEP_MIME",
+    "host_ended",
+    "mask_outputs",
+    "offer_magic",
+    "run_ended",
+    "run_opened",
+    "step_ended",
+    "when_a_cell_fails",
+]
 
 RUN_MIME = "application/vnd.runbook.run.v1+json"
 """MIME type of what is told of a run at its start and its end."""
@@ -86,7 +97,7 @@ def run_ended(record: RunRecord) -> None:
         {
             "event": "ended",
             "run": record.run,
-            **record.model_dump(mode="json", include={"status", "ended"}),
+            **record.model_dump(mode="json", include={"status", "ended", "message"}),
             "steps": len(record.steps),
         },
         run=record,
@@ -102,6 +113,20 @@ def offer_magic(shell: Callable[[str, str], StepRecord]) -> None:
         shell(line.strip(), cell)
 
     register_cell_magic(on)
+
+
+def when_a_cell_fails(tell: Callable[[BaseException], None]) -> None:
+    """Have `tell` called with what a cell raised, after each cell that raised something."""
+    shell = get_ipython()
+    if shell is None:
+        return
+
+    def ended(result: Any) -> None:  # noqa: ANN401 - IPython's ExecutionResult
+        problem = result.error_in_exec
+        if problem is not None:
+            tell(problem)
+
+    shell.events.register("post_run_cell", ended)
 
 
 def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context: Any) -> None:  # noqa: ANN401
