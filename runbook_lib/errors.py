@@ -14,6 +14,7 @@
           FactUnavailable     the subsystem asked about is not there (yet)
         PlanRefused           going on would do harm; nothing was changed
           NotApplicable       a host of this kind has no such thing: the step is skipped there
+          HostLocked          another run is changing the host
         CommandFailed         a command ended with an exit code that is not accepted
         StepFailed            a step ended with a host not ok
       LabError                exit 1: the lab could not be built, started or ended
@@ -32,6 +33,7 @@ __all__ = [
     "FactError",
     "FactUnavailable",
     "HostKeyError",
+    "HostLocked",
     "InputError",
     "Interrupted",
     "InventoryError",
@@ -128,6 +130,10 @@ class PlanRefused(OperationError):  # noqa: N818 - the field's word
 
 class NotApplicable(PlanRefused):
     """A host of this kind has no such thing: the step is `skipped` there, with this reason."""
+
+
+class HostLocked(PlanRefused):
+    """Another run is changing the host."""
 
 
 class CommandFailed(OperationError):  # noqa: N818 - the field's word

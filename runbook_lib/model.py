@@ -218,7 +218,11 @@ class CommandRecord(_Record):
 
 
 class HostRecord(_Record):
-    """One step on one host."""
+    """One step on one host.
+
+    Args:
+        proven: The run that this one goes on with and in which the step ended well on this host, if so.
+    """
 
     host: str
     address: str
@@ -226,6 +230,7 @@ class HostRecord(_Record):
     operation: str = ""
     status: Status = Status.UNKNOWN
     message: str = ""
+    proven: str = ""
     attempt: int = 1
     started: AwareDatetime | None = None
     ended: AwareDatetime | None = None
@@ -259,6 +264,8 @@ class RunRecord(_Record):
 
     Args:
         status: From the journal's own end-of-run line; without it, `unknown`.
+        resumes: The run that this one goes on with, if any.
+        unit: The piece of a fleet's work that this run is; empty where it is none.
         incomplete: What is missing or wrong with the evidence, in words; empty when it is whole.
     """
 
@@ -280,6 +287,8 @@ class RunRecord(_Record):
     lab: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     on_failure: str = "stop"
+    resumes: str | None = None
+    unit: str = ""
     steps: list[StepRecord] = Field(default_factory=list)
     incomplete: str = ""
 

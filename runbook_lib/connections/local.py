@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.connections.base import INTERRUPT_GRACE
 from runbook_lib.connections.docker_api import DockerApi
+from runbook_lib.connections.holder import ProcessHolder
 from runbook_lib.errors import InventoryError, UnreachableError
 from runbook_lib.model import Command, Output
 
 if TYPE_CHECKING:
     import threading
 
+    from runbook_lib.connections.holder import Holder
     from runbook_lib.inventory import Host
     from runbook_lib.model import DockerQuery
     from runbook_lib.secrets import Secrets
@@ -88,6 +90,32 @@ class LocalConnection:
     def ask(self, query: DockerQuery) -> Output:
         """Ask this machine's Docker engine; see `Connection.ask`."""
         return self._docker.ask(query)
+
+    def hold(self, command: Command) -> tuple[Output, Holder | None]:
+        """Start a command that stays once it has answered; see `Connection.hold`."""
+        started = time.time()
+        try:
+            process = subprocess.Popen(
+                shlex.split(self.render(command)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as problem:
+            missing = Output(127, stderr=f"{command.argv[0]}: {problem}", started=started, ended=time.time())
+            return missing, None
+        holder = ProcessHolder(process)
+        said, stays = holder.answer()
+        errors = b"" if stays else holder.end()
+        output = Output(
+            exit_code=process.poll(),
+            stdout=said.decode(errors="replace"),
+            stderr=errors.decode(errors="replace"),
+            started=started,
+            ended=time.time(),
+        )
+        return output, holder if stays else None
 
     def close(self) -> None:
         """Do nothing: there is nothing to end."""

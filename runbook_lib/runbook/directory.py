@@ -19,10 +19,13 @@ from runbook_lib.errors import EvidenceError
 if TYPE_CHECKING:
     from runbook_lib.parameters import Parameters
 
-__all__ = ["RUN_DIRECTORY", "Source", "make", "project_top", "source_state", "versions", "who"]
+__all__ = ["RUN_DIRECTORY", "UNIT", "Source", "make", "project_top", "source_state", "versions", "who"]
 
 RUN_DIRECTORY = "RUNBOOK_RUN_DIRECTORY"
 """Environment variable by which `runbook run` tells a kernel the directory it already made."""
+
+UNIT = "RUNBOOK_UNIT"
+"""Environment variable that tells a kernel which piece of a fleet's work its run is."""
 
 _PACKAGES = ("runbook-lib", "papermill", "fabric", "paramiko", "docker", "pandas", "pydantic")
 
