@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class ProcessHolder:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
+        self._unused = weakref.finalize(self, _end, process, b"")  # a run that nobody closed ends it too
 
     @property
     def alive(self) -> bool:
@@ -83,11 +85,16 @@ class ProcessHolder:
 
     def end(self, last: bytes = b"") -> bytes:
         """End its input, and it where that is not enough; return what it wrote as errors."""
-        try:
-            return self._process.communicate(last, timeout=_ENDS_WITHIN)[1]
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.communicate()[1]
+        self._unused.detach()
+        return _end(self._process, last)
+
+
+def _end(process: subprocess.Popen[bytes], last: bytes) -> bytes:
+    try:
+        return process.communicate(last, timeout=_ENDS_WITHIN)[1]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[1]
 
 
 def _until_answered(receive: Callable[[], bytes]) -> tuple[bytes, bool]:
