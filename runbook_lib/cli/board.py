@@ -147,8 +147,11 @@ def sum_up(console: Console, units: Sequence[Unit], results: Sequence[Result]) -
         for unit, result in zip(units, results, strict=True)
     ]
     if not console.is_terminal:
-        for status, *told in rows:
-            console.print("  ".join(filter(None, (f"{status.plain:<13}", *told))), markup=False)
+        width = max(len(unit.label) for unit in units)
+        for status, label, *told in rows:
+            console.print(
+                "  ".join(filter(None, (f"{status.plain:<13}", f"{label:<{width}}", *told))), markup=False
+            )
         return
     table = Table("outcome", "run", "hosts", "", "took", "evidence", box=None, pad_edge=False)
     for status, *told in rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -49,6 +50,7 @@ def all_units(  # noqa: PLR0913 - the command line's choices
         scheduler: Dask's address.
         table: Sum up at the end, also where the runs came one after another.
     """
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # parameters were checked, and more strictly
     if executor == "local" and (jobs == 1 or not side_by_side(units)):
         results = in_turn(units, on_failure)
         if table:

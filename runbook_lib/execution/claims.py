@@ -87,6 +87,7 @@ class Claims:
         """Note in which directory the attempt's run is, for those who follow it."""
         place = self._of(unit, attempt).with_suffix(".run")
         part = place.with_suffix(".part")
+        part.touch(mode=0o600)
         part.write_text(str(run), encoding="utf-8")
         part.rename(place)
 

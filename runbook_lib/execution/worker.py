@@ -50,6 +50,7 @@ def main() -> None:
     """Read units until there are no more."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # parameters were checked, and more strictly
     # What kernels and libraries print must not get between the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
