@@ -60,6 +60,9 @@ class Board:
 
     def __init__(self, claims: Claims, units: int) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
+        self.signals: list[str] = []
+        """Signals that came and were not told of yet."""
+        self._stopping = False
         self._claims = claims
         self._units = units
         self._rows: dict[str, _Row] = {}
@@ -86,6 +89,13 @@ class Board:
 
     def look(self) -> None:
         """Tell what the journals tell that is new; see `Watcher`."""
+        while self.signals:
+            name = self.signals.pop(0)
+            what = "stopping already; waiting for the ends of the runs' journals"
+            self.console.print(
+                f"{name}: {what if self._stopping else 'interrupting every run'}", markup=False
+            )
+            self._stopping = True
         for row in self._rows.values():
             run = self._claims.run_of(row.unit.id)
             if run and (row.following is None or row.following.run != run):

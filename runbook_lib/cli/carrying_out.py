@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
 
-    from rich.console import Console
-
     from runbook_lib.execution.schedule import OnFailure
     from runbook_lib.execution.unit import Result, Unit
 
@@ -63,7 +61,7 @@ def all_units(  # noqa: PLR0913 - the command line's choices
         board = Board(claims, len(units))
         if told:
             board.console.print(told, markup=False)
-        stack.enter_context(_stops(claims, board.console))
+        stack.enter_context(_stops(claims, board))
         stack.enter_context(board)
         results = carry_out(
             units,
@@ -130,16 +128,13 @@ def _of_fleet(unit: Unit, claims: Claims) -> Unit:
 
 
 @contextlib.contextmanager
-def _stops(claims: Claims, console: Console) -> Iterator[None]:
+def _stops(claims: Claims, board: Board) -> Iterator[None]:
     """Stop the fleet on SIGINT and SIGTERM: every run is interrupted once, and its end waited for."""
 
     def on_signal(number: int, _frame: object) -> None:
-        name = signal.Signals(number).name
-        if claims.stopped:
-            console.print(f"{name}: stopping already; waiting for the ends of the runs' journals")
-            return
-        console.print(f"{name}: interrupting every run; their journals will say so")
+        # Nothing is printed here: the signal may have come in the middle of printing.
         claims.stop()
+        board.signals.append(signal.Signals(number).name)
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
