@@ -15,6 +15,7 @@
         PlanRefused           going on would do harm; nothing was changed
           NotApplicable       a host of this kind has no such thing: the step is skipped there
           HostLocked          another run is changing the host
+          NotYet              what stands in the way goes away by itself
         CommandFailed         a command ended with an exit code that is not accepted
         StepFailed            a step ended with a host not ok
       LabError                exit 1: the lab could not be built, started or ended
@@ -39,6 +40,7 @@ __all__ = [
     "InventoryError",
     "LabError",
     "NotApplicable",
+    "NotYet",
     "OperationError",
     "ParameterError",
     "PlanRefused",
@@ -134,6 +136,20 @@ class NotApplicable(PlanRefused):
 
 class HostLocked(PlanRefused):
     """Another run is changing the host."""
+
+
+class NotYet(PlanRefused):
+    """What stands in the way goes away by itself: mode `apply` waits for that.
+
+    Args:
+        message: As for `RunbookError`.
+        within: Seconds it may take.
+        hint: As for `RunbookError`.
+    """
+
+    def __init__(self, message: str, *, within: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.within = within
 
 
 class CommandFailed(OperationError):  # noqa: N818 - the field's word

@@ -30,7 +30,7 @@ from runbook_lib.model import (
     Status,
 )
 from runbook_lib.operations.base import Probe
-from runbook_lib.runbook.network_change import carry_out_guarded
+from runbook_lib.runbook.network_change import carry_out_guarded, plan_once_reverted
 from runbook_lib.runbook.reboot import carry_out_reboot
 from runbook_lib.runbook.recorder import now
 from runbook_lib.runbook.resume import Before
@@ -200,9 +200,8 @@ class HostStep:
         return self._plan_and_go_on()
 
     def _plan_and_go_on(self) -> tuple[Status, str]:
-        facts = self.look()
         try:
-            plan = self.operation.plan(facts)
+            facts, plan = plan_once_reverted(self)
         except NotApplicable:
             raise
         except PlanRefused as refused:
