@@ -14,6 +14,8 @@
           FactUnavailable     the subsystem asked about is not there (yet)
         PlanRefused           going on would do harm; nothing was changed
           NotApplicable       a host of this kind has no such thing: the step is skipped there
+          HostLocked          another run is changing the host
+          NotYet              what stands in the way goes away by itself
         CommandFailed         a command ended with an exit code that is not accepted
         DeadlinePassed        a step or the run took longer than it may
         StepFailed            a step ended with a host not ok
@@ -34,11 +36,13 @@ __all__ = [
     "FactError",
     "FactUnavailable",
     "HostKeyError",
+    "HostLocked",
     "InputError",
     "Interrupted",
     "InventoryError",
     "LabError",
     "NotApplicable",
+    "NotYet",
     "OperationError",
     "ParameterError",
     "PlanRefused",
@@ -130,6 +134,24 @@ class PlanRefused(OperationError):  # noqa: N818 - the field's word
 
 class NotApplicable(PlanRefused):
     """A host of this kind has no such thing: the step is `skipped` there, with this reason."""
+
+
+class HostLocked(PlanRefused):
+    """Another run is changing the host."""
+
+
+class NotYet(PlanRefused):
+    """What stands in the way goes away by itself: mode `apply` waits for that.
+
+    Args:
+        message: As for `RunbookError`.
+        within: Seconds it may take.
+        hint: As for `RunbookError`.
+    """
+
+    def __init__(self, message: str, *, within: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.within = within
 
 
 class CommandFailed(OperationError):  # noqa: N818 - the field's word

@@ -226,7 +226,11 @@ class CommandRecord(_Record):
 
 
 class HostRecord(_Record):
-    """One step on one host."""
+    """One step on one host.
+
+    Args:
+        proven: The run that this one goes on with and in which the step ended well on this host, if so.
+    """
 
     host: str
     address: str
@@ -234,6 +238,7 @@ class HostRecord(_Record):
     operation: str = ""
     status: Status = Status.UNKNOWN
     message: str = ""
+    proven: str = ""
     attempt: int = 1
     started: AwareDatetime | None = None
     ended: AwareDatetime | None = None
@@ -269,6 +274,8 @@ class RunRecord(_Record):
         status: From the journal's own end-of-run line; without it, `unknown`.
         pid_began: Start of process `pid`, in clock ticks since its machine's boot `boot`.
         message: Why the run ended as it did, where no step tells it.
+        resumes: The run that this one goes on with, if any.
+        unit: The piece of a fleet's work that this run is; empty where it is none.
         incomplete: What is missing or wrong with the evidence, in words; empty when it is whole.
     """
 
@@ -292,6 +299,8 @@ class RunRecord(_Record):
     lab: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     on_failure: str = "stop"
+    resumes: str | None = None
+    unit: str = ""
     steps: list[StepRecord] = Field(default_factory=list)
     message: str = ""
     incomplete: str = ""

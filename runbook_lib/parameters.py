@@ -45,6 +45,14 @@ class Parameters(BaseModel):
     )
     run_timeout: float | None = Field(default=None, gt=0, description="Seconds the whole run may take.")
     runs: str = Field(default="runs", description="Directory for run directories, below the project's top.")
+    at_once: int = Field(default=32, ge=1, description="Hosts of a step that are worked on at the same time.")
+    lock_timeout: float = Field(
+        default=0.0, ge=0, description="Seconds to wait for a host that another run is changing; 0: refuse."
+    )
+    take_over: bool = Field(
+        default=False, description="End another run's lock on a host instead of refusing; it is recorded."
+    )
+    resume: str = Field(default="", description="The run directory of the run that this one goes on with.")
 
     @property
     def run_mode(self) -> Mode:

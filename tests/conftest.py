@@ -1,7 +1,16 @@
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import signal
+import tempfile
 
 # A shell starts background jobs with SIGINT ignored, and every program below would inherit that: Ctrl-C
 # could not be tested there. A handler is put back to the default where a program is started.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Tests change this machine as a host. Several test sessions at once must not wait for each other's locks.
+_locks = tempfile.mkdtemp(prefix="runbook-test-locks-")
+atexit.register(shutil.rmtree, _locks, ignore_errors=True)
+os.environ["RUNBOOK_LOCK_FILE"] = f"{_locks}/lock"

@@ -1,40 +1,90 @@
-"""`runbook run`: run runbooks headless, one after another."""
+"""`runbook run`: run runbooks headless, in the order of their needs."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from runbook_lib.execution.chapter import Wanted
     from runbook_lib.execution.headless import Outcome
+    from runbook_lib.execution.schedule import OnFailure
 
 __all__ = ["carry_out", "run_command"]
 
 
 @click.command("run")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-f", "file", metavar="FILE", help="Parameters file (YAML).")
 @click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; wins over -f.")
 @click.option("--mode", type=click.Choice(["plan", "apply", "validate"]), help="What the run may do.")
 @click.option("--hosts", metavar="PATTERN", help="Names, groups or patterns, separated by commas.")
-def run_command(
+@click.option("--timeout", type=float, metavar="SECONDS", help="Interrupt each run that takes longer.")
+@click.option("--with-needs", is_flag=True, help="Run what the runbooks need too.")
+@click.option(
+    "--on-failure",
+    type=click.Choice(["stop", "continue"]),
+    default="stop",
+    show_default=True,
+    help="After a run that did not end well: begin no other, or go on with those that do not need it.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="Runs at the same time. Default: number of cores."
+)
+@click.option("--resume", metavar="RUN", help="Go on with a run: its id, a beginning of it, a path, or last.")
+@click.option("--take-over", is_flag=True, help="Take a host's lock from another run; it is recorded.")
+@click.option("--matrix", metavar="FILE", help="A file of runs: runbooks x hosts x parameters.")
+@click.option("--executor", type=click.Choice(["local", "dask"]), default="local", show_default=True)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask's; without it Dask starts here.")
+def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
     names: tuple[str, ...],
     file: str | None,
     pairs: tuple[tuple[str, str], ...],
     mode: str | None,
     hosts: str | None,
+    timeout: float | None,
+    with_needs: bool,  # noqa: FBT001 - as above
+    on_failure: OnFailure,
+    jobs: int | None,
+    resume: str | None,
+    take_over: bool,  # noqa: FBT001 - as above
+    matrix: str | None,
+    executor: str,
+    scheduler: str | None,
 ) -> int:
-    """Run runbooks headless, one after another; stop at the first that does not end well.
+    """Run runbooks headless, each after those that it needs.
 
     NAME is a runbook of notebooks/, as `runbook list` shows them, or a notebook's path. All parameters
-    of all runbooks are checked before the first host is touched.
+    of all runbooks are checked before the first host is touched. Runs that need nothing of each other go side by
+    side, but never two on the same host if one may change it. The exit code is that of the worst run.
     """
-    chosen = [pair for pair in (("mode", mode), ("hosts", hosts)) if pair[1]]
-    outcomes = carry_out(list(names), file, [*pairs, *chosen])  # type: ignore[list-item]
-    from runbook_lib.execution.headless import exit_code  # noqa: PLC0415 - `--help` stays quick
+    if not (names or matrix or resume):
+        raise click.UsageError("name a runbook, or give --matrix or --resume")
+    if matrix and (names or resume):
+        raise click.UsageError("--matrix names its runs itself: it goes with neither NAME nor --resume")
+    if scheduler and executor != "dask":
+        raise click.UsageError("--scheduler is Dask's: it goes with --executor dask")
+    from runbook_lib.cli import carrying_out  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
+    from runbook_lib.model import worst  # noqa: PLC0415 - as above
 
-    return exit_code(outcomes[-1].status)
+    chosen: dict[str, Any] = {"mode": mode, "hosts": hosts, "run_timeout": timeout}
+    options = {name: value for name, value in chosen.items() if value is not None}
+    if take_over:
+        options["take_over"] = True
+    wanted = asked.for_runs(names, file, pairs, options, matrix=matrix, resume=resume, with_needs=with_needs)
+    _say_what_is_not_named(wanted)
+    results = carrying_out.all_units(
+        chapter.arrange(wanted),
+        jobs=jobs or os.cpu_count() or 1,
+        on_failure=on_failure,
+        executor=executor,
+        scheduler=scheduler,
+        table=bool(matrix),
+    )
+    return headless.exit_code(worst([result.status for result in results]))
 
 
 def carry_out(
@@ -54,35 +104,18 @@ def carry_out(
     Raises:
         InputError: Any parameter of any runbook is wrong; no host was touched.
     """
-    from runbook_lib.cli.progress import Progress  # noqa: PLC0415 - `--help` stays quick
-    from runbook_lib.execution import catalog, headless  # noqa: PLC0415 - as above
+    from pathlib import Path  # noqa: PLC0415 - `--help` stays quick
 
-    values, source = catalog.given(file, pairs)
-    entries = [catalog.find(name) for name in names]
-    wanted = [{**(extra or {}).get(entry.name, {}), **values} for entry in entries]
-    checked = [catalog.check(entry, given, source) for entry, given in zip(entries, wanted, strict=True)]
-    outcomes: list[Outcome] = []
-    for entry, parameters, given in zip(entries, checked, wanted, strict=True):
-        progress = Progress()
-        outcome = headless.run(entry, parameters, given, progress.tell)
-        progress.end()
-        outcomes.append(outcome)
-        _leave_reports(outcome)
-        if outcome.record and outcome.record.incomplete:
-            progress.say(f"  ? {outcome.status}: {outcome.record.incomplete}")
-        if outcome.problem and not (outcome.record and outcome.record.steps):
-            progress.say(f"  {outcome.problem}")
-        progress.say(f"  evidence: {outcome.path}")
-        if headless.exit_code(outcome.status):
-            break
-    return outcomes
+    from runbook_lib.cli.carrying_out import in_turn  # noqa: PLC0415 - as above
+    from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
+
+    wanted = asked.for_runs(names, file, pairs, {}, extra=extra)
+    results = in_turn(chapter.arrange(wanted), "stop")
+    return [headless.Outcome.read(Path(result.path), result.problem) for result in results if result.path]
 
 
-def _leave_reports(outcome: Outcome) -> None:
-    if outcome.record is None:
-        return
-    from runbook_lib.report.html import write_html  # noqa: PLC0415 - as above
-    from runbook_lib.report.junit import write_junit  # noqa: PLC0415 - as above
+def _say_what_is_not_named(wanted: list[Wanted]) -> None:
+    from runbook_lib.execution.chapter import not_named  # noqa: PLC0415 - as above
 
-    write_html([outcome.record], outcome.path / "report.html", outcome.record.title)
-    write_junit([outcome.record], outcome.path / "junit.xml")
+    for need, by in not_named([want.entry for want in wanted]).items():
+        click.echo(f"{', '.join(by)}: needs {need}, which is not run here (--with-needs adds it)")

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from runbook_lib.connections.holder import Holder
     from runbook_lib.connections.streams import Overflow
     from runbook_lib.inventory import Host
     from runbook_lib.model import Command, DockerQuery, Output
@@ -71,6 +72,16 @@ class Connection(Protocol):
         Raises:
             FactUnavailable: There is no engine to ask.
             UnreachableError: The host is gone.
+        """
+
+    def hold(self, command: Command) -> tuple[Output, Holder | None]:
+        """Send a command that stays once it has answered, for as long as this connection lasts.
+
+        Returns:
+            What it said; and itself, or None where it has ended.
+
+        Raises:
+            UnreachableError: The command could not be sent.
         """
 
     def close(self) -> None:

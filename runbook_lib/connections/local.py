@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.connections.docker_api import DockerApi
 from runbook_lib.connections.ending import Leader, end, told
+from runbook_lib.connections.holder import ProcessHolder
 from runbook_lib.connections.pipes import Pipes
 from runbook_lib.connections.streams import Stream
 from runbook_lib.errors import InventoryError, UnreachableError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from runbook_lib.connections.holder import Holder
     from runbook_lib.connections.streams import Overflow
     from runbook_lib.inventory import Host
     from runbook_lib.model import DockerQuery
@@ -117,6 +119,32 @@ class LocalConnection:
     def ask(self, query: DockerQuery) -> Output:
         """Ask this machine's Docker engine; see `Connection.ask`."""
         return self._docker.ask(query)
+
+    def hold(self, command: Command) -> tuple[Output, Holder | None]:
+        """Start a command that stays once it has answered; see `Connection.hold`."""
+        started = time.time()
+        try:
+            process = subprocess.Popen(
+                shlex.split(self.render(command)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as problem:
+            missing = Output(127, stderr=f"{command.argv[0]}: {problem}", started=started, ended=time.time())
+            return missing, None
+        holder = ProcessHolder(process)
+        said, stays = holder.answer()
+        errors = b"" if stays else holder.end()
+        output = Output(
+            exit_code=process.poll(),
+            stdout=said.decode(errors="replace"),
+            stderr=errors.decode(errors="replace"),
+            started=started,
+            ended=time.time(),
+        )
+        return output, holder if stays else None
 
     def close(self) -> None:
         """Do nothing: there is nothing to end."""

@@ -18,6 +18,7 @@ import paramiko
 from runbook_lib.connections.channel import SUDO_PROMPT, answer_sudo, collect
 from runbook_lib.connections.docker_api import DIAL, DockerApi
 from runbook_lib.connections.ending import Leader, end, look, newest, told
+from runbook_lib.connections.holder import ChannelHolder
 from runbook_lib.connections.namespace import open_socket
 from runbook_lib.connections.streams import Stream
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from runbook_lib.connections.holder import Holder
     from runbook_lib.connections.streams import Overflow
     from runbook_lib.inventory import Host
     from runbook_lib.model import DockerQuery
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["SshConnection"]
 
 _KEEPALIVE = 15  # seconds
+_ENDS_WITHIN = 2.0  # seconds from the end of a command's output to its exit code
 
 
 @functools.cache
@@ -175,6 +178,34 @@ class SshConnection:
         """Ask the host's Docker engine; see `Connection.ask`."""
         self.open()
         return self._docker.ask(query)
+
+    def hold(self, command: Command) -> tuple[Output, Holder | None]:
+        """Send a command that stays once it has answered; see `Connection.hold`."""
+        self.open()
+        started = time.time()
+        try:
+            channel = self._fabric.create_session()
+            channel.exec_command(self.render(command))
+        except (paramiko.SSHException, EOFError, OSError) as problem:
+            self.close()
+            raise UnreachableError(f"the connection is gone: {problem}", where=self._host.name) from problem
+        early = self._answer_sudo(channel) if command.sudo else b""
+        holder = ChannelHolder(channel)
+        said, stays = holder.answer()
+        code = None
+        if not stays:
+            code = channel.recv_exit_status() if channel.status_event.wait(_ENDS_WITHIN) else None
+            early += channel.recv_stderr(65536) if channel.recv_stderr_ready() else b""
+            channel.close()
+        output = Output(
+            exit_code=code,
+            stdout=said.decode(errors="replace"),
+            stderr=early.decode(errors="replace"),
+            started=started,
+            ended=time.time(),
+            problem="" if stays or code is not None else "it has not answered",
+        )
+        return output, holder if stays else None
 
     def close(self) -> None:
         """End the connection; the next `open` makes a new one."""

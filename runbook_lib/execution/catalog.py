@@ -27,7 +27,9 @@ from runbook_lib.yaml_files import YamlFile, find_upwards, validate
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Entry", "catalog", "check", "find", "given"]
+    from runbook_lib.inventory import Host
+
+__all__ = ["Entry", "catalog", "check", "find", "given", "hosts_of"]
 
 _TAG = "parameters"
 
@@ -122,10 +124,19 @@ def check(entry: Entry, values: Mapping[str, Any], source: YamlFile | None) -> P
     """
     where = str(source.path) if source else f"parameters of {entry.name}"
     parameters = validate(entry.model, {**entry.defaults, **values}, ParameterError, where, source)
-    for host in Inventory.load(parameters.inventory).select(parameters.hosts):
+    for host in hosts_of(parameters):
         if host.sudo_password:
             Secrets().resolve(host.sudo_password)
     return parameters
+
+
+def hosts_of(parameters: Parameters) -> list[Host]:
+    """Return the hosts that a run with these parameters acts on.
+
+    Raises:
+        InventoryError: The inventory or the choice of hosts is wrong.
+    """
+    return Inventory.load(parameters.inventory).select(parameters.hosts)
 
 
 def _model(name: str, path: Path) -> type[Parameters]:

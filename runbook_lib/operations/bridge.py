@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import ParameterError, PlanRefused
+from runbook_lib.errors import NotYet, ParameterError, PlanRefused
 from runbook_lib.facts.file import FileText
 from runbook_lib.facts.interfaces import DefaultRoute, Interface, Interfaces, Reachable
 from runbook_lib.facts.network_stack import ConfiguredElsewhere, NetworkStack, PendingChange
@@ -94,6 +94,7 @@ class Present(Operation):
 
     def plan(self, facts: Facts) -> Plan:
         """Swap the configuration where the bridge is not as wanted."""
+        self._refuse_unconfirmed(facts)
         if all(check.holds for check in self.verify(facts)):
             return Plan()
         self._refuse_unsafe(facts)
@@ -166,13 +167,17 @@ class Present(Operation):
             options.append(("dns-nameservers", " ".join(self.nameservers)))
         return ifupdown.add("", self.name, "static", options)
 
-    def _refuse_unsafe(self, facts: Facts) -> None:
-        stack = facts[NetworkStack()]
+    def _refuse_unconfirmed(self, facts: Facts) -> None:
+        """Refuse also what looks right: its host is about to put back what was there before."""
         if facts[PendingChange(MARKER)]:
-            raise PlanRefused(
+            raise NotYet(
                 "an earlier network change still awaits its confirmation or revert",
+                within=self.revert_after,
                 hint="wait until the host has reverted it (a minute or two), then run this again",
             )
+
+    def _refuse_unsafe(self, facts: Facts) -> None:
+        stack = facts[NetworkStack()]
         others = [name for name in stack if name in {"netplan", "networkmanager", "systemd-networkd"}]
         if "ifupdown" not in stack or others:
             raise PlanRefused(

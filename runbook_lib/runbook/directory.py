@@ -19,13 +19,26 @@ from runbook_lib.errors import EvidenceError
 if TYPE_CHECKING:
     from runbook_lib.parameters import Parameters
 
-__all__ = ["RUNS_OPENED", "RUN_DIRECTORY", "Source", "make", "project_top", "source_state", "versions", "who"]
+__all__ = [
+    "RUNS_OPENED",
+    "RUN_DIRECTORY",
+    "UNIT",
+    "Source",
+    "make",
+    "project_top",
+    "source_state",
+    "versions",
+    "who",
+]
 
 RUN_DIRECTORY = "RUNBOOK_RUN_DIRECTORY"
 """Environment variable by which `runbook run` tells a kernel the directory it already made."""
 
 RUNS_OPENED = "RUNBOOK_RUNS_OPENED"
 """Environment variable by which our papermill engine names the file that the runs of its kernel are told in."""
+
+UNIT = "RUNBOOK_UNIT"
+"""Environment variable that tells a kernel which piece of a fleet's work its run is."""
 
 _PACKAGES = ("runbook-lib", "papermill", "fabric", "paramiko", "docker", "pandas", "pydantic")
 

@@ -31,9 +31,10 @@ from runbook_lib.model import (
     Status,
 )
 from runbook_lib.operations.base import Probe
-from runbook_lib.runbook.network_change import carry_out_guarded
+from runbook_lib.runbook.network_change import carry_out_guarded, plan_once_reverted
 from runbook_lib.runbook.reboot import carry_out_reboot
 from runbook_lib.runbook.recorder import now
+from runbook_lib.runbook.resume import Before
 from runbook_lib.runbook.verdict import broken
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from runbook_lib.model import Change
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.deadline import Deadline
+    from runbook_lib.runbook.lock import HostLock
     from runbook_lib.runbook.recorder import Kind, Recorder
 
 __all__ = ["HostStep"]
@@ -61,6 +63,8 @@ class HostStep:
         mode: What may be done.
         predicting: In mode `plan`: an earlier step plans changes, so what is missing may come.
         deadline: When it must be over; putting back what was there before may take longer.
+        lock: Held before anything is changed.
+        before: What the run that this one goes on with tells of the step on the host.
     """
 
     def __init__(  # noqa: PLR0913 - what a step is made of
@@ -73,6 +77,8 @@ class HostStep:
         mode: Mode,
         predicting: bool = False,
         deadline: Deadline | None = None,
+        lock: HostLock | None = None,
+        before: Before | None = None,
     ) -> None:
         self.operation = operation
         self.connection = connection
@@ -81,6 +87,9 @@ class HostStep:
         self.mode = mode
         self.predicting = predicting
         self.deadline = deadline
+        self.lock = lock
+        self.before = before or Before()
+        self.taken_over: list[Change] = []
         self.commands: list[CommandRecord] = []
         self.checks: list[Check] = []
         self.changes: list[Change] = []
@@ -118,10 +127,11 @@ class HostStep:
             operation=self.operation.describe(),
             status=status,
             message=message,
+            proven=self.before.run,
             attempt=self.attempt,
             started=started,
             ended=now(),
-            changes=self.changes,
+            changes=[*self.taken_over, *self.changes],
             checks=self.checks,
             facts=self.observed.plain(),
             commands=self.commands,
@@ -137,6 +147,8 @@ class HostStep:
             CommandFailed: It ended otherwise than accepted, or its end was never told.
         """
         self.stop_if_interrupted()
+        if kind != "rollback":  # what was there before is put back in any case
+            self._hold_lock()
         output = self._ask(command, kind)
         if output.exit_code in command.accept or (output.exit_code is None and command.cuts_connection):
             return output
@@ -189,9 +201,20 @@ class HostStep:
         self.connection.open()
         if self.mode is Mode.VALIDATE:
             return self._validate()
-        facts = self.look()
+        if self.mode is Mode.APPLY and not isinstance(self.operation, Probe):
+            if self.before.run and not self.operation.verifiable:
+                return (
+                    Status.SKIPPED,
+                    f"done already in {self.before.run}, and not known to be repeatable: not run again",
+                )
+            self._hold_lock()  # before the plan is made: no other run shall change what it is made from
+            status, message = self._plan_and_go_on()
+            return status, "; ".join(filter(None, (message, self._in_spite_of_before(status))))
+        return self._plan_and_go_on()
+
+    def _plan_and_go_on(self) -> tuple[Status, str]:
         try:
-            plan = self.operation.plan(facts)
+            facts, plan = plan_once_reverted(self)
         except NotApplicable:
             raise
         except PlanRefused as refused:
@@ -204,6 +227,19 @@ class HostStep:
             raise
         self.changes = list(plan.changes)
         return self._predict(plan, facts) if self.mode is Mode.PLAN else self._apply(plan, facts)
+
+    def _hold_lock(self) -> None:
+        told = self.lock.ensure(self.step) if self.lock else None
+        if told:
+            self.taken_over.append(told)
+
+    def _in_spite_of_before(self, status: Status) -> str:
+        """Return what a reader of both runs must be told."""
+        if status is Status.CHANGED and self.before.run:
+            return f"it was done in {self.before.run} already, and was no longer so"
+        if self.before.begun and not self.operation.verifiable:
+            return f"run again: {self.before.begun} began it and does not tell its end"
+        return ""
 
     def _validate(self) -> tuple[Status, str]:
         if not self.operation.verifiable:

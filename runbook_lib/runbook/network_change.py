@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from runbook_lib.errors import Interrupted, OperationError, UnreachableError
-from runbook_lib.model import Check, Status
+from runbook_lib.errors import Interrupted, NotYet, OperationError, UnreachableError
+from runbook_lib.model import Check, Mode, Status
 from runbook_lib.runbook.verdict import broken
 
 if TYPE_CHECKING:
@@ -18,10 +18,37 @@ if TYPE_CHECKING:
     from runbook_lib.model import NetworkGuard, Plan
     from runbook_lib.runbook.host_step import HostStep
 
-__all__ = ["carry_out_guarded"]
+__all__ = ["carry_out_guarded", "plan_once_reverted"]
 
 _AFTER_REVERT = 60.0  # seconds that a host may need to answer again once its timer has fired
 _BETWEEN_TRIES = 1.0  # seconds between two tries to connect
+
+
+def plan_once_reverted(step: HostStep) -> tuple[Facts, Plan]:
+    """Return a host's facts and the plan made from them, once no unconfirmed change of another run is left there.
+
+    A run that died between its change and the confirmation leaves one; the host takes it back by its timer, and may
+    not be reachable meanwhile. Only mode `apply` waits.
+
+    Raises:
+        PlanRefused: Going on would do harm.
+        UnreachableError: The host is gone.
+    """
+    until = 0.0
+    while True:
+        try:
+            facts = step.look()
+            return facts, step.operation.plan(facts)
+        except NotYet as waits:
+            until = until or time.monotonic() + waits.within + _AFTER_REVERT
+            if step.mode is not Mode.APPLY or time.monotonic() > until:
+                raise
+        except UnreachableError:
+            if time.monotonic() > until:
+                raise
+        step.attempt += 1
+        time.sleep(_BETWEEN_TRIES)
+        _connect_anew(step, until)
 
 
 def carry_out_guarded(step: HostStep, plan: Plan, guard: NetworkGuard, before: Facts) -> tuple[Status, str]:

@@ -9,20 +9,22 @@ import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runbook_lib import display
 from runbook_lib.connections.ways import connect
-from runbook_lib.errors import EvidenceError, Interrupted, ParameterError, StepFailed
+from runbook_lib.errors import EvidenceError, InputError, Interrupted, ParameterError, StepFailed
 from runbook_lib.inventory import Host, Inventory
 from runbook_lib.journal.writer import Journal, OutputStore
 from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
 from runbook_lib.processes import began, boot
-from runbook_lib.runbook import directory
+from runbook_lib.runbook import directory, resume
 from runbook_lib.runbook.deadline import Deadline, soonest
 from runbook_lib.runbook.host_step import HostStep
+from runbook_lib.runbook.lock import HostLock, Owner
 from runbook_lib.runbook.recorder import Recorder, now
 from runbook_lib.runbook.runner import Runner
 from runbook_lib.runbook.verdict import BAD, Verdict
@@ -30,8 +32,8 @@ from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from runbook_lib.connections.base import Connection
     from runbook_lib.facts.base import Fact
     from runbook_lib.operations.base import Operation
     from runbook_lib.parameters import Parameters
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Runbook"]
 
 _log = logging.getLogger(__name__)
-_MOST_AT_ONCE = 32  # hosts of a step that are worked on at the same time
 
 
 class Runbook:
@@ -48,7 +49,14 @@ class Runbook:
     Made by `open`; ended by `close`, or by the first failed step where the parameters say so.
     """
 
-    def __init__(self, parameters: Parameters, inventory: Inventory, hosts: list[Host], path: Path) -> None:
+    def __init__(
+        self,
+        parameters: Parameters,
+        inventory: Inventory,
+        hosts: list[Host],
+        path: Path,
+        earlier: resume.Earlier | None = None,
+    ) -> None:
         self.parameters = parameters
         self.hosts = hosts
         self._inventory = inventory
@@ -85,7 +93,11 @@ class Runbook:
             lab=next((host.lab for host in hosts if host.lab), None),
             parameters=parameters.model_dump(mode="json"),
             on_failure=parameters.on_failure,
+            resumes=earlier.record.run if earlier else None,
+            unit=os.environ.get(directory.UNIT, ""),
         )
+        self._earlier = earlier
+        self._locks = {name: self._lock(link) for name, link in self._connections.items()}
 
     @classmethod
     def open(cls, parameters: Parameters) -> Self:
@@ -103,8 +115,9 @@ class Runbook:
         for host in hosts:
             if host.sudo_password:
                 Secrets().resolve(host.sudo_password)
+        earlier = resume.load(Path(parameters.resume), parameters, hosts) if parameters.resume else None
         path = directory.make(parameters)
-        book = cls(parameters, inventory, hosts, path)
+        book = cls(parameters, inventory, hosts, path, earlier)
         directory.write_parameters(path, parameters)
         book._journal.append(
             "run_started",
@@ -211,6 +224,7 @@ class Runbook:
     ) -> StepRecord:
         chosen = self._choose(pattern)
         number = len(self.record.steps) + 1
+        self._refuse_another_step(number, title)
         operations = {host.name: operation(host) if callable(operation) else operation for host in chosen}
         started = now()
         self._journal.append(
@@ -241,6 +255,8 @@ class Runbook:
             status=step.status,
             ended=step.ended.isoformat() if step.ended else None,
         )
+        if self.record.ended:  # by hand, after the run's end: nobody may come to let go
+            self._let_go()
         self.record.steps.append(step)
         display.step_ended(step, self.mode, self.record.run)
         late = bool(self._deadline and self._deadline.passed and step.status in BAD)
@@ -265,7 +281,9 @@ class Runbook:
         self, hosts: list[Host], operations: dict[str, Operation], number: int, deadline: Deadline | None
     ) -> list[HostRecord]:
         """Work on all hosts side by side; an interrupt is heard here and told to all of them."""
-        pool = ThreadPoolExecutor(max_workers=min(len(hosts), _MOST_AT_ONCE), thread_name_prefix="host")
+        pool = ThreadPoolExecutor(
+            max_workers=min(len(hosts), self.parameters.at_once), thread_name_prefix="host"
+        )
         futures = [
             pool.submit(self._on_host, host, operations[host.name], number, deadline) for host in hosts
         ]
@@ -305,6 +323,8 @@ class Runbook:
                 mode=self.mode,
                 predicting=self._verdict.predicting,
                 deadline=deadline,
+                lock=self._locks[host.name],
+                before=self._earlier.before(number, host.name) if self._earlier else None,
             ).run()
         told = record.model_dump(mode="json", exclude={"commands"})
         told["host_kind"] = told.pop("kind")
@@ -314,6 +334,33 @@ class Runbook:
         self._journal.append("host_ended", step=number, **told)
         display.host_ended(number, record)
         return record
+
+    def _refuse_another_step(self, number: int, title: str) -> None:
+        if self._earlier is None:
+            return
+        try:
+            self._earlier.check_step(number, title)
+        except InputError:
+            self._end(Status.FAILED)
+            raise
+
+    def _lock(self, connection: Connection) -> HostLock:
+        told = self.record
+        owner = Owner(
+            told.run,
+            connection.host.name,
+            told.operator,
+            told.machine,
+            told.started.isoformat("T", "seconds"),
+        )
+        return HostLock(
+            connection,
+            owner,
+            self._journal,
+            patience=self.parameters.lock_timeout,
+            take_over=self.parameters.take_over,
+            cancel=self._cancel,
+        )
 
     def _give_up(self, step: StepRecord) -> None:
         """End the run at a step that did not end well."""
@@ -358,9 +405,14 @@ class Runbook:
             timer.daemon = True
             timer.start()
 
+    def _let_go(self) -> None:
+        for lock in self._locks.values():
+            lock.release()
+
     def _end(self, status: Status, message: str = "") -> None:
         message = self._secrets.mask(message)
         self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
+        self._let_go()
         for connection in self._connections.values():
             connection.close()
         self._journal.append(

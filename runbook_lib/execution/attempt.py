@@ -1,0 +1,120 @@
+"""Carry one unit out in this process; or go on with what an earlier attempt at it has left."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.execution import catalog, headless
+from runbook_lib.execution.claims import Claims
+from runbook_lib.execution.unit import Result, Unit
+from runbook_lib.runbook import directory, resume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runbook_lib.execution.headless import Outcome
+
+__all__ = ["carry_out"]
+
+_POLL = 0.5  # seconds between two looks at a run that goes on without us
+
+
+def carry_out(unit: Unit, tell: Callable[[dict[str, Any]], None]) -> Result:
+    """Make the unit's run and wait for its end; leave its reports beside its journal.
+
+    Args:
+        unit: What to do. Where it belongs to a fleet an earlier attempt at it is looked for: a run that still goes
+            on is waited for, one that ended is reported, one that did not end is gone on with.
+        tell: Called with each journal entry as it appears.
+    """
+    began, attempt = time.monotonic(), 1
+    try:
+        if unit.fleet:
+            claims = Claims(Path(unit.fleet))
+            with claims.claim(unit.id) as attempt:
+                result = _attempt(unit, attempt, claims, tell)
+        else:
+            result = _run(unit, unit.values, tell)
+    except RunbookError as problem:
+        result = Result(unit.id, problem=str(problem))
+    return replace(result, attempt=attempt, machine=platform.node(), seconds=time.monotonic() - began)
+
+
+def _attempt(unit: Unit, attempt: int, claims: Claims, tell: Callable[[dict[str, Any]], None]) -> Result:
+    runs = directory.project_top() / Path(unit.runs).expanduser()
+
+    def noting(told: dict[str, Any]) -> None:
+        if told["event"] == "run_started":
+            claims.note(unit.id, attempt, runs / told["run"])
+        tell(told)
+
+    if attempt == 1:
+        return _run(unit, unit.values, noting)
+    note = f"attempt {attempt}, after a worker died"
+    claims.await_earlier(unit.id, attempt)
+    earlier = max(_runs_of(unit, runs), default=None)
+    if earlier is None:
+        return replace(_run(unit, unit.values, noting), note=f"{note}: no run had begun")
+    claims.note(unit.id, attempt, earlier)
+    _await_end(earlier, claims)
+    outcome = headless.Outcome.read(earlier)
+    if outcome.record and not outcome.record.incomplete:
+        return replace(_result(unit, outcome), note=f"{note}: the run it had begun went on to its end")
+    result = _run(unit, {**unit.values, "resume": str(earlier)}, noting)
+    return replace(result, note=f"{note}: goes on with {earlier.name}")
+
+
+def _run(unit: Unit, values: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> Result:
+    entry = catalog.load(Path(unit.notebook))
+    parameters = catalog.check(entry, values, None)
+    os.environ[directory.UNIT] = unit.id if unit.fleet else ""
+    return _result(unit, headless.run(entry, parameters, values, tell))
+
+
+def _result(unit: Unit, outcome: Outcome) -> Result:
+    _leave_reports(outcome)
+    return Result(unit.id, path=str(outcome.path), status=outcome.status, problem=outcome.problem)
+
+
+def _leave_reports(outcome: Outcome) -> None:
+    if outcome.record is None:
+        return
+    from runbook_lib.report.html import write_html  # noqa: PLC0415 - pandas is loaded while no run waits for it
+    from runbook_lib.report.junit import write_junit  # noqa: PLC0415 - as above
+
+    write_html([outcome.record], outcome.path / "report.html", outcome.record.title)
+    write_junit([outcome.record], outcome.path / "junit.xml")
+
+
+def _runs_of(unit: Unit, runs: Path) -> Iterator[Path]:
+    """Yield the runs whose own journals say that they are this unit's."""
+    since = Path(unit.fleet).name  # begins with the time, as a run's directory does
+    for journal in runs.glob(f"*_{unit.runbook}_*/journal.jsonl"):
+        if journal.parent.name < since[:16]:
+            continue
+        try:
+            with journal.open(encoding="utf-8") as file:
+                if json.loads(file.readline()).get("unit") == unit.id:
+                    yield journal.parent
+        except (OSError, ValueError):
+            continue  # nothing was sent before its first line was whole
+
+
+def _await_end(path: Path, claims: Claims) -> None:
+    """Wait for a run that goes on although whoever began it has died."""
+    told = False
+    while resume.is_running(path):
+        if claims.stopped and not told:
+            told = True
+            record = headless.Outcome.read(path).record
+            if record and record.machine == platform.node():
+                os.kill(record.pid, signal.SIGINT)
+        time.sleep(_POLL)

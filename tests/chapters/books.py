@@ -1,0 +1,139 @@
+"""Parameters, facts and operations of the runbooks that these tests write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from runbook_lib.facts.base import Fact
+from runbook_lib.model import Check, Command, NetworkGuard, Output, Plan
+from runbook_lib.operations.base import Operation, Probe
+from runbook_lib.parameters import Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_lib.facts.base import Facts
+
+__all__ = ["Asleep", "Awake", "First", "Lasting", "Other", "Second", "Text", "Third", "Written"]
+
+
+class _Place(Parameters):
+    place: str
+    seconds: float = 0.0
+    word: str = "well"
+
+
+class First(_Place):
+    runbook: ClassVar[str] = "10_first"
+    title: ClassVar[str] = "The first"
+
+
+class Other(_Place):
+    runbook: ClassVar[str] = "15_other"
+    title: ClassVar[str] = "Needs nothing"
+
+
+class Second(_Place):
+    runbook: ClassVar[str] = "20_second"
+    title: ClassVar[str] = "Needs the first"
+
+
+class Third(_Place):
+    runbook: ClassVar[str] = "30_third"
+    title: ClassVar[str] = "Needs the second"
+
+
+@dataclass(frozen=True)
+class Text(Fact[str | None]):
+    """A file's text; None where there is no such file."""
+
+    path: str
+
+    def request(self) -> Command:
+        return Command(("cat", self.path), accept=(0, 1))
+
+    def parse(self, output: Output) -> str | None:
+        return output.stdout if output.exit_code == 0 else None
+
+
+@dataclass(frozen=True)
+class Asleep(Fact[str]):
+    """An answer that takes its time."""
+
+    seconds: float
+
+    def request(self) -> Command:
+        return Command(("sleep", str(self.seconds)))
+
+    def parse(self, output: Output) -> str:  # noqa: ARG002 - there is nothing to read
+        return "slept"
+
+
+@dataclass(frozen=True)
+class Awake(Probe):
+    """A file holds a word; only looked at."""
+
+    path: str
+    word: str
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        return (Text(self.path),)
+
+    def verify(self, facts: Facts) -> list[Check]:
+        return [Check.equal("word", self.word, (facts[Text(self.path)] or "nothing").strip())]
+
+
+@dataclass(frozen=True)
+class Written(Operation):
+    """A file holds a word, written by several commands; each time one more line tells of it in `FILE.times`."""
+
+    path: str
+    word: str
+    seconds: float = 0.0
+    guarded: bool = False
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        return (Text(self.path),)
+
+    def plan(self, facts: Facts) -> Plan:
+        if facts[Text(self.path)] == self.word:
+            return Plan()
+        commands = (
+            Command(("sh", "-c", 'echo "$1" >> "$2.times"', "sh", self.word, self.path)),
+            Command(("sleep", str(self.seconds))),
+            Command(("tee", self.path), stdin=self.word),
+        )
+        kept = f"{self.path}.kept"
+        guard = NetworkGuard(
+            arm=(Command(("touch", kept)),),
+            confirm=(Command(("rm", "-f", kept)),),
+            revert=(Command(("rm", "-f", self.path, kept)),),
+            timeout=5.0,
+        )
+        return Plan(commands, guard=guard if self.guarded else None)
+
+    def verify(self, facts: Facts) -> list[Check]:
+        return [Check.equal("word", self.word, facts[Text(self.path)])]
+
+
+@dataclass(frozen=True)
+class Lasting(Operation):
+    """A command has run; nothing can tell later whether it did. Each time one more line tells of it in a file."""
+
+    path: str
+    seconds: float = 0.0
+
+    @property
+    def verifiable(self) -> bool:
+        return False
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        return ()
+
+    def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - always the command
+        script = 'sleep "$1"; echo ran >> "$2"'
+        return Plan((Command(("sh", "-c", script, "sh", str(self.seconds), self.path)),))
+
+    def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - another exit code failed before
+        return [Check.equal("exit code", 0, 0)]
