@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import runbook_lib
 from runbook_lib import pytest_plugin
 from runbook_lib.errors import InputError
 from runbook_lib.pytest_plugin.runs import Request, check
+from tests.pytest_plugin.practice import TOP
 
 if TYPE_CHECKING:
     from tests.pytest_plugin.practice import Project
@@ -74,6 +80,32 @@ def test_bad_input_is_a_usage_error_and_no_host_is_touched(
 def test_the_plugin_is_installed_for_pytest() -> None:
     (found,) = importlib.metadata.entry_points(group="pytest11", name="runbook")
     assert found.load() is pytest_plugin
+
+
+def test_pytest_does_not_warn_where_the_library_was_imported_before_it(project: Project) -> None:
+    """Pytest looks at the files that an installed plugin's package lists: as a wheel's are."""
+    place = project.place / "installed"
+    for path in (Path(runbook_lib.__file__), Path(pytest_plugin.__file__)):
+        target = place / path.relative_to(TOP)
+        target.parent.mkdir(parents=True)
+        target.write_bytes(path.read_bytes())
+    listed = place / "runbook_lib-0.1.0.dist-info"
+    listed.mkdir()
+    (listed / "METADATA").write_text("Metadata-Version: 2.1\nName: runbook-lib\nVersion: 0.1.0\n")
+    (listed / "entry_points.txt").write_text("[pytest11]\nrunbook = runbook_lib.pytest_plugin\n")
+    (listed / "RECORD").write_text("runbook_lib/__init__.py,,\nrunbook_lib/pytest_plugin/__init__.py,,\n")
+    project.pytester.makepyfile(test_own="def test_own(): pass")
+    start = "import sys, runbook_lib, pytest; assert 'installed' in runbook_lib.__file__; sys.exit(pytest.main(['-Werror']))"
+    told = subprocess.run(
+        [sys.executable, "-c", start],
+        cwd=project.place,
+        env={**os.environ, "PYTHONPATH": str(place)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
