@@ -95,7 +95,10 @@ def test_pytest_does_not_warn_where_the_library_was_imported_before_it(project: 
     (listed / "entry_points.txt").write_text("[pytest11]\nrunbook = runbook_lib.pytest_plugin\n")
     (listed / "RECORD").write_text("runbook_lib/__init__.py,,\nrunbook_lib/pytest_plugin/__init__.py,,\n")
     project.pytester.makepyfile(test_own="def test_own(): pass")
-    start = "import sys, runbook_lib, pytest; assert 'installed' in runbook_lib.__file__; sys.exit(pytest.main(['-Werror']))"
+    start = (
+        "import sys, runbook_lib, pytest; assert 'installed' in runbook_lib.__file__; "
+        "sys.exit(pytest.main(['-Werror']))"
+    )
     told = subprocess.run(
         [sys.executable, "-c", start],
         cwd=project.place,
