@@ -1,4 +1,7 @@
-"""Executable runbooks: notebooks that carry out procedures on real hosts and leave evidence."""
+"""Executable runbooks: notebooks that carry out procedures on real hosts and leave evidence.
+
+PYTEST_DONT_REWRITE: it holds a plugin for pytest, which would otherwise warn where this was imported before.
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from IPython.core.magic import register_cell_magic
 from IPython.display import publish_display_data
 
 from runbook_lib.display.outputs import mask_outputs
+from runbook_lib.display.scraps import scrap
 from runbook_lib.model import SCHEMA_VERSION, CommandRecord, HostRecord, Mode, RunRecord, Status, StepRecord
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context:
         _log.info("%s", plain)
         return
     html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
-    publish_display_data({"text/plain": plain, "text/html": html, mime: data})  # type: ignore[no-untyped-call]
+    bundle = {"text/plain": plain, "text/html": html, mime: data, **scrap(data)}
+    publish_display_data(bundle)  # type: ignore[no-untyped-call]
 
 
 def _sent(host: HostRecord) -> list[CommandRecord]:

@@ -26,19 +26,23 @@ class Column:
         name: As in the DataFrame, the CSV and the Parquet file.
         dtype: pandas' name of its type.
         meaning: What a reader should know, with the unit.
+        may_be_missing: Whether a row may have no value here; the meaning says when.
     """
 
     name: str
     dtype: str
     meaning: str
+    may_be_missing: bool = False
 
 
 _RUN = Column("run", TEXT, "the run's id: the name of its directory")
 _STEP = Column("step", WHOLE, "the step's number within the run, from 1")
 _HOST = Column("host", TEXT, "the host's name in the inventory")
 _STARTED = Column("started", TIME, "beginning, UTC")
-_ENDED = Column("ended", TIME, "end, UTC; missing when it was never told")
-_DURATION = Column("duration", SECONDS, "seconds from beginning to end; missing as `ended` is")
+_ENDED = Column("ended", TIME, "end, UTC; missing when it was never told", may_be_missing=True)
+_DURATION = Column(
+    "duration", SECONDS, "seconds from beginning to end; missing as `ended` is", may_be_missing=True
+)
 _POSITION = Column("position", WHOLE, "place among the rows of the same run, step and host, from 1")
 
 RUNS = (
@@ -52,7 +56,7 @@ RUNS = (
     _DURATION,
     Column("operator", TEXT, "who ran it"),
     Column("machine", TEXT, "the machine it was run from"),
-    Column("lab", TEXT, "the practice lab the hosts belong to; missing for real hosts"),
+    Column("lab", TEXT, "the practice lab the hosts belong to; missing for real hosts", may_be_missing=True),
     Column("inventory", TEXT, "the inventory file"),
     Column("hosts", TEXT, "names of the hosts, separated by commas"),
     Column("on_failure", TEXT, "stop or continue"),
@@ -76,7 +80,9 @@ STEPS = (
     Column("status", TEXT, "outcome of the step on this host"),
     Column("message", TEXT, "why, in words; empty when there is nothing to say"),
     Column("attempt", WHOLE, "how many looks it took until the checks held"),
-    _STARTED,
+    Column(
+        "started", TIME, "beginning, UTC; missing where the step's end was never told", may_be_missing=True
+    ),
     _ENDED,
     _DURATION,
     Column("commands_sent", WHOLE, "number of commands sent, those that only looked included"),
@@ -96,13 +102,13 @@ COMMANDS = (
     Column("sent", YES_NO, "whether it was sent to the host"),
     Column("kind", TEXT, "fact, change, guard, rollback, shell or ending"),
     Column("text", TEXT, "the exact text"),
-    Column("stdin", TEXT, "standard input; missing when there was none"),
+    Column("stdin", TEXT, "standard input; missing when there was none", may_be_missing=True),
     Column("purpose", TEXT, "what it is for"),
     Column("attempt", WHOLE, "the look it belongs to, from 1"),
     _STARTED,
     _ENDED,
     _DURATION,
-    Column("exit_code", MAYBE_WHOLE, "missing when it was never told"),
+    Column("exit_code", MAYBE_WHOLE, "missing when it was never told", may_be_missing=True),
     Column("accepted", YES_NO, "whether the exit code is one that is no failure"),
     Column("problem", TEXT, "why there is no exit code"),
     Column("stdout_head", TEXT, "beginning of the output, or all of it"),

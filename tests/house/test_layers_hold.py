@@ -30,7 +30,7 @@ LAYERS = [
     {"runbook"},
     {"attestation", "report"},
     {"audit", "execution", "lab"},
-    {"cli"},
+    {"cli", "pytest_plugin"},
 ]
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 PURE = {"facts", "operations"}

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+import yaml
 
 from runbook_lib.model import Status
 from runbook_lib.report.sources import read
 from runbook_lib.report.tables import tables
+from tests.ci import recipe
 from tests.weather.practice import PAPERMILL, TOP, Practice
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from runbook_lib.lab.lab import Lab
 
 CHAPTER = ("00_preflight", "20_docker_install", "30_bridge_br0", "40_ambassador_redis", "90_validate")
@@ -67,6 +71,37 @@ def test_second_run_changes_nothing(chapter: Practice) -> None:
     assert chapter.run(*CHAPTER).returncode == 0
     assert statuses(chapter) == {Status.OK}
     assert look(chapter) == before
+
+
+def test_pytest_tells_each_step_host_and_check_of_the_validation(chapter: Practice) -> None:
+    done = pytest_on(chapter, "-n", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = chapter.last()
+    places = [host for step in record.steps for host in step.hosts]
+    number = len(places) + sum(len(host.checks) for host in places) + 1
+    assert f"{number} passed" in done.stdout
+
+
+def test_the_ci_recipe_validates_with_the_key_and_the_known_hosts_as_secrets(
+    chapter: Practice, tmp_path: Path
+) -> None:
+    place = recipe.fresh(tmp_path / "clone")
+    told = yaml.safe_load(chapter.lab.inventory.read_text(encoding="utf-8"))
+    (key,) = {host["identity_file"] for host in told["hosts"].values()}
+    (known,) = {host["known_hosts"] for host in told["hosts"].values()}
+    for host in told["hosts"].values():
+        host |= {"identity_file": "~/.ssh/id_ed25519", "known_hosts": "~/.ssh/known_hosts"}
+    mine = place / "params" / "mine"
+    shutil.copytree(place / "params" / "lab", mine)
+    (mine / "inventory.yml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    given = {
+        name: Path(path).expanduser().read_text(encoding="utf-8").rstrip("\n")
+        for name, path in (("RUNBOOK_SSH_KEY", key), ("RUNBOOK_KNOWN_HOSTS", known))
+    }
+    done = recipe.github(place, given)
+    assert done.code == 0, done.said
+    assert "junit.xml" in {path.name for path in done.kept}
+    assert done.left == []
 
 
 def test_containers_have_addresses_of_the_physical_network(chapter: Practice) -> None:
@@ -132,10 +167,42 @@ def test_unplugged_cable_turns_validation_red_at_the_hop(chapter: Practice) -> N
 
 def test_stopped_redis_is_located_at_the_first_hop(chapter: Practice) -> None:
     chapter.on("host-a", "sudo docker stop redis-server")
-    assert chapter.run("90_validate").returncode == 1
+    told = pytest_on(chapter, "-k", "Hop")
+    assert told.returncode == 1
     failed = [step.title for step in chapter.last().steps if step.status is Status.FAILED]
     assert failed[:2] == ["Redis runs", "Hop 1: redis itself"]
+    assert re.search(
+        r"FAILED notebooks/90_validate.ipynb::step \d+ Hop 1: redis itself::host-a::", told.stdout
+    )
     assert chapter.run("40_ambassador_redis").returncode == 0
+
+
+def pytest_on(practice: Practice, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--runbooks",
+        "notebooks/90_validate.ipynb",
+    ]
+    place = [
+        "--runbook-set",
+        "inventory",
+        str(practice.lab.inventory),
+        "--runbook-set",
+        "runs",
+        str(practice.runs),
+    ]
+    return subprocess.run(
+        [*command, "--params", "params/lab/90_validate.yml", *place, *arguments],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def papermill(practice: Practice, name: str, out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

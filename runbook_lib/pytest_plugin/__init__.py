@@ -1,0 +1,79 @@
+"""pytest's view of runbooks: `pytest --runbooks NOTEBOOK` runs it once; each step, host and check is a test.
+
+Every pytest of an environment with this package loads this module. So it takes only option names that
+begin with `--runbook`, and imports the library only once `--runbooks` is given.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["pytest_addoption", "pytest_configure", "pytest_load_initial_conftests"]
+
+_PARAMETERS = {
+    "dest": "runbook_params",
+    "action": "append",
+    "default": [],
+    "metavar": "FILE",
+    "help": "Parameters file: one for all runbooks, or one for each in their order. Short: --params.",
+}
+_HOSTS = {
+    "dest": "runbook_hosts",
+    "metavar": "PATTERN",
+    "help": "Names, groups or patterns of hosts, separated by commas. Short: --hosts.",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer our options, under names that nobody else takes."""
+    group = parser.getgroup("runbooks", "executable runbooks")
+    group.addoption(
+        "--runbooks",
+        action="append",
+        default=[],
+        metavar="RUNBOOK",
+        help="Run this runbook (name or notebook) once and tell its steps, hosts and checks as tests. "
+        "Repeatable. Without further paths nothing else is collected.",
+    )
+    group.addoption("--runbook-params", **_PARAMETERS)
+    group.addoption(
+        "--runbook-mode",
+        choices=["plan", "apply", "validate"],
+        default="validate",
+        help="What the run may do. Default: validate, which only looks, whatever the parameters file says.",
+    )
+    group.addoption("--runbook-hosts", **_HOSTS)
+    group.addoption(
+        "--runbook-set",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="A parameter; wins over the file.",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Generator[None, None, None]:
+    """Offer the short names too, where runbooks are asked for and neither plugin nor conftest has them."""
+    yield
+    if not any(arg.partition("=")[0] == "--runbooks" for arg in args):
+        return
+    group = parser.getgroup("runbooks")
+    for name, about in (("--params", _PARAMETERS), ("--hosts", _HOSTS)):
+        given = f"{name}=x"
+        if given in parser.parse_known_and_unknown_args([given])[1]:
+            group.addoption(name, **{**about, "help": f"Short for --runbook-{name.removeprefix('--')}."})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the rest, where runbooks are asked for."""
+    if config.getoption("runbooks"):
+        plugin = importlib.import_module("runbook_lib.pytest_plugin.plugin").Plugin(config)
+        config.pluginmanager.register(plugin, "runbook-runs")

@@ -1,0 +1,76 @@
+"""scrapbook itself reads what our notebooks say of steps and runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import scrapbook
+
+from runbook_lib.display import STEP_MIME
+from runbook_lib.display.scraps import SCRAP_MIME
+from runbook_lib.model import Status
+from runbook_lib.report.sources import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.report.conftest import Notebook, StartNotebook
+
+
+def scraps(path: Path) -> dict[str, Any]:
+    """All that scrapbook finds, by name; each was valid by its schema."""
+    told: dict[str, Any] = scrapbook.read_notebook(str(path)).scraps.data_dict
+    return told
+
+
+def outputs(path: Path) -> list[dict[str, Any]]:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [output["data"] for cell in cells for output in cell.get("outputs", []) if "data" in output]
+
+
+def test_scrapbook_sees_a_summary_of_each_step_and_of_the_run(start_notebook: StartNotebook) -> None:
+    notebook = start_notebook(fail_on="host-b")
+    assert notebook.finish() != 0
+    told = scraps(notebook.executed)
+    record = read(notebook.directory)
+    assert told["runbook.run"]["run"] == told["runbook.end"]["run"] == record.run
+    assert told["runbook.end"]["status"] == record.status == Status.FAILED
+    for step in record.steps:
+        seen = told.pop(f"runbook.step.{step.number}")
+        assert (seen["title"], seen["status"]) == (step.title, step.status)
+        assert {name: host["status"] for name, host in seen["hosts"].items()} == {
+            host.host: host.status for host in step.hosts
+        }
+    assert sorted(told) == ["runbook.end", "runbook.run"]
+
+
+def test_each_scrap_is_in_the_output_of_its_record_and_much_smaller(start_notebook: StartNotebook) -> None:
+    notebook = start_notebook()
+    assert notebook.finish() == 0
+    shown = outputs(notebook.executed)
+    assert all(("text/html" in data) == (SCRAP_MIME in data) for data in shown)
+    steps = [data for data in shown if STEP_MIME in data]
+    size = {mime: sum(len(json.dumps(data[mime])) for data in steps) for mime in (STEP_MIME, SCRAP_MIME)}
+    assert size[SCRAP_MIME] < 0.1 * size[STEP_MIME]
+
+
+def test_a_killed_run_has_no_scrap_of_its_end(start_notebook: StartNotebook) -> None:
+    notebook = start_notebook(wait=60.0)
+    wait_for_the_fifth_step(notebook)
+    os.kill(read(notebook.directory).pid, signal.SIGKILL)
+    assert notebook.finish() != 0
+    told = scraps(notebook.executed)
+    assert {"runbook.run", "runbook.step.4"} <= set(told)
+    assert not {"runbook.step.5", "runbook.end"} & set(told)
+
+
+def wait_for_the_fifth_step(notebook: Notebook) -> None:
+    deadline = time.monotonic() + 60
+    while not any(b"sleep 60" in path.read_bytes() for path in notebook.runs.glob("*/journal.jsonl")):
+        assert notebook.process.poll() is None, notebook.process.communicate()
+        assert time.monotonic() < deadline, "the fifth step never began"
+        time.sleep(0.05)
