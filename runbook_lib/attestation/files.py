@@ -85,9 +85,10 @@ def _opened(path: Path) -> Iterator[BufferedReader]:
     try:
         # A link could lead out of the archive; a pipe would never end.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise EvidenceError("is no plain file", where=str(path))
         with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise EvidenceError("is no plain file", where=str(path))
             yield file
     except OSError as problem:
         raise _unreadable(path, problem) from problem

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model import RunRecord
 
-__all__ = ["EXTENSION", "PREDICATE_TYPE", "STATEMENT_TYPE", "Test", "make", "outcome"]
+__all__ = ["EXTENSION", "PREDICATE_TYPE", "STATEMENT_TYPE", "Trial", "make", "outcome"]
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -25,7 +25,7 @@ _PASSED = frozenset({Status.OK, Status.CHANGED})
 _WARNED = frozenset({Status.PLANNED, Status.SKIPPED})
 
 
-class Test(NamedTuple):
+class Trial(NamedTuple):
     """One step on one host; what could not be told how it ended is `unknown`."""
 
     step: int
@@ -39,7 +39,7 @@ class Test(NamedTuple):
         return f"{self.step} {self.title} [{self.host}]"
 
 
-def outcome(status: str, tests: Iterable[Test]) -> dict[str, Any]:
+def outcome(status: str, tests: Iterable[Trial]) -> dict[str, Any]:
     """Return the predicate's result and its three lists.
 
     A step on a host passed where it is `ok` or `changed`. `planned` and `skipped` warn: nothing was done
@@ -76,7 +76,7 @@ def make(
         url: Where the run can be seen, as a CI job's address.
     """
     tests = [
-        Test(step.number, step.title, host.host, host.status) for step in record.steps for host in step.hosts
+        Trial(step.number, step.title, host.host, host.status) for step in record.steps for host in step.hosts
     ]
     told = outcome(record.status, tests)
     return {

@@ -50,7 +50,7 @@ def verify_notebook(path: Path, approval: Approval) -> Verdict:
         path=str(path),
         verdict=decide(findings),
         status=record[0].status if record else Status.UNKNOWN,
-        ended=ended.isoformat() if ended else "",
+        ended=ended.isoformat().replace("+00:00", "Z") if ended else "",
         findings=findings,
         **told_at_start(start),
     )

@@ -53,17 +53,15 @@ def compare(notebook: Notebook, told: Told) -> Iterator[Finding]:
         number = record.get("number")
         if number in seen:
             yield _altered(f"{where} step {number}", "there is more than one record of it")
-        elif number not in told.steps:
-            yield _altered(f"{where} step {number}", "the journal knows no such step")
         else:
-            yield from _step(f"{where} step {number}", record, told)
+            yield from _known(f"{where} step {number}", record, told)
         seen.add(number)
     for number in sorted(told.steps.keys() - seen):
         yield _missing(where, f"no record of step {number}, which the journal tells")
     if told.ended:
         yield from _end(where, ended, told.ended)
     elif ended:
-        yield _altered(where, "it tells an end of the run, and the journal does not")
+        yield _missing(where, "it tells an end of the run, and the journal does not")
 
 
 def consistent(steps: list[Data]) -> Iterator[Finding]:
@@ -92,6 +90,17 @@ def _end(where: str, ended: list[Data], line: Data) -> Iterator[Finding]:
     for key in ("status", "steps", "ended"):
         if not _same(ended[-1].get(key), line.get(key)):
             yield _differs(f"{where} end of the run: {key}", ended[-1].get(key), line.get(key))
+
+
+def _known(where: str, record: Data, told: Told) -> Iterator[Finding]:
+    """Compare a step, unless the journal is cut off before the step's end: then that is what is missing."""
+    lines = told.steps.get(record["number"], [])
+    if len(lines) > 1:
+        yield from _step(where, record, told)
+    elif told.ended:
+        yield _altered(where, "the journal knows no such step")
+    else:
+        yield _missing(where, "the journal is cut off before the end of this step")
 
 
 def _step(where: str, record: Data, told: Told) -> Iterator[Finding]:

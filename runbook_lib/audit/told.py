@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runbook_lib.attestation.statement import Test
+from runbook_lib.attestation.statement import Trial
 from runbook_lib.model import SCHEMA_VERSION, Status
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ class Told:
         """The run's status; without its end it is unknown."""
         return str(self.ended["status"]) if self.ended else Status.UNKNOWN
 
-    def tests(self) -> Iterator[Test]:
+    def tests(self) -> Iterator[Trial]:
         """Yield each step on each host; what has no end is unknown."""
         for number, (started, *_) in sorted(self.steps.items()):
             for host in started["hosts"]:
                 ended = self.hosts.get((number, host))
-                yield Test(number, started["title"], host, ended["status"] if ended else Status.UNKNOWN)
+                yield Trial(number, started["title"], host, ended["status"] if ended else Status.UNKNOWN)
 
     def step(self, number: int) -> Entry:
         """Return the record of a step as a notebook would hold it."""

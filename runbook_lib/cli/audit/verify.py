@@ -14,6 +14,8 @@ from runbook_lib.attestation.trust import Trust
 from runbook_lib.audit.source import Approval
 from runbook_lib.audit.verdict import Kind, Word
 from runbook_lib.audit.verify import exit_code, verify_below
+from runbook_lib.report.sources import find
+from runbook_lib.runbook.directory import project_top
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,25 +98,27 @@ class Chosen:
 @click.option(
     "--allow", multiple=True, type=click.Choice(_ALLOWABLE), help="Not an error: may be given again."
 )
+@click.option("--runs", "below", default="runs", show_default=True, help="Where to look a run up by its id.")
 @click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, for machines.")
 def verify_command(
     paths: tuple[str, ...],
     signers: int,
     allow: tuple[str, ...],
+    below: str,
     as_json: bool,  # noqa: FBT001 - click
     **options: Any,  # noqa: ANN401 - click
 ) -> int:
     """Say what runs' evidence is worth: verified, unsigned, altered, incomplete or foreign.
 
-    PATH is a run directory, an executed notebook, or a directory of them. The verdict is about the
-    evidence, not about how the run ended: a run that failed can be verified.
+    PATH is a run directory, an executed notebook, or a directory of them; or a run's id, or `last`. The
+    verdict is about the evidence, not about how the run ended: a run that failed can be verified.
 
     Exit codes: 0 all verified (or allowed), 1 altered, unsigned or foreign, 2 bad input, 4 incomplete.
     """
     chosen = Chosen.of(options)
     verdicts: list[Verdict] = []
     for verdict in verify_below(
-        [Path(path).expanduser() for path in paths],
+        [find(path, project_top() / below) for path in paths],
         trust=chosen.trust,
         approved=chosen.approval,
         signers=signers,
