@@ -125,11 +125,12 @@ def write(directory: Path, envelope: Envelope) -> Path:
         part.replace(path)
         _sync(directory)
     except OSError as problem:
-        if part:
-            part.unlink(missing_ok=True)
         raise EvidenceError(
             f"the attestation cannot be written: {problem.strerror or problem}", where=str(path)
         ) from problem
+    finally:
+        if part:
+            part.unlink(missing_ok=True)
     return path
 
 

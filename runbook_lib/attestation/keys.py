@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 
-from runbook_lib.errors import EvidenceError, InputError, SecretError
+from runbook_lib.errors import InputError, SecretError
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _only_ours(path: Path) -> None:
         raise InputError(
             "is a private key that others can read or write",
             where=str(path),
-            hint=f"chmod 600 {path}; if others had access, make a new key",
+            hint="if it is a key of yours, make it its owner's alone (mode 600), or better make a new one",
         )
 
 
@@ -156,4 +156,4 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
     except FileExistsError as problem:
         raise InputError("exists already: a key is never overwritten", where=str(path)) from problem
     except OSError as problem:
-        raise EvidenceError(f"the key cannot be written: {problem.strerror}", where=str(path)) from problem
+        raise InputError(f"the key cannot be written: {problem.strerror}", where=str(path)) from problem

@@ -95,7 +95,7 @@ def tell(entries: list[Entry], *, whole: bool) -> Told:
         if event in {"command_started", "command_ended"}:
             record = entry.copy()
             for name in _OWN:
-                del record[name]
+                record.pop(name, None)  # a journal from before there were seals has none
             place = told.commands.setdefault((entry["step"], entry["host"]), {})
             number = entry["command"]
             if event == "command_started":

@@ -60,6 +60,11 @@ def test_nothing_is_overwritten(there: str, tmp_path: Path) -> None:
     ]
 
 
+def test_a_place_that_does_not_exist_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written"):
+        generate(tmp_path / "nowhere" / "me")
+
+
 def test_an_encrypted_key_needs_its_passphrase_by_reference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

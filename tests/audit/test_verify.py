@@ -15,6 +15,7 @@ from runbook_lib.audit.verdict import Kind, Word
 from runbook_lib.audit.verify import exit_code, verify_below, verify_run
 from runbook_lib.display import STEP_MIME
 from runbook_lib.errors import InputError
+from runbook_lib.journal.writer import FIRST, chain
 from runbook_lib.report.html import write_html
 from runbook_lib.report.sources import read
 from tests.audit.altering import cell, edit_notebook, forge_journal, found, journal, put_journal
@@ -161,6 +162,21 @@ def test_a_run_without_its_end_is_incomplete_whoever_signed_it(
     assert (verdict.verdict, verdict.status) == (Word.INCOMPLETE, "unknown")
     found(verdict, "journal", "no end-of-run line")
     assert "sealed later" in found(verdict, "attestation", "sealed later").message
+
+
+def test_a_journal_from_before_there_were_seals_is_read_as_well(
+    run: Path, operator: CryptoSigner, judge: Judge
+) -> None:
+    lines: list[bytes] = []
+    previous = FIRST
+    for line in journal(run):
+        entry = json.loads(line) | {"previous": previous}
+        del entry["seal"]
+        lines.append(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
+        previous = chain(lines[-1])
+    put_journal(run, lines)
+    seal(run, [operator])
+    assert judge(run).verdict is Word.VERIFIED
 
 
 def lie_in_record(content: Data) -> None:
