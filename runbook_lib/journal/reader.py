@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from runbook_lib.errors import EvidenceError
 from runbook_lib.journal.writer import FIRST, chain, is_sealed
 from runbook_lib.model import CommandRecord, HostRecord, RunRecord, Status, StepRecord
@@ -46,7 +44,7 @@ def read_lines(data: bytes) -> Lines:
     for number, line in enumerate(pieces, start=1):
         try:
             entry = json.loads(line)
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):  # a number too long, or nested too deeply, is no JSON of ours
             return Lines(entries, f"line {number} is no JSON")
         if not isinstance(entry, dict) or entry.get("n") != number or entry.get("previous") != previous:
             return Lines(entries, f"line {number} does not follow from the line before it")
@@ -84,7 +82,7 @@ def read_run(path: Path) -> RunRecord:
         )
     try:
         return record_of(lines)
-    except (ValidationError, KeyError) as problem:
+    except (ValueError, LookupError, TypeError, AttributeError) as problem:
         raise EvidenceError(
             f"holds a line that cannot be understood: {problem}", where=str(file)
         ) from problem

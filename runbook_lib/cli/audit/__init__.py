@@ -8,7 +8,12 @@ from runbook_lib.cli.verbs import Verbs
 
 __all__ = ["audit_command"]
 
-_VERBS: dict[str, str] = {}
+_VERBS: dict[str, str] = {
+    "verify": "Is the evidence whole, unchanged, signed, and the code the approved one?",
+    "keygen": "Make a key pair to sign runs with.",
+    "seal": "Seal a run that was not sealed at its end, as what it is.",
+    "countersign": "Add a signature to a sealed run, after a look at it.",
+}
 
 
 @click.command("audit", cls=Verbs, package="runbook_lib.cli.audit", verbs=_VERBS)

@@ -1,0 +1,241 @@
+"""How long `verify_run` takes for a run of many commands, against sha256 of the same bytes.
+
+    python benchmarks/verify.py [--commands 10000] [--repeat 7]
+
+The run is written as runs write theirs (journal lines chained and sealed, records in the notebook beside the
+cards a reader sees, outputs by sha256) but without a disk wait for each line. All times are the best of
+several, of files that the system holds in memory, so that they compare the work and not the disk. sha256 is
+Python's, from OpenSSL, which uses the processor's own instruction for it where there is one; the command
+`sha256sum`, which often does not, is timed beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from securesystemslib.signer import CryptoSigner
+
+from runbook_lib import display
+from runbook_lib.attestation import seal
+from runbook_lib.attestation.trust import Trust
+from runbook_lib.audit.source import Approval
+from runbook_lib.audit.verify import verify_run
+from runbook_lib.journal.writer import FIRST, OutputStore, chain
+from runbook_lib.journal.writer import seal as sealed_line
+from runbook_lib.model import CommandRecord, HostRecord, Mode, RunRecord, Status, StepRecord, StreamRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HOSTS = 10
+_PER_HOST = 20  # commands of a step on a host
+_START = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
+_RUN = "20261122T150000Z_10_practice_000000"
+_BOOK = {"name": "10_practice", "title": "Many commands"}
+_SHOW = jinja2.Environment(
+    loader=jinja2.PackageLoader("runbook_lib.display"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+
+
+class _Journal:
+    """The lines of a journal, kept in memory."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self._previous = FIRST
+        self._at = _START
+
+    def append(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
+        self._at += timedelta(milliseconds=7)
+        told = {"n": len(self.lines) + 1, "time": self._at.isoformat(), "event": event, **data}
+        entry = {**told, "previous": self._previous}
+        line = sealed_line(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
+        self.lines.append(line)
+        self._previous = chain(line)
+
+
+def _stream(text: str, store: OutputStore) -> StreamRecord:
+    whole = text.encode()
+    if len(text) <= 8192:  # noqa: PLR2004 - as the recorder's head and tail
+        return StreamRecord(head=text, size=len(whole), sha256=store.digest(whole))
+    return StreamRecord(
+        head=text[:4096], tail=text[-4096:], size=len(whole), sha256=store.put(whole), complete=False
+    )
+
+
+def _command(number: int, store: OutputStore) -> CommandRecord:
+    at = _START + timedelta(milliseconds=14 * number)
+    lines = 2000 if number % 500 == 0 else number % 12
+    return CommandRecord(
+        number=number,
+        kind="change" if number % 4 == 0 else "fact",
+        text=f"sudo -n docker inspect --format '{{{{.State.Status}}}}' container-{number}",
+        purpose="see whether it runs",
+        started=at,
+        ended=at + timedelta(milliseconds=11),
+        exit_code=0,
+        accepted=True,
+        stdout=_stream(f"{number}: running since this morning\n" * lines, store),
+        stderr=_stream("", store),
+    )
+
+
+def _step(number: int, journal: _Journal, store: OutputStore) -> StepRecord:
+    names = [f"host-{index}" for index in range(_HOSTS)]
+    journal.append(
+        "step_started", step=number, title="Look", kind="operation", hosts=names, started=_START.isoformat()
+    )
+    hosts = []
+    for index, name in enumerate(names):
+        first = ((number - 1) * _HOSTS + index) * _PER_HOST + 1
+        commands = [_command(first + offset, store) for offset in range(_PER_HOST)]
+        for command in commands:
+            _tell(command, {"step": number, "host": name, "command": command.number}, journal)
+        host = HostRecord(
+            host=name, address=f"192.168.7.{index}", kind="machine", operation="container.running",
+            status=Status.OK, started=_START, ended=_START, commands=commands,
+            facts={"Containers": [{"name": command.text, "up": True} for command in commands[:8]]},
+        )  # fmt: skip
+        told = host.model_dump(mode="json", exclude={"commands"})
+        told["host_kind"] = told.pop("kind")
+        journal.append(
+            "host_ended", step=number, **told, commands=[command.number for command in commands], planned=[]
+        )
+        hosts.append(host)
+    journal.append("step_ended", step=number, status=Status.OK, ended=_START.isoformat())
+    return StepRecord(number=number, title="Look", started=_START, ended=_START, hosts=hosts)
+
+
+def _tell(command: CommandRecord, place: dict[str, Any], journal: _Journal) -> None:
+    before = {"kind", "text", "stdin", "purpose", "attempt", "started"}
+    journal.append("command_started", **place, **command.model_dump(mode="json", include=before))
+    after = {"ended", "exit_code", "accepted", "problem", "stdout", "stderr"}
+    journal.append("command_ended", **place, **command.model_dump(mode="json", include=after))
+
+
+def _cell(source: str, *bundles: dict[str, Any], tags: list[str] | None = None) -> dict[str, Any]:
+    outputs = [{"output_type": "display_data", "metadata": {}, "data": bundle} for bundle in bundles]
+    return {
+        "cell_type": "code", "id": source[:8].strip(), "metadata": {"tags": tags or []},
+        "execution_count": 1, "outputs": outputs, "source": source.splitlines(keepends=True),
+    }  # fmt: skip
+
+
+def _card(step: StepRecord) -> dict[str, Any]:
+    html = _SHOW.get_template("step.html.j2").render(
+        symbols=display.SYMBOLS, step=step, mode=Mode.APPLY,
+        sent=lambda host: [command for command in host.commands if command.kind != "fact"],
+        looked=lambda host: [command for command in host.commands if command.kind == "fact"],
+    )  # fmt: skip
+    data = {"schema_version": 1, "run": _RUN, **step.model_dump(mode="json")}
+    return {"text/plain": step.title, "text/html": html, display.STEP_MIME: data}
+
+
+def make(top: Path, commands: int) -> tuple[Path, Path]:
+    """Write a sound run of about as many commands; return its directory and the approved notebooks'."""
+    run, approved = top / _RUN, top / "approved"
+    run.mkdir(parents=True)
+    approved.mkdir()
+    journal, store = _Journal(), OutputStore(run / "output")
+    parameters = {"inventory": "inventory.yml", "hosts": "all"}
+    record = RunRecord(
+        run=_RUN, runbook=_BOOK["name"], title=_BOOK["title"], mode=Mode.APPLY, started=_START,
+        source={"commit": "0" * 40, "uncommitted": False}, parameters=parameters,
+    )  # fmt: skip
+    told = record.model_dump(mode="json", exclude={"steps", "status", "ended", "incomplete"})
+    journal.append("run_started", **told)
+    opened = {"event": "opened", **record.model_dump(mode="json", exclude={"steps"})}
+    cells = [
+        _cell('inventory = "inventory.yml"\nhosts = "all"', tags=["parameters"]),
+        _cell("book = Runbook.open(p)", {display.RUN_MIME: opened}),
+    ]
+    steps = max(1, commands // (_HOSTS * _PER_HOST))
+    cells += [
+        _cell(f"book.step({number})", _card(_step(number, journal, store))) for number in range(1, steps + 1)
+    ]
+    journal.append("run_ended", status="ok", ended=_START.isoformat(), steps=steps)
+    ended = {"event": "ended", "run": _RUN, "status": "ok", "ended": _START.isoformat(), "steps": steps}
+    cells.append(_cell("book.close()", {display.RUN_MIME: ended}))
+    _write(run, journal.lines, cells, parameters)
+    bare = [{**cell, "outputs": [], "execution_count": None} for cell in cells]
+    (approved / "10_practice.ipynb").write_text(_notebook(bare), encoding="utf-8")
+    return run, approved
+
+
+def _write(run: Path, lines: list[bytes], cells: list[dict[str, Any]], parameters: dict[str, Any]) -> None:
+    (run / "journal.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    (run / "notebook.ipynb").write_text(_notebook(cells), encoding="utf-8")
+    text = yaml.safe_dump(parameters, sort_keys=False, allow_unicode=True)
+    (run / "parameters.yml").write_text(text, encoding="utf-8")
+
+
+def _notebook(cells: list[dict[str, Any]]) -> str:
+    told = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True)  # as nbformat writes it
+
+
+def hash_all(run: Path) -> None:
+    """Do what verification is held against: sha256 of every byte of the run."""
+    for path in sorted(path for path in run.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            hashlib.file_digest(file, "sha256")
+
+
+def best(work: Callable[[], object], repeat: int) -> float:
+    """Return the shortest of several times, in seconds."""
+    times = []
+    for _ in range(repeat):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def main() -> None:
+    """Make a run, verify it, and write the two times and their ratio as JSON."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--commands", type=int, default=10_000)
+    options.add_argument("--repeat", type=int, default=7)
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="runbook-benchmark-") as place:
+        run, approved = make(Path(place), asked.commands)
+        signer = CryptoSigner(Ed25519PrivateKey.generate())
+        seal(run, [signer], later=False)
+        trust = Trust({signer.public_key.keyid: signer.public_key}, {})
+        approval = Approval(directory=approved)
+        verdict = verify_run(run, trust=trust, approved=approval)
+        if verdict.verdict != "verified":
+            sys.exit(f"the benchmark's own run is {verdict.verdict}: {verdict.findings[:3]}")
+        ours = best(lambda: verify_run(run, trust=trust, approved=approval), asked.repeat)
+        theirs = best(lambda: hash_all(run), asked.repeat)
+        size = sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
+        files = [str(path) for path in run.rglob("*") if path.is_file()]
+        command = best(
+            lambda: subprocess.run(["sha256sum", *files], check=True, capture_output=True), asked.repeat
+        )
+        told = {
+            "commands": asked.commands,
+            "bytes": size,
+            "verify_seconds": round(ours, 4),
+            "sha256_seconds": round(theirs, 4),
+            "ratio": round(ours / theirs, 2),
+            "sha256sum_command_seconds": round(command, 4),
+            "ratio_to_sha256sum_command": round(ours / command, 2),
+        }
+        sys.stdout.write(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""Statements about runs: hashes of the evidence and what it came to, signed where there is a key."""
+
+from __future__ import annotations
+
+from runbook_lib.attestation.keys import signers
+from runbook_lib.attestation.sealing import Seal, seal, seal_run
+
+__all__ = ["Seal", "seal", "seal_run", "signers"]

@@ -1,0 +1,160 @@
+"""`attestation.json`: a statement in a DSSE envelope, with no signature, one or several."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from securesystemslib.dsse import Envelope
+from securesystemslib.exceptions import FormatError, UnverifiedSignatureError
+
+from runbook_lib.attestation.files import ATTESTATION, read
+from runbook_lib.attestation.trust import Trust, public_key
+from runbook_lib.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from securesystemslib.signer import CryptoSigner, Signature
+
+__all__ = ["PAYLOAD_TYPE", "Signed", "check", "locked", "open_envelope", "sign", "wrap", "write"]
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+_BROUGHT = "key"  # a signature brings its public key along: to be recognized by, never trusted for it
+
+
+class Signed:
+    """What one signature of an envelope is worth.
+
+    Args:
+        key_id: As the signature claims it.
+        name: The holder's, from the trusted keys; empty where the key is not trusted.
+        valid: Whether it holds; None where its public key is not at hand.
+        trusted: Whether it holds by a trusted key.
+    """
+
+    def __init__(self, key_id: str, name: str, *, valid: bool | None, trusted: bool) -> None:
+        self.key_id = key_id
+        self.name = name
+        self.valid = valid
+        self.trusted = trusted
+
+
+def wrap(statement: dict[str, Any]) -> Envelope:
+    """Return a statement in an envelope that nobody has signed yet."""
+    return Envelope(json.dumps(statement, ensure_ascii=False).encode(), PAYLOAD_TYPE, {})
+
+
+def sign(envelope: Envelope, signers: Sequence[CryptoSigner]) -> list[str]:
+    """Add signatures; return the ids of the keys that made them."""
+    for signer in signers:
+        signature = envelope.sign(signer)
+        signature.unrecognized_fields[_BROUGHT] = signer.public_key.to_dict()
+    return [signer.public_key.keyid for signer in signers]
+
+
+def check(envelope: Envelope, trust: Trust) -> list[Signed]:
+    """Return what each signature is worth, in their order."""
+    pae = envelope.pae()
+    return [_check(signature, pae, trust) for signature in envelope.signatures.values()]
+
+
+def _check(signature: Signature, pae: bytes, trust: Trust) -> Signed:
+    key_id = signature.keyid
+    key = trust.keys.get(key_id)
+    trusted = key is not None
+    if key is None:
+        key = public_key(signature.unrecognized_fields.get(_BROUGHT))
+    if key is None or key.keyid != key_id:
+        return Signed(key_id, "", valid=None, trusted=False)
+    try:
+        key.verify_signature(signature, pae)
+    except UnverifiedSignatureError:
+        return Signed(key_id, trust.names.get(key_id, ""), valid=False, trusted=False)
+    return Signed(key_id, trust.names.get(key_id, ""), valid=True, trusted=trusted)
+
+
+def open_envelope(directory: Path) -> tuple[Envelope, dict[str, Any]]:
+    """Return a run's envelope, and the statement in it; no signature is checked by that.
+
+    Raises:
+        EvidenceError: It cannot be read, or is no envelope with an in-toto statement.
+    """
+    path = directory / ATTESTATION
+    data = read(path)
+    try:
+        return _understood(data)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, FormatError) as problem:
+        raise EvidenceError(
+            f"is no DSSE envelope with an in-toto statement: {type(problem).__name__}: {problem}"[:300],
+            where=str(path),
+        ) from problem
+
+
+def _understood(data: bytes) -> tuple[Envelope, dict[str, Any]]:
+    envelope = Envelope.from_dict(json.loads(data))
+    if envelope.payload_type != PAYLOAD_TYPE:
+        raise ValueError(f"its payload is {envelope.payload_type!r}")
+    statement = json.loads(envelope.payload)
+    if not isinstance(statement, dict):
+        raise TypeError("its payload is no statement")
+    return envelope, statement
+
+
+def write(directory: Path, envelope: Envelope) -> Path:
+    """Put an envelope in place, whole and on disk when this returns.
+
+    Raises:
+        EvidenceError: It cannot be written; what was there before stays.
+    """
+    path = directory / ATTESTATION
+    data = json.dumps(envelope.to_dict(), indent=1).encode() + b"\n"
+    part: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(dir=directory, prefix=f".{ATTESTATION}.")
+        part = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+        part.replace(path)
+        _sync(directory)
+    except OSError as problem:
+        raise EvidenceError(
+            f"the attestation cannot be written: {problem.strerror or problem}", where=str(path)
+        ) from problem
+    finally:
+        if part:
+            part.unlink(missing_ok=True)
+    return path
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Let one process at a time seal or sign a run; the others wait.
+
+    Raises:
+        EvidenceError: The directory cannot be opened.
+    """
+    try:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as problem:
+        raise EvidenceError(f"cannot be opened: {problem.strerror}", where=str(directory)) from problem
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,100 @@
+"""The files of a run directory that are evidence, read without following links."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runbook_lib.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedReader
+
+__all__ = ["ATTESTATION", "DERIVED", "JOURNAL", "NOTEBOOK", "PARAMETERS", "digest", "evidence", "read"]
+
+ATTESTATION = "attestation.json"
+JOURNAL = "journal.jsonl"
+NOTEBOOK = "notebook.ipynb"
+PARAMETERS = "parameters.yml"
+_OUTPUT = "output"
+
+DERIVED = frozenset({"report.html", "junit.xml", "report.md", "csv", "parquet"})
+"""What `runbook report` makes out of the evidence, and can make again: never a subject."""
+
+_MOST = 1 << 30  # bytes; a file that is read whole and is larger is refused
+
+
+def evidence(directory: Path) -> list[str]:
+    """Return the names of a run directory's evidence, sorted: journal, notebooks, parameters, outputs.
+
+    Raises:
+        EvidenceError: The directory cannot be read, or `output` is a link out of it.
+    """
+    try:
+        names = [
+            entry.name
+            for entry in os.scandir(directory)
+            if entry.name in {JOURNAL, PARAMETERS} or entry.name.endswith(".ipynb")
+        ]
+        names += [f"{_OUTPUT}/{name}" for name in _outputs(directory / _OUTPUT)]
+    except OSError as problem:
+        raise _unreadable(directory, problem) from problem
+    return sorted(name for name in names if not name.startswith("."))
+
+
+def _outputs(directory: Path) -> list[str]:
+    if directory.is_symlink():
+        raise EvidenceError(
+            "is a symbolic link: links in a run directory are not followed", where=str(directory)
+        )
+    if not directory.is_dir():
+        return []
+    # What begins with a dot is the rest of a write that was cut off.
+    return [entry.name for entry in os.scandir(directory) if not entry.name.startswith(".")]
+
+
+def digest(path: Path) -> str:
+    """Return a file's sha256, however large it is.
+
+    Raises:
+        EvidenceError: It cannot be read, or is no plain file.
+    """
+    with _opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        EvidenceError: It cannot be read, is no plain file, or is too large.
+    """
+    with _opened(path) as file:
+        if os.fstat(file.fileno()).st_size > _MOST:
+            raise EvidenceError(f"is larger than {_MOST >> 20} MiB and is not read", where=str(path))
+        return file.read()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedReader]:
+    try:
+        # A link could lead out of the archive; a pipe would never end.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise EvidenceError("is no plain file", where=str(path))
+        with os.fdopen(handle, "rb") as file:
+            yield file
+    except OSError as problem:
+        raise _unreadable(path, problem) from problem
+
+
+def _unreadable(path: Path, problem: OSError) -> EvidenceError:
+    if Path(path).is_symlink():
+        return EvidenceError("is a symbolic link: links in a run directory are not followed", where=str(path))
+    return EvidenceError(f"cannot be read: {problem.strerror or problem}", where=str(path))

@@ -1,0 +1,99 @@
+"""The public keys an auditor trusts: files of a folder, each named for its holder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from securesystemslib.signer import SSlibKey
+
+from runbook_lib.errors import InputError
+from runbook_lib.runbook.directory import project_top
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["DIRECTORY", "Trust", "public_key"]
+
+DIRECTORY = "trusted_keys"
+"""The project's folder of trusted public keys."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Trusted public keys by their id, and whose they are.
+
+    Args:
+        keys: By key id; the id is worked out of the key itself.
+        names: The holder's name by key id: the name of the file, without `.pub`.
+    """
+
+    keys: dict[str, SSlibKey] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, *paths: Path) -> Trust:
+        """Return the keys of files, and of all `*.pub` files of directories.
+
+        Raises:
+            InputError: A path does not exist, holds no key, or a file is no public Ed25519 key.
+        """
+        keys: dict[str, SSlibKey] = {}
+        names: dict[str, str] = {}
+        for path in paths:
+            for file in _files(path):
+                key = _read(file)
+                keys[key.keyid] = key
+                names.setdefault(key.keyid, file.name.removesuffix(".pub").removesuffix(".pem"))
+        return cls(keys, names)
+
+    @classmethod
+    def of_project(cls) -> Trust:
+        """Return the keys in the project's `trusted_keys`; without that folder nobody is trusted."""
+        folder = project_top() / DIRECTORY
+        return cls.load(folder) if folder.is_dir() and any(folder.glob("*.pub")) else cls()
+
+
+def public_key(told: Any) -> SSlibKey | None:  # noqa: ANN401 - whatever a signature carries
+    """Return the Ed25519 key that a signature brings along to be recognized by; None where it is none.
+
+    Its id is worked out anew: one that merely claims a trusted key's id is not taken for it.
+    """
+    try:
+        raw = bytes.fromhex(told["keyval"]["public"])
+        return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(raw))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _files(path: Path) -> Sequence[Path]:
+    if path.is_dir():
+        found = sorted(path.glob("*.pub"))
+        if not found:
+            raise InputError(
+                "holds no public key", where=str(path), hint="put the signers' NAME.pub files there"
+            )
+        return found
+    if not path.is_file():
+        raise InputError(
+            "there is no such file or folder of trusted keys",
+            where=str(path),
+            hint="name the .pub file that `runbook audit keygen` made, or a folder of them",
+        )
+    return [path]
+
+
+def _read(path: Path) -> SSlibKey:
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError, UnsupportedAlgorithm) as problem:
+        raise InputError(
+            "is no public key in PEM", where=str(path), hint="name the .pub file, not the private key"
+        ) from problem
+    if not isinstance(key, Ed25519PublicKey):
+        raise InputError("is no Ed25519 key", where=str(path))
+    return SSlibKey.from_crypto(key)

@@ -1,0 +1,98 @@
+"""A notebook as the JSON that it is: its cells, and what its outputs hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from runbook_lib.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Cell", "Notebook"]
+
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Args:
+        position: From 1, as a reader counts.
+        kind: `code`, `markdown` or `raw`.
+    """
+
+    position: int
+    kind: str
+    source: str
+    tags: tuple[str, ...] = ()
+    executed: bool = False
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook of format 4.
+
+    Args:
+        name: What to call it in findings.
+    """
+
+    name: str
+    cells: list[Data]
+    metadata: Data
+
+    @classmethod
+    def parse(cls, data: bytes, name: str) -> Notebook:
+        """Read a notebook.
+
+        Raises:
+            EvidenceError: It is none, or is nested too deeply to be one.
+        """
+        try:
+            told = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            told = _leniently(data, name)
+        cells = told.get("cells") if isinstance(told, dict) else None
+        if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+            raise EvidenceError("is no notebook of format 4", where=name)
+        metadata = told.get("metadata")
+        return cls(name, cells, metadata if isinstance(metadata, dict) else {})
+
+    def bundles(self) -> Iterator[Data]:
+        """Yield the MIME bundles of the outputs, in the order of the cells."""
+        for cell in self.cells:
+            for output in cell.get("outputs") or ():
+                data = output.get("data")
+                if data:
+                    yield data
+
+    def sources(self) -> list[Cell]:
+        """Return the cells without what they show."""
+        return [_cell(position, cell) for position, cell in enumerate(self.cells, start=1)]
+
+
+def _cell(position: int, cell: Data) -> Cell:
+    source = cell.get("source", "")
+    tags = cell.get("metadata", {}).get("tags", [])
+    return Cell(
+        position,
+        str(cell.get("cell_type")),
+        source if isinstance(source, str) else "".join(source),
+        tuple(tags),
+        bool(cell.get("outputs") or cell.get("execution_count")),
+    )
+
+
+def _leniently(data: bytes, name: str) -> Any:  # noqa: ANN401 - JSON
+    """Read what Python writes and JSON does not know: NaN and its like."""
+    try:
+        return json.loads(data)
+    except RecursionError as problem:
+        raise EvidenceError("is nested too deeply to be a notebook", where=name) from problem
+    except ValueError as problem:
+        raise EvidenceError("is no notebook: it is cut off, or something else", where=name) from problem

@@ -1,0 +1,40 @@
+"""`runbook audit countersign`: add a signature."""
+
+from __future__ import annotations
+
+import click
+
+from runbook_lib.attestation.keys import KEY, signers
+from runbook_lib.audit.countersign import countersign
+from runbook_lib.cli.audit.seal import run_directory
+from runbook_lib.cli.audit.verify import Chosen, say, source_options
+from runbook_lib.errors import InputError
+
+__all__ = ["countersign_command"]
+
+
+@click.command("countersign")
+@click.argument("run", metavar="RUN")
+@click.option("--key", metavar="REF", help="The signing key: a file or a secret reference.")
+@click.option("--passphrase", metavar="REF", help="Secret reference to the key's passphrase.")
+@click.option("--runs", "below", default="runs", show_default=True, help="Where to look RUN up by its id.")
+@source_options
+def countersign_command(
+    run: str,
+    key: str | None,
+    passphrase: str | None,
+    below: str,
+    **options: str | bool | tuple[str, ...] | None,
+) -> None:
+    """Add a signature to a sealed run, as its reviewer.
+
+    The run is verified first. Altered evidence is never signed; incomplete evidence is, because the
+    statement says so itself. Two who sign at once wait for each other.
+    """
+    chosen = Chosen.of(options)
+    keys = signers(key, passphrase)
+    if not keys:
+        raise InputError("there is no key to sign with", hint=f"give --key, or set {KEY}")
+    verdict = countersign(run_directory(run, below), keys, trust=chosen.trust, approved=chosen.approval)
+    click.echo(f"signed by key {keys[0].public_key.keyid}")
+    say(verdict)

@@ -1,0 +1,161 @@
+"""`runbook audit verify`: say what runs' evidence is worth."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runbook_lib.attestation.trust import Trust
+from runbook_lib.audit.source import Approval
+from runbook_lib.audit.verdict import Kind, Word
+from runbook_lib.audit.verify import exit_code, verify_below
+from runbook_lib.report.sources import find
+from runbook_lib.runbook.directory import project_top
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runbook_lib.audit.verdict import Finding, Verdict
+
+__all__ = ["Chosen", "say", "source_options", "verify_command"]
+
+_SIGNS = {
+    Word.VERIFIED: "✓",
+    Word.UNSIGNED: "○",
+    Word.ALTERED: "✗",
+    Word.INCOMPLETE: "?",
+    Word.FOREIGN: "~",
+}
+_ALLOWABLE = [word.value for word in Word if word not in {Word.VERIFIED, Word.ALTERED}]
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say whose keys and which sources count."""
+    for option in reversed(
+        (
+            click.option(
+                "--trust",
+                multiple=True,
+                metavar="DIR|FILE",
+                help="Public keys that count. Default: the project's trusted_keys/.",
+            ),
+            click.option(
+                "--approved", metavar="DIR", help="Compare the code with this folder's notebooks, not git's."
+            ),
+            click.option(
+                "--repository", metavar="DIR", help="The project in a git clone. Default: this one."
+            ),
+            click.option(
+                "--ref", metavar="REF", help="Only commits that this branch or tag contains are approved."
+            ),
+            click.option("--without-source", is_flag=True, help="Do not compare the code with anything."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the options of `source_options` come to."""
+
+    trust: Trust
+    approval: Approval
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Chosen:
+        """Read and check them.
+
+        Raises:
+            InputError: Something they name is not there or not usable.
+        """
+        given = [Path(name).expanduser() for name in options["trust"]]
+        approval = Approval(
+            directory=Path(options["approved"]).expanduser() if options["approved"] else None,
+            repository=Path(options["repository"]).expanduser() if options["repository"] else None,
+            ref=options["ref"] or "",
+            wanted=not options["without_source"],
+        )
+        approval.check()
+        return cls(Trust.load(*given) if given else Trust.of_project(), approval)
+
+
+@click.command("verify")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@source_options
+@click.option(
+    "--signers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Trusted signatures that are needed.",
+)
+@click.option(
+    "--allow", multiple=True, type=click.Choice(_ALLOWABLE), help="Not an error: may be given again."
+)
+@click.option("--runs", "below", default="runs", show_default=True, help="Where to look a run up by its id.")
+@click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, for machines.")
+def verify_command(
+    paths: tuple[str, ...],
+    signers: int,
+    allow: tuple[str, ...],
+    below: str,
+    as_json: bool,  # noqa: FBT001 - click
+    **options: Any,  # noqa: ANN401 - click
+) -> int:
+    """Say what runs' evidence is worth: verified, unsigned, altered, incomplete or foreign.
+
+    PATH is a run directory, an executed notebook, or a directory of them; or a run's id, or `last`. The
+    verdict is about the evidence, not about how the run ended: a run that failed can be verified.
+
+    Exit codes: 0 all verified (or allowed), 1 altered, unsigned or foreign, 2 bad input, 4 incomplete.
+    """
+    chosen = Chosen.of(options)
+    verdicts: list[Verdict] = []
+    for verdict in verify_below(
+        [find(path, project_top() / below) for path in paths],
+        trust=chosen.trust,
+        approved=chosen.approval,
+        signers=signers,
+    ):
+        verdicts.append(verdict)
+        if not as_json:
+            say(verdict)
+    if as_json:
+        click.echo(json.dumps([verdict.model_dump(mode="json") for verdict in verdicts], indent=1))
+    elif len(verdicts) > 1:
+        counts = Counter(verdict.verdict for verdict in verdicts)
+        click.echo(", ".join(f"{counts[word]} {word}" for word in Word if counts[word]))
+    return exit_code(verdicts, allow)
+
+
+def say(verdict: Verdict) -> None:
+    """Tell a verdict and what is behind it."""
+    _line(f"{_SIGNS[verdict.verdict]} {verdict.verdict}: {verdict.run or verdict.path}")
+    if verdict.run:
+        _line(
+            f"    {verdict.runbook} {verdict.mode} on {', '.join(verdict.hosts)}: {verdict.status}; "
+            f"by {verdict.operator} on {verdict.machine}, {verdict.started} to {verdict.ended or '?'}"
+        )
+    for signer in verdict.signers:
+        if signer.trusted:
+            _line(f"    signed by {signer.name} (key {signer.key_id[:12]}…)")
+    for finding in verdict.findings:
+        _finding(finding)
+
+
+def _finding(finding: Finding) -> None:
+    sign = {Kind.WARNING: "!", Kind.NOTE: "·"}.get(finding.kind, "✗")
+    _line(f"    {sign} {finding.where or finding.part}: {finding.message}")
+    for line in finding.diff.splitlines():
+        _line(f"        {line}")
+
+
+def _line(text: str) -> None:
+    """Write a line in which nothing steers the terminal: evidence is whatever somebody left there."""
+    click.echo("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text))

@@ -1,0 +1,57 @@
+"""Change evidence as somebody would who knows how it is made."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.journal.writer import FIRST, chain, seal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from runbook_lib.audit.verdict import Finding, Verdict
+
+Data = dict[str, Any]
+
+
+def journal(run: Path) -> list[bytes]:
+    return (run / "journal.jsonl").read_bytes().splitlines()
+
+
+def put_journal(run: Path, lines: list[bytes]) -> None:
+    (run / "journal.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+def forge_journal(run: Path, change: Callable[[list[Data]], None]) -> None:
+    """Change a journal's entries and chain and seal all of them anew: nothing in it tells."""
+    entries = [json.loads(line) for line in journal(run)]
+    change(entries)
+    lines: list[bytes] = []
+    previous = FIRST
+    for number, entry in enumerate(entries, start=1):
+        entry.pop("seal")
+        entry |= {"n": number, "previous": previous}
+        lines.append(seal(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()))
+        previous = chain(lines[-1])
+    put_journal(run, lines)
+
+
+def edit_notebook(path: Path, change: Callable[[Data], None]) -> None:
+    file = path / "notebook.ipynb" if path.is_dir() else path
+    content = json.loads(file.read_text(encoding="utf-8"))
+    change(content)
+    file.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
+
+
+def cell(content: Data, identifier: str) -> Data:
+    return next(item for item in content["cells"] if item["id"] == identifier)
+
+
+def found(verdict: Verdict, part: str, text: str) -> Finding:
+    """The one finding about a part that holds a text."""
+    (one,) = [
+        item for item in verdict.findings if item.part == part and text in f"{item.where}: {item.message}"
+    ]
+    return one

@@ -1,0 +1,486 @@
+"""A run is verified only where nothing was changed, nothing is missing, and somebody trusted signed it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runbook_lib.attestation import seal
+from runbook_lib.audit.source import Approval
+from runbook_lib.audit.verdict import Kind, Word
+from runbook_lib.audit.verify import exit_code, verify_below, verify_run
+from runbook_lib.display import STEP_MIME
+from runbook_lib.errors import InputError
+from runbook_lib.journal.writer import FIRST, chain
+from runbook_lib.report.html import write_html
+from runbook_lib.report.sources import read
+from tests.audit.altering import cell, edit_notebook, forge_journal, found, journal, put_journal
+from tests.audit.project import NAME, git
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from securesystemslib.signer import CryptoSigner
+
+    from tests.audit.conftest import Judge
+    from tests.audit.project import Project
+
+Data = dict[str, Any]
+
+
+def test_a_sealed_run_is_verified_and_says_who_ran_what_where_when_and_how_it_ended(
+    sealed: Path, judge: Judge, project: Project
+) -> None:
+    verdict = judge(sealed)
+    assert (verdict.verdict, verdict.findings) == (Word.VERIFIED, [])
+    record = read(sealed)
+    assert verdict.run == record.run == sealed.name
+    assert (verdict.runbook, verdict.mode, verdict.hosts) == (NAME, "apply", ["host-a", "host-b"])
+    assert (verdict.status, verdict.result) == ("changed", "PASSED")
+    assert (verdict.operator, verdict.machine) == (record.operator, record.machine)
+    assert verdict.started.startswith("20")
+    assert verdict.ended.endswith("Z")
+    assert verdict.commit == git(project.path, "rev-parse", "HEAD")
+    assert [(signer.name, signer.valid, signer.trusted) for signer in verdict.signers] == [
+        ("operator", True, True)
+    ]
+
+
+def test_a_failed_run_is_verified_too_and_says_that_it_failed(
+    project: Project, operator: CryptoSigner, judge: Judge
+) -> None:
+    run = project.run("-p", "fail_on", "host-b")
+    done = seal(run, [operator], later=False)
+    verdict = judge(run)
+    assert (verdict.verdict, verdict.status, verdict.result) == (Word.VERIFIED, "failed", "FAILED")
+    assert done.result == "FAILED"
+    shutil.rmtree(run)
+
+
+def test_a_run_that_was_never_sealed_is_unsigned(run: Path, judge: Judge) -> None:
+    verdict = judge(run)
+    assert verdict.verdict is Word.UNSIGNED
+    found(verdict, "attestation", "never sealed")
+
+
+def test_a_report_made_again_changes_nothing(sealed: Path, judge: Judge) -> None:
+    before = judge(sealed)
+    write_html([read(sealed)], sealed / "report.html", "Made again, under another title")
+    assert judge(sealed) == before
+
+
+def drop(number: int) -> Callable[[list[bytes]], None]:
+    def change(lines: list[bytes]) -> None:
+        del lines[number - 1]
+
+    return change
+
+
+def swap(number: int) -> Callable[[list[bytes]], None]:
+    def change(lines: list[bytes]) -> None:
+        lines[number - 1], lines[number] = lines[number], lines[number - 1]
+
+    return change
+
+
+def replace(number: int) -> Callable[[list[bytes]], None]:
+    def change(lines: list[bytes]) -> None:
+        lines[number - 1] = lines[number - 1].replace(b'"step":1,', b'"step":2,', 1)
+
+    return change
+
+
+@pytest.mark.parametrize("number", [2, 7, 12])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (drop, "line {0} was removed, or moved; here stands line {1}"),
+        (swap, "line {0} was removed, or moved; here stands line {1}"),
+        (replace, "line {0} was altered: its seal is broken"),
+    ],
+    ids=["removed", "reordered", "altered"],
+)
+@pytest.mark.parametrize("is_sealed", [True, False], ids=["sealed", "never-sealed"])
+def test_a_journal_that_was_changed_says_at_which_line(  # noqa: PLR0913, PLR0917 - a table
+    number: int,
+    change: Callable[[int], Callable[[list[bytes]], None]],
+    told: str,
+    is_sealed: bool,  # noqa: FBT001 - as above
+    run: Path,
+    operator: CryptoSigner,
+    judge: Judge,
+) -> None:
+    if is_sealed:
+        seal(run, [operator])
+    lines = journal(run)
+    change(number)(lines)
+    put_journal(run, lines)
+    verdict = judge(run)
+    assert verdict.verdict is Word.ALTERED
+    assert verdict.status == "unknown"
+    finding = found(verdict, "journal", told.format(number, number + 1))
+    assert finding.where == f"journal.jsonl line {number}"
+
+
+def test_a_line_sealed_anew_is_told_by_the_line_after_it(run: Path, judge: Judge) -> None:
+    before = journal(run)
+    forge_journal(run, lambda entries: entries[4].update(time=entries[3]["time"]))
+    forged = journal(run)
+    put_journal(run, [*before[:4], forged[4], *before[5:]])
+    verdict = judge(run)
+    assert verdict.verdict is Word.ALTERED
+    assert found(verdict, "journal", "line 5 is not the one it was written after").where.endswith("line 6")
+
+
+def test_a_whole_journal_forged_anew_is_told_by_the_seal_and_by_the_notebook(
+    sealed: Path, judge: Judge
+) -> None:
+    def change(entries: list[Data]) -> None:
+        line = next(
+            entry for entry in entries if entry["event"] == "command_ended" and entry["exit_code"] == 0
+        )
+        line["exit_code"] = 7
+
+    forge_journal(sealed, change)
+    verdict = judge(sealed)
+    assert verdict.verdict is Word.ALTERED
+    found(verdict, "journal", "changed after it was sealed")
+    assert found(verdict, "notebook", "exit_code").message == "the notebook has 0, the journal 7"
+
+
+def test_a_run_without_its_end_is_incomplete_whoever_signed_it(
+    run: Path, operator: CryptoSigner, judge: Judge
+) -> None:
+    put_journal(run, journal(run)[:-1])
+    done = seal(run, [operator])
+    assert done.result == "FAILED"
+    verdict = judge(run)
+    assert (verdict.verdict, verdict.status) == (Word.INCOMPLETE, "unknown")
+    found(verdict, "journal", "no end-of-run line")
+    assert "sealed later" in found(verdict, "attestation", "sealed later").message
+
+
+def test_a_journal_from_before_there_were_seals_is_read_as_well(
+    run: Path, operator: CryptoSigner, judge: Judge
+) -> None:
+    lines: list[bytes] = []
+    previous = FIRST
+    for line in journal(run):
+        entry = json.loads(line) | {"previous": previous}
+        del entry["seal"]
+        lines.append(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
+        previous = chain(lines[-1])
+    put_journal(run, lines)
+    seal(run, [operator])
+    assert judge(run).verdict is Word.VERIFIED
+
+
+def lie_in_record(content: Data) -> None:
+    bundle = next(
+        output["data"][STEP_MIME]
+        for output in cell(content, "greet")["outputs"]
+        if STEP_MIME in output.get("data", {})
+    )
+    bundle["hosts"][0]["checks"][0]["observed"] = "something else"
+
+
+def lie_in_output(content: Data) -> None:
+    output = cell(content, "greet")["outputs"][0]
+    output["data"]["text/html"] = "all is well"
+
+
+def lie_in_metadata(content: Data) -> None:
+    content["metadata"]["papermill"]["version"] = "9.9"
+
+
+def lie_in_cell(content: Data) -> None:
+    cell(content, "wait")["source"] = ['book.step("Wait", practice.waiting(0))\n', "harmless = 1"]
+
+
+@pytest.mark.parametrize("change", [lie_in_record, lie_in_output, lie_in_metadata, lie_in_cell])
+def test_a_notebook_edited_by_hand_is_altered(
+    change: Callable[[Data], None], sealed: Path, judge: Judge
+) -> None:
+    edit_notebook(sealed, change)
+    verdict = judge(sealed)
+    assert verdict.verdict is Word.ALTERED
+    found(verdict, "notebook", "notebook.ipynb: it was changed after it was sealed")
+
+
+def test_a_record_edited_before_the_seal_is_told_by_the_journal(
+    run: Path, operator: CryptoSigner, judge: Judge
+) -> None:
+    edit_notebook(run, lie_in_record)
+    seal(run, [operator])
+    verdict = judge(run)
+    assert verdict.verdict is Word.ALTERED
+    finding = found(verdict, "notebook", "notebook.ipynb step 1 host-a: checks 1.observed")
+    assert finding.message.startswith("the notebook has 'something else', the journal 'hello from host-a")
+
+
+def test_a_cell_that_is_not_the_approved_one_is_shown_as_a_diff(
+    run: Path, operator: CryptoSigner, judge: Judge
+) -> None:
+    edit_notebook(run, lie_in_cell)
+    seal(run, [operator])
+    verdict = judge(run)
+    assert verdict.verdict is Word.ALTERED
+    finding = found(verdict, "source", "the cell is not the approved one")
+    assert '-book.step("Wait", practice.waiting(wait))' in finding.diff.splitlines()
+    assert "+harmless = 1" in finding.diff.splitlines()
+
+
+def add_cell(content: Data) -> None:
+    content["cells"].insert(5, {**cell(content, "wait"), "id": "new", "source": "1 + 1", "outputs": []})
+
+
+def drop_cell(content: Data) -> None:
+    content["cells"].remove(cell(content, "wait"))
+
+
+def hide_code_as_injected(content: Data) -> None:
+    new = {**cell(content, "wait"), "id": "new", "source": "import os; os.getcwd()", "outputs": []}
+    new["metadata"] = {"tags": ["injected-parameters"]}
+    content["cells"].append(new)
+
+
+def inject_twice(content: Data) -> None:
+    new = {**cell(content, "wait"), "id": "new", "source": "wait = 0.0", "outputs": []}
+    new["metadata"] = {"tags": ["injected-parameters"]}
+    content["cells"].append(new)
+
+
+def inject_otherwise(content: Data) -> None:
+    injected = next(item for item in content["cells"] if "injected-parameters" in item["metadata"]["tags"])
+    injected["source"] = [*injected["source"], "\nwait = 5.0"]
+
+
+@pytest.mark.parametrize(
+    ("change", "part", "told"),
+    [
+        (add_cell, "source", "the cell was added"),
+        (drop_cell, "source", "the cell was left out"),
+        (hide_code_as_injected, "source", "a parameters cell holds more than plain values"),
+        (inject_twice, "source", "more than one cell of injected parameters"),
+        (inject_otherwise, "parameters", "parameter wait: the notebook has 5.0, the journal 0.0"),
+    ],
+)
+def test_code_that_differs_from_the_approved_is_altered(  # noqa: PLR0913, PLR0917 - a table
+    change: Callable[[Data], None], part: str, told: str, run: Path, operator: CryptoSigner, judge: Judge
+) -> None:
+    edit_notebook(run, change)
+    seal(run, [operator])
+    verdict = judge(run)
+    assert verdict.verdict is Word.ALTERED
+    found(verdict, part, told)
+
+
+def test_the_approved_source_can_be_a_folder_of_notebooks(
+    sealed: Path, keys: Path, project: Project, tmp_path: Path
+) -> None:
+    approved = tmp_path / "approved"
+    approved.mkdir()
+    trust = keys / "operator.pub"
+    missing = verify_run(sealed, trust=trust, approved=approved)
+    assert missing.verdict is Word.INCOMPLETE
+    found(missing, "source", "there is no approved notebook")
+    shutil.copy(project.path / "notebooks" / f"{NAME}.ipynb", approved)
+    assert verify_run(sealed, trust=trust, approved=approved).verdict is Word.VERIFIED
+    edit_notebook(approved / f"{NAME}.ipynb", lie_in_cell)
+    assert verify_run(sealed, trust=trust, approved=approved).verdict is Word.ALTERED
+
+
+def test_a_commit_that_the_repository_does_not_have_is_missing_and_one_off_the_branch_is_altered(
+    sealed: Path, keys: Path, project: Project, tmp_path: Path
+) -> None:
+    trust = keys / "operator.pub"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    git(elsewhere, "init", "-q")
+    verdict = verify_run(sealed, trust=trust, approved=Approval(repository=elsewhere))
+    assert verdict.verdict is Word.INCOMPLETE
+    found(verdict, "source", "has no such commit")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(project.path), str(clone))
+    git(clone, "checkout", "-q", "--orphan", "released")
+    git(clone, "commit", "-qm", "Another history")
+    assert (
+        verify_run(sealed, trust=trust, approved=Approval(repository=clone, ref="main")).verdict
+        is Word.VERIFIED
+    )
+    off = verify_run(sealed, trust=trust, approved=Approval(repository=clone, ref="released"))
+    assert off.verdict is Word.ALTERED
+    found(off, "source", "the commit is not in released")
+
+
+def test_source_that_was_not_committed_is_told_and_no_commit_vouches_for_it(
+    project: Project, operator: CryptoSigner, judge: Judge, keys: Path
+) -> None:
+    notebook = project.path / "notebooks" / f"{NAME}.ipynb"
+    committed = notebook.read_bytes()
+    try:
+        edit_notebook(notebook, lie_in_cell)
+        run = project.run()
+    finally:
+        notebook.write_bytes(committed)
+    seal(run, [operator])
+    verdict = judge(run)
+    assert verdict.verdict is Word.ALTERED
+    found(verdict, "source", "was not committed")
+    assert "+harmless = 1" in found(verdict, "source", "is not the approved one").diff
+    approved = verify_run(run, trust=keys / "operator.pub", approved=notebook.parent)
+    assert found(approved, "source", "was not committed").kind is Kind.WARNING
+    shutil.rmtree(run)
+
+
+def test_whole_outputs_are_there_and_are_what_they_are_named_for(sealed: Path, judge: Judge) -> None:
+    output = next((sealed / "output").iterdir())
+    whole = output.read_bytes()
+    output.write_bytes(whole[:-1] + b"X")
+    verdict = judge(sealed)
+    assert verdict.verdict is Word.ALTERED
+    found(verdict, "output", "its bytes are not those it is named for")
+    output.unlink()
+    verdict = judge(sealed)
+    assert verdict.verdict is Word.INCOMPLETE
+    assert len([item for item in verdict.findings if "the whole output is not there" in item.message]) == 2
+    output.write_bytes(whole)
+    assert judge(sealed).verdict is Word.VERIFIED
+    (output.parent / ("0" * 64)).write_bytes(b"put there later")
+    assert judge(sealed).verdict is Word.ALTERED
+
+
+def test_parameters_are_what_the_journal_tells(run: Path, operator: CryptoSigner, judge: Judge) -> None:
+    file = run / "parameters.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("hosts: all", "hosts: host-a"), encoding="utf-8")
+    seal(run, [operator])
+    verdict = judge(run)
+    assert verdict.verdict is Word.ALTERED
+    found(verdict, "parameters", "it is not what the journal tells the run was given")
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "notebook.ipynb", "parameters.yml"])
+def test_a_file_that_is_gone_is_missing(name: str, sealed: Path, judge: Judge) -> None:
+    (sealed / name).unlink()
+    verdict = judge(sealed)
+    assert verdict.verdict is Word.INCOMPLETE
+    assert [
+        item
+        for item in verdict.findings
+        if item.where == name and "it was sealed and is not there" in item.message
+    ]
+
+
+def test_a_notebook_alone_is_unsigned_at_best(finished: Path, judge: Judge, tmp_path: Path) -> None:
+    alone = Path(shutil.copy(finished / "notebook.ipynb", tmp_path / "sent.ipynb"))
+    verdict = judge(alone)
+    assert (verdict.verdict, verdict.status, verdict.run) == (Word.UNSIGNED, "changed", finished.name)
+    found(verdict, "attestation", "a notebook alone")
+    edit_notebook(alone, lie_in_cell)
+    assert judge(alone).verdict is Word.ALTERED
+
+
+def test_an_output_edited_in_a_notebook_alone_does_not_fit_its_hash(
+    finished: Path, judge: Judge, tmp_path: Path
+) -> None:
+    alone = Path(shutil.copy(finished / "notebook.ipynb", tmp_path / "sent.ipynb"))
+
+    def change(content: Data) -> None:
+        data = cell(content, "evil")["outputs"][0]["data"][STEP_MIME]
+        data["hosts"][0]["commands"][0]["stdout"]["head"] = "nothing to see"
+
+    edit_notebook(alone, change)
+    verdict = judge(alone)
+    assert verdict.verdict is Word.ALTERED
+    found(verdict, "notebook", "the output does not fit the sha256 beside it")
+
+
+def test_a_notebook_without_its_end_is_incomplete(finished: Path, judge: Judge, tmp_path: Path) -> None:
+    alone = Path(shutil.copy(finished / "notebook.ipynb", tmp_path / "sent.ipynb"))
+    edit_notebook(alone, lambda content: cell(content, "close").update(outputs=[]))
+    verdict = judge(alone)
+    assert (verdict.verdict, verdict.status) == (Word.INCOMPLETE, "unknown")
+
+
+def test_a_foreign_notebook_is_listed_with_what_it_tells_and_a_warning(
+    finished: Path, judge: Judge, tmp_path: Path
+) -> None:
+    foreign = Path(shutil.copy(finished / "notebook.ipynb", tmp_path / "plain.ipynb"))
+
+    def change(content: Data) -> None:
+        for item in content["cells"]:
+            item.pop("outputs", None)
+
+    edit_notebook(foreign, change)
+    verdict = judge(foreign)
+    assert (verdict.verdict, verdict.status, verdict.run) == (Word.FOREIGN, "unknown", "")
+    assert found(verdict, "notebook", "proves nothing").kind is Kind.WARNING
+    assert "completed" in found(verdict, "notebook", "papermill tells").message
+
+
+def test_a_tree_is_walked_and_links_out_of_it_are_refused(sealed: Path, keys: Path, project: Project) -> None:
+    top = sealed.parent.parent
+    (top / "deeper" / "still").mkdir(parents=True)
+    shutil.copytree(sealed, top / "deeper" / "still" / sealed.name)
+    shutil.copy(sealed / "notebook.ipynb", top / "deeper" / "alone.ipynb")
+    (top / "latest").symlink_to(sealed)
+    (top / "out").symlink_to("/usr")
+    verdicts = list(
+        verify_below([top], trust=keys / "operator.pub", approved=Approval(repository=project.path))
+    )
+    told = {Path(verdict.path).relative_to(top).as_posix(): verdict.verdict for verdict in verdicts}
+    assert told == {
+        "out": Word.FOREIGN,
+        "deeper/alone.ipynb": Word.UNSIGNED,
+        f"deeper/still/{sealed.name}": Word.VERIFIED,
+        f"runs/{sealed.name}": Word.VERIFIED,
+    }
+    assert exit_code(verdicts) == 1
+    assert exit_code(verdicts, ["foreign", "unsigned"]) == 0
+
+
+def test_exit_codes_tell_altered_before_incomplete(
+    sealed: Path, run: Path, judge: Judge, tmp_path: Path
+) -> None:
+    cut = Path(shutil.copytree(run, tmp_path / run.name))
+    (cut / "parameters.yml").unlink()
+    incomplete, verified = judge(cut), judge(sealed)
+    assert exit_code([verified]) == 0
+    assert exit_code([verified, incomplete]) == 4
+    assert exit_code([verified, incomplete], ["incomplete"]) == 0
+    (cut / "journal.jsonl").write_bytes(b"{}\n")
+    assert exit_code([incomplete, judge(cut)]) == 1
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: path.mkdir(), lambda path: path.write_text("")], ids=["dir", "file"]
+)
+def test_what_holds_no_run_is_bad_input(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "thing")
+    with pytest.raises(InputError):
+        list(verify_below([tmp_path / "thing"]))
+
+
+def test_the_command_gives_codes_and_json_for_machines(sealed: Path, project: Project, keys: Path) -> None:
+    trust = ("--trust", str(keys / "operator.pub"))
+    done = project.runbook("audit", "verify", str(sealed.parent), *trust, "--json")
+    assert done.returncode == 0, done.stderr
+    (verdict,) = json.loads(done.stdout)
+    assert (verdict["verdict"], verdict["run"], verdict["schema_version"]) == ("verified", sealed.name, 1)
+    edit_notebook(sealed, lie_in_cell)
+    done = project.runbook("audit", "verify", str(sealed), *trust)
+    assert done.returncode == 1
+    assert "✗ altered" in done.stdout
+    assert "+harmless = 1" in done.stdout
+    for wrong in (
+        ["nothing-there"],
+        [str(sealed), "--trust", "nowhere"],
+        [str(sealed), "--approved", "nowhere"],
+    ):
+        done = project.runbook("audit", "verify", *wrong)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "Traceback" not in done.stderr
