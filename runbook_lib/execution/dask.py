@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cluster"]
 
-_CONNECTS_WITHIN = 10  # seconds
+_CONNECTS_WITHIN = 5  # seconds
 
 
 @contextlib.contextmanager

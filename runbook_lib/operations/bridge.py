@@ -14,7 +14,7 @@ from runbook_lib.facts.network_stack import ConfiguredElsewhere, NetworkStack, P
 from runbook_lib.model import Change, Check, Plan
 from runbook_lib.operations import ifupdown
 from runbook_lib.operations.base import Operation
-from runbook_lib.operations.commit_confirm import MARKER, Swap
+from runbook_lib.operations.commit_confirm import MARKER, REVERTING, Swap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,9 @@ class Present(Operation):
         gateway = (Reachable(self.gateway),) if self.gateway else ()
         return (
             NetworkStack(),
+            # In this order and before all else: what is read after them is not about to be taken away.
             PendingChange(MARKER),
+            PendingChange(REVERTING),
             ConfiguredElsewhere(),
             Interfaces(),
             DefaultRoute(),
@@ -169,7 +171,7 @@ class Present(Operation):
 
     def _refuse_unconfirmed(self, facts: Facts) -> None:
         """Refuse also what looks right: its host is about to put back what was there before."""
-        if facts[PendingChange(MARKER)]:
+        if facts[PendingChange(MARKER)] or facts[PendingChange(REVERTING)]:
             raise NotYet(
                 "an earlier network change still awaits its confirmation or revert",
                 within=self.revert_after,

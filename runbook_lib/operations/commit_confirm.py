@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from runbook_lib.model import Command, NetworkGuard
 from runbook_lib.operations import files
 
-__all__ = ["MARKER", "Swap"]
+__all__ = ["MARKER", "REVERTING", "Swap"]
 
 _PLACE = "/var/lib/runbook/network"
 MARKER = f"{_PLACE}/unconfirmed"
 """File on the host that is there from arming to confirmation or revert."""
+REVERTING = f"{_PLACE}/reverting"
+"""What the marker becomes while the host reverts; gone once it has."""
 _KEPT = f"{_PLACE}/before"
 _CANDIDATE = f"{_PLACE}/candidate"
 _APPLY = f"{_PLACE}/apply.sh"
@@ -134,7 +136,7 @@ class Swap:
     def _revert_script(self) -> str:
         return (
             # Only one of timer, command and boot unit may do it, and none after the confirmation.
-            f"mv -- {MARKER} {_PLACE}/reverting || exit 0\n"
+            f"mv -- {MARKER} {REVERTING} || exit 0\n"
             f'[ "$1" = at-boot ] || {{ {self.undo_down}\n}}\n'
             f"cp -a -- {_KEPT} {self.path}\n"
             f'[ "$1" = at-boot ] || {{ {self.undo_up}\n}}\n'

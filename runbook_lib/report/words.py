@@ -222,7 +222,8 @@ def _circumstances(run: RunRecord) -> str:
     lasted = f"it took {seconds(took)}" if run.ended else "when it ended was never told"
     title = f" “{run.title}”" if run.title else ""
     what = f"Runbook {run.runbook}{title} was {_MODES[run.mode]} {_and(run.hosts)}{_practice([run])}"
-    return f"{what} by {run.operator} from {run.machine} on {moment(run.started)}; {lasted}."
+    on = f" It goes on with {run.resumes}." if run.resumes else ""
+    return f"{what} by {run.operator} from {run.machine} on {moment(run.started)}; {lasted}.{on}"
 
 
 def _circumstances_of_all(runs: Sequence[RunRecord]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from runbook_lib.errors import NotYet
 from runbook_lib.facts.base import Fact
 from runbook_lib.model import Check, Command, NetworkGuard, Output, Plan
 from runbook_lib.operations.base import Operation, Probe
@@ -86,17 +87,35 @@ class Awake(Probe):
 
 @dataclass(frozen=True)
 class Written(Operation):
-    """A file holds a word, written by several commands; each time one more line tells of it in `FILE.times`."""
+    """A file holds a word, written by several commands; each time one more line tells of it in `FILE.times`.
+
+    Args:
+        path: The file.
+        word: What it holds.
+        seconds: How long the command in the middle takes.
+        reverts: The host takes the file away by itself after so many seconds unless that is confirmed.
+    """
 
     path: str
     word: str
     seconds: float = 0.0
-    guarded: bool = False
+    reverts: float = 0.0
+
+    @property
+    def _marker(self) -> str:
+        return f"{self.path}.unconfirmed"
+
+    @property
+    def _markers(self) -> tuple[str, ...]:
+        return (self._marker, f"{self._marker}.gone") if self.reverts else ()
 
     def facts(self) -> Sequence[Fact[Any]]:
-        return (Text(self.path),)
+        # The markers first: what is read after them is not about to be taken away.
+        return (*map(Text, self._markers), Text(self.path))
 
     def plan(self, facts: Facts) -> Plan:
+        if any(facts[Text(marker)] is not None for marker in self._markers):
+            raise NotYet("it is not confirmed", within=self.reverts, hint="wait")
         if facts[Text(self.path)] == self.word:
             return Plan()
         commands = (
@@ -104,14 +123,15 @@ class Written(Operation):
             Command(("sleep", str(self.seconds))),
             Command(("tee", self.path), stdin=self.word),
         )
-        kept = f"{self.path}.kept"
+        revert = 'mv "$2" "$2.gone" 2>/dev/null && rm -f "$1" "$2.gone"'
+        timer = f'touch "$2"; (sleep {self.reverts}; {revert}) >/dev/null 2>&1 </dev/null &'
         guard = NetworkGuard(
-            arm=(Command(("touch", kept)),),
-            confirm=(Command(("rm", "-f", kept)),),
-            revert=(Command(("rm", "-f", self.path, kept)),),
-            timeout=5.0,
+            arm=(Command(("sh", "-c", timer, "sh", self.path, self._marker)),),
+            confirm=(Command(("rm", self._marker)),),
+            revert=(Command(("sh", "-c", f"{revert}; true", "sh", self.path, self._marker)),),
+            timeout=self.reverts,
         )
-        return Plan(commands, guard=guard if self.guarded else None)
+        return Plan(commands, guard=guard if self.reverts else None)
 
     def verify(self, facts: Facts) -> list[Check]:
         return [Check.equal("word", self.word, facts[Text(self.path)])]

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 import yaml
+from click import ClickException
+from click.testing import CliRunner
 
+from runbook_lib.cli.main import cli
+from runbook_lib.errors import InputError
 from runbook_lib.journal.reader import read_lines, read_run
 
 if TYPE_CHECKING:
@@ -82,6 +86,14 @@ class Project:
             timeout=120,
             check=False,
         )
+
+    def refused(self, *arguments: str) -> str:
+        """Have the command line, in this process and directory, refuse something; return all it says."""
+        done = CliRunner().invoke(cli, ["run", *arguments], standalone_mode=False)
+        assert isinstance(done.exception, InputError | ClickException), done
+        assert done.exception.exit_code == 2
+        assert not self.runs.exists()
+        return str(done.exception)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
