@@ -22,7 +22,7 @@ __all__ = ["compare", "consistent", "records_of"]
 Data = dict[str, Any]
 
 _LONGEST = 120  # characters of a value in a message
-_NOT_TOLD_AT_START = {"event", "status", "ended", "incomplete"}
+_NOT_TOLD_AT_START = {"event", "status", "ended", "message", "incomplete"}
 
 
 def records_of(notebook: Notebook, run: str) -> tuple[list[Data], list[Data], list[Data]]:
@@ -88,8 +88,13 @@ def _end(where: str, ended: list[Data], line: Data) -> Iterator[Finding]:
     if not ended:
         yield _missing(where, "no record of the end of the run, which the journal tells")
         return
-    for key in ("status", "steps", "ended"):
-        if (key != "steps" or key in ended[-1]) and not _same(ended[-1].get(key), line.get(key)):
+    for key in ("status", "steps", "ended", "message"):
+        # Neither the first notebooks nor the first journals told all of these.
+        if (
+            (key in {"status", "ended"} or key in ended[-1])
+            and (key != "message" or key in line)
+            and not _same(ended[-1].get(key), line.get(key))
+        ):
             yield _differs(f"{where} end of the run: {key}", ended[-1].get(key), line.get(key))
 
 

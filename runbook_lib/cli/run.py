@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["carry_out", "run_command"]
 
+_KEY = "RUNBOOK_SIGNING_KEY"
+
 
 @click.command("run")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -38,6 +40,9 @@ __all__ = ["carry_out", "run_command"]
 @click.option("--matrix", metavar="FILE", help="A file of runs: runbooks x hosts x parameters.")
 @click.option("--executor", type=click.Choice(["local", "dask"]), default="local", show_default=True)
 @click.option("--scheduler", metavar="ADDRESS", help="Dask's; without it Dask starts here.")
+@click.option(
+    "--sign-key", metavar="REF", envvar=_KEY, help="Sign each run's seal: a key's file or a reference."
+)
 def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
     names: tuple[str, ...],
     file: str | None,
@@ -53,6 +58,7 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
     matrix: str | None,
     executor: str,
     scheduler: str | None,
+    sign_key: str | None,
 ) -> int:
     """Run runbooks headless, each after those that it needs.
 
@@ -76,6 +82,8 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
         options["take_over"] = True
     wanted = asked.for_runs(names, file, pairs, options, matrix=matrix, resume=resume, with_needs=with_needs)
     _say_what_is_not_named(wanted)
+    if sign_key:
+        _check_signing(sign_key)
     results = carrying_out.all_units(
         chapter.arrange(wanted),
         jobs=jobs or os.cpu_count() or 1,
@@ -112,6 +120,14 @@ def carry_out(
     wanted = asked.for_runs(names, file, pairs, {}, extra=extra)
     results = in_turn(chapter.arrange(wanted), "stop")
     return [headless.Outcome.read(Path(result.path), result.problem) for result in results if result.path]
+
+
+def _check_signing(key: str) -> None:
+    """Have the processes that carry runs out sign with a key, which must be usable now."""
+    from runbook_lib import attestation  # noqa: PLC0415 - `--help` stays quick
+
+    attestation.signers(key)
+    os.environ[_KEY] = key
 
 
 def _say_what_is_not_named(wanted: list[Wanted]) -> None:

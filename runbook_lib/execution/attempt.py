@@ -81,6 +81,7 @@ def _run(unit: Unit, values: dict[str, Any], tell: Callable[[dict[str, Any]], No
 
 def _result(unit: Unit, outcome: Outcome) -> Result:
     _leave_reports(outcome)
+    _seal(outcome)
     return Result(unit.id, path=str(outcome.path), status=outcome.status, problem=outcome.problem)
 
 
@@ -92,6 +93,15 @@ def _leave_reports(outcome: Outcome) -> None:
 
     write_html([outcome.record], outcome.path / "report.html", outcome.record.title)
     write_junit([outcome.record], outcome.path / "junit.xml")
+
+
+def _seal(outcome: Outcome) -> None:
+    """Seal a run that told its end; one that did not is sealed by hand, as what it is."""
+    if outcome.record is None:
+        return
+    from runbook_lib import attestation  # noqa: PLC0415 - as above
+
+    attestation.seal_run(outcome.path)
 
 
 def _runs_of(unit: Unit, runs: Path) -> Iterator[Path]:
