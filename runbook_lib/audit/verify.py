@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.attestation.trust import Trust
+from runbook_lib.audit.below import is_run_directory, runs_below
 from runbook_lib.audit.directory import verify_directory
 from runbook_lib.audit.lone import verify_notebook
-from runbook_lib.audit.places import is_run_directory, runs_below
 from runbook_lib.audit.source import Approval
 from runbook_lib.audit.verdict import Finding, Kind, Verdict, Word, decide
 from runbook_lib.errors import InputError
