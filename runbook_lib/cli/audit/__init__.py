@@ -8,7 +8,14 @@ from runbook_lib.cli.verbs import Verbs
 
 __all__ = ["audit_command"]
 
-_VERBS: dict[str, str] = {}
+_VERBS: dict[str, str] = {
+    "list": "The runs of an archive, newest first, with what is wrong with any file.",
+    "show": "One run: steps by hosts, commands, broken checks.",
+    "query": "SQL over the tables runs, steps, commands, checks, files.",
+    "diff": "Two runs compared: parameters, source, commands, checks, durations, facts.",
+    "scan": "Rules over an archive, chosen in a policy; as table, JUnit or SARIF.",
+    "html": "An archive as a site of static pages.",
+}
 
 
 @click.command("audit", cls=Verbs, package="runbook_lib.cli.audit", verbs=_VERBS)
