@@ -5,10 +5,10 @@ Whatever a file holds, it leaves a row: a sound run, a foreign notebook, or what
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +25,7 @@ from runbook_lib.report.columns import TABLES
 from runbook_lib.report.sources import of_notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from runbook_lib.audit.places import Found, Place
     from runbook_lib.model import RunRecord
@@ -76,15 +76,27 @@ def read_batch(place: Place, found: Sequence[tuple[int, Found]]) -> Batch:
         found: Each with its number.
     """
     reads, whole = [], Rows()
-    with ThreadPoolExecutor(1) as ahead:
-        for (source, file), content in zip(found, ahead.map(partial(_load, place), found), strict=True):
-            read, rows = _read(source, file, content)
+    with _no_collection():
+        for source, file in found:
+            read, rows = _read(source, file, _load(place, file))
             reads.append(read)
             whole.add(rows)
+        try:
+            return Batch(reads, whole.tables())
+        except _NO_TABLE:
+            return _one_by_one(place, found)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Spare the garbage collector: what JSON makes holds no cycles, and it would look through all of it."""
+    before = gc.isenabled()
+    gc.disable()
     try:
-        return Batch(reads, whole.tables())
-    except _NO_TABLE:
-        return _one_by_one(place, found)
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def read_encoded(place: Place, found: Sequence[tuple[int, Found]]) -> tuple[list[Read], dict[str, bytes]]:
@@ -104,7 +116,7 @@ def _one_by_one(place: Place, found: Sequence[tuple[int, Found]]) -> Batch:
     """Read files of which one holds a value that its column does not take."""
     reads, tables = [], []
     for source, file in found:
-        content = _load(place, (source, file))
+        content = _load(place, file)
         read, rows = _read(source, file, content)
         try:
             told = rows.tables()
@@ -122,9 +134,7 @@ def _one_by_one(place: Place, found: Sequence[tuple[int, Found]]) -> Batch:
     return Batch(reads, {name: pa.concat_tables([told[name] for told in tables]) for name in TABLES})
 
 
-def _load(place: Place, numbered: tuple[int, Found]) -> _Content:
-    """Read a file and hash it, in a thread beside the one that understands it."""
-    _, file = numbered
+def _load(place: Place, file: Found) -> _Content:
     if file.kind == "trouble":
         return _Content(problem=file.problem)
     try:
