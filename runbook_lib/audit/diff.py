@@ -211,10 +211,16 @@ def _flat(value: Any, name: str = "") -> dict[str, str]:  # noqa: ANN401 - JSON
     """Return a nested value as names and texts; things in a list are known by their own names."""
     if isinstance(value, dict) and value:
         items = [(str(key), item) for key, item in value.items()]
-    elif isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value):
-        items = [(str(item["name"]), {key: part for key, part in item.items() if key != "name"}) for item in value]
+    elif (
+        isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value)
+    ):
+        items = [
+            (str(item["name"]), {key: part for key, part in item.items() if key != "name"}) for item in value
+        ]
     else:
-        return {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)}
+        return {
+            name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+        }
     flat: dict[str, str] = {}
     for key, item in items:
         flat |= _flat(item, f"{name}.{key}" if name else key)

@@ -27,9 +27,31 @@ if TYPE_CHECKING:
 __all__ = ["records"]
 
 Row = dict[str, Any]
-_RUN = ("run", "runbook", "title", "started", "ended", "operator", "machine", "inventory", "lab", "incomplete")
+_RUN = (
+    "run",
+    "runbook",
+    "title",
+    "started",
+    "ended",
+    "operator",
+    "machine",
+    "inventory",
+    "lab",
+    "incomplete",
+)
 _HOST = ("host", "address", "operation", "message", "attempt", "started", "ended")
-_COMMAND = ("number", "kind", "text", "stdin", "purpose", "attempt", "started", "ended", "exit_code", "accepted")
+_COMMAND = (
+    "number",
+    "kind",
+    "text",
+    "stdin",
+    "purpose",
+    "attempt",
+    "started",
+    "ended",
+    "exit_code",
+    "accepted",
+)
 _STREAM = ("head", "tail", "size", "sha256", "complete")
 
 

@@ -21,7 +21,11 @@ __all__ = ["diff_command"]
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "html", "json", "csv"]), default="table", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["table", "html", "json", "csv"]),
+    default="table",
+    show_default=True,
 )
 @click.option("-o", "--output", default="-", show_default=True, help="File; - is standard output.")
 @archive_options
