@@ -19,7 +19,7 @@ from runbook_lib.attestation.files import (
     evidence,
     read,
 )
-from runbook_lib.audit import cells, records
+from runbook_lib.audit import cells, inside
 from runbook_lib.audit.chain import clocks, follow
 from runbook_lib.audit.guard import guarded
 from runbook_lib.audit.notebook import Notebook
@@ -175,7 +175,7 @@ def _notebook(found: _Files, told: Told, approval: Approval) -> Iterator[Finding
         return
     if not told.opened:
         return
-    yield from guarded("notebook", NOTEBOOK, lambda: records.compare(notebook, told))
+    yield from guarded("notebook", NOTEBOOK, lambda: inside.compare(notebook, told))
     yield from guarded("source", NOTEBOOK, lambda: compare_source(notebook, told.opened, approval))
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.attestation.files import read
-from runbook_lib.audit import records
+from runbook_lib.audit import inside
 from runbook_lib.audit.directory import compare_source, told_at_start
 from runbook_lib.audit.guard import guarded
 from runbook_lib.audit.notebook import Notebook
@@ -75,8 +75,8 @@ def _record(path: Path, record: list[RunRecord]) -> Iterator[Finding]:
 
 
 def _consistent(notebook: Notebook, run: str) -> Iterator[Finding]:
-    _, steps, _ = records.records_of(notebook, run)
-    yield from records.consistent(steps)
+    _, steps, _ = inside.records_of(notebook, run)
+    yield from inside.consistent(steps)
 
 
 def _foreign(notebook: Notebook) -> Iterator[Finding]:

@@ -49,6 +49,7 @@ templates.filters |= {
     "lasted": _lasted,
     "moment": words.moment,
     "pretty": _pretty,
+    "seconds": words.seconds,
     "stream": text.stream,
 }
 templates.globals |= {

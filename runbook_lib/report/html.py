@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model import HostRecord, RunRecord, StepRecord
 
-__all__ = ["page", "write_html"]
+__all__ = ["Shown", "page", "part", "policy_hash", "write_html"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,14 @@ class _Bar:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A run with what its template needs."""
+class Shown:
+    """A run with what its template needs.
+
+    Args:
+        anchor: By which links find it.
+        record: The run.
+        outcome: In words.
+    """
 
     anchor: str
     record: RunRecord
@@ -89,9 +95,9 @@ def page(records: list[RunRecord], title: str) -> str:
         records: The runs, in the order they shall be listed.
         title: The page's heading.
     """
-    runs = [_Run(f"r{number}", run, words.of_run(run)) for number, run in enumerate(records, start=1)]
+    runs = [Shown(f"r{number}", run, words.of_run(run)) for number, run in enumerate(records, start=1)]
     drawn = picture(records)
-    style, script = _part("style.css"), _part("script.js")
+    style, script = part("style.css"), part("script.js")
     return templates.get_template("page.html.j2").render(
         title=title,
         runs=runs,
@@ -100,8 +106,8 @@ def page(records: list[RunRecord], title: str) -> str:
         outcome=words.of_runs(records),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=policy_hash(style),
+        script_hash=policy_hash(script),
         drawing=draw(drawn) if drawn else None,
         way=way_in_words(drawn) if drawn else "",
         in_words=picture_in_words(drawn) if drawn else [],
@@ -117,11 +123,12 @@ def write_html(records: list[RunRecord], path: Path, title: str) -> None:
     write_bytes(path, page(records, title).encode())
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """Return a file that a page carries in itself, its style or its script."""
     return resources.files("runbook_lib.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _hash(source: str) -> str:
+def policy_hash(source: str) -> str:
     """Return the source's hash for the page's content security policy: nothing else may run."""
     digest = hashlib.sha256(source.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,10 @@ from runbook_lib.model import RunRecord, Status, StepRecord, worst
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["find", "read"]
+__all__ = ["find", "lacking", "of_notebook", "read"]
 
 Data = dict[str, Any]
+_GAPS_TOLD = 10
 
 
 def find(name: str, runs: Path) -> Path:
@@ -67,7 +69,7 @@ def read(path: Path) -> RunRecord:
             "there is no such run", where=str(path), hint="name a run directory, a journal or a notebook"
         )
     if path.suffix == ".ipynb":
-        return _of_notebook(path)
+        return of_notebook(_content(path), path)
     return read_run(path)
 
 
@@ -80,8 +82,17 @@ class _Told:
     ended: list[Data]
 
 
-def _of_notebook(path: Path) -> RunRecord:
-    told = _told(path)
+def of_notebook(content: bytes, path: Path) -> RunRecord:
+    """Return the record of a run that an executed notebook holds.
+
+    Args:
+        content: The notebook.
+        path: Where it lies, for the messages.
+
+    Raises:
+        EvidenceError: No run can be read from it.
+    """
+    told = _told(content, path)
     if not told.opened:
         raise EvidenceError(
             "holds no record of a run",
@@ -108,7 +119,7 @@ def _of_notebook(path: Path) -> RunRecord:
 
 def _whole(opened: RunRecord, steps: list[StepRecord], ended: list[Data], path: Path) -> RunRecord:
     """Put a run together; its status is only believed where nothing is missing."""
-    incomplete = _missing(steps, ended)
+    incomplete = lacking([step.number for step in steps], ended)
     told: Data = {"status": Status.UNKNOWN, "ended": None}
     if not incomplete:
         told = {"status": ended[-1].get("status"), "ended": ended[-1].get("ended")}
@@ -125,11 +136,18 @@ def _whole(opened: RunRecord, steps: list[StepRecord], ended: list[Data], path: 
     return record
 
 
-def _missing(steps: list[StepRecord], ended: list[Data]) -> str:
-    numbers = [step.number for step in steps]
-    lacking = sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
-    if lacking:
-        names = ", ".join(map(str, lacking))
+def lacking(numbers: list[int], ended: list[Data]) -> str:
+    """Return what a notebook's record of a run lacks, in words; empty when it is whole.
+
+    Args:
+        numbers: Of its steps.
+        ended: What it tells of the run's end.
+    """
+    there = set(numbers)
+    # A forged number may be anything: no more gaps are looked for than are told.
+    gaps = (number for number in range(1, max(numbers, default=0) + 1) if number not in there)
+    names = ", ".join(map(str, itertools.islice(gaps, _GAPS_TOLD)))
+    if names:
         return f"the notebook has no record of step {names}: perhaps its cell was run again or emptied"
     if len(numbers) != len(set(numbers)):
         return "the notebook has more than one record of a step"
@@ -141,9 +159,9 @@ def _missing(steps: list[StepRecord], ended: list[Data]) -> str:
     return ""
 
 
-def _told(path: Path) -> _Told:
+def _told(content: bytes, path: Path) -> _Told:
     told = _Told([], [], [])
-    for bundle in _bundles(path):
+    for bundle in _bundles(content, path):
         if STEP_MIME in bundle:
             told.steps.append(_mapping(bundle[STEP_MIME], path))
         if RUN_MIME in bundle:
@@ -152,16 +170,21 @@ def _told(path: Path) -> _Told:
     return told
 
 
-def _bundles(path: Path) -> Iterator[Data]:
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise EvidenceError(f"cannot be read: {problem.strerror}", where=str(path)) from problem
+
+
+def _bundles(content: bytes, path: Path) -> Iterator[Data]:
     """Yield the MIME bundles of a notebook's outputs, in the order of its cells.
 
     The file is read as the JSON that it is: nbformat would convert it, and takes a second to import.
     """
     try:
-        notebook = json.loads(path.read_bytes())
-    except OSError as problem:
-        raise EvidenceError(f"cannot be read: {problem.strerror}", where=str(path)) from problem
-    except ValueError as problem:
+        notebook = json.loads(content)
+    except (ValueError, RecursionError) as problem:
         raise EvidenceError("is no notebook: it is cut off, or something else", where=str(path)) from problem
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise EvidenceError("is no notebook of format 4", where=str(path))

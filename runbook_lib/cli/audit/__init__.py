@@ -13,6 +13,12 @@ _VERBS: dict[str, str] = {
     "keygen": "Make a key pair to sign runs with.",
     "seal": "Seal a run that was not sealed at its end, as what it is.",
     "countersign": "Add a signature to a sealed run, after a look at it.",
+    "list": "The runs of an archive, newest first, with what is wrong with any file.",
+    "show": "One run: steps by hosts, commands, broken checks.",
+    "query": "SQL over the tables runs, steps, commands, checks, files.",
+    "diff": "Two runs compared: parameters, source, commands, checks, durations, facts.",
+    "scan": "Rules over an archive, chosen in a policy; as table, JUnit or SARIF.",
+    "html": "An archive as a site of static pages.",
 }
 
 

@@ -13,5 +13,5 @@ addEventListener("beforeprint", () => all(true));
 document.querySelectorAll("[data-fold]").forEach((button) => {
   button.addEventListener("click", () => all(button.dataset.fold === "open"));
 });
-document.querySelector(".folds").hidden = false;
+document.querySelectorAll(".folds").forEach((one) => { one.hidden = false; });
 follow();

@@ -1,0 +1,102 @@
+"""`runbook audit diff`: two runs compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runbook_lib.cli.audit.archives import archive_options, opened
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from runbook_lib.model import RunRecord
+
+__all__ = ["diff_command"]
+
+
+@click.command("diff")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "html", "json", "csv"]),
+    default="table",
+    show_default=True,
+)
+@click.option("-o", "--output", default="-", show_default=True, help="File; - is standard output.")
+@archive_options
+def diff_command(chosen: dict[str, Any], first: str, second: str, form: str, output: str) -> int:
+    """Compare two runs: parameters, source cells, commands, checks, durations, facts.
+
+    A and B are run directories, notebooks, run ids of the archive, their beginnings, or `last`. What a host's
+    facts tell differently has drifted between the two. The exit code is 0 whether or not anything differs.
+    """
+    from runbook_lib.audit.diff import compare, source_cells  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.report.writing import write_bytes  # noqa: PLC0415 - as above
+
+    (before, path), (after, other) = _read([first, second], chosen)
+    frame = compare(before, after, (source_cells(path), source_cells(other)))
+    data = _made(frame, before, after, form)
+    if output == "-":
+        click.echo(data.decode(), nl=False)
+    else:
+        write_bytes(Path(output), data)
+        click.echo(output)
+    return 0
+
+
+def _read(names: list[str], chosen: dict[str, Any]) -> list[tuple[RunRecord, Path]]:
+    from runbook_lib.report.sources import read  # noqa: PLC0415 - `--help` stays quick
+
+    paths = [Path(name) for name in names]
+    if not all(path.exists() for path in paths):
+        archive = opened(chosen)
+        paths = [
+            path if path.exists() else archive.locate(archive.find(name))
+            for name, path in zip(names, paths, strict=True)
+        ]
+    return [(read(path), path) for path in paths]
+
+
+def _made(frame: pd.DataFrame, before: RunRecord, after: RunRecord, form: str) -> bytes:
+    if form == "json":
+        return (frame.to_json(orient="records", force_ascii=False, indent=1) + "\n").encode()
+    if form == "csv":
+        return frame.to_csv(index=False).encode()
+    if form == "html":
+        from runbook_lib.audit.pages.diff import diff_page  # noqa: PLC0415 - as above
+
+        return diff_page(frame, before, after).encode()
+    return _table(frame, before, after).encode()
+
+
+def _table(frame: pd.DataFrame, before: RunRecord, after: RunRecord) -> str:
+    from rich.console import Console  # noqa: PLC0415 - `--help` stays quick
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    from runbook_lib.report.text import visible  # noqa: PLC0415 - as above
+
+    console = Console(highlight=False)
+    with console.capture() as said:
+        console.print(Text(f"A {before.run}: {before.status}\nB {after.run}: {after.status}"))
+        if frame.empty:
+            console.print("nothing differs")
+        for section, part in frame.groupby("section", sort=False):
+            table = Table(box=None, pad_edge=False, title=str(section), title_justify="left")
+            for name in ("place", "host", "name", "how", "A", "B"):
+                table.add_column(name, overflow="fold")
+            for row in part.itertuples():
+                cells = (row.place, row.host, row.name, row.how, row.before or "", row.after or "")
+                table.add_row(*(Text(visible(_short(str(cell)))) for cell in cells))
+            console.print()
+            console.print(table)
+    return said.get()
+
+
+def _short(text: str, most: int = 400) -> str:
+    return text if len(text) <= most else f"{text[:most]} … ({len(text)} characters)"

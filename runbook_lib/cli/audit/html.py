@@ -1,0 +1,29 @@
+"""`runbook audit html`: an archive as a site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runbook_lib.cli.audit.archives import archive_options, opened
+
+__all__ = ["html_command"]
+
+
+@click.command("html")
+@click.argument("out")
+@click.argument("path", required=False)
+@click.option("--title", default="Runs", show_default=True, help="The overview's heading.")
+@archive_options
+def html_command(chosen: dict[str, Any], out: str, path: str | None, title: str) -> int:
+    """Write the runs below PATH (default: runs) as static pages into the directory OUT.
+
+    Open OUT/index.html in a browser; nothing is fetched from anywhere. Pages that are right already are left.
+    """
+    from runbook_lib.audit.pages.site import write_site  # noqa: PLC0415 - `--help` stays quick
+
+    told = write_site(opened(chosen, path), Path(out), title=title)
+    click.echo(f"{told.index}\n{told.pages} pages written, {told.kept} were right already")
+    return 0

@@ -1,0 +1,61 @@
+"""`runbook audit list`: the runs of an archive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from runbook_lib.cli.audit.archives import archive_options, opened, print_table
+
+__all__ = ["list_command"]
+
+_RUNS = """
+SELECT CASE f.kind WHEN 'foreign' THEN 'foreign' WHEN 'damaged' THEN 'damaged' ELSE r.status END AS outcome,
+       r.run, r.runbook, r.mode, r.hosts, r.started, r.duration AS seconds, r.operator AS "by", f.problem
+FROM runs r JOIN files f ON f.run = r.run AND f.kind <> 'copy'
+WHERE (? IS NULL OR r.runbook = ?) AND (? IS NULL OR list_contains(string_split(r.hosts, ','), ?))
+  AND (? IS NULL OR r.status = ? OR f.kind = ?) AND (? IS NULL OR r.started >= CAST(? AS TIMESTAMPTZ))
+ORDER BY r.started DESC NULLS FIRST, r.run
+"""
+_KINDS = "SELECT kind, count(*) AS files FROM files GROUP BY kind ORDER BY kind"
+
+
+@click.command("list")
+@click.argument("path", required=False)
+@click.option("--runbook", help="Only of this runbook.")
+@click.option("--host", help="Only on this host.")
+@click.option("--status", help="Only with this outcome: ok, changed, failed, …, foreign, damaged.")
+@click.option("--since", type=click.DateTime(), help="Only begun since then (UTC).")
+@click.option("-n", "most", type=click.IntRange(min=0), default=50, show_default=True, help="Rows; 0: all.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True
+)
+@archive_options
+def list_command(  # noqa: PLR0913 - one for each option
+    *,
+    chosen: dict[str, Any],
+    path: str | None,
+    runbook: str | None,
+    host: str | None,
+    status: str | None,
+    since: Any,  # noqa: ANN401 - a datetime, or None
+    most: int,
+    form: str,
+) -> int:
+    """List the runs below PATH (default: runs), newest first.
+
+    Damaged files come first and say what is wrong; notebooks of others are `foreign`: what papermill says of
+    them proves nothing. The exit code is 0 whatever is listed.
+    """
+    archive = opened(chosen, path)
+    when = f"{since.isoformat()}+00:00" if since else None
+    pairs = [value for given in (runbook, host) for value in (given, given)]
+    found = archive.query(_RUNS, [*pairs, status, status, status, when, when])
+    print_table(found.slice(0, most) if most else found, form)
+    if form == "table":
+        kinds = archive.query(_KINDS).to_pylist()
+        told = ", ".join(f"{row['files']} {row['kind']}" for row in kinds) or "nothing"
+        shown = min(most or found.num_rows, found.num_rows)
+        click.echo(f"\n{shown} of {found.num_rows} shown; in the archive: {told}")
+    return 0

@@ -1,0 +1,80 @@
+"""`runbook audit scan`: rules over an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runbook_lib.cli.audit.archives import archive_options, opened, print_table
+
+if TYPE_CHECKING:
+    from runbook_lib.audit.policy import Scan
+
+__all__ = ["scan_command"]
+
+
+@click.command("scan")
+@click.argument("path", required=False)
+@click.option("--policy", "policy_file", required=True, metavar="FILE", help="Which rules, as YAML.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "junit", "sarif"]),
+    default="table",
+    show_default=True,
+)
+@click.option("-o", "--output", default="-", show_default=True, help="File; - is standard output.")
+@archive_options
+def scan_command(
+    *, chosen: dict[str, Any], path: str | None, policy_file: str, form: str, output: str
+) -> int:
+    """Judge the runs below PATH (default: runs) by a policy's rules.
+
+    The exit code is 1 where anything was found, else 0. A finding on a secret says where it is, never what.
+    """
+    from runbook_lib.audit.policy import Policy, scan  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.report.writing import write_bytes  # noqa: PLC0415 - as above
+    from runbook_lib.yaml_files import find_upwards  # noqa: PLC0415 - as above
+
+    policy = Policy.load(find_upwards(policy_file))
+    archive = opened(chosen, path)
+    told = scan(archive, policy)
+    if form in {"table", "json"} and output == "-":
+        _print(told, form)
+    else:
+        files = archive.query("SELECT run, path FROM files WHERE kind <> 'copy'").to_pylist()
+        data = _made(told, form, {row["run"]: row["path"] for row in files})
+        if output == "-":
+            click.echo(data.decode(), nl=False)
+        else:
+            write_bytes(Path(output), data)
+            click.echo(output)
+    return 1 if told.findings else 0
+
+
+def _print(told: Scan, form: str) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - `--help` stays quick
+
+    names = ("rule", "level", "run", "step", "host", "command", "message")
+    rows = [{name: getattr(finding, name) or None for name in names} for finding in told.findings]
+    if rows or form == "json":
+        print_table(pa.Table.from_pylist(rows), form)
+    if form == "table":
+        rules = len(told.policy.chosen)
+        click.echo(f"{len(told.findings)} findings: {rules} rules over {told.runs} runs")
+
+
+def _made(told: Scan, form: str, paths: dict[str, str]) -> bytes:
+    from dataclasses import asdict  # noqa: PLC0415 - only here
+
+    import orjson  # noqa: PLC0415 - `--help` stays quick
+
+    from runbook_lib.audit.findings import junit, sarif  # noqa: PLC0415 - as above
+
+    if form == "junit":
+        return junit(told)
+    if form == "sarif":
+        return sarif(told, paths)
+    return orjson.dumps([asdict(finding) for finding in told.findings], option=orjson.OPT_INDENT_2)

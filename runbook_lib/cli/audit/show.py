@@ -1,0 +1,72 @@
+"""`runbook audit show`: one run of an archive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from runbook_lib.cli.audit.archives import archive_options, opened, print_table
+
+__all__ = ["show_command"]
+
+_ABOUT = """
+SELECT f.kind, f.path, f.sha256, r.* FROM runs r JOIN files f ON f.run = r.run AND f.kind <> 'copy'
+WHERE r.run = ?
+"""
+_STEPS = """
+SELECT step, title, host, status, duration AS seconds, commands_sent AS sent, commands_planned AS planned,
+       checks, checks_broken AS broken, split_part(message, chr(10), 1) AS message
+FROM steps WHERE run = ? ORDER BY step, host
+"""
+_COMMANDS = """
+SELECT step, host, number, kind, text, exit_code AS exit, duration AS seconds, problem
+FROM commands WHERE run = ? AND (? OR kind <> 'fact') ORDER BY step, host, position
+"""
+_BROKEN = """
+SELECT step, host, name AS "check that does not hold", expected, observed
+FROM checks WHERE run = ? AND NOT holds ORDER BY step, host, position
+"""
+_COPIES = "SELECT path, problem FROM files WHERE run = ? AND kind = 'copy' ORDER BY path"
+
+
+@click.command("show")
+@click.argument("run")
+@click.option("--all", "everything", is_flag=True, help="Commands that only looked, too.")
+@archive_options
+def show_command(chosen: dict[str, Any], run: str, everything: bool) -> int:  # noqa: FBT001 - click
+    """Show one run: steps by hosts, commands, checks that do not hold.
+
+    RUN is a run's id, its unique beginning, a path in the archive, or `last`. For a page to read, see
+    `runbook report`; the exit code is 0 however the run ended.
+    """
+    archive = opened(chosen)
+    found = archive.find(run)
+    (about,) = archive.query(_ABOUT, [found]).to_pylist()
+    for name in (
+        "run",
+        "runbook",
+        "mode",
+        "status",
+        "started",
+        "ended",
+        "operator",
+        "machine",
+        "hosts",
+        "kind",
+    ):
+        if about[name] not in {None, ""}:
+            click.echo(f"{name:<10} {about[name]}")
+    click.echo(f"{'path':<10} {about['path']}\n{'sha256':<10} {about['sha256']}")
+    click.echo(f"{'evidence':<10} {about['incomplete'] or 'whole'}")
+    for sql, given in (
+        (_STEPS, [found]),
+        (_COMMANDS, [found, everything]),
+        (_BROKEN, [found]),
+        (_COPIES, [found]),
+    ):
+        table = archive.query(sql, given)
+        if table.num_rows:
+            click.echo()
+            print_table(table, "table")
+    return 0
