@@ -102,6 +102,8 @@ class Secrets:
 
     def mask_data(self, data: Any) -> Any:  # noqa: ANN401 - JSON
         """Return JSON data with every known value masked in all its strings."""
+        if not self._references:
+            return data
         if isinstance(data, str):
             return self.mask(data)
         if isinstance(data, dict):

@@ -147,7 +147,12 @@ class LocalConnection:
         return output, holder if stays else None
 
     def close(self) -> None:
-        """Do nothing: there is nothing to end."""
+        """Let go of what was left running."""
+        for process in self._left:
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe:
+                    pipe.close()
+            process.poll()
 
 
 def _dial_docker() -> socket.socket:

@@ -38,6 +38,7 @@ __all__ = ["SshConnection"]
 
 _KEEPALIVE = 15  # seconds
 _ENDS_WITHIN = 2.0  # seconds from the end of a command's output to its exit code
+_JUST_ENDED = 0.1  # seconds that the end of a command may take to be told
 
 
 @functools.cache
@@ -55,7 +56,7 @@ class SshConnection:
         self._fabric: Any = None
         self._proxy: subprocess.Popen[bytes] | None = None
         self._under_way: Any = None
-        self._left: set[Leader] = set()
+        self._left: dict[Leader, Any] = {}  # a channel that nothing refers to is closed
         self._docker = DockerApi(self._dial_docker)
 
     @property
@@ -159,17 +160,17 @@ class SshConnection:
         """End what the last `run` left under way, over a second channel; see `Connection.stop`."""
         channel, self._under_way = self._under_way, None
         leader = newest(send(look()), self._left)
-        if channel is None or channel.exit_status_ready():
-            leader = None
+        if channel is None or channel.status_event.wait(_JUST_ENDED):
+            leader = None  # what was found is not what was under way
         if leader is not None and not command.may_be_ended:
             # Its channel stays open: with its output closed it would end of that.
-            self._left.add(leader)
+            self._left[leader] = channel
             return f"left running on the host, as process {leader.pid}: half of it is worse than all of it"
         if leader is None:
             done = "it had ended on the host by itself"
         else:
             done = told(send(end(leader, sudo=command.sudo)))
-            self._left.add(leader)
+            self._left[leader] = None
         if channel is not None:
             channel.close()
         return done

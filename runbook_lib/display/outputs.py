@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
-
-from IPython.core.getipython import get_ipython
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,12 +15,26 @@ if TYPE_CHECKING:
 
 __all__ = ["mask_outputs"]
 
+_COPY = "_original_stdstream_copy"  # ipykernel's own name
+
 
 def mask_outputs(secrets: Secrets) -> None:
-    """Mask every message that this kernel sends from now on; outside of a kernel nothing is done."""
-    session = getattr(getattr(get_ipython(), "kernel", None), "session", None)
-    if session is not None:
-        session.send = _MaskedSend(session.send, secrets)
+    """Mask every message that this kernel sends from now on; outside of a kernel nothing is done.
+
+    What child processes print goes out as messages too, and raw to wherever the kernel was started from. That
+    copy ends here: nobody could mask it.
+    """
+    ipython: Any = sys.modules.get("IPython")  # a kernel has loaded it; nobody else needs it for this
+    shell = ipython.get_ipython() if ipython else None
+    session = getattr(getattr(shell, "kernel", None), "session", None)
+    if session is None:
+        return
+    session.send = _MaskedSend(session.send, secrets)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for copy in (getattr(stream, _COPY, None) for stream in (sys.stdout, sys.stderr)):
+        if copy is not None:
+            os.dup2(nothing, copy)
+    os.close(nothing)
 
 
 class _MaskedSend:
@@ -35,40 +49,44 @@ class _MaskedSend:
         self._secrets = secrets
         self._lock = threading.RLock()
         self._maskers: dict[str, Masker] = {}
-        self._held: dict[str, tuple[Any, dict[str, Any]]] = {}
+        self._again: dict[str, Callable[[str], Any]] = {}
 
     def __call__(
         self,
         stream: Any,  # noqa: ANN401 - a socket
         msg_or_type: dict[str, Any] | str,
         content: dict[str, Any] | None = None,
-        parent: Any = None,  # noqa: ANN401 - as jupyter_client's
-        ident: Any = None,  # noqa: ANN401 - as jupyter_client's
-        **told: Any,  # noqa: ANN401 - as jupyter_client's
-    ) -> Any:  # noqa: ANN401 - as jupyter_client's
-        """Send a message without secret values in it."""
-        told |= {"parent": parent, "ident": ident}
-        with self._lock:
+        *rest: Any,  # noqa: ANN401 - as jupyter_client's
+        **told: Any,  # noqa: ANN401 - as above
+    ) -> Any:  # noqa: ANN401 - as above
+        """Send a message without secret values in it; what is held back of it goes out later."""
+
+        def send(masked: Any) -> Any:  # noqa: ANN401 - JSON
             if isinstance(msg_or_type, dict):
-                self._let_go()
-                masked = self._secrets.mask_data(msg_or_type.get("content"))
-                return self._send(stream, {**msg_or_type, "content": masked}, content, **told)
-            if msg_or_type == "stream" and content is not None:
-                return self._print(stream, content, told)
-            self._let_go()
-            return self._send(stream, msg_or_type, self._secrets.mask_data(content), **told)
+                return self._send(stream, {**msg_or_type, "content": masked}, content, *rest, **told)
+            return self._send(stream, msg_or_type, masked, *rest, **told)
 
-    def _print(self, stream: Any, content: dict[str, Any], told: dict[str, Any]) -> Any:  # noqa: ANN401
-        name = content["name"]
+        said: Any = content
+        kind = msg_or_type
+        if isinstance(msg_or_type, dict):
+            kind, said = msg_or_type["header"]["msg_type"], msg_or_type["content"]
+        with self._lock:
+            if kind == "stream":
+                return self._print(said, send)
+            for name in list(self._maskers):
+                self._let_go(name)
+            return send(self._secrets.mask_data(said))
+
+    def _print(self, said: dict[str, str], send: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - as above
+        name = said["name"]
         masker = self._maskers.setdefault(name, self._secrets.masker())
-        text = masker.feed(content["text"])
-        self._held[name] = (stream, told)
-        return self._send(stream, "stream", {**content, "text": text}, **told) if text else None
+        self._again[name] = lambda text: send({"name": name, "text": text})
+        text = masker.feed(said["text"])
+        return self._again[name](text) if text else None
 
-    def _let_go(self) -> None:
-        """Send what was held back."""
-        for name, (stream, told) in self._held.items():
-            text = self._maskers.pop(name).end()
-            if text:
-                self._send(stream, "stream", {"name": name, "text": text}, **told)
-        self._held.clear()
+    def _let_go(self, name: str) -> None:
+        """Send what was held back of a stream; a secret that is known later is masked in what comes then."""
+        text = self._maskers.pop(name).end()
+        again = self._again.pop(name)
+        if text:
+            again(text)

@@ -25,17 +25,18 @@ class _Flood:
 
     def __init__(self, store: OutputStore, cell: NotebookNode, name: str) -> None:
         so_far = [output for output in cell.outputs if _is_of(output, name)]
-        whole = "".join(output.text for output in so_far)
         cell.outputs = [output for output in cell.outputs if not _is_of(output, name)]
         self._file: OutputFile = store.open()
-        self._head, self._tail = whole[:_END], whole[_END:]
-        self._file.write(whole.encode())
-        self._shown: NotebookNode = new_output("stream", name=name, text=self._head)  # type: ignore[no-untyped-call]
+        self._head = self._tail = ""
+        self._shown: NotebookNode = new_output("stream", name=name, text="")  # type: ignore[no-untyped-call]
         cell.outputs.append(self._shown)
+        self.take("".join(output.text for output in so_far))
 
     def take(self, text: str) -> None:
         self._file.write(text.encode())
-        self._tail = (self._tail + text)[-_END:]
+        self._head += text[: _END - len(self._head)]
+        self._tail = (self._tail + text[-_END:])[-_END:]
+        self._shown.text = f"{self._head}\n[more came, and is not all here yet]\n"
 
     def end(self) -> None:
         size = self._file.size

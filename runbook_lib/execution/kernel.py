@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["LAST_WORDS", "Kernel"]
 
 _log = logging.getLogger(__name__)
+# With pytest's own variable a kernel would not hear what child processes print, so that nobody could mask it.
+_NOT_INHERITED = {RUN_DIRECTORY, RUNS_OPENED, "PYTEST_CURRENT_TEST"}
 LAST_WORDS = 30.0
 """Seconds that an interrupted kernel has to end its run."""
 
@@ -119,7 +121,7 @@ class Kernel:
                 kernel._managers.append(self)
 
             async def _async_start_kernel(self, **options: Any) -> None:  # noqa: ANN401 - jupyter_client's signature
-                inherited = {k: v for k, v in os.environ.items() if k not in {RUN_DIRECTORY, RUNS_OPENED}}
+                inherited = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
                 environment = {**inherited, **kernel._environment}
                 await super()._async_start_kernel(**{**options, "env": environment})
 

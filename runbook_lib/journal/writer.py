@@ -14,9 +14,12 @@ import tempfile
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["FIRST", "Journal", "OutputFile", "OutputStore", "chain", "is_sealed", "seal"]
 
@@ -45,13 +48,15 @@ class Journal:
 
     Args:
         path: The file; it must not exist yet.
+        mask: Takes secret values out of what is written.
 
     Raises:
         EvidenceError: It exists already, or the directory cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mask: Callable[[Any], Any] = lambda data: data) -> None:
         self.path = path
+        self._mask = mask
         self._lock = threading.Lock()
         self._previous = FIRST
         self._number = 0
@@ -78,7 +83,7 @@ class Journal:
                 "n": self._number + 1,
                 "time": datetime.now(UTC).isoformat(),
                 "event": event,
-                **data,
+                **self._mask(data),
                 "previous": self._previous,
             }
             line = seal(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())

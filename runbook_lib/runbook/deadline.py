@@ -48,10 +48,15 @@ class Deadline:
     def __str__(self) -> str:
         return f"{self.parameter} of {self.seconds:g} s"
 
+    @property
+    def over(self) -> str:
+        """What is told once it has passed."""
+        return f"the {self} has passed"
+
     def error(self, what: str, where: str | None) -> DeadlinePassed:
         """Return the error that tells what it cut short."""
         return DeadlinePassed(
-            f"{what}: the {self} has passed",
+            what if self.over in what else f"{what}: {self.over}",
             where=where,
             hint=f"see what takes so long, or raise {self.parameter}; steps that are right already say ok",
         )

@@ -306,7 +306,7 @@ class HostStep:
                 kind=kind,
                 text=self.recorder.mask(self.connection.render(command)),
                 stdin=self.recorder.mask(command.stdin) if command.stdin is not None else None,
-                purpose=command.purpose,
+                purpose=self.recorder.mask(command.purpose),
                 started=now(),
                 problem="planned, not sent",
             )
@@ -349,8 +349,12 @@ class HostStep:
 
     def _refuse_cut(self, command: Command, output: Output) -> None:
         """Raise where a command's end says nothing of the command: interrupted, or the connection lost."""
-        if output.exit_code is None:
+        if output.exit_code is None and self.recorder.cancel.is_set():
             self.stop_if_interrupted(f"`{command.text[:80]}` was under way: {output.problem}")
+        if output.exit_code is None and self.deadline and self.deadline.passed:
+            raise self.deadline.error(
+                f"`{command.text[:200]}` {_how_it_ended(output)}", self.connection.host.name
+            )
         if output.lost:
             raise UnreachableError(
                 f"`{command.text[:200]}`: {output.problem}",

@@ -105,7 +105,7 @@ class Recorder:
             stdin=self.mask(request.stdin)
             if isinstance(request, Command) and request.stdin is not None
             else None,
-            purpose=request.purpose if isinstance(request, Command) else "",
+            purpose=self.mask(request.purpose) if isinstance(request, Command) else "",
             attempt=attempt,
             started=now(),
         )
@@ -172,7 +172,7 @@ class Recorder:
         output = connection.run(sent, self.cancel, overflows.open)
         if not output.under_way:
             return output
-        why = f"the {deadline} has passed" if cut_short and not self.cancel.is_set() else output.problem
+        why = deadline.over if deadline and cut_short and not self.cancel.is_set() else output.problem
         try:
             done = connection.stop(request, also_send)
         except UnreachableError as gone:

@@ -65,7 +65,7 @@ class Runbook:
         self._cancel = threading.Event()
         self._secrets = Secrets()
         self._connections = {host.name: connect(host, self._secrets) for host in hosts}
-        self._journal = Journal(path / "journal.jsonl")
+        self._journal = Journal(path / "journal.jsonl", self._secrets.mask_data)
         self._runner = Runner()
         self._recorder = Recorder(
             self._journal, OutputStore(path / "output"), self._secrets, self._cancel, self._runner
@@ -223,6 +223,7 @@ class Runbook:
         pattern: str | None,
     ) -> StepRecord:
         chosen = self._choose(pattern)
+        title = self._secrets.mask(title)
         number = len(self.record.steps) + 1
         self._refuse_another_step(number, title)
         operations = {host.name: operation(host) if callable(operation) else operation for host in chosen}
@@ -388,7 +389,7 @@ class Runbook:
         if not isinstance(problem, KeyboardInterrupt):
             self._end(Status.FAILED, f"a cell raised {type(problem).__name__}: {problem}")
         elif self._deadline and self._deadline.passed:
-            self._end(Status.FAILED, f"between two steps: the {self._deadline} has passed")
+            self._end(Status.FAILED, f"between two steps: {self._deadline.over}")
         else:
             self._end(Status.INTERRUPTED, "interrupted between two steps")
 
