@@ -62,11 +62,12 @@ class Project:
         )
 
     def run(self, *arguments: str) -> Path:
-        """Run the runbook headless; return the run directory."""
+        """Run the runbook headless; return the run directory, its seal taken away: tests seal as they want."""
         before = set(self.runs())
         done = self.runbook("run", NAME, "-p", "directory", str(self.path), *arguments)
         (made,) = set(self.runs()) - before
         assert "evidence:" in done.stdout + done.stderr, done
+        (made / "attestation.json").unlink(missing_ok=True)
         return made
 
     def runs(self) -> list[Path]:
