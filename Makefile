@@ -4,27 +4,27 @@ export PYTHON
 RUN := .venv/bin/python -m
 
 PYTEST_ARGUMENTS ?= -m "not vm"
-.PHONY: demo demo-cloud test test-vm lint benchmark clean
+.PHONY: demo demo-quick test test-vm lint benchmark clean
 
-demo: ## Carry the whole chapter out on two practice hosts and show the report
-	@tools/set-up test lint
-	@$(RUN) runbook_lib.requirements --install lab
-	@.venv/bin/runbook demo
-
-demo-cloud: ## The same, with the kernel upgrade on a virtual machine beside it: minutes more
+demo: ## Carry the whole chapter out on practice hosts, a virtual machine among them, and show the report
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.requirements --install lab vm
-	@.venv/bin/runbook demo --cloud
+	@.venv/bin/runbook demo
+
+demo-quick: ## The same on the two containers alone, without the kernel upgrade
+	@tools/set-up test lint
+	@$(RUN) runbook_lib.requirements --install lab
+	@.venv/bin/runbook demo --no-cloud
 
 test: ## All tests but those on virtual machines, those on real hosts too
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.requirements --install lab sshd pages el
 	@$(RUN) pytest $(PYTEST_ARGUMENTS)
 
-test-vm: ## The tests on virtual machines: a quarter of an hour under software emulation
+test-vm: ## The tests on virtual machines: a quarter of an hour under software emulation; VM_TESTS=PATH picks some
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.requirements --install lab vm sshd
-	@RUNBOOK_REQUIRE=lab,root,vm $(RUN) pytest -m vm
+	@RUNBOOK_REQUIRE=lab,root,vm $(RUN) pytest -m vm $(VM_TESTS)
 
 lint: ## Style and types, over the notebooks too
 	@tools/set-up test lint

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.execution.headless import Outcome
+    from runbook_lib.lab.lab import Lab
 
 __all__ = ["CHAPTER", "demo_command"]
 
@@ -31,34 +32,42 @@ _CLOUD = "cloud"
 @click.command("demo")
 @click.option("--runs", default="runs", show_default=True, help="Where run directories go.")
 @click.option("--name", default="default", show_default=True, help="The lab's name.")
-@click.option("--cloud", is_flag=True, help="With the kernel upgrade on a virtual machine too: minutes more.")
+@click.option(
+    "--cloud/--no-cloud",
+    default=True,
+    show_default=True,
+    help="With the kernel upgrade and Docker on a virtual machine, side by side: minutes more.",
+)
 def demo_command(runs: str, name: str, cloud: bool) -> int:  # noqa: FBT001 - click passes options by name
     """Carry the whole chapter out on practice hosts on this machine, and write a report.
 
     The hosts stay up, to look around in; `runbook lab down` ends them. Run again: nothing changes.
     """
-    from runbook_lib.inventory import Inventory  # noqa: PLC0415 - `--help` stays quick
-    from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - as above
+    from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - `--help` stays quick
 
     began = time.monotonic()
     click.echo("practice hosts: Debian systems on this machine (the first time they are built, minutes)")
     lab = Lab.open(name)
-    lab.up(None if cloud else _HOSTS, wait_for=_HOSTS)
+    lab.up(_HOSTS)
     click.echo(f"practice hosts: up after {time.monotonic() - began:.0f} s")
-    if not cloud:
-        click.echo()
-        return _carry_out(None, lab.inventory, runs, name, began)
-    place = ["-p", "inventory", str(lab.inventory), "-p", "runs", runs]
-    if _CLOUD in Inventory.load(lab.inventory).hosts:
-        click.echo(f"{_CLOUD}: {', '.join(CLOUD)} there, side by side with what follows\n")
-        beside = Beside([*CLOUD, *place, "-p", "hosts", _CLOUD], lambda: lab.wait([_CLOUD]))
-    else:
-        # No VM to be had: the runbook itself says, and records, why it is skipped on hosts that share a kernel.
-        click.echo(
-            "no VM host here (see `runbook doctor`): the kernel upgrade will be skipped, and says so\n"
-        )
-        beside = Beside([CLOUD[1], *place, "-p", "hosts", ",".join(_HOSTS)], lambda: None)
+    beside = _beside(lab, runs) if cloud else None
+    click.echo()
     return _carry_out(beside, lab.inventory, runs, name, began)
+
+
+def _beside(lab: Lab, runs: str) -> Beside:
+    from runbook_lib import requirements  # noqa: PLC0415 - as above
+    from runbook_lib.errors import RequirementError  # noqa: PLC0415 - as above
+
+    place = ["-p", "inventory", str(lab.inventory), "-p", "runs", runs]
+    try:
+        requirements.need("vm")
+    except RequirementError as lacking:
+        # The runbook itself says, and records, why it is skipped on hosts that share a kernel.
+        click.echo(f"no VM: the kernel upgrade will be skipped, and says so.\n  {lacking}")
+        return Beside([CLOUD[1], *place, "-p", "hosts", ",".join(_HOSTS)], lambda: None)
+    click.echo(f"{_CLOUD}, a virtual machine: {', '.join(CLOUD)} there, side by side with what follows")
+    return Beside([*CLOUD, *place, "-p", "hosts", _CLOUD], lambda: lab.up([_CLOUD]))
 
 
 def _carry_out(beside: Beside | None, inventory: Path, runs: str, name: str, began: float) -> int:
@@ -75,8 +84,7 @@ def _carry_out(beside: Beside | None, inventory: Path, runs: str, name: str, beg
             if outcomes[-1].status is Status.INTERRUPTED:
                 beside.stop()
             click.echo(f"\nmeanwhile, beside it ({', '.join(CLOUD)}):")
-            code, said, paths = beside.wait()
-            click.echo(said)
+            code, paths = beside.wait(click.echo)
     outcomes = [*map(Outcome.read, paths), *outcomes]
     report = _write_report(outcomes, Path(runs))
     _sum_up(outcomes, report, time.monotonic() - began, name, well=code == 0)
@@ -122,7 +130,7 @@ def _sum_up(
         (outcome.record for outcome in outcomes if outcome.record and outcome.record.runbook == CLOUD[1]),
         None,
     )
-    if kernel and kernel.status is Status.SKIPPED:
+    if kernel and any(host.status is Status.SKIPPED for step in kernel.steps for host in step.hosts):
         click.echo("The kernel upgrade was skipped: it needs a host with a kernel of its own.")
     ended = [outcome for outcome in outcomes if outcome.status.good or outcome.status is Status.SKIPPED]
     if (

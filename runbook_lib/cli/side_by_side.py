@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Beside"]
 
 _EVIDENCE = re.compile(r"^  evidence: (.+)$", re.MULTILINE)
+_POLL = 0.2  # seconds between two looks at what it says
 _LAST_WORDS = 60.0  # seconds that an interrupted chain has to end its run
 
 
@@ -31,22 +32,24 @@ class Beside:
         first: Called before it starts, in the background: waits for its hosts, for example.
     """
 
-    def __init__(self, arguments: Sequence[str], first: Callable[[], None]) -> None:
+    def __init__(self, arguments: Sequence[str], first: Callable[[], object]) -> None:
         self._command = [sys.executable, "-m", "runbook_lib.cli.main", "run", *arguments]
         self._first = first
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._stopped = threading.Event()
-        self._said = ""
-        self._code: int | None = None
+        self._code = 4  # until its own is known
         self._thread = threading.Thread(target=self._run, name="beside")
+        self._resources = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        self._said = self._resources.enter_context(tempfile.NamedTemporaryFile(prefix="runbook-beside-"))
         self._thread.start()
         return self
 
     def __exit__(self, kind: object, *_rest: object) -> None:
         if kind is not None:
             self.stop()
+        self._resources.close()
 
     def stop(self) -> None:
         """Interrupt it and wait for its end."""
@@ -56,25 +59,27 @@ class Beside:
                 self._process.terminate()
         self._thread.join(_LAST_WORDS)
 
-    def wait(self) -> tuple[int, str, list[Path]]:
-        """Return, at its end, the exit code, all it said, and the run directories it made."""
-        self._thread.join()
-        return (
-            self._code if self._code is not None else 4,
-            self._said,
-            [Path(p) for p in _EVIDENCE.findall(self._said)],
-        )
+    def wait(self, tell: Callable[[str], None]) -> tuple[int, list[Path]]:
+        """Tell each line it said or will say; return, at its end, the exit code and the run directories it made."""
+        paths = []
+        with Path(self._said.name).open(encoding="utf-8", errors="replace") as said:
+            ended = False
+            while not ended:
+                self._thread.join(_POLL)
+                ended = not self._thread.is_alive()
+                for line in said:
+                    tell(line.rstrip("\n"))
+                    paths += [Path(found) for found in _EVIDENCE.findall(line)]
+        return self._code, paths
 
     def _run(self) -> None:
-        try:
-            self._first()
-        except RunbookError as problem:
-            self._said, self._code = str(problem), problem.exit_code
-            return
-        if self._stopped.is_set():
-            return
-        with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
-            self._process = subprocess.Popen(self._command, stdout=said, stderr=subprocess.STDOUT, text=True)
-            self._code = self._process.wait()
-            said.seek(0)
-            self._said = said.read()
+        with Path(self._said.name).open("ab") as said:
+            try:
+                self._first()
+            except RunbookError as problem:
+                said.write(f"{problem}\n".encode())
+                self._code = problem.exit_code
+                return
+            if not self._stopped.is_set():
+                self._process = subprocess.Popen(self._command, stdout=said, stderr=subprocess.STDOUT)
+                self._code = self._process.wait()

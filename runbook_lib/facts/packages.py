@@ -9,7 +9,7 @@ from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, understood
 from runbook_lib.model import Command, Output
 
-__all__ = ["Holder", "ListsAge", "LockHolder", "PackageVersion", "UnfinishedPackages"]
+__all__ = ["LISTS_READ", "Holder", "ListsAge", "LockHolder", "PackageVersion", "UnfinishedPackages"]
 
 # fcntl(2) locks of dpkg, apt and rpm; yum writes its process id into a file. A container's own apt is not the host's.
 _LOCKS = r"""lslocks --noheadings --raw --notruncate --output PID,COMMAND,PATH 2>/dev/null |
@@ -28,10 +28,12 @@ else
   rpm -q --queryformat 'installed %{VERSION}-%{RELEASE}\n' "$1" || echo none
 fi
 """
-# The newest of what apt wrote when it last read the lists; without any list there is no age.
-_AGE = r"""if ! command -v apt-get >/dev/null; then echo unmanaged
-elif ls /var/lib/apt/lists/*_Packages* /var/lib/apt/lists/*_InRelease >/dev/null 2>&1; then
-  echo $(( $(date +%s) - $(stat -c %Y /var/lib/apt/lists /var/lib/apt/lists/partial | sort -n | tail -1) ))
+LISTS_READ = "/var/lib/apt/periodic/update-success-stamp"
+"""Touched when apt has read all its lists without error: by our own command, and by Ubuntu's standard hook."""
+
+# Times of the lists' own files do not do: an update that fails changes them too.
+_AGE = rf"""if ! command -v apt-get >/dev/null; then echo unmanaged
+elif [ -e {LISTS_READ} ]; then echo $(( $(date +%s) - $(stat -c %Y {LISTS_READ}) ))
 else echo none
 fi
 """
@@ -105,7 +107,7 @@ class PackageVersion(Fact[str | None]):
 
 @dataclass(frozen=True)
 class ListsAge(Fact[int | None]):
-    """Seconds since the package lists were read: None: never; 0 where the package manager sees to it (dnf, yum)."""
+    """Seconds since all package lists were read without error. None: not known; 0 where dnf or yum sees to it."""
 
     def request(self) -> Command:
         """Return the command."""

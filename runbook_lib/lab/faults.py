@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError, LabError
 from runbook_lib.lab import network
-from runbook_lib.lab.host import KINDS
+from runbook_lib.lab.kinds import host_of, state_of
 from runbook_lib.lab.places import locked
-from runbook_lib.lab.state import LabState
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from runbook_lib.lab.host import LabHost
     from runbook_lib.lab.places import Places
+    from runbook_lib.lab.state import LabState
 
 __all__ = ["FAULTS", "Faults"]
 
@@ -48,7 +47,7 @@ class Faults:
             LabError: The lab is not up, or the fault cannot be made.
         """
         with locked(self._places.lock):
-            state = self._state()
+            state = state_of(self._places)
             kind, host = _parse(fault, state)
             before = state.faults
             state.faults = sorted({*before, fault})
@@ -59,7 +58,7 @@ class Faults:
                 elif kind == "unplug":
                     network.set_port(self._places.switch, _first_port(state, host), up=False)
                 elif kind == "power":
-                    self._machine(state, host).stop()
+                    host_of(self._places, state, host).stop()
                 else:
                     self._engine(host, "stop")
             except LabError:
@@ -77,7 +76,7 @@ class Faults:
             LabError: The lab is not up, or something cannot be mended.
         """
         with locked(self._places.lock):
-            return self.repair_locked(self._state())
+            return self.repair_locked(state_of(self._places))
 
     def repair_locked(self, state: LabState, *, reinstalled: Collection[str] = ()) -> list[str]:
         """As `repair`, for who holds the lab's lock already.
@@ -95,22 +94,13 @@ class Faults:
             elif kind == "unplug":
                 network.set_port(self._places.switch, _first_port(state, host), up=True)
             elif kind == "power" and host not in reinstalled:
-                self._machine(state, host).start()
-                self._machine(state, host).wait()
+                host_of(self._places, state, host).start()
+                host_of(self._places, state, host).wait()
             elif host not in reinstalled:
                 self._engine(host, "start")
             state.faults = [other for other in state.faults if other != fault]
             state.save(self._places)
         return before
-
-    def _state(self) -> LabState:
-        state = LabState.load(self._places.state)
-        if state is None or state.phase != "up":
-            raise LabError("is not up", where=f"lab {self._places.name}", hint="`runbook lab up`")
-        return state
-
-    def _machine(self, state: LabState, host: str) -> LabHost:
-        return KINDS[state.hosts[host].kind](self._places, state.topology, state.hosts[host])
 
     def _engine(self, host: str, verb: str) -> None:
         command = ["ssh", "-F", str(self._places.ssh / "ssh_config"), host]

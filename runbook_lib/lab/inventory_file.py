@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from runbook_lib.errors import LabError
+from runbook_lib.lab.places import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,7 @@ def write_inventory(places: Places, topology: Topology, reaches: Mapping[str, Re
     groups = {name: members for name, members in topology.groups.items() if members}
     body = yaml.safe_dump({"hosts": hosts, "groups": groups}, sort_keys=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_first_line(places.name) + body, encoding="utf-8")
+    replace_text(path, _first_line(places.name) + body)
 
 
 def _way(reach: Reach) -> dict[str, str | int]:

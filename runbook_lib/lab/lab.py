@@ -8,18 +8,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib import requirements
-from runbook_lib.errors import InventoryError, LabError, RequirementError
-from runbook_lib.lab import network, packages
+from runbook_lib.lab import packages
+from runbook_lib.lab.assembly import Assembly, possible
 from runbook_lib.lab.ending import end_lab
 from runbook_lib.lab.faults import Faults
-from runbook_lib.lab.host import KINDS, LabHost
-from runbook_lib.lab.images import image_storage
-from runbook_lib.lab.inventory_file import check_inventory_place, write_inventory
+from runbook_lib.lab.inventory_file import check_inventory_place
+from runbook_lib.lab.kinds import host_of, state_of
 from runbook_lib.lab.places import Places, locked
 from runbook_lib.lab.programs import wait_for
-from runbook_lib.lab.services import answering, has_images, start_services
-from runbook_lib.lab.ssh import make_keys, write_client_files
+from runbook_lib.lab.services import answering
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.status import HostStatus, LabStatus
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY, Topology
@@ -116,11 +113,11 @@ class Lab:
             InputError: The topology is wrong.
             LabError: A part could not be built or started.
         """
-        topology = _possible(Topology.load(self._topology_file), hosts)
+        topology = possible(Topology.load(self._topology_file), hosts)
         with locked(self.places.lock):
             state = LabState.load(self.places.state) if self.places.state.exists() else None
             if state and state.phase == "up":
-                return self._complete(state, topology, wait_for)
+                return Assembly(self.places, state).complete(topology, wait_for)
             if state or self.places.run.exists():
                 _log.warning("lab %s: an earlier command did not end; cleaning up after it", self.name)
                 end_lab(self.places)
@@ -144,9 +141,9 @@ class Lab:
             InventoryError: A name is unknown.
             LabError: The lab is not up, or a host does not come.
         """
-        state = self._running()
+        state = state_of(self.places)
         for name in hosts or state.hosts:
-            self._host(state, name).wait()
+            host_of(self.places, state, name).wait()
 
     def down(self) -> bool:
         """End the lab and prove that nothing of it is left.
@@ -173,8 +170,8 @@ class Lab:
             LabError: The lab is not up, or a host does not come back.
         """
         with locked(self.places.lock):
-            state = self._running()
-            chosen = {name: self._host(state, name) for name in (hosts or state.hosts)}
+            state = state_of(self.places)
+            chosen = {name: host_of(self.places, state, name) for name in (hosts or state.hosts)}
             self.faults.repair_locked(state, reinstalled=chosen)
             state.unprepared = sorted({*state.unprepared, *chosen})
             state.save(self.places)
@@ -196,7 +193,7 @@ class Lab:
             LabError: The lab is not up, or the host does not come back.
         """
         with locked(self.places.lock):
-            machine = self._host(self._running(), host)
+            machine = host_of(self.places, state_of(self.places), host)
             machine.stop()
             machine.start()
             machine.wait()
@@ -212,7 +209,7 @@ class Lab:
         Raises:
             LabError: It does not come back in time.
         """
-        machine = self._host(self._running(), host)
+        machine = host_of(self.places, state_of(self.places), host)
         command = self.ssh_command(host, ["cat", "/proc/sys/kernel/random/boot_id"])
 
         def is_new() -> bool | None:
@@ -231,7 +228,7 @@ class Lab:
         Raises:
             LabError: It is still on after that.
         """
-        machine = self._host(self._running(), host)
+        machine = host_of(self.places, state_of(self.places), host)
         wait_for(
             lambda: not machine.running() or None, f"the end of {host}", timeout=timeout, log=machine.console
         )
@@ -243,7 +240,7 @@ class Lab:
             return LabStatus(self.name, "absent", str(self.inventory), [], {}, [])
         hosts = []
         for name in state.hosts:
-            host = self._host(state, name)
+            host = host_of(self.places, state, name)
             address = host.reach.known_as
             hosts.append(HostStatus(name, address, host.running(), host.answers(), str(host.console)))
         services = answering(self.places, state)
@@ -256,7 +253,7 @@ class Lab:
             InventoryError: The name is unknown.
             LabError: The lab is not up.
         """
-        self._host(self._running(), host)
+        host_of(self.places, state_of(self.places), host)
         return ["ssh", *(["-t"] if not command else []), "-F", str(self.ssh_config), host, *command]
 
     def _begin(self, topology: Topology, wait_for: Sequence[str] | None) -> None:
@@ -270,114 +267,12 @@ class Lab:
             inventory=str(inventory),
             packages=packages.service_name(),
         )
-        self._remember_data()
-        state.save(self.places)
-        self._complete(state, topology, wait_for)
-        state.phase = "up"
-        state.save(self.places)
-
-    def _remember_data(self) -> None:
         data = self.places.data
         self.places.run.mkdir(parents=True)
         (self.places.run / "data").symlink_to(data)
         data.mkdir(parents=True, exist_ok=True)
         self.places.log("").parent.mkdir()
-
-    def _complete(self, state: LabState, wanted: Topology, wait_for: Sequence[str] | None) -> bool:
-        """Add the hosts a lab lacks and start what does not run; return whether that was any host.
-
-        Raises:
-            LabError: It was made from another topology.
-        """
-        self._add(state, wanted)
-        for name in state.unprepared:
-            self._host(state, name).stop()
-            self._host(state, name).prepare(state.roots[name])
-        state.unprepared = []
-        off = [name for name in state.hosts if not self._host(state, name).running()]
-        for name in off:
-            self._host(state, name).start()
-        state.faults = [fault for fault in state.faults if fault not in {f"power:{name}" for name in off}]
         state.save(self.places)
-        start_services(self.places, state, _distribution(state))
-        for name in off:
-            if wait_for is None or name in wait_for:
-                self._host(state, name).wait()
-        if not Path(state.inventory).exists():
-            reaches = {name: self._host(state, name).reach for name in state.hosts}
-            write_inventory(self.places, state.topology, reaches, Path(state.inventory))
-        return bool(off)
-
-    def _add(self, state: LabState, wanted: Topology) -> None:
-        """Build what new hosts need, and note them before they are made."""
-        for name, plan in wanted.hosts.items():
-            if state.hosts.get(name, plan) != plan:
-                raise LabError(
-                    f"is up, but made from another topology: {name} differs; it has {', '.join(state.hosts)}",
-                    where=f"lab {self.name}",
-                    hint="`runbook lab down` first, or give the new one another --name",
-                )
-        new = {name: plan for name, plan in wanted.hosts.items() if name not in state.hosts}
-        if not new:
-            return
-        for name, plan in new.items():
-            state.roots[name] = KINDS[plan.kind](self.places, wanted, plan).build()
-        had_network = state.has_network
-        state.hosts |= new
-        for group, members in wanted.groups.items():
-            state.groups[group] = [*state.groups.get(group, []), *(m for m in members if m in new)]
-        state.unprepared = [*state.unprepared, *new]
-        state.images = has_images()
-        if state.images:
-            image_storage(_distribution(state))
+        Assembly(self.places, state).complete(topology, wait_for)
+        state.phase = "up"
         state.save(self.places)
-        if state.has_network and not had_network:
-            network.create_namespace(self.places.switch)
-            network.create_namespace(self.places.control)
-            network.create_switch(self.name, wanted, self.places.switch, self.places.control)
-        make_keys(self.places, list(new))
-        hosts = [(plan, self._host(state, name).reach) for name, plan in state.hosts.items()]
-        write_client_files(self.places, hosts)
-        Path(state.inventory).unlink(missing_ok=True)
-
-    def _running(self) -> LabState:
-        state = LabState.load(self.places.state)
-        if state is None or state.phase != "up":
-            raise LabError("is not up", where=f"lab {self.name}", hint="`runbook lab up`")
-        return state
-
-    def _host(self, state: LabState, name: str) -> LabHost:
-        if name not in state.hosts:
-            raise InventoryError(
-                f"unknown host {name!r}",
-                where=f"lab {self.name}",
-                hint=f"hosts are: {', '.join(state.hosts)}",
-            )
-        return KINDS[state.hosts[name].kind](self.places, state.topology, state.hosts[name])
-
-
-def _possible(topology: Topology, asked: Sequence[str] | None) -> Topology:
-    """Return the hosts asked for, or of all those that this machine can have.
-
-    Raises:
-        RequirementError: A host that was asked for cannot be had, or none can.
-    """
-    wanted = topology.only(asked) if asked else topology
-    containers = [name for name, plan in wanted.hosts.items() if plan.kind == "container"]
-    if containers:
-        requirements.need("lab")
-    if len(containers) == len(wanted.hosts):
-        return wanted
-    try:
-        requirements.need("vm")
-    except RequirementError as lacking:
-        if asked or not containers:
-            raise
-        names = ", ".join(name for name in wanted.hosts if name not in containers)
-        _log.warning("going on without %s: %s", names, lacking)
-        return wanted.only(containers)
-    return wanted
-
-
-def _distribution(state: LabState) -> str:
-    return next(iter(state.hosts.values())).distribution

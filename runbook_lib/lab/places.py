@@ -15,7 +15,7 @@ from runbook_lib.errors import InputError, LabError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DATA", "RUN", "Places", "cache_directory", "lab_names", "locked", "mounts_below"]
+__all__ = ["DATA", "RUN", "Places", "cache_directory", "lab_names", "locked", "mounts_below", "replace_text"]
 
 
 def _own(variable: str, otherwise: Path) -> Path:
@@ -113,6 +113,16 @@ class Places:
     def lock(self) -> Path:
         """Held by whoever changes the lab."""
         return RUN / f"{self.name}.lock"
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Write a file so that readers, and a crash, find either the old text or the new one."""
+    draft = file.with_name(f"{file.name}.new")
+    with draft.open("w", encoding="utf-8") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    draft.rename(file)
 
 
 def lab_names() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runbook_lib.lab.places import replace_text
 from runbook_lib.lab.programs import run
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def write_client_files(places: Places, hosts: Sequence[tuple[HostPlan, Reach]]) 
         "  LogLevel ERROR\n"
         "  ConnectTimeout 10\n"
     )
-    (places.ssh / "known_hosts").write_text("".join(known), encoding="ascii")
-    (places.ssh / "ssh_config").write_text("".join(config), encoding="ascii")
+    replace_text(places.ssh / "known_hosts", "".join(known))
+    replace_text(places.ssh / "ssh_config", "".join(config))
 
 
 def _key(file: Path, comment: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runbook_lib.errors import LabError
+from runbook_lib.lab.places import replace_text
 from runbook_lib.lab.topology import Control, HostPlan, Topology
 
 if TYPE_CHECKING:
@@ -54,12 +54,7 @@ class LabState(BaseModel):
     def save(self, places: Places) -> None:
         """Write the state so that a crash leaves either the old or the new one."""
         places.run.mkdir(parents=True, exist_ok=True)
-        draft = places.state.with_suffix(".new")
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(self.model_dump_json(indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(places.state)
+        replace_text(places.state, self.model_dump_json(indent=1))
 
     @classmethod
     def load(cls, file: Path) -> LabState | None:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import LabError
-from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.disk import SystemDisk, system_disk
+from runbook_lib.lab.host import LabHost
 from runbook_lib.lab.identity import identity
 from runbook_lib.lab.network import mac_address
 from runbook_lib.lab.packages import cache_socket
 from runbook_lib.lab.programs import launch, run
 from runbook_lib.lab.qemu import Machine, command_line
-from runbook_lib.lab.reach import Reach, wait_for_login
+from runbook_lib.lab.reach import Reach
 from runbook_lib.lab.registry import registry_socket
 from runbook_lib.lab.seed import Seed
 from runbook_lib.lab.ssh import USERS
@@ -29,25 +29,18 @@ if TYPE_CHECKING:
 
 __all__ = ["VmHost"]
 
-_BOOT_TIMEOUT = 180  # seconds; without hardware virtualization and with nothing else to do about 20
 _LOOPBACK = "127.0.0.1"
 _PORTS = range(20000, 30000)  # below those that kernels hand out by themselves
 
 
-class VmHost:
+class VmHost(LabHost):
     """A Debian that QEMU boots, on a copy-on-write layer over the disk that all VMs start from."""
 
-    def __init__(self, places: Places, topology: Topology, plan: HostPlan) -> None:
-        self._places = places
-        self._topology = topology
-        self._plan = plan
-        self._cgroup = Cgroup(places.name, plan.name)
-        self._home = places.host_run(plan.name)
+    boot_timeout = 180  # without hardware virtualization and with nothing else to do about 20 are needed
 
-    @property
-    def console(self) -> Path:
-        """The log of the serial console, all boots: firmware, GRUB, kernel, login prompt."""
-        return self._places.log(self._plan.name)
+    def __init__(self, places: Places, topology: Topology, plan: HostPlan) -> None:
+        super().__init__(places, topology, plan)
+        self._home = places.host_run(plan.name)
 
     @property
     def reach(self) -> Reach:
@@ -107,27 +100,6 @@ class VmHost:
             terminal=self._home / "console",
         )
         launch(*command_line(machine), cgroups=self._cgroup.create(), log=self.console)
-
-    def wait(self) -> None:
-        """Wait for a login that succeeds.
-
-        Raises:
-            LabError: It does not come; the hint shows the end of the console.
-        """
-        wait_for_login(self._places, self._plan.name, self, _BOOT_TIMEOUT)
-
-    def running(self) -> bool:
-        """Tell whether the machine is switched on."""
-        return bool(self._cgroup.processes())
-
-    def answers(self) -> bool:
-        """Tell whether the SSH server greets a connection within 1 s."""
-        return self.running() and self.reach.greets()
-
-    def stop(self) -> None:
-        """End QEMU at once: what the guest has not flushed to its disk is lost, as when the power fails."""
-        self._cgroup.kill()
-        self._cgroup.remove()
 
     @property
     def _mac(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import PlanRefused
+from runbook_lib.facts.apparmor import AppArmorReady
 from runbook_lib.facts.docker_engine import EngineArguments, EngineInfo, EngineVersion
 from runbook_lib.facts.file import FileText
 from runbook_lib.facts.network import Network
@@ -17,7 +18,7 @@ from runbook_lib.operations import files, packages
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.network import NetworkState
@@ -34,6 +35,7 @@ _PACKAGES = {
     "el7": ("docker",),  # of the distribution's own "extras"
     "el": ("docker-ce", "docker-ce-cli", "containerd.io"),  # no distribution's own any more since EL8
 }
+_APPARMOR = {"debian": ("apparmor",)}  # only recommended by docker.io: systems without AppArmor do without
 _DOCKER_CE_FILE = "/etc/yum.repos.d/runbook-docker-ce.repo"
 _DOCKER_CE_KEY = "https://download.docker.com/linux/centos/gpg"
 _DOCKER_CE_FINGERPRINT = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"  # source: docs/el.md
@@ -70,14 +72,17 @@ class Installed(Operation):
     """The engine is installed: from the distribution, on EL from EPEL (6), extras (7) or Docker's own (8 on)."""
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return release and engine version."""
-        return (Release(), EngineVersion(), UnfinishedPackages())
+        """Return release, engine version, and what containers cannot start without."""
+        return (Release(), EngineVersion(), UnfinishedPackages(), AppArmorReady())
 
     def plan(self, facts: Facts) -> Plan:
         """Install it where it is not there; an engine from elsewhere is left alone."""
-        if facts[EngineVersion()] is not None and not facts[UnfinishedPackages()]:
-            return Plan()
-        return Plan(commands=(*_source(facts[Release()]), *packages.install(facts[Release()], _PACKAGES)))
+        release = facts[Release()]
+        ready = facts[AppArmorReady()]
+        if facts[EngineVersion()] is None or facts[UnfinishedPackages()]:
+            names = _PACKAGES if ready else _together(_PACKAGES, _APPARMOR)
+            return Plan(commands=(*_source(release), *packages.install(release, names)))
+        return Plan() if ready else Plan(commands=packages.install(release, _APPARMOR))
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check that dockerd tells its version."""
@@ -85,6 +90,7 @@ class Installed(Operation):
         return [
             Check("Docker engine is installed", "a version", version or "none", holds=version is not None),
             Check.equal("packages left unfinished", expected=False, observed=facts[UnfinishedPackages()]),
+            Check.equal("AppArmor has its parser, or is off", expected=True, observed=facts[AppArmorReady()]),
         ]
 
 
@@ -178,6 +184,12 @@ class Configured(Operation):
                     hint="take it out of DOCKER_OPTS in /etc/default/docker or out of the systemd unit, "
                     "restart docker, then run this again",
                 )
+
+
+def _together(
+    names: Mapping[str, tuple[str, ...]], more: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    return {family: (*packages, *more.get(family, ())) for family, packages in names.items()}
 
 
 def _source(release: ReleaseInfo) -> tuple[Command, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import PlanRefused
-from runbook_lib.facts.packages import LockHolder
+from runbook_lib.facts.packages import LISTS_READ, LockHolder
 from runbook_lib.model import Check, Command
 from runbook_lib.operations.base import Probe
 
@@ -95,9 +95,16 @@ def install(
 
 
 def update_lists() -> Command:
-    """Return the command that reads apt's lists, and fails where any source cannot be read."""
+    """Return the command that reads apt's lists; it fails, and leaves no mark, where any cannot be read."""
     return Command(
-        (*APT, "--option=APT::Update::Error-Mode=any", "update"), sudo=True, purpose="read the package lists"
+        (
+            *APT,
+            "--option=APT::Update::Error-Mode=any",
+            f"--option=APT::Update::Post-Invoke-Success::=touch {LISTS_READ}",
+            "update",
+        ),
+        sudo=True,
+        purpose="read the package lists, and note when",
     )
 
 
