@@ -337,6 +337,8 @@ class Reboot:
         later: Names of the checks that hold only once confirmed.
         way_back: What brings an unreachable host back, for the messages.
         deadline: Seconds from the reboot until the host must answer with a new boot id.
+        begun: Units that failed before a reboot that an earlier run began and did not confirm: the host is not
+            rebooted again, only checked and confirmed. None: it is rebooted.
     """
 
     arm: tuple[Command, ...] = ()
@@ -345,6 +347,7 @@ class Reboot:
     later: tuple[str, ...] = ()
     way_back: str = ""
     deadline: float = 600.0
+    begun: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Over any `concurrent.futures.Executor`; who is ready is graphlib's business.
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -23,6 +24,7 @@ __all__ = ["Here", "OnFailure", "Watcher", "carry_out", "ended_well"]
 OnFailure = Literal["stop", "continue"]
 T = TypeVar("T")
 _POLL = 0.2  # seconds between two looks at what goes on
+_LAST_WORDS = 90.0  # seconds that runs have to end once they were stopped; their kernels have less
 
 
 class Watcher(Protocol):
@@ -76,6 +78,7 @@ def carry_out(  # noqa: PLR0913 - what, how, where, and who watches
     """
     course = _Course(units)
     running: dict[Future[Result], Unit] = {}
+    until = 0.0
     while True:
         if not (stopped() or course.interrupted or (on_failure == "stop" and course.failed)):
             for unit in course.startable(list(running.values()), jobs):
@@ -85,6 +88,10 @@ def carry_out(  # noqa: PLR0913 - what, how, where, and who watches
             break
         done, _ = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
         watcher.look()
+        if stopped():
+            until = until or time.monotonic() + _LAST_WORDS
+            if time.monotonic() > until:
+                done = set(running)
         for future in done:
             unit = running.pop(future)
             result = _result_of(future, unit)
@@ -148,10 +155,13 @@ class _Course:
 
 
 def _result_of(future: Future[Result], unit: Unit) -> Result:
+    """Return a future's result, or what is wrong with it; one that has not ended is given up."""
+    if not future.done() and not future.cancel():
+        return Result(unit.id, problem="stopped, and nobody has told its end")
     try:
         problem = future.exception()
     except CancelledError:
-        return Result(unit.id, problem="taken back before it was begun")
+        return Result(unit.id, problem="taken back: stopped before anybody told its end")
     if problem is None:
         return future.result()
     return Result(unit.id, problem=f"{type(problem).__name__}: {problem}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import NotApplicable, ParameterError, PlanRefused
@@ -10,10 +10,11 @@ from runbook_lib.facts.boot_loader import BootLoader
 from runbook_lib.facts.host import BootId, SystemState, Virtualization
 from runbook_lib.facts.kernel import BootSpace, InstalledKernels, Kernel, SecureBoot
 from runbook_lib.facts.kernel_package import Candidates
+from runbook_lib.facts.kernel_trial import MARK, KernelTrial, KernelTrialInfo
 from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.release import Release
-from runbook_lib.model import Change, Check, Plan, Reboot
-from runbook_lib.operations import packages
+from runbook_lib.model import Change, Check, Command, Plan, Reboot
+from runbook_lib.operations import files, packages
 from runbook_lib.operations.base import Operation, Probe
 from runbook_lib.operations.boot_loaders import backend_of, refuse_unknown
 from runbook_lib.operations.host import REBOOT, settled
@@ -37,6 +38,7 @@ __all__ = [
 
 _DEFAULT = "default boot entry"
 _PENDING = "trial boots pending"
+_UNMARK = Command(("rm", "-f", "--", MARK), sudo=True, purpose="no kernel is on trial any more")
 _UNSIGNED = ("kernel-lt", "kernel-ml")  # ELRepo signs packages, not kernels
 
 
@@ -45,14 +47,15 @@ class DefaultEntry(Operation):
     """The host boots a kernel by default, also once others are installed.
 
     Args:
-        release: As `uname -r` prints it; None: the kernel that runs now, which is known to come up.
+        release: As `uname -r` prints it; None: the kernel that runs now, which is known to come up; where that one is
+            on trial still, the default stays what it is.
     """
 
     release: str | None = None
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return the running kernel and the boot loader."""
-        return (Virtualization(), Kernel(), BootLoader())
+        """Return the running kernel, the boot loader, and whether that kernel is on trial."""
+        return (Virtualization(), Kernel(), BootLoader(), KernelTrial())
 
     def plan(self, facts: Facts) -> Plan:
         """Set it where it is not."""
@@ -78,7 +81,9 @@ class DefaultEntry(Operation):
         ]
 
     def _wanted(self, facts: Facts) -> str:
-        return self.release or facts[Kernel()].release
+        # A kernel on trial is not known to come up yet; the one that is still the default is.
+        kept = facts[BootLoader()].default if _on_trial(facts) else None
+        return self.release or kept or facts[Kernel()].release
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,8 @@ class Installed(Operation):
         commands = packages.install(facts[Release()], {facts[Release()].family: (self.package,)}, self.source)
         if facts[Release()].family == "el" and loader.entry(running):
             # There the package's own script may make the new kernel the default (/etc/sysconfig/kernel).
-            commands += backend.make_default(loader, running) if backend.can_try else ()
+            kept = loader.default or running
+            commands += backend.make_default(loader, kept) if backend.can_try else ()
         return Plan(commands=commands, changes=(Change(self.package, offer.installed, offer.available),))
 
     def verify(self, facts: Facts) -> list[Check]:
@@ -197,40 +203,49 @@ class Booted(Operation):
     def facts(self) -> Sequence[Fact[Any]]:
         """Return what runs, what should, and what boots it."""
         offer = Candidates(self.package, self.source)
-        return (Virtualization(), Kernel(), offer, BootLoader(), SecureBoot(), BootId(), SystemState())
+        more = (BootLoader(), KernelTrial(), SecureBoot(), BootId(), SystemState())
+        return (Virtualization(), Kernel(), offer, *more)
 
     def plan(self, facts: Facts) -> Plan:
-        """Boot it on trial; where it runs already, make it the default."""
+        """Boot it on trial; where it runs already make it the default, a trial's checks first if it is on trial."""
         if all(check.holds for check in self.verify(facts)[:-1]):
             return Plan()  # what has yet to settle is waited for, not changed
         wanted, running, loader = self._wanted(facts), facts[Kernel()].release, facts[BootLoader()]
         backend = backend_of(loader)
         default = Change(_DEFAULT, _entry(loader.default, loader.default_entry), wanted)
-        accepted = backend.forget_trial(loader, wanted) if backend.can_try else ()
-        accepted += backend.make_default(loader, wanted)
-        if running == wanted:
+        # The mark goes last, and stays where the trial is taken back: the kernel that runs is not known to be good.
+        forget, unmark = (backend.forget_trial(loader, wanted), (_UNMARK,)) if backend.can_try else ((), ())
+        accepted = (*forget, *backend.make_default(loader, wanted), *unmark)
+        trial = _on_trial(facts)
+        if running == wanted and trial is None:
             return Plan(commands=accepted, changes=(default,))
+        reboot = Reboot(
+            arm=(
+                *(_mark(facts, wanted) if backend.can_try else ()),
+                *backend.try_once(loader, wanted, self.panic_after),
+            ),
+            confirm=accepted if backend.can_try else (),
+            abandon=forget,
+            later=(_DEFAULT, _PENDING) if backend.can_try else (),
+            way_back=f"the trial was for one boot: the next reset brings {loader.default}, still the default"
+            if backend.can_try
+            else f"this boot loader knows no trial: choose the old kernel {running} in its menu, on the console",
+            deadline=self.deadline,
+        )
+        if running == wanted and trial:
+            begun = replace(reboot, arm=(), begun=trial.failed)
+            return Plan(changes=(default,), reboot=begun)
         _refuse_unsigned(facts[SecureBoot()], self.package)
         return Plan(
-            commands=(REBOOT,),
-            changes=(Change("running kernel", running, wanted), default),
-            reboot=Reboot(
-                arm=backend.try_once(loader, wanted, self.panic_after),
-                confirm=accepted if backend.can_try else (),
-                abandon=backend.forget_trial(loader, wanted),
-                later=(_DEFAULT, _PENDING) if backend.can_try else (),
-                way_back=f"the trial was for one boot: the next reset brings {loader.default}, still the default"
-                if backend.can_try
-                else f"this boot loader knows no trial: choose the old kernel {running} in its menu, on the console",
-                deadline=self.deadline,
-            ),
+            commands=(REBOOT,), changes=(Change("running kernel", running, wanted), default), reboot=reboot
         )
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check the running kernel, the default, that no trial is left over, and that the host has settled."""
         _refuse_shared_kernel(facts)
         loader = facts[BootLoader()]
-        pending = loader.once or ("armed" if loader.trial else "none")
+        armed = loader.trial or facts[KernelTrial()] is not None
+        pending = loader.once or ("armed" if armed else "none")
         return [
             Check.equal("running kernel", self._wanted(facts), facts[Kernel()].release),
             Check.equal(_DEFAULT, self._wanted(facts), loader.default or "not known"),
@@ -278,6 +293,23 @@ def _is_newer(family: str, available: str, version: str | None, running: str) ->
     if version is not None:
         return newer(family, available, version)
     return upstream(available.rpartition(":")[2]) > upstream(running)
+
+
+def _on_trial(facts: Facts) -> KernelTrialInfo | None:
+    """Return the trial that the running kernel is on, if it is on one."""
+    mark, running, loader = facts[KernelTrial()], facts[Kernel()].release, facts[BootLoader()]
+    if mark:
+        return mark if mark.release == running else None
+    # Begun by a version of this library that left no mark: nothing is known to have failed before.
+    return KernelTrialInfo(running) if loader.trial and loader.panic else None
+
+
+def _mark(facts: Facts, release: str) -> tuple[Command, ...]:
+    told = KernelTrialInfo(release, facts[SystemState()].failed)
+    return (
+        Command(("mkdir", "-p", MARK.rpartition("/")[0]), sudo=True),
+        files.write(MARK, told.text, purpose="whoever comes next shall know that this kernel is on trial"),
+    )
 
 
 def _entry(release: str | None, path: str | None) -> str:

@@ -252,7 +252,7 @@ class HostStep:
         return self._verdict(Status.OK)
 
     def _apply(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
-        if not plan.commands:
+        if not plan.commands and not plan.reboot:
             self.checks = self.operation.verify(facts)
             if not _all_hold(self.checks) and self.operation.settle:
                 self.look_until_settled()
@@ -288,7 +288,7 @@ class HostStep:
         return "what was there before has been put back"
 
     def _predict(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
-        if plan.commands:
+        if plan.commands or plan.reboot:
             around = plan.guard or plan.reboot
             self._show(around.arm if around else (), "guard")
             self._show(plan.commands, self.operation.sends)

@@ -82,10 +82,12 @@ def shown(command: Command) -> str | dict[str, Any]:
 
 
 def shown_reboot(reboot: Reboot) -> dict[str, Any]:
-    told = {
+    told: dict[str, Any] = {
         part: [shown(command) for command in getattr(reboot, part)] for part in ("arm", "confirm", "abandon")
     }
-    return {**told, "later": list(reboot.later), "way_back": reboot.way_back, "deadline": reboot.deadline}
+    more: dict[str, Any] = {} if reboot.begun is None else {"begun": list(reboot.begun)}
+    told |= {"later": list(reboot.later), "way_back": reboot.way_back, "deadline": reboot.deadline}
+    return {**told, **more}
 
 
 @OF_EACH

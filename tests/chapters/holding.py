@@ -1,0 +1,28 @@
+"""A run that holds its host's lock for a while: `python -m tests.chapters.holding PLACE SECONDS PARAMETERS`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from runbook_lib import Runbook
+from runbook_lib.errors import RunbookError
+from tests.chapters.books import Lasting, Written
+from tests.chapters.mortal import parameters
+
+
+def main(place: Path, seconds: float, given: str) -> int:
+    try:
+        book = Runbook.open(parameters(place, **json.loads(given)))
+        book.step("Hold", Lasting(f"{place}/held", seconds))
+        book.step("Write", Written(f"{place}/one", "first"))
+        book.close()
+    except RunbookError as problem:
+        sys.stderr.write(str(problem))
+        return problem.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3]))
