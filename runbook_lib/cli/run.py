@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runbook_lib.execution.warm.pool import KERNELS, KINDS, pool
+
 if TYPE_CHECKING:
     from runbook_lib.execution.headless import Outcome
 
@@ -18,12 +20,19 @@ __all__ = ["carry_out", "run_command"]
 @click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; wins over -f.")
 @click.option("--mode", type=click.Choice(["plan", "apply", "validate"]), help="What the run may do.")
 @click.option("--hosts", metavar="PATTERN", help="Names, groups or patterns, separated by commas.")
-def run_command(
+@click.option(
+    "--kernels",
+    type=click.Choice(KINDS),
+    envvar=KERNELS,
+    help="Fork kernels from a process that has the libraries loaded, or start each anew.",
+)
+def run_command(  # noqa: PLR0913 - one a choice
     names: tuple[str, ...],
     file: str | None,
     pairs: tuple[tuple[str, str], ...],
     mode: str | None,
     hosts: str | None,
+    kernels: str | None,
 ) -> int:
     """Run runbooks headless, one after another; stop at the first that does not end well.
 
@@ -31,7 +40,8 @@ def run_command(
     of all runbooks are checked before the first host is touched.
     """
     chosen = [pair for pair in (("mode", mode), ("hosts", hosts)) if pair[1]]
-    outcomes = carry_out(list(names), file, [*pairs, *chosen])  # type: ignore[list-item]
+    with pool(kernels):
+        outcomes = carry_out(list(names), file, [*pairs, *chosen])  # type: ignore[list-item]
     from runbook_lib.execution.headless import exit_code  # noqa: PLC0415 - `--help` stays quick
 
     return exit_code(outcomes[-1].status)

@@ -20,6 +20,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillException
 
 from runbook_lib.errors import EvidenceError, RunbookError
+from runbook_lib.execution.warm.provisioner import choose
 from runbook_lib.journal.reader import read_run
 from runbook_lib.model import RunRecord, Status
 from runbook_lib.runbook import directory
@@ -160,6 +161,7 @@ class _Kernel:
                 managers.append(self)
 
             async def _async_start_kernel(self, **options: Any) -> None:  # noqa: ANN401 - jupyter_client's signature
+                choose(self)
                 environment = {**os.environ, directory.RUN_DIRECTORY: str(path)}
                 await super()._async_start_kernel(**{**options, "env": environment})
 
