@@ -26,7 +26,7 @@ __all__ = ["carry_out", "run_command"]
     envvar=KERNELS,
     help="Fork kernels from a process that has the libraries loaded, or start each anew.",
 )
-def run_command(  # noqa: PLR0913 - one a choice
+def run_command(  # noqa: PLR0913, PLR0917 - one an option
     names: tuple[str, ...],
     file: str | None,
     pairs: tuple[tuple[str, str], ...],
@@ -64,7 +64,10 @@ def carry_out(
     Raises:
         InputError: Any parameter of any runbook is wrong; no host was touched.
     """
-    from runbook_lib.cli.progress import Progress  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.execution.loading import load_papermill  # noqa: PLC0415 - `--help` stays quick
+
+    load_papermill()
+    from runbook_lib.cli.progress import Progress  # noqa: PLC0415 - as above
     from runbook_lib.execution import catalog, headless  # noqa: PLC0415 - as above
 
     values, source = catalog.given(file, pairs)

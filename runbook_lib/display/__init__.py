@@ -6,12 +6,10 @@ Outside of Jupyter nothing is shown; one line a host goes to the log.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from IPython.core.getipython import get_ipython
-from IPython.core.magic import register_cell_magic
-from IPython.display import publish_display_data
 
 from runbook_lib.model import SCHEMA_VERSION, CommandRecord, HostRecord, Mode, RunRecord, Status, StepRecord
 
@@ -95,8 +93,9 @@ def run_ended(record: RunRecord) -> None:
 
 def offer_magic(shell: Callable[[str, str], StepRecord]) -> None:
     """Register `%%on HOSTS`: the cell's text runs as shell on these hosts, recorded."""
-    if get_ipython() is None:
+    if not _in_ipython():
         return
+    from IPython.core.magic import register_cell_magic  # noqa: PLC0415 - see `_in_ipython`
 
     def on(line: str, cell: str) -> None:
         shell(line.strip(), cell)
@@ -104,10 +103,21 @@ def offer_magic(shell: Callable[[str, str], StepRecord]) -> None:
     register_cell_magic(on)
 
 
+def _in_ipython() -> bool:
+    """Return whether this is an IPython session; where it is none, IPython is not loaded for the answer."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only where it is loaded already
+
+    return get_ipython() is not None
+
+
 def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context: Any) -> None:  # noqa: ANN401
-    if get_ipython() is None:
+    if not _in_ipython():
         _log.info("%s", plain)
         return
+    from IPython.display import publish_display_data  # noqa: PLC0415 - see `_in_ipython`
+
     html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
     publish_display_data({"text/plain": plain, "text/html": html, mime: data})  # type: ignore[no-untyped-call]
 

@@ -8,6 +8,11 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ipykernel
+from ipykernel.kernelapp import IPKernelApp
 
 __all__ = ["Job", "become"]
 
@@ -47,11 +52,14 @@ def become(job: Job, server: int) -> None:
     time.tzset()
     tempfile.tempdir = None
     os.chdir(job.cwd)
-
-    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415 - loaded by the server
-
-    sys.argv = [sys.modules["ipykernel"].__path__[0] + "_launcher.py", *job.arguments]
-    IPKernelApp.launch_instance(parent_handle=server)
+    sys.argv = [str(Path(ipykernel.__file__).parents[1] / "ipykernel_launcher.py"), *job.arguments]
+    application: Any = IPKernelApp.instance(parent_handle=server)
+    application.initialize()
+    application.start()
+    # ipykernel ends the thread that sends streams first, and then may wait for ever for this one to send some.
+    if application.control_thread and application.control_thread.is_alive():
+        application.control_thread.stop()
+        application.control_thread.join()
 
 
 def _streams(given: tuple[int, ...]) -> None:

@@ -2,102 +2,49 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import logging
 import os
+import re
 import signal
-import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from runbook_lib.execution.warm import wire
+from runbook_lib.execution.warm.client import PromptClient
+from runbook_lib.execution.warm.forked import Refused, fork
 
 if TYPE_CHECKING:
     from jupyter_client.connect import KernelConnectionInfo
 
-__all__ = ["NAME", "Forked", "WarmProvisioner", "choose"]
+__all__ = ["NAME", "WarmProvisioner", "choose"]
 
 NAME = "runbook-warm"
 """The provisioner's name among jupyter_client's entry points."""
 
 _log = logging.getLogger(__name__)
-_PATIENCE = 60.0  # seconds that the server may take to load its libraries
+_MOMENT, _LOOKS = 0.5, 50  # seconds, and how often to look meanwhile
 
 
-def choose(manager: Any) -> None:  # noqa: ANN401 - jupyter_client is untyped here
+def choose(manager: Any) -> None:  # noqa: ANN401 - jupyter_client's, any of them
     """Let a kernel manager fork its kernel, where this command has a fork server; else leave it as it is."""
     if not os.environ.get(wire.SERVER):
         return
+    if NAME not in KernelProvisionerFactory.instance().get_provisioner_entries():
+        _log.warning("a cold kernel is started: this runbook_lib is installed without its kernel provisioner")
+        return
     wanted = {"kernel_provisioner": {"provisioner_name": NAME}}
-    if NAME in KernelProvisionerFactory.instance().get_provisioner_entries():
-        manager.kernel_spec.metadata = {**manager.kernel_spec.metadata, **wanted}
-    else:
-        _log.warning("a cold kernel is started: runbook_lib was installed without its kernel provisioner")
+    manager.kernel_spec.metadata = {**manager.kernel_spec.metadata, **wanted}
+    manager.client_factory = PromptClient
 
 
-class Forked:
-    """A forked kernel, as `subprocess.Popen` would show it; it is no child of this process.
-
-    Args:
-        pid: Its process id, and its process group's.
-        connection: To the fork server; where it closes, the kernel is ended.
-    """
-
-    stdin = stdout = stderr = None
-
-    def __init__(self, pid: int, connection: socket.socket) -> None:
-        self.pid = pid
-        self.returncode: int | None = None
-        self._connection = connection
-
-    def poll(self) -> int | None:
-        """Return the exit code, negative for a signal; None while it runs."""
-        return self._look(0.0)
-
-    def wait(self) -> int:
-        """Wait for its end and return the exit code."""
-        code = self._look(None)
-        return -signal.SIGKILL if code is None else code
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal, if it runs."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """Kill it."""
-        self.send_signal(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self.send_signal(signal.SIGTERM)
-
-    def _look(self, timeout: float | None) -> int | None:
-        if self.returncode is not None:
-            return self.returncode
-        self._connection.settimeout(timeout)
-        try:
-            told = wire.unpack(self._connection.recv(wire.LIMIT))
-        except BlockingIOError:
-            return None
-        except OSError:
-            told = {}
-        self._connection.close()
-        self.returncode = told["exit"] if told else self._without_server()
-        return self.returncode
-
-    def _without_server(self) -> int:
-        """End a kernel whose server died: nobody is left to tell how it ends."""
-        _log.warning("the fork server has died: kernel %d is ended", self.pid)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        return -signal.SIGKILL
-
-
-class WarmProvisioner(LocalProvisioner):  # type: ignore[misc] - jupyter_client is untyped here
+class WarmProvisioner(LocalProvisioner):
     """Kernels on this machine, forked where that gives the same kernel."""
+
+    process: Any  # a Popen or a Forked
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ANN401 - Popen's
         """Fork a kernel, or start a cold one and say why.
@@ -106,61 +53,44 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc] - jupyter_client 
             cmd: The kernel's command line.
             kwargs: Options of `subprocess.Popen`.
         """
+        # The fork server is its owner's, not the kernel's own.
+        kwargs["env"] = {**(kwargs.get("env") or os.environ)}
+        kwargs["env"].pop(wire.SERVER, None)
         try:
-            forked = _fork(cmd, **self._scrub_kwargs(kwargs))
-        except (OSError, _Refused) as problem:
+            self.process = fork(cmd, **self._scrub_kwargs(kwargs))
+        except (OSError, Refused) as problem:
             _log.info("a cold kernel is started, as this one cannot be forked: %s", problem)
-            kwargs["env"] = _environment(kwargs.get("env"))
             return await super().launch_kernel(cmd, **kwargs)
-        self.process = forked
-        self.pid = self.pgid = forked.pid
-        self.cwd = kwargs.get("cwd") or os.getcwd()
+        self.pid = self.pgid = self.process.pid
+        self.cwd = kwargs.get("cwd") or Path.cwd()
         return self.connection_info
 
+    async def send_signal(self, signum: int) -> None:
+        """Send a signal to the kernel and what it has started.
 
-class _Refused(Exception):  # noqa: N818 - never leaves this module
-    """The fork server will not fork this kernel."""
+        jupyter_client interrupts a kernel before it asks it to end. ipykernel ignores that between messages,
+        but not while it puts the last one away: its event loop would be stopped half way, and its end take
+        four seconds. So on the way to its end only a kernel at work is interrupted.
+        """
+        ending = self.parent is not None and self.parent.shutting_down
+        if signum == signal.SIGINT and ending and await self._idle():
+            return
+        await super().send_signal(signum)
 
-
-def _fork(
-    cmd: list[str],
-    *,
-    env: dict[str, str] | None = None,
-    cwd: str | None = None,
-    stdin: int | None = None,  # noqa: ARG001 - a kernel's is always empty
-    stdout: int | None = None,
-    stderr: int | None = None,
-    independent: bool = False,
-    **options: Any,  # noqa: ANN401 - Popen's
-) -> Forked:
-    """Ask the fork server for a kernel.
-
-    Raises:
-        OSError: There is no server, or it is gone.
-        _Refused: It will not, and says why.
-    """
-    server = os.environ.get(wire.SERVER)
-    if not server:
-        raise _Refused("this command has no fork server")
-    if independent or options or any(stream is not None and stream < 0 for stream in (stdout, stderr)):
-        raise _Refused("it is started with options that only a program can have")
-    environment = _environment(env)
-    environment["JPY_PARENT_PID"] = str(os.getpid())
-    request = wire.pack(argv=cmd, cwd=str(cwd or os.getcwd()), environment=environment)
-    streams = [1 if stdout is None else stdout, 2 if stderr is None else stderr]
-    with contextlib.ExitStack() as refused:
-        connection = refused.enter_context(wire.connect(server))
-        connection.settimeout(_PATIENCE)
-        socket.send_fds(connection, [request], streams)
-        told = wire.unpack(connection.recv(wire.LIMIT))
-        if "pid" not in told:
-            raise _Refused(told.get("refused", "the fork server has died"))
-        refused.pop_all()
-    return Forked(told["pid"], connection)
+    async def _idle(self) -> bool:
+        """Return whether the kernel comes to rest within a moment."""
+        for _ in range(_LOOKS):
+            if _ignores_interrupts(self.pid):
+                return True
+            await asyncio.sleep(_MOMENT / _LOOKS)
+        return False
 
 
-def _environment(given: dict[str, str] | None) -> dict[str, str]:
-    """Return a kernel's environment: the fork server is its owner's, not its own."""
-    environment = dict(os.environ if given is None else given)
-    environment.pop(wire.SERVER, None)
-    return environment
+def _ignores_interrupts(pid: int | None) -> bool:
+    """Return whether a process ignores SIGINT, as ipykernel does at rest; one that has ended does."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return True
+    ignored = re.search(r"^SigIgn:\s*(\w+)$", status, re.MULTILINE)
+    return ignored is not None and bool(int(ignored[1], 16) >> (signal.SIGINT - 1) & 1)

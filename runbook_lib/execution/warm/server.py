@@ -59,18 +59,20 @@ class Server:
         self._kernels: dict[socket.socket, int] = {}
         self._environment = _at_start(dict(os.environ))
         self._top_level = {name.partition(".")[0] for name in sys.modules}
-        self._selector = selectors.DefaultSelector()
+        self._selector: Any = selectors.DefaultSelector()
         self._woken, self._wakes = socket.socketpair()
+        self._stopped = False
 
     def serve(self) -> Job | None:
-        """Serve until the command is gone; in a forked kernel, return what it is to become."""
-        self._wakes.setblocking(False)
-        self._woken.setblocking(False)
+        """Serve until the command is gone or says so by SIGTERM; in a forked kernel, return what it is to become."""
+        self._wakes.settimeout(0)
+        self._woken.settimeout(0)
         signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._stop)
         for source in (self._listener, self._woken):
             self._selector.register(source, selectors.EVENT_READ)
-        while os.getppid() == self._command:
+        while os.getppid() == self._command and not self._stopped:
             for key, _ in self._selector.select(_LOOK):
                 job = self._attend(key.fileobj)
                 if job:
@@ -84,6 +86,9 @@ class Server:
             _kill(pid)
             os.waitpid(pid, 0)
             connection.close()
+
+    def _stop(self, *_signal: object) -> None:
+        self._stopped = True
 
     def _attend(self, source: Any) -> Job | None:  # noqa: ANN401 - a selector's file object
         if source is self._woken:
@@ -127,7 +132,9 @@ class Server:
         if pid == 0:
             # No handler of the server runs here: signals stay blocked until they are put back.
             signal.set_wakeup_fd(-1)
-            for owned in (self._selector, self._woken, self._wakes, self._listener, *self._kernels, connection):
+            sources = [key.fileobj for key in self._selector.get_map().values()]
+            self._selector.close()
+            for owned in {self._wakes, *self._kernels, *sources}:
                 owned.close()
             return 0
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -142,7 +149,9 @@ class Server:
         if argv[:3] != [sys.executable, "-m", "ipykernel_launcher"]:
             return f"it is started with {' '.join(argv[:3])}"
         wanted = _at_start(environment)
-        other = {name for name in {*wanted, *self._environment} if wanted.get(name) != self._environment.get(name)}
+        other = {
+            name for name in {*wanted, *self._environment} if wanted.get(name) != self._environment.get(name)
+        }
         if other:
             return f"{', '.join(sorted(other))} differ, which are read only when Python starts"
         hidden = sorted(self._shadowed(Path(cwd)))
@@ -184,7 +193,6 @@ class Server:
 
 def main() -> None:
     """Serve on the socket descriptor argv[1] for the command argv[2]; in a forked kernel, be that kernel."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     listener, command = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
     listener.set_inheritable(False)
     place = Path(listener.getsockname()).parent
@@ -202,12 +210,18 @@ def main() -> None:
             shutil.rmtree(place, ignore_errors=True)
     if job:
         become(job, me)
+    else:
+        os._exit(0)  # nothing is left to be put away but memory, and the command waits for this
 
 
 def _load() -> None:
     """Import what kernels of runbooks need; what is not there is left to the notebook that asks for it."""
     packages = [importlib.import_module(name) for name in _PACKAGES]
-    inside = [item.name for package in packages for item in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
+    inside = [
+        item.name
+        for package in packages
+        for item in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    ]
     for name in (*_MODULES, *inside):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
