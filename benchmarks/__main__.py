@@ -27,7 +27,9 @@ _TIMEOUT = 900.0  # seconds
 @click.option("--row", "names", multiple=True, metavar="NAME", help="Only these rows.")
 @click.option("--without", multiple=True, metavar="PROGRAM", help="Leave a program out.")
 @click.option("--repetitions", default=3, show_default=True, type=click.IntRange(1))
-@click.option("--runs", default=100, show_default=True, type=click.IntRange(1), help="For the row of many runs.")
+@click.option(
+    "--runs", default=100, show_default=True, type=click.IntRange(1), help="For the row of many runs."
+)
 @click.option("--write/--no-write", default=True, help="Write benchmarks/results.json and results.md.")
 def main(names: tuple[str, ...], without: tuple[str, ...], repetitions: int, runs: int, write: bool) -> None:  # noqa: FBT001 - click
     """Run everything, one after another and in turns, and show one table of medians and ratios."""

@@ -68,7 +68,10 @@ def loopback(count: int) -> Iterator[Hosts]:
     if sshd is None:
         raise RuntimeError("there is no sshd on this machine: apt-get install openssh-server")
     addresses = tuple(f"127.{1 + n // 62500}.{1 + n // 250 % 250}.{1 + n % 250}" for n in range(count))
-    with tempfile.TemporaryDirectory(prefix="runbook-benchmark-sshd-") as directory, contextlib.ExitStack() as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="runbook-benchmark-sshd-") as directory,
+        contextlib.ExitStack() as stack,
+    ):
         place, port = Path(directory), _free_port()
         for name in ("host", "client"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", place / name], check=True)
@@ -107,9 +110,12 @@ def _with_light_shell(place: Path, command: list[str]) -> list[str]:
     passwd = place / "passwd"
     if not passwd.exists():
         lines = Path("/etc/passwd").read_text(encoding="utf-8").splitlines(keepends=True)
-        light = [f"{line.rpartition(':')[0]}:/bin/sh\n" if line.startswith(f"{_user()}:") else line for line in lines]
+        light = [
+            f"{line.rpartition(':')[0]}:/bin/sh\n" if line.startswith(f"{_user()}:") else line
+            for line in lines
+        ]
         passwd.write_text("".join(light), encoding="utf-8")
-    script = f"mount --bind {passwd} /etc/passwd && exec \"$@\""
+    script = f'mount --bind {passwd} /etc/passwd && exec "$@"'
     return ["unshare", "--mount", "sh", "-c", script, "sh", *command]
 
 

@@ -166,7 +166,12 @@ def _remote(count: int) -> Prepare:
             way = {"port": hosts.port, "user": hosts.user, "identity_file": str(hosts.key)}
             known = {"known_hosts": str(hosts.known_hosts)}
             _write_inventory(work, {name: {"address": a, **way, **known} for name, a in names.items()})
-            told = {"addresses": hosts.addresses, "key": str(hosts.key), "user": hosts.user, "port": hosts.port}
+            told = {
+                "addresses": hosts.addresses,
+                "key": str(hosts.key),
+                "user": hosts.user,
+                "port": hosts.port,
+            }
             (work / "hosts.json").write_text(json.dumps({**told, **known}), encoding="utf-8")
             (work / "addresses").write_text("\n".join(hosts.addresses), encoding="ascii")
             (work / "ssh_config").write_text(

@@ -54,7 +54,13 @@ def results_of(rows: Sequence[Row], measured: Mapping[str, Mapping[str, list[Sam
 def markdown(results: Mapping[str, Any]) -> str:
     """Return the results as Markdown: what is to be reached first, then each program."""
     limits = [
-        [limit["work"], f"{limit['quantity']} of {limit['of']}", limit["ratio"], limit["to_reach"], _word(limit)]
+        [
+            limit["work"],
+            f"{limit['quantity']} of {limit['of']}",
+            limit["ratio"],
+            limit["to_reach"],
+            _word(limit),
+        ]
         for limit in results["limits"]
     ]
     programs = [

@@ -15,6 +15,7 @@
         PlanRefused           going on would do harm; nothing was changed
           NotApplicable       a host of this kind has no such thing: the step is skipped there
         CommandFailed         a command ended with an exit code that is not accepted
+        DeadlinePassed        a step or the run took longer than it may
         StepFailed            a step ended with a host not ok
       LabError                exit 1: the lab could not be built, started or ended
       EvidenceError           exit 4: the evidence cannot be written or is incomplete
@@ -28,6 +29,7 @@ from __future__ import annotations
 __all__ = [
     "AuthenticationError",
     "CommandFailed",
+    "DeadlinePassed",
     "EvidenceError",
     "FactError",
     "FactUnavailable",
@@ -132,6 +134,10 @@ class NotApplicable(PlanRefused):
 
 class CommandFailed(OperationError):  # noqa: N818 - the field's word
     """A command ended with an exit code that is not accepted."""
+
+
+class DeadlinePassed(OperationError):  # noqa: N818 - what happened
+    """A step or the run took longer than it may."""
 
 
 class StepFailed(OperationError):  # noqa: N818 - the field's word

@@ -93,6 +93,9 @@ class Command:
         purpose: What a trainee should know about it.
         cuts_connection: The connection may break while it runs; its exit code is then unknown.
         asks_for_sudo: It is sent to learn whether there is sudo: its refusal is an answer.
+        may_be_ended: It is ended on the host once the run does not wait for it any more. False where half of
+            it is worse than all of it, as an installation: it is left running then, and no deadline but its
+            own `timeout` ends the waiting.
     """
 
     argv: tuple[str, ...]
@@ -103,6 +106,7 @@ class Command:
     purpose: str = ""
     cuts_connection: bool = False
     asks_for_sudo: bool = False
+    may_be_ended: bool = True
 
     @property
     def text(self) -> str:
@@ -139,6 +143,8 @@ class Output:
         exit_code: None when it was never told: the connection broke, time ran out, the user stopped.
         problem: Why there is no exit code, in words.
         lost: The connection broke while the command ran.
+        under_way: It had not ended when the waiting did: `Connection.stop` ends it.
+        cut: More came than is held in memory: the streams are beginnings.
         started: Seconds since the epoch on this machine; with `ended` it brackets the host's clock.
     """
 
@@ -149,6 +155,8 @@ class Output:
     ended: float = 0.0
     problem: str = ""
     lost: bool = False
+    under_way: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -203,7 +211,7 @@ class CommandRecord(_Record):
     """One command as sent and what came back; `exit_code` None means: never known."""
 
     number: int
-    kind: Literal["fact", "change", "guard", "rollback", "shell"]
+    kind: Literal["fact", "change", "guard", "rollback", "shell", "ending"]
     text: str
     stdin: str | None = None
     purpose: str = ""
@@ -259,6 +267,8 @@ class RunRecord(_Record):
 
     Args:
         status: From the journal's own end-of-run line; without it, `unknown`.
+        pid_began: Start of process `pid`, in clock ticks since its machine's boot `boot`.
+        message: Why the run ended as it did, where no step tells it.
         incomplete: What is missing or wrong with the evidence, in words; empty when it is whole.
     """
 
@@ -273,6 +283,8 @@ class RunRecord(_Record):
     operator: str = ""
     machine: str = ""
     pid: int = 0
+    pid_began: int = 0
+    boot: str = ""
     source: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     inventory: str = ""
@@ -281,6 +293,7 @@ class RunRecord(_Record):
     parameters: dict[str, Any] = Field(default_factory=dict)
     on_failure: str = "stop"
     steps: list[StepRecord] = Field(default_factory=list)
+    message: str = ""
     incomplete: str = ""
 
     def _ipython_display_(self) -> None:

@@ -40,6 +40,10 @@ class Parameters(BaseModel):
     on_failure: Literal["stop", "continue"] = Field(
         default="stop", description="After a failed step: end at once, or go on with the hosts that are well."
     )
+    step_timeout: float | None = Field(
+        default=None, gt=0, description="Seconds a step may take, on all its hosts together."
+    )
+    run_timeout: float | None = Field(default=None, gt=0, description="Seconds the whole run may take.")
     runs: str = Field(default="runs", description="Directory for run directories, below the project's top.")
 
     @property

@@ -6,27 +6,25 @@ are masked wherever text leaves the process towards a record.
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
-import urllib.parse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import keyring
 import keyring.errors
+from pydantic import AfterValidator
 
 from runbook_lib.errors import SecretError
+from runbook_lib.masking import Mask, Masker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-__all__ = ["Secrets"]
+__all__ = ["Reference", "Secrets"]
 
 _REFERENCE = re.compile(r"^\$\{(?P<source>env|file|keyring):(?P<name>[^}]+)\}$")
 _SHORTEST = 4  # a shorter value would mask ordinary words
-_SHORTEST_INNER = 6  # the same, for a piece of base64
 
 
 def _from_environment(name: str) -> str | None:
@@ -57,11 +55,22 @@ _SOURCES: dict[str, Callable[[str], str | None]] = {
 }
 
 
+def _only_a_reference(value: str) -> str:
+    if not _REFERENCE.match(value):
+        raise ValueError("must be a reference such as ${env:NAME}, never the secret itself")
+    return value
+
+
+Reference = Annotated[str, AfterValidator(_only_a_reference)]
+"""A parameter that names a secret; `Runbook.secret` gives its value."""
+
+
 class Secrets:
     """Resolve references and mask the values that were resolved."""
 
     def __init__(self) -> None:
-        self._masks: dict[str, str] = {}
+        self._references: dict[str, str] = {}
+        self._mask = Mask({})
 
     def resolve(self, reference: str) -> str:
         """Return the value behind a reference and mask it from now on.
@@ -81,16 +90,20 @@ class Secrets:
             raise SecretError("has no value", where=reference, hint="set it before the run starts")
         if len(value) < _SHORTEST:
             raise SecretError(f"is shorter than {_SHORTEST} characters and cannot be masked", where=reference)
-        self._masks.update(dict.fromkeys(_forms(value), reference))
+        if value not in self._references:
+            self._references[value] = reference
+            self._mask = Mask(self._references)
         return value
 
     @property
     def known(self) -> bool:
         """Whether any value was resolved."""
-        return bool(self._masks)
+        return bool(self._references)
 
     def mask_data(self, data: Any) -> Any:  # noqa: ANN401 - JSON
         """Return JSON data with every known value masked in all its strings."""
+        if not self._references:
+            return data
         if isinstance(data, str):
             return self.mask(data)
         if isinstance(data, dict):
@@ -101,25 +114,8 @@ class Secrets:
 
     def mask(self, text: str) -> str:
         """Return `text` with every known value, in each form it is likely to take, as its reference."""
-        for form in sorted(self._masks, key=len, reverse=True):
-            text = text.replace(form, self._masks[form])
-        return text
+        return self._mask(text)
 
-
-def _forms(value: str) -> Iterator[str]:
-    """Yield how a value looks as it is, quoted for a shell, in JSON, percent-encoded and in base64."""
-    yield value
-    yield value.replace("'", "'\"'\"'")
-    yield json.dumps(value)[1:-1]
-    yield json.dumps(value, ensure_ascii=False)[1:-1]
-    yield urllib.parse.quote(value, safe="")
-    yield urllib.parse.quote_plus(value)
-    data = value.encode()
-    yield base64.b64encode(data).decode()
-    yield base64.b64encode(data).decode().rstrip("=")
-    for before in range(3):
-        # Inside of a longer base64 text, of `user:password` for example, what is before it shifts it.
-        encoded = base64.b64encode(b"-" * before + data).decode()
-        inner = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
-        if len(inner) >= _SHORTEST_INNER:
-            yield inner
+    def masker(self) -> Masker:
+        """Return what masks a text that comes in pieces."""
+        return Masker(self._mask)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from runbook_lib.model import RunRecord
 
 __all__ = ["list_command"]
 
@@ -15,7 +20,6 @@ def list_command(runs: str) -> int:
     from rich.table import Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    from runbook_lib.display import SYMBOLS  # noqa: PLC0415 - as above
     from runbook_lib.errors import EvidenceError  # noqa: PLC0415 - as above
     from runbook_lib.execution.catalog import catalog  # noqa: PLC0415 - as above
     from runbook_lib.journal.reader import read_run  # noqa: PLC0415 - as above
@@ -26,10 +30,24 @@ def list_command(runs: str) -> int:
         told = "never run"
         for path in sorted((project_top() / runs).glob(f"*_{entry.name}_*"), reverse=True)[:1]:
             try:
-                record = read_run(path)
-                told = f"{SYMBOLS[record.status]} {record.status}, {record.mode}, {record.started:%Y-%m-%d %H:%M} UTC"
+                told = _outcome(read_run(path))
             except EvidenceError as problem:
                 told = f"? {problem.message}"
         table.add_row(*map(Text, (entry.name, entry.model.title, entry.target, entry.risk, told)))
     Console(highlight=False).print(table)
     return 0
+
+
+def _outcome(record: RunRecord) -> str:
+    """Return how a run ended, or that it goes on, or that it was killed on the way."""
+    from runbook_lib.display import SYMBOLS  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.journal.liveness import Liveness, liveness  # noqa: PLC0415 - as above
+
+    where = f"{record.mode}, {record.started:%Y-%m-%d %H:%M} UTC"
+    match liveness(record):
+        case Liveness.RUNNING:
+            return f"… running, {where}"
+        case Liveness.STALE:
+            return f"{SYMBOLS[record.status]} {record.status}, stale: its process is gone, {where}"
+        case _:
+            return f"{SYMBOLS[record.status]} {record.status}, {where}"

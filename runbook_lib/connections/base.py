@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
+    from runbook_lib.connections.streams import Overflow
     from runbook_lib.inventory import Host
     from runbook_lib.model import Command, DockerQuery, Output
 
@@ -33,16 +35,34 @@ class Connection(Protocol):
     def render(self, command: Command) -> str:
         """Return the exact text that `run` sends."""
 
-    def run(self, command: Command, cancel: threading.Event) -> Output:
+    def run(self, command: Command, cancel: threading.Event, overflow: Overflow | None = None) -> Output:
         """Send a command and wait for its end.
 
         Args:
             command: What to send.
             cancel: Once set, wait `INTERRUPT_GRACE` seconds more and then give up.
+            overflow: Where a stream goes that is larger than `MOST_KEPT`; None: all of it is in the output.
+
+        Returns:
+            What came back; where `under_way`, call `stop` next.
 
         Raises:
             UnreachableError: The command could not be sent. After it was sent a broken connection is
                 told in `Output.problem`, with no exit code.
+        """
+
+    def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
+        """End on the host what the last `run` left under way, or name it where it may not be ended.
+
+        Args:
+            command: The command that is under way.
+            send: Sends and records the commands that do it.
+
+        Returns:
+            What was done and whether the end was confirmed, in words.
+
+        Raises:
+            UnreachableError: The host is gone.
         """
 
     def ask(self, query: DockerQuery) -> Output:

@@ -11,10 +11,13 @@ from runbook_lib.connections.base import INTERRUPT_GRACE
 if TYPE_CHECKING:
     import threading
 
+    from runbook_lib.connections.streams import Stream
+
 __all__ = ["SUDO_PROMPT", "answer_sudo", "collect"]
 
 _log = logging.getLogger(__name__)
 _POLL = 0.1  # seconds between looks at the clock and at `cancel` while a command is silent
+_PIECE = 65536  # bytes read at a time
 _ASKED_WITHIN = 10.0  # seconds in which sudo asks, if it asks at all
 
 SUDO_PROMPT = "[runbook] sudo password: "
@@ -46,14 +49,16 @@ def answer_sudo(channel: Any, password: str) -> tuple[bool, bytes]:  # noqa: ANN
     return False, seen
 
 
-def collect(
+def collect(  # noqa: PLR0913 - a command's ends
     channel: Any,  # noqa: ANN401 - paramiko's channel
     stdin: bytes,
     timeout: float,
     cancel: threading.Event,
-) -> tuple[bytes, bytes, str]:
-    """Write input and read both streams until the command's end; return them and why there was none, if so."""
-    out, err = bytearray(), bytearray()
+    *,
+    out: Stream,
+    err: Stream,
+) -> str:
+    """Write input and read both streams until the command's end; return why there was none, if so."""
     deadline, grace = time.monotonic() + timeout, None
     channel.settimeout(_POLL)
     left: memoryview | None = memoryview(stdin)
@@ -64,24 +69,24 @@ def collect(
         busy = left is not None and channel.send_ready()
         try:
             if open_stdout and (channel.recv_ready() or not busy):
-                piece = channel.recv(65536)
+                piece = channel.recv(_PIECE)
                 open_stdout = bool(piece)
-                out += piece
+                out.add(piece)
         except TimeoutError:
             pass
         while channel.recv_stderr_ready():
-            err += channel.recv_stderr(65536)
+            err.add(channel.recv_stderr(_PIECE))
         if not open_stdout and channel.status_event.wait(0 if busy else _POLL):
-            while piece := channel.recv_stderr(65536) if channel.recv_stderr_ready() else b"":
-                err += piece
-            return bytes(out), bytes(err), ""
+            while piece := channel.recv_stderr(_PIECE) if channel.recv_stderr_ready() else b"":
+                err.add(piece)
+            return ""
         now = time.monotonic()
         if cancel.is_set() and grace is None:
             grace = now + INTERRUPT_GRACE
         if grace is not None and now > grace:
-            return bytes(out), bytes(err), "interrupted before its end was told"
+            return "interrupted before its end was told"
         if now > deadline:
-            return bytes(out), bytes(err), f"no end after {timeout:g} s"
+            return f"no end after {timeout:g} s"
 
 
 def _feed(channel: Any, left: memoryview | None) -> memoryview | None:  # noqa: ANN401 - paramiko's channel

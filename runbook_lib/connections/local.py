@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from runbook_lib.connections.base import INTERRUPT_GRACE
 from runbook_lib.connections.docker_api import DockerApi
+from runbook_lib.connections.ending import Leader, end, told
+from runbook_lib.connections.pipes import Pipes
+from runbook_lib.connections.streams import Stream
 from runbook_lib.errors import InventoryError, UnreachableError
 from runbook_lib.model import Command, Output
+from runbook_lib.processes import began
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
+    from runbook_lib.connections.streams import Overflow
     from runbook_lib.inventory import Host
     from runbook_lib.model import DockerQuery
     from runbook_lib.secrets import Secrets
 
 __all__ = ["LocalConnection"]
 
-_POLL = 0.05  # seconds
 _SOCKET = "/var/run/docker.sock"
 
 
@@ -42,6 +44,8 @@ class LocalConnection:
                     where=host.name,
                     hint="allow sudo without a password here, or reach this machine with connection: ssh",
                 )
+        self._under_way: subprocess.Popen[bytes] | None = None
+        self._left: list[subprocess.Popen[bytes]] = []
         self._docker = DockerApi(_dial_docker)
 
     @property
@@ -58,7 +62,7 @@ class LocalConnection:
             return command.text
         return shlex.join(("sudo", "-n", "--", *command.argv))
 
-    def run(self, command: Command, cancel: threading.Event) -> Output:
+    def run(self, command: Command, cancel: threading.Event, overflow: Overflow | None = None) -> Output:
         """Run a command and wait for its end; see `Connection.run`."""
         started = time.time()
         try:
@@ -75,54 +79,52 @@ class LocalConnection:
             return Output(exit_code=126, stderr=str(refused), started=started, ended=time.time())
         except OSError as problem:
             raise UnreachableError(f"cannot start a process: {problem}", where=self._host.name) from problem
-        out, err, problem_text = _collect(process, (command.stdin or "").encode(), command.timeout, cancel)
+        out, err = Stream("stdout", overflow), Stream("stderr", overflow)
+        pipes, under_way = Pipes(process, (command.stdin or "").encode(), out, err), False
+        try:
+            why = pipes.wait(command.timeout, cancel)
+            under_way = bool(why) and process.poll() is None
+        finally:
+            pipes.close(keep=under_way and not command.may_be_ended)
+        if under_way:
+            self._under_way = process
+        elif why:
+            why += "; it has ended, but what it left behind holds its output open"
         return Output(
-            exit_code=None if problem_text else process.returncode,
-            stdout=out.decode(errors="replace"),
-            stderr=err.decode(errors="replace"),
+            exit_code=None if why else process.wait(),
+            stdout=out.text,
+            stderr=err.text,
             started=started,
             ended=time.time(),
-            problem=problem_text,
+            problem=why,
+            under_way=under_way,
+            cut=out.cut or err.cut,
         )
+
+    def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
+        """End what the last `run` left under way; see `Connection.stop`."""
+        process, self._under_way = self._under_way, None
+        if process is None or process.poll() is not None:
+            return "it had ended by itself"
+        if not command.may_be_ended:
+            self._left.append(process)
+            return f"left running here, as process {process.pid}: half of it is worse than all of it"
+        done = told(send(end(Leader(process.pid, began(process.pid)), sudo=command.sudo)))
+        if process.poll() is None:
+            self._left.append(process)
+        return done
 
     def ask(self, query: DockerQuery) -> Output:
         """Ask this machine's Docker engine; see `Connection.ask`."""
         return self._docker.ask(query)
 
     def close(self) -> None:
-        """Do nothing: there is nothing to end."""
-
-
-def _collect(
-    process: subprocess.Popen[bytes], stdin: bytes, timeout: float, cancel: threading.Event
-) -> tuple[bytes, bytes, str]:
-    deadline, grace = time.monotonic() + timeout, None
-    given: bytes | None = stdin
-    while True:
-        try:
-            out, err = process.communicate(given, timeout=_POLL)
-        except subprocess.TimeoutExpired as waiting:
-            given = None
-            now = time.monotonic()
-            if cancel.is_set() and grace is None:
-                grace = now + INTERRUPT_GRACE
-            late = now > deadline
-            if late or (grace is not None and now > grace):
-                _kill(process)
-                reason = f"no end after {timeout:g} s" if late else "interrupted before its end was told"
-                return waiting.stdout or b"", waiting.stderr or b"", reason
-        else:
-            return out, err, ""
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its group; what has left the group may keep the pipes open and is not waited for."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        with contextlib.suppress(OSError):
-            if pipe:
-                pipe.close()
+        """Let go of what was left running."""
+        for process in self._left:
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe:
+                    pipe.close()
+            process.poll()
 
 
 def _dial_docker() -> socket.socket:

@@ -17,13 +17,17 @@ import paramiko
 
 from runbook_lib.connections.channel import SUDO_PROMPT, answer_sudo, collect
 from runbook_lib.connections.docker_api import DIAL, DockerApi
+from runbook_lib.connections.ending import Leader, end, look, newest, told
 from runbook_lib.connections.namespace import open_socket
+from runbook_lib.connections.streams import Stream
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
 from runbook_lib.model import Command, Output
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
+    from runbook_lib.connections.streams import Overflow
     from runbook_lib.inventory import Host
     from runbook_lib.model import DockerQuery
     from runbook_lib.secrets import Secrets
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["SshConnection"]
 
 _KEEPALIVE = 15  # seconds
+_JUST_ENDED = 0.1  # seconds that the end of a command may take to be told
 
 
 @functools.cache
@@ -47,6 +52,8 @@ class SshConnection:
         self._sudo_asks = True
         self._fabric: Any = None
         self._proxy: subprocess.Popen[bytes] | None = None
+        self._under_way: Any = None
+        self._left: dict[Leader, Any] = {}  # a channel that nothing refers to is closed
         self._docker = DockerApi(self._dial_docker)
 
     @property
@@ -108,7 +115,7 @@ class SshConnection:
         options = ("-S", "-k", "-p", SUDO_PROMPT) if self._password else ("-n",)
         return shlex.join(("sudo", *options, "--", *command.argv))
 
-    def run(self, command: Command, cancel: threading.Event) -> Output:
+    def run(self, command: Command, cancel: threading.Event, overflow: Overflow | None = None) -> Output:
         """Send a command and wait for its end; see `Connection.run`."""
         self.open()
         started = time.time()
@@ -118,24 +125,52 @@ class SshConnection:
         except (paramiko.SSHException, EOFError, OSError) as problem:
             self.close()
             raise UnreachableError(f"the connection is gone: {problem}", where=self._host.name) from problem
-        early = self._answer_sudo(channel) if command.sudo else b""
-        out, err, why = collect(channel, (command.stdin or "").encode(), command.timeout, cancel)
+        out, err = Stream("stdout", overflow), Stream("stderr", overflow)
+        err.add(self._answer_sudo(channel) if command.sudo else b"")
+        why = collect(channel, (command.stdin or "").encode(), command.timeout, cancel, out=out, err=err)
+        under_way = bool(why) and not channel.exit_status_ready()
+        if why and not under_way:
+            why += "; it has ended, but what it left behind holds its output open"
         # No exit status, which paramiko tells as -1: a signal ended the command, or the connection was cut.
         # Only a channel that the host itself has ended has told the end of its streams.
         code = channel.recv_exit_status() if not why else -1
         lost = code == -1 and not why and not channel.eof_received
-        channel.close()
+        if under_way:
+            self._under_way = channel
+        else:
+            channel.close()
         if code == -1 and not why:
             why = "the connection was cut before the command's end was told" if lost else "a signal ended it"
         return Output(
             exit_code=None if code == -1 else code,
-            stdout=out.decode(errors="replace"),
-            stderr=(early + err).decode(errors="replace"),
+            stdout=out.text,
+            stderr=err.text,
             started=started,
             ended=time.time(),
             problem=why,
             lost=lost,
+            under_way=under_way,
+            cut=out.cut or err.cut,
         )
+
+    def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
+        """End what the last `run` left under way, over a second channel; see `Connection.stop`."""
+        channel, self._under_way = self._under_way, None
+        leader = newest(send(look()), self._left)
+        if channel is None or channel.status_event.wait(_JUST_ENDED):
+            leader = None  # what was found is not what was under way
+        if leader is not None and not command.may_be_ended:
+            # Its channel stays open: with its output closed it would end of that.
+            self._left[leader] = channel
+            return f"left running on the host, as process {leader.pid}: half of it is worse than all of it"
+        if leader is None:
+            done = "it had ended on the host by itself"
+        else:
+            done = told(send(end(leader, sudo=command.sudo)))
+            self._left[leader] = None
+        if channel is not None:
+            channel.close()
+        return done
 
     def ask(self, query: DockerQuery) -> Output:
         """Ask the host's Docker engine; see `Connection.ask`."""
@@ -147,7 +182,8 @@ class SshConnection:
         if self._fabric is not None:
             self._fabric.close()
             self._fabric.client.close()  # one that was refused is not connected, yet has a transport
-            self._fabric = None
+            self._fabric = self._under_way = None
+            self._left.clear()
         if self._proxy is not None:
             _end(self._proxy)
             self._proxy = None

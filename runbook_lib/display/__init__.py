@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from runbook_lib.display.outputs import mask_outputs
 from runbook_lib.model import SCHEMA_VERSION, CommandRecord, HostRecord, Mode, RunRecord, Status, StepRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["RUN_MIME", "STEP_MIME", "host_ended", "offer_magic", "run_ended", "run_opened", "step_ended"]
+__all__ = [
+    "RUN_MIME",
+    "STEP_MIME",
+    "host_ended",
+    "mask_outputs",
+    "offer_magic",
+    "run_ended",
+    "run_opened",
+    "step_ended",
+    "when_a_cell_fails",
+]
 
 RUN_MIME = "application/vnd.runbook.run.v1+json"
 """MIME type of what is told of a run at its start and its end."""
@@ -84,7 +95,7 @@ def run_ended(record: RunRecord) -> None:
         {
             "event": "ended",
             "run": record.run,
-            **record.model_dump(mode="json", include={"status", "ended"}),
+            **record.model_dump(mode="json", include={"status", "ended", "message"}),
             "steps": len(record.steps),
         },
         run=record,
@@ -93,9 +104,9 @@ def run_ended(record: RunRecord) -> None:
 
 def offer_magic(shell: Callable[[str, str], StepRecord]) -> None:
     """Register `%%on HOSTS`: the cell's text runs as shell on these hosts, recorded."""
-    if not _in_ipython():
+    if _shell() is None:
         return
-    from IPython.core.magic import register_cell_magic  # noqa: PLC0415 - see `_in_ipython`
+    from IPython.core.magic import register_cell_magic  # noqa: PLC0415 - see `_shell`
 
     def on(line: str, cell: str) -> None:
         shell(line.strip(), cell)
@@ -103,20 +114,31 @@ def offer_magic(shell: Callable[[str, str], StepRecord]) -> None:
     register_cell_magic(on)
 
 
-def _in_ipython() -> bool:
-    """Return whether this is an IPython session; where it is none, IPython is not loaded for the answer."""
-    if "IPython" not in sys.modules:
-        return False
-    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only where it is loaded already
+def when_a_cell_fails(tell: Callable[[BaseException], None]) -> None:
+    """Have `tell` called with what a cell raised, after each cell that raised something."""
+    shell = _shell()
+    if shell is None:
+        return
 
-    return get_ipython() is not None
+    def ended(result: Any) -> None:  # noqa: ANN401 - IPython's ExecutionResult
+        problem = result.error_in_exec
+        if problem is not None:
+            tell(problem)
+
+    shell.events.register("post_run_cell", ended)
+
+
+def _shell() -> Any:  # noqa: ANN401 - IPython's
+    """Return IPython's shell; where this is none, IPython is not loaded for the answer."""
+    ipython: Any = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
 
 
 def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context: Any) -> None:  # noqa: ANN401
-    if not _in_ipython():
+    if _shell() is None:
         _log.info("%s", plain)
         return
-    from IPython.display import publish_display_data  # noqa: PLC0415 - see `_in_ipython`
+    from IPython.display import publish_display_data  # noqa: PLC0415 - see `_shell`
 
     html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
     publish_display_data({"text/plain": plain, "text/html": html, mime: data})  # type: ignore[no-untyped-call]

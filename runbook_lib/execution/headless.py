@@ -5,28 +5,24 @@ papermill's own word is not taken: it calls cells completed after a kernel was k
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-import os
-import signal
-import tempfile
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import papermill
-from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillException
 
-from runbook_lib.errors import EvidenceError, RunbookError
-from runbook_lib.execution.warm.provisioner import choose
-from runbook_lib.journal.reader import read_run
-from runbook_lib.model import RunRecord, Status
+from runbook_lib.errors import RunbookError
+from runbook_lib.execution.engine import NAME, RunbookEngine
+from runbook_lib.execution.kernel import Kernel
+from runbook_lib.execution.outcome import Outcome, exit_code
+from runbook_lib.execution.signals import passed_on
 from runbook_lib.runbook import directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from runbook_lib.execution.catalog import Entry
@@ -34,49 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "exit_code", "run"]
 
-_log = logging.getLogger(__name__)
 _POLL = 0.1  # seconds between two looks at the journal
-_LAST_WORDS = 30.0  # seconds that an interrupted kernel has to end its run
 
-_CODES = {
-    Status.FAILED: 1,
-    Status.UNREACHABLE: 3,
-    Status.INTERRUPTED: 4,
-    Status.UNKNOWN: 4,
-}
-
-
-class Outcome:
-    """How a headless run ended.
-
-    Args:
-        path: The run directory.
-        record: What the journal tells; None where there is none.
-        problem: What went wrong outside of any step, in words.
-    """
-
-    def __init__(self, path: Path, record: RunRecord | None, problem: str = "") -> None:
-        self.path = path
-        self.record = record
-        self.problem = problem
-
-    @classmethod
-    def read(cls, path: Path, problem: str = "") -> Self:
-        """Return the outcome that a run directory's journal tells; without one its record is None."""
-        try:
-            return cls(path, read_run(path), problem)
-        except EvidenceError as nothing:
-            return cls(path, None, problem or str(nothing))
-
-    @property
-    def status(self) -> Status:
-        """The run's status; without a journal it is unknown."""
-        return self.record.status if self.record else Status.UNKNOWN
-
-
-def exit_code(status: Status) -> int:
-    """Return the exit code for a run's status: 0 only for a run that ended well."""
-    return _CODES.get(status, 0)
+# As its entry point does, which is only there once this project is installed.
+papermill_engines.register(NAME, RunbookEngine)
 
 
 def run(
@@ -96,39 +53,36 @@ def run(
         EvidenceError: The run directory cannot be made.
     """
     path = directory.new(directory.project_top() / parameters.runs, parameters.runbook)
-    with tempfile.TemporaryDirectory(prefix="runbook-kernel-") as sockets:
-        problem = _follow(entry, path, values, _Kernel(path, sockets), tell)
-    for file in path.glob("*.ipynb"):
-        file.chmod(0o600)
+    with Kernel(path) as kernel, passed_on(kernel):
+        problem = _follow(entry, path, values, kernel, tell)
     return Outcome.read(path, problem)
 
 
 def _follow(
-    entry: Entry, path: Path, values: dict[str, Any], kernel: _Kernel, tell: Callable[[dict[str, Any]], None]
+    entry: Entry, path: Path, values: dict[str, Any], kernel: Kernel, tell: Callable[[dict[str, Any]], None]
 ) -> str:
     """Run the notebook in a thread and tell its journal meanwhile; return what went wrong, in words."""
     problem: list[str] = []
     worker = threading.Thread(target=_execute, args=(entry, path, values, kernel, problem), name="papermill")
-    with _interrupts_passed_to(kernel, problem):
-        worker.start()
-        follow = _Follow(path / "journal.jsonl", tell)
-        while worker.is_alive():
-            follow.more()
-            worker.join(_POLL)
+    worker.start()
+    follow = _Follow(path / "journal.jsonl", tell)
+    while worker.is_alive():
         follow.more()
-    return "; ".join(problem)
+        worker.join(_POLL)
+    follow.more()
+    return "; ".join([*([kernel.interrupted] if kernel.interrupted else []), *problem])
 
 
-def _execute(entry: Entry, path: Path, values: dict[str, Any], kernel: _Kernel, problem: list[str]) -> None:
+def _execute(entry: Entry, path: Path, values: dict[str, Any], kernel: Kernel, problem: list[str]) -> None:
     try:
         papermill.execute_notebook(
             entry.path,
             path / "notebook.ipynb",
             parameters=values,
+            engine_name=NAME,
             progress_bar=False,
             cwd=str(directory.project_top()),
-            kernel_manager_class=kernel.manager_class,
-            raise_on_iopub_timeout=True,
+            kernel=kernel,
         )
     except (
         PapermillException,
@@ -139,66 +93,6 @@ def _execute(entry: Entry, path: Path, values: dict[str, Any], kernel: _Kernel, 
         RuntimeError,
     ) as failure:
         problem.append(_first_lines(failure))
-
-
-class _Kernel:
-    """The kernel of one run, known to us while papermill owns it.
-
-    Args:
-        path: The run directory, told to the kernel by its environment.
-        sockets: A directory of ours for the kernel's sockets; by default they would lie in the current one.
-    """
-
-    def __init__(self, path: Path, sockets: str) -> None:
-        self._managers: list[AsyncKernelManager] = []
-        managers = self._managers
-
-        class Manager(AsyncKernelManager):
-            """A kernel of its own environment, reached over IPC: no port is opened."""
-
-            def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - traitlets
-                super().__init__(**{**traits, "transport": "ipc", "ip": f"{sockets}/kernel"})
-                managers.append(self)
-
-            async def _async_start_kernel(self, **options: Any) -> None:  # noqa: ANN401 - jupyter_client's signature
-                choose(self)
-                environment = {**os.environ, directory.RUN_DIRECTORY: str(path)}
-                await super()._async_start_kernel(**{**options, "env": environment})
-
-            start_kernel = _async_start_kernel
-
-        self.manager_class = Manager
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the kernel's process group, if it runs."""
-        for manager in self._managers:
-            group = getattr(manager.provisioner, "pgid", None)
-            if group:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(group, number)
-
-
-@contextlib.contextmanager
-def _interrupts_passed_to(kernel: _Kernel, problem: list[str]) -> Iterator[None]:
-    """Interrupt the kernel on SIGINT and SIGTERM; end it where it does not end its run in time."""
-    late = threading.Timer(_LAST_WORDS, kernel.signal, args=(signal.SIGKILL,))
-    late.daemon = True
-
-    def on_signal(number: int, _frame: object) -> None:
-        name = signal.Signals(number).name
-        _log.warning("%s: stopping after the command under way", name)
-        kernel.signal(signal.SIGINT)
-        if not problem:
-            late.start()
-        problem.append(f"{name} received")
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        late.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Follow:

@@ -106,6 +106,7 @@ def record_of(lines: Lines) -> RunRecord:
             **told,
             "status": last["status"] if ended else Status.UNKNOWN,
             "ended": last["ended"] if ended else None,
+            "message": last.get("message", "") if ended else "",
             "steps": [_step(entry) for _, entry in sorted(steps.items())],
             "incomplete": missing,
         }

@@ -10,16 +10,18 @@ import fcntl
 import hashlib
 import json
 import os
+import tempfile
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
-__all__ = ["FIRST", "Journal", "OutputStore", "chain", "is_sealed", "seal"]
+__all__ = ["FIRST", "Journal", "OutputFile", "OutputStore", "chain", "is_sealed", "seal"]
 
 FIRST = "0" * 64
 """What the first line carries in place of a line before it."""
@@ -46,13 +48,15 @@ class Journal:
 
     Args:
         path: The file; it must not exist yet.
+        mask: Takes secret values out of what is written.
 
     Raises:
         EvidenceError: It exists already, or the directory cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mask: Callable[[Any], Any] = lambda data: data) -> None:
         self.path = path
+        self._mask = mask
         self._lock = threading.Lock()
         self._previous = FIRST
         self._number = 0
@@ -79,7 +83,7 @@ class Journal:
                 "n": self._number + 1,
                 "time": datetime.now(UTC).isoformat(),
                 "event": event,
-                **data,
+                **self._mask(data),
                 "previous": self._previous,
             }
             line = seal(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
@@ -117,25 +121,80 @@ class OutputStore:
             EvidenceError: It cannot be written.
         """
         digest = self.digest(whole)
-        target = self.directory / digest
-        if target.exists():
+        if (self.directory / digest).exists():
             return digest
-        part = self.directory / f".{digest}.{threading.get_ident()}.part"
+        file = self.open()
+        file.write(whole)
+        return file.close()
+
+    def open(self) -> OutputFile:
+        """Begin an output that is written piece by piece.
+
+        Raises:
+            EvidenceError: It cannot be written.
+        """
+        return OutputFile(self.directory)
+
+
+class OutputFile:
+    """One output on its way to disk; it has its name once it is whole.
+
+    Args:
+        directory: Made, where it is not there.
+
+    Raises:
+        EvidenceError: It cannot be written.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._hash = hashlib.sha256()
+        self._file = -1
+        self.size = 0
         try:
-            self.directory.mkdir(mode=0o700, exist_ok=True)
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            try:
-                _write_whole(handle, whole)
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            part.rename(target)
-            _sync_directory(self.directory)
+            directory.mkdir(mode=0o700, exist_ok=True)
+            self._file, name = tempfile.mkstemp(dir=directory, prefix=".", suffix=".part")
         except OSError as problem:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise _cannot_write(target, problem) from problem
+            raise _cannot_write(directory, problem) from problem
+        self._part = Path(name)
+
+    def write(self, piece: bytes) -> None:
+        """Write the next bytes.
+
+        Raises:
+            EvidenceError: They cannot be written; what was written is taken away.
+        """
+        try:
+            _write_whole(self._file, piece)
+        except OSError as problem:
+            self.discard()
+            raise _cannot_write(self._directory, problem) from problem
+        self._hash.update(piece)
+        self.size += len(piece)
+
+    def close(self) -> str:
+        """End it and return its sha256, by which it is named; on disk when this returns.
+
+        Raises:
+            EvidenceError: It cannot be written; what was written is taken away.
+        """
+        digest = self._hash.hexdigest()
+        try:
+            os.fsync(self._file)
+            self._part.rename(self._directory / digest)
+            _sync_directory(self._directory)
+        except OSError as problem:
+            self.discard()
+            raise _cannot_write(self._directory / digest, problem) from problem
+        os.close(self._file)
         return digest
+
+    def discard(self) -> None:
+        """Take away what was written."""
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+        with contextlib.suppress(OSError):
+            self._part.unlink()
 
 
 def _write_whole(file: int, data: bytes) -> None:

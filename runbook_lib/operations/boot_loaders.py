@@ -88,7 +88,10 @@ class GrubWithGrubby:
         """Return `grubby --set-default`."""
         return (
             Command(
-                ("grubby", f"--set-default={_image(release)}"), sudo=True, purpose=f"{release} from now on"
+                ("grubby", f"--set-default={_image(release)}"),
+                sudo=True,
+                may_be_ended=False,
+                purpose=f"{release} from now on",
             ),
         )
 
@@ -103,6 +106,7 @@ class GrubWithGrubby:
             Command(
                 ("grubby", f"--update-kernel={_image(release)}", f"--args=panic={panic_after}"),
                 sudo=True,
+                may_be_ended=False,
                 purpose=f"a panic resets the host after {panic_after} s",
             ),
             Command(
@@ -113,7 +117,11 @@ class GrubWithGrubby:
     def forget_trial(self, loader: BootLoaderInfo, release: str) -> tuple[Command, ...]:  # noqa: ARG002 - see Backend
         """Return what removes option and one-shot entry."""
         return (
-            Command(("grubby", f"--update-kernel={_image(release)}", "--remove-args=panic"), sudo=True),
+            Command(
+                ("grubby", f"--update-kernel={_image(release)}", "--remove-args=panic"),
+                sudo=True,
+                may_be_ended=False,
+            ),
             Command(("grub2-editenv", "-", "unset", "next_entry"), sudo=True, purpose="the trial is over"),
         )
 
@@ -150,7 +158,9 @@ class GrubLegacy:
         return ()
 
 
-_UPDATE = Command(("update-grub",), sudo=True, timeout=_LONG, purpose="write the boot menu anew")
+_UPDATE = Command(
+    ("update-grub",), sudo=True, timeout=_LONG, may_be_ended=False, purpose="write the boot menu anew"
+)
 _SAVED = (
     Command(("mkdir", "-p", "/etc/default/grub.d"), sudo=True),
     files.write(

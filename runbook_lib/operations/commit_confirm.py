@@ -107,6 +107,7 @@ class Swap:
                     sudo=True,
                     timeout=self.timeout / 2,
                     cuts_connection=True,
+                    may_be_ended=False,
                     purpose="put the old configuration back now",
                 ),
             ),
@@ -122,6 +123,7 @@ class Swap:
                 sudo=True,
                 timeout=self.timeout / 2,
                 cuts_connection=True,
+                may_be_ended=False,
                 purpose="swap the configuration; the connection may stop for a moment",
             ),
         )

@@ -22,6 +22,7 @@ REBOOT = Command(
     ("shutdown", "-r", "now"),
     sudo=True,
     cuts_connection=True,
+    may_be_ended=False,
     timeout=60.0,
     purpose="reboot: the connection is cut",
 )

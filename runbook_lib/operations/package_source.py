@@ -82,6 +82,7 @@ class Ready(Operation):
                     (packages.manager(release), "--assumeyes", "install", self.release_package),
                     sudo=True,
                     timeout=600.0,
+                    may_be_ended=False,
                     purpose=f"the repository's own package, {self.name}",
                 ),
             )

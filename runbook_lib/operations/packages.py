@@ -41,13 +41,18 @@ def _apt(release: ReleaseInfo, names: tuple[str, ...], source: str) -> tuple[Com
     suite = (f"--target-release={source}",) if source else ()
     return (
         Command(
-            ("dpkg", "--configure", "-a"), sudo=True, timeout=600.0, purpose="finish what was cut off, if so"
+            ("dpkg", "--configure", "-a"),
+            sudo=True,
+            timeout=600.0,
+            may_be_ended=False,
+            purpose="finish what was cut off, if so",
         ),
         Command((*APT, "update"), sudo=True, purpose="read the package lists"),
         Command(
             (*APT, "install", "--yes", "--no-install-recommends", *suite, *names),
             sudo=True,
             timeout=1800.0,
+            may_be_ended=False,
             purpose="install from the distribution's own source",
         ),
     )
@@ -60,6 +65,7 @@ def _rpm(release: ReleaseInfo, names: tuple[str, ...], source: str) -> tuple[Com
             (manager(release), "--assumeyes", *enabled, "install", *names),
             sudo=True,
             timeout=1800.0,
+            may_be_ended=False,
             purpose=f"install from {source or 'the enabled repositories'}; signatures are checked",
         ),
     )

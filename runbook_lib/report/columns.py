@@ -94,7 +94,7 @@ COMMANDS = (
     _POSITION,
     Column("number", WHOLE, "the command's number within the run in the order sent; 0: planned, not sent"),
     Column("sent", YES_NO, "whether it was sent to the host"),
-    Column("kind", TEXT, "fact, change, guard, rollback or shell"),
+    Column("kind", TEXT, "fact, change, guard, rollback, shell or ending"),
     Column("text", TEXT, "the exact text"),
     Column("stdin", TEXT, "standard input; missing when there was none"),
     Column("purpose", TEXT, "what it is for"),

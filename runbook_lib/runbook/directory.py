@@ -19,10 +19,13 @@ from runbook_lib.errors import EvidenceError
 if TYPE_CHECKING:
     from runbook_lib.parameters import Parameters
 
-__all__ = ["RUN_DIRECTORY", "Source", "make", "project_top", "source_state", "versions", "who"]
+__all__ = ["RUNS_OPENED", "RUN_DIRECTORY", "Source", "make", "project_top", "source_state", "versions", "who"]
 
 RUN_DIRECTORY = "RUNBOOK_RUN_DIRECTORY"
 """Environment variable by which `runbook run` tells a kernel the directory it already made."""
+
+RUNS_OPENED = "RUNBOOK_RUNS_OPENED"
+"""Environment variable by which our papermill engine names the file that the runs of its kernel are told in."""
 
 _PACKAGES = ("runbook-lib", "papermill", "fabric", "paramiko", "docker", "pandas", "pydantic")
 
@@ -51,8 +54,27 @@ def make(parameters: Parameters) -> Path:
     """
     given = os.environ.get(RUN_DIRECTORY)
     if given and not (Path(given) / "journal.jsonl").exists():
-        return Path(given)
-    return new(project_top() / Path(parameters.runs).expanduser(), parameters.runbook)
+        path = Path(given)
+    else:
+        path = new(project_top() / Path(parameters.runs).expanduser(), parameters.runbook)
+    _announce(path)
+    return path
+
+
+def _announce(path: Path) -> None:
+    """Tell our engine of a run before its first line is written, so that it is judged whatever happens next."""
+    file = os.environ.get(RUNS_OPENED)
+    if not file:
+        return
+    try:
+        with Path(file).open("a", encoding="utf-8") as told:
+            told.write(f"{path.absolute()}\n")
+    except OSError as problem:
+        raise EvidenceError(
+            f"whoever runs this cannot be told of the run: {problem.strerror or problem}",
+            where=file,
+            hint="no host was touched",
+        ) from problem
 
 
 def new(runs: Path, runbook: str) -> Path:
@@ -80,8 +102,10 @@ def write_parameters(directory: Path, parameters: Parameters) -> None:
     path = directory / "parameters.yml"
     text = yaml.safe_dump(parameters.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     try:
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o600)
+        with os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(text)
     except OSError as problem:
         raise EvidenceError(
             f"cannot be written: {problem.strerror or problem}", where=str(path), hint="no host was touched"

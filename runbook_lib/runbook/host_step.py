@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import (
     CommandFailed,
     EvidenceError,
+    FactError,
     FactUnavailable,
     Interrupted,
     NotApplicable,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
     from runbook_lib.model import Change
     from runbook_lib.operations.base import Operation
+    from runbook_lib.runbook.deadline import Deadline
     from runbook_lib.runbook.recorder import Kind, Recorder
 
 __all__ = ["HostStep"]
@@ -58,6 +60,7 @@ class HostStep:
         step: The step's number.
         mode: What may be done.
         predicting: In mode `plan`: an earlier step plans changes, so what is missing may come.
+        deadline: When it must be over; putting back what was there before may take longer.
     """
 
     def __init__(  # noqa: PLR0913 - what a step is made of
@@ -69,6 +72,7 @@ class HostStep:
         step: int,
         mode: Mode,
         predicting: bool = False,
+        deadline: Deadline | None = None,
     ) -> None:
         self.operation = operation
         self.connection = connection
@@ -76,6 +80,7 @@ class HostStep:
         self.step = step
         self.mode = mode
         self.predicting = predicting
+        self.deadline = deadline
         self.commands: list[CommandRecord] = []
         self.checks: list[Check] = []
         self.changes: list[Change] = []
@@ -128,6 +133,7 @@ class HostStep:
 
         Raises:
             Interrupted: The run was interrupted before or while it ran.
+            DeadlinePassed: The step's or the run's time was over before or while it ran.
             CommandFailed: It ended otherwise than accepted, or its end was never told.
         """
         self.stop_if_interrupted()
@@ -138,12 +144,19 @@ class HostStep:
         raise CommandFailed(
             f"`{command.text[:200]}` {_how_it_ended(output)}",
             where=self.connection.host.name,
+            hint="look on the host what it waits for, then run again" if output.under_way else None,
         )
 
     def stop_if_interrupted(self, what: str = "stopped before the next command") -> None:
-        """Raise `Interrupted` once the run was interrupted."""
+        """Raise `Interrupted` once the run was interrupted, `DeadlinePassed` once its time is over."""
         if self.recorder.cancel.is_set():
             raise Interrupted(what, where=self.connection.host.name)
+        if self.deadline and self.deadline.passed:
+            raise self.deadline.error(what, self.connection.host.name)
+
+    def lift_deadline(self) -> None:
+        """Take the time that it takes: what was begun must be confirmed or put back."""
+        self.deadline = None
 
     def look(self) -> Facts:
         """Gather the operation's facts."""
@@ -227,6 +240,7 @@ class HostStep:
 
     def _roll_back(self, commands: Iterable[Command]) -> str:
         """Put back what was there before, as far as it goes; return how far that was."""
+        self.lift_deadline()
         failed = []
         for command in commands:
             try:
@@ -256,7 +270,7 @@ class HostStep:
                 kind=kind,
                 text=self.recorder.mask(self.connection.render(command)),
                 stdin=self.recorder.mask(command.stdin) if command.stdin is not None else None,
-                purpose=command.purpose,
+                purpose=self.recorder.mask(command.purpose),
                 started=now(),
                 problem="planned, not sent",
             )
@@ -279,6 +293,12 @@ class HostStep:
         request = fact.request()
         try:
             output = self._ask(request, "fact")
+            if output.cut:
+                raise FactError(
+                    f"{fact.label}: the answer is too large to be read",
+                    where=self.connection.host.name,
+                    hint="the whole of it is in output/ of the run's directory",
+                )
             if isinstance(request, Command) and output.exit_code not in request.accept:
                 self._refuse_cut(request, output)
                 raise CommandFailed(
@@ -293,8 +313,12 @@ class HostStep:
 
     def _refuse_cut(self, command: Command, output: Output) -> None:
         """Raise where a command's end says nothing of the command: interrupted, or the connection lost."""
-        if output.exit_code is None:
-            self.stop_if_interrupted(f"`{command.text[:80]}` was under way")
+        if output.exit_code is None and self.recorder.cancel.is_set():
+            self.stop_if_interrupted(f"`{command.text[:80]}` was under way: {output.problem}")
+        if output.exit_code is None and self.deadline and self.deadline.passed:
+            raise self.deadline.error(
+                f"`{command.text[:200]}` {_how_it_ended(output)}", self.connection.host.name
+            )
         if output.lost:
             raise UnreachableError(
                 f"`{command.text[:200]}`: {output.problem}",
@@ -304,7 +328,13 @@ class HostStep:
 
     def _ask(self, request: Command | DockerQuery, kind: Kind) -> Output:
         output = self.recorder.send(
-            self.connection, request, step=self.step, kind=kind, attempt=self.attempt, records=self.commands
+            self.connection,
+            request,
+            step=self.step,
+            kind=kind,
+            attempt=self.attempt,
+            records=self.commands,
+            deadline=self.deadline,
         )
         wanted_sudo = isinstance(request, Command) and request.sudo and not request.asks_for_sudo
         if wanted_sudo and output.exit_code == 1 and output.stderr.startswith("sudo:"):

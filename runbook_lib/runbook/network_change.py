@@ -49,6 +49,7 @@ def carry_out_guarded(step: HostStep, plan: Plan, guard: NetworkGuard, before: F
         # Leave the host time to hear the confirmation before its timer fires.
         _connect_anew(step, deadline - guard.timeout / 4)
         if step.look_until_settled():
+            step.lift_deadline()
             for command in guard.confirm:
                 step.send(command, "guard")
             return Status.CHANGED, ""
@@ -67,6 +68,7 @@ def _see_it_reverted(
     step: HostStep, guard: NetworkGuard, deadline: float, before: Facts, wrong: str
 ) -> tuple[Status, str]:
     failed = step.checks
+    step.lift_deadline()
     try:
         step.connection.open()
         for command in guard.revert:

@@ -73,6 +73,7 @@ def _reboot(step: HostStep, plan: Plan, reboot: Reboot, before: Facts) -> str:
         step.send(command, "change")
     _wait_for_return(step, reboot, before[BootId()])
     if _holds(step, reboot, before):
+        step.lift_deadline()
         for command in reboot.confirm:
             step.send(command, "guard")
         _holds(step, reboot, before, confirmed=True)
@@ -144,6 +145,7 @@ def _holds(step: HostStep, reboot: Reboot, before: Facts, *, confirmed: bool = F
 
 
 def _abandon(step: HostStep, reboot: Reboot) -> None:
+    step.lift_deadline()
     for command in reboot.abandon:
         step.send(command, "rollback")
 

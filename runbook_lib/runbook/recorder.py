@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import EvidenceError, Interrupted, PlanRefused, RunbookError, UnreachableError
 from runbook_lib.model import Command, CommandRecord, DockerQuery, HostRecord, Output, StreamRecord
+from runbook_lib.runbook.overflow import HEAD, TAIL, Overflows
 
 if TYPE_CHECKING:
-    import threading
+    from collections.abc import Callable
 
     from runbook_lib.connections.base import Connection
     from runbook_lib.journal.writer import Journal, OutputStore
+    from runbook_lib.runbook.deadline import Deadline
+    from runbook_lib.runbook.runner import Runner
     from runbook_lib.secrets import Secrets
 
-__all__ = ["HEAD", "TAIL", "Kind", "Recorder", "now"]
+__all__ = ["Kind", "Recorder", "now"]
 
-HEAD = 4096
-"""Characters of an output that a record holds from its beginning."""
-TAIL = 4096
-"""Characters of an output that a record holds from its end."""
-
-Kind = Literal["fact", "change", "guard", "rollback", "shell"]
+Kind = Literal["fact", "change", "guard", "rollback", "shell", "ending"]
 
 
 def now() -> datetime:
@@ -39,13 +40,20 @@ class Recorder:
         outputs: Where outputs go that a record cannot hold.
         secrets: Masks every text on its way to a record.
         cancel: Set once the run is interrupted.
+        runner: The process that runs this run, where it is not this one.
     """
 
     def __init__(
-        self, journal: Journal, outputs: OutputStore, secrets: Secrets, cancel: threading.Event
+        self,
+        journal: Journal,
+        outputs: OutputStore,
+        secrets: Secrets,
+        cancel: threading.Event,
+        runner: Runner,
     ) -> None:
         self.journal = journal
         self.cancel = cancel
+        self._runner = runner
         self._outputs = outputs
         self._secrets = secrets
         self._numbers = itertools.count(1)
@@ -69,23 +77,35 @@ class Recorder:
         kind: Kind,
         attempt: int = 1,
         records: list[CommandRecord],
+        deadline: Deadline | None = None,
     ) -> Output:
         """Send one request; return what came back. Its record is appended to `records`, also where this raises.
+
+        A command that does not end in time, or before the deadline, is ended on the host.
 
         Raises:
             EvidenceError: It could not be journaled; before the request nothing was sent.
             UnreachableError: It could not be sent.
             FactUnavailable: There is no engine to ask.
+            PlanRefused: It would show a secret on a command line; nothing was sent.
+            Interrupted: Whoever ran this run is gone; nothing was sent.
         """
+        self._refuse_without_runner(kind)
         text = connection.render(request) if isinstance(request, Command) else request.text
+        if self.mask(text) != text:
+            raise PlanRefused(
+                f"`{self.mask(text)[:200]}` would show a secret to every process of the host",
+                where=connection.host.name,
+                hint="hand it over on standard input, or in a file with mode 0600",
+            )
         record = CommandRecord(
             number=next(self._numbers),
             kind=kind,
-            text=self.mask(text),
+            text=text,
             stdin=self.mask(request.stdin)
             if isinstance(request, Command) and request.stdin is not None
             else None,
-            purpose=request.purpose if isinstance(request, Command) else "",
+            purpose=self.mask(request.purpose) if isinstance(request, Command) else "",
             attempt=attempt,
             started=now(),
         )
@@ -94,33 +114,88 @@ class Recorder:
             mode="json", include={"kind", "text", "stdin", "purpose", "attempt", "started"}
         )
         self.journal.append("command_started", **place, **told)
+
+        def also_send(command: Command) -> Output:
+            return self.send(connection, command, step=step, kind="ending", attempt=attempt, records=records)
+
         accept = request.accept if isinstance(request, Command) else (0, 1)
+        overflows = Overflows(self._outputs, self._secrets)
         try:
-            output = self._exchange(connection, request)
+            if isinstance(request, Command) and kind == "ending":
+                # It comes after an interrupt, and must not be cut short by it.
+                output = connection.run(request, threading.Event(), overflows.open)
+            else:
+                output = self._exchange(connection, request, deadline, overflows, also_send)
+            records.append(self._end(record, output, accept, place, overflows))
+        except EvidenceError:
+            raise
         except RunbookError as problem:
             # Not sent, or nobody there to answer: told in the record, then passed on.
             failed = Output(exit_code=None, problem=problem.message)
-            records.append(self._end(record, failed, accept, place))
+            records.append(self._end(record, failed, accept, place, overflows))
             raise
-        records.append(self._end(record, output, accept, place))
+        finally:
+            overflows.discard()
+            records.sort(key=lambda one: one.number)  # what ended a command was recorded before that command
         return output
 
-    def _exchange(self, connection: Connection, request: Command | DockerQuery) -> Output:
+    def _refuse_without_runner(self, kind: Kind) -> None:
+        """Raise where whoever ran this run is gone: nobody would hear of what is done from now on."""
+        if kind == "ending" or not self._runner.gone:
+            return
+        if not self.cancel.is_set():
+            self.journal.append("runner_gone", runner=self._runner.pid)
+            self.cancel.set()
+        raise Interrupted(
+            f"stopped before the next command: process {self._runner.pid}, which ran this run, is gone",
+            hint="run it again: steps that are right already say ok",
+        )
+
+    def _exchange(
+        self,
+        connection: Connection,
+        request: Command | DockerQuery,
+        deadline: Deadline | None,
+        overflows: Overflows,
+        also_send: Callable[[Command], Output],
+    ) -> Output:
+        """Send it within the deadline, and end on the host what has not ended by then."""
+        cut_short = deadline is not None and deadline.left < request.timeout
         if isinstance(request, DockerQuery):
+            if deadline is not None and cut_short:
+                request = dataclasses.replace(request, timeout=max(1.0, deadline.left))
             return connection.ask(request)
-        return connection.run(request, self.cancel)
+        if deadline is not None and cut_short and request.may_be_ended:
+            sent = dataclasses.replace(request, timeout=deadline.left)
+        else:
+            sent, cut_short = request, False
+        output = connection.run(sent, self.cancel, overflows.open)
+        if not output.under_way:
+            return output
+        why = deadline.over if deadline and cut_short and not self.cancel.is_set() else output.problem
+        try:
+            done = connection.stop(request, also_send)
+        except UnreachableError as gone:
+            done = f"WHETHER IT ENDED ON THE HOST IS NOT KNOWN: {gone.message}"
+        return dataclasses.replace(output, problem=f"{why}; {done}", ended=time.time())
 
     def _end(
-        self, record: CommandRecord, output: Output, accept: tuple[int, ...], place: dict[str, int | str]
+        self,
+        record: CommandRecord,
+        output: Output,
+        accept: tuple[int, ...],
+        place: dict[str, int | str],
+        overflows: Overflows,
     ) -> CommandRecord:
+        whole = overflows.records()
         ended = record.model_copy(
             update={
                 "ended": now(),
                 "exit_code": output.exit_code,
                 "accepted": output.exit_code in accept,
                 "problem": self.mask(output.problem),
-                "stdout": self._stream(output.stdout),
-                "stderr": self._stream(output.stderr),
+                "stdout": whole.get("stdout") or self._stream(output.stdout),
+                "stderr": whole.get("stderr") or self._stream(output.stderr),
             }
         )
         told = ended.model_dump(

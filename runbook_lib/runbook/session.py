@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -12,15 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runbook_lib import display
 from runbook_lib.connections.ways import connect
-from runbook_lib.errors import Interrupted, ParameterError, StepFailed
+from runbook_lib.errors import EvidenceError, Interrupted, ParameterError, StepFailed
 from runbook_lib.inventory import Host, Inventory
 from runbook_lib.journal.writer import Journal, OutputStore
 from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
+from runbook_lib.processes import began, boot
 from runbook_lib.runbook import directory
+from runbook_lib.runbook.deadline import Deadline, soonest
 from runbook_lib.runbook.host_step import HostStep
 from runbook_lib.runbook.recorder import Recorder, now
+from runbook_lib.runbook.runner import Runner
 from runbook_lib.runbook.verdict import BAD, Verdict
 from runbook_lib.secrets import Secrets
 
@@ -53,8 +57,13 @@ class Runbook:
         self._cancel = threading.Event()
         self._secrets = Secrets()
         self._connections = {host.name: connect(host, self._secrets) for host in hosts}
-        self._journal = Journal(path / "journal.jsonl")
-        self._recorder = Recorder(self._journal, OutputStore(path / "output"), self._secrets, self._cancel)
+        self._journal = Journal(path / "journal.jsonl", self._secrets.mask_data)
+        self._runner = Runner()
+        self._recorder = Recorder(
+            self._journal, OutputStore(path / "output"), self._secrets, self._cancel, self._runner
+        )
+        self._deadline = Deadline.from_now("run_timeout", parameters.run_timeout)
+        self._step_under_way = False
         self._verdict = Verdict(
             [host.name for host in hosts], self.mode, stop=parameters.on_failure == "stop"
         )
@@ -67,6 +76,8 @@ class Runbook:
             operator=directory.who(),
             machine=platform.node(),
             pid=os.getpid(),
+            pid_began=began(os.getpid()),
+            boot=boot(),
             source=directory.source_state(),
             versions=directory.versions(),
             inventory=str(inventory.path or ""),
@@ -97,11 +108,35 @@ class Runbook:
         directory.write_parameters(path, parameters)
         book._journal.append(
             "run_started",
-            **book.record.model_dump(mode="json", exclude={"steps", "status", "ended", "incomplete"}),
+            **book.record.model_dump(
+                mode="json", exclude={"steps", "status", "ended", "message", "incomplete"}
+            ),
         )
+        if book._secrets.known:
+            display.mask_outputs(book._secrets)
         display.run_opened(book.record, path)
         display.offer_magic(book.shell)
+        if book._runner.told:
+            display.when_a_cell_fails(book._cell_failed)
+            book._interrupt_at_deadline()
         return book
+
+    def secret(self, reference: str) -> str:
+        """Return the value behind a reference; from now on it is masked in all that this run leaves and shows.
+
+        Hand it to a command as `stdin`, never as an argument: every process of a host sees those.
+
+        Args:
+            reference: `${env:NAME}`, `${file:PATH}` or `${keyring:SERVICE/NAME}`.
+
+        Raises:
+            SecretError: It leads nowhere, or is too short to be masked.
+        """
+        known = self._secrets.known
+        value = self._secrets.resolve(reference)
+        if not known:
+            display.mask_outputs(self._secrets)
+        return value
 
     def step(
         self,
@@ -175,6 +210,7 @@ class Runbook:
         pattern: str | None,
     ) -> StepRecord:
         chosen = self._choose(pattern)
+        title = self._secrets.mask(title)
         number = len(self.record.steps) + 1
         operations = {host.name: operation(host) if callable(operation) else operation for host in chosen}
         started = now()
@@ -186,7 +222,12 @@ class Runbook:
             hosts=[host.name for host in chosen],
             started=started.isoformat(),
         )
-        records = self._on_hosts(chosen, operations, number)
+        deadline = soonest((self._deadline, Deadline.from_now("step_timeout", self.parameters.step_timeout)))
+        self._step_under_way = True
+        try:
+            records = self._on_hosts(chosen, operations, number, deadline)
+        finally:
+            self._step_under_way = False
         step = StepRecord(
             number=number,
             title=title,
@@ -203,7 +244,8 @@ class Runbook:
         )
         self.record.steps.append(step)
         display.step_ended(step, self.mode, self.record.run)
-        if self._verdict.note(step) or self._cancel.is_set():
+        late = bool(self._deadline and self._deadline.passed and step.status in BAD)
+        if self._verdict.note(step) or self._cancel.is_set() or late:
             self._give_up(step)
         return step
 
@@ -220,10 +262,14 @@ class Runbook:
             )
         return chosen
 
-    def _on_hosts(self, hosts: list[Host], operations: dict[str, Operation], number: int) -> list[HostRecord]:
+    def _on_hosts(
+        self, hosts: list[Host], operations: dict[str, Operation], number: int, deadline: Deadline | None
+    ) -> list[HostRecord]:
         """Work on all hosts side by side; an interrupt is heard here and told to all of them."""
         pool = ThreadPoolExecutor(max_workers=min(len(hosts), _MOST_AT_ONCE), thread_name_prefix="host")
-        futures = [pool.submit(self._on_host, host, operations[host.name], number) for host in hosts]
+        futures = [
+            pool.submit(self._on_host, host, operations[host.name], number, deadline) for host in hosts
+        ]
         interrupted = False
         try:
             try:
@@ -236,7 +282,9 @@ class Runbook:
             pool.shutdown(wait=not interrupted, cancel_futures=True)
         return [future.result() for future in futures]
 
-    def _on_host(self, host: Host, operation: Operation, number: int) -> HostRecord:
+    def _on_host(
+        self, host: Host, operation: Operation, number: int, deadline: Deadline | None
+    ) -> HostRecord:
         reason = self._verdict.out(host.name)
         if reason is not None:
             record = HostRecord(
@@ -257,6 +305,7 @@ class Runbook:
                 step=number,
                 mode=self.mode,
                 predicting=self._verdict.predicting,
+                deadline=deadline,
             ).run()
         told = record.model_dump(mode="json", exclude={"commands"})
         told["host_kind"] = told.pop("kind")
@@ -286,13 +335,39 @@ class Runbook:
             hint=f"the journal is {self.directory / 'journal.jsonl'}",
         )
 
-    def _end(self, status: Status) -> None:
-        self.record = self.record.model_copy(update={"status": status, "ended": now()})
+    def _cell_failed(self, problem: BaseException) -> None:
+        """End the run where a cell raised outside of any step: under our engine no cell comes after it."""
+        if self.record.ended is not None or isinstance(problem, SystemExit | EvidenceError):
+            return
+        if not isinstance(problem, KeyboardInterrupt):
+            self._end(Status.FAILED, f"a cell raised {type(problem).__name__}: {problem}")
+        elif self._deadline and self._deadline.passed:
+            self._end(Status.FAILED, f"between two steps: {self._deadline.over}")
+        else:
+            self._end(Status.INTERRUPTED, "interrupted between two steps")
+
+    def _interrupt_at_deadline(self) -> None:
+        """Interrupt a cell that is in no step when the run's time is over; a step looks at the clock itself."""
+
+        def interrupt() -> None:
+            if main.ident and not self._step_under_way and self.record.ended is None:
+                signal.pthread_kill(main.ident, signal.SIGINT)
+
+        main = threading.main_thread()
+        if self._deadline and main.ident:
+            timer = threading.Timer(self._deadline.left, interrupt)
+            timer.daemon = True
+            timer.start()
+
+    def _end(self, status: Status, message: str = "") -> None:
+        message = self._secrets.mask(message)
+        self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
         for connection in self._connections.values():
             connection.close()
         self._journal.append(
             "run_ended",
             status=status,
+            message=message,
             ended=self.record.ended.isoformat() if self.record.ended else None,
             steps=len(self.record.steps),
         )

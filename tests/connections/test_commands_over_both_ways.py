@@ -33,8 +33,18 @@ def connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
     reached.close()
 
 
+def stopped(connection: Connection, command: Command) -> str:
+    """What is told of the end of a command that was left under way."""
+    return connection.stop(command, lambda one: connection.run(one, NEVER))
+
+
 def run(connection: Connection, *argv: str, stdin: str | None = None, timeout: float = 30.0) -> Output:
-    return connection.run(Command(argv, stdin=stdin, timeout=timeout), NEVER)
+    command = Command(argv, stdin=stdin, timeout=timeout)
+    output = connection.run(command, NEVER)
+    assert output.under_way == ("no end" in output.problem)
+    if output.under_way:
+        assert stopped(connection, command).startswith("ended on the host with TERM: ")
+    return output
 
 
 def test_both_streams_and_the_exit_code_come_back(connection: Connection) -> None:
@@ -139,6 +149,7 @@ def test_a_command_that_does_not_end_after_an_interrupt_is_given_up(connection: 
     cancel.set()
     before = time.monotonic()
     output = connection.run(Command(("sleep", "8")), cancel)
+    assert stopped(connection, Command(("sleep", "8"))).startswith("ended on the host with TERM: sleep (")
     assert output.exit_code is None
     assert output.problem == "interrupted before its end was told"
     assert 4 < time.monotonic() - before < 9

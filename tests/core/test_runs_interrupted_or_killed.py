@@ -94,8 +94,13 @@ def test_an_interrupted_run_ends_soon_as_interrupted_with_a_sound_journal(child:
     assert (told.status, told.incomplete) == (Status.INTERRUPTED, "")
     assert [step.title for step in told.steps] == ["First", "Wait"]
     assert [host.status for host in told.steps[1].hosts] == [Status.INTERRUPTED, Status.CHANGED]
-    (command,) = told.steps[1].hosts[0].commands
-    assert (command.exit_code, command.problem) == (None, "interrupted before its end was told")
+    command, ending = told.steps[1].hosts[0].commands
+    assert command.exit_code is None
+    assert command.problem.startswith(
+        "interrupted before its end was told; ended on the host with TERM: sleep"
+    )
+    assert (ending.kind, ending.exit_code) == ("ending", 0)
+    assert living(child.waits) == []
     assert f"`{child.waits}` was under way" in told.steps[1].hosts[0].message
     assert list(child.place.glob("*.never")) == []
 

@@ -63,6 +63,44 @@ def test_a_value_inside_of_a_longer_base64_text_is_masked(before: bytes, after: 
     assert "${env:RUNBOOK_TEST_SECRET}" in masked
 
 
+@given(data=st.data(), times=st.integers(1, 3))
+def test_a_value_that_comes_in_pieces_is_masked_as_if_it_came_at_once(
+    data: st.DataObject, times: int
+) -> None:
+    known = Secrets()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RUNBOOK_TEST_SECRET", VALUE)
+        known.resolve("${env:RUNBOOK_TEST_SECRET}")
+        environment.setenv("RUNBOOK_TEST_SECRET", VALUE[:7])
+        known.resolve("${env:RUNBOOK_TEST_SECRET}")
+    said = [
+        VALUE,
+        VALUE[:7],
+        base64.b64encode(VALUE.encode()).decode(),
+        "correct",
+        "c",
+        "\n",
+        "'",
+        "Y29",
+        " ",
+    ]
+    whole = "".join(data.draw(st.lists(st.sampled_from(said), max_size=6))) + VALUE * times
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
+    masker = known.masker()
+    pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    assert "".join(masker.feed(piece) for piece in pieces) + masker.end() == known.mask(whole)
+
+
+def test_base64_in_lines_is_masked_wherever_the_lines_end(secrets: Secrets) -> None:
+    for before in range(76):
+        encoded = base64.b64encode(b"-" * before + VALUE.encode() + b"-" * 9).decode()
+        lines = "\n".join(encoded[at : at + 76] for at in range(0, len(encoded), 76))
+        masked = secrets.mask(lines)
+        assert "${env:RUNBOOK_TEST_SECRET}" in masked
+        for inner in (base64.b64encode(b"-" * shift + VALUE.encode()).decode()[4:-4] for shift in range(3)):
+            assert inner not in masked.replace("\n", "")
+
+
 def test_nested_data_is_masked_in_keys_and_values_and_keeps_its_shape(secrets: Secrets) -> None:
     data = {"a": [VALUE, 1, None, True], f"key {VALUE}": {"b": f"x{VALUE}"}}
     mask = "${env:RUNBOOK_TEST_SECRET}"

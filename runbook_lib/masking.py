@@ -1,0 +1,127 @@
+"""Replace secret values in text, in each form that they are likely to take, also in text that comes in pieces."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import urllib.parse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Mask", "Masker"]
+
+_SHORTEST_INNER = 6  # a shorter piece of base64 would mask ordinary words
+_LINE_ENDS = str.maketrans("", "", "\r\n")
+
+
+class Mask:
+    """Known values and what stands for each.
+
+    Args:
+        references: A value's replacement, by value.
+    """
+
+    def __init__(self, references: Mapping[str, str]) -> None:
+        self._forms: dict[str, str] = {}
+        patterns: dict[str, str] = {}
+        for value, reference in references.items():
+            for form in _plain_forms(value):
+                self._forms.setdefault(form, reference)
+                patterns.setdefault(form, re.escape(form))
+            for form in _base64_forms(value):
+                # Encoders break their lines anywhere.
+                self._forms.setdefault(form, reference)
+                patterns.setdefault(form, r"(?:\r?\n)?".join(map(re.escape, form)))
+        # Of two that begin at the same place the longer wins.
+        longest_first = sorted(patterns, key=len, reverse=True)
+        self._pattern = re.compile("|".join(patterns[form] for form in longest_first)) if patterns else None
+        self._longest = max(map(len, patterns), default=0)
+
+    def __call__(self, text: str) -> str:
+        """Return `text` with every known value replaced."""
+        return self._pattern.sub(self._stand_in, text) if self._pattern else text
+
+    def part(self, text: str) -> tuple[str, str]:
+        """Return what of `text` is certain, masked, and its end that may be the beginning of a value."""
+        if self._pattern is None:
+            return text, ""
+        uncertain = self._uncertain_from(text)
+        done, position = [], 0
+        for match in self._pattern.finditer(text):
+            if match.start() >= uncertain:
+                break
+            done += [text[position : match.start()], self._stand_in(match)]
+            position = match.end()
+        uncertain = max(uncertain, position)
+        return "".join([*done, text[position:uncertain]]), text[uncertain:]
+
+    def _stand_in(self, match: re.Match[str]) -> str:
+        found = match[0]
+        return self._forms.get(found) or self._forms[found.translate(_LINE_ENDS)]
+
+    def _uncertain_from(self, text: str) -> int:
+        """Return where the longest end of `text` begins that could go on to be a value."""
+        # Base64 may hold a line end after every few characters, so look back further than the longest.
+        for start in range(max(0, len(text) - 2 * self._longest), len(text)):
+            end = text[start:]
+            joined = end.translate(_LINE_ENDS)
+            if any(
+                len(form) > len(piece) and form.startswith(piece)
+                for piece in (end, joined)
+                if piece
+                for form in self._forms
+            ):
+                return start
+        return len(text)
+
+
+class Masker:
+    """Mask a text that comes in pieces; a value may lie across any of them."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Take a piece; return what can be told by now."""
+        done, self._held = self._mask.part(self._held + piece)
+        return done
+
+    def end(self) -> str:
+        """Return what was held back; a new text may begin after it."""
+        rest, self._held = self._mask(self._held), ""
+        return rest
+
+
+def _plain_forms(value: str) -> Iterator[str]:
+    """Yield how a value looks as it is, quoted for a shell, in JSON and percent-encoded."""
+    yield value
+    yield value.replace("'", "'\"'\"'")
+    yield value.replace("'", "'\\''")
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield repr(value)[1:-1]
+    for encoded in (
+        urllib.parse.quote(value, safe=""),
+        urllib.parse.quote(value),
+        urllib.parse.quote_plus(value),
+    ):
+        yield encoded
+        yield re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), encoded)
+
+
+def _base64_forms(value: str) -> Iterator[str]:
+    """Yield how a value looks in base64, alone and inside of a longer text, with either alphabet."""
+    data = value.encode()
+    for alphabet in (b"+/", b"-_"):
+        yield base64.b64encode(data, alphabet).decode()
+        yield base64.b64encode(data, alphabet).decode().rstrip("=")
+        for before in range(3):
+            # Inside of a longer text, of `user:password` for example, what is before it shifts it.
+            encoded = base64.b64encode(b"-" * before + data, alphabet).decode()
+            inner = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+            if len(inner) >= _SHORTEST_INNER:
+                yield inner
