@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import peers
+from benchmarks import environment
 from benchmarks.clock import Sample, timed
 from benchmarks.rows import Row, all_rows
 from benchmarks.table import markdown, results_of
@@ -36,8 +36,8 @@ def main(names: tuple[str, ...], without: tuple[str, ...], repetitions: int, run
     rows = [row for row in all_rows(runs) if not names or row.name in names]
     if len(rows) < len(names):
         raise click.UsageError(f"rows are: {', '.join(row.name for row in all_rows(runs))}")
-    programs = peers.environment()
-    measured = {row.name: _measure(row, programs, repetitions, without) for row in rows}
+    peers = environment.programs()
+    measured = {row.name: _measure(row, peers, repetitions, without) for row in rows}
     results = {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",

@@ -137,7 +137,8 @@ def _ssh() -> dict[str, str]:
         "runbook": f'runbook run "$TOP/benchmarks/trivial.ipynb" -p hosts all {_GIVEN}',
         "runbook, library alone": 'python -m benchmarks.library "$WORK/inventory.yml" "$OUT"',
         "ansible": 'ANSIBLE_CONFIG="$WORK/ansible.cfg" "$PEERS/ansible-playbook" "$WORK/playbook.yml"',
-        "fabric in threads, no evidence": '"$PEERS/python" "$TOP/benchmarks/peers/fabric_threads.py" "$WORK/hosts.json"',
+        "fabric in threads, no evidence": '"$PEERS/python" "$TOP/benchmarks/peers/fabric_threads.py" '
+        '"$WORK/hosts.json"',
         "openssh, one connection each, no evidence": 'xargs -P32 -I{} ssh -F "$WORK/ssh_config" {} '
         '"$(for n in 1 2 3 4 5 6 7 8 9 10; do echo "echo done"; done)" < "$WORK/addresses"',
     }

@@ -1,4 +1,4 @@
-"""The peers' own environment, made once in a cache directory from `peers.txt`."""
+"""The peers' own environment, made once in a cache directory from `peers/requirements.txt`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import sys
 import venv
 from pathlib import Path
 
-__all__ = ["environment"]
+__all__ = ["programs"]
 
-_PINNED = Path(__file__).with_name("peers.txt")
+_PINNED = Path(__file__).parent / "peers" / "requirements.txt"
 
 
-def environment() -> Path:
+def programs() -> Path:
     """Return the environment's `bin` directory; the first time this takes a minute."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "runbook" / "benchmarks"
     wanted = hashlib.sha256(_PINNED.read_bytes() + sys.version.encode()).hexdigest()[:12]
