@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import keyring
 import keyring.errors
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel
 
 from runbook_lib.errors import SecretError
 from runbook_lib.masking import Mask, Masker
@@ -61,7 +61,8 @@ def _only_a_reference(value: str) -> str:
     return value
 
 
-Reference = Annotated[str, AfterValidator(_only_a_reference)]
+_IS_REFERENCE = AfterValidator(_only_a_reference)
+Reference = Annotated[str, _IS_REFERENCE]
 """A parameter that names a secret; `Runbook.secret` gives its value."""
 
 
@@ -94,6 +95,16 @@ class Secrets:
             self._references[value] = reference
             self._mask = Mask(self._references)
         return value
+
+    def resolve_all(self, model: BaseModel) -> None:
+        """Resolve every field of a model that is a `Reference`, so that it is masked before it is asked for.
+
+        Raises:
+            SecretError: As `resolve`.
+        """
+        for name, field in type(model).model_fields.items():
+            if _IS_REFERENCE in field.metadata:
+                self.resolve(getattr(model, name))
 
     @property
     def known(self) -> bool:

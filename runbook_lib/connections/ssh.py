@@ -157,14 +157,17 @@ class SshConnection:
         """End what the last `run` left under way, over a second channel; see `Connection.stop`."""
         channel, self._under_way = self._under_way, None
         leader = newest(send(look()), self._left)
-        if channel is None or channel.status_event.wait(_JUST_ENDED):
+        ended = channel is None or channel.status_event.wait(_JUST_ENDED)
+        if ended:
             leader = None  # what was found is not what was under way
         if leader is not None and not command.may_be_ended:
             # Its channel stays open: with its output closed it would end of that.
             self._left[leader] = channel
             return f"left running on the host, as process {leader.pid}: half of it is worse than all of it"
-        if leader is None:
+        if ended:
             done = "it had ended on the host by itself"
+        elif leader is None:
+            done = "ITS FIRST PROCESS IS GONE, what that began may still run on the host"
         else:
             done = told(send(end(leader, sudo=command.sudo)))
             self._left[leader] = None

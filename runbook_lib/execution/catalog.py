@@ -122,6 +122,7 @@ def check(entry: Entry, values: Mapping[str, Any], source: YamlFile | None) -> P
     """
     where = str(source.path) if source else f"parameters of {entry.name}"
     parameters = validate(entry.model, {**entry.defaults, **values}, ParameterError, where, source)
+    Secrets().resolve_all(parameters)
     for host in Inventory.load(parameters.inventory).select(parameters.hosts):
         if host.sudo_password:
             Secrets().resolve(host.sudo_password)

@@ -56,6 +56,7 @@ class Runbook:
         self.mode = parameters.run_mode
         self._cancel = threading.Event()
         self._secrets = Secrets()
+        self._secrets.resolve_all(parameters)
         self._connections = {host.name: connect(host, self._secrets) for host in hosts}
         self._journal = Journal(path / "journal.jsonl", self._secrets.mask_data)
         self._runner = Runner()
@@ -100,6 +101,7 @@ class Runbook:
         """
         inventory = Inventory.load(parameters.inventory)
         hosts = inventory.select(parameters.hosts)
+        Secrets().resolve_all(parameters)
         for host in hosts:
             if host.sudo_password:
                 Secrets().resolve(host.sudo_password)

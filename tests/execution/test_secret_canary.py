@@ -169,6 +169,18 @@ def test_a_secret_on_a_command_line_is_refused_before_it_is_sent(
     assert found_in(b"".join(path.read_bytes() for path in book.directory.iterdir())) == []
 
 
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [(SECRET, "must be a reference such as"), ("${env:RUNBOOK_TEST_NOT_SET}", "has no value")],
+)
+def test_a_secret_that_is_none_is_bad_input_and_not_told(project: Project, token: str, why: str) -> None:
+    notebook = project.notebook(*CELLS, model="tests.execution.canary:Canary", token=token, imports=IMPORTS)
+    done = finish(project.runbook_run(notebook))
+    assert (done.code, why in done.said) == (2, True), done.said
+    assert found_in(done.said.encode()) == []
+    assert not project.runs.exists()
+
+
 def test_echoes_says_it_in_all_forms_where_nobody_masks() -> None:
     """The canary test could not fail if its host kept silent."""
     import subprocess  # noqa: PLC0415 - only here
