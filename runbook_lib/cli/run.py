@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runbook_lib.execution.warm.pool import KERNELS, KINDS, pool
+
 if TYPE_CHECKING:
     from runbook_lib.execution.chapter import Wanted
     from runbook_lib.execution.headless import Outcome
@@ -43,6 +45,12 @@ _KEY = "RUNBOOK_SIGNING_KEY"
 @click.option(
     "--sign-key", metavar="REF", envvar=_KEY, help="Sign each run's seal: a key's file or a reference."
 )
+@click.option(
+    "--kernels",
+    type=click.Choice(KINDS),
+    envvar=KERNELS,
+    help="Fork kernels from a process that has the libraries loaded, or start each anew.",
+)
 def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
     names: tuple[str, ...],
     file: str | None,
@@ -59,6 +67,7 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
     executor: str,
     scheduler: str | None,
     sign_key: str | None,
+    kernels: str | None,
 ) -> int:
     """Run runbooks headless, each after those that it needs.
 
@@ -72,7 +81,10 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
         raise click.UsageError("--matrix names its runs itself: it goes with neither NAME nor --resume")
     if scheduler and executor != "dask":
         raise click.UsageError("--scheduler is Dask's: it goes with --executor dask")
-    from runbook_lib.cli import carrying_out  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.execution.loading import load_papermill  # noqa: PLC0415 - `--help` stays quick
+
+    load_papermill()
+    from runbook_lib.cli import carrying_out  # noqa: PLC0415 - as above
     from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
     from runbook_lib.model import worst  # noqa: PLC0415 - as above
 
@@ -84,14 +96,15 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
     _say_what_is_not_named(wanted)
     if sign_key:
         _check_signing(sign_key)
-    results = carrying_out.all_units(
-        chapter.arrange(wanted),
-        jobs=jobs or os.cpu_count() or 1,
-        on_failure=on_failure,
-        executor=executor,
-        scheduler=scheduler,
-        table=bool(matrix),
-    )
+    with pool(kernels):
+        results = carrying_out.all_units(
+            chapter.arrange(wanted),
+            jobs=jobs or os.cpu_count() or 1,
+            on_failure=on_failure,
+            executor=executor,
+            scheduler=scheduler,
+            table=bool(matrix),
+        )
     return headless.exit_code(worst([result.status for result in results]))
 
 
@@ -114,11 +127,15 @@ def carry_out(
     """
     from pathlib import Path  # noqa: PLC0415 - `--help` stays quick
 
+    from runbook_lib.execution.loading import load_papermill  # noqa: PLC0415 - as above
+
+    load_papermill()
     from runbook_lib.cli.carrying_out import in_turn  # noqa: PLC0415 - as above
     from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
 
     wanted = asked.for_runs(names, file, pairs, {}, extra=extra)
-    results = in_turn(chapter.arrange(wanted), "stop")
+    with pool():
+        results = in_turn(chapter.arrange(wanted), "stop")
     return [headless.Outcome.read(Path(result.path), result.problem) for result in results if result.path]
 
 

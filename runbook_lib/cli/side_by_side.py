@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import RunbookError
+from runbook_lib.execution.warm.wire import SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,5 +83,9 @@ class Beside:
                 self._code = problem.exit_code
                 return
             if not self._stopped.is_set():
-                self._process = subprocess.Popen(self._command, stdout=said, stderr=subprocess.STDOUT)
+                # Its kernels are forked by a server of its own: ours may end before it.
+                own = {name: value for name, value in os.environ.items() if name != SERVER}
+                self._process = subprocess.Popen(
+                    self._command, stdout=said, stderr=subprocess.STDOUT, env=own
+                )
                 self._code = self._process.wait()

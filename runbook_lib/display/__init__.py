@@ -6,12 +6,10 @@ Outside of Jupyter nothing is shown; one line a host goes to the log.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from IPython.core.getipython import get_ipython
-from IPython.core.magic import register_cell_magic
-from IPython.display import publish_display_data
 
 from runbook_lib.display.outputs import mask_outputs
 from runbook_lib.display.scraps import scrap
@@ -107,8 +105,9 @@ def run_ended(record: RunRecord) -> None:
 
 def offer_magic(shell: Callable[[str, str], StepRecord]) -> None:
     """Register `%%on HOSTS`: the cell's text runs as shell on these hosts, recorded."""
-    if get_ipython() is None:
+    if _shell() is None:
         return
+    from IPython.core.magic import register_cell_magic  # noqa: PLC0415 - see `_shell`
 
     def on(line: str, cell: str) -> None:
         shell(line.strip(), cell)
@@ -118,7 +117,7 @@ def offer_magic(shell: Callable[[str, str], StepRecord]) -> None:
 
 def when_a_cell_fails(tell: Callable[[BaseException], None]) -> None:
     """Have `tell` called with what a cell raised, after each cell that raised something."""
-    shell = get_ipython()
+    shell = _shell()
     if shell is None:
         return
 
@@ -130,10 +129,18 @@ def when_a_cell_fails(tell: Callable[[BaseException], None]) -> None:
     shell.events.register("post_run_cell", ended)
 
 
+def _shell() -> Any:  # noqa: ANN401 - IPython's
+    """Return IPython's shell; where this is none, IPython is not loaded for the answer."""
+    ipython: Any = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
 def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context: Any) -> None:  # noqa: ANN401
-    if get_ipython() is None:
+    if _shell() is None:
         _log.info("%s", plain)
         return
+    from IPython.display import publish_display_data  # noqa: PLC0415 - see `_shell`
+
     html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
     bundle = {"text/plain": plain, "text/html": html, mime: data, **scrap(data)}
     publish_display_data(bundle)  # type: ignore[no-untyped-call]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jupyter_client.manager import AsyncKernelManager
 
+from runbook_lib.execution.warm.provisioner import choose
 from runbook_lib.runbook.directory import RUN_DIRECTORY, RUNS_OPENED
 from runbook_lib.runbook.runner import RUNNER, this_process
 
@@ -123,6 +124,7 @@ class Kernel:
             async def _async_start_kernel(self, **options: Any) -> None:  # noqa: ANN401 - jupyter_client's signature
                 inherited = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
                 environment = {**inherited, **kernel._environment}
+                choose(self)
                 await super()._async_start_kernel(**{**options, "env": environment})
 
             start_kernel = _async_start_kernel

@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.execution.attempt import carry_out
+from runbook_lib.execution.loading import load_papermill
 from runbook_lib.execution.unit import Result, Unit
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class _Worker:
         """Carry a unit out, unless this process was told to stop."""
         if self._stopped:
             return Result(unit.id, problem="not begun: interrupted")
+        from runbook_lib.execution.attempt import carry_out  # noqa: PLC0415 - papermill is loaded quickly before
+
         return carry_out(unit, self._tell)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
@@ -55,6 +57,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     worker = _Worker()
+    load_papermill()
     for line in sys.stdin:
         result = worker.carry_out(Unit.of(line))
         try:

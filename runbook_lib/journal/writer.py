@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,15 @@ def is_sealed(line: bytes) -> bool:
     return seal(line[: -len(_SEAL % FIRST.encode())] + b"}") == line
 
 
+@dataclass(frozen=True)
+class _End:
+    """Where a journal ends: its last line's number and hash, and its size."""
+
+    number: int = 0
+    size: int = 0
+    chain: str = FIRST
+
+
 class Journal:
     """The journal's only writer.
 
@@ -58,9 +68,9 @@ class Journal:
         self.path = path
         self._mask = mask
         self._lock = threading.Lock()
-        self._previous = FIRST
-        self._number = 0
-        self._size = 0
+        self._disk = threading.Lock()
+        self._written = self._safe = _End()
+        self._failures: list[OSError] = []
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,6 +81,8 @@ class Journal:
     def append(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
         """Write one line and wait until it is on disk.
 
+        Lines of several threads that come while the disk is at work go there together, at its next turn.
+
         Args:
             event: What happened: `run_started`, `command_ended`, …
             data: JSON-ready values.
@@ -78,25 +90,49 @@ class Journal:
         Raises:
             EvidenceError: It cannot be written; the journal is left as it was before.
         """
+        told = self._mask(data)
         with self._lock:
-            entry = {
-                "n": self._number + 1,
-                "time": datetime.now(UTC).isoformat(),
-                "event": event,
-                **self._mask(data),
-                "previous": self._previous,
-            }
-            line = seal(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
-            try:
-                _write_whole(self._file, line + b"\n")
-                os.fsync(self._file)
-            except OSError as problem:
-                # A line cut in the middle would make a sound journal look tampered with.
-                os.ftruncate(self._file, self._size)
+            self._write(event, told)
+            line, failures = self._written.number, len(self._failures)
+        with self._disk:
+            if len(self._failures) == failures and self._safe.number < line:
+                self._sync()
+            if len(self._failures) > failures:
+                problem = self._failures[failures]
                 raise _cannot_write(self.path, problem) from problem
-            self._number += 1
-            self._size += len(line) + 1
-            self._previous = chain(line)
+
+    def _write(self, event: str, data: dict[str, Any]) -> None:
+        end = self._written
+        entry = {
+            "n": end.number + 1,
+            "time": datetime.now(UTC).isoformat(),
+            "event": event,
+            **data,
+            "previous": end.chain,
+        }
+        line = seal(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
+        try:
+            _write_whole(self._file, line + b"\n")
+        except OSError as problem:
+            # A line cut in the middle would make a sound journal look tampered with.
+            os.ftruncate(self._file, end.size)
+            raise _cannot_write(self.path, problem) from problem
+        self._written = _End(end.number + 1, end.size + len(line) + 1, chain(line))
+
+    def _sync(self) -> None:
+        """Bring to disk what is written so far; others may write meanwhile."""
+        with self._lock:
+            end = self._written
+        try:
+            os.fsync(self._file)
+        except OSError as problem:
+            # None of the lines that wait for the disk is known to be there: all are taken back.
+            with self._lock:
+                os.ftruncate(self._file, self._safe.size)
+                self._written = self._safe
+                self._failures.append(problem)
+        else:
+            self._safe = end
 
     def close(self) -> None:
         """Close the file; nothing is written by it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -334,6 +335,29 @@ def test_a_full_disk_leaves_a_sound_journal_that_goes_on_once_there_is_room(smal
     after = read_lines((small_disk / "journal.jsonl").read_bytes())
     assert after.problem == ""
     assert [entry["n"] for entry in after.entries] == list(range(1, len(lines.entries) + 2))
+
+
+def test_on_a_full_disk_every_thread_knows_which_of_its_lines_are_there(small_disk: Path) -> None:
+    journal = Journal(small_disk / "journal.jsonl")
+    told: dict[int, list[int]] = {host: [] for host in range(8)}
+
+    def work(host: int) -> None:
+        for i in range(30):
+            with contextlib.suppress(EvidenceError):
+                journal.append("x", host=host, i=i, text="x" * 300)
+                told[host].append(i)
+
+    threads = [threading.Thread(target=work, args=(host,)) for host in told]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    journal.close()
+    lines = read_lines((small_disk / "journal.jsonl").read_bytes())
+    assert lines.problem == ""
+    assert 0 < len(lines.entries) < 240
+    for host, there in told.items():
+        assert [entry["i"] for entry in lines.entries if entry["host"] == host] == there
 
 
 def test_a_full_disk_leaves_no_part_of_an_output(small_disk: Path) -> None:

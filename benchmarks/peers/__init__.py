@@ -1,0 +1,1 @@
+"""What a user of each peer writes for the benchmark."""

@@ -1,0 +1,220 @@
+"""What is measured: for each kind of work, the shell script that a user of each program would run.
+
+Scripts find these in their environment: `TOP` this project, `WORK` what was prepared for the row, `OUT` a new
+directory for each execution, `PEERS` the peers' programs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.hosts import loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Limit", "Row", "all_rows"]
+
+_HERE = Path(__file__).parent
+_GIVEN = '-p inventory "$WORK/inventory.yml" -p runs "$OUT"'
+Prepare = Callable[[Path], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What we want to reach.
+
+    Args:
+        of: Another contender of the row, or `ROW/CONTENDER` of one above.
+        ratio: Ours divided by its, at most.
+        quantity: `seconds` or `memory`.
+    """
+
+    of: str
+    ratio: float
+    quantity: str = "seconds"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of work.
+
+    Args:
+        name: For the command line.
+        title: For the table.
+        contenders: Scripts by program; the first is the one that ratios refer to, `runbook` is ours.
+        limits: What to reach.
+        prepare: Fills `WORK`, and keeps up what is needed for the time of its block.
+    """
+
+    name: str
+    title: str
+    contenders: Mapping[str, str]
+    limits: tuple[Limit, ...]
+    prepare: Prepare
+
+
+def all_rows(runs: int) -> list[Row]:
+    """Return the rows of issue 4's table.
+
+    Args:
+        runs: For the row of many runs.
+    """
+    one = '"$TOP/benchmarks/trivial.ipynb"'
+    five = " ".join(f'"$WORK/{n}_five.ipynb"' for n in range(1, 6))
+    return [
+        Row(
+            "one",
+            "1 notebook, 10 trivial steps with records, cold",
+            {
+                "papermill": f'papermill {_GIVEN} {one} "$OUT/out.ipynb"',
+                "runbook": f"runbook run {one} {_GIVEN}",
+            },
+            (Limit("papermill", 0.7),),
+            _local(1),
+        ),
+        Row(
+            "five",
+            "5 notebooks, one command",
+            {
+                "papermill": f'for n in {five}; do papermill {_GIVEN} "$n" "$OUT/out.ipynb"; done',
+                "runbook": f"runbook run {five} {_GIVEN}",
+            },
+            (Limit("papermill", 0.3),),
+            _local(5),
+        ),
+        Row(
+            "many",
+            f"{runs} runs, 2 cores",
+            {
+                "papermill": f"seq 1 {runs} | xargs -P2 -I{{}} papermill {_GIVEN} -p hosts this-{{}} {one} "
+                '"$OUT/out-{}.ipynb"',
+                "runbook": _many(runs),
+            },
+            (Limit("papermill", 0.3),),
+            _local(runs),
+        ),
+        Row(
+            "ssh-32",
+            "32 SSH hosts x 10 commands, full evidence",
+            _ssh(),
+            (Limit("pyinfra", 1.0), Limit("ansible", 1 / 20)),
+            _remote(32),
+        ),
+        Row(
+            "ssh-256",
+            "256 SSH hosts x 10 commands, full evidence",
+            _ssh(),
+            (Limit("ssh-32/runbook", 8.0), Limit("pyinfra", 2.0, "memory")),
+            _remote(256),
+        ),
+        Row(
+            "help",
+            "--help",
+            {"papermill": "papermill --help", "runbook": "runbook --help"},
+            (Limit("papermill", 0.4),),
+            _local(1),
+        ),
+    ]
+
+
+def _many(runs: int) -> str:
+    if (_HERE.parent / "runbook_lib" / "execution" / "matrices.py").exists():
+        return 'runbook run --matrix "$WORK/matrix.yml" --jobs 2'
+    return f"runbook run $(seq -f '$WORK/%g_five.ipynb' 1 {runs}) {_GIVEN}"
+
+
+def _ssh() -> dict[str, str]:
+    return {
+        "pyinfra": '"$PEERS/pyinfra" -y "$WORK/pyinfra_hosts.py" "$TOP/benchmarks/peers/pyinfra_deploy.py"',
+        "runbook": f'runbook run "$TOP/benchmarks/trivial.ipynb" -p hosts all {_GIVEN}',
+        "runbook, library alone": 'python -m benchmarks.library "$WORK/inventory.yml" "$OUT"',
+        "ansible": 'ANSIBLE_CONFIG="$WORK/ansible.cfg" "$PEERS/ansible-playbook" "$WORK/playbook.yml"',
+        "fabric in threads, no evidence": '"$PEERS/python" "$TOP/benchmarks/peers/fabric_threads.py" '
+        '"$WORK/hosts.json"',
+        "openssh, one connection each, no evidence": 'xargs -P32 -I{} ssh -F "$WORK/ssh_config" {} '
+        '"$(for n in 1 2 3 4 5 6 7 8 9 10; do echo "echo done"; done)" < "$WORK/addresses"',
+    }
+
+
+def _local(hosts: int) -> Prepare:
+    @contextlib.contextmanager
+    def prepare(work: Path) -> Iterator[None]:
+        names = ["this", *(f"this-{n}" for n in range(1, hosts + 1))]
+        _write_inventory(work, {name: {"connection": "local"} for name in names})
+        text = (_HERE / "trivial.ipynb").read_text(encoding="utf-8")
+        for n in range(1, hosts + 1):
+            (work / f"{n}_five.ipynb").write_text(
+                text.replace('hosts = \\"this\\"', f'hosts = \\"this-{n}\\"'), encoding="utf-8"
+            )
+        yield
+
+    return prepare
+
+
+def _remote(count: int) -> Prepare:
+    @contextlib.contextmanager
+    def prepare(work: Path) -> Iterator[None]:
+        with loopback(count) as hosts:
+            names = {f"host-{n}": address for n, address in enumerate(hosts.addresses, start=1)}
+            way = {"port": hosts.port, "user": hosts.user, "identity_file": str(hosts.key)}
+            known = {"known_hosts": str(hosts.known_hosts)}
+            _write_inventory(work, {name: {"address": a, **way, **known} for name, a in names.items()})
+            told = {
+                "addresses": hosts.addresses,
+                "key": str(hosts.key),
+                "user": hosts.user,
+                "port": hosts.port,
+            }
+            (work / "hosts.json").write_text(json.dumps({**told, **known}), encoding="utf-8")
+            (work / "addresses").write_text("\n".join(hosts.addresses), encoding="ascii")
+            (work / "ssh_config").write_text(
+                f"Host *\nPort {hosts.port}\nUser {hosts.user}\nIdentityFile {hosts.key}\nIdentitiesOnly yes\n"
+                f"UserKnownHostsFile {hosts.known_hosts}\nStrictHostKeyChecking yes\n",
+                encoding="utf-8",
+            )
+            _write_pyinfra(work, told | known)
+            _write_ansible(work)
+            yield
+
+    return prepare
+
+
+def _write_inventory(work: Path, hosts: dict[str, dict[str, object]]) -> None:
+    (work / "inventory.yml").write_text(json.dumps({"hosts": hosts}), encoding="utf-8")
+
+
+def _write_pyinfra(work: Path, told: Mapping[str, object]) -> None:
+    data = {
+        "ssh_user": told["user"],
+        "ssh_port": told["port"],
+        "ssh_key": told["key"],
+        "ssh_known_hosts_file": told["known_hosts"],
+        "ssh_strict_host_key_checking": "yes",
+        "ssh_look_for_keys": False,
+        "ssh_allow_agent": False,
+    }
+    addresses = list(told["addresses"])  # type: ignore[call-overload]
+    (work / "pyinfra_hosts.py").write_text(f"hosts = ({addresses!r}, {data!r})\n", encoding="utf-8")
+
+
+def _write_ansible(work: Path) -> None:
+    (work / "ansible.cfg").write_text(
+        f"[defaults]\ninventory = {work}/addresses\nforks = 32\ngathering = explicit\ninterpreter_python = "
+        f"{_python()}\n[ssh_connection]\npipelining = True\nssh_args = -F {work}/ssh_config -o ControlMaster=auto "
+        "-o ControlPersist=60s\n",
+        encoding="utf-8",
+    )
+    tasks = [{"name": f"Command {n}", "ansible.builtin.command": "echo done"} for n in range(1, 11)]
+    (work / "playbook.yml").write_text(json.dumps([{"hosts": "all", "tasks": tasks}]), encoding="utf-8")
+
+
+def _python() -> str:
+    return "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else "auto_silent"

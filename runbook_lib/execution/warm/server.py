@@ -1,0 +1,238 @@
+"""The fork server: a process without threads that has the libraries loaded and forks kernels.
+
+It belongs to one command and ends with it, also where that was killed. In a forked kernel `serve` returns,
+so that the kernel ends as any Python program does, exit handlers and exit code included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import pkgutil
+import selectors
+import shutil
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.execution.warm import wire
+from runbook_lib.execution.warm.kernel import Job, become
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Server", "main"]
+
+_LOOK = 1.0  # seconds between two looks at whether the command is still there
+_SIGNALS = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)
+_MODULES = (
+    "ipykernel.kernelapp",
+    "ipykernel.debugger",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.extensions.storemagic",
+    "tornado.platform.asyncio",
+    "runbook_lib.runbook.session",
+    "runbook_lib.docker_book",
+)
+_PACKAGES = ("runbook_lib.facts", "runbook_lib.operations")
+# What Python, the loader and the C library read once, when a process starts.
+_READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_")
+
+
+class Server:
+    """Forks kernels, tells their ends, and ends those whose owner is gone.
+
+    Args:
+        listener: Where owners connect.
+        command: Process id of the command that this server belongs to.
+    """
+
+    def __init__(self, listener: socket.socket, command: int) -> None:
+        self._listener = listener
+        self._command = command
+        self._kernels: dict[socket.socket, int] = {}
+        self._environment = _at_start(dict(os.environ))
+        self._top_level = {name.partition(".")[0] for name in sys.modules}
+        self._selector: Any = selectors.DefaultSelector()
+        self._woken, self._wakes = socket.socketpair()
+        self._stopped = False
+
+    def serve(self) -> Job | None:
+        """Serve until the command is gone or says so by SIGTERM; in a forked kernel, return what it is to become."""
+        self._wakes.settimeout(0)
+        self._woken.settimeout(0)
+        signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._stop)
+        for source in (self._listener, self._woken):
+            self._selector.register(source, selectors.EVENT_READ)
+        while os.getppid() == self._command and not self._stopped:
+            for key, _ in self._selector.select(_LOOK):
+                job = self._attend(key.fileobj)
+                if job:
+                    return job
+            self._reap()
+        return None
+
+    def end(self) -> None:
+        """End all kernels."""
+        for connection, pid in self._kernels.items():
+            _kill(pid)
+            os.waitpid(pid, 0)
+            connection.close()
+
+    def _stop(self, *_signal: object) -> None:
+        self._stopped = True
+
+    def _attend(self, source: Any) -> Job | None:  # noqa: ANN401 - a selector's file object
+        if source is self._woken:
+            with contextlib.suppress(BlockingIOError):
+                self._woken.recv(4096)
+        elif source is self._listener:
+            connection, _ = self._listener.accept()
+            self._selector.register(connection, selectors.EVENT_READ)
+        elif source in self._kernels:
+            self._owner_gone(source)
+        else:
+            return self._asked(source)
+        return None
+
+    def _asked(self, connection: socket.socket) -> Job | None:
+        """Answer a connection's one request; return the job in the forked kernel."""
+        try:
+            packet, streams, _, _ = socket.recv_fds(connection, wire.LIMIT, 2)
+        except OSError:
+            packet, streams = b"", []
+        told = wire.unpack(packet)
+        if not told:
+            self._forget(connection)
+            return None
+        why = self._refusal(told) if len(streams) == len(("out", "err")) else "it was given no streams"
+        if why:
+            with contextlib.suppress(OSError):
+                connection.send(wire.pack(refused=why))
+            self._forget(connection)
+        else:
+            job = Job(tuple(told["argv"][3:]), told["cwd"], told["environment"], tuple(streams))
+            if self._fork(connection) == 0:
+                return job
+        for stream in streams:
+            os.close(stream)
+        return None
+
+    def _fork(self, connection: socket.socket) -> int:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        pid = os.fork()
+        if pid == 0:
+            # No handler of the server runs here: signals stay blocked until they are put back.
+            signal.set_wakeup_fd(-1)
+            sources = [key.fileobj for key in self._selector.get_map().values()]
+            self._selector.close()
+            for owned in {self._wakes, *self._kernels, *sources}:
+                owned.close()
+            return 0
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._kernels[connection] = pid
+        with contextlib.suppress(OSError):  # an owner that is gone is seen at the next look
+            connection.send(wire.pack(pid=pid))
+        return pid
+
+    def _refusal(self, told: dict[str, Any]) -> str:
+        """Return why a fork would not be the kernel that was asked for; empty where it would."""
+        argv, environment, cwd = told["argv"], told["environment"], told["cwd"]
+        if argv[:3] != [sys.executable, "-m", "ipykernel_launcher"]:
+            return f"it is started with {' '.join(argv[:3])}"
+        wanted = _at_start(environment)
+        other = {
+            name for name in {*wanted, *self._environment} if wanted.get(name) != self._environment.get(name)
+        }
+        if other:
+            return f"{', '.join(sorted(other))} differ, which are read only when Python starts"
+        hidden = sorted(self._shadowed(Path(cwd)))
+        if hidden:
+            return f"{cwd} has modules of the same names as libraries: {', '.join(hidden)}"
+        if threading.active_count() > 1:
+            return "a library has started a thread"
+        return ""
+
+    def _shadowed(self, cwd: Path) -> Iterator[str]:
+        """Yield what a kernel started in `cwd` would import from there and not from where it is loaded."""
+        try:
+            here = {path.stem for path in cwd.iterdir() if path.suffix in {"", ".py", ".so"}}
+        except OSError:
+            return
+        for name in here & self._top_level:
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if file is None or not Path(file).resolve().is_relative_to(cwd.resolve()):
+                yield name
+
+    def _reap(self) -> None:
+        for connection, pid in list(self._kernels.items()):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                with contextlib.suppress(OSError):
+                    connection.send(wire.pack(exit=os.waitstatus_to_exitcode(status)))
+                del self._kernels[connection]
+                self._forget(connection)
+
+    def _owner_gone(self, connection: socket.socket) -> None:
+        _kill(self._kernels[connection])
+        self._selector.unregister(connection)
+
+    def _forget(self, connection: socket.socket) -> None:
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(connection)
+        connection.close()
+
+
+def main() -> None:
+    """Serve on the socket descriptor argv[1] for the command argv[2]; in a forked kernel, be that kernel."""
+    listener, command = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
+    listener.set_inheritable(False)
+    place = Path(listener.getsockname()).parent
+    _load()
+    gc.collect()
+    gc.freeze()
+    server = Server(listener, command)
+    job = None
+    me = os.getpid()
+    try:
+        job = server.serve()
+    finally:
+        if os.getpid() == me:
+            server.end()
+            shutil.rmtree(place, ignore_errors=True)
+    if job:
+        become(job, me)
+    else:
+        os._exit(0)  # nothing is left to be put away but memory, and the command waits for this
+
+
+def _load() -> None:
+    """Import what kernels of runbooks need; what is not there is left to the notebook that asks for it."""
+    packages = [importlib.import_module(name) for name in _PACKAGES]
+    inside = [
+        item.name
+        for package in packages
+        for item in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    ]
+    for name in (*_MODULES, *inside):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
+def _kill(pid: int) -> None:
+    """Kill a kernel that was not reaped yet, with its group once it has one."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):
+            kill(pid, signal.SIGKILL)
+
+
+def _at_start(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(_READ_AT_START)}
