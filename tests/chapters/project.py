@@ -87,13 +87,21 @@ class Project:
             check=False,
         )
 
-    def refused(self, *arguments: str) -> str:
+    def refused(self, *arguments: str, runs: int = 0) -> str:
         """Have the command line, in this process and directory, refuse something; return all it says."""
         done = CliRunner().invoke(cli, ["run", *arguments], standalone_mode=False)
         assert isinstance(done.exception, InputError | ClickException), done
         assert done.exception.exit_code == 2
-        assert not self.runs.exists()
+        assert len(list(self.runs.glob("2*"))) == runs
         return str(done.exception)
+
+    @staticmethod
+    def wait_until_gone(pid: int) -> None:
+        """Wait for the end of a process that is not ours: a kernel ends a moment after its runner."""
+        deadline = time.monotonic() + 20
+        while Path(f"/proc/{pid}/stat").exists():
+            assert time.monotonic() < deadline, f"process {pid} lives on"
+            time.sleep(0.05)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -93,3 +93,28 @@ def test_right_parameters_are_confirmed_and_last_over_a_reboot(fresh: Practice) 
     assert "br0" in fresh.on("host-a", "ip -br -4 address")
     fresh.lab.restart("host-a")
     assert "br0" in fresh.on("host-a", "ip -br -4 address")
+
+
+def test_run_killed_in_the_change_is_gone_on_with_once_the_host_has_reverted(fresh: Practice) -> None:
+    """Last: it leaves the bridge. Later steps need Docker, which is not there."""
+    process = fresh.start(*BRIDGE)
+    fresh.wait_for("command_started", "apply.sh /var")
+    time.sleep(3)  # the host is in the middle of it, or through; nobody confirms
+    end(process, signal.SIGKILL)
+    killed = fresh.last()
+    assert killed.status is Status.UNKNOWN
+    assert fresh.run("--resume", "last").returncode == 1
+    resumed = fresh.last()
+    assert resumed.resumes == killed.run
+    record = host_record(fresh)
+    assert record.status is Status.CHANGED
+    assert record.attempt > 1, "it did not take the bridge for right that the host was about to take away"
+    lock = next(change for change in record.changes if change.what == "the lock on this host")
+    assert killed.run in str(lock.before)
+    left = fresh.on(
+        "host-a", "ip -br -4 address show br0; sudo ls /var/lib/runbook; sudo cat /run/runbook/lock"
+    )
+    assert "192.168.7.31/20" in left
+    assert "network" not in left
+    assert killed.run not in left
+    assert resumed.run not in left
