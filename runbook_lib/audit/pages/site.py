@@ -9,12 +9,12 @@ import orjson
 from markupsafe import Markup
 
 from runbook_lib import __version__
+from runbook_lib.audit.addresses import LocalPlace
 from runbook_lib.audit.diff import compare, source_cells
 from runbook_lib.audit.pages import history
 from runbook_lib.audit.pages.diff import diff_page
 from runbook_lib.audit.pages.look import file_name, render
-from runbook_lib.audit.places import LocalPlace
-from runbook_lib.audit.records import records
+from runbook_lib.audit.rebuilt import records
 from runbook_lib.audit.verdicts import Told, verdict
 from runbook_lib.errors import InputError
 from runbook_lib.report import words

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runbook_lib.audit.addresses import LocalPlace, RemotePlace
 from runbook_lib.audit.archive import Archive
-from runbook_lib.audit.places import LocalPlace, RemotePlace
 from runbook_lib.audit.reading import read_batch
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.journal.writer import FIRST, chain, seal

@@ -15,7 +15,7 @@ from runbook_lib.audit.pages.look import file_name
 from runbook_lib.audit.pages.site import write_site
 from runbook_lib.errors import InputError
 from runbook_lib.report.sources import read
-from tests.audit.conftest import as_notebook
+from tests.archive.conftest import as_notebook
 from tests.report import practice
 
 if TYPE_CHECKING:
