@@ -46,7 +46,7 @@ def read_lines(data: bytes) -> Lines:
     for number, line in enumerate(pieces, start=1):
         try:
             entry = json.loads(line)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError):  # a number too long, or nested too deeply, is no JSON of ours
             return Lines(entries, f"line {number} is no JSON")
         if not isinstance(entry, dict) or entry.get("n") != number or entry.get("previous") != previous:
             return Lines(entries, f"line {number} does not follow from the line before it")
