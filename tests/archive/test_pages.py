@@ -138,7 +138,7 @@ def test_a_failed_runs_page_tells_what_went_wrong_and_the_comparison_why(
     (run,) = archive.query("SELECT run FROM runs WHERE status = 'failed'").column("run").to_pylist()
     shown = chromium.show(site / "runs" / f"{run}.html")
     text = shown.run("document.body.innerText")
-    for part in ("Failed", "What went wrong", "host-b", "unsigned", "Timeline"):
+    for part in ("Failed", "What went wrong", "host-b", "Evidence:", "Timeline"):
         assert part in text
     compared = chromium.show(site / "runs" / f"{run}.diff.html").run("document.body.innerText")
     assert "fail_on" in compared
@@ -147,11 +147,17 @@ def test_a_failed_runs_page_tells_what_went_wrong_and_the_comparison_why(
 def test_what_is_right_already_is_left_and_what_is_gone_is_removed(copied: Path, tmp_path: Path) -> None:
     first = write_site(Archive(copied, cache=tmp_path / "cache"), tmp_path / "site")
     assert first.kept == 0
+    assert "not asked" not in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     again = write_site(Archive(copied, cache=tmp_path / "cache"), tmp_path / "site")
     assert (again.pages, again.kept) == (1, first.pages - 1)
     shutil.rmtree(copied / "loose")
     write_site(Archive(copied, cache=tmp_path / "cache"), tmp_path / "site")
     assert len(list((tmp_path / "site" / "runs").glob("*_??????.html"))) == 3
+
+
+def test_runs_need_not_be_verified(copied: Path, tmp_path: Path) -> None:
+    told = write_site(Archive(copied, cache=tmp_path / "cache"), tmp_path / "site", verify=False)
+    assert "not asked" in told.index.read_text(encoding="utf-8")
 
 
 def test_a_directory_with_something_else_and_one_in_the_archive_are_refused(
