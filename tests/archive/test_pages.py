@@ -147,7 +147,6 @@ def test_a_failed_runs_page_tells_what_went_wrong_and_the_comparison_why(
 def test_what_is_right_already_is_left_and_what_is_gone_is_removed(copied: Path, tmp_path: Path) -> None:
     first = write_site(Archive(copied, cache=tmp_path / "cache"), tmp_path / "site")
     assert first.kept == 0
-    assert "not asked" not in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     again = write_site(Archive(copied, cache=tmp_path / "cache"), tmp_path / "site")
     assert (again.pages, again.kept) == (1, first.pages - 1)
     shutil.rmtree(copied / "loose")
@@ -156,8 +155,13 @@ def test_what_is_right_already_is_left_and_what_is_gone_is_removed(copied: Path,
 
 
 def test_runs_need_not_be_verified(copied: Path, tmp_path: Path) -> None:
-    told = write_site(Archive(copied, cache=tmp_path / "cache"), tmp_path / "site", verify=False)
-    assert "not asked" in told.index.read_text(encoding="utf-8")
+    for verify in (True, False):
+        write_site(Archive(copied, cache=tmp_path / "cache"), tmp_path / "site", verify=verify)
+        pages = [
+            path.read_text(encoding="utf-8") for path in (tmp_path / "site" / "runs").glob("*_??????.html")
+        ]
+        assert len(pages) == 4
+        assert all(("was not verified for this page" in page) is not verify for page in pages)
 
 
 def test_a_directory_with_something_else_and_one_in_the_archive_are_refused(
