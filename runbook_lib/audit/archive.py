@@ -6,8 +6,8 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.audit.addresses import LocalPlace, place_of
 from runbook_lib.audit.ingest import ingest
-from runbook_lib.audit.places import LocalPlace, place_of
 from runbook_lib.audit.query import Database
 from runbook_lib.audit.store import Store
 from runbook_lib.errors import InputError

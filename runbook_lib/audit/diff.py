@@ -112,8 +112,8 @@ def _differences(
         place = title if number == 1 else f"{title} ({number})"
         before, after = hosts.get(key), others.get(key)
         if before is None or after is None:
-            told = [host and str(host.status) for host in (before, after)]
-            yield Difference("steps", place, name, "step", *told)
+            was, now = (str(host.status) if host else None for host in (before, after))
+            yield Difference("steps", place, name, "step", was, now)
             continue
         yield from _host(place, before, after)
     facts, later = _facts(first), _facts(second)

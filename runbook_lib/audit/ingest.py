@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from runbook_lib.audit.places import LocalPlace
+from runbook_lib.audit.addresses import LocalPlace
 from runbook_lib.audit.reading import read_batch, read_encoded
 from runbook_lib.audit.rows import FILE
 from runbook_lib.audit.store import Entry
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor, Future
 
-    from runbook_lib.audit.places import Found, Place
+    from runbook_lib.audit.addresses import Found, Place
     from runbook_lib.audit.reading import Read
     from runbook_lib.audit.store import Index, Store
 

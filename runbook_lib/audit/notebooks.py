@@ -115,6 +115,8 @@ def _bundles(notebook: Data) -> Iterator[Data]:
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
             bundle = output.get("data")
+            if bundle is not None and not isinstance(bundle, dict):
+                raise Unusual("an output that is none")
             if bundle:
                 yield bundle
 

@@ -27,7 +27,7 @@ from runbook_lib.report.sources import of_notebook
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runbook_lib.audit.places import Found, Place
+    from runbook_lib.audit.addresses import Found, Place
     from runbook_lib.model import RunRecord
 
 __all__ = ["Batch", "Read", "parquet", "read_batch", "read_encoded"]

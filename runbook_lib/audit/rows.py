@@ -112,8 +112,18 @@ class Rows:
         Raises:
             KeyError: Something is missing.
         """
-        checks, changes = told["checks"], told["changes"]
-        sent = sum(command["number"] != 0 for command in commands)
+        checks, changes, facts = told["checks"], told["changes"], told["facts"]
+        sent = 0
+        add = self.of["commands"].append
+        for position, command in enumerate(commands, start=1):
+            sent += command["number"] != 0
+            add((*place, position, *_command(command)))
+        broken = 0
+        add = self.of["checks"].append
+        for position, check in enumerate(checks, start=1):
+            holds = check["holds"]
+            broken += not holds
+            add((*place, position, check["name"], check["expected"], check["observed"], holds))
         self.of["steps"].append(
             (
                 *place,
@@ -130,18 +140,11 @@ class Rows:
                 sent,
                 len(commands) - sent,
                 len(checks),
-                sum(not check["holds"] for check in checks),
+                broken,
                 as_json(changes) if changes else "[]",
-                as_json(told["facts"]) if told["facts"] else "{}",
+                as_json(facts) if facts else "{}",
             )
         )
-        add = self.of["commands"].append
-        for position, command in enumerate(commands, start=1):
-            add((*place, position, *_command(command)))
-        self.of["checks"] += [
-            (*place, position, check["name"], check["expected"], check["observed"], check["holds"])
-            for position, check in enumerate(checks, start=1)
-        ]
 
     def tables(self) -> dict[str, pa.Table]:
         """Return the Arrow tables.

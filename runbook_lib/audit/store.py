@@ -28,7 +28,7 @@ from runbook_lib.report.columns import TABLES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runbook_lib.audit.places import Place
+    from runbook_lib.audit.addresses import Place
 
 __all__ = ["Entry", "Index", "Store"]
 
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
         path: Relative to the archive.
         kind: `run`, `notebook`, `foreign`, `damaged`, or `copy`: of a run that is counted elsewhere.
         size: Bytes.
-        mark: See `places.Found`.
+        mark: See `addresses.Found`.
         sha256: Of its content.
         run: The run's id.
         problem: What is missing or wrong; empty when the evidence is whole.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Told", "verdict"]
 
 _VERIFY = "runbook_lib.audit.verify"
+_NO_REASONS = frozenset({"warning", "note"})
+_MOST_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ def verdict(archive: Archive, run: str, trust: Path | None = None) -> Told:
         said = importlib.import_module(_VERIFY).verify_run(path, trust=trust, approved=None)
     except RunbookError as problem:
         return Told("not asked", problem.message)
-    findings = [str(finding) for finding in getattr(said, "findings", ())]
-    return Told(str(getattr(said, "word", said)), "; ".join(findings[:3]) or "nothing was found wrong")
+    reasons = [finding.message for finding in said.findings if finding.kind not in _NO_REASONS]
+    return Told(str(said.verdict), "; ".join(reasons[:_MOST_REASONS]) or "nothing was found wrong")
 
 
 def _unverified(path: Path) -> Told:

@@ -21,7 +21,7 @@ def list_command(runs: str) -> int:
     from rich.text import Text  # noqa: PLC0415 - as above
 
     from runbook_lib.errors import EvidenceError  # noqa: PLC0415 - as above
-    from runbook_lib.execution.catalog import catalog  # noqa: PLC0415 - as above
+    from runbook_lib.execution.catalog import analyses, catalog  # noqa: PLC0415 - as above
     from runbook_lib.journal.reader import read_run  # noqa: PLC0415 - as above
     from runbook_lib.runbook.directory import project_top  # noqa: PLC0415 - as above
 
@@ -35,6 +35,9 @@ def list_command(runs: str) -> int:
                 told = f"? {problem.message}"
         table.add_row(*map(Text, (entry.name, entry.model.title, entry.target, entry.risk, told)))
     Console(highlight=False).print(table)
+    for name, purpose in analyses().items():
+        click.echo(f"\nanalysis, no host touched: {name}: {purpose}")
+        click.echo(f"  papermill notebooks/{name}.ipynb out.ipynb")
     return 0
 
 

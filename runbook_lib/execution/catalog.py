@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.inventory import Host
 
-__all__ = ["Entry", "catalog", "check", "find", "given", "hosts_of"]
+__all__ = ["Entry", "analyses", "catalog", "check", "find", "given", "hosts_of"]
 
 _TAG = "parameters"
 
@@ -48,8 +49,14 @@ class Entry:
 
 
 def catalog() -> list[Entry]:
-    """Return the project's runbooks in order."""
-    return [load(path) for path in sorted((project_top() / "notebooks").glob("[0-9]*.ipynb"))]
+    """Return the project's runbooks in order; notebooks that only analyse are none."""
+    return [load(path) for path in _numbered() if _analysis(path) is None]
+
+
+def analyses() -> dict[str, str]:
+    """Return the project's notebooks that only analyse, and what each does: they touch no host and leave no run."""
+    told = {path.stem: _analysis(path) for path in _numbered()}
+    return {name: purpose for name, purpose in told.items() if purpose is not None}
 
 
 def find(name: str) -> Entry:
@@ -80,6 +87,12 @@ def load(path: Path) -> Entry:
     except (OSError, ValueError, nbformat.ValidationError) as problem:
         raise InputError(f"is no notebook: {problem}", where=str(path)) from problem
     told = notebook.metadata.get("runbook")
+    if isinstance(told, dict) and "analysis" in told:
+        raise InputError(
+            "is an analysis, no runbook: it touches no host and leaves no run",
+            where=str(path),
+            hint=f"papermill {path} out.ipynb",
+        )
     if not isinstance(told, dict) or "parameters" not in told:
         raise InputError(
             "is a notebook but no runbook: its metadata has no runbook.parameters",
@@ -138,6 +151,19 @@ def hosts_of(parameters: Parameters) -> list[Host]:
         InventoryError: The inventory or the choice of hosts is wrong.
     """
     return Inventory.load(parameters.inventory).select(parameters.hosts)
+
+
+def _numbered() -> list[Path]:
+    return sorted((project_top() / "notebooks").glob("[0-9]*.ipynb"))
+
+
+def _analysis(path: Path) -> str | None:
+    """Return what a notebook analyses; None where it is no analysis, or cannot be read, which `load` then tells."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))["metadata"]["runbook"]["analysis"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(told)
 
 
 def _model(name: str, path: Path) -> type[Parameters]:

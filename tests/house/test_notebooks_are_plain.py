@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.execution.catalog import catalog, load
+from runbook_lib.errors import InputError
+from runbook_lib.execution.catalog import analyses, catalog, load
 
 TOP = Path(__file__).parents[2]
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+RUNBOOKS = [path for path in NOTEBOOKS if path.stem != "95_audit"]  # which analyses, and touches no host
+EACH_RUNBOOK = pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
 MOST_LINES = 8
 
 
@@ -55,7 +58,7 @@ def test_exactly_one_cell_is_tagged_as_parameters_and_it_is_the_first_code(path:
     assert [is_parameters(cell) for cell in cells(path)] == [True] + [False] * (len(cells(path)) - 1)
 
 
-@EACH
+@EACH_RUNBOOK
 def test_the_parameters_cell_is_the_whole_of_a_run_that_the_model_accepts(path: Path) -> None:
     entry = load(path)
     assert entry.model.model_validate(entry.defaults).runbook == path.stem
@@ -82,14 +85,18 @@ def test_no_cell_runs_a_shell_of_its_own(path: Path) -> None:
 
 
 @EACH
-def test_a_runbook_begins_with_prose_and_ends_by_closing_its_run(path: Path) -> None:
+def test_a_notebook_begins_with_prose_that_names_it(path: Path) -> None:
     told = json.loads(path.read_text(encoding="utf-8"))
     assert told["cells"][0]["cell_type"] == "markdown"
     assert source(told["cells"][0]).startswith(f"# {path.stem[:2]} ")
+
+
+@EACH_RUNBOOK
+def test_a_runbook_ends_by_closing_its_run(path: Path) -> None:
     assert source(cells(path)[-1]) == "book.close()"
 
 
-@EACH
+@EACH_RUNBOOK
 def test_a_notebook_says_what_it_is_for_and_what_it_needs(path: Path) -> None:
     entry = load(path)
     assert entry.model.runbook == entry.name == path.stem
@@ -100,4 +107,10 @@ def test_a_notebook_says_what_it_is_for_and_what_it_needs(path: Path) -> None:
 
 
 def test_the_catalogue_lists_them_in_order() -> None:
-    assert [entry.name for entry in catalog()] == [path.stem for path in NOTEBOOKS]
+    assert [entry.name for entry in catalog()] == [path.stem for path in RUNBOOKS]
+
+
+def test_an_analysis_is_listed_apart_and_refused_as_a_runbook() -> None:
+    assert list(analyses()) == ["95_audit"]
+    with pytest.raises(InputError, match="touches no host"):
+        load(TOP / "notebooks" / "95_audit.ipynb")

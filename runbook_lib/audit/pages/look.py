@@ -51,11 +51,9 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 - what the temp
 def file_name(name: str) -> str:
     """Return the name of a run's or host's page: a plain one, whatever the evidence calls it."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
-    return (
-        plain
-        if plain == name and len(name) < _LONG
-        else f"{plain[:60]}-{sha256(name.encode()).hexdigest()[:8]}"
-    )
+    if name and plain == name and len(name) < _LONG:
+        return name
+    return f"{plain[:60]}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _is_long(*values: str | None) -> bool:

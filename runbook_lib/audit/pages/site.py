@@ -9,12 +9,12 @@ import orjson
 from markupsafe import Markup
 
 from runbook_lib import __version__
+from runbook_lib.audit.addresses import LocalPlace
 from runbook_lib.audit.diff import compare, source_cells
 from runbook_lib.audit.pages import history
 from runbook_lib.audit.pages.diff import diff_page
 from runbook_lib.audit.pages.look import file_name, render
-from runbook_lib.audit.places import LocalPlace
-from runbook_lib.audit.records import records
+from runbook_lib.audit.rebuilt import records
 from runbook_lib.audit.verdicts import Told, verdict
 from runbook_lib.errors import InputError
 from runbook_lib.report import words
@@ -52,7 +52,12 @@ class Written:
 
 
 def write_site(
-    archive: Archive, out: Path, *, title: str = "Runs", tell: Callable[[int, int], None] | None = None
+    archive: Archive,
+    out: Path,
+    *,
+    title: str = "Runs",
+    verify: bool = True,
+    tell: Callable[[int, int], None] | None = None,
 ) -> Written:
     """Write or bring up to date the site of an archive.
 
@@ -60,6 +65,7 @@ def write_site(
         archive: The runs.
         out: The site's directory: new, empty, or one that was written before.
         title: The overview's heading.
+        verify: Tell what each run's evidence is worth: some hundredths of a second a run, each time.
         tell: Called with runs done and runs in all.
 
     Raises:
@@ -67,7 +73,7 @@ def write_site(
         EvidenceError: A page cannot be written.
     """
     before = _prepared(archive, out)
-    return _Site(archive, out, before, tell or (lambda done, whole: None)).write(title)  # noqa: ARG005 - says nothing
+    return _Site(archive, out, before, tell or (lambda done, whole: None), verify=verify).write(title)  # noqa: ARG005 - says nothing
 
 
 def _prepared(archive: Archive, out: Path) -> dict[str, str]:
@@ -96,8 +102,15 @@ def _prepared(archive: Archive, out: Path) -> dict[str, str]:
 
 class _Site:
     def __init__(
-        self, archive: Archive, out: Path, before: Mapping[str, str], tell: Callable[[int, int], None]
+        self,
+        archive: Archive,
+        out: Path,
+        before: Mapping[str, str],
+        tell: Callable[[int, int], None],
+        *,
+        verify: bool,
     ) -> None:
+        self.verify = verify
         self.archive = archive
         self.out = out
         self.before = before
@@ -128,6 +141,8 @@ class _Site:
     def _verdict(self, row: Row) -> Told:
         if row["kind"] in {"foreign", "damaged"}:
             return Told(row["kind"], row["problem"])
+        if not self.verify:
+            return Told("not asked", "its evidence was not verified for this page")
         return verdict(self.archive, row["run"])
 
     def _runs(self, rows: list[Row], verdicts: Mapping[str, Told]) -> None:

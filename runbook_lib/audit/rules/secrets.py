@@ -44,7 +44,7 @@ _PLACES = {
 _LONGEST = 20_000  # characters of a line that are looked at
 
 
-class S3KeyDetector(RegexBasedDetector):  # type: ignore[misc] # detect-secrets is untyped
+class S3KeyDetector(RegexBasedDetector):
     """An access or secret key of S3 storage as a registry's settings hold it, literal (book S1)."""
 
     secret_type = "S3 storage key"  # noqa: S105 - the name of a kind

@@ -16,14 +16,15 @@ __all__ = ["html_command"]
 @click.argument("out")
 @click.argument("path", required=False)
 @click.option("--title", default="Runs", show_default=True, help="The overview's heading.")
+@click.option("--no-verify", is_flag=True, help="Do not say what each run's evidence is worth: quicker.")
 @archive_options
-def html_command(chosen: dict[str, Any], out: str, path: str | None, title: str) -> int:
+def html_command(*, chosen: dict[str, Any], out: str, path: str | None, title: str, no_verify: bool) -> int:
     """Write the runs below PATH (default: runs) as static pages into the directory OUT.
 
     Open OUT/index.html in a browser; nothing is fetched from anywhere. Pages that are right already are left.
     """
     from runbook_lib.audit.pages.site import write_site  # noqa: PLC0415 - `--help` stays quick
 
-    told = write_site(opened(chosen, path), Path(out), title=title)
+    told = write_site(opened(chosen, path), Path(out), title=title, verify=not no_verify)
     click.echo(f"{told.index}\n{told.pages} pages written, {told.kept} were right already")
     return 0

@@ -3,7 +3,8 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const signs = { ok: "✓", changed: "✎", planned: "…", skipped: "»", failed: "✗", unreachable: "⌀", interrupted: "■", unknown: "?",
   foreign: "◇", damaged: "!", verified: "✓", unsigned: "–", altered: "✗", incomplete: "?" };
-const classes = { verified: "ok", altered: "failed", damaged: "failed", incomplete: "unknown" };
+const classes = { verified: "ok", altered: "failed", damaged: "failed", incomplete: "unknown",
+  foreign: "skipped", unsigned: "skipped", "not asked": "skipped" };
 const most = 50;
 const by = (id) => document.getElementById(id);
 const fields = ["text", "outcome", "runbook", "host", "mode", "word"];
@@ -17,7 +18,7 @@ const make = (name, text, kind) => {
   return element;
 };
 const badge = (name) => {
-  const element = make("span", undefined, `st ${name in signs && !(name in classes) ? name : classes[name] || "skipped"}`);
+  const element = make("span", undefined, `st ${classes[name] || name}`);
   const sign = make("span", signs[name] || "·", "sign");
   sign.setAttribute("aria-hidden", "true");
   element.append(sign, ` ${name}`);

@@ -102,13 +102,13 @@ def _run(row: Row, hosts: list[Row], commands: Row | Any, checks: Any) -> RunRec
 
 
 def _step(number: int, hosts: list[Row], commands: Any, checks: Any) -> StepRecord:  # noqa: ANN401 - as above
-    ends = [host["ended"] for host in hosts]
-    starts = [host["started"] for host in hosts if host["started"]]
+    ends: list[Any] = [host["ended"] for host in hosts]
+    starts: list[Any] = [host["started"] for host in hosts if host["started"]]
     return StepRecord.model_construct(
         number=number,
         title=hosts[0]["title"],
         kind=hosts[0]["kind"],
-        started=min(starts, default=None),
+        started=min(starts) if starts else ends[0],
         ended=None if None in ends else max(ends),
         hosts=[_host(row, commands[_key(row)], checks[_key(row)]) for row in hosts],
     )
@@ -131,7 +131,7 @@ def _host(row: Row, commands: list[Row], checks: list[Row]) -> HostRecord:
 
 
 def _command(row: Row) -> CommandRecord:
-    streams = {
+    streams: dict[str, Any] = {
         name: StreamRecord.model_construct(**{part: row[f"{name}_{part}"] for part in _STREAM})
         for name in ("stdout", "stderr")
     }
