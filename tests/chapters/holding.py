@@ -15,8 +15,8 @@ from tests.chapters.mortal import parameters
 def main(place: Path, seconds: float, given: str) -> int:
     try:
         book = Runbook.open(parameters(place, **json.loads(given)))
-        book.step("Hold", Lasting(f"{place}/held", seconds))
-        book.step("Write", Written(f"{place}/one", "first"))
+        book.step("Hold", lambda host: Lasting(f"{place}/{host.name}.held", seconds))
+        book.step("Write", lambda host: Written(f"{place}/{host.name}", "first"))
         book.close()
     except RunbookError as problem:
         sys.stderr.write(str(problem))

@@ -16,7 +16,9 @@ import yaml
 
 from runbook_lib.journal.reader import read_lines, read_run
 from runbook_lib.model import Status
-from tests.chapters.mortal import in_a_child
+from runbook_lib.runbook.session import Runbook
+from tests.chapters.books import Asleep
+from tests.chapters.mortal import in_a_child, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,3 +246,17 @@ def test_one_connection_serves_a_host_for_the_whole_run(server: Server, tmp_path
     before = log.read_text(encoding="utf-8").count("Accepted publickey")
     assert host.run()[0] == 0
     assert log.read_text(encoding="utf-8").count("Accepted publickey") - before == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_no_more_hosts_are_worked_on_at_once_than_asked_for(tmp_path: Path, at_once: int) -> None:
+    Host(tmp_path, {"host-a": {"connection": "local"}, "host-b": {"connection": "local"}})
+    book = Runbook.open(parameters(tmp_path, at_once=at_once))
+    first, second = book.facts("Look", Asleep(0.3)).hosts
+    book.close()
+    assert first.started
+    assert first.ended
+    assert second.started
+    assert second.ended
+    overlap = first.started < second.ended and second.started < first.ended
+    assert overlap is (at_once == 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -98,9 +99,10 @@ def test_right_parameters_are_confirmed_and_last_over_a_reboot(fresh: Practice) 
 def test_run_killed_in_the_change_is_gone_on_with_once_the_host_has_reverted(fresh: Practice) -> None:
     """Last: it leaves the bridge. Later steps need Docker, which is not there."""
     process = fresh.start(*BRIDGE)
-    fresh.wait_for("command_started", "apply.sh /var")
-    time.sleep(3)  # the host is in the middle of it, or through; nobody confirms
-    end(process, signal.SIGKILL)
+    change = fresh.wait_for("command_started", "apply.sh /var")["command"]
+    fresh.wait_for("command_ended", f"'command': {change},")
+    os.kill(fresh.wait_for("run_started", "30_bridge")["pid"], signal.SIGKILL)  # before anybody confirms
+    process.communicate(timeout=60)
     killed = fresh.last()
     assert killed.status is Status.UNKNOWN
     assert fresh.run("--resume", "last").returncode == 1
@@ -111,9 +113,8 @@ def test_run_killed_in_the_change_is_gone_on_with_once_the_host_has_reverted(fre
     assert record.attempt > 1, "it did not take the bridge for right that the host was about to take away"
     lock = next(change for change in record.changes if change.what == "the lock on this host")
     assert killed.run in str(lock.before)
-    left = fresh.on(
-        "host-a", "ip -br -4 address show br0; sudo ls /var/lib/runbook; sudo cat /run/runbook/lock"
-    )
+    lock_file = os.environ["RUNBOOK_LOCK_FILE"]
+    left = fresh.on("host-a", f"ip -br -4 address show br0; sudo ls /var/lib/runbook; sudo cat {lock_file}")
     assert "192.168.7.31/20" in left
     assert "network" not in left
     assert killed.run not in left
