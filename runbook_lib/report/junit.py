@@ -65,8 +65,7 @@ def _suite(run: RunRecord) -> TestSuite:
     for step in run.steps:
         # CI systems take cases of the same name for one.
         name = step.title if titles[step.title] == 1 else f"{step.title} (step {step.number})"
-        for host in step.hosts:
-            cases.append(_case(run, step, host, name))
+        cases += [_case(run, step, host, name) for host in step.hosts]
     green = not any(host.status in BAD for step in run.steps for host in step.hosts)
     if run.incomplete or (green and run.status in BAD):
         cases.append(_incomplete(run))
