@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["YamlFile", "explain", "find_upwards", "validate"]
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has it
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -42,9 +44,9 @@ class YamlFile:
         except (OSError, UnicodeDecodeError) as problem:
             raise error(f"cannot be read: {problem}", where=str(path)) from problem
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            node = yaml.compose(text, Loader=_Loader)
             self._index(node, (), ())
-            loaded = yaml.safe_load(text)
+            loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
             line = mark.line + 1 if mark else 1

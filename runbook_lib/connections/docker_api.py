@@ -5,13 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import docker
-import docker.errors
-import requests.exceptions
-import urllib3.connection
-import urllib3.connectionpool
-from docker.transport.basehttpadapter import BaseHTTPAdapter
-
 from runbook_lib.errors import FactUnavailable
 from runbook_lib.model import Output
 
@@ -27,38 +20,6 @@ DIAL = ("docker", "system", "dial-stdio")
 
 _BASE = "http://localhost:2375"  # a name for requests' adapter table; nothing listens or connects there
 _FIRST_ASK = "1.44"  # the oldest version that engines 29 and later speak; asking `version` needs none
-
-
-class _Stream(urllib3.connection.HTTPConnection):
-    def __init__(self, dial: Callable[[], Any], timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._dial = dial
-
-    def connect(self) -> None:
-        self.sock = self._dial()
-
-
-class _Pool(urllib3.connectionpool.HTTPConnectionPool):
-    def __init__(self, dial: Callable[[], Any], timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout, maxsize=1)
-        self._dial = dial
-        self._seconds = timeout
-
-    def _new_conn(self) -> _Stream:
-        return _Stream(self._dial, self._seconds)
-
-    def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401, ARG002 - urllib3's signature
-        # A used channel cannot be probed with select as urllib3 would; each question gets its own.
-        return self._new_conn()
-
-
-class _Adapter(BaseHTTPAdapter):
-    def __init__(self, dial: Callable[[], Any], timeout: float) -> None:
-        super().__init__()
-        self._pool = _Pool(dial, timeout)
-
-    def get_connection(self, url: str | bytes, proxies: object = None) -> _Pool:  # noqa: ARG002 - requests' signature
-        return self._pool
 
 
 class DockerApi:
@@ -78,6 +39,10 @@ class DockerApi:
         Raises:
             FactUnavailable: No engine answers.
         """
+        # The SDK takes 0.15 s to load, which is spared where no engine is asked.
+        import docker.errors  # noqa: PLC0415 - as said
+        import requests.exceptions  # noqa: PLC0415 - it comes with the SDK
+
         try:
             client = self._client(query.timeout)
             answer = getattr(client, query.method)(*query.arguments)
@@ -97,8 +62,12 @@ class DockerApi:
         return self._make(self._version, timeout)
 
     def _make(self, version: str, timeout: float) -> Any:  # noqa: ANN401 - see above
+        import docker  # noqa: PLC0415 - see `ask`
+
+        from runbook_lib.connections.docker_adapter import Adapter  # noqa: PLC0415 - as above
+
         client = docker.APIClient(base_url=_BASE, version=version, timeout=int(timeout))
-        client.mount(_BASE, _Adapter(self._dial, timeout))
+        client.mount(_BASE, Adapter(self._dial, timeout))
         return client
 
 

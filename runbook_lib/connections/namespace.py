@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pyroute2 import netns
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,6 +30,7 @@ def run_in(namespace: str | Path, work: Callable[[], T]) -> T:
     Raises:
         OSError: The file is missing, is no namespace, or this user may not enter it; or what `work` raises.
     """
+    from pyroute2 import netns  # noqa: PLC0415 - slow to load, and for few hosts
 
     def enter_and_work() -> T:
         descriptor = os.open(Path(namespace), os.O_RDONLY | os.O_CLOEXEC)

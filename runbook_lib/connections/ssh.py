@@ -18,6 +18,7 @@ import paramiko
 from runbook_lib.connections.channel import SUDO_PROMPT, answer_sudo, collect
 from runbook_lib.connections.docker_api import DIAL, DockerApi
 from runbook_lib.connections.ending import Leader, end, look, newest, told
+from runbook_lib.connections.handshake import add_known_keys, make_transport
 from runbook_lib.connections.holder import ChannelHolder
 from runbook_lib.connections.namespace import open_socket
 from runbook_lib.connections.streams import Stream
@@ -224,7 +225,7 @@ class SshConnection:
 
     def _make(self) -> Any:  # noqa: ANN401 - fabric is untyped
         host = self._host
-        keys: dict[str, Any] = {}
+        keys: dict[str, Any] = {"transport_factory": make_transport}
         if host.identity_file:
             path = Path(host.identity_file).expanduser()
             if not path.exists():
@@ -233,7 +234,7 @@ class SshConnection:
                     where=host.name,
                     hint="name our private key's file",
                 )
-            keys = {"key_filename": str(path), "allow_agent": False, "look_for_keys": False}
+            keys |= {"key_filename": str(path), "allow_agent": False, "look_for_keys": False}
         if host.network_namespace:
             keys["sock"] = self._socket_in_namespace(host.network_namespace)
         elif host.proxy_command:
@@ -242,14 +243,14 @@ class SshConnection:
             host.target,
             user=host.user,
             port=host.port,
-            config=_config(),
+            config=_config().clone(),  # making a connection modifies it
             connect_timeout=max(1, round(host.connect_timeout)),
             connect_kwargs=keys,
         )
         # Fabric's default accepts any unknown host.
         connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
         try:
-            connection.client.load_host_keys(str(self._known_hosts()))
+            add_known_keys(connection.client, self._known_hosts(), connection.host, connection.port)
         except OSError as problem:
             raise HostKeyError(
                 f"known_hosts cannot be read: {problem}",

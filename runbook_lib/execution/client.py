@@ -79,6 +79,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
     async def _async_poll_kernel_alive(self) -> None:
         while True:
             await asyncio.sleep(_POLL)
+            self.nb_man.save_what_is_late()
             try:
                 await self._async_check_alive()
             except DeadKernelError:

@@ -7,6 +7,8 @@ its journal, whatever becomes of the kernel. A notebook that opens none is execu
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,6 +34,7 @@ __all__ = ["NAME", "RunNotWell", "RunbookEngine"]
 NAME = "runbook"
 """The engine's name for papermill."""
 _START_TIMEOUT = 60  # seconds, as papermill's
+_SAVED_FOR_EACH_SAVING = 20  # seconds that pass for each that writing the notebook takes
 _RENAMED = ("input_path", "execution_timeout", "timeout", "start_timeout", "startup_timeout")
 
 
@@ -112,14 +115,37 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
 
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]
-    """papermill's own, which calls no cell completed that was never executed."""
+    """papermill's own, which calls no cell completed that was never executed.
+
+    papermill writes the whole notebook twice for each cell: for many hosts that takes longer than the cells. Here
+    it is late where it would take more than its share of the time, and made up for while the next cell runs.
+    """
+
+    _again = 0.0
+    _is_late = False
+
+    def save(self, **options: Any) -> None:  # noqa: ANN401 - papermill's signature
+        """Write the notebook, or leave it for later."""
+        began = time.monotonic()
+        self._is_late = began < self._again
+        if not self._is_late:
+            super().save(**options)
+            ended = time.monotonic()
+            self._again = ended + (ended - began) * _SAVED_FOR_EACH_SAVING
+
+    def save_what_is_late(self) -> None:
+        """Write what was left for later, once it is time."""
+        if self._is_late:
+            self.save()
 
     def notebook_complete(self, **options: Any) -> None:  # noqa: ANN401 - papermill's signature
-        """End the notebook's metadata, leaving `pending` what is."""
+        """End the notebook's metadata, leaving `pending` what is, and write it."""
+        self._again = math.inf
         pending = [cell for cell in self.nb.cells if cell.metadata.papermill["status"] == self.PENDING]
         super().notebook_complete(**options)
         for cell in pending:
             cell.metadata.papermill["status"] = self.PENDING
+        self._again = 0.0
         self.save()
 
 

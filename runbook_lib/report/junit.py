@@ -60,15 +60,16 @@ def _suite(run: RunRecord) -> TestSuite:
     suite.hostname = visible(run.machine)
     for name in ("run", "mode", "status", "operator", "lab", "incomplete"):
         suite.add_property(name, visible(str(getattr(run, name) or "")))
+    cases: list[TestCase] = []
     titles = Counter(step.title for step in run.steps)
     for step in run.steps:
         # CI systems take cases of the same name for one.
         name = step.title if titles[step.title] == 1 else f"{step.title} (step {step.number})"
-        for host in step.hosts:
-            suite.add_testcase(_case(run, step, host, name))
+        cases += [_case(run, step, host, name) for host in step.hosts]
     green = not any(host.status in BAD for step in run.steps for host in step.hosts)
     if run.incomplete or (green and run.status in BAD):
-        suite.add_testcase(_incomplete(run))
+        cases.append(_incomplete(run))
+    suite.add_testcases(cases)  # added one by one, all before would be counted again each time
     return suite
 
 

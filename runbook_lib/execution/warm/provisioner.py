@@ -63,6 +63,7 @@ class WarmProvisioner(LocalProvisioner):
             return await super().launch_kernel(cmd, **kwargs)
         self.pid = self.pgid = self.process.pid
         self.cwd = kwargs.get("cwd") or Path.cwd()
+        await self._listens()
         return self.connection_info
 
     async def send_signal(self, signum: int) -> None:
@@ -76,6 +77,19 @@ class WarmProvisioner(LocalProvisioner):
         if signum == signal.SIGINT and ending and await self._idle():
             return
         await super().send_signal(signum)
+
+    async def _listens(self) -> None:
+        """Wait until the kernel has its sockets: a client that comes before tries again only a tenth of a second on."""
+        told: Any = self.connection_info
+        if told.get("transport") != "ipc":
+            return
+        sockets = [
+            f"{told['ip']}-{told[f'{name}_port']}" for name in ("shell", "stdin", "control", "iopub", "hb")
+        ]
+        for _ in range(_LOOKS):
+            if all(map(os.path.exists, sockets)) or self.process.poll() is not None:
+                return
+            await asyncio.sleep(_MOMENT / _LOOKS)
 
     async def _idle(self) -> bool:
         """Return whether the kernel comes to rest within a moment."""

@@ -24,13 +24,13 @@ from runbook_lib.execution.warm import wire
 from runbook_lib.execution.warm.kernel import Job, become
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Server", "main"]
 
 _LOOK = 1.0  # seconds between two looks at whether the command is still there
 _SIGNALS = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)
-_MODULES = (
+_FIRST = (
     "ipykernel.kernelapp",
     "ipykernel.debugger",
     "IPython.core.completerlib",
@@ -38,8 +38,9 @@ _MODULES = (
     "IPython.extensions.storemagic",
     "tornado.platform.asyncio",
     "runbook_lib.runbook.session",
-    "runbook_lib.docker_book",
 )
+# Once more than one kernel was asked for, these are worth the time; all facts and operations come with them.
+_LATER = ("pyroute2.netns", "runbook_lib.connections.docker_adapter", "runbook_lib.docker_book")
 _PACKAGES = ("runbook_lib.facts", "runbook_lib.operations")
 # What Python, the loader and the C library read once, when a process starts.
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_")
@@ -58,7 +59,8 @@ class Server:
         self._command = command
         self._kernels: dict[socket.socket, int] = {}
         self._environment = _at_start(dict(os.environ))
-        self._top_level = {name.partition(".")[0] for name in sys.modules}
+        self._asked_for = 0
+        self._to_load = _later()
         self._selector: Any = selectors.DefaultSelector()
         self._woken, self._wakes = socket.socketpair()
         self._stopped = False
@@ -73,7 +75,11 @@ class Server:
         for source in (self._listener, self._woken):
             self._selector.register(source, selectors.EVENT_READ)
         while os.getppid() == self._command and not self._stopped:
-            for key, _ in self._selector.select(_LOOK):
+            loading = self._asked_for > 1 and self._to_load
+            ready = self._selector.select(0 if loading else _LOOK)
+            if loading and not ready:
+                _load([self._to_load.pop(0)])
+            for key, _ in ready:
                 job = self._attend(key.fileobj)
                 if job:
                     return job
@@ -105,6 +111,7 @@ class Server:
 
     def _asked(self, connection: socket.socket) -> Job | None:
         """Answer a connection's one request; return the job in the forked kernel."""
+        self._asked_for += 1
         try:
             packet, streams, _, _ = socket.recv_fds(connection, wire.LIMIT, 2)
         except OSError:
@@ -167,7 +174,7 @@ class Server:
             here = {path.stem for path in cwd.iterdir() if path.suffix in {"", ".py", ".so"}}
         except OSError:
             return
-        for name in here & self._top_level:
+        for name in here & {name.partition(".")[0] for name in sys.modules}:
             file = getattr(sys.modules.get(name), "__file__", None)
             if file is None or not Path(file).resolve().is_relative_to(cwd.resolve()):
                 yield name
@@ -196,9 +203,7 @@ def main() -> None:
     listener, command = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
     listener.set_inheritable(False)
     place = Path(listener.getsockname()).parent
-    _load()
-    gc.collect()
-    gc.freeze()
+    _load(_FIRST)
     server = Server(listener, command)
     job = None
     me = os.getpid()
@@ -214,17 +219,25 @@ def main() -> None:
         os._exit(0)  # nothing is left to be put away but memory, and the command waits for this
 
 
-def _load() -> None:
-    """Import what kernels of runbooks need; what is not there is left to the notebook that asks for it."""
+def _later() -> list[str]:
+    """Return the names of what kernels may need beside what each needs."""
     packages = [importlib.import_module(name) for name in _PACKAGES]
-    inside = [
-        item.name
-        for package in packages
-        for item in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    return [
+        *_LATER,
+        *(
+            item.name
+            for package in packages
+            for item in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+        ),
     ]
-    for name in (*_MODULES, *inside):
+
+
+def _load(names: Iterable[str]) -> None:
+    """Import modules, and keep the collector from touching what forked kernels share; what is missing is left out."""
+    for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    gc.freeze()
 
 
 def _kill(pid: int) -> None:
