@@ -94,7 +94,7 @@ def _runs(count: int) -> None:
         _say(f"{count} run directories, {size / 1e6:.0f} MB of journals")
         with _peak() as most:
             began = time.perf_counter()
-            archive = Archive(evidence, cache=cache)
+            archive = Archive(evidence, cache=cache, executor="processes")
             first = time.perf_counter() - began
         rows = {name: archive.query(f"SELECT count(*) AS n FROM {name}").to_pylist()[0]["n"] for name in
                 ("runs", "steps", "commands", "checks")}  # fmt: skip

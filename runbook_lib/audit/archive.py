@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from runbook_lib.audit.ingest import Ingestion
+    from runbook_lib.audit.ingest import Ingestion, Processes
 
 __all__ = ["Archive"]
 
@@ -35,7 +35,8 @@ class Archive:
     Args:
         address: As `runs`, or `s3://bucket/runs`.
         cache: Directory for the Parquet files; by default in the user's cache directory.
-        executor: Where to read: any `concurrent.futures.Executor`, Dask's `Client.get_executor()` too.
+        executor: Where to read: any `concurrent.futures.Executor`, Dask's `Client.get_executor()` too; or
+            `processes`, of our own, which are started where there is much to read. By default: here.
         refresh: Read what is new; otherwise answer from what was read before.
         tell: Called with bytes read and bytes to read.
 
@@ -49,7 +50,7 @@ class Archive:
         address: str | Path,
         *,
         cache: str | Path | None = None,
-        executor: Executor | None = None,
+        executor: Executor | Processes | None = None,
         refresh: bool = True,
         tell: Callable[[int, int], None] | None = None,
     ) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
     from runbook_lib.audit.reading import Read
     from runbook_lib.audit.store import Index, Store
 
-__all__ = ["Ingestion", "ingest"]
+__all__ = ["Ingestion", "Processes", "ingest"]
+
+Processes = Literal["processes"]
+"""Processes of our own; a program that asks for them has its start under `if __name__ == "__main__"`."""
 
 _BATCH_BYTES = 16 * 1024 * 1024
 _BATCH_FILES = 1000
@@ -61,7 +66,7 @@ class Ingestion:
 def ingest(
     place: Place,
     store: Store,
-    executor: Executor | None = None,
+    executor: Executor | Processes | None = None,
     tell: Callable[[int, int], None] | None = None,
 ) -> Ingestion:
     """Bring the cache up to date.
@@ -69,7 +74,7 @@ def ingest(
     Args:
         place: The archive.
         store: Its cache.
-        executor: Where to read; by default here, or in processes of our own where there is much to read.
+        executor: Where to read; by default here. `processes`: in processes of our own where there is much to read.
         tell: Called with bytes read and bytes to read.
 
     Raises:
@@ -88,7 +93,7 @@ class _Ingest:
         self.dead: set[int] = set()
         self.counted = {entry.run: entry for entry in self.index.entries.values() if entry.kind in _COUNTED}
 
-    def run(self, executor: Executor | None) -> Ingestion:
+    def run(self, executor: Executor | Processes | None) -> Ingestion:
         before = len(self.index.entries)
         found = {item.path: item for item in self.place.walk()}
         gone = [entry for path, entry in self.index.entries.items() if path not in found]
@@ -154,15 +159,18 @@ class _Ingest:
         if entry.kind in _COUNTED:
             self.counted[entry.run] = entry
 
-    def _read(self, changed: list[Found], executor: Executor | None) -> None:
+    def _read(self, changed: list[Found], executor: Executor | Processes | None) -> None:
         # Run directories first: of a run that is there twice its journal counts.
         ordered = sorted(changed, key=lambda item: (item.kind != "run", item.path))
         whole = sum(item.size for item in ordered)
         done = 0
         with ExitStack() as stack:
-            if executor is None and whole > _WORTH_PROCESSES and isinstance(self.place, LocalPlace):
-                executor = stack.enter_context(_processes())
-            results = self._here(ordered, stack) if executor is None else self._there(ordered, executor)
+            if executor == "processes":
+                much = whole > _WORTH_PROCESSES and isinstance(self.place, LocalPlace)
+                chosen = stack.enter_context(_processes()) if much else None
+            else:
+                chosen = executor
+            results = self._here(ordered, stack) if chosen is None else self._there(ordered, chosen)
             for batch, reads, part in results:
                 self._take(batch, reads, part)
                 done += sum(item.size for _, item in batch)
@@ -290,6 +298,12 @@ def _copy(entry: Entry, other: Entry) -> Entry:
     )
 
 
-def _processes() -> ProcessPoolExecutor:
-    """Return processes that inherit nothing: a fork of a process with threads may hang."""
-    return ProcessPoolExecutor(max_workers=os.cpu_count() or 1, mp_context=get_context("spawn"))
+@contextmanager
+def _processes() -> Iterator[Executor]:
+    """Start processes that inherit nothing (a fork of one with threads may hang) and leave Ctrl-C to this one."""
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    pool = ProcessPoolExecutor(os.cpu_count() or 1, mp_context=get_context("spawn"), initializer=ignore)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)

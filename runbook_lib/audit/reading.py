@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +36,7 @@ __all__ = ["Batch", "Read", "parquet", "read_batch", "read_encoded"]
 _NO_TABLE = (*UNUSUAL, OverflowError, pa.ArrowException)
 
 
-@dataclass(frozen=True)
-class Read:
+class Read(NamedTuple):
     """What a file turned out to be.
 
     Args:
@@ -56,7 +56,6 @@ class Read:
 
 class _Content(NamedTuple):
     data: bytes = b""
-    sha256: str = ""
     problem: str = ""
 
 
@@ -75,16 +74,24 @@ def read_batch(place: Place, found: Sequence[tuple[int, Found]]) -> Batch:
         place: Where they lie.
         found: Each with its number.
     """
-    reads, whole = [], Rows()
-    with _no_collection():
+    reads, hashes, whole = [], [], Rows()
+    with _no_collection(), ThreadPoolExecutor(1) as beside:
         for source, file in found:
-            read, rows = _read(source, file, _load(place, file))
+            content = _load(place, file)
+            hashes.append(beside.submit(_hash, content))
+            read, rows = _read(source, file, content)
             reads.append(read)
             whole.add(rows)
         try:
-            return Batch(reads, whole.tables())
+            tables = whole.tables()
         except _NO_TABLE:
             return _one_by_one(place, found)
+    told = [read._replace(sha256=digest.result()) for read, digest in zip(reads, hashes, strict=True)]
+    return Batch(told, tables)
+
+
+def _hash(content: _Content) -> str:
+    return "" if content.problem else hashlib.sha256(content.data).hexdigest()
 
 
 @contextmanager
@@ -125,11 +132,9 @@ def _one_by_one(place: Place, found: Sequence[tuple[int, Found]]) -> Batch:
             try:
                 told = rows.tables()
             except _NO_TABLE as problem:
-                read, rows = _damaged(
-                    source, file, content.sha256, f"holds a value of a wrong type: {problem}"
-                )
+                read, rows = _damaged(source, file, f"holds a value of a wrong type: {problem}")
                 told = rows.tables()
-        reads.append(read)
+        reads.append(read._replace(sha256=_hash(content)))
         tables.append(told)
     return Batch(reads, {name: pa.concat_tables([told[name] for told in tables]) for name in TABLES})
 
@@ -141,47 +146,47 @@ def _load(place: Place, file: Found) -> _Content:
         data = place.read(file.file)
     except OSError as problem:
         return _Content(problem=f"cannot be read: {problem.strerror or problem}")
-    return _Content(data, hashlib.sha256(data).hexdigest())
+    return _Content(data)
 
 
 def _read(source: int, file: Found, content: _Content, *, slowly: bool = False) -> tuple[Read, Rows]:
     if content.problem:
-        return _damaged(source, file, "", content.problem)
+        return _damaged(source, file, content.problem)
     try:
         if not slowly:
-            return _quickly(source, file, content.data, content.sha256)
+            return _quickly(source, file, content.data)
     except UNUSUAL:
         pass
-    return _with_care(source, file, content.data, content.sha256)
+    return _with_care(source, file, content.data)
 
 
-def _quickly(source: int, file: Found, data: bytes, digest: str) -> tuple[Read, Rows]:
+def _quickly(source: int, file: Found, data: bytes) -> tuple[Read, Rows]:
     rows = Rows()
     if file.kind == "run":
         run: str | None = rows_of_journal(rows, source, data)
     else:
         run = rows_of_notebook(rows, source, data)
     if run is not None:
-        return Read(source, file.kind, run, digest, _problem(rows)), rows
+        return Read(source, file.kind, run, "", _problem(rows)), rows
     told = foreign(file.path, data)
     if told is None:
         raise Unusual("no notebook")
     rows.run(source, told)
-    return Read(source, "foreign", file.path, digest, _problem(rows)), rows
+    return Read(source, "foreign", file.path, "", _problem(rows)), rows
 
 
-def _with_care(source: int, file: Found, data: bytes, digest: str) -> tuple[Read, Rows]:
+def _with_care(source: int, file: Found, data: bytes) -> tuple[Read, Rows]:
     """Read with the readers that can say what is wrong."""
     rows = Rows()
     try:
         record = _of_journal(data) if file.kind == "run" else of_notebook(data, Path(file.path))
         _take(rows, source, record)
     except EvidenceError as problem:
-        return _damaged(source, file, digest, problem.message)
+        return _damaged(source, file, problem.message)
     except UNUSUAL as problem:
         why = f"holds something that cannot be understood: {type(problem).__name__}: {problem}"
-        return _damaged(source, file, digest, why)
-    return Read(source, file.kind, record.run, digest, record.incomplete), rows
+        return _damaged(source, file, why)
+    return Read(source, file.kind, record.run, "", record.incomplete), rows
 
 
 def _of_journal(data: bytes) -> RunRecord:
@@ -211,7 +216,7 @@ def _encodable(value: Any) -> Any:  # noqa: ANN401 - JSON
     return value
 
 
-def _damaged(source: int, file: Found, digest: str, problem: str) -> tuple[Read, Rows]:
+def _damaged(source: int, file: Found, problem: str) -> tuple[Read, Rows]:
     rows = Rows()
     short = problem if len(problem) <= _LONGEST else problem[:_LONGEST] + " …"
     path, why = _encodable(file.path), _encodable(short)
@@ -223,7 +228,7 @@ def _damaged(source: int, file: Found, digest: str, problem: str) -> tuple[Read,
         | {"hosts": [], "steps": 0, "parameters": {}, "versions": {}, "source": {}}
         | {"incomplete": why, "schema_version": SCHEMA_VERSION},
     )
-    return Read(source, "damaged", path, digest, why), rows
+    return Read(source, "damaged", path, "", why), rows
 
 
 _LONGEST = 500  # characters of a problem
