@@ -33,6 +33,11 @@ lint: ## Style and types, over the notebooks too
 	@$(RUN) mypy
 	@$(RUN) nbqa mypy notebooks --exclude tests
 
+benchmark: ## This project and its peers side by side, as one table: a quarter of an hour; BENCHMARK_ARGUMENTS="--runs 20" is quicker
+	@tools/set-up test lint
+	@$(RUN) runbook_lib.requirements --install sshd
+	@$(RUN) benchmarks $(BENCHMARK_ARGUMENTS)
+
 clean: ## End the practice hosts and remove what was built
 	@[ ! -x .venv/bin/runbook ] || .venv/bin/runbook lab down
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

@@ -10,46 +10,60 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from benchmarks import environment
 from benchmarks.clock import Sample, timed
 from benchmarks.rows import Row, all_rows
-from benchmarks.table import markdown, results_of
+from benchmarks.table import markdown
 
 _TOP = Path(__file__).parents[1]
-_SLOW = 20.0  # seconds after which a program is measured once only
+_RESULTS = Path(__file__).with_name("results.json")
+_SLOW = 10.0  # seconds after which a program is measured once only
 _TIMEOUT = 900.0  # seconds
 
 
 @click.command()
-@click.option("--row", "names", multiple=True, metavar="NAME", help="Only these rows.")
+@click.option(
+    "--row", "names", multiple=True, metavar="NAME", help="Only these rows; the others stay as they are."
+)
 @click.option("--without", multiple=True, metavar="PROGRAM", help="Leave a program out.")
 @click.option("--repetitions", default=3, show_default=True, type=click.IntRange(1))
 @click.option(
     "--runs", default=100, show_default=True, type=click.IntRange(1), help="For the row of many runs."
 )
-@click.option("--write/--no-write", default=True, help="Write benchmarks/results.json and results.md.")
+@click.option("--write/--no-write", default=True, help="Keep it in benchmarks/results.json and results.md.")
 def main(names: tuple[str, ...], without: tuple[str, ...], repetitions: int, runs: int, write: bool) -> None:  # noqa: FBT001 - click
     """Run everything, one after another and in turns, and show one table of medians and ratios."""
-    rows = [row for row in all_rows(runs) if not names or row.name in names]
-    if len(rows) < len(names):
-        raise click.UsageError(f"rows are: {', '.join(row.name for row in all_rows(runs))}")
+    rows = all_rows(runs)
+    chosen = [row for row in rows if not names or row.name in names]
+    if len(chosen) < len(set(names)):
+        raise click.UsageError(f"rows are: {', '.join(row.name for row in rows)}")
     peers = environment.programs()
-    measured = {row.name: _measure(row, peers, repetitions, without) for row in rows}
-    results = {
-        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "repetitions": repetitions,
-        **results_of(rows, measured),
-    }
-    text = markdown(results)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    results: dict[str, Any] = {"machine": machine, "rows": {}}
+    if write and names and _RESULTS.exists():
+        results = {**json.loads(_RESULTS.read_text(encoding="utf-8")), "machine": machine}
+    for row in chosen:
+        samples = _measure(row, peers, repetitions, without)
+        results["rows"][row.name] = {
+            "title": row.title,
+            "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+            "programs": {
+                name: {
+                    "seconds": [round(sample.seconds, 3) for sample in taken],
+                    "memory": [sample.memory for sample in taken],
+                }
+                for name, taken in samples.items()
+            },
+        }
+    text = markdown(results, rows)
     click.echo(text)
     if write:
-        place = Path(__file__).parent
-        (place / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        (place / "results.md").write_text(text, encoding="utf-8")
+        _RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        _RESULTS.with_suffix(".md").write_text(text, encoding="utf-8")
 
 
 def _measure(row: Row, programs: Path, repetitions: int, without: tuple[str, ...]) -> dict[str, list[Sample]]:

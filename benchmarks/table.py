@@ -8,76 +8,42 @@ from typing import TYPE_CHECKING, Any
 from tabulate import tabulate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from benchmarks.clock import Sample
-    from benchmarks.rows import Row
+    from benchmarks.rows import Limit, Row
 
-__all__ = ["markdown", "results_of"]
+__all__ = ["markdown"]
 
-OURS = "runbook"
-
-
-def results_of(rows: Sequence[Row], measured: Mapping[str, Mapping[str, list[Sample]]]) -> dict[str, Any]:
-    """Return medians of all programs, and how ours compare with what is to be reached."""
-    medians = {
-        f"{row.name}/{name}": {
-            "work": row.title,
-            "program": name,
-            "seconds": round(statistics.median(sample.seconds for sample in samples), 3),
-            "all_seconds": [round(sample.seconds, 3) for sample in samples],
-            "memory": round(statistics.median(sample.memory for sample in samples)),
-        }
-        for row in rows
-        for name, samples in measured[row.name].items()
-    }
-    reached = []
-    for row in rows:
-        for limit in row.limits:
-            other = medians.get(limit.of if "/" in limit.of else f"{row.name}/{limit.of}")
-            ours = medians.get(f"{row.name}/{OURS}")
-            if other and ours:
-                ratio = ours[limit.quantity] / other[limit.quantity]
-                reached.append(
-                    {
-                        "work": row.title,
-                        "of": limit.of.replace("/runbook", ", runbook"),
-                        "quantity": limit.quantity,
-                        "ratio": round(ratio, 3),
-                        "to_reach": round(limit.ratio, 3),
-                        "reached": ratio <= limit.ratio,
-                    }
-                )
-    return {"programs": list(medians.values()), "limits": reached}
+Results = dict[str, Any]
+_MIB = 2**20
 
 
-def markdown(results: Mapping[str, Any]) -> str:
-    """Return the results as Markdown: what is to be reached first, then each program."""
-    limits = [
-        [
-            limit["work"],
-            f"{limit['quantity']} of {limit['of']}",
-            limit["ratio"],
-            limit["to_reach"],
-            _word(limit),
-        ]
-        for limit in results["limits"]
-    ]
+def markdown(results: Results, rows: Sequence[Row]) -> str:
+    """Return results as Markdown: what is to be reached first, then each program.
+
+    Args:
+        results: As in `results.json`: rows by name, in each `title`, `measured` and `programs` with their samples.
+        rows: Where the limits are told.
+    """
+    measured = results["rows"]
+    limits = [line for row in rows if row.name in measured for line in _limits(row, measured)]
     programs = [
         [
-            told["work"],
-            told["program"],
-            told["seconds"],
-            f"{min(told['all_seconds']):.2f} to {max(told['all_seconds']):.2f} ({len(told['all_seconds'])})",
-            round(told["memory"] / 2**20) or "",
+            told["title"],
+            name,
+            f"{statistics.median(samples['seconds']):.2f}",
+            f"{min(samples['seconds']):.2f} to {max(samples['seconds']):.2f} ({len(samples['seconds'])})",
+            round(statistics.median(samples["memory"]) / _MIB) or "",
         ]
-        for told in results["programs"]
+        for told in (measured[row.name] for row in rows if row.name in measured)
+        for name, samples in told["programs"].items()
     ]
-    head = f"Measured {results['measured']} on {results['machine']}; medians, programs in turns.\n"
+    days = sorted({told["measured"][:10] for told in measured.values()})
     return "\n".join(
         [
-            head,
-            tabulate(limits, ["work", "runbook in", "ratio", "to reach", "reached"], "github"),
+            f"Measured {', '.join(days)} on {results['machine']}; programs in turns, medians.",
+            "",
+            tabulate(limits, ["work", "ours", "compared with", "ratio", "to reach", "reached"], "github"),
             "",
             tabulate(programs, ["work", "program", "seconds", "from, to (times)", "MiB at most"], "github"),
             "",
@@ -85,5 +51,23 @@ def markdown(results: Mapping[str, Any]) -> str:
     )
 
 
-def _word(limit: Mapping[str, Any]) -> str:
-    return "yes" if limit["reached"] else "no"
+def _limits(row: Row, measured: Mapping[str, Results]) -> Iterator[list[Any]]:
+    for limit in row.limits:
+        other_row, _, other = limit.of.rpartition("/")
+        there = measured.get(other_row or row.name, {"programs": {}})["programs"].get(other)
+        ours = measured[row.name]["programs"].get(limit.ours)
+        if there and ours:
+            ratio = _median(ours, limit) / _median(there, limit)
+            where = f"{other}, {measured[other_row]['title']}" if other_row else other
+            yield [
+                measured[row.name]["title"],
+                limit.ours,
+                f"{limit.quantity} of {where}",
+                f"{ratio:.2f}",
+                f"{limit.ratio:g}",
+                "yes" if ratio <= limit.ratio else "no",
+            ]
+
+
+def _median(samples: Results, limit: Limit) -> Any:  # noqa: ANN401 - a number
+    return statistics.median(samples[limit.quantity])
