@@ -141,7 +141,7 @@ def _peak() -> Iterator[Callable[[], float]]:
             held = 0
             for process in (own, *own.children(recursive=True)):
                 try:
-                    held += process.memory_info().rss
+                    held += process.memory_full_info().pss  # pages that several share count once
                 except psutil.NoSuchProcess:
                     continue
             most[0] = max(most[0], held / 2**20)

@@ -36,11 +36,11 @@ __all__ = ["Ingestion", "Processes", "ingest"]
 Processes = Literal["processes"]
 """Processes of our own; a program that asks for them has its start under `if __name__ == "__main__"`."""
 
-_BATCH_BYTES = 16 * 1024 * 1024
+_BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_FILES = 1000
 _WORTH_PROCESSES = 512 * 1024 * 1024  # bytes to read above which processes are started
-_FEW = 200  # files of a part that is small
-_MANY_SMALL = 16  # small parts that are worth writing as one
+_FEW = 20  # files of a part that is small
+_MANY_SMALL = 16  # small parts that are worth writing as one: never so much that it fills the memory
 _COUNTED = frozenset({"run", "notebook"})
 
 Numbered = list[tuple[int, "Found"]]
@@ -273,11 +273,9 @@ class _Ingest:
         lost = self.dead - held
         stale = [part for part in of_part if self._holds(part, lost)]
         small = [part for part, entries in of_part.items() if len(entries) < _FEW]
-        groups = [[part] for part in stale if part not in small]
-        if len(small) >= _MANY_SMALL:
-            groups.append(small)
-        else:
-            groups += [[part] for part in stale if part in small]
+        whole = len(small) - len(small) % _MANY_SMALL
+        groups = [small[start : start + _MANY_SMALL] for start in range(0, whole, _MANY_SMALL)]
+        groups += [[part] for part in stale if part not in small[:whole]]
         for parts in groups:
             new, _ = self.store.without(parts, lost)
             for part in parts:

@@ -75,6 +75,24 @@ def test_nothing_new_is_not_read_again_and_one_new_run_alone_is(
     assert gone.name in set(back.runs["run"])
 
 
+def test_many_small_parts_become_one_and_no_row_is_lost(
+    copied: Path, tmp_path: Path, opened: Callable[[Path], Archive]
+) -> None:
+    notebook = (copied / "loose" / "out.ipynb").read_text(encoding="utf-8")
+    (run,) = opened(copied).query("SELECT run FROM files WHERE kind = 'notebook'").column("run").to_pylist()
+    for number in range(20):
+        (copied / "loose" / f"{number}.ipynb").write_text(
+            notebook.replace(run, f"{run}{number}"), encoding="utf-8"
+        )
+        archive = opened(copied)
+    assert len(archive.runs) == 24
+    copies = archive.steps[archive.steps["run"].str.startswith(run)]
+    assert copies.groupby("run").size().to_list() == [len(copies) // 21] * 21
+    assert not archive.commands.duplicated(list(KEYS)).any()
+    last = {path.name for path in (tmp_path / "cache").rglob("runs-*.parquet")}
+    assert len(last) < 20
+
+
 def test_a_run_that_was_only_moved_or_touched_keeps_its_rows(
     copied: Path, opened: Callable[[Path], Archive]
 ) -> None:
