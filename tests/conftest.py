@@ -33,10 +33,3 @@ def kernels() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as environment, pool("warm"):
         environment.setenv("JUPYTER_DEFAULT_PROVISIONER_NAME", "runbook-warm")
         yield
-
-
-@pytest.fixture(autouse=True)
-def locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Practice hosts are locked where real ones are."""
-    if any(request.node.get_closest_marker(mark) for mark in ("lab", "vm")):
-        monkeypatch.delenv("RUNBOOK_LOCK_FILE")
