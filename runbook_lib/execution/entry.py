@@ -1,39 +1,38 @@
-"""What papermill loads as its engine `runbook`, while it is being loaded itself: our engine comes when it is used."""
+"""What papermill loads as its engine `runbook`, each time it is imported: nothing, until the engine is used.
+
+It loads its engines while it is itself half loaded; a module of ours that imports papermill could not be among them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbformat import NotebookNode
-
     from runbook_lib.execution.engine import RunbookEngine
 
-__all__ = ["Entry"]
+__all__ = ["Engine"]
 
 
-class Entry:
-    """Stands in papermill's list for `RunbookEngine`."""
+class Engine:
+    """All that papermill asks of an engine, answered by `RunbookEngine`."""
 
     @classmethod
-    def execute_notebook(cls, *given: Any, **options: Any) -> NotebookNode:  # noqa: ANN401 - papermill's
+    def execute_notebook(cls, *given: Any, **options: Any) -> Any:  # noqa: ANN401 - papermill's signature
         """Execute a notebook; see `RunbookEngine.execute_notebook`."""
         return _engine().execute_notebook(*given, **options)
 
     @classmethod
-    def nb_kernel_name(cls, *given: Any, **options: Any) -> str:  # noqa: ANN401 - papermill's
-        """Return the name of a notebook's kernel."""
-        name: str = _engine().nb_kernel_name(*given, **options)
-        return name
+    def nb_kernel_name(cls, *given: Any) -> Any:  # noqa: ANN401 - papermill's signature
+        """Return the kernel's name that a notebook tells."""
+        return _engine().nb_kernel_name(*given)
 
     @classmethod
-    def nb_language(cls, *given: Any, **options: Any) -> str:  # noqa: ANN401 - papermill's
-        """Return a notebook's language."""
-        language: str = _engine().nb_language(*given, **options)
-        return language
+    def nb_language(cls, *given: Any) -> Any:  # noqa: ANN401 - papermill's signature
+        """Return the language that a notebook tells."""
+        return _engine().nb_language(*given)
 
 
 def _engine() -> type[RunbookEngine]:
-    from runbook_lib.execution.engine import RunbookEngine  # noqa: PLC0415 - it imports papermill
+    from runbook_lib.execution.engine import RunbookEngine  # noqa: PLC0415 - see above
 
     return RunbookEngine

@@ -79,8 +79,9 @@ class Kernel:
             why: What is told of it, as `SIGTERM received`.
         """
         if self.interrupted:
-            _log.warning("already stopping: waiting for the commands under way")
+            _log.warning("%s: already stopping", why)
             return
+        _log.warning("%s: stopping; commands under way may end, then they are ended", why)
         self.interrupted = why
         self._late.start()
         if self.executing:

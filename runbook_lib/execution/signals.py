@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["passed_on"]
 
-_log = logging.getLogger(__name__)
 _kernels: set[Kernel] = set()  # signals come to a process, so this is one a process
 
 
@@ -47,6 +45,5 @@ def _on_signal(number: int, _frame: object) -> None:
     name = signal.Signals(number).name
     if not _kernels:
         raise KeyboardInterrupt
-    _log.warning("%s: stopping after the command under way", name)
     for kernel in tuple(_kernels):
         kernel.interrupt(f"{name} received")
