@@ -12,6 +12,7 @@ from runbook_lib.errors import InputError
 from runbook_lib.yaml_files import YamlFile, validate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runbook_lib.audit.archive import Archive
@@ -71,13 +72,18 @@ class Scan:
     runs: int
 
 
-def scan(archive: Archive, policy: Policy) -> Scan:
+def scan(archive: Archive, policy: Policy, trust: Sequence[Path] = ()) -> Scan:
     """Apply a policy's rules to an archive.
+
+    Args:
+        archive: The runs.
+        policy: The rules chosen.
+        trust: Public keys that count, or folders of them; none: the project's `trusted_keys`.
 
     Raises:
         InputError: A setting names a file that cannot be used.
     """
-    context = Context(archive, datetime.now(UTC), policy.since)
+    context = Context(archive, datetime.now(UTC), policy.since, trust)
     findings = [finding for chosen, settings in policy.chosen for finding in chosen.find(context, settings)]
     (judged,) = context.rows("SELECT count(*) AS runs FROM judged")
     return Scan(policy, findings, judged["runs"])

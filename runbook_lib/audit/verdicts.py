@@ -1,24 +1,21 @@
-"""What verification says of a run, where it can be asked; the one place that knows how."""
+"""What verification says of a run of an archive, in a word and a sentence."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import orjson
-
-from runbook_lib.errors import InputError, RunbookError
+from runbook_lib.audit.verify import verify_run
+from runbook_lib.errors import RunbookError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runbook_lib.audit.archive import Archive
 
 __all__ = ["Told", "verdict"]
 
-_VERIFY = "runbook_lib.audit.verify"
 _NO_REASONS = frozenset({"warning", "note"})
 _MOST_REASONS = 3
 
@@ -36,33 +33,17 @@ class Told:
     reason: str
 
 
-def verdict(archive: Archive, run: str, trust: Path | None = None) -> Told:
+def verdict(archive: Archive, run: str, trust: Sequence[Path] = ()) -> Told:
     """Return what verification says of a run.
 
-    Without the verifier, only whether anything is signed: a signature is then told and not believed.
+    Args:
+        archive: Where it is.
+        run: Its id.
+        trust: Public keys that count, or folders of them; none: the project's `trusted_keys`.
     """
     try:
-        path = archive.locate(run)
-    except InputError as problem:
-        return Told("not asked", problem.message)
-    if importlib.util.find_spec(_VERIFY) is None:
-        return _unverified(path)
-    try:
-        said = importlib.import_module(_VERIFY).verify_run(path, trust=trust, approved=None)
+        said = verify_run(archive.locate(run), trust=trust or None)
     except RunbookError as problem:
         return Told("not asked", problem.message)
     reasons = [finding.message for finding in said.findings if finding.kind not in _NO_REASONS]
     return Told(str(said.verdict), "; ".join(reasons[:_MOST_REASONS]) or "nothing was found wrong")
-
-
-def _unverified(path: Path) -> Told:
-    file = path / "attestation.json" if path.is_dir() else path.with_suffix(".attestation.json")
-    try:
-        signed = orjson.loads(file.read_bytes()).get("signatures")
-    except FileNotFoundError:
-        return Told("unsigned", "there is no attestation")
-    except (OSError, ValueError, AttributeError):
-        return Told("altered", "its attestation cannot be read")
-    if not signed:
-        return Told("unsigned", "its attestation has no signature")
-    return Told("not asked", "it is signed, and nothing here can verify the signature")

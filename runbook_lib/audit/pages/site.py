@@ -22,7 +22,7 @@ from runbook_lib.report.html import Shown
 from runbook_lib.report.writing import refusing, write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from runbook_lib.audit.archive import Archive
@@ -51,12 +51,13 @@ class Written:
     kept: int
 
 
-def write_site(
+def write_site(  # noqa: PLR0913 - what a site is made of
     archive: Archive,
     out: Path,
     *,
     title: str = "Runs",
     verify: bool = True,
+    trust: Sequence[Path] = (),
     tell: Callable[[int, int], None] | None = None,
 ) -> Written:
     """Write or bring up to date the site of an archive.
@@ -66,6 +67,7 @@ def write_site(
         out: The site's directory: new, empty, or one that was written before.
         title: The overview's heading.
         verify: Tell what each run's evidence is worth: some hundredths of a second a run, each time.
+        trust: Public keys that count, or folders of them; none: the project's `trusted_keys`.
         tell: Called with runs done and runs in all.
 
     Raises:
@@ -73,7 +75,11 @@ def write_site(
         EvidenceError: A page cannot be written.
     """
     before = _prepared(archive, out)
-    return _Site(archive, out, before, tell or (lambda done, whole: None), verify=verify).write(title)  # noqa: ARG005 - says nothing
+    return _Site(archive, out, before, tell or _say_nothing, verify=verify, trust=trust).write(title)
+
+
+def _say_nothing(done: int, whole: int) -> None:
+    """Take the place of `tell`."""
 
 
 def _prepared(archive: Archive, out: Path) -> dict[str, str]:
@@ -101,7 +107,7 @@ def _prepared(archive: Archive, out: Path) -> dict[str, str]:
 
 
 class _Site:
-    def __init__(
+    def __init__(  # noqa: PLR0913 - as above
         self,
         archive: Archive,
         out: Path,
@@ -109,8 +115,10 @@ class _Site:
         tell: Callable[[int, int], None],
         *,
         verify: bool,
+        trust: Sequence[Path],
     ) -> None:
         self.verify = verify
+        self.trust = trust
         self.archive = archive
         self.out = out
         self.before = before
@@ -143,7 +151,7 @@ class _Site:
             return Told(row["kind"], row["problem"])
         if not self.verify:
             return Told("not asked", "its evidence was not verified for this page")
-        return verdict(self.archive, row["run"])
+        return verdict(self.archive, row["run"], self.trust)
 
     def _runs(self, rows: list[Row], verdicts: Mapping[str, Told]) -> None:
         hashes = {row["run"]: row["sha256"] for row in rows}

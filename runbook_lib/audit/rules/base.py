@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from runbook_lib.audit.archive import Archive
 
@@ -37,11 +38,13 @@ class Context:
         archive: The runs.
         now: The time of the scan.
         since: Only runs begun since then are judged; None: all.
+        trust: Public keys that count, or folders of them; none: the project's `trusted_keys`.
     """
 
     archive: Archive
     now: datetime
     since: datetime | None = None
+    trust: Sequence[Path] = ()
 
     def rows(self, sql: str, *values: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - for the question marks
         """Yield the rows that a SELECT gives; of runs, `judged` holds those begun since `since`."""

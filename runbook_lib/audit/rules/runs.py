@@ -85,7 +85,7 @@ def unsigned_apply(context: Context, settings: Settings) -> Iterator[Finding]:
     """An apply whose evidence nobody signed, or does not verify."""
     applied = "SELECT run, runbook FROM judged WHERE mode = 'apply' ORDER BY started"
     for row in context.rows(applied):
-        told = verdict(context.archive, row["run"])
+        told = verdict(context.archive, row["run"], context.trust)
         if told.word != "verified":
             message = f"the evidence of {row['runbook']} is {told.word}: {told.reason}"
             yield Finding("unsigned-apply", settings.level, row["run"], message)

@@ -15,9 +15,17 @@ if TYPE_CHECKING:
 
     from runbook_lib.audit.archive import Archive
 
-__all__ = ["archive_options", "opened", "print_table"]
+__all__ = ["archive_options", "opened", "print_table", "trust_option"]
 
 _WIDE = 1000  # columns of what is no terminal
+
+trust_option = click.option(
+    "--trust",
+    multiple=True,
+    metavar="DIR|FILE",
+    help="Public keys that count. Default: the project's trusted_keys/.",
+)
+"""Whose signatures make a run `verified`."""
 
 
 def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from runbook_lib.cli.audit.archives import archive_options, opened
+from runbook_lib.cli.audit.archives import archive_options, opened, trust_option
 
 __all__ = ["html_command"]
 
@@ -17,14 +17,18 @@ __all__ = ["html_command"]
 @click.argument("path", required=False)
 @click.option("--title", default="Runs", show_default=True, help="The overview's heading.")
 @click.option("--no-verify", is_flag=True, help="Do not say what each run's evidence is worth: quicker.")
+@trust_option
 @archive_options
-def html_command(*, chosen: dict[str, Any], out: str, path: str | None, title: str, no_verify: bool) -> int:
+def html_command(  # noqa: PLR0913 - click passes each option by name
+    *, chosen: dict[str, Any], out: str, path: str | None, title: str, no_verify: bool, trust: tuple[str, ...]
+) -> int:
     """Write the runs below PATH (default: runs) as static pages into the directory OUT.
 
     Open OUT/index.html in a browser; nothing is fetched from anywhere. Pages that are right already are left.
     """
     from runbook_lib.audit.pages.site import write_site  # noqa: PLC0415 - `--help` stays quick
 
-    told = write_site(opened(chosen, path), Path(out), title=title, verify=not no_verify)
+    keys = [Path(name).expanduser() for name in trust]
+    told = write_site(opened(chosen, path), Path(out), title=title, verify=not no_verify, trust=keys)
     click.echo(f"{told.index}\n{told.pages} pages written, {told.kept} were right already")
     return 0

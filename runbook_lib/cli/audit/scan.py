@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook_lib.cli.audit.archives import archive_options, opened, print_table
+from runbook_lib.cli.audit.archives import archive_options, opened, print_table, trust_option
 
 if TYPE_CHECKING:
     from runbook_lib.audit.policy import Scan
@@ -26,9 +26,16 @@ __all__ = ["scan_command"]
     show_default=True,
 )
 @click.option("-o", "--output", default="-", show_default=True, help="File; - is standard output.")
+@trust_option
 @archive_options
-def scan_command(
-    *, chosen: dict[str, Any], path: str | None, policy_file: str, form: str, output: str
+def scan_command(  # noqa: PLR0913 - click passes each option by name
+    *,
+    chosen: dict[str, Any],
+    path: str | None,
+    policy_file: str,
+    form: str,
+    output: str,
+    trust: tuple[str, ...],
 ) -> int:
     """Judge the runs below PATH (default: runs) by a policy's rules.
 
@@ -40,7 +47,7 @@ def scan_command(
 
     policy = Policy.load(find_upwards(policy_file))
     archive = opened(chosen, path)
-    told = scan(archive, policy)
+    told = scan(archive, policy, [Path(name).expanduser() for name in trust])
     if form in {"table", "json"} and output == "-":
         _print(told, form)
     else:

@@ -14,6 +14,7 @@ from runbook_lib.attestation.trust import Trust
 from runbook_lib.audit.source import Approval
 from runbook_lib.audit.verdict import Kind, Word
 from runbook_lib.audit.verify import exit_code, verify_below
+from runbook_lib.cli.audit.archives import trust_option
 from runbook_lib.report.sources import find
 from runbook_lib.runbook.directory import project_top
 
@@ -38,12 +39,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say whose keys and which sources count."""
     for option in reversed(
         (
-            click.option(
-                "--trust",
-                multiple=True,
-                metavar="DIR|FILE",
-                help="Public keys that count. Default: the project's trusted_keys/.",
-            ),
+            trust_option,
             click.option(
                 "--approved", metavar="DIR", help="Compare the code with this folder's notebooks, not git's."
             ),
