@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from runbook_lib.attestation.files import ATTESTATION
 from runbook_lib.attestation.keys import signers
 from runbook_lib.attestation.sealing import Seal, seal, seal_run
 
-__all__ = ["Seal", "seal", "seal_run", "signers"]
+__all__ = ["ATTESTATION", "Seal", "seal", "seal_run", "signers"]

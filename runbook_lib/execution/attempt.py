@@ -96,12 +96,13 @@ def _leave_reports(outcome: Outcome) -> None:
 
 
 def _seal(outcome: Outcome) -> None:
-    """Seal a run that told its end; one that did not is sealed by hand, as what it is."""
+    """Seal a run that told its end, unless whoever made it has; any other is sealed by hand, as what it is."""
     if outcome.record is None:
         return
     from runbook_lib import attestation  # noqa: PLC0415 - as above
 
-    attestation.seal_run(outcome.path)
+    if not (outcome.path / attestation.ATTESTATION).exists():
+        attestation.seal_run(outcome.path)
 
 
 def _runs_of(unit: Unit, runs: Path) -> Iterator[Path]:
