@@ -140,7 +140,7 @@ def all_rows(runs: int) -> list[Row]:
 
 def _many(runs: int) -> str:
     if (_HERE.parent / "runbook_lib" / "execution" / "matrices.py").exists():
-        return 'runbook run --matrix "$WORK/matrix.yml" --jobs 2'
+        return f'runbook run --matrix "$WORK/matrix.yml" --jobs 2 {_GIVEN}'
     return f"runbook run $(seq -f '$WORK/%g_five.ipynb' 1 {runs}) {_GIVEN}"
 
 
@@ -162,6 +162,8 @@ def _local(hosts: int) -> Prepare:
     def prepare(work: Path) -> Iterator[None]:
         names = ["this", *(f"this-{n}" for n in range(1, hosts + 1))]
         _write_inventory(work, {name: {"connection": "local"} for name in names})
+        each = {"runbook": [str(_HERE / "trivial.ipynb")], "parameters": {"hosts": names[1:]}}
+        (work / "matrix.yml").write_text(json.dumps({"cross": each}), encoding="utf-8")
         text = (_HERE / "trivial.ipynb").read_text(encoding="utf-8")
         for n in range(1, hosts + 1):
             (work / f"{n}_five.ipynb").write_text(
