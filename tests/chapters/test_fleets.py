@@ -139,12 +139,13 @@ def test_a_killed_worker_loses_nothing_and_runs_nothing_twice(
         'book.step("Do once", Lasting(f"{p.place}/once"))',
         'book.facts("Look", Asleep(p.seconds))',
     )
-    process = project.start("10_first", "--executor", "dask", "--scheduler", cluster, "-p", "seconds", "4")
+    dask = ("--executor", "dask", "--scheduler", cluster)
+    process = project.start("10_first", "--hosts", "host-a", *dask, "-p", "seconds", "3")
     (sleeping,) = [e for e in project.wait_for("run_started", "10_first") if e["runbook"] == "10_first"]
     project.wait_for("step_ended", '"step": 1')
     runner = parent_of(sleeping["pid"])  # the run's process, a child of Dask's worker
     worker = parent_of(runner)
-    project.wait_for("command_started", "sleep 4.0")
+    project.wait_for("command_started", "sleep 3.0")
     os.kill(worker, signal.SIGKILL)
     if its_runs_too:
         os.kill(runner, signal.SIGKILL)

@@ -210,7 +210,10 @@ def test_looking_takes_no_lock(host: Host) -> None:
     assert owners == {None}
 
 
-def test_after_a_reconnection_the_lock_is_taken_again(server: Server, tmp_path: Path) -> None:
+def test_after_a_reconnection_the_lock_is_taken_again(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_LOCK_FILE", str(tmp_path / "lock"))
     host = Host(tmp_path, {"host-a": server.host().model_dump(exclude_defaults=True, exclude={"name"})})
     assert in_a_child(tmp_path) == 0
     told = [entry for entry in host.entries() if entry["event"] in {"lock_answered", "lock_released"}]
