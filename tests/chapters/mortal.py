@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["in_a_child", "parameters", "run"]
 
 _BUSY = 0.05  # seconds that a command takes which a run is killed in the middle of
-_REVERTS = 2.0  # seconds
+_REVERTS = 8.0  # seconds; enough for a busy machine to confirm in
 
 
 class _Mortal(Journal):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from runbook_lib.model import RunRecord
     from tests.connections.sshd import Server
 
-AT_ONCE = 8
+AT_ONCE = 12
 
 
 def write_inventory(place: Path, server: Server) -> None:
