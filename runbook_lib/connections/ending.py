@@ -38,6 +38,7 @@ stat $$; mine=$session
 stat "$mine"; server=$parent
 for entry in /proc/[0-9]*; do
   pid=${entry#/proc/}
+  grep -qs runbook-lock "/proc/$pid/cmdline" && continue
   stat "$pid" && [ "$parent" = "$server" ] && [ "$pid" != "$mine" ] && [ "$session" = "$pid" ] &&
     [ "$state" != Z ] && echo "$pid $began"
 done
