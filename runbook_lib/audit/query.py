@@ -39,13 +39,13 @@ class Database:
     """
 
     def __init__(self, store: Store) -> None:
-        index = store.load()
+        parts = store.parts()
         self._connection = duckdb.connect(":memory:")
         run = self._connection.execute
         run(_SAFE.format(directory=_quoted(f"{store.directory}/"), memory=_MEMORY))
         for name, columns in TABLES.items():
             wanted = ", ".join(f'"{column.name}"' for column in columns)
-            files = ", ".join(_quoted(str(store.file(name, part))) for part in index.parts)
+            files = ", ".join(_quoted(str(store.file(name, part))) for part in parts)
             if files:
                 run(f"CREATE VIEW {name} AS SELECT {wanted} FROM read_parquet([{files}])")  # noqa: S608 - our own names
             else:

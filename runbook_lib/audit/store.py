@@ -144,6 +144,17 @@ class Store:
         columns = [table.column(name).to_pylist() for name in Entry._fields]
         return Index([Entry(*values) for values in zip(*columns, strict=True)], int(told[b"following"]))
 
+    def parts(self) -> list[str]:
+        """Return the parts that hold rows, without loading the whole index; none where there is no index."""
+        path = self.directory / _INDEX
+        if not path.exists():
+            return []
+        try:
+            column = pq.read_table(path, columns=["part"]).column("part")
+        except (OSError, pa.ArrowException) as problem:
+            raise self._unreadable(path, problem) from problem
+        return sorted(set(pc.unique(column).to_pylist()) - {""})
+
     def save(self, index: Index) -> None:
         """Put the index in place.
 
@@ -179,11 +190,14 @@ class Store:
         try:
             return pq.read_table(path)
         except (OSError, pa.ArrowException) as problem:
-            raise EvidenceError(
-                f"the cache cannot be read: {problem}",
-                where=str(path),
-                hint=f"remove {self.directory}; it is made again from the archive",
-            ) from problem
+            raise self._unreadable(path, problem) from problem
+
+    def _unreadable(self, path: Path, problem: Exception) -> EvidenceError:
+        return EvidenceError(
+            f"the cache cannot be read: {problem}",
+            where=str(path),
+            hint=f"remove {self.directory}; it is made again from the archive",
+        )
 
     def file(self, name: str, part: str) -> Path:
         """Return the file with a table's rows in a part."""
