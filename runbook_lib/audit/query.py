@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from runbook_lib.audit.rows import SCHEMAS
+from runbook_lib.audit.store import EMPTY_INDEX
 from runbook_lib.errors import InputError
 from runbook_lib.report.columns import TABLES
 
@@ -52,9 +53,12 @@ class Database:
                 empty = SCHEMAS[name].empty_table()
                 self._connection.register(f"no_{name}", empty)
                 run(f"CREATE VIEW {name} AS SELECT {wanted} FROM no_{name}")  # noqa: S608 - our own names
-        if (store.directory / "files.parquet").exists():
-            source = f"read_parquet([{_quoted(str(store.directory / 'files.parquet'))}])"
-            run(f"CREATE VIEW files AS SELECT path, kind, size, sha256, run, problem FROM {source}")  # noqa: S608 - as above
+        wanted = "path, kind, size, sha256, run, problem"
+        if store.index.exists():
+            run(f"CREATE VIEW files AS SELECT {wanted} FROM read_parquet([{_quoted(str(store.index))}])")  # noqa: S608 - as above
+        else:
+            self._connection.register("no_files", EMPTY_INDEX)
+            run(f"CREATE VIEW files AS SELECT {wanted} FROM no_files")  # noqa: S608 - as above
         run("SET lock_configuration = true")
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> pa.Table:
