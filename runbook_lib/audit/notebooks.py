@@ -5,6 +5,7 @@ As in `journals`, only the usual case is dealt with here; the rest is left to `r
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ Data = dict[str, Any]
 
 _HOST = len(HostRecord.model_fields)
 _COMMAND = len(CommandRecord.model_fields)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 _COMMAND_KINDS = frozenset({"fact", "change", "guard", "rollback", "shell"})
 _NOT_OURS = "a foreign notebook, with no record of a run"
 _EXECUTED = "that its cells completed proves nothing"
@@ -58,8 +60,8 @@ def rows_of_notebook(rows: Rows, source: int, data: bytes) -> str | None:
     if not opened:
         return None
     run = _only(opened)
-    began = datetime.fromisoformat(run["started"])
-    steps = [step for step in steps if datetime.fromisoformat(step["started"]) >= began]
+    began = _moment(run["started"])
+    steps = [step for step in steps if _moment(step["started"]) >= began]
     steps.sort(key=lambda step: int(step["number"]))
     status, end, incomplete = _outcome(run["run"], steps, ended)
     told = {"status": status, "ended": end, "incomplete": incomplete, "steps": len(steps)}
@@ -123,9 +125,18 @@ def _bundles(notebook: Data) -> Iterator[Data]:
 
 def _only(opened: list[Data]) -> Data:
     run = opened[0]
-    if len(opened) > 1 or run["mode"] not in MODES:
+    if len(opened) > 1 or run["mode"] not in MODES or run["status"] not in STATUSES:
         raise Unusual("opened more than once, or in no known mode")
+    if run["ended"] is not None or type(run["pid"]) is not int or type(run["incomplete"]) is not str:
+        raise Unusual("opened with something that is not told there")
     return run
+
+
+def _moment(text: str) -> datetime:
+    """Return a time written as ours are; Python's own reader takes more than the careful one."""
+    if not _TIME.fullmatch(text):
+        raise Unusual("no time of ours")
+    return datetime.fromisoformat(text)
 
 
 def _outcome(run: str, steps: list[Data], ended: list[Data]) -> tuple[str, str | None, str]:
@@ -142,7 +153,7 @@ def _outcome(run: str, steps: list[Data], ended: list[Data]) -> tuple[str, str |
 
 
 def _step(rows: Rows, source: int, run: str, step: Data) -> None:
-    if step["kind"] not in KINDS:
+    if step["kind"] not in KINDS or (step["ended"] is not None and not _moment(step["ended"])):
         raise Unusual("a step of no known kind")
     for host in step["hosts"]:
         if len(host) != _HOST or host["status"] not in STATUSES:

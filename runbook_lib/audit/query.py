@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from runbook_lib.audit.rows import SCHEMAS
+from runbook_lib.audit.store import EMPTY_INDEX
 from runbook_lib.errors import InputError
 from runbook_lib.report.columns import TABLES
 
@@ -39,22 +40,25 @@ class Database:
     """
 
     def __init__(self, store: Store) -> None:
-        index = store.load()
+        parts = store.parts()
         self._connection = duckdb.connect(":memory:")
         run = self._connection.execute
         run(_SAFE.format(directory=_quoted(f"{store.directory}/"), memory=_MEMORY))
         for name, columns in TABLES.items():
             wanted = ", ".join(f'"{column.name}"' for column in columns)
-            files = ", ".join(_quoted(str(store.file(name, part))) for part in index.parts)
+            files = ", ".join(_quoted(str(store.file(name, part))) for part in parts)
             if files:
                 run(f"CREATE VIEW {name} AS SELECT {wanted} FROM read_parquet([{files}])")  # noqa: S608 - our own names
             else:
                 empty = SCHEMAS[name].empty_table()
                 self._connection.register(f"no_{name}", empty)
                 run(f"CREATE VIEW {name} AS SELECT {wanted} FROM no_{name}")  # noqa: S608 - our own names
-        if (store.directory / "files.parquet").exists():
-            source = f"read_parquet([{_quoted(str(store.directory / 'files.parquet'))}])"
-            run(f"CREATE VIEW files AS SELECT path, kind, size, sha256, run, problem FROM {source}")  # noqa: S608 - as above
+        wanted = "path, kind, size, sha256, run, problem"
+        if store.index.exists():
+            run(f"CREATE VIEW files AS SELECT {wanted} FROM read_parquet([{_quoted(str(store.index))}])")  # noqa: S608 - as above
+        else:
+            self._connection.register("no_files", EMPTY_INDEX)
+            run(f"CREATE VIEW files AS SELECT {wanted} FROM no_files")  # noqa: S608 - as above
         run("SET lock_configuration = true")
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> pa.Table:

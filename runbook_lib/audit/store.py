@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.audit.addresses import Place
 
-__all__ = ["Entry", "Index", "Store"]
+__all__ = ["EMPTY_INDEX", "Entry", "Index", "Store"]
 
 _log = logging.getLogger(__name__)
 _LAYOUT = f"1.{SCHEMA_VERSION}"
@@ -66,6 +66,10 @@ class Entry(NamedTuple):
 _SCHEMA = pa.schema(
     [(name, pa.int64() if name in {"file", "size"} else pa.string()) for name in Entry._fields]
 )
+
+
+EMPTY_INDEX = _SCHEMA.empty_table()
+"""What the index is before anything was read."""
 
 
 class Index:
@@ -144,6 +148,22 @@ class Store:
         columns = [table.column(name).to_pylist() for name in Entry._fields]
         return Index([Entry(*values) for values in zip(*columns, strict=True)], int(told[b"following"]))
 
+    @property
+    def index(self) -> Path:
+        """The index's file."""
+        return self.directory / _INDEX
+
+    def parts(self) -> list[str]:
+        """Return the parts that hold rows, without loading the whole index; none where there is no index."""
+        path = self.index
+        if not path.exists():
+            return []
+        try:
+            column = pq.read_table(path, columns=["part"]).column("part")
+        except (OSError, pa.ArrowException) as problem:
+            raise self._unreadable(path, problem) from problem
+        return sorted(set(pc.unique(column).to_pylist()) - {""})
+
     def save(self, index: Index) -> None:
         """Put the index in place.
 
@@ -179,11 +199,14 @@ class Store:
         try:
             return pq.read_table(path)
         except (OSError, pa.ArrowException) as problem:
-            raise EvidenceError(
-                f"the cache cannot be read: {problem}",
-                where=str(path),
-                hint=f"remove {self.directory}; it is made again from the archive",
-            ) from problem
+            raise self._unreadable(path, problem) from problem
+
+    def _unreadable(self, path: Path, problem: Exception) -> EvidenceError:
+        return EvidenceError(
+            f"the cache cannot be read: {problem}",
+            where=str(path),
+            hint=f"remove {self.directory}; it is made again from the archive",
+        )
 
     def file(self, name: str, part: str) -> Path:
         """Return the file with a table's rows in a part."""

@@ -345,6 +345,12 @@ def test_a_query_only_reads_the_tables(sql: str, archive: Archive, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_was_never_read_is_empty_until_it_is(evidence: Path, tmp_path: Path) -> None:
+    archive = Archive(evidence, cache=tmp_path, refresh=False)
+    assert (len(archive.files), len(archive.runs), len(archive.checks)) == (0, 0, 0)
+    assert len(Archive(evidence, cache=tmp_path).files) == 4
+
+
 def test_sql_gives_the_failures_of_each_host(archive: Archive) -> None:
     sql = "SELECT host, count(*) AS failures FROM steps WHERE status = 'failed' GROUP BY host"
     assert archive.query(sql).to_pylist() == [{"host": "host-b", "failures": 1}]
