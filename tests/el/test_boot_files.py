@@ -13,6 +13,7 @@ from runbook_lib.facts.base import Facts
 from runbook_lib.facts.boot_loader import BootLoader, BootLoaderInfo
 from runbook_lib.facts.host import Virtualization, VirtualizationInfo
 from runbook_lib.facts.kernel import Kernel, KernelInfo
+from runbook_lib.facts.kernel_trial import KernelTrial
 from runbook_lib.model import Command
 from runbook_lib.operations import kernel
 from tests.el.host import FILES
@@ -51,6 +52,7 @@ def facts(host: ElHost, running: str) -> Facts:
         Virtualization(): VirtualizationInfo(container=None, machine="kvm"),
         Kernel(): KernelInfo("Linux", running, "x86_64"),
         BootLoader(): loader(host),
+        KernelTrial(): None,
     }
     return Facts(values)
 
