@@ -14,5 +14,5 @@ __all__ = ["server", "session_server"]
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(tmp_path, tmp_path_factory.mktemp("t"))

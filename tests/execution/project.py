@@ -41,10 +41,16 @@ class Executed:
 
 
 class Project:
-    """Notebooks, an inventory with one host, and their runs."""
+    """Notebooks, an inventory with one host, and their runs.
 
-    def __init__(self, place: Path) -> None:
+    Args:
+        place: For all of it.
+        temporary: For what a killed process leaves behind; a short path, as sockets need.
+    """
+
+    def __init__(self, place: Path, temporary: Path) -> None:
         self.place = place
+        self.temporary = temporary
         self.runs = place / "runs"
         self.inventory = place / "inventory.yml"
         self.inventory.write_text("hosts:\n  host-a: {connection: local}\n", encoding="utf-8")
@@ -95,7 +101,13 @@ class Project:
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=self.place,
-            env={**os.environ, "PYTHONPATH": str(TOP), "PYTHONWARNINGS": "default", **environment},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(TOP),
+                "PYTHONWARNINGS": "default",
+                "TMPDIR": str(self.temporary),
+                **environment,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

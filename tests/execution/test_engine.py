@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.errors import EvidenceError
-from runbook_lib.journal.reader import read_run
 from runbook_lib.model import Status
 from tests.execution.project import OPEN, finish
 
@@ -120,11 +118,3 @@ def test_a_flood_from_a_cell_is_whole_on_disk_and_bounded_in_the_notebook(projec
     assert text.endswith("x\n")
     assert "0019999x" in text
     assert f"[20000000 bytes in all; the whole is output/{whole.name}]" in text
-
-
-def test_a_run_without_a_journal_is_told_as_such(project: Project) -> None:
-    lose = "(book.directory / 'journal.jsonl').unlink()"
-    done = finish(project.papermill(project.notebook(OPEN, STEP, "book.close()", lose)))
-    assert done.code == 4, done.said
-    with pytest.raises(EvidenceError):
-        read_run(project.run)

@@ -111,29 +111,22 @@ def printed(notebook: str) -> str:
     )
 
 
-@pytest.mark.parametrize("mine", ["file", "env"])
 def test_a_canary_is_nowhere_but_where_it_was_put(
-    server: Server, project: Project, mine: str, tmp_path_factory: pytest.TempPathFactory
+    server: Server, project: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    host, kept, temporary = (
-        server.host(),
-        tmp_path_factory.mktemp("kept"),
-        tmp_path_factory.mktemp("temporary"),
-    )
+    host, kept = server.host(), tmp_path_factory.mktemp("kept")
     (kept / "token").write_text(SECRET + "\n", encoding="utf-8")
     project.inventory.write_text(
         f"hosts:\n  host-a: {{address: 127.0.0.1, port: {host.port}, identity_file: {host.identity_file}, "
         f"known_hosts: {host.known_hosts}, sudo_password: '${{env:CANARY_PASSWORD}}'}}\n",
         encoding="utf-8",
     )
-    reference = {"file": f"${{file:{kept / 'token'}}}", "env": "${env:CANARY}"}[mine]
+    reference = f"${{file:{kept / 'token'}}}"
     notebook = project.notebook(
         *CELLS, model="tests.execution.canary:Canary", token=reference, imports=IMPORTS
     )
-    with Watch(project.place, temporary) as watch:
-        done = finish(
-            project.runbook_run(notebook, CANARY=SECRET, CANARY_PASSWORD=PASSWORD, TMPDIR=str(temporary))
-        )
+    with Watch(project.place, project.temporary) as watch:
+        done = finish(project.runbook_run(notebook, CANARY=SECRET, CANARY_PASSWORD=PASSWORD))
     assert done.code == 1, done.said
     record = project.record
     assert [step.status for step in record.steps] == [Status.CHANGED, Status.CHANGED], done.said
@@ -143,7 +136,7 @@ def test_a_canary_is_nowhere_but_where_it_was_put(
     assert found_in(done.said.encode()) == [], done.said
     leaks = {
         str(path): found_in(path.read_bytes())
-        for place in (project.place, temporary)
+        for place in (project.place, project.temporary)
         for path in place.rglob("*")
         if path.is_file()
     }
