@@ -25,8 +25,8 @@ _REVERTS = 8.0  # seconds; enough for a busy machine to confirm in
 class _Mortal(Journal):
     """A journal whose process is killed once it has so many lines, or a moment after."""
 
-    def __init__(self, lines: int, delay: float, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, lines: int, delay: float, path: Path, *given: Any) -> None:  # noqa: ANN401 - the journal's
+        super().__init__(path, *given)
         self._left = lines
         self._delay = delay
 
