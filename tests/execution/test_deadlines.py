@@ -61,13 +61,13 @@ def told(book: Runbook) -> RunRecord:
 
 
 def test_a_step_that_takes_too_long_fails_and_its_command_is_ended_on_the_host(place: Path) -> None:
-    book = opened(place, step_timeout=1.0)
+    book = opened(place, step_timeout=4.0)
     with pytest.raises(StepFailed, match="raise step_timeout"):
         book.step("Wait", WAITS)
     (host,) = book.record.steps[0].hosts
     assert host.status is Status.FAILED
     assert (
-        "did not end: the step_timeout of 1 s has passed; ended on the host with TERM: sh (" in host.message
+        "did not end: the step_timeout of 4 s has passed; ended on the host with TERM: sh (" in host.message
     )
     command, *endings = host.commands
     assert command.exit_code is None
@@ -77,9 +77,9 @@ def test_a_step_that_takes_too_long_fails_and_its_command_is_ended_on_the_host(p
 
 
 def test_a_run_that_takes_too_long_is_ended_with_its_journal_whole(place: Path) -> None:
-    book = opened(place, run_timeout=2.0, on_failure="continue")
+    book = opened(place, run_timeout=5.0, on_failure="continue")
     assert book.step("Fine", Does(("true",))).status is Status.CHANGED
-    with pytest.raises(StepFailed, match="the run_timeout of 2 s has passed"):
+    with pytest.raises(StepFailed, match="the run_timeout of 5 s has passed"):
         book.step("Wait", WAITS)
     record = told(book)
     assert (record.status, record.incomplete) == (Status.FAILED, "")
