@@ -292,7 +292,7 @@ class Runbook:
         def begin() -> None:
             for host in hosts[len(futures) :]:
                 one = pool.submit(self._on_host, host, operations[host.name], number, deadline)
-                futures.append(one)  # noqa: PERF401 - each is kept as soon as it is begun
+                futures.append(one)
 
         interrupted = False
         try:
