@@ -269,16 +269,22 @@ class Runbook:
     ) -> list[HostRecord]:
         """Work on all hosts side by side; an interrupt is heard here and told to all of them."""
         pool = ThreadPoolExecutor(max_workers=min(len(hosts), _MOST_AT_ONCE), thread_name_prefix="host")
-        futures = [
-            pool.submit(self._on_host, host, operations[host.name], number, deadline) for host in hosts
-        ]
+        futures: list[Future[HostRecord]] = []
+
+        def begin() -> None:
+            for host in hosts[len(futures) :]:
+                one = pool.submit(self._on_host, host, operations[host.name], number, deadline)
+                futures.append(one)  # each is kept as soon as it is begun
+
         interrupted = False
         try:
             try:
+                begin()
                 wait_for(futures)
             except KeyboardInterrupt:
                 interrupted = True
                 self._cancel.set()
+                begin()  # the interrupt may have come in the middle of it: each host has its record
                 _wait_in_spite_of_interrupts(futures)
         finally:
             pool.shutdown(wait=not interrupted, cancel_futures=True)

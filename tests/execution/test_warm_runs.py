@@ -37,7 +37,7 @@ _CELLS = (
 )
 _OF_THE_TESTS = {SERVER, KERNELS, "JUPYTER_DEFAULT_PROVISIONER_NAME"}
 # What is not the same in two runs of the same runbook.
-_OF_ONE_RUN = {"time", "started", "ended", "previous", "seal", "pid", "run", "parameters"}
+_OF_ONE_RUN = {"pid_began", "time", "started", "ended", "previous", "seal", "pid", "run", "parameters"}
 
 
 @dataclass(frozen=True)
