@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ _TIMEOUT = 900.0  # seconds
 @click.option("--write/--no-write", default=True, help="Keep it in benchmarks/results.json and results.md.")
 def main(names: tuple[str, ...], without: tuple[str, ...], repetitions: int, runs: int, write: bool) -> None:  # noqa: FBT001 - click
     """Run everything, one after another and in turns, and show one table of medians and ratios."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(4))  # what was started is ended on the way out
     rows = all_rows(runs)
     chosen = [row for row in rows if not names or row.name in names]
     if len(chosen) < len(set(names)):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Sample", "timed"]
+__all__ = ["Sample", "below", "timed"]
 
 _LOOK = 0.05  # seconds between two looks at the memory
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -49,19 +51,19 @@ def timed(script: str, environment: Mapping[str, str], cwd: Path, timeout: float
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        most = 0
-        while True:
-            try:
-                code: int | None = process.wait(_LOOK)
-                break
-            except subprocess.TimeoutExpired:
-                most = max(most, _memory(process.pid))
-            if time.perf_counter() - began > timeout:
-                os.killpg(process.pid, 9)
-                process.wait()
-                code = None
-                break
-        seconds = time.perf_counter() - began
+        most, code = 0, None
+        try:
+            while code is None and time.perf_counter() - began < timeout:
+                try:
+                    code = process.wait(_LOOK)
+                except subprocess.TimeoutExpired:
+                    most = max(most, sum(below(process.pid).values()))
+            seconds = time.perf_counter() - began
+        finally:
+            # It has ended, or took too long, or we were interrupted: nothing of it stays.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         if code != 0:
             said.seek(0)
             end = f"ended with {code}" if code is not None else f"did not end in {timeout:g} s"
@@ -69,9 +71,9 @@ def timed(script: str, environment: Mapping[str, str], cwd: Path, timeout: float
     return Sample(seconds, most)
 
 
-def _memory(top: int) -> int:
-    """Bytes that a process and all below it hold."""
-    parents: dict[int, list[int]] = {}
+def below(top: int) -> dict[int, int]:
+    """Return a process and all below it, each with the bytes that it holds."""
+    children: dict[int, list[int]] = {}
     pages: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -79,11 +81,11 @@ def _memory(top: int) -> int:
         except OSError:
             continue
         pid = int(path.parent.name)
-        parents.setdefault(int(fields[1]), []).append(pid)
+        children.setdefault(int(fields[1]), []).append(pid)
         pages[pid] = int(fields[21])
-    found, todo = 0, [top]
+    found, todo = {}, [top]
     while todo:
         pid = todo.pop()
-        found += pages.get(pid, 0)
-        todo += parents.get(pid, [])
-    return found * _PAGE
+        found[pid] = pages.get(pid, 0) * _PAGE
+        todo += children.get(pid, [])
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -12,6 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from benchmarks.clock import below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +104,10 @@ def _server(sshd: str, place: Path, addresses: tuple[str, ...], port: int) -> It
             time.sleep(0.02)
         yield
     finally:
-        process.terminate()
+        # Sessions too: Ansible keeps its connections for a minute.
+        for pid in below(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
         process.wait()
 
 
