@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runbook_lib.errors import ParameterError
+from runbook_lib.errors import InputError, ParameterError
 from runbook_lib.model import Mode
 from runbook_lib.yaml_files import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Parameters"]
+__all__ = ["Parameters", "literals"]
 
 _COLLECT = ".collect("
 
@@ -102,3 +102,31 @@ def _is_literal(value: object) -> bool:
     if isinstance(value, types.ModuleType) or callable(value):
         return False
     return value is None or isinstance(value, str | int | float | bool | list | dict | tuple)
+
+
+def literals(source: str, where: str) -> dict[str, Any]:
+    """Return a parameters cell's assignments.
+
+    Args:
+        source: The cell's.
+        where: What to name in a message.
+
+    Raises:
+        InputError: It holds more than assignments of literals.
+    """
+    values: dict[str, Any] = {}
+    try:
+        for statement in ast.parse(source).body:
+            match statement:
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)], value=value)
+                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+                ):
+                    values[name] = ast.literal_eval(value)
+                case _:
+                    raise InputError(
+                        f"parameters cell: {ast.unparse(statement)!r} assigns nothing", where=where
+                    )
+    except (SyntaxError, ValueError) as problem:
+        raise InputError(f"parameters cell holds more than literals: {problem}", where=where) from problem
+    return values

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.audit.verdict import Finding, Kind
+from runbook_lib.errors import InputError
+from runbook_lib.parameters import literals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from runbook_lib.audit.notebook import Cell, Notebook
 
-__all__ = ["compare", "literals", "parameters"]
+__all__ = ["compare", "parameters"]
 
 _PARAMETERS = "parameters"
 _INJECTED = "injected-parameters"
@@ -46,7 +47,7 @@ def parameters(executed: Notebook, told: dict[str, Any]) -> Iterator[Finding]:
     defaults = [cell for cell in cells if _PARAMETERS in cell.tags and cell.kind == "code"]
     values: dict[str, Any] = {}
     for cell in [*defaults, *injected]:
-        found = literals(cell.source)
+        found = _values(cell)
         if found is None:
             yield _altered(executed.name, cell, "a parameters cell holds more than plain values")
             return
@@ -66,22 +67,12 @@ def parameters(executed: Notebook, told: dict[str, Any]) -> Iterator[Finding]:
             )
 
 
-def literals(source: str) -> dict[str, Any] | None:
+def _values(cell: Cell) -> dict[str, Any] | None:
     """Return the values that a parameters cell assigns; None where it does anything else."""
-    values: dict[str, Any] = {}
     try:
-        for statement in ast.parse(source).body:
-            match statement:
-                case (
-                    ast.Assign(targets=[ast.Name(id=name)], value=value)
-                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-                ):
-                    values[name] = ast.literal_eval(value)
-                case _:
-                    return None
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return literals(cell.source, "")
+    except (InputError, TypeError, RecursionError, MemoryError):
         return None
-    return values
 
 
 def _added(cell: Cell) -> bool:

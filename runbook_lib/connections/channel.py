@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.connections.base import INTERRUPT_GRACE
+from runbook_lib.connections.patience import Patience
 
 if TYPE_CHECKING:
     import threading
@@ -59,7 +59,7 @@ def collect(  # noqa: PLR0913 - a command's ends
     err: Stream,
 ) -> str:
     """Write input and read both streams until the command's end; return why there was none, if so."""
-    deadline, grace = time.monotonic() + timeout, None
+    patience = Patience(timeout, cancel)
     channel.settimeout(_POLL)
     left: memoryview | None = memoryview(stdin)
     open_stdout = True
@@ -80,13 +80,8 @@ def collect(  # noqa: PLR0913 - a command's ends
             while piece := channel.recv_stderr(_PIECE) if channel.recv_stderr_ready() else b"":
                 err.add(piece)
             return ""
-        now = time.monotonic()
-        if cancel.is_set() and grace is None:
-            grace = now + INTERRUPT_GRACE
-        if grace is not None and now > grace:
-            return "interrupted before its end was told"
-        if now > deadline:
-            return f"no end after {timeout:g} s"
+        if why := patience.ended():
+            return why
 
 
 def _feed(channel: Any, left: memoryview | None) -> memoryview | None:  # noqa: ANN401 - paramiko's channel

@@ -8,7 +8,7 @@ import selectors
 import time
 from typing import TYPE_CHECKING
 
-from runbook_lib.connections.base import INTERRUPT_GRACE
+from runbook_lib.connections.patience import Patience
 
 if TYPE_CHECKING:
     import subprocess
@@ -57,18 +57,13 @@ class Pipes:
 
     def wait(self, timeout: float, cancel: threading.Event) -> str:
         """Wait for the end of both streams and of the process; return why there was none, if so."""
-        deadline, grace = time.monotonic() + timeout, None
+        patience = Patience(timeout, cancel)
         while True:
             self._turn()
             if not self._ready.get_map() and self._process.poll() is not None:
                 return ""
-            now = time.monotonic()
-            if cancel.is_set() and grace is None:
-                grace = now + INTERRUPT_GRACE
-            if grace is not None and now > grace:
-                return "interrupted before its end was told"
-            if now > deadline:
-                return f"no end after {timeout:g} s"
+            if why := patience.ended():
+                return why
 
     def _turn(self) -> None:
         """Move what can be moved now."""

@@ -8,7 +8,6 @@ A notebook says so in its metadata::
 
 from __future__ import annotations
 
-import ast
 import importlib
 import json
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import yaml
 
 from runbook_lib.errors import InputError, ParameterError
 from runbook_lib.inventory import Inventory
-from runbook_lib.parameters import Parameters
+from runbook_lib.parameters import Parameters, literals
 from runbook_lib.runbook.directory import project_top
 from runbook_lib.secrets import Secrets
 from runbook_lib.yaml_files import YamlFile, find_upwards, validate
@@ -106,7 +105,7 @@ def load(path: Path) -> Entry:
         name=path.stem,
         path=path,
         model=_model(told["parameters"], path),
-        defaults=_literals(cells[0].source, path),
+        defaults=literals(cells[0].source, str(path)),
         target=told.get("target", ""),
         risk=told.get("risk", ""),
         needs=tuple(told.get("needs", ())),
@@ -177,23 +176,3 @@ def _model(name: str, path: Path) -> type[Parameters]:
     if not (isinstance(model, type) and issubclass(model, Parameters)):
         raise InputError(f"its parameter model {name!r} is no Parameters class", where=str(path))
     return model
-
-
-def _literals(source: str, path: Path) -> dict[str, Any]:
-    """Return the parameters cell's assignments; it holds literals only."""
-    values: dict[str, Any] = {}
-    try:
-        for statement in ast.parse(source).body:
-            match statement:
-                case (
-                    ast.Assign(targets=[ast.Name(id=name)], value=value)
-                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-                ):
-                    values[name] = ast.literal_eval(value)
-                case _:
-                    raise InputError(
-                        f"parameters cell: {ast.unparse(statement)!r} assigns nothing", where=str(path)
-                    )
-    except (SyntaxError, ValueError) as problem:
-        raise InputError(f"parameters cell holds more than literals: {problem}", where=str(path)) from problem
-    return values
