@@ -25,6 +25,7 @@ __all__ = ["Limit", "Row", "all_rows"]
 _HERE = Path(__file__).parent
 _LIBRARY = "runbook_lib in a script"
 _GIVEN = '-p inventory "$WORK/inventory.yml" -p runs "$OUT"'
+_MANY = f'runbook run --matrix "$WORK/matrix.yml" --jobs 2 {_GIVEN}'
 Prepare = Callable[[Path], AbstractContextManager[None]]
 
 
@@ -99,7 +100,7 @@ def all_rows(runs: int) -> list[Row]:
             {
                 "papermill": f"seq 1 {runs} | xargs -P2 -I{{}} papermill {_GIVEN} -p hosts this-{{}} {one} "
                 '"$OUT/out-{}.ipynb"',
-                "runbook": _many(runs),
+                "runbook": _MANY,
             },
             (Limit("papermill", 0.3),),
             _local(runs),
@@ -136,12 +137,6 @@ def all_rows(runs: int) -> list[Row]:
             _local(1),
         ),
     ]
-
-
-def _many(runs: int) -> str:
-    if (_HERE.parent / "runbook_lib" / "execution" / "matrices.py").exists():
-        return f'runbook run --matrix "$WORK/matrix.yml" --jobs 2 {_GIVEN}'
-    return f"runbook run $(seq -f '$WORK/%g_five.ipynb' 1 {runs}) {_GIVEN}"
 
 
 def _ssh() -> dict[str, str]:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import FormatError, UnverifiedSignatureError
 
+from runbook_lib.atomic import replace_file
 from runbook_lib.attestation.files import ATTESTATION, read
 from runbook_lib.attestation.trust import Trust, public_key
 from runbook_lib.errors import EvidenceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from securesystemslib.signer import CryptoSigner, Signature
 
@@ -114,23 +114,12 @@ def write(directory: Path, envelope: Envelope) -> Path:
     """
     path = directory / ATTESTATION
     data = json.dumps(envelope.to_dict(), indent=1).encode() + b"\n"
-    part: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=directory, prefix=f".{ATTESTATION}.")
-        part = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(handle)
-        part.replace(path)
-        _sync(directory)
+        replace_file(path, data, durable=True)
     except OSError as problem:
         raise EvidenceError(
             f"the attestation cannot be written: {problem.strerror or problem}", where=str(path)
         ) from problem
-    finally:
-        if part:
-            part.unlink(missing_ok=True)
     return path
 
 
@@ -148,13 +137,5 @@ def locked(directory: Path) -> Iterator[None]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(handle)
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)

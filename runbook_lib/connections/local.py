@@ -64,17 +64,20 @@ class LocalConnection:
             return command.text
         return shlex.join(("sudo", "-n", "--", *command.argv))
 
+    def _start(self, command: Command) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            shlex.split(self.render(command)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
     def run(self, command: Command, cancel: threading.Event, overflow: Overflow | None = None) -> Output:
         """Run a command and wait for its end; see `Connection.run`."""
         started = time.time()
         try:
-            process = subprocess.Popen(
-                shlex.split(self.render(command)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            process = self._start(command)
         except (FileNotFoundError, NotADirectoryError) as missing:
             return Output(exit_code=127, stderr=str(missing), started=started, ended=time.time())
         except PermissionError as refused:  # as a shell tells it
@@ -124,13 +127,7 @@ class LocalConnection:
         """Start a command that stays once it has answered; see `Connection.hold`."""
         started = time.time()
         try:
-            process = subprocess.Popen(
-                shlex.split(self.render(command)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            process = self._start(command)
         except OSError as problem:
             missing = Output(127, stderr=f"{command.argv[0]}: {problem}", started=started, ended=time.time())
             return missing, None

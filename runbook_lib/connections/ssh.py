@@ -123,12 +123,7 @@ class SshConnection:
         """Send a command and wait for its end; see `Connection.run`."""
         self.open()
         started = time.time()
-        try:
-            channel = self._fabric.create_session()
-            channel.exec_command(self.render(command))
-        except (paramiko.SSHException, EOFError, OSError) as problem:
-            self.close()
-            raise UnreachableError(f"the connection is gone: {problem}", where=self._host.name) from problem
+        channel = self._send(command)
         out, err = Stream("stdout", overflow), Stream("stderr", overflow)
         err.add(self._answer_sudo(channel) if command.sudo else b"")
         why = collect(channel, (command.stdin or "").encode(), command.timeout, cancel, out=out, err=err)
@@ -156,6 +151,16 @@ class SshConnection:
             under_way=under_way,
             cut=out.cut or err.cut,
         )
+
+    def _send(self, command: Command) -> Any:  # noqa: ANN401 - paramiko's channel
+        """Return the channel of its own that a command was sent over."""
+        try:
+            channel = self._fabric.create_session()
+            channel.exec_command(self.render(command))
+        except (paramiko.SSHException, EOFError, OSError) as problem:
+            self.close()
+            raise UnreachableError(f"the connection is gone: {problem}", where=self._host.name) from problem
+        return channel
 
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
         """End what the last `run` left under way, over a second channel; see `Connection.stop`."""
@@ -188,12 +193,7 @@ class SshConnection:
         """Send a command that stays once it has answered; see `Connection.hold`."""
         self.open()
         started = time.time()
-        try:
-            channel = self._fabric.create_session()
-            channel.exec_command(self.render(command))
-        except (paramiko.SSHException, EOFError, OSError) as problem:
-            self.close()
-            raise UnreachableError(f"the connection is gone: {problem}", where=self._host.name) from problem
+        channel = self._send(command)
         early = self._answer_sudo(channel) if command.sudo else b""
         holder = ChannelHolder(channel)
         said, stays = holder.answer()

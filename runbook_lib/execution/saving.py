@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from papermill.iorw import LocalHandler, papermill_io
 from papermill.utils import chdir
+
+from runbook_lib.atomic import replace_file
 
 __all__ = ["save_atomically"]
 
@@ -32,19 +32,7 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
                 return
             if not target.parent.is_dir():
                 raise FileNotFoundError(f"output folder {target.parent} doesn't exist.")
-            self._replace(target.resolve(), buf)
-
-    @staticmethod
-    def _replace(target: Path, text: str) -> None:
-        # A temporary file has mode 0600 from the first.
-        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(part).replace(target)
-        except OSError:
-            Path(part).unlink(missing_ok=True)
-            raise
+            replace_file(target.resolve(), buf.encode())
 
 
 def save_atomically(path: str) -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.atomic import sync_directory
 from runbook_lib.errors import EvidenceError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Journal:
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         except OSError as problem:
             raise _cannot_write(path, problem) from problem
 
@@ -218,7 +219,7 @@ class OutputFile:
         try:
             os.fsync(self._file)
             self._part.rename(self._directory / digest)
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
         except OSError as problem:
             self.discard()
             raise _cannot_write(self._directory / digest, problem) from problem
@@ -236,14 +237,6 @@ class OutputFile:
 def _write_whole(file: int, data: bytes) -> None:
     while data:
         data = data[os.write(file, data) :]
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _cannot_write(path: Path, problem: OSError) -> EvidenceError:

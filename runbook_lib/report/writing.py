@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runbook_lib.atomic import replace_file
 from runbook_lib.errors import EvidenceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["refusing", "write_bytes"]
 
@@ -23,15 +22,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         EvidenceError: It cannot be written.
     """
     with refusing(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        part = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            part.replace(path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        replace_file(path, data)
 
 
 @contextmanager

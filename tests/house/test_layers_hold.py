@@ -19,7 +19,7 @@ EACH = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relati
 
 # From the bottom; parts of one line do not know each other. docs/architecture.md draws it from the top.
 LAYERS = [
-    {"errors", "processes"},
+    {"atomic", "errors", "processes"},
     {"masking", "model"},
     {"yaml_files", "requirements", "versions"},
     {"inventory", "parameters", "secrets"},
