@@ -69,14 +69,16 @@ def test_a_signal_is_passed_on_journaled_and_ends_the_command_on_the_host(
 
 
 def test_a_signal_between_two_steps_ends_the_run_too(project: Project) -> None:
+    between = project.place / "between"
     notebook = project.notebook(
         OPEN,
         'book.step("Fine", Does(("true",)))',
-        "import time\ntime.sleep(600)",
+        f"import pathlib, time\npathlib.Path({str(between)!r}).touch()\ntime.sleep(600)",
         "book.close()",
     )
     process = project.runbook_run(notebook)
-    wait_until(lambda: any(entry["event"] == "step_ended" for entry in project.entries()))
+    wait_until(between.exists)
+    assert "step_ended" in [entry["event"] for entry in project.entries()]
     process.send_signal(signal.SIGTERM)
     done = finish(process)
     assert done.code == 4, done.said

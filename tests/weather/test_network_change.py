@@ -78,7 +78,11 @@ def test_interrupt_before_the_confirmation_leaves_the_old_network(fresh: Practic
 def test_host_that_goes_down_before_the_confirmation_comes_up_with_the_old_network(fresh: Practice) -> None:
     before = fresh.on("host-a", "cat /etc/network/interfaces")
     process = fresh.start(*BRIDGE[:-1], "120.0")
-    fresh.wait_for("command_started", "apply.sh /var")
+    change = fresh.wait_for("command_started", "apply.sh /var")["command"]
+    fresh.wait_for("command_ended", f"'command': {change},")
+    os.kill(
+        fresh.wait_for("run_started", "30_bridge")["pid"], signal.SIGKILL
+    )  # a forked one may end with its runner
     process.kill()
     process.communicate(timeout=60)
     time.sleep(3)
@@ -97,7 +101,8 @@ def test_right_parameters_are_confirmed_and_last_over_a_reboot(fresh: Practice) 
 
 
 def test_run_killed_in_the_change_is_gone_on_with_once_the_host_has_reverted(fresh: Practice) -> None:
-    """Last: it leaves the bridge. Later steps need Docker, which is not there."""
+    """Later steps need Docker, which is not there."""
+    fresh.lab.reset(["host-a"])  # without the bridge that an earlier test has left
     process = fresh.start(*BRIDGE)
     change = fresh.wait_for("command_started", "apply.sh /var")["command"]
     fresh.wait_for("command_ended", f"'command': {change},")
