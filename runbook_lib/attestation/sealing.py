@@ -63,23 +63,27 @@ def seal_run(path: Path, signers: Sequence[CryptoSigner] | None = None) -> Seal 
         EvidenceError: The evidence cannot be read or the attestation not be written.
     """
     chosen = signers_given() if signers is None else signers
-    if read_run(path).incomplete:
-        return None
-    return seal(path, chosen, later=False)
+    return _seal(path, chosen, later=False)
 
 
-def seal(path: Path, signers: Sequence[CryptoSigner], *, later: bool = True) -> Seal:
-    """Write a run's `attestation.json`.
+def seal(path: Path, signers: Sequence[CryptoSigner]) -> Seal:
+    """Write the `attestation.json` of a run that was not sealed at its own end.
 
     Args:
         path: The run directory.
         signers: Who signs; without any the hashes stand there unsigned.
-        later: Sealed not by the run's own end, but afterwards, by hand.
 
     Raises:
         InputError: There is no such run directory, or it is sealed already.
         EvidenceError: The run is still under way, cannot be read, or the attestation not be written.
     """
+    done = _seal(path, signers, later=True)
+    assert done is not None  # noqa: S101 - what is sealed by hand is sealed as what it is
+    return done
+
+
+def _seal(path: Path, signers: Sequence[CryptoSigner], *, later: bool) -> Seal | None:
+    """Seal a run, by hand or at its own end; then one that tells no end is left as it is."""
     if not path.is_dir():
         raise InputError("is no run directory", where=str(path), hint="name the directory with the journal")
     with locked(path):
@@ -89,6 +93,8 @@ def seal(path: Path, signers: Sequence[CryptoSigner], *, later: bool = True) -> 
             )
         before = digest(path / JOURNAL)
         record = read_run(path)
+        if record.incomplete and not later:
+            return None
         _refuse_under_way(path, record)
         subjects = {name: digest(path / name) for name in evidence(path)}
         if subjects[JOURNAL] != before:

@@ -81,22 +81,24 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
         raise click.UsageError("--matrix names its runs itself: it goes with neither NAME nor --resume")
     if scheduler and executor != "dask":
         raise click.UsageError("--scheduler is Dask's: it goes with --executor dask")
-    from runbook_lib.execution.loading import load_papermill  # noqa: PLC0415 - `--help` stays quick
+    with pool(kernels):  # its process loads what kernels need while this one loads what it needs itself
+        from runbook_lib.execution.loading import load_papermill  # noqa: PLC0415 - `--help` stays quick
 
-    load_papermill()
-    from runbook_lib.cli import carrying_out  # noqa: PLC0415 - as above
-    from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
-    from runbook_lib.model import worst  # noqa: PLC0415 - as above
+        load_papermill()
+        from runbook_lib.cli import carrying_out  # noqa: PLC0415 - as above
+        from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
+        from runbook_lib.model import worst  # noqa: PLC0415 - as above
 
-    chosen: dict[str, Any] = {"mode": mode, "hosts": hosts, "run_timeout": timeout}
-    options = {name: value for name, value in chosen.items() if value is not None}
-    if take_over:
-        options["take_over"] = True
-    wanted = asked.for_runs(names, file, pairs, options, matrix=matrix, resume=resume, with_needs=with_needs)
-    _say_what_is_not_named(wanted)
-    if sign_key:
-        _check_signing(sign_key)
-    with pool(kernels):
+        chosen: dict[str, Any] = {"mode": mode, "hosts": hosts, "run_timeout": timeout}
+        options = {name: value for name, value in chosen.items() if value is not None}
+        if take_over:
+            options["take_over"] = True
+        wanted = asked.for_runs(
+            names, file, pairs, options, matrix=matrix, resume=resume, with_needs=with_needs
+        )
+        _say_what_is_not_named(wanted)
+        if sign_key:
+            _check_signing(sign_key)
         results = carrying_out.all_units(
             chapter.arrange(wanted),
             jobs=jobs or os.cpu_count() or 1,
@@ -127,14 +129,14 @@ def carry_out(
     """
     from pathlib import Path  # noqa: PLC0415 - `--help` stays quick
 
-    from runbook_lib.execution.loading import load_papermill  # noqa: PLC0415 - as above
-
-    load_papermill()
-    from runbook_lib.cli.carrying_out import in_turn  # noqa: PLC0415 - as above
-    from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
-
-    wanted = asked.for_runs(names, file, pairs, {}, extra=extra)
     with pool():
+        from runbook_lib.execution.loading import load_papermill  # noqa: PLC0415 - as above
+
+        load_papermill()
+        from runbook_lib.cli.carrying_out import in_turn  # noqa: PLC0415 - as above
+        from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
+
+        wanted = asked.for_runs(names, file, pairs, {}, extra=extra)
         results = in_turn(chapter.arrange(wanted), "stop")
     return [headless.Outcome.read(Path(result.path), result.problem) for result in results if result.path]
 

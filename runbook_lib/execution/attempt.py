@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.execution import catalog, headless
 from runbook_lib.execution.claims import Claims
 from runbook_lib.execution.unit import Result, Unit
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from runbook_lib.execution.headless import Outcome
+    from runbook_lib.model import RunRecord
 
 __all__ = ["carry_out"]
 
@@ -76,23 +78,57 @@ def _run(unit: Unit, values: dict[str, Any], tell: Callable[[dict[str, Any]], No
     entry = catalog.load(Path(unit.notebook))
     parameters = catalog.check(entry, values, None)
     os.environ[directory.UNIT] = unit.id if unit.fleet else ""
-    return _result(unit, headless.run(entry, parameters, values, tell))
+    reports = _Reports(directory.project_top() / parameters.runs)
+
+    def also_reporting(told: dict[str, Any]) -> None:
+        tell(told)
+        reports.tell(told)
+
+    return _result(unit, headless.run(entry, parameters, values, also_reporting), reports)
 
 
-def _result(unit: Unit, outcome: Outcome) -> Result:
-    _leave_reports(outcome)
+def _result(unit: Unit, outcome: Outcome, reports: _Reports | None = None) -> Result:
+    (reports or _Reports(outcome.path.parent)).leave(outcome)
     _seal(outcome)
     return Result(unit.id, path=str(outcome.path), status=outcome.status, problem=outcome.problem)
 
 
-def _leave_reports(outcome: Outcome) -> None:
-    if outcome.record is None:
-        return
-    from runbook_lib.report.html import write_html  # noqa: PLC0415 - pandas is loaded while no run waits for it
-    from runbook_lib.report.junit import write_junit  # noqa: PLC0415 - as above
+class _Reports:
+    """A run's reports, written while its kernel ends; what they need is loaded while its hosts are at work.
 
-    write_html([outcome.record], outcome.path / "report.html", outcome.record.title)
-    write_junit([outcome.record], outcome.path / "junit.xml")
+    Args:
+        runs: The directory of runs.
+    """
+
+    def __init__(self, runs: Path) -> None:
+        self._path = runs
+        self._of: RunRecord | None = None
+
+    def tell(self, told: dict[str, Any]) -> None:
+        """Take note of a journal's entry."""
+        if told["event"] == "run_started":
+            self._path /= told["run"]
+        elif told["event"] == "step_started":
+            from runbook_lib import attestation  # noqa: F401, PLC0415 - loaded while hosts are at work
+            from runbook_lib.report import html, junit  # noqa: F401, PLC0415 - as above
+        elif told["event"] == "run_ended":
+            with contextlib.suppress(EvidenceError):  # it is tried again, and then told
+                self.leave(headless.Outcome.read(self._path))
+
+    def leave(self, outcome: Outcome) -> None:
+        """Write the reports, unless they are there and tell the same.
+
+        Raises:
+            EvidenceError: They cannot be written.
+        """
+        if outcome.record is None or outcome.record == self._of:
+            return
+        from runbook_lib.report.html import write_html  # noqa: PLC0415 - as above
+        from runbook_lib.report.junit import write_junit  # noqa: PLC0415 - as above
+
+        write_html([outcome.record], outcome.path / "report.html", outcome.record.title)
+        write_junit([outcome.record], outcome.path / "junit.xml")
+        self._of = outcome.record
 
 
 def _seal(outcome: Outcome) -> None:

@@ -69,11 +69,15 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
             nb, output_path=output_path, **{name: options[name] for name in names if name in options}
         )
         manager.notebook_start()
+        done = False
         try:
             cls.execute_managed_notebook(manager, kernel_name, **remove_args(names[::2], **options))
+            done = True
         finally:
             manager.cleanup_pbar()
             manager.notebook_complete()
+            if not done:  # else papermill writes it as the next thing
+                manager.save()
         executed: NotebookNode = manager.nb
         return executed
 
@@ -139,14 +143,13 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]
             self.save()
 
     def notebook_complete(self, **options: Any) -> None:  # noqa: ANN401 - papermill's signature
-        """End the notebook's metadata, leaving `pending` what is, and write it."""
+        """End the notebook's metadata, leaving `pending` what is; whoever calls this writes it."""
         self._again = math.inf
         pending = [cell for cell in self.nb.cells if cell.metadata.papermill["status"] == self.PENDING]
         super().notebook_complete(**options)
         for cell in pending:
             cell.metadata.papermill["status"] = self.PENDING
         self._again = 0.0
-        self.save()
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ __all__ = ["LAST_WORDS", "Kernel"]
 _log = logging.getLogger(__name__)
 # With pytest's own variable a kernel would not hear what child processes print, so that nobody could mask it.
 _NOT_INHERITED = {RUN_DIRECTORY, RUNS_OPENED, "PYTEST_CURRENT_TEST"}
+_POLL = 0.01  # seconds between two looks at whether a kernel has ended
 LAST_WORDS = 30.0
 """Seconds that an interrupted kernel has to end its run."""
 
@@ -129,5 +130,13 @@ class Kernel:
                 await super()._async_start_kernel(**{**options, "env": environment})
 
             start_kernel = _async_start_kernel
+
+            async def _async_finish_shutdown(
+                self, waittime: float | None = None, pollinterval: float = _POLL, restart: bool = False
+            ) -> None:
+                # jupyter_client looks ten times a second whether the kernel has ended; most end in a twentieth.
+                await super()._async_finish_shutdown(waittime, pollinterval, restart)
+
+            finish_shutdown = _async_finish_shutdown
 
         return Manager

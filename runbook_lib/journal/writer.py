@@ -72,6 +72,8 @@ class Journal:
         self._disk = threading.Lock()
         self._written = self._safe = _End()
         self._failures: list[OSError] = []
+        self._noted = 0
+        self._lost: OSError | None = None
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,7 +104,28 @@ class Journal:
                 problem = self._failures[failures]
                 raise _cannot_write(self.path, problem) from problem
 
+    def note(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
+        """Write one line and do not wait: it is on disk before the next `append` of any thread returns.
+
+        For what is told of something that has happened, where nothing follows from it before the next `append`.
+        A line that then cannot be brought to disk ends the journal: every later line is refused.
+
+        Args:
+            event: What happened: `command_ended`, …
+            data: JSON-ready values.
+
+        Raises:
+            EvidenceError: It cannot be written; the journal is left as it was before.
+        """
+        told = self._mask(data)
+        with self._lock:
+            self._write(event, told)
+            self._noted = self._written.number
+
+
     def _write(self, event: str, data: dict[str, Any]) -> None:
+        if self._lost:
+            raise _cannot_write(self.path, self._lost)
         end = self._written
         entry = {
             "n": end.number + 1,
@@ -130,6 +153,8 @@ class Journal:
             # None of the lines that wait for the disk is known to be there: all are taken back.
             with self._lock:
                 os.ftruncate(self._file, self._safe.size)
+                if self._noted > self._safe.number:
+                    self._lost = problem  # whoever noted a line does not wait, and would never hear of it
                 self._written = self._safe
                 self._failures.append(problem)
         else:

@@ -42,17 +42,20 @@ _HOLD = f"""\
 umask 022
 file=$1 me=$2 ends=$3
 [ -n "$file" ] || file=${{XDG_RUNTIME_DIR:-$HOME}}/.runbook-lock
-mkdir -p -- "${{file%/*}}" && exec 9>>"$file" || exit 73
+{{ [ -d "${{file%/*}}" ] || mkdir -p -- "${{file%/*}}"; }} && exec 9>>"$file" || exit 73
 if [ -n "$ends" ] && [ "$(sed -n 1p "$file")" = "$ends" ] && grep -qs runbook-lock "/proc/$ends/cmdline"; then
   kill "$ends"; flock -w 5 9
 else
   flock -n 9
 fi
 code=$?
-before=$(cat -- "$file")
-if [ $code -ne 0 ]; then [ $code -eq 1 ] && code={_HELD}; printf '%s\\n%s\\n' "$file" "$before"; exit $code; fi
-printf '%s\\n%s\\n' "$$" "$me" >"$file"
-printf '%s\\n%s\\n{END_OF_ANSWER}\\n' "$file" "$before"
+pid= owner=
+{{ IFS= read -r pid; IFS= read -r owner; }} <"$file"
+[ $code -eq 1 ] && code={_HELD}
+[ $code -eq 0 ] && printf '%s\\n%s\\n' "$$" "$me" >"$file"
+printf '%s\\n%s\\n%s\\n' "$file" "$pid" "$owner"
+[ $code -eq 0 ] || exit $code
+echo {END_OF_ANSWER}
 read -r word && [ "$word" = {RELEASE} ] && : >"$file"
 exit 0
 """
@@ -230,7 +233,7 @@ class HostLock:
 
     def _tell(self, step: int, outcome: str, answer: _Answer, **more: Any) -> None:  # noqa: ANN401 - any JSON
         other = answer.owner if answer.owner != self._owner else None
-        self._journal.append(
+        self._journal.note(
             "lock_answered",
             step=step,
             host=self._owner.host,

@@ -201,7 +201,7 @@ class Recorder:
         told = ended.model_dump(
             mode="json", include={"ended", "exit_code", "accepted", "problem", "stdout", "stderr"}
         )
-        self.journal.append("command_ended", **place, **told)
+        self.journal.note("command_ended", **place, **told)
         return ended
 
     def _stream(self, raw: str) -> StreamRecord:

@@ -73,6 +73,9 @@ class Runbook:
         )
         self._deadline = Deadline.from_now("run_timeout", parameters.run_timeout)
         self._step_under_way = False
+        self._threads = ThreadPoolExecutor(
+            max_workers=min(len(hosts), parameters.at_once), thread_name_prefix="host"
+        )
         self._verdict = Verdict(
             [host.name for host in hosts], self.mode, stop=parameters.on_failure == "stop"
         )
@@ -284,28 +287,20 @@ class Runbook:
         self, hosts: list[Host], operations: dict[str, Operation], number: int, deadline: Deadline | None
     ) -> list[HostRecord]:
         """Work on all hosts side by side; an interrupt is heard here and told to all of them."""
-        pool = ThreadPoolExecutor(
-            max_workers=min(len(hosts), self.parameters.at_once), thread_name_prefix="host"
-        )
         futures: list[Future[HostRecord]] = []
 
         def begin() -> None:
             for host in hosts[len(futures) :]:
-                one = pool.submit(self._on_host, host, operations[host.name], number, deadline)
+                one = self._threads.submit(self._on_host, host, operations[host.name], number, deadline)
                 futures.append(one)
 
-        interrupted = False
         try:
-            try:
-                begin()
-                wait_for(futures)
-            except KeyboardInterrupt:
-                interrupted = True
-                self._cancel.set()
-                begin()  # the interrupt may have come in the middle of it: each host has its record
-                _wait_in_spite_of_interrupts(futures)
-        finally:
-            pool.shutdown(wait=not interrupted, cancel_futures=True)
+            begin()
+            wait_for(futures)
+        except KeyboardInterrupt:
+            self._cancel.set()
+            begin()  # the interrupt may have come in the middle of it: each host has its record
+            _wait_in_spite_of_interrupts(futures)
         return [future.result() for future in futures]
 
     def _on_host(
@@ -340,7 +335,7 @@ class Runbook:
         told["commands"] = [command.number for command in record.commands if command.number]
         # Commands that were only planned were never sent, so the journal has no lines of their own for them.
         told["planned"] = [c.model_dump(mode="json") for c in record.commands if not c.number]
-        self._journal.append("host_ended", step=number, **told)
+        self._journal.note("host_ended", step=number, **told)
         display.host_ended(number, record)
         return record
 
@@ -415,15 +410,14 @@ class Runbook:
             timer.start()
 
     def _let_go(self) -> None:
-        for lock in self._locks.values():
-            lock.release()
+        """Release the locks, side by side: each takes a moment on its host."""
+        wait_for([self._threads.submit(lock.release) for lock in self._locks.values()])
 
     def _end(self, status: Status, message: str = "") -> None:
         message = self._secrets.mask(message)
         self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
         self._let_go()
-        for connection in self._connections.values():
-            connection.close()
+        wait_for([self._threads.submit(connection.close) for connection in self._connections.values()])
         self._journal.append(
             "run_ended",
             status=status,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from runbook_lib.attestation import seal, signers
+from runbook_lib.attestation import seal_run, signers
 from runbook_lib.attestation.keys import generate
 from runbook_lib.audit.source import Approval
 from runbook_lib.audit.verify import verify_run
@@ -65,7 +65,7 @@ def run(finished: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def sealed(run: Path, operator: CryptoSigner) -> Path:
     """A copy of the run, sealed at its end by the operator."""
-    seal(run, [operator], later=False)
+    seal_run(run, [operator])
     return run
 
 

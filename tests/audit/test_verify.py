@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.attestation import seal
+from runbook_lib.attestation import seal_run
 from runbook_lib.audit.source import Approval
 from runbook_lib.audit.verdict import Kind, Word
 from runbook_lib.audit.verify import exit_code, verify_below, verify_run
@@ -54,7 +54,7 @@ def test_a_failed_run_is_verified_too_and_says_that_it_failed(
     project: Project, operator: CryptoSigner, judge: Judge
 ) -> None:
     run = project.run("-p", "fail_on", "host-b")
-    done = seal(run, [operator], later=False)
+    done = seal_run(run, [operator])
     verdict = judge(run)
     assert (verdict.verdict, verdict.status, verdict.result) == (Word.VERIFIED, "failed", "FAILED")
     assert done.result == "FAILED"
