@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -13,6 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from benchmarks.clock import below
 
@@ -105,9 +106,9 @@ def _server(sshd: str, place: Path, addresses: tuple[str, ...], port: int) -> It
         yield
     finally:
         # Sessions too: Ansible keeps its connections for a minute.
-        for pid in below(process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+        for one in below(process.pid):
+            with contextlib.suppress(psutil.Error):
+                one.terminate()
         process.wait()
 
 

@@ -11,8 +11,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import keyring
-import keyring.errors
 from pydantic import AfterValidator, BaseModel
 
 from runbook_lib.errors import SecretError
@@ -39,6 +37,9 @@ def _from_file(name: str) -> str | None:
 
 
 def _from_keyring(name: str) -> str | None:
+    import keyring  # noqa: PLC0415 - few runs have a secret in one, and it takes a while to load
+    import keyring.errors  # noqa: PLC0415 - as above
+
     service, _, user = name.partition("/")
     try:
         return keyring.get_password(service, user)

@@ -155,7 +155,7 @@ class SshConnection:
     def _send(self, command: Command) -> Any:  # noqa: ANN401 - paramiko's channel
         """Return the channel of its own that a command was sent over."""
         try:
-            channel = self._fabric.create_session()
+            channel = self._fabric.transport.open_session()
             channel.exec_command(self.render(command))
         except (paramiko.SSHException, EOFError, OSError) as problem:
             self.close()
@@ -303,7 +303,7 @@ class SshConnection:
         return Path(self._host.known_hosts or "~/.ssh/known_hosts").expanduser()
 
     def _dial_docker(self) -> Any:  # noqa: ANN401 - a paramiko channel stands in for a socket
-        channel = self._fabric.create_session()
+        channel = self._fabric.transport.open_session()
         channel.settimeout(60.0)
         channel.exec_command(self.render(Command(DIAL, sudo=True)))
         self._answer_sudo(channel)

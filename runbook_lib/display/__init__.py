@@ -23,6 +23,7 @@ __all__ = [
     "RUN_MIME",
     "STEP_MIME",
     "host_ended",
+    "load_templates",
     "mask_outputs",
     "offer_magic",
     "run_ended",
@@ -51,6 +52,16 @@ SYMBOLS = {
     Status.UNKNOWN: "?",
 }
 """A sign for each status, so that colour is never the only difference."""
+
+
+def load_templates(environment: jinja2.Environment = _templates) -> None:
+    """Have all templates compiled before somebody waits for one.
+
+    Args:
+        environment: Whose; ours without it.
+    """
+    for name in environment.list_templates(extensions=("j2",)):
+        environment.get_template(name)
 
 
 def run_opened(record: RunRecord, path: Path) -> None:

@@ -108,9 +108,11 @@ class _Reports:
         """Take note of a journal's entry."""
         if told["event"] == "run_started":
             self._path /= told["run"]
-        elif told["event"] == "step_started":
-            from runbook_lib import attestation  # noqa: F401, PLC0415 - loaded while hosts are at work
-            from runbook_lib.report import html, junit  # noqa: F401, PLC0415 - as above
+        elif told["event"] == "step_started" and told["step"] == 1:
+            from runbook_lib import attestation, display  # noqa: F401, PLC0415 - loaded while hosts are at work
+            from runbook_lib.report import environment, html, junit  # noqa: F401, PLC0415 - as above
+
+            display.load_templates(environment.templates)
         elif told["event"] == "run_ended":
             with contextlib.suppress(EvidenceError):  # it is tried again, and then told
                 self.leave(headless.Outcome.read(self._path))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "exit_code", "run"]
 
-_POLL = 0.1  # seconds between two looks at the journal
+_POLL = 0.03  # seconds between two looks at the journal
 
 # As its entry point does, which is only there once this project is installed.
 papermill_engines.register(NAME, RunbookEngine)

@@ -132,10 +132,13 @@ class Kernel:
             start_kernel = _async_start_kernel
 
             async def _async_finish_shutdown(
-                self, waittime: float | None = None, pollinterval: float = _POLL, restart: bool = False
+                self,
+                waittime: float | None = None,
+                pollinterval: float = _POLL,
+                **options: Any,  # noqa: ANN401 - as above
             ) -> None:
                 # jupyter_client looks ten times a second whether the kernel has ended; most end in a twentieth.
-                await super()._async_finish_shutdown(waittime, pollinterval, restart)
+                await super()._async_finish_shutdown(waittime, pollinterval, **options)
 
             finish_shutdown = _async_finish_shutdown
 

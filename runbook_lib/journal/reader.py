@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -70,22 +71,32 @@ def read_run(path: Path) -> RunRecord:
     """
     file = path / "journal.jsonl" if path.is_dir() else path
     try:
-        lines = read_lines(file.read_bytes())
+        data = file.read_bytes()
     except OSError as problem:
         raise EvidenceError(
             f"cannot be read: {problem.strerror}", where=str(file), hint="name a run directory"
         ) from problem
-    if not lines.entries or lines.entries[0].get("event") != "run_started":
-        raise EvidenceError(
-            f"is no runbook journal: {lines.problem or 'it does not begin with the start of a run'}",
-            where=str(file),
-        )
     try:
-        return record_of(lines)
+        return _read(data)
+    except _NoJournal as problem:
+        raise EvidenceError(f"is no runbook journal: {problem}", where=str(file)) from problem
     except (ValueError, LookupError, TypeError, AttributeError) as problem:
         raise EvidenceError(
             f"holds a line that cannot be understood: {problem}", where=str(file)
         ) from problem
+
+
+class _NoJournal(Exception):  # noqa: N818 - an answer
+    """Why bytes are no journal."""
+
+
+@functools.lru_cache(maxsize=1)
+def _read(data: bytes) -> RunRecord:
+    """Return the run that a journal's bytes tell; at a run's end several ask for the same one, one after another."""
+    lines = read_lines(data)
+    if not lines.entries or lines.entries[0].get("event") != "run_started":
+        raise _NoJournal(lines.problem or "it does not begin with the start of a run")
+    return record_of(lines)
 
 
 def record_of(lines: Lines) -> RunRecord:

@@ -122,7 +122,6 @@ class Journal:
             self._write(event, told)
             self._noted = self._written.number
 
-
     def _write(self, event: str, data: dict[str, Any]) -> None:
         if self._lost:
             raise _cannot_write(self.path, self._lost)

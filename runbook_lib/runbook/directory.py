@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import importlib.metadata
 import os
@@ -132,8 +133,9 @@ def who() -> str:
     return f"{behind} as {user}" if behind and behind != user else user
 
 
+@functools.cache
 def versions() -> dict[str, str]:
-    """Return the versions that the run depends on."""
+    """Return the versions that the run depends on; as this process loaded them, they are looked up once."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.attestation import seal_run
+from runbook_lib.attestation import seal, seal_run
 from runbook_lib.audit.source import Approval
 from runbook_lib.audit.verdict import Kind, Word
 from runbook_lib.audit.verify import exit_code, verify_below, verify_run

@@ -205,6 +205,7 @@ def main() -> None:
     place = Path(listener.getsockname()).parent
     _load(_FIRST)
     server = Server(listener, command)
+    _look_up()
     job = None
     me = os.getpid()
     try:
@@ -237,6 +238,16 @@ def _load(names: Iterable[str]) -> None:
     for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    gc.freeze()
+
+
+def _look_up() -> None:
+    """Do what each kernel would do once: it is the same for all of them."""
+    from runbook_lib import display  # noqa: PLC0415 - loaded by now
+    from runbook_lib.runbook import directory  # noqa: PLC0415 - as above
+
+    directory.versions()
+    display.load_templates()
     gc.freeze()
 
 
