@@ -135,10 +135,10 @@ class Kernel:
                 self,
                 waittime: float | None = None,
                 pollinterval: float = _POLL,
-                **options: Any,  # noqa: ANN401 - as above
+                restart: bool = False,  # noqa: FBT001, FBT002 - as above
             ) -> None:
                 # jupyter_client looks ten times a second whether the kernel has ended; most end in a twentieth.
-                await super()._async_finish_shutdown(waittime, pollinterval, **options)
+                await super()._async_finish_shutdown(waittime, pollinterval, restart)
 
             finish_shutdown = _async_finish_shutdown
 

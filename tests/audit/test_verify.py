@@ -57,6 +57,7 @@ def test_a_failed_run_is_verified_too_and_says_that_it_failed(
     done = seal_run(run, [operator])
     verdict = judge(run)
     assert (verdict.verdict, verdict.status, verdict.result) == (Word.VERIFIED, "failed", "FAILED")
+    assert done is not None
     assert done.result == "FAILED"
     shutil.rmtree(run)
 
