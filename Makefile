@@ -18,7 +18,7 @@ demo-quick: ## The same on the two containers alone, without the kernel upgrade
 
 test: ## All tests but those on virtual machines, those on real hosts too
 	@tools/set-up test lint
-	@$(RUN) runbook_lib.requirements --install lab sshd pages el
+	@$(RUN) runbook_lib.requirements --install lab sshd pages el disk
 	@$(RUN) pytest $(PYTEST_ARGUMENTS)
 
 test-vm: ## The tests on virtual machines: a quarter of an hour under software emulation; VM_TESTS=PATH picks some

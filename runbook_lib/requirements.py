@@ -72,11 +72,13 @@ PARTS: dict[str, tuple[Program, ...]] = {
         Program("curl", "curl", "fetch that key"),
     ),
     "pages": (Program("chromium", "chromium", "look at reports as a reader does, in tests"),),
+    "disk": (Program("strace", "strace", "let a disk fail, in tests"),),
     "sshd": (Program("sshd", "openssh-server", "test connections against a real SSH server"),),
 }
 OPTIONAL = {
     "pages": "for tests only",
     "el": "for tests only",
+    "disk": "for tests only",
     "vm": "for practice hosts with a kernel of their own",
 }
 """Parts without which most works, and what they are for."""
