@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import signal
 import sys
 
 import click
@@ -52,6 +53,7 @@ def main() -> None:
         click.echo(f"{type(problem).__name__}: {problem}", err=True)
         code = problem.exit_code
     except (KeyboardInterrupt, click.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it was heard; a second one would take our exit code
         click.echo("interrupted", err=True)
         code = 4
     gc.freeze()  # Python would look through all that lives once more on its way out: a tenth of a second

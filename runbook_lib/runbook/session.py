@@ -7,8 +7,6 @@ import os
 import platform
 import signal
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -28,6 +26,7 @@ from runbook_lib.runbook.lock import HostLock, Owner
 from runbook_lib.runbook.recorder import Recorder, now
 from runbook_lib.runbook.runner import Runner
 from runbook_lib.runbook.verdict import BAD, Verdict
+from runbook_lib.runbook.workers import Workers
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -73,9 +72,7 @@ class Runbook:
         )
         self._deadline = Deadline.from_now("run_timeout", parameters.run_timeout)
         self._step_under_way = False
-        self._threads = ThreadPoolExecutor(
-            max_workers=min(len(hosts), parameters.at_once), thread_name_prefix="host"
-        )
+        self._workers = Workers(min(len(hosts), parameters.at_once))
         self._verdict = Verdict(
             [host.name for host in hosts], self.mode, stop=parameters.on_failure == "stop"
         )
@@ -244,7 +241,11 @@ class Runbook:
         deadline = soonest((self._deadline, Deadline.from_now("step_timeout", self.parameters.step_timeout)))
         self._step_under_way = True
         try:
-            records = self._on_hosts(chosen, operations, number, deadline)
+            records = self._workers.each(
+                lambda host: self._on_host(host, operations[host.name], number, deadline),
+                chosen,
+                self._cancel.set,
+            )
         finally:
             self._step_under_way = False
         step = StepRecord(
@@ -282,26 +283,6 @@ class Runbook:
                 hint="widen the parameter `hosts`",
             )
         return chosen
-
-    def _on_hosts(
-        self, hosts: list[Host], operations: dict[str, Operation], number: int, deadline: Deadline | None
-    ) -> list[HostRecord]:
-        """Work on all hosts side by side; an interrupt is heard here and told to all of them."""
-        futures: list[Future[HostRecord]] = []
-
-        def begin() -> None:
-            for host in hosts[len(futures) :]:
-                one = self._threads.submit(self._on_host, host, operations[host.name], number, deadline)
-                futures.append(one)
-
-        try:
-            begin()
-            wait_for(futures)
-        except KeyboardInterrupt:
-            self._cancel.set()
-            begin()  # the interrupt may have come in the middle of it: each host has its record
-            _wait_in_spite_of_interrupts(futures)
-        return [future.result() for future in futures]
 
     def _on_host(
         self, host: Host, operation: Operation, number: int, deadline: Deadline | None
@@ -411,13 +392,13 @@ class Runbook:
 
     def _let_go(self) -> None:
         """Release the locks, side by side: each takes a moment on its host."""
-        wait_for([self._threads.submit(lock.release) for lock in self._locks.values()])
+        self._workers.each(HostLock.release, list(self._locks.values()))
 
     def _end(self, status: Status, message: str = "") -> None:
         message = self._secrets.mask(message)
         self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
         self._let_go()
-        wait_for([self._threads.submit(connection.close) for connection in self._connections.values()])
+        self._workers.each(lambda connection: connection.close(), list(self._connections.values()))
         self._journal.append(
             "run_ended",
             status=status,
@@ -426,12 +407,3 @@ class Runbook:
             steps=len(self.record.steps),
         )
         display.run_ended(self.record)
-
-
-def _wait_in_spite_of_interrupts(futures: list[Future[HostRecord]]) -> None:
-    """Wait until every host's record is written, however often the user presses Ctrl-C."""
-    while any(not future.done() for future in futures):
-        try:
-            wait_for(futures)
-        except KeyboardInterrupt:
-            _log.warning("already stopping: waiting for the commands under way")

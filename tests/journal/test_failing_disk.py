@@ -85,7 +85,12 @@ def test_a_noted_line_that_is_lost_ends_the_journal(tmp_path: Path) -> None:
 
 def test_a_noted_line_is_on_disk_with_the_next_that_waits(tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
-    lines = [("append", "command_started"), ("note", "command_ended"), ("append", "step_ended"), ("append", "x")]
+    lines = [
+        ("append", "command_started"),
+        ("note", "command_ended"),
+        ("append", "step_ended"),
+        ("append", "x"),
+    ]
     told = told_on_a_disk_that_fails(journal, lines, at=FIRST + 2)
     assert told[:3] == ["written"] * 3
     assert events(journal) == ["command_started", "command_ended", "step_ended"]
