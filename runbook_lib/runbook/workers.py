@@ -57,4 +57,7 @@ class Workers:
                     _log.warning("already stopping: waiting for the commands under way")
                 heard = True
                 interrupted()
-        return [future.result() for future in futures]
+        try:
+            return list(map(Future.result, futures))
+        finally:
+            futures.clear()  # with what one of them raised they would keep each other, and the run, alive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PATIENCE = 60.0
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Forget a run that a test could not close, and with it the lock that it holds on this machine."""
+    yield
+    gc.collect()
 
 
 @dataclass(frozen=True)
