@@ -32,6 +32,13 @@ class _Mortal(Journal):
 
     def append(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
         super().append(event, **data)
+        self._one_more()
+
+    def note(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
+        super().note(event, **data)
+        self._one_more()
+
+    def _one_more(self) -> None:
         self._left -= 1
         if self._left == 0:
             if self._delay:
