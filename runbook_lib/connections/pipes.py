@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import time
+import subprocess
 from typing import TYPE_CHECKING
 
 from runbook_lib.connections.patience import Patience
 
 if TYPE_CHECKING:
-    import subprocess
     import threading
 
     from runbook_lib.connections.streams import Stream
@@ -67,8 +66,10 @@ class Pipes:
 
     def _turn(self) -> None:
         """Move what can be moved now."""
-        if not self._ready.get_map():
-            time.sleep(_POLL)
+        if not self._ready.get_map():  # only its own end is still to come, mostly within a millisecond
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_POLL)
+            return
         for key, _ in self._ready.select(_POLL):
             if key.data is None:
                 self._feed()
