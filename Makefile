@@ -3,8 +3,8 @@ PYTHON ?= python3
 export PYTHON
 RUN := .venv/bin/python -m
 
-PYTEST_ARGUMENTS ?= -m "not vm"
-.PHONY: demo demo-quick test test-vm lint benchmark clean
+PYTEST_ARGUMENTS ?= -m "not vm and not kills"
+.PHONY: demo demo-quick test test-kills test-vm lint benchmark clean
 
 demo: ## Carry the whole chapter out on practice hosts, a virtual machine among them, and show the report
 	@tools/set-up test lint
@@ -16,7 +16,7 @@ demo-quick: ## The same on the two containers alone, without the kernel upgrade
 	@$(RUN) runbook_lib.requirements --install lab
 	@.venv/bin/runbook demo --no-cloud
 
-test: ## All tests but those on virtual machines, those on real hosts too
+test: ## All tests but those of test-vm and test-kills, those on real hosts too
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.requirements --install lab sshd pages el disk
 	@$(RUN) pytest $(PYTEST_ARGUMENTS)
@@ -25,6 +25,11 @@ test-vm: ## The tests on virtual machines: a quarter of an hour under software e
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.requirements --install lab vm sshd
 	@RUNBOOK_REQUIRE=lab,root,vm $(RUN) pytest -m vm $(VM_TESTS)
+
+test-kills: ## The chapter killed after every step and in every change, each time another part of it: a quarter of an hour
+	@tools/set-up test lint
+	@$(RUN) runbook_lib.requirements --install lab sshd
+	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m kills
 
 lint: ## Style and types, over the notebooks too
 	@tools/set-up test lint
