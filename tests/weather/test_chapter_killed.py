@@ -69,9 +69,11 @@ class Attempt:
         elif victim == "runner":
             self.process.kill()
         else:
+            os.kill(self.pid, signal.SIGSTOP)  # pulling a plug takes longer than many a step
             self.practice.lab.faults.inject(f"power:{victim}")
-            self.practice.lab.faults.repair()
+            os.kill(self.pid, signal.SIGCONT)
         self.process.communicate(timeout=_PATIENCE)
+        self.practice.lab.faults.repair()
         deadline = time.monotonic() + 60
         while began(self.pid) and time.monotonic() < deadline:
             time.sleep(0.05)
