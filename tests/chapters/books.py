@@ -10,13 +10,14 @@ from runbook_lib.facts.base import Fact
 from runbook_lib.model import Check, Command, NetworkGuard, Output, Plan
 from runbook_lib.operations.base import Operation, Probe
 from runbook_lib.parameters import Parameters
+from tests.core.doing import Content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Facts
 
-__all__ = ["Asleep", "Awake", "First", "Lasting", "Other", "Second", "Text", "Third", "Written"]
+__all__ = ["Asleep", "Awake", "Content", "First", "Lasting", "Other", "Second", "Third", "Written"]
 
 
 class _Place(Parameters):
@@ -46,19 +47,6 @@ class Third(_Place):
 
 
 @dataclass(frozen=True)
-class Text(Fact[str | None]):
-    """A file's text; None where there is no such file."""
-
-    path: str
-
-    def request(self) -> Command:
-        return Command(("cat", self.path), accept=(0, 1))
-
-    def parse(self, output: Output) -> str | None:
-        return output.stdout if output.exit_code == 0 else None
-
-
-@dataclass(frozen=True)
 class Asleep(Fact[str]):
     """An answer that takes its time."""
 
@@ -79,10 +67,10 @@ class Awake(Probe):
     word: str
 
     def facts(self) -> Sequence[Fact[Any]]:
-        return (Text(self.path),)
+        return (Content(self.path),)
 
     def verify(self, facts: Facts) -> list[Check]:
-        return [Check.equal("word", self.word, (facts[Text(self.path)] or "nothing").strip())]
+        return [Check.equal("word", self.word, (facts[Content(self.path)] or "nothing").strip())]
 
 
 @dataclass(frozen=True)
@@ -111,12 +99,12 @@ class Written(Operation):
 
     def facts(self) -> Sequence[Fact[Any]]:
         # The markers first: what is read after them is not about to be taken away.
-        return (*map(Text, self._markers), Text(self.path))
+        return (*map(Content, self._markers), Content(self.path))
 
     def plan(self, facts: Facts) -> Plan:
-        if any(facts[Text(marker)] is not None for marker in self._markers):
+        if any(facts[Content(marker)] is not None for marker in self._markers):
             raise NotYet("it is not confirmed", within=self.reverts, hint="wait")
-        if facts[Text(self.path)] == self.word:
+        if facts[Content(self.path)] == self.word:
             return Plan()
         commands = (
             Command(("sh", "-c", 'echo "$1" >> "$2.times"', "sh", self.word, self.path)),
@@ -134,7 +122,7 @@ class Written(Operation):
         return Plan(commands, guard=guard if self.reverts else None)
 
     def verify(self, facts: Facts) -> list[Check]:
-        return [Check.equal("word", self.word, facts[Text(self.path)])]
+        return [Check.equal("word", self.word, facts[Content(self.path)])]
 
 
 @dataclass(frozen=True)

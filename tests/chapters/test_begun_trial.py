@@ -14,8 +14,8 @@ from runbook_lib.facts.host import BootId, SystemState
 from runbook_lib.model import Check, Command, Plan, Reboot, Status
 from runbook_lib.operations.base import Operation
 from runbook_lib.runbook.session import Runbook
-from tests.chapters.books import Text
 from tests.chapters.mortal import parameters
+from tests.core.doing import Content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,10 +46,10 @@ class Tried(Operation):
     place: str
 
     def facts(self) -> Sequence[Fact[Any]]:
-        return (BootId(), SystemState(), Text(f"{self.place}/works"), Text(f"{self.place}/default"))
+        return (BootId(), SystemState(), Content(f"{self.place}/works"), Content(f"{self.place}/default"))
 
     def plan(self, facts: Facts) -> Plan:
-        if facts[Text(f"{self.place}/default")]:
+        if facts[Content(f"{self.place}/default")]:
             return Plan()
         confirm = (Command(("cp", f"{self.place}/works", f"{self.place}/default")),)
         abandon = (Command(("touch", f"{self.place}/abandoned")),)
@@ -65,10 +65,10 @@ class Tried(Operation):
         )
 
     def verify(self, facts: Facts) -> list[Check]:
-        works = facts[Text(f"{self.place}/works")]
+        works = facts[Content(f"{self.place}/works")]
         return [
             Check.equal("works", "yes", works),
-            Check.equal("default", "yes", facts[Text(f"{self.place}/default")]),
+            Check.equal("default", "yes", facts[Content(f"{self.place}/default")]),
         ]
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runbook_lib import Runbook
 from runbook_lib.errors import StepFailed
-from runbook_lib.facts.base import Fact
-from runbook_lib.model import Change, Check, Command, Output, Plan
+from runbook_lib.model import Change, Check, Command, Plan
 from runbook_lib.operations.base import Operation
 from runbook_lib.parameters import Parameters
+from tests.core.doing import Content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from runbook_lib.facts.base import Facts
+    from runbook_lib.facts.base import Fact, Facts
 
 EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 
@@ -29,17 +29,6 @@ class Practice(Parameters):
     directory: str
     fail_on: str = ""
     wait: float = 0.0
-
-
-@dataclass(frozen=True)
-class Content(Fact[str | None]):
-    path: str
-
-    def request(self) -> Command:
-        return Command(("cat", self.path), accept=(0, 1))
-
-    def parse(self, output: Output) -> str | None:
-        return output.stdout if output.exit_code == 0 else None
 
 
 @dataclass(frozen=True)
