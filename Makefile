@@ -38,7 +38,7 @@ lint: ## Style and types, over the notebooks too
 	@$(RUN) mypy
 	@$(RUN) nbqa mypy notebooks --exclude tests
 
-benchmark: ## This project and its peers side by side, as one table: half an hour; BENCHMARK_ARGUMENTS="--runs 20" is quicker
+benchmark: ## This project and its peers side by side, as one table: ten minutes, and more for Ansible on 256 hosts
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.requirements --install sshd
 	@$(RUN) benchmarks $(BENCHMARK_ARGUMENTS)

@@ -66,7 +66,7 @@ class Progress:
         for line in text.split("\n"):
             if self.console.is_terminal:
                 self.console.print(Text.assemble((self._prefix, "dim"), line))
-            else:  # what rich would write, in a tenth of the time: many hosts make many lines
+            else:  # what rich would write, without its work: many hosts make many lines
                 self.console.file.write(f"{self._prefix}{line.plain}\n")
         self.console.file.flush()
 

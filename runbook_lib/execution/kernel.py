@@ -137,7 +137,7 @@ class Kernel:
                 pollinterval: float = _POLL,
                 restart: bool = False,  # noqa: FBT001, FBT002 - as above
             ) -> None:
-                # jupyter_client looks ten times a second whether the kernel has ended; most end in a twentieth.
+                # jupyter_client looks ten times a second whether the kernel has ended, and everybody waits for it.
                 await super()._async_finish_shutdown(waittime, pollinterval, restart)
 
             finish_shutdown = _async_finish_shutdown

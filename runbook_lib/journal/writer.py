@@ -93,10 +93,7 @@ class Journal:
         Raises:
             EvidenceError: It cannot be written; the journal is left as it was before.
         """
-        told = self._mask(data)
-        with self._lock:
-            self._write(event, told)
-            line, failures = self._written.number, len(self._failures)
+        line, failures = self._put(event, data)
         with self._disk:
             if len(self._failures) == failures and self._safe.number < line:
                 self._sync()
@@ -117,10 +114,16 @@ class Journal:
         Raises:
             EvidenceError: It cannot be written; the journal is left as it was before.
         """
+        self._put(event, data, waits=False)
+
+    def _put(self, event: str, data: dict[str, Any], *, waits: bool = True) -> tuple[int, int]:
+        """Write one line; return its number, and how often the disk had failed by then."""
         told = self._mask(data)
         with self._lock:
             self._write(event, told)
-            self._noted = self._written.number
+            if not waits:
+                self._noted = self._written.number
+            return self._written.number, len(self._failures)
 
     def _write(self, event: str, data: dict[str, Any]) -> None:
         if self._lost:

@@ -18,7 +18,7 @@ _Result = TypeVar("_Result")
 
 
 class Workers:
-    """A run's threads, kept from step to step: starting them anew takes longer than a quick command.
+    """A run's threads, kept from step to step: quick steps on many hosts would spend their time on starting them.
 
     Args:
         at_most: How many work at the same time.

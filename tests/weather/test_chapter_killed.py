@@ -17,6 +17,7 @@ import pytest
 from runbook_lib.journal.reader import read_lines, read_run
 from runbook_lib.model import Status
 from runbook_lib.processes import began
+from tests.execution.project import wait_until
 from tests.weather.practice import Practice
 
 if TYPE_CHECKING:
@@ -74,21 +75,17 @@ class Attempt:
             os.kill(self.pid, signal.SIGCONT)
         self.process.communicate(timeout=_PATIENCE)
         self.practice.lab.faults.repair()
-        deadline = time.monotonic() + 60
-        while began(self.pid) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: not began(self.pid))
 
     def _wait_for_journal(self, before: set[Path]) -> Path:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
+        def begun() -> list[Path]:
             new = set(self.practice.runs.glob("*/journal.jsonl")) - before
-            if new and read_lines(next(iter(new)).read_bytes()).entries:
-                return next(iter(new))
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.01)
-        said, _ = self.process.communicate(timeout=60)
-        pytest.fail(f"no run was begun:\n{said}")
+            return [journal for journal in new if read_lines(journal.read_bytes()).entries]
+
+        wait_until(lambda: begun() or self.process.poll() is not None)
+        found = begun()
+        assert found, f"no run was begun:\n{self.process.communicate(timeout=60)[0]}"
+        return found[0]
 
 
 @pytest.fixture
