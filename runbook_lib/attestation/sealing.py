@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from runbook_lib.attestation.envelope import locked, sign, wrap, write
 from runbook_lib.attestation.files import ATTESTATION, JOURNAL, digest, evidence
 from runbook_lib.attestation.keys import signers as signers_given
 from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.journal.liveness import goes_on
 from runbook_lib.journal.reader import read_run
 from runbook_lib.runbook.directory import who
 
@@ -95,7 +95,8 @@ def _seal(path: Path, signers: Sequence[CryptoSigner], *, later: bool) -> Seal |
         record = read_run(path)
         if record.incomplete and not later:
             return None
-        _refuse_under_way(path, record)
+        if record.incomplete and goes_on(path / JOURNAL, record):
+            raise _under_way(path)
         subjects = {name: digest(path / name) for name in evidence(path)}
         if subjects[JOURNAL] != before:
             raise _under_way(path)
@@ -112,19 +113,6 @@ def _sealed(*, later: bool) -> dict[str, str | bool]:
         "time": datetime.now(UTC).isoformat(),
         "later": later,
     }
-
-
-def _refuse_under_way(path: Path, record: RunRecord) -> None:
-    """Refuse a run whose journal has no end and is still held by its writer."""
-    if not record.incomplete:
-        return
-    handle = os.open(path / JOURNAL, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError as problem:
-        raise _under_way(path) from problem
-    finally:
-        os.close(handle)
 
 
 def _under_way(path: Path) -> EvidenceError:

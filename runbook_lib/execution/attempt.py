@@ -16,7 +16,8 @@ from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.execution import catalog, headless
 from runbook_lib.execution.claims import Claims
 from runbook_lib.execution.unit import Result, Unit
-from runbook_lib.runbook import directory, resume
+from runbook_lib.journal.liveness import is_held
+from runbook_lib.runbook import directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,7 +161,7 @@ def _runs_of(unit: Unit, runs: Path) -> Iterator[Path]:
 def _await_end(path: Path, claims: Claims) -> None:
     """Wait for a run that goes on although whoever began it has died."""
     told = False
-    while resume.is_running(path):
+    while is_held(path / "journal.jsonl"):
         if claims.stopped and not told:
             told = True
             record = headless.Outcome.read(path).record

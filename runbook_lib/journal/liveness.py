@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import platform
+import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from runbook_lib.processes import began, boot
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from runbook_lib.model import RunRecord
 
-__all__ = ["Liveness", "liveness"]
+__all__ = ["Liveness", "goes_on", "is_held", "liveness"]
+
+_BEGINS_WITHIN = 2.0  # seconds from a process's fork until it runs a program of its own
+_PACE = 0.01
 
 
 class Liveness(StrEnum):
@@ -45,3 +52,34 @@ def liveness(record: RunRecord) -> Liveness:
     if not record.pid_began:
         return Liveness.UNSEEN
     return Liveness.RUNNING if start == record.pid_began else Liveness.STALE
+
+
+def is_held(journal: Path) -> bool:
+    """Return whether a process of this machine has a journal open to write it, and has written its first line."""
+    try:
+        with journal.open("rb") as file:
+            if not file.readline().endswith(b"\n"):
+                return False
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def goes_on(journal: Path, record: RunRecord) -> bool:
+    """Return whether a run's journal is held by more than what its dead process was just beginning.
+
+    A process that is killed while it begins another leaves it the open journal, until that one runs its program.
+
+    Args:
+        journal: The file.
+        record: As the journal tells it.
+    """
+    over = time.monotonic() + _BEGINS_WITHIN
+    while is_held(journal):
+        if liveness(record) is not Liveness.STALE or time.monotonic() > over:
+            return True
+        time.sleep(_PACE)
+    return False

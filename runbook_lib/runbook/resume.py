@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError, InputError, ParameterError
+from runbook_lib.journal.liveness import goes_on
 from runbook_lib.journal.reader import read_lines, read_run
 from runbook_lib.model import Mode, Status
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runbook_lib.model import HostRecord, RunRecord
     from runbook_lib.parameters import Parameters
 
-__all__ = ["FREE", "Before", "Earlier", "contradictions", "is_running", "load"]
+__all__ = ["FREE", "Before", "Earlier", "contradictions", "load"]
 
 FREE = frozenset(
     {"at_once", "lock_timeout", "on_failure", "resume", "run_timeout", "runs", "step_timeout", "take_over"}
@@ -81,7 +81,7 @@ def load(path: Path, parameters: Parameters, hosts: Sequence[Host]) -> Earlier:
     """
     record = _record(path)
     where = record.run
-    if is_running(path):
+    if goes_on(path / _JOURNAL, record):
         raise InputError(
             f"it is still running (process {record.pid} on {record.machine})",
             where=where,
@@ -110,24 +110,6 @@ def contradictions(record: RunRecord, values: Mapping[str, Any]) -> list[str]:
         for name in values
         if name not in FREE and name in record.parameters and values[name] != record.parameters[name]
     ]
-
-
-def is_running(path: Path) -> bool:
-    """Return whether a run's process is still there: on this machine it keeps its journal locked.
-
-    Args:
-        path: A run directory with a journal.
-    """
-    try:
-        with (path / _JOURNAL).open("rb") as file:
-            if not file.readline().endswith(b"\n"):
-                return False
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _record(path: Path) -> RunRecord:
