@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["APT", "Unlocked", "import_key", "install", "manager", "unlocked", "update_lists"]
 
 APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--option=DPkg::Lock::Timeout=120")
+_CUT_OFF = 100  # apt's exit code where dpkg was cut off: it cannot check then, but it has waited
 _FIRST_DNF = 8  # EL8 came with dnf; before it was yum
 
 # The whole file must be one key, and that key the one named: rpm would take all that are in it.
@@ -40,6 +41,12 @@ rpm --import "$key"
 def _apt(release: ReleaseInfo, names: tuple[str, ...], source: str) -> tuple[Command, ...]:  # noqa: ARG001 - one for all
     suite = (f"--target-release={source}",) if source else ()
     return (
+        Command(
+            (*APT, "check"),
+            sudo=True,
+            accept=(0, _CUT_OFF),
+            purpose="wait while others are at work on the packages: dpkg does not wait",
+        ),
         Command(
             ("dpkg", "--configure", "-a"),
             sudo=True,
