@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -13,10 +14,23 @@ if TYPE_CHECKING:
     from runbook_lib.inventory import Host
     from runbook_lib.model import Command, DockerQuery, Output
 
-__all__ = ["INTERRUPT_GRACE", "Connection"]
+__all__ = ["INTERRUPT_GRACE", "Connection", "Meeting"]
 
 INTERRUPT_GRACE = 5.0
 """Seconds a command that is under way may take to end by itself once the run was interrupted."""
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A connection that was made.
+
+    Args:
+        number: The how-manieth of this run to its host.
+        key: Kind and SHA-256 fingerprint of the host key that was proved, as `ssh-keygen -l` tells them.
+    """
+
+    number: int
+    key: str
 
 
 class Connection(Protocol):
@@ -25,6 +39,10 @@ class Connection(Protocol):
     @property
     def host(self) -> Host:
         """The inventory's host."""
+
+    @property
+    def meeting(self) -> Meeting | None:
+        """The connection that was made last; None where there was none, or none is needed."""
 
     def open(self) -> None:
         """Connect, if not connected.

@@ -55,6 +55,10 @@ class LocalConnection:
         """The inventory's host."""
         return self._host
 
+    @property
+    def meeting(self) -> None:
+        """None: nobody has to be met."""
+
     def open(self) -> None:
         """Do nothing: this machine is here."""
 

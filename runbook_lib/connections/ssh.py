@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
+from runbook_lib.connections.base import Meeting
 from runbook_lib.connections.channel import SUDO_PROMPT, answer_sudo, collect
 from runbook_lib.connections.docker_api import DIAL, DockerApi
 from runbook_lib.connections.ending import Leader, end, look, newest, told
@@ -54,6 +55,7 @@ class SshConnection:
         self._host = host
         self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
         self._sudo_asks = True
+        self._meeting: Meeting | None = None
         self._fabric: Any = None
         self._proxy: subprocess.Popen[bytes] | None = None
         self._under_way: Any = None
@@ -64,6 +66,11 @@ class SshConnection:
     def host(self) -> Host:
         """The inventory's host."""
         return self._host
+
+    @property
+    def meeting(self) -> Meeting | None:
+        """The connection that was made last."""
+        return self._meeting
 
     def open(self) -> None:
         """Connect, if not connected; see `Connection.open`."""
@@ -109,7 +116,11 @@ class SshConnection:
                 where=place,
                 hint="check the address, the cable and that sshd runs",
             ) from problem
-        self._fabric.transport.set_keepalive(_KEEPALIVE)
+        transport = self._fabric.transport
+        transport.set_keepalive(_KEEPALIVE)
+        key = transport.get_remote_server_key()
+        made = self._meeting.number if self._meeting else 0
+        self._meeting = Meeting(made + 1, f"{key.get_name()} {key.fingerprint}")
 
     def render(self, command: Command) -> str:
         """Return the exact text that `run` sends."""

@@ -95,6 +95,7 @@ class HostStep:
         self.changes: list[Change] = []
         self.observed: Facts = Facts({})
         self.attempt = 1
+        self.anew = ""
 
     def run(self) -> HostRecord:
         """Return the host's record; whatever goes wrong on the host is in it.
@@ -126,7 +127,7 @@ class HostStep:
             kind=host.kind,
             operation=self.operation.describe(),
             status=status,
-            message=message,
+            message="; ".join(filter(None, (self.anew, message))),
             proven=self.before.run,
             attempt=self.attempt,
             started=started,
@@ -199,6 +200,8 @@ class HostStep:
     def _carry_out(self) -> tuple[Status, str]:
         self.stop_if_interrupted()
         self.connection.open()
+        if self.recorder.meet(self.connection, self.step):
+            self.anew = "connected anew: the connection of the steps before was gone"
         if self.mode is Mode.VALIDATE:
             return self._validate()
         if self.mode is Mode.APPLY and not isinstance(self.operation, Probe):

@@ -57,6 +57,29 @@ class Recorder:
         self._outputs = outputs
         self._secrets = secrets
         self._numbers = itertools.count(1)
+        self._met: dict[str, int] = {}
+
+    def meet(self, connection: Connection, step: int) -> bool:
+        """Tell the journal of a connection that was made since this was last asked.
+
+        Returns:
+            Whether it takes the place of an earlier one.
+        """
+        host, meeting = connection.host, connection.meeting
+        before = self._met.get(host.name, 0)
+        if meeting is None or meeting.number == before:
+            return False
+        self._met[host.name] = meeting.number
+        self.journal.note(
+            "connected",
+            step=step,
+            host=host.name,
+            address=host.target,
+            port=host.port,
+            key=meeting.key,
+            number=meeting.number,
+        )
+        return bool(before)
 
     def mask(self, text: str) -> str:
         """Return `text` without secret values."""
@@ -91,6 +114,7 @@ class Recorder:
             Interrupted: Whoever ran this run is gone; nothing was sent.
         """
         self._refuse_without_runner(kind)
+        self.meet(connection, step)
         text = connection.render(request) if isinstance(request, Command) else request.text
         if self.mask(text) != text:
             raise PlanRefused(
@@ -137,6 +161,7 @@ class Recorder:
         finally:
             overflows.discard()
             records.sort(key=lambda one: one.number)  # what ended a command was recorded before that command
+            self.meet(connection, step)
         return output
 
     def _refuse_without_runner(self, kind: Kind) -> None:
