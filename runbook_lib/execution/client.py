@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 _POLL = 0.1  # seconds between two looks at whether the kernel lives
+_REPLY_WITHIN = 1.0  # seconds from a cell's last word to the kernel's reply, which is sent before it
 _OUTPUT_TIMEOUT = 60  # seconds that a cell's last outputs may take after its end; a flood takes some
 
 
@@ -41,26 +43,35 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         super().__init__(nb_man, **traits)
         self.kernel = kernel
         self._floods = Floods(kernel)
+        self._idle_since = math.inf
+        self._unanswered = False
 
     def papermill_execute_cells(self) -> None:
         """Execute the cells in turn; only what was executed to its end is `completed`."""
         for index, cell in enumerate(self.nb.cells):
             if self.kernel.interrupted:
-                self._say_interrupted()
-                return
+                break
             done = False
             try:
+                self._idle_since = math.inf
                 self.nb_man.cell_start(cell, index)
                 self.execute_cell(cell, index)
                 done = True
             except CellExecutionError:
                 return
+            except DeadKernelError:
+                if not self._unanswered:
+                    raise
+                if not self.kernel.interrupted:
+                    self.kernel.interrupt("the kernel was interrupted at the end of a cell")
             finally:
                 self.kernel.ends()
                 self._floods.end()
                 if not done:
                     self.nb_man.cell_exception(self.nb.cells[index], cell_index=index)
                 self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+        if self.kernel.interrupted:
+            self._say_interrupted()
 
     def process_message(
         self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
@@ -68,6 +79,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         """Take one message of a cell in."""
         if msg["msg_type"] == "execute_input":
             self.kernel.begins()
+        elif msg["msg_type"] == "status" and msg["content"]["execution_state"] == "idle":
+            self._idle_since = time.monotonic()
         elif msg["msg_type"] == "stream":
             if self._floods.take(cell, msg["content"]["name"], msg["content"]["text"]):
                 return None
@@ -80,9 +93,15 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         while True:
             await asyncio.sleep(_POLL)
             self.nb_man.save_what_is_late()
+            # A signal that comes between a cell's end and the reply takes the reply away, and nobody else tells.
+            self._unanswered = time.monotonic() > self._idle_since + _REPLY_WITHIN
             try:
                 await self._async_check_alive()
             except DeadKernelError:
+                self._unanswered = False
+                self.task_poll_for_reply.cancel()
+                return
+            if self._unanswered:
                 self.task_poll_for_reply.cancel()
                 return
 

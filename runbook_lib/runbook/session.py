@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import os
 import platform
-import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -19,7 +18,7 @@ from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
 from runbook_lib.processes import began, boot
-from runbook_lib.runbook import directory, resume
+from runbook_lib.runbook import directory, interrupts, resume
 from runbook_lib.runbook.deadline import Deadline, soonest
 from runbook_lib.runbook.host_step import HostStep
 from runbook_lib.runbook.lock import HostLock, Owner
@@ -30,7 +29,7 @@ from runbook_lib.runbook.workers import Workers
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from runbook_lib.connections.base import Connection
     from runbook_lib.facts.base import Fact
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from runbook_lib.parameters import Parameters
 
 __all__ = ["Runbook"]
-
-_log = logging.getLogger(__name__)
 
 
 class Runbook:
@@ -71,7 +68,7 @@ class Runbook:
             self._journal, OutputStore(path / "output"), self._secrets, self._cancel, self._runner
         )
         self._deadline = Deadline.from_now("run_timeout", parameters.run_timeout)
-        self._step_under_way = False
+        self._busy = False
         self._workers = Workers(min(len(hosts), parameters.at_once))
         self._verdict = Verdict(
             [host.name for host in hosts], self.mode, stop=parameters.on_failure == "stop"
@@ -121,20 +118,46 @@ class Runbook:
         path = directory.make(parameters)
         book = cls(parameters, inventory, hosts, path, earlier)
         directory.write_parameters(path, parameters)
-        book._journal.append(
+        with book._hearing():
+            book._begin()
+        return book
+
+    def _begin(self) -> None:
+        """Write the first line; from here on whatever ends the run is told in its journal."""
+        self._journal.append(
             "run_started",
-            **book.record.model_dump(
+            **self.record.model_dump(
                 mode="json", exclude={"steps", "status", "ended", "message", "incomplete"}
             ),
         )
-        if book._secrets.known:
-            display.mask_outputs(book._secrets)
-        display.run_opened(book.record, path)
-        display.offer_magic(book.shell)
-        if book._runner.told:
-            display.when_a_cell_fails(book._cell_failed)
-            book._interrupt_at_deadline()
-        return book
+        if self._secrets.known:
+            display.mask_outputs(self._secrets)
+        display.run_opened(self.record, self.directory)
+        display.offer_magic(self.shell)
+        if self._runner.told:
+            display.when_a_cell_fails(self._cell_failed)
+            if self._deadline:
+                interrupts.at_deadline(
+                    self._deadline, busy=lambda: self._busy, over=lambda: self.record.ended is not None
+                )
+
+    @contextlib.contextmanager
+    def _hearing(self) -> Iterator[None]:
+        """Have an interrupt stop the hosts' work, while the block writes down what came of it.
+
+        Raises:
+            KeyboardInterrupt: One was heard too late for the block to take note.
+        """
+        self._busy = True
+        try:
+            with interrupts.heard(self._cancel.set):
+                yield
+        finally:
+            late = self._cancel.is_set() and self.record.ended is None
+            self._cancel.clear()
+            self._busy = False
+        if late:
+            raise KeyboardInterrupt
 
     def secret(self, reference: str) -> str:
         """Return the value behind a reference; from now on it is masked in all that this run leaves and shows.
@@ -172,7 +195,8 @@ class Runbook:
             ParameterError: `hosts` names none of the run's hosts.
             EvidenceError: The evidence cannot be written; no further command was sent.
         """
-        return self._step(title, "operation", operation, hosts)
+        with self._hearing():
+            return self._step(title, "operation", operation, hosts)
 
     def facts(self, title: str, *facts: Fact[Any], hosts: str | None = None) -> StepRecord:
         """Look at hosts and show what was seen; nothing is changed in any mode.
@@ -185,7 +209,8 @@ class Runbook:
         Raises:
             StepFailed: As in `step`.
         """
-        return self._step(title, "facts", Observe(facts), hosts)
+        with self._hearing():
+            return self._step(title, "facts", Observe(facts), hosts)
 
     def shell(self, hosts: str, script: str) -> StepRecord:
         """Run a piece of free shell on hosts, recorded like any other command; not in mode `validate`.
@@ -193,7 +218,8 @@ class Runbook:
         Raises:
             StepFailed: As in `step`.
         """
-        return self._step(f"%%on {hosts}", "shell", Script(script), hosts)
+        with self._hearing():
+            return self._step(f"%%on {hosts}", "shell", Script(script), hosts)
 
     def close(self) -> RunRecord:
         """End the run: write the end-of-run line and show the summary.
@@ -202,7 +228,8 @@ class Runbook:
             StepFailed: A step failed on the way (`on_failure: continue`).
         """
         status = self._verdict.status
-        self._end(status)
+        with self._hearing():
+            self._end(status)
         if status in BAD:
             broken = [
                 f"step {step.number} {step.title!r} on {host.host}: {host.message.partition(chr(10))[0]}"
@@ -239,15 +266,9 @@ class Runbook:
             started=started.isoformat(),
         )
         deadline = soonest((self._deadline, Deadline.from_now("step_timeout", self.parameters.step_timeout)))
-        self._step_under_way = True
-        try:
-            records = self._workers.each(
-                lambda host: self._on_host(host, operations[host.name], number, deadline),
-                chosen,
-                self._cancel.set,
-            )
-        finally:
-            self._step_under_way = False
+        records = self._workers.each(
+            lambda host: self._on_host(host, operations[host.name], number, deadline), chosen
+        )
         step = StepRecord(
             number=number,
             title=title,
@@ -352,7 +373,6 @@ class Runbook:
         self._verdict.give_up(step)
         if self._cancel.is_set():
             self._end(Status.INTERRUPTED)
-            self._cancel.clear()
             raise Interrupted(
                 f"the run was interrupted in step {step.number} {step.title!r}",
                 where=self.record.run,
@@ -370,25 +390,13 @@ class Runbook:
         """End the run where a cell raised outside of any step: under our engine no cell comes after it."""
         if self.record.ended is not None or isinstance(problem, SystemExit | EvidenceError):
             return
-        if not isinstance(problem, KeyboardInterrupt):
-            self._end(Status.FAILED, f"a cell raised {type(problem).__name__}: {problem}")
-        elif self._deadline and self._deadline.passed:
-            self._end(Status.FAILED, f"between two steps: {self._deadline.over}")
-        else:
-            self._end(Status.INTERRUPTED, "interrupted between two steps")
-
-    def _interrupt_at_deadline(self) -> None:
-        """Interrupt a cell that is in no step when the run's time is over; a step looks at the clock itself."""
-
-        def interrupt() -> None:
-            if main.ident and not self._step_under_way and self.record.ended is None:
-                signal.pthread_kill(main.ident, signal.SIGINT)
-
-        main = threading.main_thread()
-        if self._deadline and main.ident:
-            timer = threading.Timer(self._deadline.left, interrupt)
-            timer.daemon = True
-            timer.start()
+        with self._hearing():
+            if not isinstance(problem, KeyboardInterrupt):
+                self._end(Status.FAILED, f"a cell raised {type(problem).__name__}: {problem}")
+            elif self._deadline and self._deadline.passed:
+                self._end(Status.FAILED, f"between two steps: {self._deadline.over}")
+            else:
+                self._end(Status.INTERRUPTED, "interrupted between two steps")
 
     def _let_go(self) -> None:
         """Release the locks, side by side: each takes a moment on its host."""

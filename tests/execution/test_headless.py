@@ -88,6 +88,25 @@ def test_a_signal_between_two_steps_ends_the_run_too(project: Project) -> None:
     )
 
 
+def test_an_interrupt_between_a_cells_end_and_the_kernels_answer_ends_the_run(project: Project) -> None:
+    """There ipykernel hears it, and answers nothing any more."""
+    notebook = project.notebook(
+        OPEN,
+        "import os, signal\nkernel = get_ipython().kernel\nanswer = kernel.finish_metadata",
+        "kernel.finish_metadata = lambda *told: (os.kill(os.getpid(), signal.SIGINT), answer(*told))[1]",
+        'book.step("Never", Does(("echo", "never")))',
+        "book.close()",
+    )
+    done = finish(project.runbook_run(notebook))
+    assert done.code == 4, done.said
+    assert (project.record.status, project.record.message) == (
+        Status.INTERRUPTED,
+        "interrupted between two steps",
+    )
+    assert "echo never" not in project.sent()
+    assert "the kernel was interrupted at the end of a cell" in done.said
+
+
 def test_a_killed_kernel_is_noticed_and_its_run_is_unknown(project: Project) -> None:
     process = waiting(project)
     os.kill(project.kernel(), signal.SIGKILL)
