@@ -45,7 +45,8 @@ _JUST_ENDED = 0.1  # seconds that the end of a command may take to be told
 
 @functools.cache
 def _config() -> Any:  # noqa: ANN401 - fabric is untyped
-    return fabric.Config()
+    # Told its SSH settings, it does not read them again, and add them to what it has, each time that it is cloned.
+    return fabric.Config(ssh_config=fabric.Config().base_ssh_config)
 
 
 class SshConnection:
