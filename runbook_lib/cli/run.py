@@ -82,12 +82,13 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
     if scheduler and executor != "dask":
         raise click.UsageError("--scheduler is Dask's: it goes with --executor dask")
     with pool(kernels):  # its process loads what kernels need while this one loads what it needs itself
-        from runbook_lib.execution.loading import load_papermill  # noqa: PLC0415 - `--help` stays quick
+        from runbook_lib.execution.loading import load_papermill, nothing_is_garbage  # noqa: PLC0415 - `--help` stays quick
 
-        load_papermill()
-        from runbook_lib.cli import carrying_out  # noqa: PLC0415 - as above
-        from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
-        from runbook_lib.model import worst  # noqa: PLC0415 - as above
+        with nothing_is_garbage():
+            load_papermill()
+            from runbook_lib.cli import carrying_out  # noqa: PLC0415 - as above
+            from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
+            from runbook_lib.model import worst  # noqa: PLC0415 - as above
 
         chosen: dict[str, Any] = {"mode": mode, "hosts": hosts, "run_timeout": timeout}
         options = {name: value for name, value in chosen.items() if value is not None}

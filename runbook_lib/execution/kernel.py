@@ -12,7 +12,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.paths import jupyter_path
 
 from runbook_lib.execution.warm.provisioner import choose
 from runbook_lib.runbook.directory import RUN_DIRECTORY, RUNS_OPENED
@@ -119,6 +121,7 @@ class Kernel:
             """A kernel of its own environment, reached over IPC: no port is opened."""
 
             def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - traitlets
+                traits.setdefault("kernel_spec_manager", KernelSpecManager(kernel_dirs=_kernel_directories()))
                 # By default its sockets would lie in the current directory.
                 super().__init__(**{**traits, "transport": "ipc", "ip": f"{kernel._place.name}/kernel"})
                 kernel._managers.append(self)
@@ -143,3 +146,9 @@ class Kernel:
             finish_shutdown = _async_finish_shutdown
 
         return Manager
+
+
+def _kernel_directories() -> list[str]:
+    """Return where kernels are described; jupyter_client would load all of IPython to find the last place."""
+    own = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser()
+    return [*jupyter_path("kernels"), str(own / "kernels")]

@@ -57,6 +57,7 @@ def test_every_package_that_is_imported_is_named() -> None:
     """By the top module's name; where it differs from the package's it stands here."""
     named = {"yaml": "pyyaml", "IPython": "ipykernel", "nbclient": "papermill", "jupyter_client": "ipykernel"}
     named |= {
+        "jupyter_core": "ipykernel",
         "requests": "docker",
         "urllib3": "docker",
         "websocket": "websocket-client",

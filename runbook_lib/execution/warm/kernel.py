@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -41,6 +42,7 @@ def become(job: Job, server: int) -> None:
         job: The kernel.
         server: Process id of the fork server.
     """
+    gc.enable()
     os.setsid()
     _streams(job.streams)
     for number in (signal.SIGCHLD, signal.SIGTERM):

@@ -26,8 +26,9 @@ KINDS = ("warm", "cold")
 
 _log = logging.getLogger(__name__)
 _END = 5.0  # seconds that the server has to end
-# As ipykernel_launcher does: what lies in the current directory is not imported in a library's place.
-_PROGRAM = "import sys; del sys.path[0]; from runbook_lib.execution.warm.server import main; main()"
+# As ipykernel_launcher does: what lies in the current directory is not imported in a library's place. While
+# libraries are loaded nothing is garbage: looking for it would take a tenth of the time.
+_PROGRAM = "import gc, sys; gc.disable(); del sys.path[0]; from runbook_lib.execution.warm.server import main; main()"
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.execution.loading import without
 from runbook_lib.execution.warm import wire
 from runbook_lib.execution.warm.kernel import Job, become
 
@@ -39,6 +40,7 @@ _FIRST = (
     "tornado.platform.asyncio",
     "runbook_lib.runbook.session",
 )
+_NOT_NEEDED = ("debugpy",)  # 0.06 s; nobody attaches a debugger to a kernel that no person has opened
 # Once more than one kernel was asked for, these are worth the time; all facts and operations come with them.
 _LATER = ("pyroute2.netns", "runbook_lib.connections.docker_adapter", "runbook_lib.docker_book")
 _PACKAGES = ("runbook_lib.facts", "runbook_lib.operations")
@@ -203,7 +205,8 @@ def main() -> None:
     listener, command = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
     listener.set_inheritable(False)
     place = Path(listener.getsockname()).parent
-    _load(_FIRST)
+    with without(*_NOT_NEEDED):
+        _load(_FIRST)
     server = Server(listener, command)
     _look_up()
     job = None
