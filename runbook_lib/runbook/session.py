@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -17,8 +15,8 @@ from runbook_lib.journal.writer import Journal, OutputStore
 from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
-from runbook_lib.processes import began, boot
-from runbook_lib.runbook import directory, interrupts, resume
+from runbook_lib.runbook import directory, interrupts, lines, resume
+from runbook_lib.runbook.beginning import first_record
 from runbook_lib.runbook.deadline import Deadline, soonest
 from runbook_lib.runbook.host_step import HostStep
 from runbook_lib.runbook.lock import HostLock, Owner
@@ -73,27 +71,7 @@ class Runbook:
         self._verdict = Verdict(
             [host.name for host in hosts], self.mode, stop=parameters.on_failure == "stop"
         )
-        self.record = RunRecord(
-            run=path.name,
-            runbook=parameters.runbook,
-            title=parameters.title,
-            mode=self.mode,
-            started=now(),
-            operator=directory.who(),
-            machine=platform.node(),
-            pid=os.getpid(),
-            pid_began=began(os.getpid()),
-            boot=boot(),
-            source=directory.source_state(),
-            versions=directory.versions(),
-            inventory=str(inventory.path or ""),
-            hosts=[host.name for host in hosts],
-            lab=next((host.lab for host in hosts if host.lab), None),
-            parameters=parameters.model_dump(mode="json"),
-            on_failure=parameters.on_failure,
-            resumes=earlier.record.run if earlier else None,
-            unit=os.environ.get(directory.UNIT, ""),
-        )
+        self.record = first_record(parameters, inventory, hosts, path, earlier)
         self._earlier = earlier
         self._locks = {name: self._lock(link) for name, link in self._connections.items()}
 
@@ -124,12 +102,7 @@ class Runbook:
 
     def _begin(self) -> None:
         """Write the first line; from here on whatever ends the run is told in its journal."""
-        self._journal.append(
-            "run_started",
-            **self.record.model_dump(
-                mode="json", exclude={"steps", "status", "ended", "message", "incomplete"}
-            ),
-        )
+        lines.run_started(self._journal, self.record)
         if self._secrets.known:
             display.mask_outputs(self._secrets)
         display.run_opened(self.record, self.directory)
@@ -256,33 +229,14 @@ class Runbook:
         number = len(self.record.steps) + 1
         self._refuse_another_step(number, title)
         operations = {host.name: operation(host) if callable(operation) else operation for host in chosen}
-        started = now()
-        self._journal.append(
-            "step_started",
-            step=number,
-            title=title,
-            kind=kind,
-            hosts=[host.name for host in chosen],
-            started=started.isoformat(),
-        )
+        step = StepRecord(number=number, title=title, kind=kind, started=now())
+        lines.step_started(self._journal, step, [host.name for host in chosen])
         deadline = soonest((self._deadline, Deadline.from_now("step_timeout", self.parameters.step_timeout)))
         records = self._workers.each(
             lambda host: self._on_host(host, operations[host.name], number, deadline), chosen
         )
-        step = StepRecord(
-            number=number,
-            title=title,
-            kind=kind,
-            started=started,
-            ended=now(),
-            hosts=records,
-        )
-        self._journal.append(
-            "step_ended",
-            step=number,
-            status=step.status,
-            ended=step.ended.isoformat() if step.ended else None,
-        )
+        step = step.model_copy(update={"ended": now(), "hosts": records})
+        lines.step_ended(self._journal, step)
         if self.record.ended:  # by hand, after the run's end: nobody may come to let go
             self._let_go()
         self.record.steps.append(step)
@@ -332,12 +286,7 @@ class Runbook:
                 lock=self._locks[host.name],
                 before=self._earlier.before(number, host.name) if self._earlier else None,
             ).run()
-        told = record.model_dump(mode="json", exclude={"commands"})
-        told["host_kind"] = told.pop("kind")
-        told["commands"] = [command.number for command in record.commands if command.number]
-        # Commands that were only planned were never sent, so the journal has no lines of their own for them.
-        told["planned"] = [c.model_dump(mode="json") for c in record.commands if not c.number]
-        self._journal.note("host_ended", step=number, **told)
+        lines.host_ended(self._journal, number, record)
         display.host_ended(number, record)
         return record
 
@@ -407,11 +356,5 @@ class Runbook:
         self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
         self._let_go()
         self._workers.each(lambda connection: connection.close(), list(self._connections.values()))
-        self._journal.append(
-            "run_ended",
-            status=status,
-            message=message,
-            ended=self.record.ended.isoformat() if self.record.ended else None,
-            steps=len(self.record.steps),
-        )
+        lines.run_ended(self._journal, self.record)
         display.run_ended(self.record)
