@@ -130,8 +130,10 @@ def killed_all_along(practice: Practice, name: str, victims: Iterator[str], *, i
             return killed
         attempt.kill(victim)
         record = read_run(attempt.journal)
-        assert record.status.good == (attempt.process.returncode == 0), (
-            f"{victim}, step {reached}: {record.status}"
+        ended_well = attempt.process.returncode == 0
+        # A runner may be killed when its run has just told its end: nobody calls that right, and yet it is.
+        assert record.status.good == ended_well or (victim == "runner" and not ended_well), (
+            f"{victim}, step {reached}: {record.status}, exit code {attempt.process.returncode}"
         )
         if record.status.good:  # it had ended before the blow fell
             return killed
