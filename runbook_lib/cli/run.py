@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -82,13 +83,10 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
     if scheduler and executor != "dask":
         raise click.UsageError("--scheduler is Dask's: it goes with --executor dask")
     with pool(kernels):  # its process loads what kernels need while this one loads what it needs itself
-        from runbook_lib.execution.loading import load_papermill, nothing_is_garbage  # noqa: PLC0415 - `--help` stays quick
-
-        with nothing_is_garbage():
-            load_papermill()
-            from runbook_lib.cli import carrying_out  # noqa: PLC0415 - as above
-            from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
-            from runbook_lib.model import worst  # noqa: PLC0415 - as above
+        _load()
+        from runbook_lib.cli import carrying_out  # noqa: PLC0415 - `--help` stays quick
+        from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
+        from runbook_lib.model import worst  # noqa: PLC0415 - as above
 
         chosen: dict[str, Any] = {"mode": mode, "hosts": hosts, "run_timeout": timeout}
         options = {name: value for name, value in chosen.items() if value is not None}
@@ -131,15 +129,22 @@ def carry_out(
     from pathlib import Path  # noqa: PLC0415 - `--help` stays quick
 
     with pool():
-        from runbook_lib.execution.loading import load_papermill  # noqa: PLC0415 - as above
-
-        load_papermill()
+        _load()
         from runbook_lib.cli.carrying_out import in_turn  # noqa: PLC0415 - as above
         from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
 
         wanted = asked.for_runs(names, file, pairs, {}, extra=extra)
         results = in_turn(chapter.arrange(wanted), "stop")
     return [headless.Outcome.read(Path(result.path), result.problem) for result in results if result.path]
+
+
+def _load() -> None:
+    """Load what carrying runs out needs, as quickly as it goes."""
+    from runbook_lib.execution.loading import load_papermill, nothing_is_garbage  # noqa: PLC0415 - as above
+
+    with nothing_is_garbage():
+        load_papermill()
+        importlib.import_module("runbook_lib.cli.carrying_out")
 
 
 def _check_signing(key: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 _POLL = 0.1  # seconds between two looks at whether the kernel lives
-_REPLY_WITHIN = 1.0  # seconds from a cell's last word to the kernel's reply, which is sent before it
+_LOOKS = 10  # at a kernel at rest that has sent no reply, which it does before it says that it rests
 _OUTPUT_TIMEOUT = 60  # seconds that a cell's last outputs may take after its end; a flood takes some
 
 
@@ -43,7 +42,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         super().__init__(nb_man, **traits)
         self.kernel = kernel
         self._floods = Floods(kernel)
-        self._idle_since = math.inf
+        self._at_rest = False
         self._unanswered = False
 
     def papermill_execute_cells(self) -> None:
@@ -53,7 +52,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
                 break
             done = False
             try:
-                self._idle_since = math.inf
+                self._at_rest = False
                 self.nb_man.cell_start(cell, index)
                 self.execute_cell(cell, index)
                 done = True
@@ -80,7 +79,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if msg["msg_type"] == "execute_input":
             self.kernel.begins()
         elif msg["msg_type"] == "status" and msg["content"]["execution_state"] == "idle":
-            self._idle_since = time.monotonic()
+            self._at_rest = True
         elif msg["msg_type"] == "stream":
             if self._floods.take(cell, msg["content"]["name"], msg["content"]["text"]):
                 return None
@@ -90,17 +89,19 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         return output
 
     async def _async_poll_kernel_alive(self) -> None:
+        looks = 0
         while True:
             await asyncio.sleep(_POLL)
             self.nb_man.save_what_is_late()
-            # A signal that comes between a cell's end and the reply takes the reply away, and nobody else tells.
-            self._unanswered = time.monotonic() > self._idle_since + _REPLY_WITHIN
             try:
                 await self._async_check_alive()
             except DeadKernelError:
-                self._unanswered = False
                 self.task_poll_for_reply.cancel()
                 return
+            # A signal that comes between a cell's end and the reply takes the reply away, and nobody else tells.
+            # Looks count, not seconds: while the notebook is written, for one, no reply is read.
+            looks += self._at_rest
+            self._unanswered = looks > _LOOKS
             if self._unanswered:
                 self.task_poll_for_reply.cancel()
                 return

@@ -29,8 +29,8 @@ def heard(tell: Callable[[], None]) -> Iterator[None]:
             that the block asks for. Ctrl-C while it is at work is not told again.
     """
     before = signal.getsignal(signal.SIGINT)
-    ours = isinstance(before, _Teller) or not callable(before)
-    if ours or threading.current_thread() is not threading.main_thread():
+    left_alone = isinstance(before, _Teller) or not callable(before)
+    if left_alone or threading.current_thread() is not threading.main_thread():
         yield
         return
     signal.signal(signal.SIGINT, _Teller(tell))

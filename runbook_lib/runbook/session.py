@@ -168,8 +168,7 @@ class Runbook:
             ParameterError: `hosts` names none of the run's hosts.
             EvidenceError: The evidence cannot be written; no further command was sent.
         """
-        with self._hearing():
-            return self._step(title, "operation", operation, hosts)
+        return self._step(title, "operation", operation, hosts)
 
     def facts(self, title: str, *facts: Fact[Any], hosts: str | None = None) -> StepRecord:
         """Look at hosts and show what was seen; nothing is changed in any mode.
@@ -182,8 +181,7 @@ class Runbook:
         Raises:
             StepFailed: As in `step`.
         """
-        with self._hearing():
-            return self._step(title, "facts", Observe(facts), hosts)
+        return self._step(title, "facts", Observe(facts), hosts)
 
     def shell(self, hosts: str, script: str) -> StepRecord:
         """Run a piece of free shell on hosts, recorded like any other command; not in mode `validate`.
@@ -191,8 +189,7 @@ class Runbook:
         Raises:
             StepFailed: As in `step`.
         """
-        with self._hearing():
-            return self._step(f"%%on {hosts}", "shell", Script(script), hosts)
+        return self._step(f"%%on {hosts}", "shell", Script(script), hosts)
 
     def close(self) -> RunRecord:
         """End the run: write the end-of-run line and show the summary.
@@ -218,6 +215,16 @@ class Runbook:
         return self.record
 
     def _step(
+        self,
+        title: str,
+        kind: Literal["operation", "facts", "shell"],
+        operation: Operation | Callable[[Host], Operation],
+        pattern: str | None,
+    ) -> StepRecord:
+        with self._hearing():
+            return self._carry_out(title, kind, operation, pattern)
+
+    def _carry_out(
         self,
         title: str,
         kind: Literal["operation", "facts", "shell"],
