@@ -8,27 +8,27 @@ PYTEST_ARGUMENTS ?= -m "not vm and not kills"
 
 demo: ## Carry the whole chapter out on practice hosts, a virtual machine among them, and show the report
 	@tools/set-up test lint
-	@$(RUN) runbook_lib.requirements --install lab vm
+	@$(RUN) runbook_lib.system_requirements --install lab vm
 	@.venv/bin/runbook demo
 
 demo-quick: ## The same on the two containers alone, without the kernel upgrade
 	@tools/set-up test lint
-	@$(RUN) runbook_lib.requirements --install lab
+	@$(RUN) runbook_lib.system_requirements --install lab
 	@.venv/bin/runbook demo --no-cloud
 
 test: ## All tests but those of test-vm and test-kills, those on real hosts too
 	@tools/set-up test lint
-	@$(RUN) runbook_lib.requirements --install lab sshd pages el disk
+	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk
 	@$(RUN) pytest $(PYTEST_ARGUMENTS)
 
 test-vm: ## The tests on virtual machines: a quarter of an hour under software emulation; VM_TESTS=PATH picks some
 	@tools/set-up test lint
-	@$(RUN) runbook_lib.requirements --install lab vm sshd
+	@$(RUN) runbook_lib.system_requirements --install lab vm sshd
 	@RUNBOOK_REQUIRE=lab,root,vm $(RUN) pytest -m vm $(VM_TESTS)
 
 test-kills: ## The chapter killed after every step and in every change, each time another part of it: a quarter of an hour
 	@tools/set-up test lint
-	@$(RUN) runbook_lib.requirements --install lab sshd
+	@$(RUN) runbook_lib.system_requirements --install lab sshd
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m kills
 
 lint: ## Style and types, over the notebooks too
@@ -40,7 +40,7 @@ lint: ## Style and types, over the notebooks too
 
 benchmark: ## This project and its peers side by side, as one table: ten minutes, and more for Ansible on 256 hosts
 	@tools/set-up test lint
-	@$(RUN) runbook_lib.requirements --install sshd
+	@$(RUN) runbook_lib.system_requirements --install sshd
 	@$(RUN) benchmarks $(BENCHMARK_ARGUMENTS)
 
 clean: ## End the practice hosts and remove what was built

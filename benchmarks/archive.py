@@ -28,7 +28,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import archive_generator as synthetic
-from runbook_lib.audit.archive import Archive
+from runbook_lib.audit.archive.archive import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.display import RUN_MIME, STEP_MIME
-from runbook_lib.journal.writer import FIRST, chain, seal
+from runbook_lib.evidence.journal import FIRST, chain, seal
 
 if TYPE_CHECKING:
     from pathlib import Path

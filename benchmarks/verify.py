@@ -30,11 +30,19 @@ from securesystemslib.signer import CryptoSigner
 from runbook_lib import display
 from runbook_lib.attestation import seal
 from runbook_lib.attestation.trust import Trust
-from runbook_lib.audit.source import Approval
-from runbook_lib.audit.verify import verify_run
-from runbook_lib.journal.writer import FIRST, OutputStore, chain
-from runbook_lib.journal.writer import seal as sealed_line
-from runbook_lib.model import CommandRecord, HostRecord, Mode, RunRecord, Status, StepRecord, StreamRecord
+from runbook_lib.audit.verify.approved_source import Approval
+from runbook_lib.audit.verify.verify import verify_run
+from runbook_lib.evidence.journal import FIRST, OutputStore, chain
+from runbook_lib.evidence.journal import seal as sealed_line
+from runbook_lib.model.records import (
+    CommandRecord,
+    HostRecord,
+    Mode,
+    RunRecord,
+    Status,
+    StepRecord,
+    StreamRecord,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

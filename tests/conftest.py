@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.execution.warm.pool import KERNELS, pool
+from runbook_lib.execution.warm_kernels.lifetime import KERNELS, pool
+from tests.ipython_kernel import kernel, started_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["kernel", "started_kernel"]
 
 # A shell starts background jobs with SIGINT ignored, and every program below would inherit that: Ctrl-C
 # could not be tested there. A handler is put back to the default where a program is started.

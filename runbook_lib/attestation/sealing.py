@@ -13,9 +13,9 @@ from runbook_lib.attestation.envelope import locked, sign, wrap, write
 from runbook_lib.attestation.files import ATTESTATION, JOURNAL, digest, evidence
 from runbook_lib.attestation.keys import signers as signers_given
 from runbook_lib.errors import EvidenceError, InputError
-from runbook_lib.journal.liveness import goes_on
-from runbook_lib.journal.reader import read_run
-from runbook_lib.runbook.directory import who
+from runbook_lib.evidence.liveness import goes_on
+from runbook_lib.evidence.reader import read_run
+from runbook_lib.runbook.run_directory import who
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from securesystemslib.signer import CryptoSigner
 
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model.records import RunRecord
 
 __all__ = ["URL", "Seal", "seal", "seal_run"]
 

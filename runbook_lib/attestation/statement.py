@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runbook_lib.model import Status
+from runbook_lib.model.records import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model.records import RunRecord
 
 __all__ = ["EXTENSION", "PREDICATE_TYPE", "STATEMENT_TYPE", "Trial", "make", "outcome"]
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runbook_lib.cli.side_by_side import Beside
-from runbook_lib.model import Status, worst
+from runbook_lib.cli.background_run import Beside
+from runbook_lib.model.records import Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runbook_lib.execution.headless import Outcome
+    from runbook_lib.execution.notebook.run_notebook import Outcome
     from runbook_lib.lab.lab import Lab
 
 __all__ = ["CHAPTER", "demo_command"]
@@ -56,12 +56,12 @@ def demo_command(runs: str, name: str, cloud: bool) -> int:  # noqa: FBT001 - cl
 
 
 def _beside(lab: Lab, runs: str) -> Beside:
-    from runbook_lib import requirements  # noqa: PLC0415 - as above
+    from runbook_lib import system_requirements  # noqa: PLC0415 - as above
     from runbook_lib.errors import RequirementError  # noqa: PLC0415 - as above
 
     place = ["-p", "inventory", str(lab.inventory), "-p", "runs", runs]
     try:
-        requirements.need("vm")
+        system_requirements.need("vm")
     except RequirementError as lacking:
         # The runbook itself says, and records, why it is skipped on hosts that share a kernel.
         click.echo(f"no VM: the kernel upgrade will be skipped, and says so.\n  {lacking}")
@@ -72,7 +72,7 @@ def _beside(lab: Lab, runs: str) -> Beside:
 
 def _carry_out(beside: Beside | None, inventory: Path, runs: str, name: str, began: float) -> int:
     from runbook_lib.cli.run import carry_out  # noqa: PLC0415 - `--help` stays quick
-    from runbook_lib.execution.headless import Outcome, exit_code  # noqa: PLC0415 - as above
+    from runbook_lib.execution.notebook.run_notebook import Outcome, exit_code  # noqa: PLC0415 - as above
 
     code = 0
     paths: list[Path] = []
@@ -93,7 +93,7 @@ def _carry_out(beside: Beside | None, inventory: Path, runs: str, name: str, beg
 
 def _write_report(outcomes: Sequence[Outcome], runs: Path) -> Path | None:
     from runbook_lib.report.html import write_html  # noqa: PLC0415 - as above
-    from runbook_lib.runbook.directory import project_top  # noqa: PLC0415 - as above
+    from runbook_lib.runbook.run_directory import project_top  # noqa: PLC0415 - as above
 
     records = [outcome.record for outcome in outcomes if outcome.record]
     if not records:

@@ -21,15 +21,15 @@ def doctor_command() -> int:
 
     Exit code 2 where the practice hosts cannot be had.
     """
-    from runbook_lib import requirements  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib import system_requirements  # noqa: PLC0415 - `--help` stays quick
 
     lacking_needed = False
     _tell(
         sys.version_info >= _LEAST_PYTHON, f"Python {sys.version.split()[0]}", "install Python 3.11 or newer"
     )
-    for part, programs in requirements.PARTS.items():
-        optional = requirements.OPTIONAL.get(part)
-        lacking = requirements.missing(part)
+    for part, programs in system_requirements.PARTS.items():
+        optional = system_requirements.OPTIONAL.get(part)
+        lacking = system_requirements.missing(part)
         names = ", ".join(program.name for program in lacking)
         packages = " ".join(sorted({program.package for program in lacking}))
         told = f"{part}: {names} missing" if lacking else f"{part}: all {len(programs)} programs"

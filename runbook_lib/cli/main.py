@@ -10,7 +10,7 @@ import sys
 import click
 
 from runbook_lib import __version__
-from runbook_lib.cli.verbs import Verbs
+from runbook_lib.cli.lazy_group import Verbs
 from runbook_lib.errors import RunbookError
 
 __all__ = ["main"]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from runbook_lib.display import SYMBOLS
-from runbook_lib.model import Status
+from runbook_lib.model.records import Status
 
 if TYPE_CHECKING:
     from rich.status import Status as Spinner

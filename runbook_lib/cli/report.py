@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook_lib.errors import InputError
-from runbook_lib.report.files import write_csv, write_parquet
+from runbook_lib.evidence.notebook_records import find, read
 from runbook_lib.report.html import page
 from runbook_lib.report.junit import junit
 from runbook_lib.report.markdown import markdown
-from runbook_lib.report.sources import find, read
+from runbook_lib.report.report_file import write_bytes
+from runbook_lib.report.summary import of_runs
+from runbook_lib.report.table_files import write_csv, write_parquet
 from runbook_lib.report.tables import tables
-from runbook_lib.report.words import of_runs
-from runbook_lib.report.writing import write_bytes
-from runbook_lib.runbook.directory import project_top
+from runbook_lib.runbook.run_directory import project_top
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model.records import RunRecord
     from runbook_lib.report.tables import Tables
 
 __all__ = ["report_command"]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook_lib.execution.warm.pool import KERNELS, KINDS, pool
+from runbook_lib.execution.warm_kernels.lifetime import KERNELS, KINDS, pool
 
 if TYPE_CHECKING:
-    from runbook_lib.execution.chapter import Wanted
-    from runbook_lib.execution.headless import Outcome
-    from runbook_lib.execution.schedule import OnFailure
+    from runbook_lib.execution.fleet.job_graph import Wanted
+    from runbook_lib.execution.fleet.scheduler import OnFailure
+    from runbook_lib.execution.notebook.run_notebook import Outcome
 
 __all__ = ["carry_out", "run_command"]
 
@@ -84,29 +84,30 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
         raise click.UsageError("--scheduler is Dask's: it goes with --executor dask")
     with pool(kernels):  # its process loads what kernels need while this one loads what it needs itself
         _load()
-        from runbook_lib.cli import carrying_out  # noqa: PLC0415 - `--help` stays quick
-        from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
-        from runbook_lib.model import worst  # noqa: PLC0415 - as above
+        from runbook_lib.cli import run_jobs  # noqa: PLC0415 - `--help` stays quick
+        from runbook_lib.execution.fleet import job_graph, request  # noqa: PLC0415 - as above
+        from runbook_lib.execution.notebook import run_notebook  # noqa: PLC0415 - as above
+        from runbook_lib.model.records import worst  # noqa: PLC0415 - as above
 
         chosen: dict[str, Any] = {"mode": mode, "hosts": hosts, "run_timeout": timeout}
         options = {name: value for name, value in chosen.items() if value is not None}
         if take_over:
             options["take_over"] = True
-        wanted = asked.for_runs(
+        wanted = request.for_runs(
             names, file, pairs, options, matrix=matrix, resume=resume, with_needs=with_needs
         )
         _say_what_is_not_named(wanted)
         if sign_key:
             _check_signing(sign_key)
-        results = carrying_out.all_units(
-            chapter.arrange(wanted),
+        results = run_jobs.all_units(
+            job_graph.arrange(wanted),
             jobs=jobs or os.cpu_count() or 1,
             on_failure=on_failure,
             executor=executor,
             scheduler=scheduler,
             table=bool(matrix),
         )
-    return headless.exit_code(worst([result.status for result in results]))
+    return run_notebook.exit_code(worst([result.status for result in results]))
 
 
 def carry_out(
@@ -130,21 +131,22 @@ def carry_out(
 
     with pool():
         _load()
-        from runbook_lib.cli.carrying_out import in_turn  # noqa: PLC0415 - as above
-        from runbook_lib.execution import asked, chapter, headless  # noqa: PLC0415 - as above
+        from runbook_lib.cli.run_jobs import in_turn  # noqa: PLC0415 - as above
+        from runbook_lib.execution.fleet import job_graph, request  # noqa: PLC0415 - as above
+        from runbook_lib.execution.notebook import run_notebook  # noqa: PLC0415 - as above
 
-        wanted = asked.for_runs(names, file, pairs, {}, extra=extra)
-        results = in_turn(chapter.arrange(wanted), "stop")
-    return [headless.Outcome.read(Path(result.path), result.problem) for result in results if result.path]
+        wanted = request.for_runs(names, file, pairs, {}, extra=extra)
+        results = in_turn(job_graph.arrange(wanted), "stop")
+    return [run_notebook.Outcome.read(Path(result.path), result.problem) for result in results if result.path]
 
 
 def _load() -> None:
     """Load what carrying runs out needs, as quickly as it goes."""
-    from runbook_lib.execution.loading import load_papermill, nothing_is_garbage  # noqa: PLC0415 - as above
+    from runbook_lib.execution.fast_import import load_papermill, nothing_is_garbage  # noqa: PLC0415 - as above
 
     with nothing_is_garbage():
         load_papermill()
-        importlib.import_module("runbook_lib.cli.carrying_out")
+        importlib.import_module("runbook_lib.cli.run_jobs")
 
 
 def _check_signing(key: str) -> None:
@@ -156,7 +158,7 @@ def _check_signing(key: str) -> None:
 
 
 def _say_what_is_not_named(wanted: list[Wanted]) -> None:
-    from runbook_lib.execution.chapter import not_named  # noqa: PLC0415 - as above
+    from runbook_lib.execution.fleet.job_graph import not_named  # noqa: PLC0415 - as above
 
     for need, by in not_named([want.entry for want in wanted]).items():
         click.echo(f"{', '.join(by)}: needs {need}, which is not run here (--with-needs adds it)")

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from runbook_lib.connections.holder import Holder
-    from runbook_lib.connections.streams import Overflow
+    from runbook_lib.connections.output_buffer import Overflow
+    from runbook_lib.connections.persistent_process import Holder
     from runbook_lib.inventory import Host
-    from runbook_lib.model import Command, DockerQuery, Output
+    from runbook_lib.model.records import Command, DockerQuery, Output
 
 __all__ = ["INTERRUPT_GRACE", "Connection", "Meeting"]
 

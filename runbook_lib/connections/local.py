@@ -10,22 +10,22 @@ import time
 from typing import TYPE_CHECKING
 
 from runbook_lib.connections.docker_api import DockerApi
-from runbook_lib.connections.ending import Leader, end, told
-from runbook_lib.connections.holder import ProcessHolder
-from runbook_lib.connections.pipes import Pipes
-from runbook_lib.connections.streams import Stream
+from runbook_lib.connections.local_pipes import Pipes
+from runbook_lib.connections.output_buffer import Stream
+from runbook_lib.connections.persistent_process import ProcessHolder
+from runbook_lib.connections.termination import Leader, end, told
 from runbook_lib.errors import InventoryError, UnreachableError
-from runbook_lib.model import Command, Output
-from runbook_lib.processes import began
+from runbook_lib.model.records import Command, Output
+from runbook_lib.process_identity import began
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from runbook_lib.connections.holder import Holder
-    from runbook_lib.connections.streams import Overflow
+    from runbook_lib.connections.output_buffer import Overflow
+    from runbook_lib.connections.persistent_process import Holder
     from runbook_lib.inventory import Host
-    from runbook_lib.model import DockerQuery
+    from runbook_lib.model.records import DockerQuery
     from runbook_lib.secrets import Secrets
 
 __all__ = ["LocalConnection"]

@@ -16,24 +16,24 @@ import fabric
 import paramiko
 
 from runbook_lib.connections.base import Meeting
-from runbook_lib.connections.channel import SUDO_PROMPT, answer_sudo, collect
 from runbook_lib.connections.docker_api import DIAL, DockerApi
-from runbook_lib.connections.ending import Leader, end, look, newest, told
-from runbook_lib.connections.handshake import add_known_keys, make_transport
-from runbook_lib.connections.holder import ChannelHolder
-from runbook_lib.connections.namespace import open_socket
-from runbook_lib.connections.streams import Stream
+from runbook_lib.connections.network_namespace import open_socket
+from runbook_lib.connections.output_buffer import Stream
+from runbook_lib.connections.persistent_process import ChannelHolder
+from runbook_lib.connections.ssh_channel import SUDO_PROMPT, answer_sudo, collect
+from runbook_lib.connections.ssh_transport import add_known_keys, make_transport
+from runbook_lib.connections.termination import Leader, end, look, newest, told
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
-from runbook_lib.model import Command, Output
+from runbook_lib.model.records import Command, Output
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from runbook_lib.connections.holder import Holder
-    from runbook_lib.connections.streams import Overflow
+    from runbook_lib.connections.output_buffer import Overflow
+    from runbook_lib.connections.persistent_process import Holder
     from runbook_lib.inventory import Host
-    from runbook_lib.model import DockerQuery
+    from runbook_lib.model.records import DockerQuery
     from runbook_lib.secrets import Secrets
 
 __all__ = ["SshConnection"]

@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from runbook_lib.display.outputs import mask_outputs
-from runbook_lib.display.scraps import scrap
-from runbook_lib.model import SCHEMA_VERSION, CommandRecord, HostRecord, Mode, RunRecord, Status, StepRecord
+from runbook_lib.display.kernel_masking import mask_outputs
+from runbook_lib.display.scrapbook import scrap
+from runbook_lib.model.records import (
+    SCHEMA_VERSION,
+    CommandRecord,
+    HostRecord,
+    Mode,
+    RunRecord,
+    Status,
+    StepRecord,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 A notebook says so in its metadata::
 
-    "runbook": {"parameters": "runbook_lib.docker_book:BridgeBr0", "risk": "cuts the network",
+    "runbook": {"parameters": "runbook_lib.books.docker.parameters:BridgeBr0", "risk": "cuts the network",
                 "target": "docker hosts", "needs": ["20_docker_install"]}
 """
 
@@ -20,7 +20,7 @@ import yaml
 from runbook_lib.errors import InputError, ParameterError
 from runbook_lib.inventory import Inventory
 from runbook_lib.parameters import Parameters, literals
-from runbook_lib.runbook.directory import project_top
+from runbook_lib.runbook.run_directory import project_top
 from runbook_lib.secrets import Secrets
 from runbook_lib.yaml_files import YamlFile, find_upwards, validate
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.facts.base import Fact, load_json, understood
-from runbook_lib.model import DockerQuery, Output
+from runbook_lib.model.records import DockerQuery, Output
 
 if TYPE_CHECKING:
-    from runbook_lib.model import StepRecord
+    from runbook_lib.model.records import StepRecord
 
 __all__ = ["SPEC_LABEL", "Container", "ContainerState", "ContainerSummary", "Containers", "addresses"]
 

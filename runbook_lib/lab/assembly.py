@@ -6,21 +6,21 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib import requirements
+from runbook_lib import system_requirements
 from runbook_lib.errors import LabError, RequirementError
-from runbook_lib.lab import network
-from runbook_lib.lab.images import image_storage
+from runbook_lib.lab import switch
+from runbook_lib.lab.hosts.registry import KINDS, host_of
 from runbook_lib.lab.inventory_file import write_inventory
-from runbook_lib.lab.kinds import KINDS, host_of
-from runbook_lib.lab.services import has_images, start_services
-from runbook_lib.lab.ssh import make_keys, write_client_files
+from runbook_lib.lab.services.images import image_storage
+from runbook_lib.lab.services.services import has_images, start_services
+from runbook_lib.lab.ssh_keys import make_keys, write_client_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runbook_lib.lab.host import LabHost
-    from runbook_lib.lab.places import Places
+    from runbook_lib.lab.hosts.host import LabHost
     from runbook_lib.lab.state import LabState
+    from runbook_lib.lab.system.paths import Places
     from runbook_lib.lab.topology import Topology
 
 __all__ = ["Assembly", "possible"]
@@ -91,9 +91,9 @@ class Assembly:
             image_storage(self._distribution)
         self.state.save(self.places)
         if self.state.has_network and not had_network:
-            network.create_namespace(self.places.switch)
-            network.create_namespace(self.places.control)
-            network.create_switch(self.places.name, wanted, self.places.switch, self.places.control)
+            switch.create_namespace(self.places.switch)
+            switch.create_namespace(self.places.control)
+            switch.create_switch(self.places.name, wanted, self.places.switch, self.places.control)
         make_keys(self.places, list(new))
         hosts = [(plan, self._host(name).reach) for name, plan in self.state.hosts.items()]
         write_client_files(self.places, hosts)
@@ -115,11 +115,11 @@ def possible(topology: Topology, asked: Sequence[str] | None) -> Topology:
     wanted = topology.only(asked) if asked else topology
     containers = [name for name, plan in wanted.hosts.items() if plan.kind == "container"]
     if containers:
-        requirements.need("lab")
+        system_requirements.need("lab")
     if len(containers) == len(wanted.hosts):
         return wanted
     try:
-        requirements.need("vm")
+        system_requirements.need("vm")
     except RequirementError as lacking:
         if asked or not containers:
             raise

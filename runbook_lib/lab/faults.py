@@ -13,15 +13,15 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError, LabError
-from runbook_lib.lab import network
-from runbook_lib.lab.kinds import host_of, state_of
-from runbook_lib.lab.places import locked
+from runbook_lib.lab import switch
+from runbook_lib.lab.hosts.registry import host_of, state_of
+from runbook_lib.lab.system.paths import locked
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from runbook_lib.lab.places import Places
     from runbook_lib.lab.state import LabState
+    from runbook_lib.lab.system.paths import Places
 
 __all__ = ["FAULTS", "Faults"]
 
@@ -54,9 +54,9 @@ class Faults:
             state.save(self._places)
             try:
                 if kind == "cable":
-                    network.isolate(self._places.switch, isolated=True)
+                    switch.isolate(self._places.switch, isolated=True)
                 elif kind == "unplug":
-                    network.set_port(self._places.switch, _first_port(state, host), up=False)
+                    switch.set_port(self._places.switch, _first_port(state, host), up=False)
                 elif kind == "power":
                     host_of(self._places, state, host).stop()
                 else:
@@ -90,9 +90,9 @@ class Faults:
         for fault in before:
             kind, host = _parse(fault, state)
             if kind == "cable":
-                network.isolate(self._places.switch, isolated=False)
+                switch.isolate(self._places.switch, isolated=False)
             elif kind == "unplug":
-                network.set_port(self._places.switch, _first_port(state, host), up=True)
+                switch.set_port(self._places.switch, _first_port(state, host), up=True)
             elif kind == "power" and host not in reinstalled:
                 host_of(self._places, state, host).start()
                 host_of(self._places, state, host).wait()

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import yaml
 
 from runbook_lib.errors import LabError
-from runbook_lib.lab.places import replace_text
+from runbook_lib.lab.system.paths import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from runbook_lib.lab.places import Places
-    from runbook_lib.lab.reach import Reach
+    from runbook_lib.lab.ssh_endpoint import Reach
+    from runbook_lib.lab.system.paths import Places
     from runbook_lib.lab.topology import Topology
 
 __all__ = ["check_inventory_place", "remove_inventory", "write_inventory"]

@@ -8,17 +8,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.lab import packages
 from runbook_lib.lab.assembly import Assembly, possible
-from runbook_lib.lab.ending import end_lab
 from runbook_lib.lab.faults import Faults
+from runbook_lib.lab.hosts.registry import host_of, state_of
 from runbook_lib.lab.inventory_file import check_inventory_place
-from runbook_lib.lab.kinds import host_of, state_of
-from runbook_lib.lab.places import Places, locked
-from runbook_lib.lab.programs import wait_for
-from runbook_lib.lab.services import answering
+from runbook_lib.lab.services import package_cache
+from runbook_lib.lab.services.services import answering
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.status import HostStatus, LabStatus
+from runbook_lib.lab.system.paths import Places, locked
+from runbook_lib.lab.system.subprocesses import wait_for
+from runbook_lib.lab.teardown import end_lab
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY, Topology
 from runbook_lib.yaml_files import find_upwards
 
@@ -265,7 +265,7 @@ class Lab:
             hosts={},
             groups={},
             inventory=str(inventory),
-            packages=packages.service_name(),
+            packages=package_cache.service_name(),
         )
         data = self.places.data
         self.places.run.mkdir(parents=True)

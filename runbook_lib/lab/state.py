@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runbook_lib.errors import LabError
-from runbook_lib.lab.places import replace_text
+from runbook_lib.lab.system.paths import replace_text
 from runbook_lib.lab.topology import Control, HostPlan, Topology
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runbook_lib.lab.places import Places
+    from runbook_lib.lab.system.paths import Places
 
 __all__ = ["LabState"]
 

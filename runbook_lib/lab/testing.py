@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from pyroute2 import IPRoute
 
-from runbook_lib import requirements
+from runbook_lib import system_requirements
 from runbook_lib.errors import RequirementError
-from runbook_lib.lab.cgroups import is_zombie
 from runbook_lib.lab.lab import Lab
-from runbook_lib.lab.places import DATA, RUN
+from runbook_lib.lab.system.cgroups import is_zombie
+from runbook_lib.lab.system.paths import DATA, RUN
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def reason_to_skip(part: str = "lab") -> str | None:
         RequirementError: It cannot, yet is meant to: `$RUNBOOK_REQUIRE` has the part's name.
     """
     try:
-        requirements.need(part)
+        system_requirements.need(part)
     except RequirementError as lacking:
         if part in os.environ.get("RUNBOOK_REQUIRE", "").replace(",", " ").split():
             raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook_lib.model import Command, NetworkGuard
+from runbook_lib.model.records import Command, NetworkGuard
 from runbook_lib.operations import files
 
 __all__ = ["MARKER", "REVERTING", "Swap"]

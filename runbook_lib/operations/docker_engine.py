@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.apparmor import AppArmorReady
 from runbook_lib.facts.docker_engine import EngineArguments, EngineInfo, EngineVersion
+from runbook_lib.facts.docker_network import Network
 from runbook_lib.facts.file import FileText
-from runbook_lib.facts.network import Network
 from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.release import Release
-from runbook_lib.model import Change, Check, Command, Plan
+from runbook_lib.model.records import Change, Check, Command, Plan
 from runbook_lib.operations import files, packages
 from runbook_lib.operations.base import Operation
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runbook_lib.facts.base import Fact, Facts
-    from runbook_lib.facts.network import NetworkState
+    from runbook_lib.facts.docker_network import NetworkState
     from runbook_lib.facts.release import ReleaseInfo
 
 __all__ = ["DAEMON_FILE", "Configured", "Installed", "configured", "installed"]

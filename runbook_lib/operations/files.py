@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook_lib.model import Command
+from runbook_lib.model.records import Command
 
 __all__ = ["write"]
 

@@ -13,12 +13,12 @@ from runbook_lib.facts.kernel_package import Candidates
 from runbook_lib.facts.kernel_trial import MARK, KernelTrial, KernelTrialInfo
 from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.release import Release
-from runbook_lib.model import Change, Check, Command, Plan, Reboot
+from runbook_lib.model.records import Change, Check, Command, Plan, Reboot
 from runbook_lib.operations import files, packages
 from runbook_lib.operations.base import Operation, Probe
 from runbook_lib.operations.boot_loaders import backend_of, refuse_unknown
 from runbook_lib.operations.host import REBOOT, settled
-from runbook_lib.versions import newer, upstream
+from runbook_lib.operations.package_versions import newer, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from runbook_lib.display import SYMBOLS
-from runbook_lib.model import Status
-from runbook_lib.report.text import ending, stream, visible
-from runbook_lib.report.words import BAD, first_line, of_run, troubles
+from runbook_lib.model.records import Status
+from runbook_lib.report.safe_text import ending, stream, visible
+from runbook_lib.report.summary import BAD, first_line, of_run, troubles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runbook_lib.model import Check, CommandRecord, HostRecord, StepRecord
-    from runbook_lib.pytest_plugin.ran import Ran
+    from runbook_lib.model.records import Check, CommandRecord, HostRecord, StepRecord
+    from runbook_lib.pytest_plugin.notebook_run import Ran
 
 __all__ = ["END", "Case", "cases", "end"]
 

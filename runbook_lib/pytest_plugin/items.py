@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from runbook_lib.pytest_plugin.ran import Ran
+    from runbook_lib.pytest_plugin.notebook_run import Ran
 
 __all__ = ["CaseItem", "RunbookFile"]
 

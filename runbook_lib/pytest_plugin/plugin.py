@@ -15,14 +15,14 @@ from pydantic import TypeAdapter
 
 from runbook_lib.display import SYMBOLS
 from runbook_lib.errors import InputError
-from runbook_lib.model import Status
+from runbook_lib.model.records import Status
 from runbook_lib.pytest_plugin.items import CaseItem, RunbookFile
-from runbook_lib.pytest_plugin.ran import Ran
+from runbook_lib.pytest_plugin.notebook_run import Ran
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from runbook_lib.pytest_plugin.runs import Wanted
+    from runbook_lib.pytest_plugin.runner import Wanted
 
 __all__ = ["Plugin"]
 
@@ -124,7 +124,7 @@ class Plugin:
             return
         get = self._config.getoption
         # A worker has no use for what it takes to run a notebook, and it takes long to load.
-        runs = importlib.import_module("runbook_lib.pytest_plugin.runs")
+        runs = importlib.import_module("runbook_lib.pytest_plugin.runner")
         request = runs.Request(
             names=get("runbooks"),
             files=get("runbook_params"),

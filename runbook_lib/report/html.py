@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from runbook_lib.report import words
-from runbook_lib.report.drawing import draw
-from runbook_lib.report.environment import templates
-from runbook_lib.report.picture_words import picture_in_words, way_in_words
+from runbook_lib.report import summary
+from runbook_lib.report.jinja_environment import templates
+from runbook_lib.report.report_file import write_bytes
 from runbook_lib.report.topology import picture
-from runbook_lib.report.writing import write_bytes
+from runbook_lib.report.topology_svg import draw
+from runbook_lib.report.topology_text import picture_in_words, way_in_words
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runbook_lib.model import HostRecord, RunRecord, StepRecord
+    from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
 
 __all__ = ["Shown", "page", "part", "policy_hash", "write_html"]
 
@@ -48,7 +48,7 @@ class Shown:
 
     anchor: str
     record: RunRecord
-    outcome: words.Outcome
+    outcome: summary.Outcome
 
     @property
     def hosts(self) -> list[str]:
@@ -59,7 +59,7 @@ class Shown:
     @property
     def steps(self) -> list[StepRecord]:
         """The steps, those that somebody has to look at first."""
-        return sorted(self.record.steps, key=lambda step: step.status not in words.BAD)
+        return sorted(self.record.steps, key=lambda step: step.status not in summary.BAD)
 
     @property
     def bars(self) -> list[_Bar]:
@@ -95,15 +95,15 @@ def page(records: list[RunRecord], title: str) -> str:
         records: The runs, in the order they shall be listed.
         title: The page's heading.
     """
-    runs = [Shown(f"r{number}", run, words.of_run(run)) for number, run in enumerate(records, start=1)]
+    runs = [Shown(f"r{number}", run, summary.of_run(run)) for number, run in enumerate(records, start=1)]
     drawn = picture(records)
     style, script = part("style.css"), part("script.js")
     return templates.get_template("page.html.j2").render(
         title=title,
         runs=runs,
         # Runs that somebody has to look at come first; the list above them keeps the order given.
-        ordered=sorted(runs, key=lambda run: run.record.status not in words.BAD),
-        outcome=words.of_runs(records),
+        ordered=sorted(runs, key=lambda run: run.record.status not in summary.BAD),
+        outcome=summary.of_runs(records),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         style_hash=policy_hash(style),

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from runbook_lib.model import Status
-from runbook_lib.report.text import ending, stream, visible
-from runbook_lib.report.words import BAD, first_line, of_run
-from runbook_lib.report.writing import write_bytes
+from runbook_lib.model.records import Status
+from runbook_lib.report.report_file import write_bytes
+from runbook_lib.report.safe_text import ending, stream, visible
+from runbook_lib.report.summary import BAD, first_line, of_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runbook_lib.model import HostRecord, RunRecord, StepRecord
+    from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
 
 __all__ = ["junit", "write_junit"]
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from runbook_lib.display import SYMBOLS
-from runbook_lib.report import words
-from runbook_lib.report.picture_words import picture_in_words, way_in_words
-from runbook_lib.report.text import ending, visible
+from runbook_lib.report import summary
+from runbook_lib.report.safe_text import ending, visible
 from runbook_lib.report.topology import picture
+from runbook_lib.report.topology_text import picture_in_words, way_in_words
 
 if TYPE_CHECKING:
-    from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord
+    from runbook_lib.model.records import HostRecord, RunRecord, Status, StepRecord
 
 __all__ = ["markdown"]
 
@@ -28,7 +28,7 @@ def markdown(records: list[RunRecord], title: str) -> str:
         records: The runs, in the order they shall be listed.
         title: The heading.
     """
-    outcome = words.of_runs(records)
+    outcome = summary.of_runs(records)
     parts = [
         f"# {plain(title)}",
         f"**{outcome.sign} {outcome.headline}.** {plain(outcome.sentence)}",
@@ -52,7 +52,7 @@ def plain(text: str) -> str:
 
 
 def _troubles(records: list[RunRecord]) -> list[str]:
-    lines = [_trouble(run, *place) for run in records for place in words.troubles(run)]
+    lines = [_trouble(run, *place) for run in records for place in summary.troubles(run)]
     lines += [
         f"- **{plain(run.runbook)}** {_badge(run.status)}: {plain(run.incomplete)}"
         for run in records
@@ -85,8 +85,8 @@ def _runs(records: list[RunRecord]) -> str:
                 "outcome": _badge(run.status),
                 "mode": run.mode.value,
                 "steps": str(len(run.steps)),
-                "took": words.seconds((run.ended - run.started).total_seconds() if run.ended else None),
-                "began": words.moment(run.started),
+                "took": summary.seconds((run.ended - run.started).total_seconds() if run.ended else None),
+                "began": summary.moment(run.started),
             }
             for run in records
         ]
@@ -94,7 +94,7 @@ def _runs(records: list[RunRecord]) -> str:
 
 
 def _run(run: RunRecord) -> list[str]:
-    outcome = words.of_run(run)
+    outcome = summary.of_run(run)
     hosts = list(dict.fromkeys([*run.hosts, *(host.host for step in run.steps for host in step.hosts)]))
     rows = [
         {

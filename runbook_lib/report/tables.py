@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from runbook_lib.model import SCHEMA_VERSION
+from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.report.columns import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from runbook_lib.model import CommandRecord, HostRecord, RunRecord, StepRecord
+    from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
     from runbook_lib.report.columns import Column
 
 __all__ = ["Tables", "tables"]

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from runbook_lib.model import Status
+from runbook_lib.model.records import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from runbook_lib.model import HostRecord, RunRecord
+    from runbook_lib.model.records import HostRecord, RunRecord
 
 __all__ = [
     "Bridge",

@@ -6,9 +6,9 @@ import os
 import platform
 from typing import TYPE_CHECKING
 
-from runbook_lib.model import RunRecord
-from runbook_lib.processes import began, boot
-from runbook_lib.runbook import directory
+from runbook_lib.model.records import RunRecord
+from runbook_lib.process_identity import began, boot
+from runbook_lib.runbook import run_directory
 from runbook_lib.runbook.recorder import now
 
 if TYPE_CHECKING:
@@ -39,18 +39,18 @@ def first_record(
         title=parameters.title,
         mode=parameters.run_mode,
         started=now(),
-        operator=directory.who(),
+        operator=run_directory.who(),
         machine=platform.node(),
         pid=os.getpid(),
         pid_began=began(os.getpid()),
         boot=boot(),
-        source=directory.source_state(),
-        versions=directory.versions(),
+        source=run_directory.source_state(),
+        versions=run_directory.versions(),
         inventory=str(inventory.path or ""),
         hosts=[host.name for host in hosts],
         lab=next((host.lab for host in hosts if host.lab), None),
         parameters=parameters.model_dump(mode="json"),
         on_failure=parameters.on_failure,
         resumes=earlier.record.run if earlier else None,
-        unit=os.environ.get(directory.UNIT, ""),
+        unit=os.environ.get(run_directory.UNIT, ""),
     )

@@ -19,7 +19,7 @@ from runbook_lib.errors import (
     UnreachableError,
 )
 from runbook_lib.facts.base import Fact, Facts
-from runbook_lib.model import (
+from runbook_lib.model.records import (
     Check,
     Command,
     CommandRecord,
@@ -31,20 +31,20 @@ from runbook_lib.model import (
     Status,
 )
 from runbook_lib.operations.base import Probe
-from runbook_lib.runbook.network_change import carry_out_guarded, plan_once_reverted
+from runbook_lib.runbook.commit_confirm import carry_out_guarded, plan_once_reverted
 from runbook_lib.runbook.reboot import carry_out_reboot
 from runbook_lib.runbook.recorder import now
 from runbook_lib.runbook.resume import Before
-from runbook_lib.runbook.verdict import broken
+from runbook_lib.runbook.run_status import broken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runbook_lib.connections.base import Connection
-    from runbook_lib.model import Change
+    from runbook_lib.model.records import Change
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.deadline import Deadline
-    from runbook_lib.runbook.lock import HostLock
+    from runbook_lib.runbook.host_lock import HostLock
     from runbook_lib.runbook.recorder import Kind, Recorder
 
 __all__ = ["HostStep"]

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import HostKeyError, Interrupted, OperationError, UnreachableError
 from runbook_lib.facts.host import BootId, SystemState
-from runbook_lib.model import Change, Check, Status
-from runbook_lib.runbook.console import Console
-from runbook_lib.runbook.verdict import broken
+from runbook_lib.model.records import Change, Check, Status
+from runbook_lib.runbook.run_status import broken
+from runbook_lib.runbook.serial_console import Console
 
 if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
-    from runbook_lib.model import Plan, Reboot
+    from runbook_lib.model.records import Plan, Reboot
     from runbook_lib.runbook.host_step import HostStep
 
 __all__ = ["carry_out_reboot"]

@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from runbook_lib.errors import EvidenceError, Interrupted, PlanRefused, RunbookError, UnreachableError
-from runbook_lib.model import Command, CommandRecord, DockerQuery, HostRecord, Output, StreamRecord
-from runbook_lib.runbook.overflow import HEAD, TAIL, Overflows
+from runbook_lib.evidence.spooled_output import HEAD, TAIL, Overflows
+from runbook_lib.model.records import Command, CommandRecord, DockerQuery, HostRecord, Output, StreamRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_lib.connections.base import Connection
-    from runbook_lib.journal.writer import Journal, OutputStore
+    from runbook_lib.evidence.journal import Journal, OutputStore
     from runbook_lib.runbook.deadline import Deadline
-    from runbook_lib.runbook.runner import Runner
+    from runbook_lib.runbook.parent_process import Runner
     from runbook_lib.secrets import Secrets
 
 __all__ = ["Kind", "Recorder", "now"]

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError, InputError, ParameterError
-from runbook_lib.journal.liveness import goes_on
-from runbook_lib.journal.reader import read_lines, read_run
-from runbook_lib.model import Mode, Status
+from runbook_lib.evidence.liveness import goes_on
+from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.model.records import Mode, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from runbook_lib.inventory import Host
-    from runbook_lib.model import HostRecord, RunRecord
+    from runbook_lib.model.records import HostRecord, RunRecord
     from runbook_lib.parameters import Parameters
 
 __all__ = ["FREE", "Before", "Earlier", "contradictions", "load"]

@@ -8,22 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runbook_lib import display
-from runbook_lib.connections.ways import connect
+from runbook_lib.connections.registry import connect
 from runbook_lib.errors import EvidenceError, InputError, Interrupted, ParameterError, StepFailed
+from runbook_lib.evidence import events
+from runbook_lib.evidence.journal import Journal, OutputStore
 from runbook_lib.inventory import Host, Inventory
-from runbook_lib.journal.writer import Journal, OutputStore
-from runbook_lib.model import HostRecord, RunRecord, Status, StepRecord
+from runbook_lib.model.records import HostRecord, RunRecord, Status, StepRecord
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
-from runbook_lib.runbook import directory, interrupts, lines, resume
+from runbook_lib.runbook import interrupts, resume, run_directory
 from runbook_lib.runbook.beginning import first_record
 from runbook_lib.runbook.deadline import Deadline, soonest
+from runbook_lib.runbook.host_lock import HostLock, Owner
+from runbook_lib.runbook.host_pool import Workers
 from runbook_lib.runbook.host_step import HostStep
-from runbook_lib.runbook.lock import HostLock, Owner
+from runbook_lib.runbook.parent_process import Runner
 from runbook_lib.runbook.recorder import Recorder, now
-from runbook_lib.runbook.runner import Runner
-from runbook_lib.runbook.verdict import BAD, Verdict
-from runbook_lib.runbook.workers import Workers
+from runbook_lib.runbook.run_status import BAD, Verdict
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -93,16 +94,16 @@ class Runbook:
             if host.sudo_password:
                 Secrets().resolve(host.sudo_password)
         earlier = resume.load(Path(parameters.resume), parameters, hosts) if parameters.resume else None
-        path = directory.make(parameters)
+        path = run_directory.make(parameters)
         book = cls(parameters, inventory, hosts, path, earlier)
-        directory.write_parameters(path, parameters)
+        run_directory.write_parameters(path, parameters)
         with book._hearing():
             book._begin()
         return book
 
     def _begin(self) -> None:
         """Write the first line; from here on whatever ends the run is told in its journal."""
-        lines.run_started(self._journal, self.record)
+        events.run_started(self._journal, self.record)
         if self._secrets.known:
             display.mask_outputs(self._secrets)
         display.run_opened(self.record, self.directory)
@@ -237,13 +238,13 @@ class Runbook:
         self._refuse_another_step(number, title)
         operations = {host.name: operation(host) if callable(operation) else operation for host in chosen}
         step = StepRecord(number=number, title=title, kind=kind, started=now())
-        lines.step_started(self._journal, step, [host.name for host in chosen])
+        events.step_started(self._journal, step, [host.name for host in chosen])
         deadline = soonest((self._deadline, Deadline.from_now("step_timeout", self.parameters.step_timeout)))
         records = self._workers.each(
             lambda host: self._on_host(host, operations[host.name], number, deadline), chosen
         )
         step = step.model_copy(update={"ended": now(), "hosts": records})
-        lines.step_ended(self._journal, step)
+        events.step_ended(self._journal, step)
         if self.record.ended:  # by hand, after the run's end: nobody may come to let go
             self._let_go()
         self.record.steps.append(step)
@@ -293,7 +294,7 @@ class Runbook:
                 lock=self._locks[host.name],
                 before=self._earlier.before(number, host.name) if self._earlier else None,
             ).run()
-        lines.host_ended(self._journal, number, record)
+        events.host_ended(self._journal, number, record)
         display.host_ended(number, record)
         return record
 
@@ -363,5 +364,5 @@ class Runbook:
         self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
         self._let_go()
         self._workers.each(lambda connection: connection.close(), list(self._connections.values()))
-        lines.run_ended(self._journal, self.record)
+        events.run_ended(self._journal, self.record)
         display.run_ended(self.record)

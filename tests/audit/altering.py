@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.journal.writer import FIRST, chain, seal
+from runbook_lib.evidence.journal import FIRST, chain, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from runbook_lib.audit.verdict import Finding, Verdict
+    from runbook_lib.audit.verify.verdict import Finding, Verdict
 
 Data = dict[str, Any]
 

@@ -10,14 +10,14 @@ import pytest
 
 from runbook_lib.attestation import seal_run, signers
 from runbook_lib.attestation.keys import generate
-from runbook_lib.audit.source import Approval
-from runbook_lib.audit.verify import verify_run
+from runbook_lib.audit.verify.approved_source import Approval
+from runbook_lib.audit.verify.verify import verify_run
 from tests.audit.project import Project
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
 
-    from runbook_lib.audit.verdict import Verdict
+    from runbook_lib.audit.verify.verdict import Verdict
 
 
 class Judge(Protocol):

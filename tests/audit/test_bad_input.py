@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from runbook_lib.attestation import seal
 from runbook_lib.attestation.envelope import open_envelope
-from runbook_lib.audit.verdict import Kind, Word
+from runbook_lib.audit.verify.verdict import Kind, Word
 from runbook_lib.errors import EvidenceError
-from runbook_lib.journal.reader import read_run
+from runbook_lib.evidence.reader import read_run
 from tests.audit.altering import edit_notebook, forge_journal, found, journal, put_journal
 
 if TYPE_CHECKING:

@@ -20,12 +20,12 @@ from runbook_lib.attestation.files import digest
 from runbook_lib.attestation.keys import generate
 from runbook_lib.attestation.statement import Trial, outcome
 from runbook_lib.attestation.trust import Trust
-from runbook_lib.audit.countersign import countersign
-from runbook_lib.audit.source import Approval
-from runbook_lib.audit.verdict import Word
-from runbook_lib.audit.verify import verify_run
+from runbook_lib.audit.verify.approved_source import Approval
+from runbook_lib.audit.verify.countersign import countersign
+from runbook_lib.audit.verify.verdict import Word
+from runbook_lib.audit.verify.verify import verify_run
 from runbook_lib.errors import EvidenceError, InputError
-from runbook_lib.model import Status
+from runbook_lib.model.records import Status
 from tests.audit.altering import edit_notebook, found, journal, put_journal
 from tests.audit.project import NAME, TOP, git
 

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 from nbformat import write
 from nbformat.v4 import new_code_cell, new_notebook
 
-from runbook_lib.journal.reader import read_run
+from runbook_lib.evidence.reader import read_run
 
 if TYPE_CHECKING:
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model.records import RunRecord
 
 __all__ = ["OPEN", "Executed", "Project", "finish", "living", "wait_until"]
 
 TOP = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds until something that must come has come
 OPEN = "book = Runbook.open(Practice.collect(globals()))"
-_IMPORTS = "from runbook_lib import Runbook\nfrom tests.core.doing import Content, Does, Holds, Practice"
+_IMPORTS = (
+    "from runbook_lib import Runbook\nfrom tests.runbook.practice import Content, Does, Holds, Practice"
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Project:
         self,
         *cells: str,
         runbook: bool = True,
-        model: str = "tests.core.doing:Practice",
+        model: str = "tests.runbook.practice:Practice",
         imports: str = _IMPORTS,
         **given: Any,  # noqa: ANN401 - any parameter
     ) -> Path:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.connections.namespace import open_socket
+from runbook_lib.connections.network_namespace import open_socket
 from runbook_lib.errors import InputError, InventoryError, LabError
 from runbook_lib.inventory import Inventory
-from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.lab import Lab
+from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.testing import CONTAINERS, Machine
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
 

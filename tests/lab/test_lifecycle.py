@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.errors import LabError
-from runbook_lib.lab.cgroups import Cgroup
 from runbook_lib.lab.lab import Lab
-from runbook_lib.lab.places import RUN, Places, cache_directory
+from runbook_lib.lab.system.cgroups import Cgroup
+from runbook_lib.lab.system.paths import RUN, Places, cache_directory
 from runbook_lib.lab.testing import CONTAINERS, Machine, running_lab
 
 if TYPE_CHECKING:

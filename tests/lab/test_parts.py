@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.errors import InputError, LabError
-from runbook_lib.lab.apt import AptSource, parse_targets
-from runbook_lib.lab.cache import recipe_hash
-from runbook_lib.lab.layer import place
-from runbook_lib.lab.places import Places, locked
-from runbook_lib.lab.programs import run, tail, wait_for
-from runbook_lib.lab.reach import Reach
-from runbook_lib.lab.seed import Seed
+from runbook_lib.lab.hosts.overlay import place
+from runbook_lib.lab.hosts.seed_disk import Seed
+from runbook_lib.lab.ssh_endpoint import Reach
+from runbook_lib.lab.system.apt_sources import AptSource, parse_targets
+from runbook_lib.lab.system.build_cache import recipe_hash
+from runbook_lib.lab.system.paths import Places, locked
+from runbook_lib.lab.system.subprocesses import run, tail, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

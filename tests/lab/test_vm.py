@@ -16,10 +16,10 @@ import pytest
 
 from runbook_lib.errors import InputError
 from runbook_lib.inventory import Inventory
-from runbook_lib.lab.cgroups import Cgroup
-from runbook_lib.lab.disk import system_disk
+from runbook_lib.lab.hosts.vm_disk import system_disk
 from runbook_lib.lab.lab import Lab
-from runbook_lib.lab.places import cache_directory
+from runbook_lib.lab.system.cgroups import Cgroup
+from runbook_lib.lab.system.paths import cache_directory
 from runbook_lib.lab.testing import Machine, reason_to_skip, running_lab
 
 if TYPE_CHECKING:

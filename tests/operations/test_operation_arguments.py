@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 import runbook_lib.operations
-from runbook_lib.docker_book import AmbassadorRedis
+from runbook_lib.books.docker import ambassador, hops
+from runbook_lib.books.docker.parameters import AmbassadorRedis
 from runbook_lib.errors import ParameterError
 from runbook_lib.facts.base import Facts
 from runbook_lib.facts.interfaces import Reachable
 from runbook_lib.facts.kernel import Kernel, KernelInfo
-from runbook_lib.operations import ambassador, bridge, container, docker_engine, hops
+from runbook_lib.operations import bridge, container, docker_engine
 from runbook_lib.operations.base import Operation
 from runbook_lib.operations.observe import Observe
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from runbook_lib.journal.reader import read_run
+from runbook_lib.evidence.reader import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pytest
 
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model.records import RunRecord
 
 __all__ = ["TOP", "Project"]
 
@@ -30,7 +30,7 @@ _PARAMETERS = {
 }
 _OPEN = """\
 from runbook_lib import Runbook
-from tests.core.doing import Does, Holds, Practice
+from tests.runbook.practice import Does, Holds, Practice
 p = Practice.collect(globals())
 book = Runbook.open(p)
 """
@@ -68,7 +68,7 @@ class Project:
         metadata = {
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
             "language_info": {"name": "python"},
-            "runbook": {"parameters": "tests.core.doing:Practice", "target": "hosts", "risk": "none"},
+            "runbook": {"parameters": "tests.runbook.practice:Practice", "target": "hosts", "risk": "none"},
         }
         path = self.place / "notebooks" / f"{name}.ipynb"
         path.parent.mkdir(exist_ok=True)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.model import Check, CommandRecord, HostRecord, Mode, RunRecord, Status, StepRecord, worst
+from runbook_lib.model.records import (
+    Check,
+    CommandRecord,
+    HostRecord,
+    Mode,
+    RunRecord,
+    Status,
+    StepRecord,
+    worst,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

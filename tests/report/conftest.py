@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from runbook_lib.report.sources import read
+from runbook_lib.evidence.notebook_records import read
 from tests.report import browser, practice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model.records import RunRecord
 
 FILES = Path(__file__).parent / "files"
 

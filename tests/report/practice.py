@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runbook_lib import Runbook
 from runbook_lib.errors import StepFailed
-from runbook_lib.model import Change, Check, Command, Plan
+from runbook_lib.model.records import Change, Check, Command, Plan
 from runbook_lib.operations.base import Operation
 from runbook_lib.parameters import Parameters
-from tests.core.doing import Content
+from tests.runbook.practice import Content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

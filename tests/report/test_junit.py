@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from junitparser import JUnitXml
 
-from runbook_lib.model import Status
+from runbook_lib.model.records import Status
 from runbook_lib.report.junit import junit, write_junit
 from tests.report import chapter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model.records import RunRecord
 
 
 def counts(*runs: RunRecord) -> tuple[int, int, int, int]:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.model import Change, Status
+from runbook_lib.model.records import Change, Status
 from runbook_lib.report.html import page, write_html
 from tests.report import chapter, practice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model.records import RunRecord
     from tests.report.browser import Page
 
 TEXT = "document.body.innerText"

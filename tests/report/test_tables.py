@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from runbook_lib.model import SCHEMA_VERSION
+from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.report.columns import TABLES
-from runbook_lib.report.files import write_csv, write_parquet
+from runbook_lib.report.table_files import write_csv, write_parquet
 from runbook_lib.report.tables import tables
 from tests.report.tables_page import DOCUMENT, page
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model.records import RunRecord
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib import Runbook
+from runbook_lib.evidence.notebook_records import read
 from runbook_lib.facts.interfaces import Interfaces
-from runbook_lib.model import Status
-from runbook_lib.report.drawing import draw
-from runbook_lib.report.picture_words import picture_in_words, way_in_words
-from runbook_lib.report.sources import read
+from runbook_lib.model.records import Status
 from runbook_lib.report.topology import Picture, picture
+from runbook_lib.report.topology_svg import draw
+from runbook_lib.report.topology_text import picture_in_words, way_in_words
 from tests.report import chapter, practice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model.records import RunRecord
 
 
 def drawn(*runs: RunRecord) -> Picture:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from runbook_lib.audit.archive import Archive
+    from runbook_lib.audit.archive.archive import Archive
 
 __all__ = ["RULES", "Context", "Finding", "Level", "Rule", "Settings", "rule"]
 

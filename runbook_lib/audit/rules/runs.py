@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import orjson
 from pydantic import Field
 
+from runbook_lib.audit.archive.run_verdict import verdict
 from runbook_lib.audit.rules.base import Context, Finding, Settings, rule
-from runbook_lib.audit.verdicts import verdict
 from runbook_lib.inventory import Inventory
 
 if TYPE_CHECKING:

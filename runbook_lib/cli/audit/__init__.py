@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from runbook_lib.cli.verbs import Verbs
+from runbook_lib.cli.lazy_group import Verbs
 
 __all__ = ["audit_command"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from runbook_lib.attestation.keys import KEY, signers
-from runbook_lib.audit.countersign import countersign
+from runbook_lib.audit.verify.countersign import countersign
 from runbook_lib.cli.audit.seal import run_directory
 from runbook_lib.cli.audit.verify import Chosen, say, source_options
 from runbook_lib.errors import InputError

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook_lib.cli.audit.archives import archive_options, opened
+from runbook_lib.cli.audit.archive_options import archive_options, opened
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from runbook_lib.model import RunRecord
+    from runbook_lib.model.records import RunRecord
 
 __all__ = ["diff_command"]
 
@@ -35,8 +35,8 @@ def diff_command(chosen: dict[str, Any], first: str, second: str, form: str, out
     A and B are run directories, notebooks, run ids of the archive, their beginnings, or `last`. What a host's
     facts tell differently has drifted between the two. The exit code is 0 whether or not anything differs.
     """
-    from runbook_lib.audit.diff import compare, source_cells  # noqa: PLC0415 - `--help` stays quick
-    from runbook_lib.report.writing import write_bytes  # noqa: PLC0415 - as above
+    from runbook_lib.audit.run_diff import compare, source_cells  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.report.report_file import write_bytes  # noqa: PLC0415 - as above
 
     (before, path), (after, other) = _read([first, second], chosen)
     frame = compare(before, after, (source_cells(path), source_cells(other)))
@@ -50,7 +50,7 @@ def diff_command(chosen: dict[str, Any], first: str, second: str, form: str, out
 
 
 def _read(names: list[str], chosen: dict[str, Any]) -> list[tuple[RunRecord, Path]]:
-    from runbook_lib.report.sources import read  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.evidence.notebook_records import read  # noqa: PLC0415 - `--help` stays quick
 
     paths = [Path(name) for name in names]
     if not all(path.exists() for path in paths):
@@ -68,7 +68,7 @@ def _made(frame: pd.DataFrame, before: RunRecord, after: RunRecord, form: str) -
     if form == "csv":
         return frame.to_csv(index=False).encode()
     if form == "html":
-        from runbook_lib.audit.pages.diff import diff_page  # noqa: PLC0415 - as above
+        from runbook_lib.audit.site.diff_page import diff_page  # noqa: PLC0415 - as above
 
         return diff_page(frame, before, after).encode()
     return _table(frame, before, after).encode()
@@ -79,7 +79,7 @@ def _table(frame: pd.DataFrame, before: RunRecord, after: RunRecord) -> str:
     from rich.table import Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    from runbook_lib.report.text import visible  # noqa: PLC0415 - as above
+    from runbook_lib.report.safe_text import visible  # noqa: PLC0415 - as above
 
     console = Console(highlight=False)
     with console.capture() as said:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from runbook_lib.cli.audit.archives import archive_options, opened, trust_option
+from runbook_lib.cli.audit.archive_options import archive_options, opened, trust_option
 
 __all__ = ["html_command"]
 
@@ -26,7 +26,7 @@ def html_command(  # noqa: PLR0913 - click passes each option by name
 
     Open OUT/index.html in a browser; nothing is fetched from anywhere. Pages that are right already are left.
     """
-    from runbook_lib.audit.pages.site import write_site  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.audit.site.site import write_site  # noqa: PLC0415 - `--help` stays quick
 
     keys = [Path(name).expanduser() for name in trust]
     told = write_site(opened(chosen, path), Path(out), title=title, verify=not no_verify, trust=keys)

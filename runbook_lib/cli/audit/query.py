@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from runbook_lib.cli.audit.archives import archive_options, opened, print_table
+from runbook_lib.cli.audit.archive_options import archive_options, opened, print_table
 
 __all__ = ["query_command"]
 

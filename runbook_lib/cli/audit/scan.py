@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook_lib.cli.audit.archives import archive_options, opened, print_table, trust_option
+from runbook_lib.cli.audit.archive_options import archive_options, opened, print_table, trust_option
 
 if TYPE_CHECKING:
-    from runbook_lib.audit.policy import Scan
+    from runbook_lib.audit.rules.policy import Scan
 
 __all__ = ["scan_command"]
 
@@ -41,8 +41,8 @@ def scan_command(  # noqa: PLR0913 - click passes each option by name
 
     The exit code is 1 where anything was found, else 0. A finding on a secret says where it is, never what.
     """
-    from runbook_lib.audit.policy import Policy, scan  # noqa: PLC0415 - `--help` stays quick
-    from runbook_lib.report.writing import write_bytes  # noqa: PLC0415 - as above
+    from runbook_lib.audit.rules.policy import Policy, scan  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.report.report_file import write_bytes  # noqa: PLC0415 - as above
     from runbook_lib.yaml_files import find_upwards  # noqa: PLC0415 - as above
 
     policy = Policy.load(find_upwards(policy_file))
@@ -78,7 +78,7 @@ def _made(told: Scan, form: str, paths: dict[str, str]) -> bytes:
 
     import orjson  # noqa: PLC0415 - `--help` stays quick
 
-    from runbook_lib.audit.findings import junit, sarif  # noqa: PLC0415 - as above
+    from runbook_lib.audit.rules.findings_report import junit, sarif  # noqa: PLC0415 - as above
 
     if form == "junit":
         return junit(told)

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runbook_lib.attestation.trust import Trust
-from runbook_lib.audit.source import Approval
-from runbook_lib.audit.verdict import Kind, Word
-from runbook_lib.audit.verify import exit_code, verify_below
-from runbook_lib.cli.audit.archives import trust_option
-from runbook_lib.report.sources import find
-from runbook_lib.runbook.directory import project_top
+from runbook_lib.audit.verify.approved_source import Approval
+from runbook_lib.audit.verify.verdict import Kind, Word
+from runbook_lib.audit.verify.verify import exit_code, verify_below
+from runbook_lib.cli.audit.archive_options import trust_option
+from runbook_lib.evidence.notebook_records import find
+from runbook_lib.runbook.run_directory import project_top
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_lib.audit.verdict import Finding, Verdict
+    from runbook_lib.audit.verify.verdict import Finding, Verdict
 
 __all__ = ["Chosen", "say", "source_options", "verify_command"]
 

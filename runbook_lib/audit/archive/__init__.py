@@ -1,0 +1,1 @@
+"""Many runs as tables: found, ingested, cached, queried."""

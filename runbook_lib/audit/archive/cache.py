@@ -1,0 +1,255 @@
+"""The cache of an archive: the four tables in Parquet, part by part, and the index of the files they are from.
+
+It never lies in the archive. Parts are written first, the index is put in place last and in one step: a reader
+sees the state before or the state after. Parts that an index does not name are removed by the next writer but one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from runbook_lib.audit.archive.arrow_rows import FILE
+from runbook_lib.audit.archive.batch_reader import parquet
+from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.model.records import SCHEMA_VERSION
+from runbook_lib.report.columns import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runbook_lib.audit.archive.location import Place
+
+__all__ = ["EMPTY_INDEX", "Entry", "Index", "Store"]
+
+_log = logging.getLogger(__name__)
+_LAYOUT = f"1.{SCHEMA_VERSION}"
+_INDEX = "files.parquet"
+
+
+class Entry(NamedTuple):
+    """A file of the archive, as it was when it was last read.
+
+    Args:
+        file: Its number, by which its rows refer to it.
+        path: Relative to the archive.
+        kind: `run`, `notebook`, `foreign`, `damaged`, or `copy`: of a run that is counted elsewhere.
+        size: Bytes.
+        mark: See `addresses.Found`.
+        sha256: Of its content.
+        run: The run's id.
+        problem: What is missing or wrong; empty when the evidence is whole.
+        part: Where its rows are; empty for a copy.
+    """
+
+    file: int
+    path: str
+    kind: str
+    size: int
+    mark: str
+    sha256: str
+    run: str
+    problem: str
+    part: str
+
+
+_SCHEMA = pa.schema(
+    [(name, pa.int64() if name in {"file", "size"} else pa.string()) for name in Entry._fields]
+)
+
+
+EMPTY_INDEX = _SCHEMA.empty_table()
+"""What the index is before anything was read."""
+
+
+class Index:
+    """The files of an archive by path."""
+
+    def __init__(self, entries: list[Entry], following: int = 1) -> None:
+        self.entries = {entry.path: entry for entry in entries}
+        self.following = following
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts that hold rows."""
+        return sorted({entry.part for entry in self.entries.values()} - {""})
+
+    def number(self) -> int:
+        """Return a number that no file had before."""
+        self.following += 1
+        return self.following - 1
+
+
+class Store:
+    """The cache of one archive.
+
+    Args:
+        place: The archive.
+        cache: The directory for caches of archives; by default below the user's own cache directory.
+
+    Raises:
+        InputError: It lies in the archive, or cannot be made.
+    """
+
+    def __init__(self, place: Place, cache: Path | None = None) -> None:
+        top = (cache or _default()).expanduser().resolve()
+        name = hashlib.sha256(place.name.encode()).hexdigest()[:16]
+        self.directory = top / name
+        if self.directory.is_relative_to(place.name):
+            raise InputError(
+                "lies in the archive: nothing is ever written beside evidence",
+                where=str(top),
+                hint="name another directory with --cache",
+            )
+        self._address = place.name
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as problem:
+            raise InputError(
+                f"cannot be made: {problem.strerror}",
+                where=str(self.directory),
+                hint="name a writable directory with --cache",
+            ) from problem
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only writer; wait for another one."""
+        with self._writing(), (self.directory / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _log.warning("another process is reading this archive: waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def load(self) -> Index:
+        """Return the index; an empty one where there is none, or none that can be used."""
+        path = self.directory / _INDEX
+        try:
+            table = pq.read_table(path, use_threads=False, memory_map=False)
+        except FileNotFoundError:
+            return Index([])
+        except (OSError, pa.ArrowException) as problem:
+            _log.warning("the index %s cannot be read, the archive is read anew: %s", path, problem)
+            return Index([])
+        told = table.schema.metadata or {}
+        if told.get(b"layout") != _LAYOUT.encode() or told.get(b"address") != self._address.encode():
+            return Index([])
+        columns = [table.column(name).to_pylist() for name in Entry._fields]
+        return Index([Entry(*values) for values in zip(*columns, strict=True)], int(told[b"following"]))
+
+    @property
+    def index(self) -> Path:
+        """The index's file."""
+        return self.directory / _INDEX
+
+    def parts(self) -> list[str]:
+        """Return the parts that hold rows, without loading the whole index; none where there is no index."""
+        path = self.index
+        if not path.exists():
+            return []
+        try:
+            column = pq.read_table(path, columns=["part"]).column("part")
+        except (OSError, pa.ArrowException) as problem:
+            raise self._unreadable(path, problem) from problem
+        return sorted(set(pc.unique(column).to_pylist()) - {""})
+
+    def save(self, index: Index) -> None:
+        """Put the index in place.
+
+        Raises:
+            EvidenceError: It cannot be written.
+        """
+        rows = list(zip(*index.entries.values(), strict=True)) or [()] * len(Entry._fields)
+        told = {"layout": _LAYOUT, "address": self._address, "following": str(index.following)}
+        arrays = [pa.array(values, field.type) for values, field in zip(rows, _SCHEMA, strict=True)]
+        self._write(_INDEX, parquet(pa.Table.from_arrays(arrays, schema=_SCHEMA.with_metadata(told))))
+
+    def add(self, tables: dict[str, Any]) -> str:
+        """Write a part; return its name.
+
+        Args:
+            tables: Arrow tables, or the bytes of Parquet files.
+
+        Raises:
+            EvidenceError: It cannot be written.
+        """
+        part = uuid.uuid4().hex
+        for name, table in tables.items():
+            self._write(f"{name}-{part}.parquet", table if isinstance(table, bytes) else parquet(table))
+        return part
+
+    def part(self, name: str, part: str) -> pa.Table:
+        """Return a table's rows in a part.
+
+        Raises:
+            EvidenceError: It cannot be read.
+        """
+        path = self.file(name, part)
+        try:
+            return pq.read_table(path)
+        except (OSError, pa.ArrowException) as problem:
+            raise self._unreadable(path, problem) from problem
+
+    def _unreadable(self, path: Path, problem: Exception) -> EvidenceError:
+        return EvidenceError(
+            f"the cache cannot be read: {problem}",
+            where=str(path),
+            hint=f"remove {self.directory}; it is made again from the archive",
+        )
+
+    def file(self, name: str, part: str) -> Path:
+        """Return the file with a table's rows in a part."""
+        return self.directory / f"{name}-{part}.parquet"
+
+    def without(self, parts: list[str], dead: set[int]) -> tuple[str, set[int]]:
+        """Write parts anew as one, without the rows of some files; return its name and the files in it."""
+        gone = pa.array(sorted(dead), pa.int64())
+        tables = {}
+        for name in TABLES:
+            table = pa.concat_tables([self.part(name, part) for part in parts])
+            tables[name] = table.filter(pc.invert(pc.is_in(table.column(FILE), gone)))
+        kept = set(tables["runs"].column(FILE).to_pylist())
+        return (self.add(tables) if kept else ""), kept
+
+    def tidy(self, index: Index) -> None:
+        """Remove parts that no index names; only for the one writer, before it writes."""
+        known = {self.file(name, part) for part in index.parts for name in TABLES}
+        for path in self.directory.glob("*-*.parquet"):
+            if path not in known:
+                path.unlink(missing_ok=True)
+        for path in self.directory.glob(".*.part"):
+            path.unlink(missing_ok=True)
+
+    def _write(self, name: str, data: bytes) -> None:
+        part = self.directory / f".{name}.part"
+        with self._writing():
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            part.replace(self.directory / name)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as problem:
+            raise EvidenceError(
+                f"the cache cannot be written: {problem.strerror or problem}",
+                where=str(self.directory),
+                hint="free room, or name another directory with --cache",
+            ) from problem
+
+
+def _default() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "runbook" / "archives"

@@ -1,0 +1,233 @@
+"""Two runs compared: what was asked for, what was run, what came out, and what drifted on the hosts between them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pandas as pd
+
+from runbook_lib.report.safe_text import ending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord
+
+__all__ = ["SECTIONS", "Difference", "compare", "source_cells", "unified"]
+
+SECTIONS = ("run", "parameters", "source", "steps", "commands", "checks", "durations", "facts")
+"""What is compared, in the order it is shown."""
+_LEAST_SECONDS = 1.0
+_LEAST_SHARE = 0.25
+_INJECTED = "injected-parameters"
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not the same.
+
+    Args:
+        section: One of `SECTIONS`.
+        place: The step, or nothing where it is the run's own.
+        host: The host, or nothing.
+        name: What differs.
+        before: In the first run; None: not there.
+        after: In the second run; None: not there.
+    """
+
+    section: str
+    place: str
+    host: str
+    name: str
+    before: str | None
+    after: str | None
+
+    @property
+    def how(self) -> str:
+        """`added`, `removed` or `changed`."""
+        if self.before is None:
+            return "added"
+        return "removed" if self.after is None else "changed"
+
+
+def compare(
+    first: RunRecord,
+    second: RunRecord,
+    cells: tuple[Mapping[str, str], Mapping[str, str]] = (_NOTHING, _NOTHING),
+) -> pd.DataFrame:
+    """Return what differs between two runs, one row each.
+
+    Args:
+        first: The earlier run.
+        second: The later run.
+        cells: The code cells of their notebooks, from `source_cells`; where one has none, they are not compared.
+
+    Returns:
+        Columns `section`, `place`, `host`, `name`, `how`, `before`, `after`; texts as recorded.
+    """
+    found = list(_differences(first, second, cells))
+    rows = [{**asdict(item), "how": item.how} for item in found]
+    columns = ["section", "place", "host", "name", "how", "before", "after"]
+    return pd.DataFrame(rows, columns=columns, dtype="object")
+
+
+def source_cells(path: Path) -> dict[str, str]:
+    """Return the code cells of a run's notebook by their ids; parameters that papermill injected aside.
+
+    Args:
+        path: A run directory, or a notebook.
+
+    Returns:
+        Nothing where there is no notebook, or none that can be read: what ran can then not be compared.
+    """
+    file = path / "notebook.ipynb" if path.is_dir() else path
+    try:
+        told = orjson.loads(file.read_bytes())
+        return {
+            str(cell.get("id", number)): "".join(cell["source"])
+            for number, cell in enumerate(told["cells"])
+            if cell["cell_type"] == "code" and _INJECTED not in cell["metadata"].get("tags", [])
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _differences(
+    first: RunRecord, second: RunRecord, cells: tuple[Mapping[str, str], Mapping[str, str]]
+) -> Iterator[Difference]:
+    yield from _mapped("run", _about(first), _about(second))
+    yield from _mapped("parameters", _flat(first.parameters), _flat(second.parameters))
+    if all(cells):
+        yield from _mapped("source", *cells)
+    hosts, others = _hosts(first), _hosts(second)
+    for key in dict.fromkeys([*hosts, *others]):
+        (title, number), name = key
+        place = title if number == 1 else f"{title} ({number})"
+        before, after = hosts.get(key), others.get(key)
+        if before is None or after is None:
+            was, now = (str(host.status) if host else None for host in (before, after))
+            yield Difference("steps", place, name, "step", was, now)
+            continue
+        yield from _host(place, before, after)
+    facts, later = _facts(first), _facts(second)
+    for name in dict.fromkeys([*facts, *later]):
+        yield from _mapped("facts", facts.get(name, {}), later.get(name, {}), host=name)
+
+
+def _host(place: str, before: HostRecord, after: HostRecord) -> Iterator[Difference]:
+    name = after.host
+    if before.status is not after.status:
+        yield Difference("steps", place, name, "status", str(before.status), str(after.status))
+    yield from _mapped("commands", _commands(before), _commands(after), place, name)
+    yield from _mapped("checks", _checks(before), _checks(after), place, name)
+    lasted, lasts = _seconds(before), _seconds(after)
+    if lasted is not None and lasts is not None:
+        change = abs(lasts - lasted)
+        if change >= max(_LEAST_SECONDS, _LEAST_SHARE * max(lasted, 0.0)):
+            yield Difference("durations", place, name, "seconds", f"{lasted:.1f}", f"{lasts:.1f}")
+
+
+def _mapped(
+    section: str, before: Mapping[str, str], after: Mapping[str, str], place: str = "", host: str = ""
+) -> Iterator[Difference]:
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            yield Difference(section, place, host, name, before.get(name), after.get(name))
+
+
+def _about(run: RunRecord) -> dict[str, str]:
+    about = {
+        "runbook": run.runbook,
+        "mode": run.mode,
+        "status": run.status,
+        "hosts": ", ".join(run.hosts),
+        "operator": run.operator,
+        "machine": run.machine,
+        "inventory": run.inventory,
+        "lab": run.lab or "",
+        "evidence": run.incomplete or "whole",
+    }
+    told = {f"version of {name}": version for name, version in run.versions.items()}
+    source = {f"source {name}": str(value) for name, value in run.source.items()}
+    return {name: str(value) for name, value in {**about, **told, **source}.items()}
+
+
+def _hosts(run: RunRecord) -> dict[tuple[tuple[str, int], str], HostRecord]:
+    """Return the steps on hosts; a step is known by its title, and by its place among those of the same title."""
+    titles: Counter[str] = Counter()
+    found = {}
+    for step in run.steps:
+        titles[step.title] += 1
+        for host in step.hosts:
+            found[(step.title, titles[step.title]), host.host] = host
+    return found
+
+
+def _commands(host: HostRecord) -> dict[str, str]:
+    told: dict[str, str] = {}
+    for command in host.commands:
+        if command.kind != "fact":
+            told[_unlike(command, told)] = ending(command)
+    return told
+
+
+def _unlike(command: CommandRecord, others: Mapping[str, str]) -> str:
+    number, text = 1, command.text
+    while text in others:
+        number += 1
+        text = f"{command.text}  # time {number}"
+    return text
+
+
+def _checks(host: HostRecord) -> dict[str, str]:
+    return {
+        check.name: f"{'holds' if check.holds else 'DOES NOT HOLD'}: expected {check.expected}, "
+        f"observed {check.observed}"
+        for check in host.checks
+    }
+
+
+def _seconds(host: HostRecord) -> float | None:
+    return (host.ended - host.started).total_seconds() if host.started and host.ended else None
+
+
+def _facts(run: RunRecord) -> dict[str, dict[str, str]]:
+    """Return what was last seen of each fact on each host."""
+    seen: dict[str, dict[str, Any]] = {}
+    for step in run.steps:
+        for host in step.hosts:
+            seen.setdefault(host.host, {}).update(host.facts)
+    return {host: _flat(facts) for host, facts in seen.items()}
+
+
+def _flat(value: Any, name: str = "") -> dict[str, str]:  # noqa: ANN401 - JSON
+    """Return a nested value as names and texts; things in a list are known by their own names."""
+    if isinstance(value, dict) and value:
+        items = [(str(key), item) for key, item in value.items()]
+    elif (
+        isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value)
+    ):
+        items = [
+            (str(item["name"]), {key: part for key, part in item.items() if key != "name"}) for item in value
+        ]
+    else:
+        return {
+            name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+        }
+    flat: dict[str, str] = {}
+    for key, item in items:
+        flat |= _flat(item, f"{name}.{key}" if name else key)
+    return flat
+
+
+def unified(before: str | None, after: str | None) -> list[str]:
+    """Return two texts as the lines of a unified diff, without its head."""
+    lines = difflib.unified_diff((before or "").splitlines(), (after or "").splitlines(), lineterm="", n=2)
+    return list(lines)[2:]

@@ -1,0 +1,273 @@
+"""Write the site: overview, one page a run, a host, and a comparison with the run before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from markupsafe import Markup
+
+from runbook_lib import __version__
+from runbook_lib.audit.archive.location import LocalPlace
+from runbook_lib.audit.archive.records import records
+from runbook_lib.audit.archive.run_verdict import Told, verdict
+from runbook_lib.audit.run_diff import compare, source_cells
+from runbook_lib.audit.site import history
+from runbook_lib.audit.site.diff_page import diff_page
+from runbook_lib.audit.site.templating import file_name, render
+from runbook_lib.errors import InputError
+from runbook_lib.report import summary
+from runbook_lib.report.html import Shown
+from runbook_lib.report.report_file import refusing, write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from runbook_lib.audit.archive.archive import Archive
+    from runbook_lib.model.records import RunRecord
+
+__all__ = ["Written", "write_site"]
+
+Row = dict[str, Any]
+_KNOWN = "site.json"
+_AT_ONCE = 200
+_FIRST = 50  # rows of the overview that are there without its script
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Args:
+        index: The page to open.
+        pages: How many were written now.
+        kept: How many were right already.
+    """
+
+    index: Path
+    pages: int
+    kept: int
+
+
+def write_site(  # noqa: PLR0913 - what a site is made of
+    archive: Archive,
+    out: Path,
+    *,
+    title: str = "Runs",
+    verify: bool = True,
+    trust: Sequence[Path] = (),
+    tell: Callable[[int, int], None] | None = None,
+) -> Written:
+    """Write or bring up to date the site of an archive.
+
+    Args:
+        archive: The runs.
+        out: The site's directory: new, empty, or one that was written before.
+        title: The overview's heading.
+        verify: Tell what each run's evidence is worth: some hundredths of a second a run, each time.
+        trust: Public keys that count, or folders of them; none: the project's `trusted_keys`.
+        tell: Called with runs done and runs in all.
+
+    Raises:
+        InputError: `out` lies in the archive, or holds something else.
+        EvidenceError: A page cannot be written.
+    """
+    before = _prepared(archive, out)
+    return _Site(archive, out, before, tell or _say_nothing, verify=verify, trust=trust).write(title)
+
+
+def _say_nothing(done: int, whole: int) -> None:
+    """Take the place of `tell`."""
+
+
+def _prepared(archive: Archive, out: Path) -> dict[str, str]:
+    where = out.expanduser().resolve()
+    if isinstance(archive.place, LocalPlace) and where.is_relative_to(archive.place.top):
+        raise InputError(
+            "lies in the archive: nothing is ever written beside evidence",
+            where=str(out),
+            hint="name another directory",
+        )
+    known = where / _KNOWN
+    with refusing(where):
+        where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not known.exists():
+            if any(where.iterdir()):
+                raise InputError(
+                    "is not empty, and no site of runs", where=str(out), hint="name a new directory"
+                )
+            return {}
+    try:
+        told = orjson.loads(known.read_bytes())
+        return {str(name): str(key) for name, key in told.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+class _Site:
+    def __init__(  # noqa: PLR0913 - as above
+        self,
+        archive: Archive,
+        out: Path,
+        before: Mapping[str, str],
+        tell: Callable[[int, int], None],
+        *,
+        verify: bool,
+        trust: Sequence[Path],
+    ) -> None:
+        self.verify = verify
+        self.trust = trust
+        self.archive = archive
+        self.out = out
+        self.before = before
+        self.tell = tell
+        self.keys: dict[str, str] = {}
+        self.written = 0
+        self.kept = 0
+
+    def write(self, title: str) -> Written:
+        with refusing(self.out):
+            for name in ("runs", "hosts"):
+                (self.out / name).mkdir(mode=0o700, exist_ok=True)
+        # A site that is cut off in the middle is still known for ours.
+        write_bytes(self.out / _KNOWN, orjson.dumps(dict(self.before)))
+        rows = history.runs(self.archive)
+        verdicts = {row["run"]: self._verdict(row) for row in rows}
+        found = history.hosts(self.archive, rows)
+        self._runs(rows, verdicts)
+        for host in found:
+            key = "|".join([__version__, *(f"{row['run']}{row['sha256']}" for row in host.runs)])
+            self._put(f"hosts/{file_name(host.name)}.html", key, lambda host=host: render("host", host=host))  # type: ignore[misc] # mypy and default arguments
+        self._put("index.html", "", lambda: _overview(title, rows, found, verdicts))
+        write_bytes(self.out / _KNOWN, orjson.dumps(self.keys))
+        for name in set(self.before) - set(self.keys):
+            (self.out / name).unlink(missing_ok=True)
+        return Written(self.out / "index.html", self.written, self.kept)
+
+    def _verdict(self, row: Row) -> Told:
+        if row["kind"] in {"foreign", "damaged"}:
+            return Told(row["kind"], row["problem"])
+        if not self.verify:
+            return Told("not asked", "its evidence was not verified for this page")
+        return verdict(self.archive, row["run"], self.trust)
+
+    def _runs(self, rows: list[Row], verdicts: Mapping[str, Told]) -> None:
+        hashes = {row["run"]: row["sha256"] for row in rows}
+        done = 0
+        for group in _batched(rows):
+            stale = [row for row in group if not self._same(row, hashes, verdicts)]
+            wanted = {name for row in stale for name in (row["run"], row["previous"]) if name}
+            known = records(self.archive.database, sorted(wanted)) if wanted else {}
+            for row in group:
+                self._run(row, known, hashes, verdicts[row["run"]])
+            done += len(group)
+            self.tell(done, len(rows))
+
+    def _key(self, row: Row, hashes: Mapping[str, str], told: Told) -> str:
+        parts = (
+            __version__,
+            row["sha256"],
+            hashes.get(row["previous"] or ""),
+            told.word,
+            told.reason,
+            row["problem"],
+        )
+        return "|".join(map(str, parts))
+
+    def _same(self, row: Row, hashes: Mapping[str, str], verdicts: Mapping[str, Told]) -> bool:
+        key = self._key(row, hashes, verdicts[row["run"]])
+        return self.before.get(f"runs/{file_name(row['run'])}.html") == key
+
+    def _run(self, row: Row, known: Mapping[str, RunRecord], hashes: Mapping[str, str], told: Told) -> None:
+        name, key = file_name(row["run"]), self._key(row, hashes, told)
+
+        def page() -> str:
+            record = known.get(row["run"])
+            shown = Shown("run", record, summary.of_run(record)) if record else None
+            return render("run", row=row, run=shown, told=told)
+
+        self._put(f"runs/{name}.html", key, page)
+        if row["previous"]:
+            self._put(f"runs/{name}.diff.html", key, lambda: self._diff(row, known))
+
+    def _diff(self, row: Row, known: Mapping[str, RunRecord]) -> str:
+        before, after = known[row["previous"]], known[row["run"]]
+        cells: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        if isinstance(self.archive.place, LocalPlace):
+            cells = (
+                source_cells(self.archive.locate(before.run)),
+                source_cells(self.archive.locate(after.run)),
+            )
+        return diff_page(compare(before, after, cells), before, after, of_site=True)
+
+    def _put(self, name: str, key: str, page: Callable[[], str]) -> None:
+        self.keys[name] = key
+        if key and self.before.get(name) == key and (self.out / name).exists():
+            self.kept += 1
+            return
+        write_bytes(self.out / name, page().encode())
+        self.written += 1
+
+
+def _batched(rows: list[Row]) -> Iterator[list[Row]]:
+    for start in range(0, len(rows), _AT_ONCE):
+        yield rows[start : start + _AT_ONCE]
+
+
+def _overview(
+    title: str, rows: list[Row], found: list[history.HostHistory], verdicts: Mapping[str, Told]
+) -> str:
+    books: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["mode"]:
+            books.setdefault(row["runbook"], []).append(row)
+    return render(
+        "overview",
+        title=title,
+        rows=rows[:_FIRST],
+        count=len(rows),
+        verdicts=verdicts,
+        runbooks=sorted(books.items()),
+        hosts=found,
+        bars=history.buckets(rows),
+        statuses=sorted({_outcome(row) for row in rows}),
+        words=sorted({told.word for told in verdicts.values()}),
+        data=_data(rows, verdicts),
+    )
+
+
+def _outcome(row: Row) -> str:
+    return str(row["kind"] if row["kind"] in {"foreign", "damaged"} else row["status"])
+
+
+def _data(rows: list[Row], verdicts: Mapping[str, Told]) -> Markup:
+    """Return the runs for the page's script, small: what comes again is a number. `<` never ends the element."""
+    tables: dict[str, dict[str, int]] = {
+        name: {} for name in ("runbooks", "hosts", "outcomes", "modes", "words")
+    }
+
+    def number(table: str, value: str) -> int:
+        return tables[table].setdefault(value, len(tables[table]))
+
+    told = []
+    for row in rows:
+        file = file_name(row["run"])
+        told.append(
+            [
+                row["run"],
+                0 if file == row["run"] else file,
+                number("runbooks", row["runbook"]),
+                [number("hosts", host) for host in row["hosts"].split(",") if host],
+                number("outcomes", _outcome(row)),
+                number("modes", row["mode"]),
+                row["started"].strftime("%Y-%m-%d %H:%M:%S") if row["started"] else "",
+                None if row["duration"] is None else round(row["duration"], 1),
+                number("words", verdicts[row["run"]].word),
+                row["problem"][:200],
+                1 if row["previous"] else 0,
+            ]
+        )
+    data = orjson.dumps({**{name: list(table) for name, table in tables.items()}, "rows": told}).decode()
+    return Markup(data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 - escaped here

@@ -1,0 +1,1 @@
+"""Verify what a run left: journal, notebook, outputs, attestation."""

@@ -1,0 +1,1 @@
+"""Procedures of particular books; nothing here is generic."""

@@ -1,0 +1,1 @@
+"""The two chapters of the Docker book: parameters, ambassadors, hops, readiness."""

@@ -1,0 +1,53 @@
+"""For which runbooks a host is ready, from facts alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runbook_lib.books.docker.parameters import Preflight
+    from runbook_lib.model.records import StepRecord
+
+__all__ = ["READY", "readiness"]
+
+READY = "ready"
+"""What stands where nothing is in the way."""
+
+
+def readiness(seen: StepRecord, p: Preflight) -> list[dict[str, str]]:
+    """Return a row a host: runbook -> `ready`, or what is missing.
+
+    Args:
+        seen: The facts step of the preflight runbook.
+        p: Its thresholds.
+    """
+    return [{"host": host.host, **_of_host(host.facts, p)} for host in seen.hosts]
+
+
+def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
+    base = [] if facts.get("Sudo") else ["no sudo"]
+    if abs(facts.get("ClockSkew", 0.0)) > p.most_clock_skew:
+        base.append(f"clock is {facts['ClockSkew']} s off")
+    install = [*base]
+    if (facts.get("Release") or {}).get("family") not in {"debian", "el"}:
+        install.append("neither of the Debian family nor of EL")
+    if facts.get("DiskSpace(/var)", 0) < p.least_disk:
+        install.append(f"less than {p.least_disk} MiB free below /var")
+    engine = base if facts.get("EngineVersion") else [*base, "no Docker engine: 20_docker_install first"]
+    stack = facts.get("NetworkStack") or []
+    network = (
+        [] if stack and set(stack) <= {"ifupdown", "bridge-utils"} else ["network not by ifupdown alone"]
+    )
+    container = (facts.get("Virtualization") or {}).get("container")
+    kernel = [*base, f"a container ({container}): shares its machine's kernel"] if container else base
+    return {
+        "10_kernel_upgrade": _told(kernel),
+        "20_docker_install": _told(install),
+        "30_bridge_br0": _told([*engine, *network]),
+        "40_ambassador_redis": _told(engine),
+        "90_validate": _told(engine),
+    }
+
+
+def _told(missing: list[str]) -> str:
+    return ", ".join(missing) or READY

@@ -1,0 +1,162 @@
+"""Options that every verb over an archive takes, and how its tables are printed."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
+
+    from runbook_lib.audit.archive.archive import Archive
+
+__all__ = ["archive_options", "opened", "print_table", "trust_option"]
+
+_WIDE = 1000  # columns of what is no terminal
+
+trust_option = click.option(
+    "--trust",
+    multiple=True,
+    metavar="DIR|FILE",
+    help="Public keys that count. Default: the project's trusted_keys/.",
+)
+"""Whose signatures make a run `verified`."""
+
+
+def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --archive, --cache, --as-is and --dask to a command; it is handed the archive's options as one."""
+
+    @click.option(
+        "--archive",
+        "address",
+        metavar="PATH",
+        help="A directory with runs and notebooks, or an address as s3://bucket/runs. Default: runs.",
+    )
+    @click.option("--cache", type=click.Path(file_okay=False), help="Where what was read is kept.")
+    @click.option("--as-is", is_flag=True, help="Do not look for new runs: answer from what was read before.")
+    @click.option("--dask", metavar="ADDRESS", help="Read on this Dask cluster.")
+    @functools.wraps(command)
+    def with_archive(
+        *,
+        address: str | None,
+        cache: str | None,
+        as_is: bool,
+        dask: str | None,
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401 - click
+        chosen = {"address": address, "cache": cache, "as_is": as_is, "dask": dask}
+        return command(chosen=chosen, **options)
+
+    return with_archive
+
+
+def opened(chosen: dict[str, Any], path: str | None = None) -> Archive:
+    """Open the archive that the options name.
+
+    Args:
+        chosen: From `archive_options`.
+        path: As an argument; it wins over --archive.
+
+    Raises:
+        InputError: There is no such archive, or no such cluster.
+    """
+    from runbook_lib.audit.archive.archive import Archive  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.runbook.run_directory import project_top  # noqa: PLC0415 - as above
+
+    address = path or chosen["address"] or project_top() / "runs"
+    with ExitStack() as stack:
+        executor: Any = stack.enter_context(_cluster(chosen["dask"])) if chosen["dask"] else "processes"
+        tell = stack.enter_context(_progress())
+        return Archive(
+            address, cache=chosen["cache"], executor=executor, refresh=not chosen["as_is"], tell=tell
+        )
+
+
+def print_table(table: pa.Table, form: str) -> None:
+    """Print an Arrow table.
+
+    Args:
+        table: What to print.
+        form: `table`, `csv` or `json`.
+    """
+    import orjson  # noqa: PLC0415 - `--help` stays quick
+
+    if form == "json":
+        options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2
+        click.echo(orjson.dumps(table.to_pylist(), option=options, default=str).decode(), nl=False)
+    elif form == "csv":
+        frame = table.to_pandas()
+        click.echo(frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%f%z"), nl=False)
+    else:
+        _rich(table)
+
+
+def _rich(table: pa.Table) -> None:
+    from rich.console import Console  # noqa: PLC0415 - `--help` stays quick
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    from runbook_lib.report.safe_text import visible  # noqa: PLC0415 - as above
+
+    told = {name: [_cell(value) for value in table.column(name).to_pylist()] for name in table.column_names}
+    filled = {name: cells for name, cells in told.items() if any(cells) or not table.num_rows}
+    shown = Table(box=None, pad_edge=False)
+    for name in filled:
+        shown.add_column(name, overflow="fold")
+    for row in zip(*filled.values(), strict=True):
+        shown.add_row(*(Text(visible(cell)) for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDE)
+    console.print(shown)
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - a value of any column
+    from datetime import datetime  # noqa: PLC0415 - only here
+
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _cluster(address: str) -> Any:  # noqa: ANN401 - distributed's executor
+    """Return a Dask cluster's executor.
+
+    Raises:
+        InputError: Dask is not installed, or nobody answers.
+    """
+    from runbook_lib.errors import InputError  # noqa: PLC0415 - `--help` stays quick
+
+    try:
+        from distributed import Client  # noqa: PLC0415 - an extra
+    except ImportError as problem:
+        raise InputError("Dask is not installed", hint="pip install 'runbook-lib[dask]'") from problem
+    try:
+        return Client(address, timeout=10).get_executor()  # type: ignore[no-untyped-call] # distributed's own gap
+    except (OSError, ValueError) as problem:
+        raise InputError(f"no Dask scheduler answers: {problem}", where=address) from problem
+
+
+def _progress() -> Any:  # noqa: ANN401 - a context manager
+    """Show how far reading has come, where somebody looks on and it takes a while."""
+    from contextlib import contextmanager  # noqa: PLC0415 - only here
+
+    from rich.console import Console  # noqa: PLC0415 - `--help` stays quick
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    @contextmanager
+    def shown() -> Iterator[Callable[[int, int], None]]:
+        console = Console(stderr=True)
+        columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task("", total=None, visible=False)
+            yield lambda done, whole: progress.update(task, completed=done, total=whole, visible=True)
+
+    return shown()

@@ -1,0 +1,1 @@
+"""One notebook, executed headless: engine, kernel process, outcome."""

@@ -1,0 +1,63 @@
+"""Docker's networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook_lib.facts.base import Fact, load_json, understood
+from runbook_lib.model.records import DockerQuery, Output
+
+__all__ = ["Network", "NetworkState"]
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    """One network.
+
+    Args:
+        driver: As `bridge`.
+        bridge: The bridge on the host, where the network's options name it.
+        subnet: As `192.168.0.0/20`; empty where none is told.
+        address_range: Where container addresses are taken from, if narrower than the subnet.
+        managed: Whether a runbook made it.
+    """
+
+    driver: str
+    bridge: str
+    subnet: str
+    address_range: str
+    managed: bool
+
+
+@dataclass(frozen=True)
+class Network(Fact[NetworkState | None]):
+    """A network by name; None where there is none.
+
+    Args:
+        name: As `bridge`, the default network.
+    """
+
+    name: str
+
+    def request(self) -> DockerQuery:
+        """Return the query."""
+        return DockerQuery("inspect_network", (self.name,))
+
+    def parse(self, output: Output) -> NetworkState | None:
+        """Return the network's state."""
+        told = load_json(output, "docker network inspect")
+        if told is None:
+            return None
+        with understood(f"docker network inspect of {self.name}"):
+            pools = (told.get("IPAM") or {}).get("Config") or [{}]
+            return NetworkState(
+                driver=told["Driver"],
+                bridge=(told.get("Options") or {}).get("com.docker.network.bridge.name", ""),
+                subnet=pools[0].get("Subnet", ""),
+                address_range=pools[0].get("IPRange", ""),
+                managed="io.runbook.network" in (told.get("Labels") or {}),
+            )
+
+    def absent(self) -> None:
+        """Return None: without an engine there is no network."""
+        return

@@ -1,0 +1,1 @@
+"""The practice hosts: containers and virtual machines."""

@@ -1,0 +1,45 @@
+"""What makes a freshly installed Debian this host of the lab: name, addresses, where packages come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbook_lib.lab.hosts.rootfs import APT_CONFIGURATION
+from runbook_lib.lab.services import package_cache
+from runbook_lib.lab.system.apt_sources import debian_sources
+
+if TYPE_CHECKING:
+    from runbook_lib.lab.topology import HostPlan, Topology
+
+__all__ = ["identity"]
+
+
+def identity(topology: Topology, plan: HostPlan) -> dict[str, str]:
+    """Return the files that a host has for itself, by path without the leading `/`."""
+    hosts = topology.hosts.values()
+    names = [f"{topology.control.ip}\tcontrol\n", *(f"{h.address}\t{h.name}\n" for h in hosts)]
+    sources = [s.through_cache.line + "\n" for s in debian_sources(plan.distribution)]
+    proxy = {"Acquire::http::Proxy": f"http://{topology.control.ip}:{package_cache.PORT}"}
+    apt = [f'{name} "{value}";\n' for name, value in (APT_CONFIGURATION | proxy).items()]
+    return {
+        "etc/hostname": f"{plan.name}\n",
+        "etc/hosts": "".join(["127.0.0.1\tlocalhost\n", *names]),
+        "etc/network/interfaces": _interfaces(plan),
+        "etc/apt/sources.list": "".join(sources),
+        "etc/apt/apt.conf.d/90lab": "".join(apt),
+    }
+
+
+def _interfaces(plan: HostPlan) -> str:
+    """Return the host's /etc/network/interfaces (interfaces(5)), as its installer would have left it."""
+    text = "source /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopback\n"
+    for name, interface in plan.interfaces.items():
+        text += f"\nauto {name}\n"
+        if interface.address is None:
+            text += f"iface {name} inet manual\n    up ip link set dev $IFACE up\n"
+            text += "    down ip link set dev $IFACE down\n"
+            continue
+        text += f"iface {name} inet static\n    address {interface.address}\n"
+        if interface.gateway:
+            text += f"    gateway {interface.gateway}\n"
+    return text

@@ -1,0 +1,1 @@
+"""What the lab offers its hosts: packages, images."""

@@ -1,0 +1,190 @@
+"""The lab's network: namespaces of its own and cables between them; this machine's network is not touched.
+
+    switch    one bridge a VLAN (v101, v102); one port a cable: `control`, `host-a.em1`, ...
+    control   eth0 with the control address: package cache, image registry, and where SSH connections begin
+    host      em1, em2: made anew at each boot of the host, inside the mount namespace of its supervisor
+
+A bridge for each VLAN stands for a VLAN-aware switch: some kernels lack bridge VLAN filtering.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from runbook_lib.connections.network_namespace import run_in
+from runbook_lib.errors import LabError
+from runbook_lib.lab.system.subprocesses import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from runbook_lib.lab.topology import HostPlan, Topology
+
+__all__ = [
+    "create_namespace",
+    "create_switch",
+    "isolate",
+    "mac_address",
+    "plug_host",
+    "port_states",
+    "set_port",
+]
+
+_CONTROL_PORT = "control"
+
+
+def create_namespace(file: Path) -> None:
+    """Make a network namespace that lasts as long as the bind mount on `file`.
+
+    Raises:
+        LabError: The kernel refuses.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    run("unshare", f"--net={file}", "true", what=f"make the network namespace {file.name}")
+
+
+def create_switch(lab: str, topology: Topology, switch: Path, control: Path) -> None:
+    """Make the switch's bridges and plug the control end in; both namespaces exist already."""
+
+    def build() -> None:
+        with IPRoute() as kernel:
+            _up(kernel, "lo")
+            for vlan in topology.vlans:
+                kernel.link("add", ifname=_bridge(vlan), kind="bridge", br_stp_state=0, br_forward_delay=0)
+                _up(kernel, _bridge(vlan))
+            _cable(
+                kernel,
+                _CONTROL_PORT,
+                interface="eth0",
+                namespace=control,
+                vlan=topology.control.vlan,
+                mac=mac_address(lab, "control", "eth0"),
+            )
+
+    def address() -> None:
+        with IPRoute() as kernel:
+            ip, prefix = topology.control.address.split("/")
+            index = kernel.link_lookup(ifname="eth0")[0]
+            kernel.addr("add", index=index, address=ip, prefixlen=int(prefix))
+            _up(kernel, "lo")
+            _up(kernel, "eth0")
+
+    with _explained("build the switch"):
+        run_in(switch, build)
+        run_in(control, address)
+
+
+def plug_host(lab: str, plan: HostPlan, switch: Path, namespace: Path, faults: set[str]) -> None:
+    """Plug a host's interfaces into the switch, in place of cables that an earlier boot left there.
+
+    Args:
+        lab: The lab's name; MAC addresses come of it and stay the same from boot to boot.
+        plan: The host.
+        switch: The switch's namespace.
+        namespace: The host's new, empty namespace.
+        faults: The lab's faults in force; `cable` and `unplug:HOST` outlast a reboot.
+    """
+
+    def plug() -> None:
+        with IPRoute() as kernel:
+            for name, interface in plan.interfaces.items():
+                port = plan.port(name)
+                for index in kernel.link_lookup(ifname=port):
+                    kernel.link("del", index=index)
+                mac = mac_address(lab, plan.name, name)
+                _cable(kernel, port, interface=name, namespace=namespace, vlan=interface.vlan, mac=mac)
+                index = kernel.link_lookup(ifname=port)[0]
+                if "cable" in faults:
+                    kernel.brport("set", index=index, isolated=1)
+                if f"unplug:{plan.name}" in faults and name == plan.first_interface:
+                    kernel.link("set", index=index, state="down")
+
+    with _explained(f"plug {plan.name} into the switch"):
+        run_in(switch, plug)
+
+
+def isolate(switch: Path, *, isolated: bool) -> None:
+    """Keep the hosts' ports from reaching each other (control reaches them all), or let them again."""
+
+    def change() -> None:
+        with IPRoute() as kernel:
+            for link in kernel.get_links():
+                port = link.get_attr("IFLA_IFNAME")
+                if "." in port:
+                    kernel.brport("set", index=link["index"], isolated=int(isolated))
+
+    with _explained("isolate the switch's ports"):
+        run_in(switch, change)
+
+
+def set_port(switch: Path, port: str, *, up: bool) -> None:
+    """Plug a cable in or pull it out at the switch: the host's end loses its carrier.
+
+    Raises:
+        LabError: The switch has no such port.
+    """
+
+    def change() -> None:
+        with IPRoute() as kernel:
+            kernel.link("set", index=kernel.link_lookup(ifname=port)[0], state="up" if up else "down")
+
+    with _explained(f"set the port {port}"):
+        run_in(switch, change)
+
+
+def port_states(switch: Path) -> dict[str, str]:
+    """Return each host port of the switch and its state, such as `up` or `down`."""
+
+    def look() -> dict[str, str]:
+        with IPRoute() as kernel:
+            names = [(link.get_attr("IFLA_IFNAME"), link.get("state")) for link in kernel.get_links()]
+            return {name: str(state) for name, state in names if "." in name}
+
+    with _explained("read the switch's ports"):
+        return run_in(switch, look)
+
+
+def _cable(  # noqa: PLR0913 - a cable has two ends
+    kernel: IPRoute, port: str, *, interface: str, namespace: Path, vlan: int, mac: str
+) -> None:
+    descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        peer = {"ifname": interface, "address": mac, "net_ns_fd": descriptor}
+        kernel.link("add", ifname=port, kind="veth", peer=peer)
+    finally:
+        os.close(descriptor)
+    index = kernel.link_lookup(ifname=port)[0]
+    kernel.link("set", index=index, master=kernel.link_lookup(ifname=_bridge(vlan))[0])
+    kernel.link("set", index=index, state="up")
+
+
+def _up(kernel: IPRoute, name: str) -> None:
+    kernel.link("set", index=kernel.link_lookup(ifname=name)[0], state="up")
+
+
+def _bridge(vlan: int) -> str:
+    return f"v{vlan}"
+
+
+def mac_address(lab: str, host: str, interface: str) -> str:
+    """A locally administered address that stays the same: a bridge takes it, neighbours remember it."""
+    digest = hashlib.sha256(f"{lab}/{host}/{interface}".encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (NetlinkError, OSError, IndexError) as problem:
+        raise LabError(
+            f"could not {what}: {problem}", hint="`runbook lab down`, then `runbook lab up`"
+        ) from problem

@@ -1,0 +1,71 @@
+"""Make foreign text safe to show: what a host printed is data, never markup and never invisible."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runbook_lib.model.records import Change, CommandRecord, StreamRecord
+
+__all__ = ["ending", "stream", "unified", "visible"]
+
+_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
+_CONTROLS = {code: f"<U+{code:04X}>" for code in range(0x80, 0xA0)}
+# Characters that turn the reading direction can make a command look like another one.
+_DIRECTIONS = {
+    code: f"<U+{code:04X}>" for code in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+_NEVER = dict.fromkeys([*range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\N{REPLACEMENT CHARACTER}")
+_VISIBLE = _PICTURES | _CONTROLS | _DIRECTIONS | _NEVER
+
+
+def visible(text: str) -> str:
+    r"""Return `text` with every control character shown by a sign; allowed in UTF-8, HTML and XML.
+
+    >>> visible("bell \a, colour \x1b[31m")
+    'bell ␇, colour ␛[31m'
+    """
+    return text.replace("\r\n", "\n").translate(_VISIBLE)
+
+
+def stream(record: StreamRecord) -> str:
+    """Return an output as text: whole, or its head and tail and where the rest lies."""
+    if record.complete:
+        return record.head
+    left_out = f"… left out here: {record.size} bytes in all, whole in output/{record.sha256} …"
+    return f"{record.head}\n\n{left_out}\n\n{record.tail}"
+
+
+def ending(command: CommandRecord) -> str:
+    """Return how a command ended, in a few words."""
+    if command.number == 0:
+        return "planned, not sent"
+    if command.exit_code is None:
+        return f"no exit code: {command.problem or 'its end was never told'}"
+    return f"exit {command.exit_code}" + ("" if command.accepted else ", not accepted")
+
+
+def unified(change: Change) -> Iterator[tuple[str, str]]:
+    """Yield a change's lines as a unified diff.
+
+    Yields:
+        What the line is (`added`, `removed`, `place` or `same`) and the line with its sign.
+    """
+    before = change.before.splitlines() if change.before is not None else []
+    after = change.after.splitlines() if change.after is not None else []
+    lines = difflib.unified_diff(
+        before,
+        after,
+        "before" if change.before is not None else "before: not there",
+        "after" if change.after is not None else "after: gone",
+        lineterm="",
+    )
+    for number, line in enumerate(lines):
+        heads = number < 2  # noqa: PLR2004 - a unified diff begins with two lines of names
+        yield "place" if heads else _KINDS[line[0]], line
+
+
+_KINDS = {"+": "added", "-": "removed", "@": "place", " ": "same"}

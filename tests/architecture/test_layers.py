@@ -1,0 +1,136 @@
+"""Imports go downward only, each module says what it is for and what it offers."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOP = Path(__file__).parents[2]
+MODULES = sorted((TOP / "runbook_lib").rglob("*.py"))
+EACH = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(TOP)))
+
+# From the bottom; parts of one line do not know each other. docs/architecture.md draws it from the top.
+LAYERS = [
+    {"atomic", "errors", "process_identity"},
+    {"masking", "model"},
+    {"yaml_files", "system_requirements"},
+    {"inventory", "parameters", "secrets"},
+    {"connections", "evidence", "display"},  # display shows records, and the session calls it
+    {"facts"},
+    {"operations"},
+    {"books", "runbook"},
+    {"attestation", "report"},
+    {"audit", "execution", "lab"},
+    {"cli", "pytest_plugin"},
+]
+RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
+PURE = {"facts", "operations"}
+NOT_FOR_PURE = {"connections", "evidence", "runbook"}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__")
+
+
+def part_of(module: str) -> str:
+    """Return `facts` for `runbook_lib.facts.kernel`; nothing for the package itself."""
+    return module.removeprefix("runbook_lib").removeprefix(".").split(".")[0]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Parts that a module imports from, anywhere in it, for type checking or not."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (part_of(item.name) for item in node.names if item.name.startswith("runbook_lib"))
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports name the whole path"
+            if node.module == "runbook_lib":
+                yield from (item.name for item in node.names if item.name in RANK)
+            elif node.module and node.module.startswith("runbook_lib."):
+                yield part_of(node.module)
+
+
+@EACH
+def test_imports_go_downward_only(path: Path) -> None:
+    part = part_of(name_of(path))
+    if not part:
+        return  # the package itself offers what is above, lazily
+    for other in imported(path):
+        assert other == part or RANK[other] < RANK[part], f"{part} imports {other}"
+
+
+@EACH
+def test_facts_and_operations_know_no_connection_no_journal_and_no_clock(path: Path) -> None:
+    if part_of(name_of(path)) not in PURE:
+        return
+    assert not NOT_FOR_PURE & set(imported(path))
+    impure = {"time", "datetime", "os", "socket", "subprocess", "random", "pathlib", "threading", "logging"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert not impure & {item.name.split(".")[0] for item in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] not in impure
+
+
+@EACH
+def test_a_module_says_what_it_is_for_and_what_it_offers_in_order(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "a docstring"
+    if len(tree.body) == 1:
+        return
+    loaded = importlib.import_module(name_of(path))
+    offered = loaded.__all__
+    assert offered == sorted(offered, key=in_order)
+    assert len(set(offered)) == len(offered)
+    for name in offered:
+        assert not name.startswith("_") or name == "__version__"
+        assert hasattr(loaded, name)
+
+
+def in_order(name: str) -> tuple[int, list[object]]:
+    """Constants, then classes, then the rest, as ruff sorts them; numbers by their value."""
+    kind = 0 if name.isupper() else 1 if name[:1].isupper() else 2
+    return kind, [int(piece) if piece.isdigit() else piece for piece in re.split(r"(\d+)", name)]
+
+
+def test_every_part_has_its_layer() -> None:
+    parts = {part_of(name_of(path)) for path in MODULES} - {""}
+    assert parts <= set(RANK), "a new part needs a place in LAYERS and in docs/architecture.md"
+
+
+def test_every_layer_stands_in_the_architecture_page() -> None:
+    drawn = (TOP / "docs" / "architecture.md").read_text(encoding="utf-8")
+    block = drawn.split("## Layers", 1)[1].split("##", 1)[0]
+    parts = {part_of(name_of(path)) for path in MODULES} - {"", "system_requirements"}
+    assert [part for part in sorted(parts) if not re.search(rf"\b{part}\b", block)] == []
+
+
+@EACH
+def test_no_module_prints_or_keeps_a_todo(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    calls = [node.func for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if isinstance(call, ast.Name) and call.id in {"print", "eval", "exec"}]
+    assert not re.search(r"#.*\b(TODO|FIXME|XXX)\b", text)
+
+
+@EACH
+def test_everything_is_caught_only_where_a_step_ends(path: Path) -> None:
+    places = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ExceptHandler)
+        and (
+            node.type is None
+            or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"})
+        )
+    ]
+    allowed = part_of(name_of(path)) in {"cli", "lab"} or path.name == "host_step.py"
+    assert allowed or not places, f"lines {places}"

@@ -1,0 +1,394 @@
+"""An archive as tables: the same as read run by run, brought up to date, and nothing lost whatever lies there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.audit.archive.archive import Archive
+from runbook_lib.audit.archive.batch_reader import read_batch
+from runbook_lib.audit.archive.location import LocalPlace, RemotePlace
+from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.journal import FIRST, chain, seal
+from runbook_lib.evidence.notebook_records import read
+from runbook_lib.report.tables import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+KEYS = ("run", "step", "host", "position")
+
+
+def ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sort_values([key for key in KEYS if key in frame]).reset_index(drop=True)
+
+
+def of(archive: Archive, path: str) -> dict[Any, Any]:
+    (row,) = archive.files[archive.files["path"] == path].to_dict("records")
+    return row
+
+
+def some_run(top: Path) -> Path:
+    return sorted((top / "runs").iterdir())[1]
+
+
+def test_the_tables_are_those_of_the_slow_and_careful_readers(archive: Archive, evidence: Path) -> None:
+    paths = [*(evidence / "runs").iterdir(), evidence / "loose" / "out.ipynb"]
+    careful = tables([read(path) for path in paths]).by_name()
+    for name, frame in archive.tables().by_name().items():
+        assert len(frame)
+        pd.testing.assert_frame_equal(ordered(frame), ordered(careful[name]))
+
+
+def test_nothing_new_is_not_read_again_and_one_new_run_alone_is(
+    copied: Path, opened: Callable[[Path], Archive]
+) -> None:
+    first = opened(copied).ingestion
+    assert first is not None
+    assert (first.files, first.read) == (4, 4)
+    again = opened(copied).ingestion
+    assert again is not None
+    assert (again.files, again.read) == (4, 0)
+    gone = some_run(copied)
+    shutil.move(gone, copied.parent / gone.name)
+    less = opened(copied)
+    assert less.ingestion is not None
+    assert (less.ingestion.read, less.ingestion.gone) == (0, 1)
+    assert gone.name not in set(less.steps["run"]) | set(less.runs["run"]) | set(less.commands["run"])
+    shutil.move(copied.parent / gone.name, gone)
+    back = opened(copied)
+    assert back.ingestion is not None
+    assert back.ingestion.read == 1
+    assert gone.name in set(back.runs["run"])
+
+
+def test_many_small_parts_become_one_and_no_row_is_lost(
+    copied: Path, tmp_path: Path, opened: Callable[[Path], Archive]
+) -> None:
+    notebook = (copied / "loose" / "out.ipynb").read_text(encoding="utf-8")
+    (run,) = opened(copied).query("SELECT run FROM files WHERE kind = 'notebook'").column("run").to_pylist()
+    for number in range(20):
+        (copied / "loose" / f"{number}.ipynb").write_text(
+            notebook.replace(run, f"{run}{number}"), encoding="utf-8"
+        )
+        archive = opened(copied)
+    assert len(archive.runs) == 24
+    copies = archive.steps[archive.steps["run"].str.startswith(run)]
+    assert copies.groupby("run").size().to_list() == [len(copies) // 21] * 21
+    assert not archive.commands.duplicated(list(KEYS)).any()
+    last = {path.name for path in (tmp_path / "cache").rglob("runs-*.parquet")}
+    assert len(last) < 20
+
+
+def test_a_run_that_was_only_moved_or_touched_keeps_its_rows(
+    copied: Path, opened: Callable[[Path], Archive]
+) -> None:
+    before = opened(copied)
+    run = some_run(copied)
+    os.utime(run / "journal.jsonl", ns=(1, 1))
+    (copied / "older").mkdir()
+    shutil.move(run, copied / "older" / run.name)
+    after = opened(copied)
+    assert after.ingestion is not None
+    assert after.ingestion.read == 0
+    assert of(after, f"older/{run.name}")["kind"] == "run"
+    pd.testing.assert_frame_equal(ordered(before.commands), ordered(after.commands))
+
+
+def test_of_a_run_that_is_there_twice_the_journal_counts_and_the_copy_is_told(
+    copied: Path, opened: Callable[[Path], Archive]
+) -> None:
+    before = len(opened(copied).steps)
+    run = some_run(copied)
+    shutil.copytree(run, copied / "zz" / run.name)
+    both = opened(copied)
+    assert len(both.steps) == before
+    told = of(both, f"zz/{run.name}")
+    assert told["kind"] == "copy"
+    assert f"the one that counts is runs/{run.name}" in told["problem"]
+    shutil.rmtree(run)
+    alone = opened(copied)
+    assert len(alone.steps) == before
+    assert of(alone, f"zz/{run.name}")["kind"] == "run"
+
+
+@pytest.mark.parametrize("cut", [1, 40, 3000])
+def test_a_journal_cut_off_is_a_row_that_is_unknown(
+    cut: int, copied: Path, opened: Callable[[Path], Archive]
+) -> None:
+    run = some_run(copied)
+    journal = run / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-cut])
+    archive = opened(copied)
+    (row,) = archive.runs[archive.runs["run"] == run.name].to_dict("records")
+    assert row["status"] == "unknown"
+    assert "cut off" in row["incomplete"]
+    assert "cut off" in of(archive, f"runs/{run.name}")["problem"]
+
+
+DAMAGE: dict[str, bytes] = {
+    "empty": b"",
+    "invalid UTF-8": b"\xff\xfe\x00 no text",
+    "nested deeply": b"[" * 100_000 + b"]" * 100_000,
+    "a list": b"[1, 2]",
+    "half a notebook": b'{"cells": [{"cell_type": "code", "outputs": [',
+    "no cells": b'{"cells": 7, "metadata": {}}',
+    "outputs of another kind": b'{"cells": [{"outputs": [{"data": "x"}]}], "metadata": {}}',
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+@pytest.mark.parametrize("what", ["notebook", "journal"])
+def test_a_damaged_file_is_a_row_and_the_others_are_read(
+    what: str, name: str, copied: Path, opened: Callable[[Path], Archive]
+) -> None:
+    if what == "notebook":
+        (copied / "bad.ipynb").write_bytes(DAMAGE[name])
+    else:
+        (copied / "bad.ipynb").mkdir()
+        (copied / "bad.ipynb" / "journal.jsonl").write_bytes(DAMAGE[name])
+    archive = opened(copied)
+    told = of(archive, "bad.ipynb")
+    assert told["kind"] == "damaged"
+    assert told["problem"]
+    (row,) = archive.runs[archive.runs["run"] == "bad.ipynb"].to_dict("records")
+    assert (row["status"], row["incomplete"]) == ("unknown", told["problem"])
+    assert len(archive.runs) == 5
+
+
+def test_a_value_of_a_wrong_type_damages_its_own_file_alone(
+    copied: Path, opened: Callable[[Path], Archive]
+) -> None:
+    notebook = json.loads((copied / "loose" / "out.ipynb").read_text(encoding="utf-8"))
+    step = notebook["cells"][1]["outputs"][0]["data"]["application/vnd.runbook.step.v1+json"]
+    step["hosts"][0]["message"] = {"no": "text"}
+    (copied / "loose" / "out.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    archive = opened(copied)
+    assert of(archive, "loose/out.ipynb")["kind"] == "damaged"
+    assert list(archive.files["kind"]).count("run") == 3
+
+
+def test_a_notebook_of_others_is_foreign_and_what_papermill_says_is_not_believed(
+    copied: Path, opened: Callable[[Path], Archive]
+) -> None:
+    cell = {"cell_type": "code", "execution_count": 1, "metadata": {}, "outputs": [], "source": []}
+    times = {"start_time": "2026-11-01T10:00:00+00:00", "end_time": "2026-11-01T10:00:05+00:00"}
+    papermill = {
+        "exception": None,
+        "input_path": "etl.ipynb",
+        "parameters": {"day": 1},
+        "version": "2.7.0",
+        **times,
+    }
+    told = {"cells": [cell], "metadata": {"papermill": papermill}, "nbformat": 4, "nbformat_minor": 5}
+    (copied / "etl-out.ipynb").write_text(json.dumps(told), encoding="utf-8")
+    archive = opened(copied)
+    assert of(archive, "etl-out.ipynb")["kind"] == "foreign"
+    (row,) = archive.runs[archive.runs["run"] == "etl-out.ipynb"].to_dict("records")
+    assert (row["runbook"], row["status"], row["duration"]) == ("etl", "unknown", 5.0)
+    assert "proves nothing" in row["incomplete"]
+    assert json.loads(row["parameters"]) == {"day": 1}
+
+
+def test_links_are_not_followed_and_those_out_of_the_archive_are_told(
+    copied: Path, tmp_path: Path, opened: Callable[[Path], Archive]
+) -> None:
+    outside = tmp_path / "outside"
+    shutil.copytree(some_run(copied), outside / "20260101T000000Z_elsewhere_abcdef")
+    (copied / "out").symlink_to(outside)
+    (copied / "loop").symlink_to(copied)
+    (copied / "linked.ipynb").symlink_to("/etc/passwd")
+    (copied / "run").mkdir()
+    (copied / "run" / "journal.jsonl").symlink_to(
+        outside / "20260101T000000Z_elsewhere_abcdef" / "journal.jsonl"
+    )
+    os.mkfifo(copied / "pipe.ipynb")
+    archive = opened(copied)
+    assert "out of the archive" in of(archive, "out")["problem"]
+    assert "out of the archive" in of(archive, "linked.ipynb")["problem"]
+    assert "symbolic link" in of(archive, "run")["problem"]
+    assert "no plain file" in of(archive, "pipe.ipynb")["problem"]
+    assert len(archive.files) == 4 + 4
+
+
+def test_a_directory_that_may_not_be_read_is_told(copied: Path) -> None:
+    place = LocalPlace(copied)
+    (copied / "20260101T000000Z_begun_abcdef").mkdir()
+    found = {item.path: item for item in place.walk()}
+    assert "journal" in found["20260101T000000Z_begun_abcdef"].problem
+
+
+def test_an_output_of_100_megabytes_is_read(copied: Path, opened: Callable[[Path], Archive]) -> None:
+    notebook = json.loads((copied / "loose" / "out.ipynb").read_text(encoding="utf-8"))
+    notebook["cells"][0]["outputs"].append(
+        {"output_type": "stream", "name": "stdout", "text": "x" * 100_000_000}
+    )
+    (copied / "loose" / "out.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    assert of(opened(copied), "loose/out.ipynb")["kind"] == "notebook"
+
+
+def test_clocks_that_go_backwards_give_negative_durations_and_lose_nothing(
+    copied: Path, opened: Callable[[Path], Archive]
+) -> None:
+    run = some_run(copied)
+    lines, previous = [], FIRST
+    for line in (run / "journal.jsonl").read_bytes().splitlines():
+        entry = json.loads(line)
+        entry.pop("seal")
+        entry["previous"] = previous
+        if entry["event"] == "host_ended":
+            entry["ended"] = "2020-01-01T00:00:00+00:00"
+        sealed = seal(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
+        previous = chain(sealed)
+        lines.append(sealed)
+    (run / "journal.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    archive = opened(copied)
+    steps = archive.steps[archive.steps["run"] == run.name]
+    assert (steps["duration"] < 0).all()
+    assert of(archive, f"runs/{run.name}")["problem"] == ""
+
+
+def test_two_that_read_at_once_do_not_disturb_each_other(
+    copied: Path, opened: Callable[[Path], Archive]
+) -> None:
+    archives: list[Archive] = []
+    readers = [threading.Thread(target=lambda: archives.append(opened(copied))) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert [len(archive.runs) for archive in archives] == [4] * 4
+    assert sorted(archive.ingestion.read for archive in archives if archive.ingestion) == [0, 0, 0, 4]
+
+
+def test_other_processes_can_read(copied: Path, tmp_path: Path, archive: Archive) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        other = Archive(copied, cache=tmp_path / "cache", executor=pool)
+    pd.testing.assert_frame_equal(ordered(other.commands), ordered(archive.commands))
+
+
+def test_dask_can_read(copied: Path, tmp_path: Path, archive: Archive) -> None:
+    from distributed import Client  # noqa: PLC0415 - seconds to load
+
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:  # type: ignore[no-untyped-call]
+        other = Archive(copied, cache=tmp_path / "cache", executor=client.get_executor())
+    pd.testing.assert_frame_equal(ordered(other.checks), ordered(archive.checks))
+
+
+def test_an_address_that_fsspec_knows_is_an_archive_too(
+    evidence: Path, tmp_path: Path, archive: Archive
+) -> None:
+    files = fsspec.filesystem("memory")
+    files.put(str(evidence), "/bucket/archive", recursive=True)
+    other = Archive("memory://bucket/archive", cache=tmp_path / "cache")
+    pd.testing.assert_frame_equal(ordered(other.steps), ordered(archive.steps))
+    again = Archive("memory://bucket/archive", cache=tmp_path / "cache").ingestion
+    assert again is not None
+    assert again.read == 0
+    assert isinstance(other.place, RemotePlace)
+
+
+def test_a_spoiled_cache_is_made_again(
+    copied: Path, tmp_path: Path, opened: Callable[[Path], Archive]
+) -> None:
+    opened(copied)
+    (index,) = (tmp_path / "cache").rglob("files.parquet")
+    index.write_bytes(b"no index")
+    assert len(opened(copied).runs) == 4
+
+
+def test_nothing_is_written_in_the_archive_and_the_cache_is_the_owners_alone(
+    copied: Path, tmp_path: Path, opened: Callable[[Path], Archive]
+) -> None:
+    before = sorted(copied.rglob("*"))
+    opened(copied)
+    assert sorted(copied.rglob("*")) == before
+    files = list((tmp_path / "cache").rglob("*.parquet"))
+    assert len(files) == 5
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    with pytest.raises(InputError, match="lies in the archive"):
+        Archive(copied, cache=copied / "cache")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY runs TO '{top}/stolen.csv'",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM glob('/etc/*')",
+        "ATTACH '{top}/other.db'",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+        "DROP VIEW runs",
+        "SELECT 1; SELECT 2",
+        "SELECT nothing FROM runs",
+        "SELEC",
+        "",
+    ],
+)
+def test_a_query_only_reads_the_tables(sql: str, archive: Archive, tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        archive.query(sql.format(top=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_never_read_is_empty_until_it_is(evidence: Path, tmp_path: Path) -> None:
+    archive = Archive(evidence, cache=tmp_path, refresh=False)
+    assert (len(archive.files), len(archive.runs), len(archive.checks)) == (0, 0, 0)
+    assert len(Archive(evidence, cache=tmp_path).files) == 4
+
+
+def test_sql_gives_the_failures_of_each_host(archive: Archive) -> None:
+    sql = "SELECT host, count(*) AS failures FROM steps WHERE status = 'failed' GROUP BY host"
+    assert archive.query(sql).to_pylist() == [{"host": "host-b", "failures": 1}]
+
+
+@pytest.mark.parametrize("address", ["nowhere/at/all", "nothing://x"])
+def test_an_archive_that_is_none_says_so(address: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        Archive(address, cache=tmp_path)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), journal=st.booleans())
+def test_whatever_bytes_are_flipped_a_row_is_left_and_it_says_what_the_careful_readers_say(
+    *, data: st.DataObject, journal: bool, evidence: Path, tmp_path: Path
+) -> None:
+    source = some_run(evidence) / "journal.jsonl" if journal else evidence / "loose" / "out.ipynb"
+    content = bytearray(source.read_bytes())
+    places = data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=3, unique=True))
+    for place in places:
+        content[place] ^= data.draw(st.integers(1, 255))
+    file = tmp_path / "flipped" / ("journal.jsonl" if journal else "out.ipynb")
+    file.parent.mkdir(exist_ok=True)
+    for old in file.parent.iterdir():
+        old.unlink()
+    file.write_bytes(content)
+    place_ = LocalPlace(file.parent)
+    (found,) = place_.walk()
+    batch = read_batch(place_, [(1, found)])
+    (told,) = batch.reads
+    (row,) = batch.tables["runs"].to_pylist()
+    try:
+        careful = read(file)
+    except EvidenceError:
+        assert told.kind in {"damaged", "foreign"}
+        assert told.problem
+        assert row["status"] == "unknown"
+    else:
+        assert (told.run, told.problem, row["status"]) == (careful.run, careful.incomplete, careful.status)
+    if journal:
+        assert told.problem

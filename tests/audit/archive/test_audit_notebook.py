@@ -1,0 +1,25 @@
+"""The analysis notebook under papermill, as its user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+TOP = Path(__file__).parents[3]
+
+
+def test_the_analysis_runs_from_start_to_end_on_an_archive(evidence: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", str(TOP / "notebooks" / "95_audit.ipynb"), str(tmp_path / "out.ipynb"),
+         "-p", "archive", str(evidence), "-p", "policy", str(TOP / "params" / "audit" / "policy.yml")],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    cells = json.loads((tmp_path / "out.ipynb").read_text(encoding="utf-8"))["cells"]
+    kinds = [kind for cell in cells for output in cell.get("outputs", []) for kind in output.get("data", {})]
+    assert kinds.count("image/png") == 2
+    text = json.dumps(cells)
+    assert "unsigned-apply" in text
+    assert "Fail where asked to" in text

@@ -1,0 +1,112 @@
+"""Two runs compared: what differs is told, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runbook_lib.audit.run_diff import SECTIONS, compare, source_cells
+from runbook_lib.evidence.notebook_records import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.audit.archive.archive import Archive
+    from runbook_lib.model.records import RunRecord
+
+
+@pytest.fixture
+def runs(evidence: Path) -> list[RunRecord]:
+    return [read(path) for path in sorted((evidence / "runs").iterdir(), key=lambda path: read(path).started)]
+
+
+def told(first: RunRecord, second: RunRecord, section: str) -> list[tuple[Any, Any, Any]]:
+    frame = compare(first, second)
+    rows = frame[frame["section"] == section]
+    return [(row.name, row.before, row.after) for row in rows.itertuples(index=False)]
+
+
+def test_a_run_and_itself_differ_in_nothing(runs: list[RunRecord]) -> None:
+    frame = compare(runs[0], runs[0])
+    assert frame.empty
+    assert list(frame.columns) == ["section", "place", "host", "name", "how", "before", "after"]
+
+
+def test_parameters_steps_commands_and_checks_that_differ_are_told(runs: list[RunRecord]) -> None:
+    _, well, failed = runs
+    assert ("fail_on", "", "host-b") in told(well, failed, "parameters")
+    assert ("status", "changed", "failed") in told(well, failed, "steps")
+    endings = [row[1:] for row in told(well, failed, "commands")]
+    assert (None, "exit 3, not accepted") in endings
+    assert set(compare(well, failed)["section"]) <= set(SECTIONS)
+
+
+def test_what_a_hosts_facts_tell_otherwise_is_drift(runs: list[RunRecord]) -> None:
+    _, well, _ = runs
+    text = well.model_dump_json()
+    step = well.steps[0]
+    kernels = (
+        {"Kernel": {"release": "6.1", "machine": "x"}},
+        {"Kernel": {"release": "6.12", "machine": "x"}},
+    )
+    both = [
+        well.model_copy(
+            update={
+                "steps": [
+                    step.model_copy(
+                        update={
+                            "hosts": [host.model_copy(update={"facts": facts}) for host in step.hosts[:1]]
+                        }
+                    )
+                ]
+            }
+        )
+        for facts in kernels
+    ]
+    assert told(both[0], both[1], "facts") == [("Kernel.release", "6.1", "6.12")]
+    assert well.model_dump_json() == text
+
+
+def test_code_cells_are_compared_by_their_ids_and_injected_parameters_are_not(
+    copied: Path, runs: list[RunRecord]
+) -> None:
+    notebook = json.loads((copied / "loose" / "out.ipynb").read_text(encoding="utf-8"))
+    before = source_cells(copied / "loose" / "out.ipynb")
+    notebook["cells"][2]["source"] = ["book.step('otherwise')"]
+    notebook["cells"][3]["metadata"]["tags"] = ["injected-parameters"]
+    (copied / "loose" / "out.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    after = source_cells(copied / "loose" / "out.ipynb")
+    frame = compare(runs[1], runs[1], (before, after))
+    assert [(row.name, row.how) for row in frame.itertuples()] == [
+        ("cell-3", "changed"),
+        ("cell-4", "removed"),
+    ]
+    assert source_cells(copied / "nowhere") == {}
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "html"])
+def test_the_command_line_tells_it_in_every_form(form: str, evidence: Path, tmp_path: Path) -> None:
+    first, second = sorted((evidence / "runs").iterdir(), key=lambda path: read(path).started)[1:]
+    done = subprocess.run(
+        [sys.executable, "-m", "runbook_lib.cli.main", "audit", "diff", str(first), second.name,
+         "--archive", str(evidence), "--cache", str(tmp_path), "--format", form],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "fail_on" in done.stdout
+
+
+def test_a_run_that_is_none_is_refused(evidence: Path, tmp_path: Path, archive: Archive) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "runbook_lib.cli.main", "audit", "diff", "nothing", "last",
+         "--archive", str(evidence), "--cache", str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "is no run of the archive" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert archive.find("last")

@@ -1,0 +1,73 @@
+"""The journal tells which host a run has met, by the key that it proved, and each time it met it anew."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+import yaml
+
+from runbook_lib import Runbook
+from runbook_lib.model.records import Status
+from tests.runbook.practice import Does, parameters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.connections.sshd import Server
+
+
+def run_on(server: Server, place: Path) -> Runbook:
+    told = server.host().model_dump(exclude_defaults=True, exclude={"name"})
+    (place / "inventory.yml").write_text(yaml.safe_dump({"hosts": {"host-a": told}}), encoding="utf-8")
+    return Runbook.open(parameters(place))
+
+
+def connected(book: Runbook) -> list[dict[str, Any]]:
+    lines = (book.directory / "journal.jsonl").read_bytes().splitlines()
+    return [entry for entry in map(json.loads, lines) if entry["event"] == "connected"]
+
+
+def fingerprint(server: Server) -> str:
+    """Return what OpenSSH itself says of the host's key."""
+    told = subprocess.run(
+        ["ssh-keygen", "-l", "-f", str(server.place / "host.pub")], capture_output=True, text=True, check=True
+    )
+    return told.stdout.split()[1]
+
+
+def await_end_of_connections() -> None:
+    """Wait until this process has noticed that its connections were cut."""
+    transports = [thread for thread in threading.enumerate() if isinstance(thread, paramiko.Transport)]
+    assert transports
+    deadline = time.monotonic() + 10
+    while any(transport.is_active() for transport in transports):
+        assert time.monotonic() < deadline, "the cut was never noticed"
+        time.sleep(0.01)
+
+
+def test_a_host_is_met_once_for_many_steps(server: Server, tmp_path: Path) -> None:
+    book = run_on(server, tmp_path)
+    for title in ("First", "Second"):
+        assert book.step(title, Does(("true",))).hosts[0].message == ""
+    book.close()
+    (entry,) = connected(book)
+    assert (entry["host"], entry["address"], entry["port"]) == ("host-a", "127.0.0.1", server.port)
+    assert (entry["step"], entry["number"]) == (1, 1)
+    assert entry["key"] == f"ssh-ed25519 {fingerprint(server)}"
+
+
+def test_a_connection_that_is_lost_between_two_steps_is_told(server: Server, tmp_path: Path) -> None:
+    book = run_on(server, tmp_path)
+    book.step("First", Does(("true",)))
+    server.cut()
+    await_end_of_connections()
+    step = book.step("Second", Does(("true",)))
+    book.close()
+    assert step.status is Status.CHANGED
+    assert step.hosts[0].message == "connected anew: the connection of the steps before was gone"
+    assert [(entry["step"], entry["number"]) for entry in connected(book)] == [(1, 1), (2, 2)]

@@ -1,0 +1,134 @@
+"""What is not waited for any more is ended on the host, all of it, or named where it may not be ended."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.connections.local import LocalConnection
+from runbook_lib.connections.ssh import SshConnection
+from runbook_lib.inventory import Host
+from runbook_lib.model.records import Command, Output
+from runbook_lib.process_identity import began
+from runbook_lib.secrets import Secrets
+from tests.execution.project import living, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from runbook_lib.connections.base import Connection
+    from tests.connections.sshd import Server
+
+NEVER = threading.Event()
+UNIQUE = f"{os.getpid():07}"  # no other process on this machine sleeps as long
+
+
+@pytest.fixture(scope="module", params=["local", "ssh"])
+def connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
+    if request.param == "local":
+        here = LocalConnection(Host(name="here", connection="local"), Secrets())
+        yield here
+        here.close()
+        return
+    reached = SshConnection(request.getfixturevalue("session_server").host(), Secrets())
+    yield reached
+    reached.close()
+
+
+def sent(connection: Connection, into: list[Output]) -> Callable[[Command], Output]:
+    def send(command: Command) -> Output:
+        into.append(connection.run(command, NEVER))
+        return into[-1]
+
+    return send
+
+
+def give_up(connection: Connection, *argv: str) -> str:
+    """Run a command, stop waiting for it, and say what is told of its end."""
+    command = Command(argv, timeout=2.0)
+    output = connection.run(command, NEVER)
+    assert output.exit_code is None
+    assert output.under_way
+    return connection.stop(command, sent(connection, []))
+
+
+def test_a_command_and_its_children_end_with_term(connection: Connection) -> None:
+    seconds = f"601.{UNIQUE}"
+    told = give_up(connection, "sh", "-c", f"sleep {seconds} & sleep {seconds}; true")
+    assert re.fullmatch(r"ended on the host with TERM: sh \(\d+\), sleep \(\d+\), sleep \(\d+\)", told)
+    assert living(f"sleep {seconds}") == []
+
+
+def test_what_does_not_hear_term_ends_with_kill(connection: Connection) -> None:
+    seconds = f"602.{UNIQUE}"
+    told = give_up(connection, "sh", "-c", f"trap '' TERM; sleep {seconds}; true")
+    assert told.startswith("ended on the host with KILL: sh (")
+    assert living(f"sleep {seconds}") == []
+
+
+def test_a_child_in_a_session_of_its_own_ends_too(connection: Connection) -> None:
+    """As sudo starts commands, where it gives them a terminal of their own."""
+    seconds = f"603.{UNIQUE}"
+    told = give_up(connection, "sh", "-c", f"setsid --wait sleep {seconds}; true")
+    assert "sleep (" in told
+    assert living(f"sleep {seconds}") == []
+
+
+def test_what_may_not_be_ended_is_left_running_and_named(connection: Connection, tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    said_and_done = f"sleep 4; echo still heard; touch {done}"
+    command = Command(("sh", "-e", "-c", said_and_done), timeout=0.5, may_be_ended=False)
+    assert connection.run(command, NEVER).under_way
+    told = connection.stop(command, sent(connection, []))
+    found = re.fullmatch(r"left running (?:on the host|here), as process (\d+): .*", told)
+    assert found
+    assert began(int(found[1]))
+    # The next one that is given up is not taken for it.
+    other = f"604.{UNIQUE}"
+    assert "sleep (" in give_up(connection, "sleep", other)
+    wait_until(done.exists)
+
+
+def test_a_command_that_ends_meanwhile_is_not_taken_for_another(server: Server) -> None:
+    connection = SshConnection(server.host(), Secrets())
+    other = f"605.{UNIQUE}"
+    left = Command(("sleep", other), timeout=0.5, may_be_ended=False)
+    connection.run(left, NEVER)
+    command = Command(("sleep", "1"), timeout=0.5)
+    assert connection.run(command, NEVER).under_way
+    time.sleep(1.0)
+    assert connection.stop(command, sent(connection, [])) == "it had ended on the host by itself"
+    connection.close()
+    (pid,) = living(f"sleep {other}")
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_what_is_sent_to_end_a_command_is_told_as_any_command(server: Server) -> None:
+    connection = SshConnection(server.host(), Secrets())
+    outputs: list[Output] = []
+    command = Command(("sleep", f"606.{UNIQUE}"), timeout=0.5)
+    connection.run(command, NEVER)
+    connection.stop(command, sent(connection, outputs))
+    look, end = outputs
+    assert re.fullmatch(r"\d+ \d+\n", look.stdout)
+    assert re.fullmatch(r"TERM \d+ sleep\n", end.stdout)
+    assert (look.exit_code, end.exit_code) == (0, 0)
+    connection.close()
+
+
+def test_a_process_that_cannot_be_ended_is_told_so() -> None:
+    """The words, from what the host answers; for real it takes a command of root's that began without sudo."""
+    from runbook_lib.connections.termination import told  # noqa: PLC0415 - only here
+
+    assert told(Output(1, "there 17 dockerd\nKILL 18 sh\n")) == "IT STILL RUNS ON THE HOST: dockerd (17)"
+    assert told(Output(1, "", "sudo: a password is required")).endswith(": sudo: a password is required")
+    assert told(Output(None, problem="no end after 20 s")).startswith(
+        "WHETHER IT ENDED ON THE HOST IS NOT KNOWN"
+    )

@@ -1,0 +1,229 @@
+"""A run is read from its journal or from its notebook alone, alike; and never better than it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.display import RUN_MIME
+from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.notebook_records import find, read
+from runbook_lib.model.records import RunRecord, Status
+from runbook_lib.report.html import page
+from runbook_lib.report.junit import junit
+from runbook_lib.report.tables import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.report.conftest import Notebook, StartNotebook
+
+Notebooks = dict[str, Any]
+
+
+def assert_same_tables(one: RunRecord, other: RunRecord) -> None:
+    others = tables([other]).by_name()
+    for name, frame in tables([one]).by_name().items():
+        pd.testing.assert_frame_equal(frame, others[name])
+
+
+def edit(notebook: Path, change: Callable[[Notebooks], None]) -> Path:
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    change(content)
+    edited = notebook.with_name("edited.ipynb")
+    edited.write_text(json.dumps(content), encoding="utf-8")
+    return edited
+
+
+def empty(cell: str) -> Callable[[Notebooks], None]:
+    def change(content: Notebooks) -> None:
+        next(item for item in content["cells"] if item["id"] == cell)["outputs"] = []
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"mode": "apply"}, Status.CHANGED),
+        ({"mode": "plan"}, Status.PLANNED),
+        ({"mode": "apply", "fail_on": "host-b"}, Status.FAILED),
+        ({"mode": "apply", "fail_on": "host-a", "on_failure": "stop"}, Status.FAILED),
+        ({"mode": "validate"}, Status.FAILED),
+    ],
+    ids=["all-well", "plan", "one-failed", "stopped", "validate"],
+)
+def test_journal_and_notebook_alone_give_equal_tables(
+    asked: dict[str, str], status: Status, start_notebook: StartNotebook
+) -> None:
+    notebook = start_notebook(**asked)
+    code = notebook.finish()
+    told = read(notebook.directory)
+    assert told.status is status
+    assert (code == 0) is status.good
+    assert told.incomplete == ""
+    assert_same_tables(told, read(notebook.executed))
+    assert told == read(notebook.executed)
+
+
+def test_a_run_whose_kernel_was_killed_is_unknown_and_nowhere_green(start_notebook: StartNotebook) -> None:
+    notebook = start_notebook(wait=60.0)
+    kill_kernel_in_step_5(notebook)
+    assert notebook.finish() != 0
+    for source in (notebook.directory, notebook.executed):
+        told = read(source)
+        assert told.status is Status.UNKNOWN
+        assert told.incomplete
+        assert b"run is complete" in junit([told])
+        assert b'errors="0"' not in junit([told])
+        assert "Not proven" in page([told], "A killed run")
+        assert "All well" not in page([told], "A killed run")
+    of_journal = read(notebook.directory)
+    assert [host.status for host in of_journal.steps[-1].hosts] == [Status.UNKNOWN, Status.UNKNOWN]
+    assert of_journal.steps[-1].hosts[0].commands[-1].exit_code is None
+
+
+def kill_kernel_in_step_5(notebook: Notebook) -> None:
+    """Send SIGKILL to the kernel and to what it started, once both hosts' `sleep` is under way."""
+    deadline = time.monotonic() + 60
+    lines: list[dict[str, Any]] = []
+    while sum("sleep" in line.get("text", "") for line in lines) < 2:
+        assert time.monotonic() < deadline, "step 5 never began"
+        time.sleep(0.1)
+        journals = list(notebook.runs.glob("*/journal.jsonl"))
+        whole = journals[0].read_bytes().rpartition(b"\n")[0] if journals else b""
+        lines = [json.loads(line) for line in whole.splitlines()]
+    kernel = lines[0]["pid"]
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(kernel)], capture_output=True, text=True, check=False
+    )
+    os.kill(kernel, signal.SIGKILL)
+    for child in found.stdout.split():
+        os.kill(int(child), signal.SIGKILL)
+
+
+def ends_with(told: Notebooks) -> Callable[[Notebooks], None]:
+    def change(content: Notebooks) -> None:
+        cell = next(item for item in content["cells"] if item["id"] == "close")
+        (bundle,) = [out["data"] for out in cell["outputs"] if RUN_MIME in out.get("data", {})]
+        bundle[RUN_MIME] |= told
+
+    return change
+
+
+def test_a_notebook_without_a_part_of_the_run_is_unknown(start_notebook: StartNotebook) -> None:
+    notebook = start_notebook()
+    assert notebook.finish() == 0
+    assert read(notebook.executed).status is Status.CHANGED
+    for change, why in (
+        (empty("close"), "no end-of-run record"),
+        (empty("evil"), "no record of step 3"),
+        (ends_with({"steps": 8}), "had 8 steps"),
+        (ends_with({"run": "another"}), "no end-of-run record"),
+        (ends_with({"status": "ok"}), "does not fit its steps"),
+    ):
+        told = read(edit(notebook.executed, change))
+        assert (told.status, told.ended) == (Status.UNKNOWN, None)
+        assert why in told.incomplete
+    with pytest.raises(EvidenceError, match="no record of a run"):
+        read(edit(notebook.executed, empty("open")))
+    for nonsense in ({"status": "splendid"}, {"ended": "yesterday"}):
+        with pytest.raises(EvidenceError, match="an end that cannot be understood"):
+            read(edit(notebook.executed, ends_with(nonsense)))
+
+
+def test_steps_left_from_an_older_run_are_not_taken_for_the_newer_one(start_notebook: StartNotebook) -> None:
+    notebook = start_notebook()
+    notebook.finish()
+
+    def open_again(content: Notebooks) -> None:
+        cell = next(item for item in content["cells"] if item["id"] == "open")
+        (bundle,) = [out["data"] for out in cell["outputs"] if RUN_MIME in out.get("data", {})]
+        bundle[RUN_MIME] |= {"run": "20991231T235959Z_10_practice_ffffff", "started": "2099-12-31T23:59:59Z"}
+
+    told = read(edit(notebook.executed, open_again))
+    assert told.status is Status.UNKNOWN
+    assert told.steps == []
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_journal_cut_at_any_byte_is_unknown_or_refused(
+    data: st.DataObject, failed_directory: Path, tmp_path: Path
+) -> None:
+    whole = (failed_directory / "journal.jsonl").read_bytes()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    assert_unknown_or_refused(whole[:at], tmp_path / "journal.jsonl")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_journal_with_any_byte_altered_before_its_last_line_is_unknown_or_refused(
+    data: st.DataObject, failed_directory: Path, tmp_path: Path
+) -> None:
+    whole = bytearray((failed_directory / "journal.jsonl").read_bytes())
+    at = data.draw(st.integers(0, whole.rstrip(b"\n").rfind(b"\n")))
+    whole[at] ^= data.draw(st.integers(1, 255))
+    assert_unknown_or_refused(bytes(whole), tmp_path / "journal.jsonl")
+
+
+def assert_unknown_or_refused(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+    try:
+        told = read(path)
+    except EvidenceError as refused:
+        assert str(path) in str(refused)  # noqa: PT017 - either is right
+        return
+    assert told.status is Status.UNKNOWN
+    assert told.incomplete
+    assert len(tables([told]).runs) == 1
+
+
+@pytest.mark.parametrize("name", ["report.ipynb", "run", "journal.jsonl"])
+def test_a_missing_run_is_bad_input(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no such run"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is no notebook"),
+        ('{"cells": [', "is no notebook"),
+        ("[]", "is no notebook"),
+        ('{"nbformat": 3, "worksheets": []}', "is no notebook"),
+        ('{"cells": ["text"]}', "no notebook of ours"),
+        ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}', "no record of a run"),
+    ],
+)
+def test_a_notebook_that_is_none_of_ours_is_refused(content: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "some.ipynb"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(EvidenceError, match=said):
+        read(path)
+
+
+def test_a_run_is_found_by_path_by_the_beginning_of_its_id_and_as_the_last(
+    failed_directory: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    for name in ("20260101T000000Z_a_111111", "20260101T000000Z_b_222222", "20260202T000000Z_a_333333"):
+        (runs / name).mkdir(parents=True)
+    assert find(str(failed_directory), runs) == failed_directory
+    assert find("last", runs).name == "20260202T000000Z_a_333333"
+    assert find("20260101T000000Z_b", runs).name == "20260101T000000Z_b_222222"
+    with pytest.raises(InputError, match="beginning of 2 runs"):
+        find("20260101", runs)
+    for name, below in (("nothing", runs), ("last", tmp_path / "nowhere")):
+        with pytest.raises(InputError, match="no run's id"):
+            find(name, below)

@@ -1,0 +1,165 @@
+"""Matrices of runs, on this machine and on a real Dask cluster whose worker is killed in the middle of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.model.records import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.execution.fleet.project import Project
+
+MATRIX = """\
+parameters: {mode: plan}
+runs:
+- runbook: 20_second
+  name: the second on a
+  parameters: {hosts: host-a}
+cross:
+  runbook: [10_first]
+  parameters:
+    hosts: [host-a, host-b]
+    word: [well]
+"""
+
+
+def matrix(project: Project, text: str) -> str:
+    (project.top / "fleet.yml").write_text(text, encoding="utf-8")
+    return "fleet.yml"
+
+
+def test_a_matrix_is_listed_and_crossed_and_summed_up(project: Project) -> None:
+    done = project.run("--matrix", matrix(project, MATRIX), "--jobs", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = sorted((record.runbook, record.hosts) for record in project.records())
+    assert made == [("10_first", ["host-a"]), ("10_first", ["host-b"]), ("20_second", ["host-a"])]
+    summary = done.stdout.partition("\n\n")[2].splitlines()
+    labels = ("the second on a", "10_first hosts=host-a", "10_first hosts=host-b")
+    assert [any(label in line for line in summary) for label in labels] == [True] * 3
+    by_hosts = {(record.runbook, *record.hosts): record for record in project.records()}
+    ended = by_hosts["10_first", "host-a"].ended
+    assert ended
+    assert by_hosts["20_second", "host-a"].started >= ended, "what it needs on its own host came first"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("rums: []", "unknown name 'rums' (did you mean 'runs'?)"),
+        ("parameters: {}", "asks for no run"),
+        ("runs:\n- runbook: 10_frist", "there is no runbook '10_frist'"),
+        ("runs:\n- runbook: 10_first\n  parameters: {wrod: x}", "unknown name 'wrod' (did you mean 'word'?)"),
+        ("runs:\n- runbook: 10_first\n  file: nowhere.yml", "nowhere.yml: no such file"),
+        ("cross: {runbook: [10_first], parameters: {hosts: host-a}}", "'cross.parameters.hosts'"),
+        ("runs:\n- runbook: 10_first\n  parameters: {hosts: host-z}", "unknown host or group 'host-z'"),
+    ],
+)
+def test_a_wrong_matrix_is_refused_before_anything_runs(
+    project: Project, text: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.top)
+    assert told in project.refused("--matrix", matrix(project, text))
+
+
+def test_no_scheduler_at_the_address_is_told(project: Project) -> None:
+    done = project.run("10_first", "--executor", "dask", "--scheduler", "tcp://127.0.0.1:1")
+    assert done.returncode == 2
+    assert "no Dask scheduler answers" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert project.records() == []
+
+
+@pytest.fixture
+def cluster(project: Project) -> Iterator[str]:
+    """A scheduler and two workers, as an operator starts them."""
+    scheduler = project.top / "scheduler.json"
+    program = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(scheduler)]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(scheduler)]
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context((project.top / "cluster.log").open("w"))
+
+        def start(command: list[str]) -> None:
+            process = subprocess.Popen(
+                command,
+                cwd=project.top,
+                env=project.environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+
+        start([*program, *options])
+        for _ in range(2):
+            start([*worker, "--nthreads", "1", "--no-dashboard"])
+        deadline = time.monotonic() + 60
+        while not scheduler.exists() or log_of(project).count("Registered to") < 2:
+            assert time.monotonic() < deadline, log_of(project)
+            time.sleep(0.1)
+        yield scheduler_address(scheduler)
+
+
+def log_of(project: Project) -> str:
+    return (project.top / "cluster.log").read_text(encoding="utf-8")
+
+
+def scheduler_address(file: Path) -> str:
+    address: str = json.loads(file.read_text(encoding="utf-8"))["address"]
+    return address
+
+
+def parent_of(pid: int) -> int:
+    told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    return int(told.rpartition(")")[2].split()[1])
+
+
+@pytest.mark.parametrize("its_runs_too", [False, True])
+def test_a_killed_worker_loses_nothing_and_runs_nothing_twice(
+    project: Project,
+    cluster: str,
+    *,
+    its_runs_too: bool,
+) -> None:
+    project.write(
+        "10_first",
+        'book.step("Do once", Lasting(f"{p.place}/once"))',
+        'book.facts("Look", Asleep(p.seconds))',
+    )
+    dask = ("--executor", "dask", "--scheduler", cluster)
+    process = project.start("10_first", "--hosts", "host-a", *dask, "-p", "seconds", "3")
+    (sleeping,) = [e for e in project.wait_for("run_started", "10_first") if e["runbook"] == "10_first"]
+    project.wait_for("step_ended", '"step": 1')
+    runner = parent_of(sleeping["pid"])  # the run's process, a child of Dask's worker
+    worker = parent_of(runner)
+    project.wait_for("command_started", "sleep 3.0")
+    os.kill(worker, signal.SIGKILL)
+    if its_runs_too:
+        os.kill(runner, signal.SIGKILL)
+        os.kill(sleeping["pid"], signal.SIGKILL)
+    said, _ = process.communicate(timeout=100)
+    assert "attempt 2" in said, said
+    assert "after a worker died" in said
+    assert (project.place / "once").read_text().splitlines() == ["ran"]
+    records = [record for record in project.records() if record.runbook == "10_first"]
+    if its_runs_too:
+        assert [record.status for record in records] == [Status.UNKNOWN, Status.OK], said
+        assert records[1].resumes == records[0].run
+        assert f"goes on with {records[0].run}" in said
+    else:
+        assert [record.status for record in records] == [Status.CHANGED], said
+        assert "the run it had begun went on to its end" in said
+    assert process.returncode == 0, said

@@ -1,0 +1,159 @@
+"""Several runbooks in one command: their order, side by side, what is not begun, and Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.model.records import Status
+
+if TYPE_CHECKING:
+    from runbook_lib.model.records import RunRecord
+    from tests.execution.fleet.project import Project
+
+CHECK = 'book.step("Check", Awake(f"{p.place}/word", p.word))'
+
+
+def names(records: list[RunRecord]) -> list[str]:
+    return [record.runbook for record in records]
+
+
+def overlap(first: RunRecord, second: RunRecord) -> bool:
+    assert first.ended
+    assert second.ended
+    return first.started < second.ended and second.started < first.ended
+
+
+def test_what_is_needed_and_not_named_is_told_and_not_added(project: Project) -> None:
+    done = project.run("30_third", "10_first")
+    assert "30_third: needs 20_second, which is not run here (--with-needs adds it)" in done.stdout
+    assert names(project.records()) == ["10_first", "30_third"], "the order holds through what is not run"
+    assert "[" not in done.stdout, "one after another: no prefix"
+
+
+def test_with_needs_adds_all_that_is_needed(project: Project) -> None:
+    assert project.run("20_second", "--with-needs").returncode == 0
+    assert names(project.records()) == ["10_first", "20_second"]
+
+
+def test_two_that_may_change_the_same_host_never_run_at_the_same_time(project: Project) -> None:
+    done = project.run("10_first", "15_other", "-p", "seconds", "0.3", "--jobs", "3")
+    assert done.returncode == 0, done.stderr
+    first, second = project.records()
+    assert not overlap(first, second)
+
+
+def test_a_bad_parameter_of_any_runbook_is_told_before_anything_runs(project: Project) -> None:
+    done = project.run("10_first", "20_second", "-p", "sceonds", "1")
+    assert done.returncode == 2
+    assert "unknown name 'sceonds' (did you mean 'seconds'?)" in done.stderr
+    assert not project.runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "name a runbook"),
+        (("10_first", "--matrix", "fleet.yml"), "goes with neither NAME nor --resume"),
+        (("10_first", "--scheduler", "tcp://127.0.0.1:1"), "goes with --executor dask"),
+        (("10_first", "--jobs", "0"), "0 is not in the range"),
+        (("10_first", "--resume", "20260101"), "no run's id"),
+        (("10_frist",), "there is no runbook '10_frist'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    project: Project, arguments: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.top)
+    assert told in project.refused(*arguments)
+
+
+def test_runbooks_that_need_each_other_are_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.top)
+    path = project.top / "notebooks" / "10_first.ipynb"
+    path.write_text(path.read_text().replace('"needs": []', '"needs": [\n    "30_third"\n   ]'))
+    assert "these runbooks need each other" in project.refused("10_first", "20_second")
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_what_needs_a_failed_one_is_not_begun_and_told_so(project: Project, jobs: str) -> None:
+    project.write("10_first", CHECK)
+    common = ("--on-failure", "continue", "--mode", "validate", "--jobs", jobs)
+    done = project.run("10_first", "15_other", "20_second", "30_third", *common)
+    assert done.returncode == 1
+    assert sorted(names(project.records())) == ["10_first", "15_other"]
+    assert done.stdout.count("not run: it needs 10_first, which is failed") == 2
+
+
+def test_after_a_failure_nothing_more_is_begun_unless_told_otherwise(project: Project) -> None:
+    project.write("10_first", CHECK)
+    done = project.run("10_first", "15_other")
+    assert done.returncode == 1
+    assert names(project.records()) == ["10_first"]
+    assert "15_other: not run: another one did not end well (--on-failure stop)" in done.stdout
+
+
+def test_one_ctrl_c_interrupts_all_runs_and_further_ones_lose_no_evidence(project: Project) -> None:
+    common = ("--mode", "plan", "-p", "seconds", "60", "--jobs", "2")
+    process = project.start("10_first", "15_other", "20_second", *common)
+    project.wait_for("command_started", "sleep", number=4)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 4
+    records = project.records()
+    assert [(record.status, record.incomplete) for record in records] == [(Status.INTERRUPTED, "")] * 2, said
+    assert "interrupting every run" in said
+    assert overlap(*records), "what changes nothing and needs nothing of the other goes side by side"
+    assert "[15_other]   ■ interrupted, 1 steps" in said
+    assert "not run: it needs 10_first, which is interrupted" in said
+
+
+def test_a_killed_process_of_one_run_is_told_and_leaves_the_others_alone(project: Project) -> None:
+    # A cold kernel: its parent is the process that carries its run out, and no fork server.
+    options = ("--mode", "plan", "-p", "seconds", "4", "--jobs", "2", "--kernels", "cold")
+    process = project.start("10_first", "15_other", *options)
+    began = project.wait_for("command_started", "sleep", number=4)
+    victim = next(e for e in project.wait_for("run_started", "10_first") if e["runbook"] == "10_first")
+    told = Path(f"/proc/{victim['pid']}/stat").read_text(encoding="utf-8")
+    parent = int(told.rpartition(")")[2].split()[1])
+    os.kill(parent, signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)
+    assert began
+    assert process.returncode == 4
+    statuses = {record.runbook: record.status for record in project.records()}
+    assert statuses == {"10_first": Status.UNKNOWN, "15_other": Status.OK}
+    assert "the process that carried it out was killed by SIGKILL" in said
+
+
+def test_on_a_terminal_a_table_shows_each_run_step_and_host(project: Project) -> None:
+    ours, theirs = pty.openpty()
+    arguments = ("10_first", "15_other", "--mode", "plan", "-p", "seconds", "2", "--jobs", "2")
+    process = subprocess.Popen(
+        project.command("run", *arguments),
+        cwd=project.top,
+        env={**project.environment(), "TERM": "xterm", "COLUMNS": "140"},
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:
+            break  # the other end is closed
+        said += piece
+    os.close(ours)
+    assert process.wait(60) == 0
+    shown = said.decode()
+    assert "1. Look" in shown
+    assert "sleep 2.0" in shown
+    assert "of 2 runs have ended" in shown

@@ -1,0 +1,67 @@
+"""`runbook run --resume`, with runners and kernels that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.model.records import Status
+
+if TYPE_CHECKING:
+    from tests.execution.fleet.project import Project
+
+STEPS = (
+    'book.step("Do once", Lasting(f"{p.place}/once"))',
+    'book.step("Write", Written(f"{p.place}/one", p.word, p.seconds))',
+    'book.facts("Look", Asleep(p.seconds))',
+)
+
+
+@pytest.fixture
+def killed(project: Project, request: pytest.FixtureRequest) -> str:
+    """The id of a run whose runner or kernel was killed in its second step."""
+    project.write("10_first", *STEPS)
+    process = project.start("10_first", "--hosts", "host-a", "-p", "word", "done", "-p", "seconds", "1.5")
+    (told,) = project.wait_for("run_started")
+    project.wait_for("command_started", "sleep 1.5")
+    os.kill(process.pid if request.param == "runner" else told["pid"], signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == (-9 if request.param == "runner" else 4)
+    project.wait_until_gone(told["pid"])
+    run: str = told["run"]
+    return run
+
+
+@pytest.mark.parametrize("killed", ["runner"], indirect=True)
+def test_a_killed_run_is_gone_on_with_by_the_beginning_of_its_id(project: Project, killed: str) -> None:
+    done = project.run("--resume", killed[:-2])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"goes on with {killed}" in done.stdout
+    before, after = project.records()
+    assert (before.status, after.status) == (Status.UNKNOWN, Status.CHANGED)
+    assert after.resumes == killed
+    assert after.parameters["word"] == "done"
+    assert (project.place / "once").read_text().splitlines() == ["ran"]
+    assert (project.place / "one").read_text() == "done"
+
+
+@pytest.mark.parametrize("killed", ["kernel"], indirect=True)
+def test_what_contradicts_the_run_is_refused_before_anything_runs_and_then_it_is_gone_on_with(
+    project: Project, killed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.top)
+
+    def refused(*arguments: str) -> str:
+        return project.refused("--resume", killed, *arguments, runs=1)
+
+    assert "word is 'other' now and was 'done'" in refused("-p", "word", "other")
+    assert "mode is 'plan' now and was 'apply'" in refused("--mode", "plan")
+    assert "is a run of 10_first, which is not among the runbooks to run" in refused("15_other")
+    project.write("10_first", STEPS[0], STEPS[1].replace('"Write"', '"Write it"'), STEPS[2])
+    assert "step 2 in its source is 'Write it' now and was 'Write'" in refused()
+    project.write("10_first", *STEPS)
+    assert project.run("10_first", "--resume", killed).returncode == 0
+    assert project.records()[1].resumes == killed

@@ -1,0 +1,138 @@
+"""A step and a run take no longer than they may, and what they do not wait for is ended on the host."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runbook_lib import Runbook
+from runbook_lib.errors import ParameterError, StepFailed
+from runbook_lib.evidence.reader import read_run
+from runbook_lib.model.records import Command, Plan, Status
+from runbook_lib.yaml_files import validate
+from tests.execution.project import OPEN, finish, living
+from tests.runbook.practice import Does, Holds, Practice, parameters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.facts.base import Facts
+    from runbook_lib.model.records import RunRecord
+    from tests.connections.sshd import Server
+    from tests.execution.project import Project
+
+SECONDS = f"610.{os.getpid():07}"  # no other process on this machine sleeps as long
+WAITS = Does(("sh", "-c", f"sleep {SECONDS}; true"), timeout=900.0)
+
+
+@dataclass(frozen=True)
+class Installs(Does):
+    """As `Does`, with a command of which half is worse than all."""
+
+    def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - always the command
+        return Plan((Command(self.argv, timeout=self.timeout, may_be_ended=False),))
+
+
+@pytest.fixture
+def place(server: Server, tmp_path: Path) -> Path:
+    """A directory with an inventory of one host, reached over SSH."""
+    host = server.host()
+    (tmp_path / "inventory.yml").write_text(
+        f"hosts:\n  host-a: {{address: 127.0.0.1, port: {host.port}, identity_file: {host.identity_file}, "
+        f"known_hosts: {host.known_hosts}}}\n",
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+def opened(place: Path, **given: Any) -> Runbook:  # noqa: ANN401 - any parameter
+    return Runbook.open(parameters(place, hosts="host-a", **given))
+
+
+def told(book: Runbook) -> RunRecord:
+    """The run as its journal tells it, which says the same as the run itself."""
+    record = read_run(book.directory)
+    assert record.model_dump(exclude={"steps"}) == book.record.model_dump(exclude={"steps"})
+    assert record.steps == book.record.steps
+    return record
+
+
+def test_a_step_that_takes_too_long_fails_and_its_command_is_ended_on_the_host(place: Path) -> None:
+    book = opened(place, step_timeout=4.0)
+    with pytest.raises(StepFailed, match="raise step_timeout"):
+        book.step("Wait", WAITS)
+    (host,) = book.record.steps[0].hosts
+    assert host.status is Status.FAILED
+    assert (
+        "did not end: the step_timeout of 4 s has passed; ended on the host with TERM: sh (" in host.message
+    )
+    command, *endings = host.commands
+    assert command.exit_code is None
+    assert [(ending.kind, ending.accepted) for ending in endings] == [("ending", True), ("ending", True)]
+    assert living(f"sleep {SECONDS}") == []
+    assert told(book).status is Status.FAILED
+
+
+def test_a_run_that_takes_too_long_is_ended_with_its_journal_whole(place: Path) -> None:
+    book = opened(place, run_timeout=5.0, on_failure="continue")
+    assert book.step("Fine", Does(("true",))).status is Status.CHANGED
+    with pytest.raises(StepFailed, match="the run_timeout of 5 s has passed"):
+        book.step("Wait", WAITS)
+    record = told(book)
+    assert (record.status, record.incomplete) == (Status.FAILED, "")
+    assert living(f"sleep {SECONDS}") == []
+
+
+def test_a_commands_own_timeout_ends_it_on_the_host(place: Path) -> None:
+    book = opened(place)
+    with pytest.raises(StepFailed, match=r"no end after 0\.5 s; ended on the host with TERM"):
+        book.step("Wait", Does(("sleep", SECONDS), timeout=0.5))
+    assert told(book).status is Status.FAILED
+    assert living(f"sleep {SECONDS}") == []
+
+
+def test_what_may_not_be_cut_off_is_waited_for_past_the_deadline(place: Path) -> None:
+    book = opened(place, run_timeout=3)
+    installed = place / "installed"
+    book.step("Install", Installs(("sh", "-c", f"sleep 4; echo done > {installed}")))
+    assert installed.read_text(encoding="utf-8") == "done\n"
+    with pytest.raises(StepFailed, match=r"stopped before the next command: the run_timeout of 3 s"):
+        book.step("Next", Does(("touch", str(place / "never"))))
+    assert not (place / "never").exists()
+    record = told(book)
+    assert [[c.exit_code for c in step.hosts[0].commands] for step in record.steps] == [[0], []]
+    assert record.status is Status.FAILED
+
+
+def test_what_was_there_before_is_put_back_after_the_deadline(place: Path) -> None:
+    book = opened(place, step_timeout=1.5)
+    (place / "file").write_text("before\n", encoding="utf-8")
+    with pytest.raises(StepFailed, match="what was there before has been put back"):
+        book.step("Write", Holds(str(place / "file"), "after\n", then=("sleep", SECONDS)))
+    assert (place / "file").read_text(encoding="utf-8") == "before\n"
+    assert living(f"sleep {SECONDS}") == []
+
+
+def test_the_runs_time_is_over_also_between_two_steps(project: Project) -> None:
+    notebook = project.notebook(
+        OPEN,
+        'book.step("Fine", Does(("true",)))',
+        "import time\ntime.sleep(600)",
+        "book.close()",
+        run_timeout=3.0,
+    )
+    done = finish(project.runbook_run(notebook))
+    assert done.code == 1, done.said
+    assert project.record.status is Status.FAILED
+    assert project.record.message == "between two steps: the run_timeout of 3 s has passed"
+
+
+@pytest.mark.parametrize("given", [0, -1, "soon"])
+@pytest.mark.parametrize("name", ["step_timeout", "run_timeout"])
+def test_a_time_that_is_none_is_refused(name: str, given: object) -> None:
+    asked = {"inventory": "inventory.yml", "hosts": "all", name: given}
+    with pytest.raises(ParameterError, match=name):
+        validate(Practice, asked, ParameterError, "here")

@@ -1,0 +1,120 @@
+"""`papermill --engine runbook` tells the truth, by the journal, in its exit code and in the notebook."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.model.records import Status
+from tests.execution.project import OPEN, finish
+
+if TYPE_CHECKING:
+    from tests.execution.project import Project
+
+STEP = 'book.step("Fine", Does(("true",)))'
+KILL = "import os\nos.kill(os.getpid(), 9)"
+DONE, NOT, NEVER = "completed", "failed", "pending"
+
+
+def test_a_run_that_ends_well_is_a_success_and_its_notebook_is_for_its_owner(project: Project) -> None:
+    done = finish(project.papermill(project.notebook(OPEN, STEP, "book.close()")))
+    assert done.code == 0, done.said
+    assert project.record.status is Status.CHANGED
+    assert project.cells() == [DONE] * 5
+    assert project.executed.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in project.place.iterdir()) == [
+        "executed.ipynb",
+        "inventory.yml",
+        "notebooks",
+        "runs",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "outcome", "told", "called"),
+    [
+        (
+            (OPEN, KILL, "book.close()"),
+            (4, Status.UNKNOWN),
+            "no end-of-run line.*[Kk]ernel died",
+            [NOT, NEVER],
+        ),
+        (
+            (OPEN, STEP, "import sys\nsys.exit(0)", "book.close()"),
+            (4, Status.UNKNOWN),
+            "is unknown: the journal has no end-of-run line",
+            [DONE, NOT, NEVER],
+        ),
+        ((OPEN, STEP), (4, Status.UNKNOWN), "is unknown: the journal has no end-of-run line", [DONE]),
+        (
+            (OPEN, STEP, "nobody_set_this", "book.close()"),
+            (1, Status.FAILED),
+            "NameError",
+            [DONE, NOT, NEVER],
+        ),
+    ],
+    ids=["kernel-killed", "sys-exit-0", "never-closed", "error-between-steps"],
+)
+def test_what_does_not_end_well_is_no_success(
+    project: Project, cells: tuple[str, ...], outcome: tuple[int, Status], told: str, called: list[str]
+) -> None:
+    code, status = outcome
+    done = finish(project.papermill(project.notebook(*cells)))
+    assert done.code == code, done.said
+    assert re.search(told, done.said)
+    assert project.record.status is status
+    assert project.cells() == [DONE, DONE, DONE, *called]
+    assert "Traceback" not in done.said or status is Status.FAILED
+
+
+def test_where_last_words_are_lost_the_journal_is_not_believed(project: Project) -> None:
+    lose = "path = book.directory / 'journal.jsonl'\nopen(path, 'ab').truncate(path.stat().st_size - 9)"
+    done = finish(project.papermill(project.notebook(OPEN, STEP, "book.close()", lose)))
+    assert done.code == 4, done.said
+    assert "cut off" in done.said
+
+
+def test_papermills_own_engine_calls_the_cells_of_a_killed_kernel_completed(project: Project) -> None:
+    """The reason for ours. Where this fails papermill has learnt it: then decision 0004 can be shortened."""
+    done = finish(project.papermill(project.notebook(OPEN, KILL, "book.close()"), None))
+    assert done.code == 138
+    assert project.cells() == [DONE] * 5
+
+
+def test_a_notebook_that_is_no_runbook_is_executed_as_ever(project: Project) -> None:
+    notebook = project.notebook("n = 1", "print(n)", runbook=False)
+    done = finish(project.papermill(notebook, "runbook", "-p", "n", "7"))
+    assert done.code == 0, done.said
+    told = json.loads(project.executed.read_text(encoding="utf-8"))
+    assert told["cells"][-1]["outputs"][0]["text"] == ["7\n"]
+    assert project.cells() == [DONE] * 3
+    assert not project.runs.exists()
+
+
+def test_a_cell_that_takes_too_long_leaves_a_run_with_last_words(project: Project) -> None:
+    notebook = project.notebook(OPEN, STEP, "import time\ntime.sleep(600)", "book.close()")
+    done = finish(project.papermill(notebook, "runbook", "--execution-timeout", "2"))
+    assert done.code == 4, done.said
+    assert project.record.status is Status.INTERRUPTED
+    assert project.cells() == [DONE] * 4 + [NOT, NEVER]
+
+
+def test_a_flood_from_a_cell_is_whole_on_disk_and_bounded_in_the_notebook(project: Project) -> None:
+    flood = "for number in range(20_000):\n    print(f'{number:07}' + 'x' * 992)"
+    done = finish(project.papermill(project.notebook(OPEN, flood, STEP, "book.close()")))
+    assert done.code == 0, done.said
+    (whole,) = (project.run / "output").iterdir()
+    lines = whole.read_text(encoding="ascii").splitlines()
+    assert [line[:7] for line in lines] == [f"{number:07}" for number in range(20_000)]
+    assert whole.stat().st_mode & 0o777 == 0o600
+    assert project.executed.stat().st_size < 200_000
+    told = json.loads(project.executed.read_text(encoding="utf-8"))
+    (output,) = told["cells"][3]["outputs"]
+    text = "".join(output["text"])
+    assert text.startswith("0000000x")
+    assert text.endswith("x\n")
+    assert "0019999x" in text
+    assert f"[20000000 bytes in all; the whole is output/{whole.name}]" in text

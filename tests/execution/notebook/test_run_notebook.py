@@ -1,0 +1,165 @@
+"""`runbook run` ends as the journal says, whoever is interrupted or killed on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.evidence.liveness import Liveness, liveness
+from runbook_lib.evidence.reader import read_lines
+from runbook_lib.model.records import Status
+from runbook_lib.process_identity import began
+from tests.execution.project import OPEN, Executed, finish, living, wait_until
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from tests.execution.project import Project
+
+SECONDS = f"600.{os.getpid():07}"  # no other process on this machine sleeps as long
+WAITS = f"sleep {SECONDS}"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left() -> Iterator[None]:
+    yield
+    left = living(WAITS)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+
+
+def waiting(project: Project, *, papermill: bool = False) -> subprocess.Popen[str]:
+    """Start a run and wait until its second step waits."""
+    notebook = project.notebook(
+        OPEN,
+        'book.step("Fine", Does(("true",)))',
+        f'book.step("Wait", Does(("sleep", "{SECONDS}"), timeout=900.0))',
+        'book.step("Never", Does(("echo", "never")))',
+        "book.close()",
+    )
+    process = project.papermill(notebook) if papermill else project.runbook_run(notebook)
+    project.wait_for(WAITS, process)
+    return process
+
+
+@pytest.mark.parametrize(
+    ("number", "papermill"),
+    [(signal.SIGINT, False), (signal.SIGTERM, True)],
+    ids=["SIGINT-runbook-run", "SIGTERM-papermill"],
+)
+def test_a_signal_is_passed_on_journaled_and_ends_the_command_on_the_host(
+    project: Project, number: signal.Signals, *, papermill: bool
+) -> None:
+    process = waiting(project, papermill=papermill)
+    process.send_signal(number)
+    done = finish(process)
+    assert done.code == 4, done.said
+    record = project.record
+    assert (record.status, record.incomplete) == (Status.INTERRUPTED, "")
+    command, ending = record.steps[1].hosts[0].commands
+    assert "ended on the host with TERM: sleep" in command.problem
+    assert (ending.kind, ending.exit_code) == ("ending", 0)
+    assert living(WAITS) == []
+    assert "echo never" not in project.sent()
+    assert "Traceback" not in done.said
+
+
+def test_a_signal_between_two_steps_ends_the_run_too(project: Project) -> None:
+    between = project.place / "between"
+    notebook = project.notebook(
+        OPEN,
+        'book.step("Fine", Does(("true",)))',
+        f"import pathlib, time\npathlib.Path({str(between)!r}).touch()\ntime.sleep(600)",
+        "book.close()",
+    )
+    process = project.runbook_run(notebook)
+    wait_until(between.exists)
+    assert "step_ended" in [entry["event"] for entry in project.entries()]
+    process.send_signal(signal.SIGTERM)
+    done = finish(process)
+    assert done.code == 4, done.said
+    assert (project.record.status, project.record.message) == (
+        Status.INTERRUPTED,
+        "interrupted between two steps",
+    )
+
+
+def test_an_interrupt_between_a_cells_end_and_the_kernels_answer_ends_the_run(project: Project) -> None:
+    """There ipykernel hears it, and answers nothing any more."""
+    notebook = project.notebook(
+        OPEN,
+        "import os, signal\nkernel = get_ipython().kernel\nanswer = kernel.finish_metadata",
+        "kernel.finish_metadata = lambda *told: (os.kill(os.getpid(), signal.SIGINT), answer(*told))[1]",
+        'book.step("Never", Does(("echo", "never")))',
+        "book.close()",
+    )
+    done = finish(project.runbook_run(notebook))
+    assert done.code == 4, done.said
+    assert (project.record.status, project.record.message) == (
+        Status.INTERRUPTED,
+        "interrupted between two steps",
+    )
+    assert "echo never" not in project.sent()
+    assert "the kernel was interrupted at the end of a cell" in done.said
+
+
+def test_a_killed_kernel_is_noticed_and_its_run_is_unknown(project: Project) -> None:
+    process = waiting(project)
+    os.kill(project.kernel(), signal.SIGKILL)
+    done = finish(process)
+    assert done.code == 4, done.said
+    assert project.record.status is Status.UNKNOWN
+    assert project.cells(project.run / "notebook.ipynb")[-3:] == ["failed", "pending", "pending"]
+    assert liveness(project.record) is Liveness.STALE
+
+
+def listed(project: Project) -> Executed:
+    return finish(project.start("runbook_lib.cli.main", "list"))
+
+
+def test_a_killed_runner_takes_its_kernel_along_and_leaves_a_stale_run(project: Project) -> None:
+    process = waiting(project)
+    kernel = project.kernel()
+    assert liveness(project.record) is Liveness.RUNNING
+    assert "running" in listed(project).said
+    process.kill()
+    finish(process)
+    wait_until(lambda: liveness(project.record) is Liveness.STALE)
+    assert began(kernel) == 0
+    assert project.record.status is Status.UNKNOWN
+    assert "echo never" not in project.sent()
+    assert read_lines((project.run / "journal.jsonl").read_bytes()).problem == ""
+    assert "stale" in listed(project).said
+
+
+def test_runner_and_kernel_killed_at_once_leave_a_stale_run(project: Project) -> None:
+    process = waiting(project)
+    kernel = project.kernel()
+    process.kill()
+    os.kill(kernel, signal.SIGKILL)
+    finish(process)
+    wait_until(lambda: liveness(project.record) is Liveness.STALE)
+    assert project.record.status is Status.UNKNOWN
+
+
+def test_a_kernel_whose_runner_died_sends_no_further_command_without_a_word(project: Project) -> None:
+    """Many short commands, so that the kernel is between two of them when its runner dies."""
+    notebook = project.notebook(
+        OPEN, 'for number in range(10_000):\n    book.step("Short", Does(("true",)))', "book.close()"
+    )
+    process = project.runbook_run(notebook)
+    wait_until(lambda: len(project.sent()) > 3)
+    process.kill()
+    process.wait()
+    after = len(project.sent())
+    wait_until(lambda: liveness(project.record) is not Liveness.RUNNING)
+    finish(process)
+    # One may have been on its way from the check to the journal.
+    assert len(project.sent()) <= after + 2
+    assert project.record.status in {Status.UNKNOWN, Status.INTERRUPTED}
+    if project.record.status is Status.INTERRUPTED:
+        assert "runner_gone" in [entry["event"] for entry in project.entries()]

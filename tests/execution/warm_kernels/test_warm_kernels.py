@@ -1,0 +1,244 @@
+"""Forked kernels are kernels like any other: their own process, their own state, and their end is known."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+from runbook_lib.errors import InputError
+from runbook_lib.execution.warm_kernels.lifetime import KERNELS, pool
+from runbook_lib.execution.warm_kernels.protocol import SERVER
+from runbook_lib.execution.warm_kernels.provisioner import choose
+from tests.execution.processes import alive, parent_of, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PATIENCE = 60.0
+Start = Any  # Callable[..., Kernel]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    manager: Any
+    client: Any
+
+    @property
+    def pid(self) -> int:
+        found: int = self.manager.provisioner.pid
+        return found
+
+    def run(self, code: str) -> str:
+        """Run a cell; return what it printed, or the name of the error it ended with."""
+        said: list[str] = []
+
+        def hear(message: dict[str, Any]) -> None:
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                said.append(content["text"])
+            elif message["msg_type"] == "error":
+                said.append(content["ename"])
+
+        self.client.execute_interactive(code, timeout=_PATIENCE, output_hook=hear)
+        return "".join(said).strip()
+
+    def send(self, code: str) -> None:
+        """Begin a cell and do not wait for it."""
+        self.client.execute(code)
+
+    def ended(self) -> int | None:
+        """Exit code, as the provisioner tells it."""
+        code: int | None = self.manager.provisioner.process.poll()
+        return code
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A fork server of this test's own."""
+    monkeypatch.delenv(SERVER, raising=False)
+    with pool("warm"):
+        yield
+
+
+@pytest.fixture
+def start(tmp_path: Path, server: None) -> Iterator[Callable[..., Kernel]]:  # noqa: ARG001 - it is there
+    with contextlib.ExitStack() as started:
+
+        def begin(**options: Any) -> Kernel:  # noqa: ANN401 - Popen's
+            manager: Any = KernelManager(transport="ipc", ip=str(tmp_path / f"s{time.monotonic_ns()}"))
+            choose(manager)
+            manager.client_factory = "jupyter_client.blocking.BlockingKernelClient"
+            manager.start_kernel(**options)
+            client = manager.client()
+            client.start_channels()
+            started.callback(manager.cleanup_resources)
+            started.callback(manager.shutdown_kernel, now=True)
+            started.callback(client.stop_channels)
+            client.wait_for_ready(timeout=_PATIENCE)
+            return Kernel(manager, client)
+
+        yield begin
+
+
+def is_forked(kernel: Kernel) -> bool:
+    return "warm.server" in Path(f"/proc/{parent_of(kernel.pid)}/cmdline").read_text(encoding="utf-8")
+
+
+def test_a_kernel_is_forked_into_a_session_of_its_own(start: Start) -> None:
+    first, second = start(), start()
+    assert is_forked(first)
+    assert parent_of(first.pid) == parent_of(second.pid) != os.getpid()
+    for kernel in (first, second):
+        assert kernel.run("import os; print(os.getpid(), os.getpgrp(), os.getsid(0))") == " ".join(
+            [str(kernel.pid)] * 3
+        )
+    assert "warm.server" not in first.run("import sys; print(sys.argv, sys.path)")
+    assert first.run(f"print(os.environ.get({SERVER!r}))") == "None"
+
+
+def test_nothing_passes_from_one_kernel_to_another(start: Start, tmp_path: Path) -> None:
+    first = start(cwd=str(tmp_path), env={**os.environ, "ONE": "1"})
+    first.run(
+        "import os, random, runbook_lib.model.records as model\n"
+        "model.SCHEMA_VERSION = 77; os.environ['LEFT'] = 'behind'; os.chdir('/'); random.seed(1)"
+    )
+    second = start(env={**os.environ, "TWO": "2"})
+    shown = "import os, random, runbook_lib.model.records as model\n"
+    assert second.run(
+        f"{shown}print(model.SCHEMA_VERSION, os.environ.get('LEFT'), os.environ.get('ONE'))"
+    ) == ("1 None None")
+    assert second.run("print(os.environ['TWO'], os.getcwd())") == f"2 {Path.cwd()}"
+    assert second.run("print(random.random())") != first.run("print(random.random())")
+    assert first.run("print(model.SCHEMA_VERSION, os.environ['ONE'])") == "77 1"
+    opened = "print(sorted(os.readlink(f'/proc/self/fd/{n}') for n in (0,)))"
+    assert second.run(opened) == "['/dev/null']"
+
+
+def test_two_kernels_draw_different_numbers(start: Start) -> None:
+    draw = "import random, uuid, tempfile; print(random.random(), uuid.uuid4(), tempfile.mktemp())"
+    first, second = start().run(draw).split(), start().run(draw).split()
+    assert not set(first) & set(second)
+
+
+def test_its_exit_code_is_told(start: Start) -> None:
+    kernel = start()
+    kernel.send("import os; os._exit(3)")
+    assert wait_until(kernel.ended) == 3
+    assert kernel.manager.is_alive() is False
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_signal_that_ends_it_is_told(start: Start, number: signal.Signals) -> None:
+    kernel = start()
+    assert kernel.ended() is None
+    os.kill(kernel.pid, number)
+    assert wait_until(kernel.ended) == -number
+    assert not alive(kernel.pid)
+
+
+def test_a_cell_is_interrupted_and_the_kernel_lives_on(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    begun = tmp_path / "begun"
+    work = f"open({str(begun)!r}, 'w').close(); time.sleep(600)"
+    kernel.send(f"import time\ntry:\n    {work}\nexcept KeyboardInterrupt:\n    heard = True")
+    wait_until(begun.exists)
+    kernel.manager.interrupt_kernel()
+    assert kernel.run("print(heard)") == "True"
+
+
+def test_it_is_asked_to_end_and_runs_its_exit_handlers(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run(f"import atexit, pathlib; atexit.register(pathlib.Path({str(tmp_path / 'ended')!r}).touch)")
+    kernel.manager.shutdown_kernel()
+    assert (tmp_path / "ended").exists()
+    assert kernel.manager.has_kernel is False
+    assert not alive(kernel.pid)
+
+
+def test_a_kernel_at_work_is_ended_too(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    begun = tmp_path / "begun"
+    kernel.send(f"import time; open({str(begun)!r}, 'w').close(); time.sleep(600)")
+    wait_until(begun.exists)
+    kernel.manager.shutdown_kernel()
+    assert not alive(kernel.pid)
+
+
+def test_it_can_be_started_again(start: Start) -> None:
+    kernel = start()
+    before = kernel.pid
+    kernel.manager.restart_kernel(now=True)
+    kernel.client.wait_for_ready(timeout=_PATIENCE)
+    assert kernel.pid != before
+    assert is_forked(kernel)
+    assert kernel.run("print('again')") == "again"
+
+
+def test_a_killed_server_leaves_no_kernel_and_no_doubt(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    kernel = start()
+    os.kill(parent_of(kernel.pid), signal.SIGKILL)
+    assert wait_until(kernel.ended) == -signal.SIGKILL
+    wait_until(lambda: not alive(kernel.pid))
+    assert "the fork server has died" in caplog.text
+    with caplog.at_level(logging.INFO):
+        cold = start()
+    assert parent_of(cold.pid) == os.getpid()
+    assert cold.run("print('well')") == "well"
+    assert "a cold kernel is started" in caplog.text
+
+
+def test_what_python_reads_only_at_its_start_makes_a_cold_kernel(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        kernel = start(env={**os.environ, "PYTHONHASHSEED": "7"})
+    assert parent_of(kernel.pid) == os.getpid()
+    assert "PYTHONHASHSEED differ" in caplog.text
+
+
+def test_a_module_in_the_notebooks_directory_is_not_hidden_by_a_library(
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "yaml.py").write_text("mine = True\n", encoding="utf-8")
+    with caplog.at_level(logging.INFO):
+        kernel = start(cwd=str(tmp_path))
+    assert kernel.run("import yaml; print(yaml.mine)") == "True"
+    assert "has modules of the same names as libraries: yaml" in caplog.text
+
+
+def test_a_server_ends_with_its_pool_and_ends_its_kernels(start: Start) -> None:
+    kernel = start()
+    place = Path(os.environ[SERVER]).parent
+    assert place.stat().st_mode & 0o777 == 0o700
+    server = parent_of(kernel.pid)
+    os.kill(server, signal.SIGTERM)
+    wait_until(lambda: not alive(kernel.pid))
+    wait_until(lambda: not place.exists())
+
+
+@pytest.mark.usefixtures("server")
+def test_a_pool_inside_of_another_starts_no_second_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KERNELS, raising=False)
+    outer = os.environ[SERVER]
+    with pool():
+        assert os.environ[SERVER] == outer
+    with pool("cold"):
+        assert SERVER not in os.environ
+    assert os.environ[SERVER] == outer
+
+
+def test_another_kind_of_kernel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KERNELS, "tepid")
+    with pytest.raises(InputError, match=r"'tepid' is no kind of kernel(.|\n)*choose warm or cold"), pool():
+        pass

@@ -1,0 +1,241 @@
+"""`runbook run` with warm kernels: the same evidence as with cold ones, and nothing left however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+
+from runbook_lib.evidence.reader import read_run
+from runbook_lib.execution.warm_kernels.lifetime import KERNELS
+from runbook_lib.execution.warm_kernels.protocol import SERVER
+from runbook_lib.model.records import Status
+from tests.execution.processes import alive, children, parent_of, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOP = Path(__file__).parents[3]
+_CELLS = (
+    (
+        "from runbook_lib import Runbook\nfrom tests.runbook.practice import Does, Holds\n"
+        "from tests.execution.waiting_practice import Practice"
+    ),
+    "p = Practice.collect(globals())\nbook = Runbook.open(p)",
+    'book.step("First", lambda host: Holds(f"{place}/{host.name}", "first\\n"))',
+    'book.step("Second", Does(("sleep", seconds)))',
+    "book.close()",
+)
+_OF_THE_TESTS = {SERVER, KERNELS, "JUPYTER_DEFAULT_PROVISIONER_NAME"}
+# What is not the same in two runs of the same runbook.
+_OF_ONE_RUN = {"time", "started", "ended", "previous", "seal", "pid", "pid_began", "run", "parameters"}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A directory with a runbook in it."""
+
+    place: Path
+
+    def start(self, *options: str, **environment: str) -> subprocess.Popen[str]:
+        """Start `runbook run` as from a shell: no fork server but its own."""
+        inherited = {name: value for name, value in os.environ.items() if name not in _OF_THE_TESTS}
+        return subprocess.Popen(
+            [sys.executable, "-m", "runbook_lib.cli.main", "-v", "run", "10_practice", *options],
+            cwd=self.place,
+            env={**inherited, "PYTHONPATH": str(TOP), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def runs(self) -> list[Path]:
+        return sorted((self.place / "runs").glob("*"))
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Whole lines of the latest run's journal, so far."""
+        with contextlib.suppress(OSError, IndexError):
+            whole = (self.runs()[-1] / "journal.jsonl").read_bytes().rpartition(b"\n")[0]
+            return [json.loads(line) for line in whole.splitlines()]
+        return []
+
+    def kernel(self) -> int | None:
+        """Process id of a kernel that waits in its second step."""
+        told = self.journal()
+        waits = any(entry["event"] == "command_started" and entry["step"] == 2 for entry in told)
+        return told[0]["pid"] if waits else None
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "inventory.yml").write_text(
+        "hosts:\n  host-a: {connection: local}\n  host-b: {connection: local}\n", encoding="utf-8"
+    )
+    notebook = nbformat.v4.new_notebook()  # type: ignore[no-untyped-call]
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "runbook": {"parameters": "tests.execution.waiting_practice:Practice"},
+    }
+    literals = f'inventory = "{tmp_path}/inventory.yml"\nhosts = "all"\nplace = "{tmp_path}"\nseconds = "0"'
+    notebook.cells = [cell_of(source) for source in (literals, *_CELLS)]
+    notebook.cells[0].metadata.tags = ["parameters"]
+    nbformat.write(notebook, tmp_path / "notebooks" / "10_practice.ipynb")  # type: ignore[no-untyped-call]
+    return Project(tmp_path)
+
+
+def cell_of(source: str) -> Any:  # noqa: ANN401 - nbformat's node
+    return nbformat.v4.new_code_cell(source)  # type: ignore[no-untyped-call]
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    said, _ = process.communicate(timeout=120)
+    return said
+
+
+def likeness(data: Any) -> Any:  # noqa: ANN401 - JSON
+    """What two runs of the same runbook have in common."""
+    if isinstance(data, dict):
+        return {key: likeness(value) for key, value in data.items() if key not in _OF_ONE_RUN}
+    if isinstance(data, list):
+        return [likeness(value) for value in data]
+    return data
+
+
+def by_host(journal: list[dict[str, Any]]) -> list[Any]:
+    """Entries, each host's in order: two hosts of a step are worked on side by side."""
+    entries = [
+        {k: v for k, v in likeness(entry).items() if k not in {"n", "command", "commands"}}
+        for entry in journal
+        if not entry["event"].startswith("lock_")  # they name the run
+    ]
+    return sorted(entries, key=lambda entry: (entry.get("step", 0) or 0, entry.get("host", "")))
+
+
+def test_a_warm_run_leaves_the_evidence_of_a_cold_one(project: Project) -> None:
+    told: dict[str, tuple[Path, list[dict[str, Any]]]] = {}
+    shown: dict[str, list[Any]] = {}
+    for kind in ("cold", "warm"):
+        process = project.start("--kernels", kind)
+        said = finished(process)
+        assert process.returncode == 0, said
+        assert "a cold kernel is started" not in said
+        (path,) = set(project.runs()) - {before for before, _ in told.values()}
+        told[kind] = (path, journal_of(path))
+        notebook = nbformat.read(path / "notebook.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+        shown[kind] = [
+            sorted(output.data)
+            for cell in notebook.cells
+            if cell.cell_type == "code"
+            for output in cell.outputs
+        ]
+        assert read_run(path).status is Status.CHANGED
+        for host in ("host-a", "host-b"):
+            (project.place / host).unlink()
+    assert by_host(told["warm"][1]) == by_host(told["cold"][1])
+    assert shown["warm"] == shown["cold"] != []
+
+
+def _two(found: list[int]) -> list[int] | None:
+    """The commands of both hosts, without what holds their locks."""
+    waiting = [pid for pid in found if "600.5" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")]
+    return waiting if len(waiting) == 2 else None
+
+
+def journal_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (path / "journal.jsonl").read_bytes().splitlines()]
+
+
+@pytest.fixture
+def waiting(project: Project) -> Iterator[tuple[Project, subprocess.Popen[str], int]]:
+    """A run whose kernel waits in its second step."""
+    process = project.start("-p", "seconds", "'600.5'", RUNBOOK_KERNELS="warm")
+    commands: list[int] = []
+    try:
+        kernel = wait_until(project.kernel)
+        commands = wait_until(lambda: _two(children(kernel)))
+        yield project, process, kernel
+    finally:
+        process.kill()
+        process.communicate()
+        for pid in commands:  # in sessions of their own: they outlive a kernel that is killed
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_killed_kernel_is_seen(waiting: tuple[Project, subprocess.Popen[str], int]) -> None:
+    project, process, kernel = waiting
+    server = parent_of(kernel)
+    os.kill(kernel, signal.SIGKILL)
+    finished(process)
+    assert process.returncode == 4
+    assert read_run(project.runs()[-1]).status is Status.UNKNOWN
+    wait_until(lambda: not alive(server))
+
+
+def test_ctrl_c_is_heard_and_the_journal_ended(waiting: tuple[Project, subprocess.Popen[str], int]) -> None:
+    project, process, kernel = waiting
+    server = parent_of(kernel)
+    os.killpg(process.pid, signal.SIGINT)
+    finished(process)
+    assert process.returncode == 4
+    told = read_run(project.runs()[-1])
+    assert (told.status, told.incomplete) == (Status.INTERRUPTED, "")
+    wait_until(lambda: not alive(server) and not alive(kernel))
+
+
+def test_nothing_is_left_of_a_killed_command(waiting: tuple[Project, subprocess.Popen[str], int]) -> None:
+    _, process, kernel = waiting
+    server = parent_of(kernel)
+    assert children(server) == [kernel]
+    process.kill()
+    wait_until(lambda: not alive(server) and not alive(kernel))
+
+
+def test_a_killed_server_is_seen_and_the_run_is_no_success(
+    waiting: tuple[Project, subprocess.Popen[str], int],
+) -> None:
+    project, process, kernel = waiting
+    os.kill(parent_of(kernel), signal.SIGKILL)
+    said = finished(process)
+    assert process.returncode == 4, said
+    assert read_run(project.runs()[-1]).status is Status.UNKNOWN
+    assert not alive(kernel)
+
+
+def test_a_mistyped_kind_of_kernel_touches_nothing(project: Project) -> None:
+    process = project.start(RUNBOOK_KERNELS="tepid")
+    assert "'tepid' is not one of 'warm', 'cold'" in finished(process)
+    assert process.returncode == 2
+    assert project.runs() == []
+
+
+def test_what_papermill_was_loaded_without_can_be_loaded_later() -> None:
+    code = (
+        "import sys; from runbook_lib.execution.fast_import import load_papermill; load_papermill()\n"
+        "assert 'papermill' in sys.modules and not {'pyarrow', 'rfc3987_syntax'} & set(sys.modules)\n"
+        "import pyarrow, pandas; print(pandas.DataFrame({'a': [1]}).convert_dtypes(dtype_backend='pyarrow').a.sum())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.stdout.strip(), done.stderr) == ("1", "")
+
+
+@pytest.mark.parametrize("module", ["client", "engine", "headless", "loading"])
+def test_each_part_can_be_loaded_first_although_papermill_loads_our_engine(module: str) -> None:
+    code = f"import runbook_lib.execution.{module}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,61 @@
+"""A real IPython kernel for tests, started once a session and emptied before each test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A real IPython kernel."""
+
+    client: Any
+
+    def execute(self, code: str) -> list[dict[str, Any]]:
+        """Run a cell and return all that it showed, in order."""
+        shown: list[dict[str, Any]] = []
+        self.client.execute_interactive(code, timeout=_PATIENCE, output_hook=shown.append)
+        return shown
+
+    def run(self, code: str) -> str:
+        """Run a cell that must not fail; return what it printed."""
+        shown = self.execute(code)
+        failed = [item["content"]["traceback"] for item in shown if item["msg_type"] == "error"]
+        assert not failed, failed
+        return "".join(item["content"]["text"] for item in shown if item["msg_type"] == "stream")
+
+    def fail(self, code: str) -> str:
+        """Run a cell that must fail; return the traceback as shown."""
+        (failed,) = [item["content"] for item in self.execute(code) if item["msg_type"] == "error"]
+        return "\n".join(failed["traceback"])
+
+
+@pytest.fixture(scope="session")
+def started_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    sockets = tmp_path_factory.mktemp("kernel") / "socket"
+    manager = KernelManager(transport="ipc", ip=str(sockets))
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=_PATIENCE)
+        yield Kernel(client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def kernel(started_kernel: Kernel) -> Kernel:
+    """Return a kernel with nothing in it, as newly started."""
+    started_kernel.run("%reset -f\n%reset -f in out")
+    return started_kernel

@@ -1,0 +1,122 @@
+"""The words of a run as data: which status decides, what a command looks like, which error ends how."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib import errors
+from runbook_lib.model.records import (
+    Check,
+    Command,
+    DockerQuery,
+    HostRecord,
+    Mode,
+    RunRecord,
+    Status,
+    StepRecord,
+    worst,
+)
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+STATUSES = st.lists(st.sampled_from(Status))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "decides"),
+    [
+        ([], Status.UNKNOWN),
+        ([Status.OK], Status.OK),
+        ([Status.OK, Status.CHANGED], Status.CHANGED),
+        ([Status.SKIPPED, Status.OK], Status.OK),
+        ([Status.SKIPPED, Status.SKIPPED], Status.SKIPPED),
+        ([Status.PLANNED, Status.SKIPPED], Status.PLANNED),
+        ([Status.CHANGED, Status.FAILED, Status.OK], Status.FAILED),
+        ([Status.FAILED, Status.UNREACHABLE], Status.UNREACHABLE),
+        ([Status.UNREACHABLE, Status.INTERRUPTED], Status.INTERRUPTED),
+        ([*Status], Status.UNKNOWN),
+    ],
+)
+def test_the_worst_decides_and_a_skip_only_where_all_are(statuses: list[Status], decides: Status) -> None:
+    assert worst(statuses) is decides
+
+
+@given(STATUSES)
+def test_nothing_bad_is_ever_outweighed(statuses: list[Status]) -> None:
+    bad: list[Status] = [status for status in statuses if not status.good and status is not Status.SKIPPED]
+    assert worst(statuses) in (bad or [*statuses, Status.UNKNOWN])
+    assert worst(statuses).good == (not bad and any(status.good for status in statuses))
+
+
+@given(STATUSES)
+def test_the_order_of_hosts_makes_no_difference(statuses: list[Status]) -> None:
+    assert worst(statuses) is worst(statuses[::-1])
+
+
+def test_only_three_outcomes_are_good() -> None:
+    assert {status for status in Status if status.good} == {Status.OK, Status.CHANGED, Status.PLANNED}
+
+
+def test_records_start_as_unknown() -> None:
+    assert HostRecord(host="a", address="a", kind="machine").status is Status.UNKNOWN
+    assert StepRecord(number=1, title="t", started=NOW).status is Status.UNKNOWN
+    assert RunRecord(run="r", runbook="b", mode=Mode.APPLY, started=NOW).status is Status.UNKNOWN
+
+
+def test_times_without_a_zone_are_refused() -> None:
+    with pytest.raises(ValueError, match="timezone"):
+        StepRecord(number=1, title="t", started=NOW.replace(tzinfo=None))
+
+
+@given(st.lists(st.text(alphabet=st.characters(exclude_characters="\0")), min_size=1))
+def test_a_commands_text_is_quoted_so_that_a_shell_reads_the_same_arguments(argv: list[str]) -> None:
+    assert shlex.split(Command(tuple(argv)).text) == argv
+
+
+def test_a_query_is_shown_as_a_command_would_be() -> None:
+    assert DockerQuery("inspect_container", ("a b",)).text == "docker-api inspect_container 'a b'"
+
+
+def test_a_check_holds_when_both_sides_are_equal_and_shows_them_as_text() -> None:
+    assert Check.equal("x", 1, 1) == Check("x", "1", "1", holds=True)
+    assert Check.equal("x", None, "None") == Check("x", "None", "None", holds=False)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.ParameterError, 2),
+        (errors.InventoryError, 2),
+        (errors.SecretError, 2),
+        (errors.RequirementError, 2),
+        (errors.HostKeyError, 3),
+        (errors.AuthenticationError, 3),
+        (errors.UnreachableError, 3),
+        (errors.FactUnavailable, 1),
+        (errors.PlanRefused, 1),
+        (errors.CommandFailed, 1),
+        (errors.StepFailed, 1),
+        (errors.LabError, 1),
+        (errors.EvidenceError, 4),
+        (errors.Interrupted, 4),
+    ],
+)
+def test_each_error_ends_the_command_line_with_its_code(error: type[errors.RunbookError], code: int) -> None:
+    assert error("tried").exit_code == code
+
+
+def test_every_error_is_in_the_tree_that_the_module_draws() -> None:
+    drawn = errors.__doc__ or ""
+    for name in errors.__all__:
+        assert f" {name}" in drawn
+        assert issubclass(getattr(errors, name), errors.RunbookError)
+
+
+def test_an_error_says_where_what_and_what_to_do() -> None:
+    error = errors.RunbookError("it broke", where="host-a", hint="mend it")
+    assert str(error) == "host-a: it broke\n  what to do: mend it"
+    assert str(errors.RunbookError("it broke")) == "it broke"

@@ -1,0 +1,136 @@
+"""Bad input is a usage error before any host is touched; who asks for no runbook notices nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import runbook_lib
+from runbook_lib import pytest_plugin
+from runbook_lib.errors import InputError
+from runbook_lib.pytest_plugin.runner import Request, check
+from tests.pytest_plugin.practice import TOP
+
+if TYPE_CHECKING:
+    from tests.pytest_plugin.practice import Project
+
+pytest_plugins = ["pytester"]
+
+NOTEBOOK = "notebooks/90_look.ipynb"
+LOOK = ("--runbooks", NOTEBOOK)
+_OWN = """
+import sys
+
+def test_nothing_of_ours_is_loaded():
+    ours = {name for name in sys.modules if name.startswith("runbook_lib")}
+    assert ours <= {"runbook_lib", "runbook_lib.pytest_plugin"}
+    assert not {"papermill", "pydantic", "pandas", "yaml", "IPython"} & set(sys.modules)
+"""
+_OPTIONS = """
+def pytest_addoption(parser):
+    parser.addoption("--params")
+    parser.addoption("--hosts")
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"names": ["99_none"]}, "there is no runbook '99_none'"),
+        ({"names": ["empty.ipynb"]}, "is no notebook"),
+        ({"files": ["none.yml"]}, "none.yml: no such file"),
+        ({"pairs": [("mod", "plan")]}, "unknown name 'mod' (did you mean 'mode'?)"),
+        ({"pairs": [("mode", "apply")]}, "use --runbook-mode"),
+        ({"hosts": "host-z"}, "unknown host or group 'host-z'"),
+        ({"names": [NOTEBOOK, NOTEBOOK]}, "is named twice"),
+        ({"files": ["a.yml", "b.yml"]}, "2 parameters files for 1 runbooks"),
+    ],
+)
+def test_bad_input_is_found_before_anything_runs(
+    project: Project, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], message: str
+) -> None:
+    project.runbook("90_look", project.holds("First", "first"))
+    (project.place / "empty.ipynb").write_text("{}", encoding="utf-8")
+    monkeypatch.chdir(project.place)
+    request = Request(names=[NOTEBOOK], files=[], pairs=[], mode="validate", hosts=None)
+    with pytest.raises(InputError) as refused:
+        check(dataclasses.replace(request, **given))
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_bad_input_is_a_usage_error_and_no_host_is_touched(
+    project: Project, workers: tuple[str, ...]
+) -> None:
+    project.runbook("90_look", project.holds("First", "first"))
+    told = project.run(*LOOK, "--hosts", "host-z", *workers)
+    assert told.ret == pytest.ExitCode.USAGE_ERROR
+    told.stderr.fnmatch_lines(["ERROR: *unknown host or group 'host-z'*", "*no host was touched"])
+    assert "Traceback" not in told.stderr.str()
+    assert not (project.place / "runs").exists()
+
+
+def test_the_plugin_is_installed_for_pytest() -> None:
+    (found,) = importlib.metadata.entry_points(group="pytest11", name="runbook")
+    assert found.load() is pytest_plugin
+
+
+def test_pytest_does_not_warn_where_the_library_was_imported_before_it(project: Project) -> None:
+    """Pytest looks at the files that an installed plugin's package lists: as a wheel's are."""
+    place = project.place / "installed"
+    for path in (Path(runbook_lib.__file__), Path(pytest_plugin.__file__)):
+        target = place / path.relative_to(TOP)
+        target.parent.mkdir(parents=True)
+        target.write_bytes(path.read_bytes())
+    listed = place / "runbook_lib-0.1.0.dist-info"
+    listed.mkdir()
+    (listed / "METADATA").write_text("Metadata-Version: 2.1\nName: runbook-lib\nVersion: 0.1.0\n")
+    (listed / "entry_points.txt").write_text("[pytest11]\nrunbook = runbook_lib.pytest_plugin\n")
+    (listed / "RECORD").write_text("runbook_lib/__init__.py,,\nrunbook_lib/pytest_plugin/__init__.py,,\n")
+    project.pytester.makepyfile(test_own="def test_own(): pass")
+    start = (
+        "import sys, runbook_lib, pytest; assert 'installed' in runbook_lib.__file__; "
+        "sys.exit(pytest.main(['-Werror']))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", start],
+        cwd=project.place,
+        env={**os.environ, "PYTHONPATH": str(place)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_without_runbooks_nothing_is_loaded_and_no_option_is_taken(
+    project: Project, workers: tuple[str, ...]
+) -> None:
+    project.pytester.makeconftest(_OPTIONS)
+    project.pytester.makepyfile(_OWN)
+    told = project.run("-W", "error", "--params", "theirs", "--hosts", "theirs", *workers)
+    told.assert_outcomes(passed=1)
+
+
+def test_short_names_that_a_conftest_has_stay_its_own(project: Project) -> None:
+    project.pytester.makeconftest(_OPTIONS)
+    told = project.run(*LOOK, "--runbook-hosts", "host-a", "--hosts", "theirs", "--help")
+    assert told.ret == pytest.ExitCode.OK
+    told.stdout.fnmatch_lines(["*--runbook-hosts=PATTERN*", "*--hosts=HOSTS*"])
+
+
+def test_help_and_fixtures_run_no_runbook(project: Project) -> None:
+    project.runbook("90_look", project.holds("First", "first"))
+    told = project.run(*LOOK, "--help")
+    told.stdout.fnmatch_lines(["*--runbooks=RUNBOOK*", "*--params=FILE*"])
+    assert project.run(*LOOK, "--fixtures").ret == pytest.ExitCode.OK
+    assert not (project.place / "runs").exists()

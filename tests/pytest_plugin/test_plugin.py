@@ -1,0 +1,242 @@
+"""Steps, hosts and checks of real runs, told by a pytest that a user starts."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from junitparser import JUnitXml, Skipped, TestCase
+
+from runbook_lib.model.records import Mode, Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.connections import sshd
+    from tests.pytest_plugin.practice import Project
+
+pytest_plugins = ["pytester"]
+
+LOOK = ("--runbooks", "notebooks/90_look.ipynb")
+_DO = "book.step('Do', Does(('true',)))"
+
+
+def look(project: Project) -> None:
+    """Write a runbook of two steps that can be validated and one that cannot."""
+    project.runbook("90_look", project.holds("First", "first"), project.holds("Second", "second"), _DO)
+
+
+def cases(path: Path) -> dict[tuple[str, str], TestCase]:
+    """Test cases of a JUnit file by the end of their class name and their name."""
+    (suite,) = JUnitXml.fromfile(str(path))
+    return {(case.classname.partition(".ipynb")[2].strip("."), case.name): case for case in suite}
+
+
+def test_each_step_host_and_check_is_a_test_and_warnings_may_be_errors(project: Project) -> None:
+    look(project)
+    project.write("host-b", "second", "wrong\n")
+    told = project.run(*LOOK, "-v", "-W", "error", "--junitxml=junit.xml")
+    told.assert_outcomes(passed=7, failed=2, skipped=2)
+    assert told.ret == pytest.ExitCode.TESTS_FAILED
+    told.stdout.fnmatch_lines(
+        [
+            "notebooks/90_look.ipynb::step 1 First::host-a::status PASSED*",
+            "notebooks/90_look.ipynb::step 1 First::host-a::content PASSED*",
+            "notebooks/90_look.ipynb::step 2 Second::host-b::status FAILED*",
+            "notebooks/90_look.ipynb::step 2 Second::host-b::content FAILED*",
+            "notebooks/90_look.ipynb::step 3 Do::host-a::status SKIPPED (nothing is known of it*",
+            "notebooks/90_look.ipynb::the run ended PASSED*",
+            "step 2 'Second' on host-b (host-b)",
+            "✗ content: expected 'right\\n', observed 'wrong\\n'",
+            "$ cat */host-b.second",
+            "  | wrong",
+            "  ?exit 0?",
+            "evidence: */runs/*_10_practice_* (journal.jsonl, report.html)",
+            "✗ 90_look: failed; */runs/*_10_practice_*",
+            "FAILED notebooks/90_look.ipynb::step 2 Second::host-b::status - Failed: content:*",
+        ]
+    )
+    said = told.stdout.str() + told.stderr.str()
+    assert "Traceback" not in said
+    assert "runbook_lib/" not in said
+    (record,) = project.records()
+    assert (record.mode, record.status) == (Mode.VALIDATE, Status.FAILED)
+    junit = cases(project.place / "junit.xml")
+    assert len(junit) == 11
+    (failure,) = junit["step 2 Second.host-b", "content"].result
+    assert failure.message.startswith("Failed: expected 'right\\n', observed 'wrong\\n'")
+    (skipped,) = junit["step 3 Do.host-a", "status"].result
+    assert isinstance(skipped, Skipped)
+    lasted = record.steps[0].hosts[0]
+    assert lasted.started
+    assert lasted.ended
+    seconds = (lasted.ended - lasted.started).total_seconds()
+    assert junit["step 1 First.host-a", "status"].time == pytest.approx(seconds, abs=0.02)
+
+
+def test_workers_of_xdist_tell_one_and_the_same_run(project: Project) -> None:
+    look(project)
+    project.write("host-b", "second", "wrong\n")
+    told = project.run(*LOOK, "-n", "2", "-W", "error", "--junitxml=junit.xml")
+    told.assert_outcomes(passed=7, failed=2, skipped=2)
+    told.stdout.fnmatch_lines(
+        ["FAILED notebooks/90_look.ipynb::step 2 Second::host-b::status - Failed: content:*"]
+    )
+    (record,) = project.records()
+    assert len([command for step in record.steps for host in step.hosts for command in host.commands]) == 4
+    assert len(cases(project.place / "junit.xml")) == 11
+
+
+def test_k_and_x_choose_what_is_told_of_hosts_that_were_chosen(project: Project) -> None:
+    look(project)
+    project.write("host-a", "first", "wrong\n")
+    told = project.run(*LOOK, "--hosts", "host-a", "-x", "-k", "content")
+    told.assert_outcomes(failed=1, deselected=4)
+    told.stdout.fnmatch_lines(["*stopping after 1 failures*"])
+
+
+def test_what_failed_last_is_told_again_and_so_is_the_broken_end_of_another(project: Project) -> None:
+    look(project)
+    other = project.runbook("95_other", project.holds("First", "first"))
+    project.write("host-a", "second", "wrong\n")
+    both = (*LOOK, "--runbooks", "95_other")
+    project.remembering(*both).assert_outcomes(passed=12, failed=2, skipped=2)
+    project.write("host-a", "second")
+    project.runbook("95_other", project.holds("First", "first"), close="import sys; sys.exit(0)")
+    told = project.remembering(*both, "--lf")
+    told.assert_outcomes(passed=2, failed=1)
+    told.stdout.fnmatch_lines([f"FAILED notebooks/{other.name}::the run ended - Failed: unknown*"])
+    assert len(project.records()) == 4
+
+
+def test_an_id_from_the_summary_can_be_given(project: Project) -> None:
+    look(project)
+    project.run(*LOOK, "notebooks/90_look.ipynb::step 2 Second::host-b").assert_outcomes(passed=2)
+
+
+def test_a_killed_kernel_is_red_whatever_is_chosen(project: Project) -> None:
+    killed_meanwhile = (
+        "import os, signal, threading\n"
+        "threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGKILL)).start()\n"
+        "book.step('Sleep', Does(('sleep', '20')))"
+    )
+    project.runbook("90_look", project.holds("First", "first"), killed_meanwhile)
+    told = project.run(*LOOK, "--runbook-mode", "apply", "-k", "host-a")
+    told.assert_outcomes(passed=2, failed=2, deselected=3)
+    told.stdout.fnmatch_lines_random(
+        [
+            "FAILED *::step 2 Sleep::host-a::status - Failed: unknown: its end was never told",
+            "FAILED *::the run ended - Failed: unknown*",
+            "*the journal has no end-of-run line*",
+        ]
+    )
+
+
+def test_collecting_only_looks_and_never_applies(project: Project) -> None:
+    look(project)
+    told = project.run(*LOOK, "--collect-only", "-q")
+    assert told.ret == pytest.ExitCode.OK
+    told.stdout.fnmatch_lines(["notebooks/90_look.ipynb::step 1 First::host-a::content"])
+    (record,) = project.records()
+    assert record.mode is Mode.VALIDATE
+    told = project.run(*LOOK, "--collect-only", "--runbook-mode", "apply")
+    assert told.ret == pytest.ExitCode.USAGE_ERROR
+    told.stderr.fnmatch_lines(["ERROR: --collect-only runs the notebook*"])
+    assert len(project.records()) == 1
+
+
+def test_apply_changes_once_and_what_builds_on_a_failure_is_never_begun(project: Project) -> None:
+    project.runbook("10_write", project.holds("Write", "new"))
+    project.runbook("20_fail", "book.step('Fail', Does(('false',)))")
+    project.runbook("30_after", project.holds("After", "after"))
+    names = [word for name in ("10_write", "20_fail", "30_after") for word in ("--runbooks", name)]
+    told = project.run(*names, "--runbook-mode", "apply")
+    told.assert_outcomes(passed=6, failed=3)
+    assert [record.status for record in project.records()] == [Status.CHANGED, Status.FAILED]
+    assert (project.place / "host-a.new").read_text() == "right\n"
+    assert not (project.place / "host-a.after").exists()
+    told.stdout.fnmatch_lines_random(
+        [
+            "FAILED *20_fail.ipynb::step 1 Fail::host-a::status - Failed: host-a: `false` ended with 1",
+            "FAILED *30_after.ipynb::the run ended - Failed: no record of it: it was never begun: 20_fail*",
+        ]
+    )
+
+
+def test_a_notebook_may_be_run_twice_with_two_files_beside_tests_of_ones_own(project: Project) -> None:
+    look(project)
+    project.pytester.makepyfile(test_own="def test_own(): pass")
+    for name in ("host-a", "host-b"):
+        (project.place / f"{name}.yml").write_text(f"hosts: {name}\n", encoding="utf-8")
+    twice = (*LOOK, *LOOK, "--params", "host-a.yml", "--params", "host-b.yml")
+    told = project.run(*twice, "-v", "test_own.py")
+    told.assert_outcomes(passed=11, skipped=2)
+    told.stdout.fnmatch_lines(
+        [
+            "test_own.py::test_own PASSED*",
+            "notebooks/90_look.ipynb::host-a::step 1 First::host-a::content PASSED*",
+            "notebooks/90_look.ipynb::host-b::step 1 First::host-b::content PASSED*",
+        ]
+    )
+
+
+def test_hosts_over_ssh_are_told_and_one_that_cannot_be_reached_is_red(
+    project: Project, session_server: sshd.Server
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        told = session_server.host().model_dump(mode="json", include=set(_SSH))
+        gone = {**told, "port": free.getsockname()[1]}
+        project.inventory({"host-a": told, "host-b": gone})
+        project.runbook("90_look", project.holds("First", "first"))
+        result = project.run(*LOOK)
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(
+        ["FAILED *::step 1 First::host-b::status - Failed: unreachable: host-b (127.0.0.1:*"]
+    )
+
+
+_SSH = ("address", "port", "identity_file", "known_hosts", "connect_timeout")
+
+
+def test_a_signal_ends_the_run_and_all_else_but_is_told(project: Project) -> None:
+    project.runbook("10_sleep", project.holds("First", "first"), "book.step('Sleep', Does(('sleep', '60')))")
+    project.runbook("20_after", project.holds("After", "after"))
+    project.pytester.makepyfile(test_own="def test_own(): raise SystemExit('never run')")
+    command = ("--runbooks", "10_sleep", "--runbooks", "20_after", "--runbook-mode", "apply", "test_own.py")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *command, "--junitxml=junit.xml"],
+        cwd=project.place,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        _wait_for(project, "sleep 60", process)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == pytest.ExitCode.TESTS_FAILED, said
+    assert "never run" not in said
+    (record,) = project.records()
+    assert record.status is Status.INTERRUPTED
+    assert "20_after.ipynb::the run ended - Failed: no record of it: it was never begun" in said
+    assert not (project.place / "host-a.after").exists()
+    junit = cases(project.place / "junit.xml")
+    (interrupted,) = junit["step 2 Sleep.host-a", "status"].result
+    assert interrupted.message.startswith("Failed: interrupted")
+
+
+def _wait_for(project: Project, text: str, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not any(text in path.read_text() for path in (project.place / "runs").glob("*/journal.jsonl")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{text!r} was never sent"
+        time.sleep(0.05)

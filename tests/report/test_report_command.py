@@ -1,0 +1,104 @@
+"""`runbook report`, as a user types it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.report.markdown import markdown
+from tests.report import chapter, practice
+
+if TYPE_CHECKING:
+    from runbook_lib.model.records import RunRecord
+
+
+def report(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).with_name("runbook"), "report", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A directory with a failed run below `runs`."""
+    practice.run(practice.parameters(tmp_path, fail_on="host-b"))
+    return tmp_path
+
+
+def test_each_format_goes_into_the_run_s_directory(place: Path) -> None:
+    (run,) = (place / "runs").iterdir()
+    for form, name in (
+        ("html", "report.html"),
+        ("junit", "junit.xml"),
+        ("markdown", "report.md"),
+        ("csv", "csv/checks.csv"),
+        ("parquet", "parquet/checks.parquet"),
+    ):
+        done = report("last", "--format", form, cwd=place)
+        assert done.returncode == 0, done.stderr
+        assert (run / name).stat().st_size > 0
+        assert str(run / name) in done.stdout
+        assert done.stdout.startswith("Failed. Step 6")
+
+
+def test_html_junit_and_markdown_can_go_to_standard_output(place: Path) -> None:
+    for form, begin in (("html", "<!doctype html>"), ("junit", "<?xml"), ("markdown", "# Small real things")):
+        done = report("last", "--format", form, "--output", "-", cwd=place)
+        assert done.stdout.lstrip().startswith(begin)
+        assert done.stderr == ""
+
+
+def test_several_runs_make_one_page_where_output_says(place: Path) -> None:
+    (run,) = (place / "runs").iterdir()
+    done = report(run, run / "journal.jsonl", "-o", "both.html", "--title", "Twice", cwd=place)
+    assert done.returncode == 0
+    page = (place / "both.html").read_text(encoding="utf-8")
+    assert "2 of 2 runs did not end well" in page
+    assert "<h1>Twice</h1>" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nothing"], 2, "no run's id"),
+        (["last", "last"], 2, "--output report.html"),
+        (["last", "--format", "csv", "-o", "-"], 2, "name a directory"),
+        (["last", "-o", "nowhere/report.html"], 2, "there is no such directory"),
+        (["last", "--format", "pdf"], 2, "'pdf' is not one of"),
+        ([], 2, "Missing argument"),
+        (["inventory.yml"], 4, "is no runbook journal"),
+        (["empty"], 4, "name a run directory"),
+    ],
+)
+def test_bad_input_is_told_in_one_message(arguments: list[str], code: int, said: str, place: Path) -> None:
+    (place / "empty").mkdir()
+    done = report(*arguments, cwd=place)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_markdown_shows_foreign_text_as_text(failed: RunRecord) -> None:
+    text = markdown([failed, chapter.run(broken=[3, 4])], "Two *runs*")
+    assert r"# Two \*runs\*" in text
+    assert r"3. Say \<b\>something\</b\> evil" in text
+    assert "<script>" not in text
+    assert "`` a ` b ``" in markdown([_with_command(failed, "a ` b")], "One")
+    assert "the break is at hop 3" in text
+
+
+def _with_command(run: RunRecord, text: str) -> RunRecord:
+    step = run.steps[5]
+    host = step.hosts[1]
+    command = host.commands[0].model_copy(update={"text": text})
+    host = host.model_copy(update={"commands": [command]})
+    return run.model_copy(update={"steps": [step.model_copy(update={"hosts": [host]})]})

@@ -1,0 +1,219 @@
+"""Operations that really do something on this machine, and runs made of them.
+
+Run as a program it is a runbook's process for tests that interrupt or kill it: `python doing.py DIRECTORY SECONDS`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from runbook_lib import Runbook
+from runbook_lib.errors import FactUnavailable, PlanRefused
+from runbook_lib.facts.base import Fact
+from runbook_lib.model.records import Change, Check, Command, NetworkGuard, Output, Plan
+from runbook_lib.operations.base import Operation
+from runbook_lib.parameters import Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbook_lib.facts.base import Facts
+
+__all__ = ["Content", "Does", "Holds", "Late", "Practice", "parameters"]
+
+
+class Practice(Parameters):
+    runbook: ClassVar[str] = "10_practice"
+    title: ClassVar[str] = "Practice"
+
+
+@dataclass(frozen=True)
+class Content(Fact[str | None]):
+    """A file's text; None where there is no such file."""
+
+    path: str
+
+    def request(self) -> Command:
+        return Command(("cat", self.path), accept=(0, 1))
+
+    def parse(self, output: Output) -> str | None:
+        return output.stdout if output.exit_code == 0 else None
+
+
+@dataclass(frozen=True)
+class Needed(Fact[str]):
+    """A file's text, from a subsystem that is there once the file is."""
+
+    path: str
+
+    def request(self) -> Command:
+        return Command(("cat", self.path), accept=(0, 1))
+
+    def parse(self, output: Output) -> str:
+        if output.exit_code != 0:
+            raise FactUnavailable("not there yet")
+        return output.stdout
+
+    def absent(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class Holds(Operation):
+    """A file holds a text.
+
+    Args:
+        path: The file.
+        text: What it holds.
+        then: Run after it was written; where it fails, what was there before is put back.
+        written: What is really written.
+        patience: Seconds to settle.
+        guarded: Reverted unless confirmed, as a network change is.
+    """
+
+    path: str
+    text: str
+    then: tuple[str, ...] = ("true",)
+    written: str | None = None
+    undo: tuple[str, ...] = ("true",)
+    patience: float = 0.0
+    guarded: bool = False
+
+    @property
+    def settle(self) -> float:
+        return self.patience
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        return (Content(self.path),)
+
+    def plan(self, facts: Facts) -> Plan:
+        before = facts[Content(self.path)]
+        if before == self.text:
+            return Plan()
+        commands = (
+            Command(("tee", self.path), stdin=self.written or self.text, purpose="write the file"),
+            Command(self.then),
+        )
+        change = Change(self.path, before, self.text)
+        if not self.guarded:
+            back = (
+                Command(("tee", self.path), stdin=before)
+                if before is not None
+                else Command(("rm", self.path))
+            )
+            return Plan(commands, (change,), rollback=(Command(self.undo, accept=(0,)), back))
+        kept = f"{self.path}.kept"
+        return Plan(
+            commands,
+            (change,),
+            guard=NetworkGuard(
+                arm=(Command(("cp", self.path, kept)),),
+                confirm=(Command(("rm", kept)),),
+                revert=(Command(("mv", kept, self.path)),),
+                timeout=2.0,
+            ),
+        )
+
+    def verify(self, facts: Facts) -> list[Check]:
+        return [Check.equal("content", self.text, facts[Content(self.path)])]
+
+
+@dataclass(frozen=True)
+class Does(Operation):
+    """A command runs each time."""
+
+    argv: tuple[str, ...]
+    timeout: float = 60.0
+
+    @property
+    def verifiable(self) -> bool:
+        return False
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        return ()
+
+    def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - always the command
+        return Plan((Command(self.argv, timeout=self.timeout),))
+
+    def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - another exit code failed before
+        return [Check.equal("exit code", 0, 0)]
+
+
+@dataclass(frozen=True)
+class Late(Operation):
+    """A file appears some time after it was asked for; until then there is nothing to ask."""
+
+    path: str
+    seconds: float
+    patience: float
+    needed: bool = False
+
+    @property
+    def settle(self) -> float:
+        return self.patience
+
+    @property
+    def _fact(self) -> Fact[Any]:
+        return Needed(self.path) if self.needed else Content(self.path)
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        # Asked for it is not there; while it is awaited it may be.
+        return (
+            Content(f"{self.path}.asked"),
+            *((self._fact,) if Path(f"{self.path}.asked").exists() else ()),
+        )
+
+    def plan(self, facts: Facts) -> Plan:
+        if facts[Content(f"{self.path}.asked")]:
+            return Plan()
+        later = f"(sleep {self.seconds}; echo there > {self.path}) >&- 2>&- &"
+        in_time = self.seconds < self.patience  # else it never comes, so that nothing is left to wait for
+        return Plan((Command(("sh", "-c", f"echo yes > {self.path}.asked; {later if in_time else ''}")),))
+
+    def verify(self, facts: Facts) -> list[Check]:
+        told = facts[self._fact] if facts[Content(f"{self.path}.asked")] else None
+        return [Check.equal("late", "there\n", told)]
+
+
+@dataclass(frozen=True)
+class Refuses(Operation):
+    """It goes no further than its plan: refused, or with a defect."""
+
+    defect: bool = False
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        return ()
+
+    def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - refused whatever the facts
+        if self.defect:
+            raise ZeroDivisionError("a defect")
+        raise PlanRefused("it would do harm", hint="do something else")
+
+    def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - nothing is checked
+        return []
+
+
+def parameters(place: Path, **given: Any) -> Practice:  # noqa: ANN401 - any parameter
+    """Parameters of a run with two local hosts, every file below `place`."""
+    inventory = place / "inventory.yml"
+    if not inventory.exists():
+        inventory.write_text(
+            "hosts:\n  host-a: {connection: local}\n  host-b: {connection: local}\n", encoding="utf-8"
+        )
+    told = {"inventory": str(inventory), "hosts": "all", "runs": str(place / "runs")}
+    return Practice.model_validate({**told, **given})
+
+
+def main(place: Path, seconds: str) -> None:
+    book = Runbook.open(parameters(place))
+    book.step("First", lambda host: Holds(str(place / host.name), "first\n"))
+    book.step("Wait", lambda host: Does(("sleep", seconds if host.name == "host-a" else "0")))
+    book.step("Never", lambda host: Holds(str(place / f"{host.name}.never"), "never\n"))
+    book.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

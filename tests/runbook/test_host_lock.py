@@ -1,0 +1,265 @@
+"""One run at a time changes a host: others wait or refuse, and a lock whose owner died is taken over."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.model.records import Status
+from runbook_lib.runbook.session import Runbook
+from tests.execution.fleet.killable_run import in_a_child, parameters
+from tests.execution.fleet.practice_books import Asleep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runbook_lib.model.records import RunRecord
+    from tests.connections.sshd import Server
+
+TOP = Path(__file__).parents[2]
+
+
+class Host:
+    """A host, the lock on it, and runs against it."""
+
+    def __init__(self, place: Path, hosts: dict[str, Any]) -> None:
+        self.place = place
+        self.hosts = hosts
+        self.lock = place / "lock"
+        self.started: list[subprocess.Popen[str]] = []
+        (place / "inventory.yml").write_text(yaml.safe_dump({"hosts": hosts}), encoding="utf-8")
+
+    def start(self, seconds: float, **given: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - any parameter
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.execution.fleet.lock_holder",
+                str(self.place),
+                str(seconds),
+                json.dumps(given),
+            ],
+            cwd=TOP,
+            env={**os.environ, "RUNBOOK_LOCK_FILE": str(self.lock)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, **given: Any) -> tuple[int, str]:  # noqa: ANN401 - any parameter
+        process = self.start(0, **given)
+        _, said = process.communicate(timeout=60)
+        return process.returncode, said
+
+    def wait_for(self, event: str, runs: int = 1, **told: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any value
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            found = [e for e in self.entries() if e["event"] == event and told.items() <= e.items()]
+            if len(found) >= runs:
+                return found
+            time.sleep(0.02)
+        pytest.fail(f"no {event} {told}")
+
+    def entries(self) -> list[dict[str, Any]]:
+        journals = [read_lines(path.read_bytes()).entries for path in self.place.glob("runs/*/journal.jsonl")]
+        return sorted((entry for lines in journals for entry in lines), key=lambda entry: entry["time"])
+
+    def records(self) -> list[RunRecord]:
+        found = [read_run(path) for path in (self.place / "runs").iterdir()]
+        return sorted(found, key=lambda record: record.started)
+
+    def holders(self) -> list[int]:
+        """Processes on the host that hold the lock, or wait for it."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"runbook-lock" in words and str(self.lock).encode() in words and words[0] == b"sh":
+                found.append(int(path.parent.name))
+        return found
+
+    def wait_until_free(self) -> None:
+        deadline = time.monotonic() + 10
+        while self.holders():
+            assert time.monotonic() < deadline, "a process that holds the lock is left on the host"
+            time.sleep(0.05)
+
+
+BOTH_WAYS = pytest.mark.parametrize("host", ["ssh", "local"], indirect=True)
+
+
+@pytest.fixture(params=["ssh"])
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
+    """A host over SSH and this machine itself."""
+    hosts = {"host-a": {"connection": "local"}}
+    if request.param == "ssh":
+        server: Server = request.getfixturevalue("server")
+        hosts = {"host-a": server.host().model_dump(exclude_defaults=True, exclude={"name"})}
+    made = Host(tmp_path, hosts)
+    yield made
+    for process in made.started:
+        process.kill()
+        process.wait()
+        if process.stderr:
+            process.stderr.close()
+    made.wait_until_free()
+
+
+@BOTH_WAYS
+def test_the_second_of_two_applies_is_refused_and_told_who_holds_the_host(host: Host) -> None:
+    first = host.start(2)
+    host.wait_for("command_started")
+    code, said = host.run()
+    (owner,) = host.wait_for("run_started", runbook="10_first")[:1]
+    assert code == 1
+    assert "another run is changing this host" in said
+    assert f"run {owner['run']}" in said
+    assert f"{owner['operator']} on {owner['machine']}" in said
+    assert "--take-over" in said
+    second = host.records()[1]
+    assert second.steps[0].hosts[0].commands == []
+    assert host.wait_for("lock_answered", outcome="refused")
+    assert first.wait(30) == 0
+    assert host.lock.read_text() == "", "an orderly end empties the file"
+    assert host.run()[0] == 0
+    assert [entry["outcome"] for entry in host.entries() if entry["event"] == "lock_answered"][-1] == "taken"
+
+
+def test_the_second_waits_as_long_as_it_is_told_to(host: Host) -> None:
+    first = host.start(2)
+    host.wait_for("command_started")
+    code, said = host.run(lock_timeout=30.0)
+    assert code == 0, said
+    assert first.wait(30) == 0
+    one, two = host.records()
+    (held,) = host.wait_for("lock_answered", outcome="waiting")
+    assert one.run in held["owner"]
+    assert one.ended
+    assert two.steps[0].hosts[0].commands[0].started >= one.ended
+
+
+def test_waiting_ends_where_the_time_does_and_where_it_is_interrupted(host: Host) -> None:
+    host.start(30)
+    host.wait_for("command_started")
+    assert "and still did after 1 s" in host.run(lock_timeout=1.0)[1]
+    waits = host.start(0, lock_timeout=30.0)
+    host.wait_for("lock_answered", runs=2, outcome="waiting")
+    waits.send_signal(signal.SIGINT)
+    waits.communicate(timeout=20)
+    assert host.records()[2].status is Status.INTERRUPTED
+
+
+@BOTH_WAYS
+def test_a_lock_whose_owner_was_killed_is_taken_over_and_that_is_recorded(host: Host) -> None:
+    first = host.start(30)
+    host.wait_for("command_started")
+    first.kill()
+    first.communicate()
+    host.wait_until_free()
+    code, said = host.run()
+    assert code == 0, said
+    died, second = host.records()
+    change = second.steps[0].hosts[0].changes[0]
+    assert change.what == "the lock on this host"
+    assert change.before
+    assert died.run in change.before
+    assert "it ended without letting go" in change.before
+    (told,) = host.wait_for("lock_answered", outcome="taken over")
+    assert (told["forced"], died.run in told["owner"]) == (False, True)
+
+
+def test_a_lock_can_be_taken_from_a_run_that_does_not_answer_and_both_are_told(host: Host) -> None:
+    first = host.start(2)
+    host.wait_for("command_started")
+    first.send_signal(signal.SIGSTOP)  # its machine is gone, as far as anybody can tell
+    assert host.run()[0] == 1
+    code, said = host.run(take_over=True)
+    assert code == 0, said
+    (told,) = host.wait_for("lock_answered", outcome="taken over")
+    assert told["forced"]
+    assert "by force" not in said
+    change = host.records()[2].steps[0].hosts[0].changes[0]
+    assert "it was taken from it (take_over)" in str(change.before)
+    first.send_signal(signal.SIGCONT)
+    first.communicate(timeout=30)
+    # The lock was let go meanwhile: it takes it again before it changes anything more.
+    answers = [e["outcome"] for e in host.entries() if e["event"] == "lock_answered" and e["step"] == 2]
+    assert answers == ["taken"]
+
+
+def test_looking_takes_no_lock(host: Host) -> None:
+    first = host.start(3)
+    host.wait_for("command_started")
+    assert host.run(mode="plan")[0] == 0
+    assert host.run(mode="validate")[0] in {0, 1}
+    assert first.wait(30) == 0
+    owners = {entry["owner"] for entry in host.entries() if entry["event"] == "lock_answered"}
+    assert owners == {None}
+
+
+def test_after_a_reconnection_the_lock_is_taken_again(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_LOCK_FILE", str(tmp_path / "lock"))
+    host = Host(tmp_path, {"host-a": server.host().model_dump(exclude_defaults=True, exclude={"name"})})
+    assert in_a_child(tmp_path) == 0
+    told = [entry for entry in host.entries() if entry["event"] in {"lock_answered", "lock_released"}]
+    assert [(e.get("step"), e.get("outcome"), e.get("orderly")) for e in told] == [
+        (2, "taken", None),
+        (3, "taken", None),  # before the guarded change is confirmed, over a new connection
+        (None, None, True),
+    ]
+
+
+def test_a_lost_connection_leaves_nothing_on_the_host(server: Server, tmp_path: Path) -> None:
+    host = Host(tmp_path, {"host-a": server.host().model_dump(exclude_defaults=True, exclude={"name"})})
+    first = host.start(60)
+    host.wait_for("command_started")
+    server.cut()
+    first.communicate(timeout=60)
+    host.wait_until_free()
+    assert host.run()[0] == 0
+
+
+def test_two_names_of_one_machine_share_the_runs_lock(server: Server, tmp_path: Path) -> None:
+    told = server.host().model_dump(exclude_defaults=True, exclude={"name"})
+    host = Host(tmp_path, {"host-a": told, "host-b": told})
+    assert host.run()[0] == 0
+    outcomes = sorted(entry["outcome"] for entry in host.entries() if entry["event"] == "lock_answered")
+    assert outcomes == ["shared", "taken"]
+    host.wait_until_free()
+
+
+def test_one_connection_serves_a_host_for_the_whole_run(server: Server, tmp_path: Path) -> None:
+    host = Host(tmp_path, {"host-a": server.host().model_dump(exclude_defaults=True, exclude={"name"})})
+    log = server.place / "sshd.log"
+    before = log.read_text(encoding="utf-8").count("Accepted publickey")
+    assert host.run()[0] == 0
+    assert log.read_text(encoding="utf-8").count("Accepted publickey") - before == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_no_more_hosts_are_worked_on_at_once_than_asked_for(tmp_path: Path, at_once: int) -> None:
+    Host(tmp_path, {"host-a": {"connection": "local"}, "host-b": {"connection": "local"}})
+    book = Runbook.open(parameters(tmp_path, at_once=at_once))
+    first, second = book.facts("Look", Asleep(0.3)).hosts
+    book.close()
+    assert first.started
+    assert first.ended
+    assert second.started
+    assert second.ended
+    overlap = first.started < second.ended and second.started < first.ended
+    assert overlap is (at_once == 2)

@@ -1,0 +1,136 @@
+"""An interrupt at any instant of a run costs no line of its journal, and is never taken for success."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib import Runbook
+from runbook_lib.errors import Interrupted
+from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.model.records import Status
+from runbook_lib.runbook.interrupts import heard
+from tests.runbook.practice import Does, parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TRIES = 60
+
+
+def run_until_interrupted(place: Path, seconds: float) -> str:
+    """Carry quick steps out until Ctrl-C is pressed; return where it came."""
+    book = Runbook.open(parameters(place))
+    timer = threading.Timer(seconds, signal.pthread_kill, args=(threading.get_ident(), signal.SIGINT))
+    try:
+        timer.start()
+        while True:
+            book.step("Quick", Does(("true",)))
+    except Interrupted:
+        return "in a step"
+    except KeyboardInterrupt:
+        return "between two steps"
+
+
+def test_an_interrupt_at_any_instant_leaves_a_sound_journal_that_claims_no_success(tmp_path: Path) -> None:
+    came = []
+    for number in range(TRIES):
+        place = tmp_path / str(number)
+        place.mkdir()
+        came.append(run_until_interrupted(place, 0.04 * number / TRIES))
+        for journal in (place / "runs").glob("*/journal.jsonl"):
+            assert read_lines(journal.read_bytes()).problem == ""
+            told = read_run(journal)
+            # No engine is there to end a run that was interrupted between two steps.
+            assert told.status is (Status.INTERRUPTED if came[-1] == "in a step" else Status.UNKNOWN)
+    assert came.count("in a step") > TRIES // 2
+
+
+class Presses(logging.Handler):
+    """Presses Ctrl-C as soon as the log tells something."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.text in record.getMessage():
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def press(request: pytest.FixtureRequest) -> Iterator[None]:
+    handler = Presses(request.param)
+    log = logging.getLogger("runbook_lib.display")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    yield
+    log.removeHandler(handler)
+    log.setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize("press", ["1. First: changed"], indirect=True)
+@pytest.mark.usefixtures("press")
+def test_an_interrupt_while_a_steps_card_is_shown_ends_the_run(tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path))
+    with pytest.raises(Interrupted):
+        book.step("First", Does(("true",)))
+    told = read_run(book.directory)
+    assert (told.status, told.steps[0].status) == (Status.INTERRUPTED, Status.CHANGED)
+
+
+@pytest.mark.parametrize("press", ["10_practice apply: host-a, host-b"], indirect=True)
+@pytest.mark.usefixtures("press")
+def test_an_interrupt_while_the_run_begins_is_raised_once_it_has_begun(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Runbook.open(parameters(tmp_path))
+    (path,) = (tmp_path / "runs").iterdir()
+    assert read_run(path).status is Status.UNKNOWN
+    assert read_lines((path / "journal.jsonl").read_bytes()).problem == ""
+
+
+@pytest.mark.parametrize("press", ["10_practice: changed"], indirect=True)
+@pytest.mark.usefixtures("press")
+def test_an_interrupt_after_the_last_line_changes_nothing_any_more(tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path))
+    book.step("First", Does(("true",)))
+    assert book.close().status is Status.CHANGED
+    assert read_run(book.directory).status is Status.CHANGED
+
+
+def test_ctrl_c_is_told_and_raised_again_after_the_block() -> None:
+    told: list[str] = []
+    with heard(lambda: told.append("outer")):
+        signal.raise_signal(signal.SIGINT)
+        with heard(lambda: told.append("inner")):
+            signal.raise_signal(signal.SIGINT)
+    assert told == ["outer", "outer"]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_process_that_ignores_ctrl_c_goes_on_to_ignore_it() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with heard(lambda: pytest.fail("it was told")):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_while_it_is_being_told_is_not_told_again() -> None:
+    told: list[float] = []
+
+    def tell() -> None:
+        signal.raise_signal(signal.SIGINT)
+        told.append(time.monotonic())
+
+    with heard(tell):
+        signal.raise_signal(signal.SIGINT)
+    assert len(told) == 1

@@ -1,0 +1,144 @@
+"""A run that is stopped says so, soon and with a sound journal; one that is killed claims nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.model.records import RunRecord, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOP = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process that carries a runbook out; its second step sleeps on host-a."""
+
+    process: subprocess.Popen[str]
+    place: Path
+    waits: str
+
+    @property
+    def journal(self) -> Path:
+        (found,) = (self.place / "runs").glob("*/journal.jsonl")
+        return found
+
+    def sent(self) -> list[str]:
+        """Texts of the commands sent so far."""
+        found = list((self.place / "runs").glob("*/journal.jsonl"))
+        whole = found[0].read_bytes().rpartition(b"\n")[0] if found else b""
+        entries: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
+        return [entry["text"] for entry in entries if entry["event"] == "command_started"]
+
+    def wait_for(self, text: str) -> None:
+        deadline = time.monotonic() + 30
+        while text not in self.sent():
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline, f"{text!r} was never sent"
+            time.sleep(0.05)
+
+    def told(self) -> RunRecord:
+        return read_run(self.journal)
+
+
+@pytest.fixture(params=[30])
+def child(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Child]:
+    seconds = f"{request.param}.{os.getpid():07}"  # no other process on this machine sleeps as long
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.runbook.practice", str(tmp_path), seconds],
+        cwd=TOP,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    yield Child(process, tmp_path, f"sleep {seconds}")
+    process.kill()
+    process.communicate()
+
+
+def living(word: str) -> list[int]:
+    """Processes with exactly this command line that are not dead yet."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().replace(b"\0", b" ").strip().decode(errors="replace") == word:
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_an_interrupted_run_ends_soon_as_interrupted_with_a_sound_journal(child: Child) -> None:
+    child.wait_for(child.waits)
+    before = time.monotonic()
+    child.process.send_signal(signal.SIGINT)
+    _, errors = child.process.communicate(timeout=15)
+    assert time.monotonic() - before < 10
+    assert child.process.returncode != 0
+    assert "the run was interrupted in step 2 'Wait'" in errors
+    told = child.told()
+    assert (told.status, told.incomplete) == (Status.INTERRUPTED, "")
+    assert [step.title for step in told.steps] == ["First", "Wait"]
+    assert [host.status for host in told.steps[1].hosts] == [Status.INTERRUPTED, Status.CHANGED]
+    command, ending = told.steps[1].hosts[0].commands
+    assert command.exit_code is None
+    assert command.problem.startswith(
+        "interrupted before its end was told; ended on the host with TERM: sleep"
+    )
+    assert (ending.kind, ending.exit_code) == ("ending", 0)
+    assert living(child.waits) == []
+    assert f"`{child.waits}` was under way" in told.steps[1].hosts[0].message
+    assert list(child.place.glob("*.never")) == []
+
+
+@pytest.mark.parametrize("child", [3], indirect=True)
+def test_a_command_under_way_may_end_by_itself_and_nothing_more_is_sent(child: Child) -> None:
+    child.wait_for(child.waits)
+    child.process.send_signal(signal.SIGINT)
+    child.process.communicate(timeout=15)
+    told = child.told()
+    assert told.status is Status.INTERRUPTED
+    (command,) = told.steps[1].hosts[0].commands
+    assert command.exit_code == 0
+    assert list(child.place.glob("*.never")) == []
+
+
+def test_pressing_ctrl_c_again_and_again_leaves_the_journal_sound(child: Child) -> None:
+    child.wait_for(child.waits)
+    for _ in range(5):
+        child.process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    child.process.communicate(timeout=15)
+    told = child.told()
+    assert (told.status, told.incomplete) == (Status.INTERRUPTED, "")
+
+
+def test_a_killed_run_is_unknown_and_its_journal_sound_up_to_there(child: Child) -> None:
+    child.wait_for(child.waits)
+    sleeping = living(child.waits)
+    child.process.kill()
+    child.process.communicate(timeout=15)
+    for pid in sleeping:
+        os.kill(pid, signal.SIGKILL)
+    told = child.told()
+    assert told.status is Status.UNKNOWN
+    assert told.incomplete == "the journal has no end-of-run line"
+    assert read_lines(child.journal.read_bytes()).problem == ""
+    assert told.steps[0].status is Status.CHANGED
+    waiting = told.steps[1].hosts[0]
+    assert (waiting.status, waiting.commands[0].exit_code) == (Status.UNKNOWN, None)
+    assert waiting.message == "its end was never told"

@@ -1,0 +1,256 @@
+"""A run that was killed anywhere is gone on with, and both runs together tell the whole story."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+import yaml
+
+from runbook_lib.errors import InputError
+from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.inventory import Inventory
+from runbook_lib.model.records import Status
+from runbook_lib.report.html import page
+from runbook_lib.report.markdown import markdown
+from runbook_lib.runbook.resume import load
+from tests.execution.fleet.killable_run import in_a_child, parameters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.model.records import RunRecord
+    from tests.connections.sshd import Server
+
+AT_ONCE = 12
+
+
+def write_inventory(place: Path, server: Server) -> None:
+    host = server.host().model_dump(exclude_defaults=True, exclude={"name"})
+    (place / "inventory.yml").write_text(yaml.safe_dump({"hosts": {"host-a": host}}), encoding="utf-8")
+
+
+def runs(place: Path) -> list[Path]:
+    return sorted((place / "runs").iterdir(), key=lambda path: read_run(path).started)
+
+
+def assert_all_is_right(place: Path) -> None:
+    assert [(place / name).read_text() for name in ("one", "two")] == ["first", "second"]
+    assert not (place / "two.unconfirmed").exists()
+
+
+def lines_of(place: Path, text: str) -> list[str]:
+    path = place / text
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def whole_run(place: Path, server: Server) -> list[dict[str, str]]:
+    """Carry it out once without harm and return its journal's lines."""
+    write_inventory(place, server)
+    assert in_a_child(place) == 0, (place / "problem").read_text()
+    (run,) = runs(place)
+    return read_lines((run / "journal.jsonl").read_bytes()).entries
+
+
+def proven(record: RunRecord) -> set[str]:
+    return {step.title for step in record.steps if step.status in {Status.OK, Status.CHANGED}}
+
+
+def kill_and_go_on(place: Path, server: Server, lines: int, delay: float) -> None:
+    write_inventory(place, server)
+    assert in_a_child(place, lines, delay) == -9
+    (killed,) = runs(place)
+    before = read_run(killed)
+    assert before.status is Status.UNKNOWN
+    assert before.incomplete == "the journal has no end-of-run line"
+    once = len(lines_of(place, "once"))
+    assert in_a_child(place, resume=str(killed)) == 0, (place / "problem").read_text()
+    after = read_run(runs(place)[-1])
+    assert (after.resumes, after.incomplete) == (before.run, "")
+    assert after.status in {Status.OK, Status.CHANGED}
+    assert_all_is_right(place)
+    for step in after.steps:
+        (host,) = step.hosts
+        if step.title in proven(before):
+            assert host.proven == before.run
+            assert host.status in {Status.OK, Status.SKIPPED}
+    # What cannot be verified is not done again where it is proven done, and the record says so where it is.
+    done = {step.title: step.hosts[0] for step in after.steps}["Do once"]
+    if "Do once" in proven(before):
+        assert done.status is Status.SKIPPED
+        assert len(lines_of(place, "once")) == once == 1
+    elif any(step.title == "Do once" and step.hosts[0].commands for step in before.steps):
+        assert f"run again: {before.run} began it" in done.message
+    # Nobody has to guess that there were two runs.
+    assert f"goes on with {before.run}" in page([after], "After")
+    assert f"goes on with {before.run}".replace("_", r"\_") in markdown([before, after], "Both")
+
+
+@pytest.fixture(scope="module")
+def journal(session_server: Server, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    return whole_run(tmp_path_factory.mktemp("whole"), session_server)
+
+
+def each_in_a_child(place: Path, server: Server, points: list[int], delay: float) -> None:
+    """Try each kill point in a process of its own, some at a time: mostly they wait for the host."""
+    left = list(points)
+    running: dict[int, int] = {}
+    failed = []
+    while left or running:
+        while left and len(running) < AT_ONCE:
+            lines = left.pop(0)
+            child = os.fork()
+            if child == 0:
+                try_in_this_process(place / str(lines), server, lines, delay)
+            running[child] = lines
+        child, status = os.wait()
+        lines = running.pop(child)
+        if status:
+            failed.append(f"{lines}: {(place / str(lines) / 'failure').read_text()}")
+    assert failed == []
+
+
+def try_in_this_process(place: Path, server: Server, lines: int, delay: float) -> NoReturn:
+    code = 1
+    place.mkdir()
+    os.environ["RUNBOOK_LOCK_FILE"] = str(place / "lock")
+    try:
+        kill_and_go_on(place, server, lines, delay)
+        code = 0
+    finally:
+        (place / "failure").write_text(traceback.format_exc(), encoding="utf-8")
+        os._exit(code)
+
+
+def test_a_run_killed_at_any_line_of_its_journal_is_gone_on_with(
+    journal: list[dict[str, str]], server: Server, tmp_path: Path
+) -> None:
+    """One test for all lines: how many there are is only known once the run was made."""
+    each_in_a_child(tmp_path, server, list(range(1, len(journal))), 0.0)
+
+
+def test_a_run_killed_in_the_middle_of_any_command_that_changes_is_gone_on_with(
+    journal: list[dict[str, str]], server: Server, tmp_path: Path
+) -> None:
+    busy = [
+        number
+        for number, entry in enumerate(journal, start=1)
+        if entry["event"] == "command_started" and "sleep" in entry["text"]
+    ]
+    assert len(busy) >= 5
+    each_in_a_child(tmp_path, server, busy, 0.03)
+
+
+@pytest.fixture
+def killed(server: Server, tmp_path: Path) -> Path:
+    """A run that was killed in its second step."""
+    write_inventory(tmp_path, server)
+    assert in_a_child(tmp_path, 15) == -9
+    (path,) = runs(tmp_path)
+    return path
+
+
+def refused(killed: Path, **given: Any) -> str:  # noqa: ANN401 - any parameter
+    asked = parameters(killed.parents[1], resume=str(killed), **given)
+    with pytest.raises(InputError) as caught:
+        load(killed, asked, Inventory.load(asked.inventory).select(asked.hosts))
+    return str(caught.value)
+
+
+def test_a_run_that_still_runs_is_refused(killed: Path) -> None:
+    with (killed / "journal.jsonl").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # as the run's own process does
+        assert "it is still running" in refused(killed)
+
+
+def test_a_run_that_ended_well_is_refused(server: Server, tmp_path: Path) -> None:
+    write_inventory(tmp_path, server)
+    assert in_a_child(tmp_path) == 0
+    assert "it ended well (changed)" in refused(runs(tmp_path)[0])
+
+
+def test_other_parameters_are_refused_but_not_those_of_how_it_goes_about_it(killed: Path) -> None:
+    assert "word is 'other' now and was 'well'" in refused(killed, word="other")
+    assert in_a_child(killed.parents[1], resume=str(killed), lock_timeout=1.0, at_once=3) == 0
+
+
+def test_other_hosts_and_moved_hosts_are_refused(killed: Path, server: Server) -> None:
+    place = killed.parents[1]
+    told = server.host().model_dump(exclude_defaults=True, exclude={"name"})
+    inventory = {"hosts": {"host-a": {**told, "address": "127.0.0.2"}}}
+    (place / "inventory.yml").write_text(yaml.safe_dump(inventory))
+    assert "host-a is 127.0.0.2 now and was 127.0.0.1" in refused(killed)
+    (place / "inventory.yml").write_text(yaml.safe_dump({"hosts": {"host-b": told}}))
+    assert "host-b now, host-a then" in refused(killed)
+
+
+def test_a_journal_that_was_altered_is_refused(killed: Path) -> None:
+    path = killed / "journal.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"Look before", b"Look behind"))
+    assert "its journal is not sound: line 2 was altered" in refused(killed)
+
+
+def test_a_line_that_the_kill_cut_off_does_not_matter(killed: Path) -> None:
+    path = killed / "journal.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"n":16,"ti')
+    assert in_a_child(killed.parents[1], resume=str(killed)) == 0
+
+
+def test_a_resumed_run_that_is_killed_too_is_gone_on_with_and_proofs_of_the_first_count(
+    server: Server, tmp_path: Path
+) -> None:
+    write_inventory(tmp_path, server)
+    assert in_a_child(tmp_path, 57) == -9  # in the shell step: what cannot be verified is done
+    first = runs(tmp_path)[0]
+    assert in_a_child(tmp_path, 28, resume=str(first)) == -9
+    second = runs(tmp_path)[1]
+    assert {step.title: step.status for step in read_run(second).steps}["Do once"] is Status.SKIPPED
+    assert in_a_child(tmp_path, resume=str(second)) == 0
+    third = read_run(runs(tmp_path)[2])
+    (done,) = [step.hosts[0] for step in third.steps if step.title == "Do once"]
+    assert (done.status, done.proven) == (Status.SKIPPED, first.name)
+    assert len(lines_of(tmp_path, "once")) == 1
+
+
+def test_what_was_proven_and_is_no_longer_so_is_put_right_and_told(killed: Path) -> None:
+    place = killed.parents[1]
+    assert in_a_child(place, 40, resume=str(killed)) == -9
+    second = runs(place)[1]
+    (place / "one").write_text("spoilt")
+    assert in_a_child(place, resume=str(second)) == 0
+    (host,) = read_run(runs(place)[2]).steps[1].hosts
+    assert host.status is Status.CHANGED
+    assert f"it was done in {second.name} already, and was no longer so" in host.message
+    assert (place / "one").read_text() == "first"
+
+
+def test_the_host_goes_down_in_the_middle_and_the_run_is_gone_on_with(server: Server, tmp_path: Path) -> None:
+    write_inventory(tmp_path, server)
+    child = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            ("from pathlib import Path\nfrom tests.execution.fleet.killable_run import run\n"
+            f"run(Path({str(tmp_path)!r}))"),
+        ],
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.glob("runs/*/journal.jsonl")) or b"Write under" not in (
+        next(tmp_path.glob("runs/*/journal.jsonl")).read_bytes()
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    server.stop()
+    child.communicate(timeout=60)
+    server.start()
+    (first,) = runs(tmp_path)
+    assert read_run(first).status in {Status.UNREACHABLE, Status.FAILED}
+    assert in_a_child(tmp_path, resume=str(first)) == 0, (tmp_path / "problem").read_text()
+    assert_all_is_right(tmp_path)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
+from tests.scenarios.practice import Practice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from runbook_lib.lab.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def weather_lab() -> Iterator[Lab]:
+    reason = reason_to_skip()
+    if reason:
+        pytest.skip(reason)
+    with running_lab("test-weather", CONTAINERS) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def fresh_lab(weather_lab: Lab) -> Lab:
+    """Return the lab with freshly installed hosts."""
+    weather_lab.faults.repair()
+    weather_lab.reset()
+    return weather_lab
+
+
+@pytest.fixture(scope="module")
+def docker_lab(fresh_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """Return the lab with Docker on its hosts."""
+    done = Practice(fresh_lab, tmp_path_factory.mktemp("install")).run("20_docker_install")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return fresh_lab
+
+
+@pytest.fixture
+def fresh(fresh_lab: Lab, tmp_path: Path) -> Practice:
+    return Practice(fresh_lab, tmp_path)
+
+
+@pytest.fixture
+def practice(docker_lab: Lab, tmp_path: Path) -> Iterator[Practice]:
+    yield Practice(docker_lab, tmp_path)
+    docker_lab.faults.repair()

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.lab.testing import reason_to_skip, running_lab
+from tests.scenarios.kernel_upgrade.practice import Cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from runbook_lib.lab.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def kernel_lab() -> Iterator[Lab]:
+    reason = reason_to_skip("vm")
+    if reason:
+        pytest.skip(reason)
+    with running_lab("test-kernel", ["cloud"]) as lab:
+        yield lab
+
+
+@pytest.fixture
+def cloud(kernel_lab: Lab, tmp_path: Path) -> Cloud:
+    return Cloud(kernel_lab, tmp_path)

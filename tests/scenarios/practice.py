@@ -1,0 +1,99 @@
+"""A lab of the tests' own, driven by the real command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from runbook_lib.evidence.reader import read_lines, read_run
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+
+    from runbook_lib.lab.lab import Lab
+    from runbook_lib.model.records import RunRecord
+
+TOP = Path(__file__).parents[2]
+RUNBOOK = str(Path(sys.executable).with_name("runbook"))
+PAPERMILL = str(Path(sys.executable).with_name("papermill"))
+
+
+@dataclass(frozen=True)
+class Practice:
+    """The lab and the command line, each run in a directory of the test's own."""
+
+    lab: Lab
+    runs: Path
+
+    def run(self, *arguments: str, inventory: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments, inventory=inventory),
+            cwd=TOP,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def command(self, *arguments: str, inventory: Path | None = None) -> list[str]:
+        place = ["-p", "inventory", str(inventory or self.lab.inventory), "-p", "runs", str(self.runs)]
+        return [RUNBOOK, "run", *arguments, *place]
+
+    def records(self) -> list[RunRecord]:
+        return [read_run(path) for path in sorted(self.runs.iterdir()) if (path / "journal.jsonl").exists()]
+
+    def last(self) -> RunRecord:
+        return self.records()[-1]
+
+    def on(self, host: str, script: str) -> str:
+        """Run a script on a host behind the runbooks' back."""
+        command = self.lab.ssh_command(host, [script])
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, f"{script}: {done.stderr}"
+        return done.stdout
+
+    def changed_inventory(self, change: Callable[[dict[str, Any]], None]) -> Path:
+        """Write the lab's inventory anew with a change to it."""
+        told = yaml.safe_load(self.lab.inventory.read_text())
+        change(told)
+        path = self.runs / "inventory.yml"
+        path.write_text(yaml.safe_dump(told))
+        return path
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=TOP,
+            # What a killed process leaves behind goes with the test's own directory.
+            env={**os.environ, "TMPDIR": str(self.runs)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def wait_for(self, event: str, containing: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait until some run's journal tells an event whose text contains something."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for journal in self.runs.glob("*/journal.jsonl"):
+                for entry in read_lines(journal.read_bytes()).entries:
+                    if entry["event"] == event and containing in str(entry):
+                        return entry
+            time.sleep(0.05)
+        pytest.fail(f"no {event} with {containing!r} within {seconds} s")
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """Send a signal and return all the process said."""
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    return said

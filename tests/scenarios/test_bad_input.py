@@ -1,0 +1,109 @@
+"""Bad input: one clear message, exit code 2, and no host was touched."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.scenarios.practice import RUNBOOK, TOP
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INVENTORY = """\
+hosts:
+  nowhere:
+    address: 127.0.0.1
+    port: 1
+groups:
+  docker: [nowhere]
+"""
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    path = tmp_path / "inventory.yml"
+    path.write_text(INVENTORY)
+    return path
+
+
+def refuse(tmp_path: Path, *arguments: str) -> str:
+    """Run, demand exit code 2 and one message, and that not even a run directory was made."""
+    done = subprocess.run(
+        [RUNBOOK, "run", *arguments, "-p", "runs", str(tmp_path / "runs")],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+    return done.stderr
+
+
+def test_unknown_parameter_is_named_with_the_likely_one(tmp_path: Path, inventory: Path) -> None:
+    said = refuse(tmp_path, "30_bridge_br0", "-p", "brdge", "br9", "-p", "inventory", str(inventory))
+    assert "unknown name 'brdge' (did you mean 'bridge'?)" in said
+
+
+def test_parameter_of_wrong_type_is_named_with_what_was_given(tmp_path: Path, inventory: Path) -> None:
+    said = refuse(tmp_path, "30_bridge_br0", "-p", "bridge", "5", "-p", "inventory", str(inventory))
+    assert "'bridge': Input should be a valid string, got 5" in said
+
+
+def test_wrong_type_in_a_file_is_told_with_its_line(tmp_path: Path, inventory: Path) -> None:
+    file = tmp_path / "p.yml"
+    file.write_text(f"inventory: {inventory}\nrevert_after: soon\n")
+    said = refuse(tmp_path, "30_bridge_br0", "-f", str(file))
+    assert "line 2: 'revert_after'" in said
+
+
+def test_missing_parameters_file(tmp_path: Path) -> None:
+    assert "no such file" in refuse(tmp_path, "30_bridge_br0", "-f", str(tmp_path / "none.yml"))
+
+
+def test_malformed_yaml_shows_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "p.yml"
+    file.write_text("inventory: x\nhosts: [a, b\nmode: plan\n")
+    said = refuse(tmp_path, "30_bridge_br0", "-f", str(file))
+    assert "malformed YAML" in said
+    assert ", line 3" in said
+
+
+def test_missing_inventory(tmp_path: Path) -> None:
+    said = refuse(tmp_path, "00_preflight", "-p", "inventory", str(tmp_path / "none.yml"))
+    assert "none.yml: no such file" in said
+
+
+def test_unknown_host_tells_the_known_ones(tmp_path: Path, inventory: Path) -> None:
+    said = refuse(tmp_path, "00_preflight", "--hosts", "host-z", "-p", "inventory", str(inventory))
+    assert "unknown host or group 'host-z'" in said
+    assert "hosts are: nowhere; groups are: docker" in said
+
+
+def test_unknown_runbook_tells_the_known_ones(tmp_path: Path) -> None:
+    said = refuse(tmp_path, "31_bridge")
+    assert "runbooks are: 00_preflight, " in said
+    assert "30_bridge_br0" in said
+
+
+def test_validate_refuses_to_apply(tmp_path: Path, inventory: Path) -> None:
+    said = refuse(tmp_path, "90_validate", "--mode", "apply", "-p", "inventory", str(inventory))
+    assert "'mode': Input should be 'validate'" in said
+
+
+def test_unresolved_secret_is_told_by_its_reference(tmp_path: Path, inventory: Path) -> None:
+    inventory.write_text(INVENTORY.replace("port: 1", "sudo_password: ${env:NOT_SET_ANYWHERE}"))
+    said = refuse(tmp_path, "00_preflight", "-p", "inventory", str(inventory))
+    assert "${env:NOT_SET_ANYWHERE}: has no value" in said
+
+
+def test_all_parameters_are_checked_before_the_first_runbook_starts(tmp_path: Path, inventory: Path) -> None:
+    said = refuse(
+        tmp_path, "00_preflight", "30_bridge_br0", "-p", "least_disk", "9", "-p", "inventory", str(inventory)
+    )
+    assert "unknown name 'least_disk'" in said

@@ -1,0 +1,220 @@
+"""The whole chapter on freshly installed hosts, from preflight to PONG; the tests build on each other."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+import yaml
+
+from runbook_lib.evidence.notebook_records import read
+from runbook_lib.model.records import Status
+from runbook_lib.report.tables import tables
+from tests.scenarios.ci import recipe
+from tests.scenarios.practice import PAPERMILL, TOP, Practice
+
+if TYPE_CHECKING:
+    from runbook_lib.lab.lab import Lab
+
+CHAPTER = ("00_preflight", "20_docker_install", "30_bridge_br0", "40_ambassador_redis", "90_validate")
+_LOOK = (
+    "cat /etc/network/interfaces; ip -br link | cut -d' ' -f1; ip -br -4 address; dpkg -l | grep -c ^ii; "
+    "sudo cat /etc/docker/daemon.json 2>/dev/null; "
+    "sudo docker ps -aq --no-trunc 2>/dev/null; sudo docker images -q 2>/dev/null; "
+    "sudo find /var/lib/runbook -newermt '-1 hour'"
+)
+
+
+@pytest.fixture
+def chapter(fresh_lab: Lab, tmp_path: Path) -> Practice:
+    return Practice(fresh_lab, tmp_path)
+
+
+def look(practice: Practice) -> list[str]:
+    return [practice.on(host, f"{_LOOK} || true") for host in ("host-a", "host-b")]
+
+
+def statuses(practice: Practice) -> set[Status]:
+    return {host.status for record in practice.records() for step in record.steps for host in step.hosts}
+
+
+def test_plan_on_fresh_hosts_changes_nothing(chapter: Practice) -> None:
+    before = look(chapter)
+    done = chapter.run("20_docker_install", "30_bridge_br0", "--mode", "plan")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert chapter.records()[0].status is Status.PLANNED
+    assert look(chapter) == before
+
+
+def test_first_run_ends_with_a_pong_from_host_b(chapter: Practice) -> None:
+    done = chapter.run(*CHAPTER[:1])
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = chapter.run(*CHAPTER[1:])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert statuses(chapter) == {Status.OK, Status.CHANGED}
+    redis = next(record for record in chapter.records() if record.runbook == "40_ambassador_redis")
+    ping = next(step for step in redis.steps if step.title == "PING through both ambassadors")
+    assert [(host.host, check.observed) for host in ping.hosts for check in host.checks] == [
+        ("host-b", "PONG")
+    ]
+    assert any(command.stdout.head.strip() == "PONG" for host in ping.hosts for command in host.commands)
+
+
+def test_second_run_changes_nothing(chapter: Practice) -> None:
+    before = look(chapter)
+    assert chapter.run(*CHAPTER).returncode == 0
+    assert statuses(chapter) == {Status.OK}
+    assert look(chapter) == before
+
+
+def test_pytest_tells_each_step_host_and_check_of_the_validation(chapter: Practice) -> None:
+    done = pytest_on(chapter, "-n", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = chapter.last()
+    places = [host for step in record.steps for host in step.hosts]
+    number = len(places) + sum(len(host.checks) for host in places) + 1
+    assert f"{number} passed" in done.stdout
+
+
+def test_the_ci_recipe_validates_with_the_key_and_the_known_hosts_as_secrets(
+    chapter: Practice, tmp_path: Path
+) -> None:
+    place = recipe.fresh(tmp_path / "clone")
+    told = yaml.safe_load(chapter.lab.inventory.read_text(encoding="utf-8"))
+    (key,) = {host["identity_file"] for host in told["hosts"].values()}
+    (known,) = {host["known_hosts"] for host in told["hosts"].values()}
+    for host in told["hosts"].values():
+        host |= {"identity_file": "~/.ssh/id_ed25519", "known_hosts": "~/.ssh/known_hosts"}
+    mine = place / "params" / "mine"
+    shutil.copytree(place / "params" / "lab", mine)
+    (mine / "inventory.yml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    given = {
+        name: Path(path).expanduser().read_text(encoding="utf-8").rstrip("\n")
+        for name, path in (("RUNBOOK_SSH_KEY", key), ("RUNBOOK_KNOWN_HOSTS", known))
+    }
+    done = recipe.github(place, given)
+    assert done.code == 0, done.said
+    assert "junit.xml" in {path.name for path in done.kept}
+    assert done.left == []
+
+
+def test_containers_have_addresses_of_the_physical_network(chapter: Practice) -> None:
+    assert chapter.run("30_bridge_br0").returncode == 0
+    found = next(step for step in chapter.last().steps if step.title == "Where the containers are")
+    addresses = [host.facts["Container(br0-probe)"]["address"] for host in found.hosts]
+    assert addresses[0].startswith("192.168.8.")
+    assert addresses[1].startswith("192.168.9.")
+
+
+@pytest.mark.parametrize("name", CHAPTER)
+def test_papermill_alone_runs_each_notebook(chapter: Practice, name: str) -> None:
+    out = chapter.runs / "out.ipynb"
+    done = papermill(chapter, name, out)
+    assert done.returncode == 0, done.stderr
+    record = chapter.last()
+    assert record.status.good
+    from_notebook, from_journal = tables([read(out)]), tables([record])
+    for table in ("runs", "steps", "commands", "checks"):
+        pd.testing.assert_frame_equal(getattr(from_notebook, table), getattr(from_journal, table))
+
+
+def test_papermill_alone_is_red_when_a_step_fails(chapter: Practice) -> None:
+    done = papermill(
+        chapter, "40_ambassador_redis", chapter.runs / "out.ipynb", "-p", "redis_image", "runbook/none:1"
+    )
+    assert done.returncode != 0
+    assert chapter.last().status is Status.FAILED
+
+
+def test_plan_of_what_is_there_changes_nothing(chapter: Practice) -> None:
+    before = look(chapter)
+    assert chapter.run("40_ambassador_redis", "--mode", "plan").returncode == 0
+    assert look(chapter) == before
+
+
+def test_wiring_with_links_as_in_the_book(chapter: Practice) -> None:
+    assert chapter.run("40_ambassador_redis", "-p", "wiring", "link").returncode == 0
+    assert Status.CHANGED in statuses(chapter)
+    variables = chapter.on("host-a", "sudo docker exec redis_ambassador env")
+    assert "REDIS_PORT_6379_TCP=tcp://" in variables
+    assert chapter.run("40_ambassador_redis", "-p", "wiring", "network").returncode == 0
+
+
+def test_unplugged_cable_turns_validation_red_at_the_hop(chapter: Practice) -> None:
+    chapter.lab.faults.inject("cable")
+    try:
+        assert chapter.run("90_validate").returncode == 1
+    finally:
+        chapter.lab.faults.repair()
+    broken = [
+        (host.host, check.name)
+        for step in chapter.last().steps
+        for host in step.hosts
+        for check in host.checks
+        if not check.holds
+    ]
+    hops = [name for _, name in broken if name.startswith("hop")]
+    assert hops[0] == "hop 3: client-side ambassador to server host 192.168.7.31:6379"
+    assert not any(name.startswith(("hop 1", "hop 2")) for _, name in broken)
+    assert chapter.run("90_validate").returncode == 0
+
+
+def test_stopped_redis_is_located_at_the_first_hop(chapter: Practice) -> None:
+    chapter.on("host-a", "sudo docker stop redis-server")
+    told = pytest_on(chapter, "-k", "Hop")
+    assert told.returncode == 1
+    failed = [step.title for step in chapter.last().steps if step.status is Status.FAILED]
+    assert failed[:2] == ["Redis runs", "Hop 1: redis itself"]
+    assert re.search(
+        r"FAILED notebooks/90_validate.ipynb::step \d+ Hop 1: redis itself::host-a::", told.stdout
+    )
+    assert chapter.run("40_ambassador_redis").returncode == 0
+
+
+def pytest_on(practice: Practice, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--runbooks",
+        "notebooks/90_validate.ipynb",
+    ]
+    place = [
+        "--runbook-set",
+        "inventory",
+        str(practice.lab.inventory),
+        "--runbook-set",
+        "runs",
+        str(practice.runs),
+    ]
+    return subprocess.run(
+        [*command, "--params", "params/lab/90_validate.yml", *place, *arguments],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def papermill(practice: Practice, name: str, out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        PAPERMILL,
+        f"notebooks/{name}.ipynb",
+        str(out),
+        "-f",
+        f"params/lab/{name}.yml",
+        "--no-progress-bar",
+    ]
+    place = ["-p", "inventory", str(practice.lab.inventory), "-p", "runs", str(practice.runs)]
+    return subprocess.run(
+        [*command, *place, *arguments], cwd=TOP, capture_output=True, text=True, timeout=300, check=False
+    )

@@ -1,0 +1,256 @@
+"""What goes wrong on real hosts: each told once, plainly, with the right exit code and a sound journal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runbook_lib.evidence.reader import read_lines
+from runbook_lib.model.records import Status
+from tests.scenarios.practice import Practice, end
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REDIS = ("40_ambassador_redis", "-p", "on_failure", "stop")
+
+
+def messages(practice: Practice) -> dict[str, str]:
+    """Return host -> message of the last run's last step; its journal must be sound."""
+    record = practice.last()
+    assert record.incomplete == ""
+    return {host.host: host.message for host in record.steps[-1].hosts}
+
+
+def test_changed_host_key_is_refused(practice: Practice) -> None:
+    known = practice.runs / "known_hosts"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(practice.runs / "other")], check=True
+    )
+    key = (practice.runs / "other.pub").read_text().split()
+    known.write_text(f"192.168.7.31 {key[0]} {key[1]}\n")
+    inventory = practice.changed_inventory(
+        lambda told: told["hosts"]["host-a"].update(known_hosts=str(known))
+    )
+    done = practice.run("00_preflight", "--hosts", "host-a", inventory=inventory)
+    assert done.returncode == 3
+    assert "the host's key is not the known one" in messages(practice)["host-a"]
+    assert practice.last().steps[0].hosts[0].commands == []
+
+
+def test_unknown_host_key_is_refused(practice: Practice) -> None:
+    (practice.runs / "empty").touch()
+    inventory = practice.changed_inventory(
+        lambda told: told["hosts"]["host-a"].update(known_hosts=str(practice.runs / "empty"))
+    )
+    assert practice.run("00_preflight", "--hosts", "host-a", inventory=inventory).returncode == 3
+    assert "the host's key is unknown" in messages(practice)["host-a"]
+
+
+def test_wrong_key_of_ours(practice: Practice) -> None:
+    key = practice.runs / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    inventory = practice.changed_inventory(
+        lambda told: told["hosts"]["host-a"].update(identity_file=str(key))
+    )
+    assert practice.run("00_preflight", "--hosts", "host-a", inventory=inventory).returncode == 3
+    assert "the host refuses our key for user 'ops'" in messages(practice)["host-a"]
+
+
+def test_no_sshd_on_one_host_does_not_hide_the_other(practice: Practice) -> None:
+    inventory = practice.changed_inventory(lambda told: told["hosts"]["host-a"].update(port=2222))
+    assert practice.run("00_preflight", inventory=inventory).returncode == 3
+    statuses = {host.host: host.status for host in practice.last().steps[0].hosts}
+    assert statuses == {"host-a": Status.UNREACHABLE, "host-b": Status.OK}
+
+
+def test_no_route(practice: Practice) -> None:
+    practice.lab.faults.inject("unplug:host-b")
+    inventory = practice.changed_inventory(lambda told: told["hosts"]["host-b"].update(connect_timeout=2.0))
+    assert practice.run("00_preflight", "--hosts", "host-b", inventory=inventory).returncode == 3
+    assert "cannot connect" in messages(practice)["host-b"]
+
+
+def test_no_sudo_is_told_with_what_to_do(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(
+        "RUNBOOK_LOCK_FILE"
+    )  # the host is locked as a real one: without sudo in the user's home
+    inventory = practice.changed_inventory(lambda told: told["hosts"]["host-a"].update(user="guest"))
+    done = practice.run(
+        "20_docker_install", "--hosts", "host-a", "-p", "engine_options", "{debug: true}", inventory=inventory
+    )
+    assert done.returncode == 1
+    assert "the user needs sudo on host-a" in messages(practice)["host-a"]
+
+
+def test_docker_daemon_not_running(practice: Practice) -> None:
+    practice.lab.faults.inject("docker-down:host-a")
+    assert practice.run(*REDIS).returncode == 1
+    assert "the Docker engine does not answer" in messages(practice)["host-a"]
+
+
+def test_missing_image(practice: Practice) -> None:
+    assert practice.run(*REDIS, "-p", "redis_image", "runbook/no-such-image:9").returncode == 1
+    told = messages(practice)["host-a"]
+    assert "docker pull" in told
+    assert "no-such-image" in told
+
+
+def test_port_already_taken(practice: Practice) -> None:
+    practice.on("host-a", "sudo systemd-run --quiet --unit=squatter /usr/sbin/sshd -D -p 6379")
+    try:
+        assert practice.run(*REDIS).returncode == 1
+        assert "port 6379 is taken by sshd" in messages(practice)["host-a"]
+    finally:
+        practice.on("host-a", "sudo systemctl stop squatter")
+
+
+def test_name_used_by_a_container_of_somebody_else(practice: Practice) -> None:
+    practice.on(
+        "host-a", "sudo docker rm -f redis-server >/dev/null 2>&1; sudo docker pull -q runbook/redis-cli:1"
+    )
+    practice.on("host-a", "sudo docker run -d --name redis-server runbook/redis-cli:1")
+    try:
+        assert practice.run(*REDIS).returncode == 1
+        assert "the name 'redis-server' is used by another container" in messages(practice)["host-a"]
+        assert (
+            practice.on("host-a", "sudo docker inspect -f '{{.State.Running}}' redis-server").strip()
+            == "true"
+        )
+    finally:
+        practice.on("host-a", "sudo docker rm -f redis-server")
+
+
+def test_option_on_the_engines_command_line_too(practice: Practice) -> None:
+    option = "--registry-mirror=http://192.168.7.254:5000"
+    before = practice.on("host-b", "cat /etc/docker/daemon.json")
+    practice.on(
+        "host-b",
+        f"echo 'DOCKER_OPTS=\"{option}\"' | sudo tee -a /etc/default/docker; sudo rm /etc/docker/daemon.json; "
+        "sudo systemctl restart docker",
+    )
+    try:
+        assert practice.run("20_docker_install", "--hosts", "host-b").returncode == 1
+        assert (
+            f"'registry-mirrors' is given on the engine's command line too ({option})"
+            in messages(practice)["host-b"]
+        )
+    finally:
+        practice.on(
+            "host-b",
+            f"sudo sed -i /registry-mirror/d /etc/default/docker; echo '{before}' | sudo tee /etc/docker/daemon.json; "
+            "sudo systemctl restart docker",
+        )
+
+
+def test_options_with_which_the_engine_does_not_start_are_taken_back(practice: Practice) -> None:
+    before = practice.on("host-b", "cat /etc/docker/daemon.json")
+    done = practice.run(
+        "20_docker_install", "--hosts", "host-b", "-p", "engine_options", "{no-such-option: 1}"
+    )
+    assert done.returncode == 1
+    assert "what was there before has been put back" in messages(practice)["host-b"]
+    assert practice.on("host-b", "cat /etc/docker/daemon.json") == before
+    assert practice.on("host-b", "systemctl is-active docker").strip() == "active"
+
+
+def test_daemon_json_that_is_no_json_is_not_overwritten(practice: Practice) -> None:
+    before = practice.on("host-b", "cat /etc/docker/daemon.json")
+    practice.on("host-b", "echo '{oops' | sudo tee /etc/docker/daemon.json")
+    try:
+        assert practice.run("20_docker_install", "--hosts", "host-b").returncode == 1
+        assert "is no JSON" in messages(practice)["host-b"]
+        assert practice.on("host-b", "cat /etc/docker/daemon.json") == "{oops\n"
+    finally:
+        practice.on("host-b", f"echo '{before}' | sudo tee /etc/docker/daemon.json")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_in_the_middle_of_an_installation_and_run_again(
+    practice: Practice, number: signal.Signals
+) -> None:
+    practice.on("host-b", "sudo apt-get -qq purge -y docker.io containerd runc >/dev/null 2>&1")
+    process = practice.start("20_docker_install", "--hosts", "host-b")
+    practice.wait_for("command_started", "apt-get --quiet --option=DPkg::Lock::Timeout=120 install")
+    end(process, number)
+    assert process.returncode == 4
+    assert practice.last().status is Status.INTERRUPTED
+    assert practice.last().incomplete == ""
+    again = practice.run("20_docker_install", "--hosts", "host-b")
+    assert again.returncode == 0, again.stdout
+
+
+def test_killed_kernel_is_never_a_success(practice: Practice) -> None:
+    process = practice.start("00_preflight")
+    started = practice.wait_for("run_started", "00_preflight")
+    os.kill(started["pid"], signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert practice.last().status is Status.UNKNOWN
+
+
+def test_killed_runner_leaves_a_journal_that_claims_nothing(practice: Practice) -> None:
+    process = practice.start("30_bridge_br0", "--mode", "plan")
+    started = practice.wait_for("run_started", "30_bridge_br0")
+    os.kill(started["pid"], signal.SIGSTOP)  # its kernel, which would tell that its runner is gone
+    process.kill()
+    process.communicate(timeout=60)
+    with contextlib.suppress(ProcessLookupError):  # a forked one ends with its fork server
+        os.kill(started["pid"], signal.SIGKILL)
+    assert practice.last().status is Status.UNKNOWN
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(place)], check=True)
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_full_disk_stops_the_run_before_the_next_command(practice: Practice, small_disk: Path) -> None:
+    full = Practice(practice.lab, small_disk)
+    done = full.run("90_validate")
+    assert done.returncode == 4, done.stdout + done.stderr
+    journal = next(small_disk.glob("*/journal.jsonl")).read_bytes()
+    lines = read_lines(journal)
+    assert lines.problem == ""
+    sent: set[Any] = {entry["command"] for entry in lines.entries if entry["event"] == "command_started"}
+    ended = {entry["command"] for entry in lines.entries if entry["event"] == "command_ended"}
+    # At most the commands under way on the two hosts when the disk was full lack their end.
+    assert len(sent - ended) <= 2
+
+
+def test_sudo_password_reaches_sudo_and_nothing_else(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = "canary-7ZxQ9!kP"
+    monkeypatch.setenv("RUNBOOK_TEST_SUDO", canary)
+    practice.on(
+        "host-a",
+        f"echo 'guest:{canary}' | sudo chpasswd; echo 'guest ALL=(ALL) ALL' | sudo tee /etc/sudoers.d/guest; "
+        "sudo docker rm -f docker-proof",
+    )
+    inventory = practice.changed_inventory(
+        lambda told: told["hosts"]["host-a"].update(
+            {"user": "guest", "sudo_password": "${env:RUNBOOK_TEST_SUDO}"}
+        )
+    )
+    options = ("-p", "engine_options", "{debug: true}")
+    done = practice.run("20_docker_install", "--hosts", "host-a", *options, inventory=inventory)
+    practice.on("host-a", "sudo rm /etc/sudoers.d/guest")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert practice.last().status is Status.CHANGED
+    assert canary not in done.stdout + done.stderr
+    written = [path for path in practice.runs.rglob("*") if path.is_file()]
+    assert len(written) > 4
+    assert [path for path in written if canary.encode() in path.read_bytes()] == []
+    # Where sudo asks for nothing the password must not become a command's input either.
+    assert canary not in practice.on("host-a", "sudo cat /etc/docker/daemon.json")

@@ -1,0 +1,126 @@
+"""The riskiest step: the host's address moves to the bridge. Whatever goes wrong, the host comes back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from runbook_lib.model.records import Status
+from tests.scenarios.practice import Practice, end
+
+if TYPE_CHECKING:
+    from runbook_lib.model.records import HostRecord
+
+BRIDGE = ("30_bridge_br0", "--hosts", "host-a", "-p", "revert_after", "20.0")
+_LOOK = "cat /etc/network/interfaces; ip -br -4 address; ip route; sudo ls /var/lib/runbook/network 2>/dev/null || true"
+
+
+def host_record(practice: Practice) -> HostRecord:
+    return practice.last().steps[0].hosts[0]
+
+
+def test_wrong_gateway_is_reverted_and_told(fresh: Practice) -> None:
+    before = fresh.on("host-a", _LOOK)
+    assert fresh.run(*BRIDGE, "-p", "gateway", "192.168.7.253").returncode == 1
+    assert fresh.on("host-a", _LOOK) == before
+    assert "the gateway 192.168.7.253 gives: expected an answer, observed none" in host_record(fresh).message
+    back = next(check for check in host_record(fresh).checks if check.name == "the old state is back")
+    assert back.holds
+
+
+def test_host_that_cannot_be_reached_anymore_reverts_by_its_own_timer(fresh: Practice) -> None:
+    before = fresh.on("host-a", _LOOK)
+    inventory = fresh.changed_inventory(
+        lambda told: told["hosts"]["host-a"]["variables"].update(bridge_address="192.168.7.99/20")
+    )
+    started = time.monotonic()
+    assert fresh.run(*BRIDGE, inventory=inventory).returncode == 1
+    assert time.monotonic() - started < 20 + 60
+    assert fresh.on("host-a", _LOOK) == before
+    assert "the host is back as it was" in host_record(fresh).message
+    assert fresh.last().incomplete == ""
+
+
+def test_wrong_card_is_refused_before_anything_is_changed(fresh: Practice) -> None:
+    assert fresh.run(*BRIDGE, "-p", "card", "em2").returncode == 1
+    assert "192.168.7.31/20 is on em1, not on em2" in host_record(fresh).message
+    assert all(command.kind == "fact" for command in host_record(fresh).commands)
+
+
+def test_missing_card_is_refused_with_the_names_there_are(fresh: Practice) -> None:
+    assert fresh.run(*BRIDGE, "-p", "card", "em7").returncode == 1
+    assert "interfaces are: lo, em1, em2" in host_record(fresh).message
+
+
+def test_bridge_with_other_ports_is_refused(fresh: Practice) -> None:
+    fresh.on("host-a", "sudo ip link add br0 type bridge; sudo ip link set em2 master br0")
+    try:
+        assert fresh.run(*BRIDGE).returncode == 1
+        assert "br0 exists with other ports: em2" in host_record(fresh).message
+    finally:
+        fresh.on("host-a", "sudo ip link set em2 nomaster; sudo ip link delete br0")
+
+
+def test_interrupt_before_the_confirmation_leaves_the_old_network(fresh: Practice) -> None:
+    before = fresh.on("host-a", _LOOK)
+    process = fresh.start(*BRIDGE)
+    fresh.wait_for("command_started", "apply.sh /var")
+    end(process, signal.SIGINT)
+    assert process.returncode == 4
+    assert fresh.last().status is Status.INTERRUPTED
+    assert "the host puts its old state back within 20 s" in host_record(fresh).message
+    time.sleep(25)
+    assert fresh.on("host-a", _LOOK) == before
+
+
+def test_host_that_goes_down_before_the_confirmation_comes_up_with_the_old_network(fresh: Practice) -> None:
+    before = fresh.on("host-a", "cat /etc/network/interfaces")
+    process = fresh.start(*BRIDGE[:-1], "120.0")
+    change = fresh.wait_for("command_started", "apply.sh /var")["command"]
+    fresh.wait_for("command_ended", f"'command': {change},")
+    os.kill(
+        fresh.wait_for("run_started", "30_bridge")["pid"], signal.SIGKILL
+    )  # a forked one may end with its runner
+    process.kill()
+    process.communicate(timeout=60)
+    time.sleep(3)
+    assert "br0" in fresh.on("host-a", "cat /etc/network/interfaces")
+    fresh.lab.restart("host-a")
+    assert fresh.on("host-a", "cat /etc/network/interfaces") == before
+
+
+def test_right_parameters_are_confirmed_and_last_over_a_reboot(fresh: Practice) -> None:
+    done = fresh.run(*BRIDGE)
+    assert host_record(fresh).status is Status.CHANGED, done.stdout
+    time.sleep(25)
+    assert "br0" in fresh.on("host-a", "ip -br -4 address")
+    fresh.lab.restart("host-a")
+    assert "br0" in fresh.on("host-a", "ip -br -4 address")
+
+
+def test_run_killed_in_the_change_is_gone_on_with_once_the_host_has_reverted(fresh: Practice) -> None:
+    """Later steps need Docker, which is not there."""
+    fresh.lab.reset(["host-a"])  # without the bridge that an earlier test has left
+    process = fresh.start(*BRIDGE)
+    change = fresh.wait_for("command_started", "apply.sh /var")["command"]
+    fresh.wait_for("command_ended", f"'command': {change},")
+    os.kill(fresh.wait_for("run_started", "30_bridge")["pid"], signal.SIGKILL)  # before anybody confirms
+    process.communicate(timeout=60)
+    killed = fresh.last()
+    assert killed.status is Status.UNKNOWN
+    assert fresh.run("--resume", "last").returncode == 1
+    resumed = fresh.last()
+    assert resumed.resumes == killed.run
+    record = host_record(fresh)
+    assert record.status is Status.CHANGED
+    assert record.attempt > 1, "it did not take the bridge for right that the host was about to take away"
+    lock = next(change for change in record.changes if change.what == "the lock on this host")
+    assert killed.run in str(lock.before)
+    lock_file = os.environ["RUNBOOK_LOCK_FILE"]
+    left = fresh.on("host-a", f"ip -br -4 address show br0; sudo ls /var/lib/runbook; sudo cat {lock_file}")
+    assert "192.168.7.31/20" in left
+    assert "network" not in left
+    assert killed.run not in left
+    assert resumed.run not in left
