@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.display import RUN_MIME, STEP_MIME
-from runbook_lib.evidence.journal import FIRST, chain, seal
+from runbook_lib.evidence.chain import FIRST, chain, seal
+from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 
 if TYPE_CHECKING:
     from pathlib import Path

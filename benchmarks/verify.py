@@ -27,22 +27,16 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 
-from runbook_lib import display
 from runbook_lib.attestation import seal
 from runbook_lib.attestation.trust import Trust
 from runbook_lib.audit.verify.approved_source import Approval
 from runbook_lib.audit.verify.verify import verify_run
-from runbook_lib.evidence.journal import FIRST, OutputStore, chain
-from runbook_lib.evidence.journal import seal as sealed_line
-from runbook_lib.model.records import (
-    CommandRecord,
-    HostRecord,
-    Mode,
-    RunRecord,
-    Status,
-    StepRecord,
-    StreamRecord,
-)
+from runbook_lib.evidence import layout
+from runbook_lib.evidence.chain import FIRST, chain
+from runbook_lib.evidence.chain import seal as sealed_line
+from runbook_lib.evidence.output_store import OutputStore
+from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord, StreamRecord
+from runbook_lib.model.status import SYMBOLS, Mode, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,12 +137,12 @@ def _cell(source: str, *bundles: dict[str, Any], tags: list[str] | None = None) 
 
 def _card(step: StepRecord) -> dict[str, Any]:
     html = _SHOW.get_template("step.html.j2").render(
-        symbols=display.SYMBOLS, step=step, mode=Mode.APPLY,
+        symbols=SYMBOLS, step=step, mode=Mode.APPLY,
         sent=lambda host: [command for command in host.commands if command.kind != "fact"],
         looked=lambda host: [command for command in host.commands if command.kind == "fact"],
     )  # fmt: skip
     data = {"schema_version": 1, "run": _RUN, **step.model_dump(mode="json")}
-    return {"text/plain": step.title, "text/html": html, display.STEP_MIME: data}
+    return {"text/plain": step.title, "text/html": html, layout.STEP_MIME: data}
 
 
 def make(top: Path, commands: int) -> tuple[Path, Path]:
@@ -167,7 +161,7 @@ def make(top: Path, commands: int) -> tuple[Path, Path]:
     opened = {"event": "opened", **record.model_dump(mode="json", exclude={"steps"})}
     cells = [
         _cell('inventory = "inventory.yml"\nhosts = "all"', tags=["parameters"]),
-        _cell("book = Runbook.open(p)", {display.RUN_MIME: opened}),
+        _cell("book = Runbook.open(p)", {layout.RUN_MIME: opened}),
     ]
     steps = max(1, commands // (_HOSTS * _PER_HOST))
     cells += [
@@ -175,7 +169,7 @@ def make(top: Path, commands: int) -> tuple[Path, Path]:
     ]
     journal.append("run_ended", status="ok", ended=_START.isoformat(), steps=steps)
     ended = {"event": "ended", "run": _RUN, "status": "ok", "ended": _START.isoformat(), "steps": steps}
-    cells.append(_cell("book.close()", {display.RUN_MIME: ended}))
+    cells.append(_cell("book.close()", {layout.RUN_MIME: ended}))
     _write(run, journal.lines, cells, parameters)
     bare = [{**cell, "outputs": [], "execution_count": None} for cell in cells]
     (approved / "10_practice.ipynb").write_text(_notebook(bare), encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from runbook_lib.errors import InputError, ParameterError
-from runbook_lib.model.records import Mode
+from runbook_lib.model.status import Mode
 from runbook_lib.yaml_files import validate
 
 if TYPE_CHECKING:

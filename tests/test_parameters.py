@@ -10,7 +10,7 @@ from pydantic import Field
 
 from runbook_lib.books.docker import parameters
 from runbook_lib.errors import ParameterError
-from runbook_lib.model.records import Mode
+from runbook_lib.model.status import Mode
 from runbook_lib.parameters import Parameters
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import FormatError, UnverifiedSignatureError
 
 from runbook_lib.atomic import replace_file
-from runbook_lib.attestation.files import ATTESTATION, read
+from runbook_lib.attestation.files import read
 from runbook_lib.attestation.trust import Trust, public_key
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.layout import ATTESTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

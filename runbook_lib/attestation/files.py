@@ -10,21 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.layout import JOURNAL, PARAMETERS
+from runbook_lib.evidence.layout import OUTPUT as _OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedReader
 
-__all__ = ["ATTESTATION", "DERIVED", "JOURNAL", "NOTEBOOK", "PARAMETERS", "digest", "evidence", "read"]
+__all__ = ["digest", "evidence", "read"]
 
-ATTESTATION = "attestation.json"
-JOURNAL = "journal.jsonl"
-NOTEBOOK = "notebook.ipynb"
-PARAMETERS = "parameters.yml"
-_OUTPUT = "output"
-
-DERIVED = frozenset({"report.html", "junit.xml", "report.md", "csv", "parquet"})
-"""What `runbook report` makes out of the evidence, and can make again: never a subject."""
 
 _MOST = 1 << 30  # bytes; a file that is read whole and is larger is refused
 

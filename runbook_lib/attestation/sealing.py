@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.attestation import statement
 from runbook_lib.attestation.envelope import locked, sign, wrap, write
-from runbook_lib.attestation.files import ATTESTATION, JOURNAL, digest, evidence
+from runbook_lib.attestation.files import digest, evidence
 from runbook_lib.attestation.keys import signers as signers_given
 from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
 from runbook_lib.evidence.liveness import goes_on
 from runbook_lib.evidence.reader import read_run
-from runbook_lib.runbook.run_directory import who
+from runbook_lib.project import operator as who
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

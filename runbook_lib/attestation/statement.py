@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

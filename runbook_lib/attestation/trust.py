@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import SSlibKey
 
 from runbook_lib.errors import InputError
-from runbook_lib.runbook.run_directory import project_top
+from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook_lib.cli.background_run import Beside
-from runbook_lib.model.records import Status, worst
+from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,8 +92,8 @@ def _carry_out(beside: Beside | None, inventory: Path, runs: str, name: str, beg
 
 
 def _write_report(outcomes: Sequence[Outcome], runs: Path) -> Path | None:
+    from runbook_lib.project import project_top  # noqa: PLC0415 - as above
     from runbook_lib.report.html import write_html  # noqa: PLC0415 - as above
-    from runbook_lib.runbook.run_directory import project_top  # noqa: PLC0415 - as above
 
     records = [outcome.record for outcome in outcomes if outcome.record]
     if not records:

@@ -23,7 +23,7 @@ def list_command(runs: str) -> int:
     from runbook_lib.errors import EvidenceError  # noqa: PLC0415 - as above
     from runbook_lib.evidence.reader import read_run  # noqa: PLC0415 - as above
     from runbook_lib.execution.catalog import analyses, catalog  # noqa: PLC0415 - as above
-    from runbook_lib.runbook.run_directory import project_top  # noqa: PLC0415 - as above
+    from runbook_lib.project import project_top  # noqa: PLC0415 - as above
 
     table = Table("runbook", "title", "target", "risk", "last outcome", box=None, pad_edge=False)
     for entry in catalog():
@@ -43,8 +43,8 @@ def list_command(runs: str) -> int:
 
 def _outcome(record: RunRecord) -> str:
     """Return how a run ended, or that it goes on, or that it was killed on the way."""
-    from runbook_lib.display import SYMBOLS  # noqa: PLC0415 - `--help` stays quick
     from runbook_lib.evidence.liveness import Liveness, liveness  # noqa: PLC0415 - as above
+    from runbook_lib.model.status import SYMBOLS  # noqa: PLC0415 - `--help` stays quick
 
     where = f"{record.mode}, {record.started:%Y-%m-%d %H:%M} UTC"
     match liveness(record):

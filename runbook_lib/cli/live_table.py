@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from runbook_lib.cli.progress import Progress, colour
-from runbook_lib.display import SYMBOLS
-from runbook_lib.execution.following import Following
+from runbook_lib.evidence.follower import JournalFollower
+from runbook_lib.model.status import SYMBOLS
 from runbook_lib.report.summary import seconds
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class _Row:
     unit: Unit
     progress: Progress
     began: float = field(default_factory=time.monotonic)
-    following: Following | None = None
+    follower: JournalFollower | None = None
     step: str = "starting"
     hosts: dict[str, str] = field(default_factory=dict)
 
@@ -98,9 +98,9 @@ class Board:
             self._stopping = True
         for row in self._rows.values():
             run = self._claims.run_of(row.unit.id)
-            if run and (row.following is None or row.following.run != run):
-                row.following = Following(run)
-            for entry in row.following.new() if row.following else ():
+            if run and (row.follower is None or row.follower.run != run):
+                row.follower = JournalFollower(run)
+            for entry in row.follower.new_entries() if row.follower else ():
                 row.take(entry)
                 if self._live is None or entry["event"] == "lock_answered":
                     row.progress.tell(entry)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from runbook_lib.display import SYMBOLS
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import SYMBOLS, Status
 
 if TYPE_CHECKING:
     from rich.status import Status as Spinner

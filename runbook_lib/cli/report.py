@@ -8,30 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.notebook_records import find, read
-from runbook_lib.report.html import page
-from runbook_lib.report.junit import junit
-from runbook_lib.report.markdown import markdown
+from runbook_lib.evidence.lookup import find
+from runbook_lib.evidence.notebook_records import read
+from runbook_lib.project import project_top
+from runbook_lib.report.formats import PAGES as _PAGES
+from runbook_lib.report.formats import TABLES as _TABLES
 from runbook_lib.report.report_file import write_bytes
 from runbook_lib.report.summary import of_runs
-from runbook_lib.report.table_files import write_csv, write_parquet
 from runbook_lib.report.tables import tables
-from runbook_lib.runbook.run_directory import project_top
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from runbook_lib.model.records import RunRecord
-    from runbook_lib.report.tables import Tables
 
 __all__ = ["report_command"]
 
-_PAGES: dict[str, tuple[str, Callable[[list[RunRecord], str], bytes]]] = {
-    "html": ("report.html", lambda runs, title: page(runs, title).encode()),
-    "junit": ("junit.xml", lambda runs, _: junit(runs)),
-    "markdown": ("report.md", lambda runs, title: markdown(runs, title).encode()),
-}
-_TABLES: dict[str, Callable[[Tables, Path], list[Path]]] = {"csv": write_csv, "parquet": write_parquet}
 _STDOUT = "-"
 
 

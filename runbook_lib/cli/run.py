@@ -87,7 +87,7 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
         from runbook_lib.cli import run_jobs  # noqa: PLC0415 - `--help` stays quick
         from runbook_lib.execution.fleet import job_graph, request  # noqa: PLC0415 - as above
         from runbook_lib.execution.notebook import run_notebook  # noqa: PLC0415 - as above
-        from runbook_lib.model.records import worst  # noqa: PLC0415 - as above
+        from runbook_lib.model.status import worst  # noqa: PLC0415 - as above
 
         chosen: dict[str, Any] = {"mode": mode, "hosts": hosts, "run_timeout": timeout}
         options = {name: value for name, value in chosen.items() if value is not None}

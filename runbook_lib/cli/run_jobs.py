@@ -17,7 +17,7 @@ from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job_graph import side_by_side
 from runbook_lib.execution.fleet.scheduler import Here, carry_out
 from runbook_lib.execution.fleet.worker_pool import Processes, in_a_process
-from runbook_lib.runbook.run_directory import project_top
+from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,12 +13,38 @@ if TYPE_CHECKING:
     from runbook_lib.connections.output_buffer import Overflow
     from runbook_lib.connections.persistent_process import Holder
     from runbook_lib.inventory import Host
-    from runbook_lib.model.records import Command, DockerQuery, Output
+    from runbook_lib.model.commands import Command, DockerQuery, Output
 
-__all__ = ["INTERRUPT_GRACE", "Connection", "Meeting"]
+__all__ = ["INTERRUPT_GRACE", "CommandWait", "Connection", "Meeting"]
 
 INTERRUPT_GRACE = 5.0
 """Seconds a command that is under way may take to end by itself once the run was interrupted."""
+
+
+class CommandWait:
+    """Bounds the wait for one command, from the moment it is sent.
+
+    Args:
+        timeout: Seconds.
+        cancel: Once set, `INTERRUPT_GRACE` seconds are left.
+    """
+
+    def __init__(self, timeout: float, cancel: threading.Event) -> None:
+        self._timeout = timeout
+        self._cancel = cancel
+        self._deadline = time.monotonic() + timeout
+        self._grace: float | None = None
+
+    def expired(self) -> str:
+        """Return why the wait is over; empty while it is not."""
+        now = time.monotonic()
+        if self._cancel.is_set() and self._grace is None:
+            self._grace = now + INTERRUPT_GRACE
+        if self._grace is not None and now > self._grace:
+            return "interrupted before the exit status arrived"
+        if now > self._deadline:
+            return f"still running after {self._timeout:g} s"
+        return ""
 
 
 @dataclass(frozen=True)

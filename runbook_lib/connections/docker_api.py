@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import FactUnavailable
-from runbook_lib.model.records import Output
+from runbook_lib.model.commands import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_lib.model.records import DockerQuery
+    from runbook_lib.model.commands import DockerQuery
 
 __all__ = ["DIAL", "DockerApi"]
 

@@ -15,7 +15,7 @@ from runbook_lib.connections.output_buffer import Stream
 from runbook_lib.connections.persistent_process import ProcessHolder
 from runbook_lib.connections.termination import Leader, end, told
 from runbook_lib.errors import InventoryError, UnreachableError
-from runbook_lib.model.records import Command, Output
+from runbook_lib.model.commands import Command, Output
 from runbook_lib.process_identity import began
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runbook_lib.connections.output_buffer import Overflow
     from runbook_lib.connections.persistent_process import Holder
     from runbook_lib.inventory import Host
-    from runbook_lib.model.records import DockerQuery
+    from runbook_lib.model.commands import DockerQuery
     from runbook_lib.secrets import Secrets
 
 __all__ = ["LocalConnection"]

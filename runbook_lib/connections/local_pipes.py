@@ -8,7 +8,7 @@ import selectors
 import subprocess
 from typing import TYPE_CHECKING
 
-from runbook_lib.connections.patience import Patience
+from runbook_lib.connections.base import CommandWait
 
 if TYPE_CHECKING:
     import threading
@@ -56,12 +56,12 @@ class Pipes:
 
     def wait(self, timeout: float, cancel: threading.Event) -> str:
         """Wait for the end of both streams and of the process; return why there was none, if so."""
-        patience = Patience(timeout, cancel)
+        wait = CommandWait(timeout, cancel)
         while True:
             self._turn()
             if not self._ready.get_map() and self._process.poll() is not None:
                 return ""
-            if why := patience.ended():
+            if why := wait.expired():
                 return why
 
     def _turn(self) -> None:

@@ -24,7 +24,7 @@ from runbook_lib.connections.ssh_channel import SUDO_PROMPT, answer_sudo, collec
 from runbook_lib.connections.ssh_transport import add_known_keys, make_transport
 from runbook_lib.connections.termination import Leader, end, look, newest, told
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
-from runbook_lib.model.records import Command, Output
+from runbook_lib.model.commands import Command, Output
 
 if TYPE_CHECKING:
     import threading
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from runbook_lib.connections.output_buffer import Overflow
     from runbook_lib.connections.persistent_process import Holder
     from runbook_lib.inventory import Host
-    from runbook_lib.model.records import DockerQuery
+    from runbook_lib.model.commands import DockerQuery
     from runbook_lib.secrets import Secrets
 
 __all__ = ["SshConnection"]

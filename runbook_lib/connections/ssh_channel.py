@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.connections.patience import Patience
+from runbook_lib.connections.base import CommandWait
 
 if TYPE_CHECKING:
     import threading
@@ -59,7 +59,7 @@ def collect(  # noqa: PLR0913 - a command's ends
     err: Stream,
 ) -> str:
     """Write input and read both streams until the command's end; return why there was none, if so."""
-    patience = Patience(timeout, cancel)
+    wait = CommandWait(timeout, cancel)
     channel.settimeout(_POLL)
     left: memoryview | None = memoryview(stdin)
     open_stdout = True
@@ -80,7 +80,7 @@ def collect(  # noqa: PLR0913 - a command's ends
             while piece := channel.recv_stderr(_PIECE) if channel.recv_stderr_ready() else b"":
                 err.add(piece)
             return ""
-        if why := patience.ended():
+        if why := wait.expired():
             return why
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_lib.model.records import Command
+from runbook_lib.model.commands import Command
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from runbook_lib.model.records import Output
+    from runbook_lib.model.commands import Output
 
 __all__ = ["GRACE", "Leader", "end", "look", "newest", "told"]
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from runbook_lib.model.records import SCHEMA_VERSION, Status, worst
+from runbook_lib.model.records import SCHEMA_VERSION
+from runbook_lib.model.status import Status, worst
 
 __all__ = ["SCRAP_MIME", "scrap"]
 

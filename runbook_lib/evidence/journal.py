@@ -5,44 +5,24 @@ Each line also ends with a seal of its own, since nothing comes after the last o
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import hashlib
 import json
 import os
-import tempfile
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.atomic import sync_directory
-from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.chain import FIRST, chain, seal
+from runbook_lib.evidence.disk import cannot_write as _cannot_write
+from runbook_lib.evidence.disk import write_whole as _write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-__all__ = ["FIRST", "Journal", "OutputFile", "OutputStore", "chain", "is_sealed", "seal"]
-
-FIRST = "0" * 64
-"""What the first line carries in place of a line before it."""
-_SEAL = b',"seal":"%s"}'
-
-
-def chain(line: bytes) -> str:
-    """Return the hash by which the next line refers to `line` (its bytes without the newline)."""
-    return hashlib.sha256(line).hexdigest()
-
-
-def seal(body: bytes) -> bytes:
-    """Return a line, a JSON object, with its own hash as one more value at its end."""
-    return body[:-1] + _SEAL % chain(body).encode()
-
-
-def is_sealed(line: bytes) -> bool:
-    """Return whether a line ends with the seal of what comes before it."""
-    return seal(line[: -len(_SEAL % FIRST.encode())] + b"}") == line
+__all__ = ["Journal"]
 
 
 @dataclass(frozen=True)
@@ -165,110 +145,3 @@ class Journal:
     def close(self) -> None:
         """Close the file; nothing is written by it."""
         os.close(self._file)
-
-
-class OutputStore:
-    """Whole outputs that do not fit in a record, one file each, named by sha256."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    @staticmethod
-    def digest(whole: bytes) -> str:
-        """Return the sha256 by which an output is known, stored or not."""
-        return hashlib.sha256(whole).hexdigest()
-
-    def put(self, whole: bytes) -> str:
-        """Store `whole` and return its sha256; on disk when this returns.
-
-        Raises:
-            EvidenceError: It cannot be written.
-        """
-        digest = self.digest(whole)
-        if (self.directory / digest).exists():
-            return digest
-        file = self.open()
-        file.write(whole)
-        return file.close()
-
-    def open(self) -> OutputFile:
-        """Begin an output that is written piece by piece.
-
-        Raises:
-            EvidenceError: It cannot be written.
-        """
-        return OutputFile(self.directory)
-
-
-class OutputFile:
-    """One output on its way to disk; it has its name once it is whole.
-
-    Args:
-        directory: Made, where it is not there.
-
-    Raises:
-        EvidenceError: It cannot be written.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._hash = hashlib.sha256()
-        self._file = -1
-        self.size = 0
-        try:
-            directory.mkdir(mode=0o700, exist_ok=True)
-            self._file, name = tempfile.mkstemp(dir=directory, prefix=".", suffix=".part")
-        except OSError as problem:
-            raise _cannot_write(directory, problem) from problem
-        self._part = Path(name)
-
-    def write(self, piece: bytes) -> None:
-        """Write the next bytes.
-
-        Raises:
-            EvidenceError: They cannot be written; what was written is taken away.
-        """
-        try:
-            _write_whole(self._file, piece)
-        except OSError as problem:
-            self.discard()
-            raise _cannot_write(self._directory, problem) from problem
-        self._hash.update(piece)
-        self.size += len(piece)
-
-    def close(self) -> str:
-        """End it and return its sha256, by which it is named; on disk when this returns.
-
-        Raises:
-            EvidenceError: It cannot be written; what was written is taken away.
-        """
-        digest = self._hash.hexdigest()
-        try:
-            os.fsync(self._file)
-            self._part.rename(self._directory / digest)
-            sync_directory(self._directory)
-        except OSError as problem:
-            self.discard()
-            raise _cannot_write(self._directory / digest, problem) from problem
-        os.close(self._file)
-        return digest
-
-    def discard(self) -> None:
-        """Take away what was written."""
-        with contextlib.suppress(OSError):
-            os.close(self._file)
-        with contextlib.suppress(OSError):
-            self._part.unlink()
-
-
-def _write_whole(file: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(file, data) :]
-
-
-def _cannot_write(path: Path, problem: OSError) -> EvidenceError:
-    return EvidenceError(
-        f"the evidence cannot be written: {problem.strerror or problem}",
-        where=str(path),
-        hint="free or mount space for the run directory (parameter `runs`), then run again; nothing more was sent",
-    )

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.journal import FIRST, chain, is_sealed
-from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, Status, StepRecord
+from runbook_lib.evidence.chain import FIRST, chain, is_sealed
+from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from runbook_lib.model.records import StreamRecord
 
 if TYPE_CHECKING:
     from runbook_lib.connections.output_buffer import Name
-    from runbook_lib.evidence.journal import OutputStore
+    from runbook_lib.evidence.output_store import OutputStore
     from runbook_lib.secrets import Secrets
 
 __all__ = ["HEAD", "TAIL", "Overflowing", "Overflows"]

@@ -20,7 +20,7 @@ import yaml
 from runbook_lib.errors import InputError, ParameterError
 from runbook_lib.inventory import Inventory
 from runbook_lib.parameters import Parameters, literals
-from runbook_lib.runbook.run_directory import project_top
+from runbook_lib.project import project_top
 from runbook_lib.secrets import Secrets
 from runbook_lib.yaml_files import YamlFile, find_upwards, validate
 

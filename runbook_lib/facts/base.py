@@ -13,7 +13,7 @@ from runbook_lib.errors import FactError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runbook_lib.model.records import Command, DockerQuery, Output
+    from runbook_lib.model.commands import Command, DockerQuery, Output
 
 __all__ = ["Fact", "Facts", "as_plain", "load_json", "understood"]
 

@@ -9,7 +9,7 @@ from runbook_lib.errors import FactError
 from runbook_lib.facts import grub
 from runbook_lib.facts.base import Fact
 from runbook_lib.facts.grub import BootEntry  # noqa: TC001 - the records' types are read at run time
-from runbook_lib.model.records import Command, Output
+from runbook_lib.model.commands import Command, Output
 
 __all__ = ["TRIAL_FILE", "BootLoader", "BootLoaderInfo", "DefaultEntry"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.facts.base import Fact, load_json, understood
-from runbook_lib.model.records import DockerQuery, Output
+from runbook_lib.model.commands import DockerQuery, Output
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import StepRecord

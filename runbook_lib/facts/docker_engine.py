@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, load_json, understood
-from runbook_lib.model.records import Command, DockerQuery, Output
+from runbook_lib.model.commands import Command, DockerQuery, Output
 
 __all__ = ["EngineArguments", "EngineInfo", "EngineSummary", "EngineVersion"]
 

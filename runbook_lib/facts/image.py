@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runbook_lib.facts.base import Fact, load_json, understood
-from runbook_lib.model.records import DockerQuery, Output
+from runbook_lib.model.commands import DockerQuery, Output
 
 __all__ = ["Image", "ImageState"]
 

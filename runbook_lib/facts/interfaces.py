@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.facts.base import Fact, load_json, understood
-from runbook_lib.model.records import Command, Output
+from runbook_lib.model.commands import Command, Output
 
 __all__ = ["DefaultRoute", "Interface", "Interfaces", "Reachable", "Route"]
 

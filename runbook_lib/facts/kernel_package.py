@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, understood
-from runbook_lib.model.records import Command, Output
+from runbook_lib.model.commands import Command, Output
 
 __all__ = ["Candidates", "KernelOffer"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runbook_lib.facts.base import Fact
-from runbook_lib.model.records import Command, Output
+from runbook_lib.model.commands import Command, Output
 
 __all__ = ["Sudo"]
 

@@ -6,13 +6,13 @@ import dataclasses
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal
 
-from runbook_lib.model.records import Plan
+from runbook_lib.model.plans import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
-    from runbook_lib.model.records import Check
+    from runbook_lib.model.plans import Check
 
 __all__ = ["Operation", "Probe"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.boot_loader import TRIAL_FILE
-from runbook_lib.model.records import Command
+from runbook_lib.model.commands import Command
 from runbook_lib.operations import files
 
 if TYPE_CHECKING:

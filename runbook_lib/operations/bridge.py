@@ -11,7 +11,7 @@ from runbook_lib.errors import NotYet, ParameterError, PlanRefused
 from runbook_lib.facts.file import FileText
 from runbook_lib.facts.interfaces import DefaultRoute, Interface, Interfaces, Reachable
 from runbook_lib.facts.network_stack import ConfiguredElsewhere, NetworkStack, PendingChange
-from runbook_lib.model.records import Change, Check, Plan
+from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations import ifupdown
 from runbook_lib.operations.base import Operation
 from runbook_lib.operations.commit_confirm import MARKER, REVERTING, Swap

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook_lib.model.records import Command, NetworkGuard
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import NetworkGuard
 from runbook_lib.operations import files
 
 __all__ = ["MARKER", "REVERTING", "Swap"]

@@ -13,7 +13,8 @@ from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.facts.container import SPEC_LABEL, Container
 from runbook_lib.facts.image import Image
 from runbook_lib.facts.ports import ListeningPorts
-from runbook_lib.model.records import Change, Check, Command, Plan
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from runbook_lib.facts.docker_network import Network
 from runbook_lib.facts.file import FileText
 from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.release import Release
-from runbook_lib.model.records import Change, Check, Command, Plan
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations import files, packages
 from runbook_lib.operations.base import Operation
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook_lib.model.records import Command
+from runbook_lib.model.commands import Command
 
 __all__ = ["write"]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.facts.host import BootId, SystemState
 from runbook_lib.facts.kernel import RebootRequired
-from runbook_lib.model.records import Check, Command, Plan, Reboot
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Check, Plan, Reboot
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:

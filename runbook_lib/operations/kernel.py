@@ -13,7 +13,8 @@ from runbook_lib.facts.kernel_package import Candidates
 from runbook_lib.facts.kernel_trial import MARK, KernelTrial, KernelTrialInfo
 from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.release import Release
-from runbook_lib.model.records import Change, Check, Command, Plan, Reboot
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Change, Check, Plan, Reboot
 from runbook_lib.operations import files, packages
 from runbook_lib.operations.base import Operation, Probe
 from runbook_lib.operations.boot_loaders import backend_of, refuse_unknown

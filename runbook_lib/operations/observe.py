@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.model.records import Check
+from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from runbook_lib.errors import NotApplicable, ParameterError, PlanRefused
 from runbook_lib.facts.host import Virtualization
 from runbook_lib.facts.packages import ListsAge, PackageVersion
 from runbook_lib.facts.release import Release
-from runbook_lib.model.records import Check, Command, Plan
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Check, Plan
 from runbook_lib.operations import packages
 from runbook_lib.operations.base import Operation
 

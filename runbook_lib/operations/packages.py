@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.packages import LISTS_READ, LockHolder
-from runbook_lib.model.records import Check, Command
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.facts.answer import Answer
 from runbook_lib.facts.interfaces import Reachable
-from runbook_lib.model.records import Check
+from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.facts.answer import Answer
-from runbook_lib.model.records import Check, Command, Plan
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Check, Plan
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.service import Service
-from runbook_lib.model.records import Check, Command, Plan
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Check, Plan
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from runbook_lib.model.records import Check, Command, Plan
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Check, Plan
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:

@@ -10,15 +10,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from runbook_lib.display import SYMBOLS
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import SYMBOLS, Status
 from runbook_lib.report.safe_text import ending, stream, visible
 from runbook_lib.report.summary import BAD, first_line, of_run, troubles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runbook_lib.model.records import Check, CommandRecord, HostRecord, StepRecord
+    from runbook_lib.model.plans import Check
+    from runbook_lib.model.records import CommandRecord, HostRecord, StepRecord
     from runbook_lib.pytest_plugin.notebook_run import Ran
 
 __all__ = ["END", "Case", "cases", "end"]

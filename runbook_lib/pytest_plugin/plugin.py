@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import TypeAdapter
 
-from runbook_lib.display import SYMBOLS
 from runbook_lib.errors import InputError
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import SYMBOLS, Status
 from runbook_lib.pytest_plugin.items import CaseItem, RunbookFile
 from runbook_lib.pytest_plugin.notebook_run import Ran
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import EvidenceError, ParameterError
 from runbook_lib.execution import catalog
 from runbook_lib.execution.notebook import run_notebook
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from runbook_lib.pytest_plugin.notebook_run import Ran
 from runbook_lib.report.html import write_html
 from runbook_lib.report.junit import write_junit

@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from runbook_lib.display import SYMBOLS
+from runbook_lib.model.status import SYMBOLS
 from runbook_lib.report import safe_text, summary
 
 __all__ = ["FOLDED_LINES", "templates"]

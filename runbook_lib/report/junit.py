@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from runbook_lib.report.report_file import write_bytes
 from runbook_lib.report.safe_text import ending, stream, visible
 from runbook_lib.report.summary import BAD, first_line, of_run

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from runbook_lib.display import SYMBOLS
+from runbook_lib.model.status import SYMBOLS
 from runbook_lib.report import summary
 from runbook_lib.report.safe_text import ending, visible
 from runbook_lib.report.topology import picture
 from runbook_lib.report.topology_text import picture_in_words, way_in_words
 
 if TYPE_CHECKING:
-    from runbook_lib.model.records import HostRecord, RunRecord, Status, StepRecord
+    from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
+    from runbook_lib.model.status import Status
 
 __all__ = ["markdown"]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runbook_lib.model.records import Change, CommandRecord, StreamRecord
+    from runbook_lib.model.plans import Change
+    from runbook_lib.model.records import CommandRecord, StreamRecord
 
 __all__ = ["ending", "stream", "unified", "visible"]
 

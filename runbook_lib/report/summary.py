@@ -6,12 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_lib.display import SYMBOLS
-from runbook_lib.model.records import HostRecord, Mode, RunRecord, Status, StepRecord, worst
+from runbook_lib.model.status import SYMBOLS, Mode, Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
 
 __all__ = [
     "BAD",

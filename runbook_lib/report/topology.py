@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,13 +10,14 @@ import time
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import Interrupted, NotYet, OperationError, UnreachableError
-from runbook_lib.model.records import Check, Mode, Status
+from runbook_lib.model.plans import Check
+from runbook_lib.model.status import Mode, Status
 from runbook_lib.runbook.run_status import broken
 
 if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
-    from runbook_lib.model.records import NetworkGuard, Plan
-    from runbook_lib.runbook.host_step import HostStep
+    from runbook_lib.model.plans import NetworkGuard, Plan
+    from runbook_lib.runbook.host_session import HostSession
 
 __all__ = ["carry_out_guarded", "plan_once_reverted"]
 
@@ -24,7 +25,7 @@ _AFTER_REVERT = 60.0  # seconds that a host may need to answer again once its ti
 _BETWEEN_TRIES = 1.0  # seconds between two tries to connect
 
 
-def plan_once_reverted(step: HostStep) -> tuple[Facts, Plan]:
+def plan_once_reverted(session: HostSession) -> tuple[Facts, Plan]:
     """Return a host's facts and the plan made from them, once no unconfirmed change of another run is left there.
 
     A run that died between its change and the confirmation leaves one; the host takes it back by its timer, and may
@@ -37,25 +38,27 @@ def plan_once_reverted(step: HostStep) -> tuple[Facts, Plan]:
     until = 0.0
     while True:
         try:
-            facts = step.look()
-            return facts, step.operation.plan(facts)
+            facts = session.read_facts()
+            return facts, session.operation.plan(facts)
         except NotYet as waits:
             until = until or time.monotonic() + waits.within + _AFTER_REVERT
-            if step.mode is not Mode.APPLY or time.monotonic() > until:
+            if session.mode is not Mode.APPLY or time.monotonic() > until:
                 raise
         except UnreachableError:
             if time.monotonic() > until:
                 raise
-        step.attempt += 1
+        session.attempt += 1
         time.sleep(_BETWEEN_TRIES)
-        _connect_anew(step, until)
+        _connect_anew(session, until)
 
 
-def carry_out_guarded(step: HostStep, plan: Plan, guard: NetworkGuard, before: Facts) -> tuple[Status, str]:
+def carry_out_guarded(
+    session: HostSession, plan: Plan, guard: NetworkGuard, before: Facts
+) -> tuple[Status, str]:
     """Change, and confirm over a new connection; else see the old state back.
 
     Args:
-        step: The host's step.
+        session: The host's session.
         plan: The commands.
         guard: How to arm, confirm and revert.
         before: The facts from before, to compare with after a revert.
@@ -68,19 +71,19 @@ def carry_out_guarded(step: HostStep, plan: Plan, guard: NetworkGuard, before: F
         UnreachableError: The host did not come back even after its timer must have fired.
     """
     for command in guard.arm:
-        step.send(command, "guard")
+        session.send(command, "guard")
     deadline = time.monotonic() + guard.timeout
     try:
         for command in plan.commands:
-            step.send(command, "change")
+            session.send(command, "change")
         # Leave the host time to hear the confirmation before its timer fires.
-        _connect_anew(step, deadline - guard.timeout / 4)
-        if step.look_until_settled():
-            step.lift_deadline()
+        _connect_anew(session, deadline - guard.timeout / 4)
+        if session.read_until_settled():
+            session.lift_deadline()
             for command in guard.confirm:
-                step.send(command, "guard")
+                session.send(command, "guard")
             return Status.CHANGED, ""
-        wrong = broken(step.checks)
+        wrong = broken(session.checks)
     except Interrupted as problem:
         problem.message += (
             f"; nothing was confirmed: the host puts its old state back within {guard.timeout:g} s"
@@ -88,28 +91,28 @@ def carry_out_guarded(step: HostStep, plan: Plan, guard: NetworkGuard, before: F
         raise
     except (OperationError, UnreachableError) as problem:
         wrong = problem.message
-    return _see_it_reverted(step, guard, deadline, before, wrong)
+    return _see_it_reverted(session, guard, deadline, before, wrong)
 
 
 def _see_it_reverted(
-    step: HostStep, guard: NetworkGuard, deadline: float, before: Facts, wrong: str
+    session: HostSession, guard: NetworkGuard, deadline: float, before: Facts, wrong: str
 ) -> tuple[Status, str]:
-    failed = step.checks
-    step.lift_deadline()
+    failed = session.checks
+    session.lift_deadline()
     try:
-        step.connection.open()
+        session.connection.open()
         for command in guard.revert:
-            step.send(command, "rollback")
+            session.send(command, "rollback")
     except (OperationError, UnreachableError):
         # Not reachable, or the command was cut off by its own effect: the host's timer does it.
         time.sleep(max(0.0, deadline - time.monotonic()))
-    _connect_anew(step, max(deadline, time.monotonic()) + _AFTER_REVERT)
+    _connect_anew(session, max(deadline, time.monotonic()) + _AFTER_REVERT)
     was = before.plain()
-    after = step.look().plain()
+    after = session.read_facts().plain()
     limit = time.monotonic() + _AFTER_REVERT
     while after != was and time.monotonic() < limit:
         time.sleep(_BETWEEN_TRIES)
-        after = step.look().plain()
+        after = session.read_facts().plain()
     differing = sorted(label for label in was if after.get(label) != was[label])
     back = Check(
         "the old state is back",
@@ -117,18 +120,18 @@ def _see_it_reverted(
         observed=f"differing: {', '.join(differing)}" if differing else "all facts as before",
         holds=not differing,
     )
-    step.checks = [*failed, back]
+    session.checks = [*failed, back]
     outcome = "the host is back as it was" if back.holds else "THE HOST IS NOT AS IT WAS: look at it now"
     return Status.FAILED, f"not confirmed: {wrong}; {outcome}"
 
 
-def _connect_anew(step: HostStep, until: float) -> None:
+def _connect_anew(session: HostSession, until: float) -> None:
     """Drop the connection and make a new one, trying until the monotonic time `until`."""
-    step.connection.close()
+    session.connection.close()
     while True:
-        step.stop_if_interrupted("stopped while waiting for the host to answer")
+        session.stop_if_interrupted("stopped while waiting for the host to answer")
         try:
-            step.connection.open()
+            session.connection.open()
         except UnreachableError:
             if time.monotonic() > until:
                 raise

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.connections.persistent_process import END_OF_ANSWER, RELEASE
 from runbook_lib.errors import HostLocked, Interrupted, OperationError
-from runbook_lib.model.records import Change, Command
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Change
 
 if TYPE_CHECKING:
     import threading
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
     from runbook_lib.connections.persistent_process import Holder
     from runbook_lib.evidence.journal import Journal
-    from runbook_lib.model.records import Output
+    from runbook_lib.model.commands import Output
 
 __all__ = ["LOCK_FILE", "HostLock", "Owner"]
 

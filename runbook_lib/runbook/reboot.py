@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import HostKeyError, Interrupted, OperationError, UnreachableError
 from runbook_lib.facts.host import BootId, SystemState
-from runbook_lib.model.records import Change, Check, Status
+from runbook_lib.model.plans import Change, Check
+from runbook_lib.model.status import Status
 from runbook_lib.runbook.run_status import broken
 from runbook_lib.runbook.serial_console import Console
 
 if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
-    from runbook_lib.model.records import Plan, Reboot
-    from runbook_lib.runbook.host_step import HostStep
+    from runbook_lib.model.plans import Plan, Reboot
+    from runbook_lib.runbook.host_session import HostSession
 
 __all__ = ["carry_out_reboot"]
 
@@ -26,11 +27,11 @@ _BETWEEN_TRIES = 1.0  # seconds between two tries to connect
 _LAST_LINES = 12  # of the console, in the message of a failed step
 
 
-def carry_out_reboot(step: HostStep, plan: Plan, reboot: Reboot, before: Facts) -> tuple[Status, str]:
+def carry_out_reboot(session: HostSession, plan: Plan, reboot: Reboot, before: Facts) -> tuple[Status, str]:
     """Arm, reboot, wait, check, confirm.
 
     Args:
-        step: The host's step; its operation's facts hold a `BootId` and a `SystemState`.
+        session: The host's session; its operation's facts hold a `BootId` and a `SystemState`.
         plan: The commands that reboot it.
         reboot: What goes around them.
         before: The facts from before: boot id and failed units to compare with.
@@ -42,10 +43,10 @@ def carry_out_reboot(step: HostStep, plan: Plan, reboot: Reboot, before: Facts) 
         Interrupted: Nothing was confirmed.
         UnreachableError: The host did not come back in time, or with another host key.
     """
-    console = Console(step.connection.host.console)
+    console = Console(session.connection.host.console)
     console.mark()
     try:
-        wrong = _reboot(step, plan, reboot, before)
+        wrong = _reboot(session, plan, reboot, before)
         if not wrong:
             return Status.CHANGED, ""
     except Interrupted as problem:
@@ -59,42 +60,44 @@ def carry_out_reboot(step: HostStep, plan: Plan, reboot: Reboot, before: Facts) 
         raise
     finally:
         if console.tail():
-            step.changes.append(Change("the host's console meanwhile", None, console.tail()))
-    _abandon(step, reboot)
-    step.changes = [change for change in step.changes if change not in plan.changes]  # they did not come
+            session.changes.append(Change("the host's console meanwhile", None, console.tail()))
+    _abandon(session, reboot)
+    session.changes = [
+        change for change in session.changes if change not in plan.changes
+    ]  # they did not come
     return Status.FAILED, f"not confirmed: {wrong}; {reboot.way_back}{_last_lines(console)}"
 
 
-def _reboot(step: HostStep, plan: Plan, reboot: Reboot, before: Facts) -> str:
+def _reboot(session: HostSession, plan: Plan, reboot: Reboot, before: Facts) -> str:
     """Do it all and return what does not hold, in words."""
     failing = before[SystemState()].failed if reboot.begun is None else reboot.begun
     if reboot.begun is None:
         for command in reboot.arm:
-            step.send(command, "guard")
+            session.send(command, "guard")
         for command in plan.commands:
-            step.send(command, "change")
-        _wait_for_return(step, reboot, before[BootId()])
-    if _holds(step, reboot, failing):
-        step.lift_deadline()
+            session.send(command, "change")
+        _wait_for_return(session, reboot, before[BootId()])
+    if _holds(session, reboot, failing):
+        session.lift_deadline()
         for command in reboot.confirm:
-            step.send(command, "guard")
-        _holds(step, reboot, failing, confirmed=True)
-    return broken(step.checks)
+            session.send(command, "guard")
+        _holds(session, reboot, failing, confirmed=True)
+    return broken(session.checks)
 
 
-def _wait_for_return(step: HostStep, reboot: Reboot, boot_id: str) -> None:
+def _wait_for_return(session: HostSession, reboot: Reboot, boot_id: str) -> None:
     """Wait until the host answers with another boot id; record both and the downtime."""
     sent = time.monotonic()
     gone: float | None = None
     while True:
-        step.stop_if_interrupted("stopped while waiting for the host to come back")
+        session.stop_if_interrupted("stopped while waiting for the host to come back")
         trying = time.monotonic()
         problem: UnreachableError | OperationError | None = None
         now_id = boot_id
         try:
-            step.connection.close()
-            step.connection.open()
-            now_id = step.fact(BootId())
+            session.connection.close()
+            session.connection.open()
+            now_id = session.fact(BootId())
         except HostKeyError as changed:
             changed.message = f"after its reboot {changed.message}"
             raise
@@ -103,7 +106,7 @@ def _wait_for_return(step: HostStep, reboot: Reboot, boot_id: str) -> None:
             problem = away
         if now_id != boot_id:
             downtime = time.monotonic() - (gone if gone is not None else sent)
-            step.changes += [
+            session.changes += [
                 Change("boot id", boot_id, now_id),
                 Change(
                     "downtime",
@@ -117,39 +120,43 @@ def _wait_for_return(step: HostStep, reboot: Reboot, boot_id: str) -> None:
                 raise OperationError(
                     f"the host still answers with the boot id from before after {reboot.deadline:g} s: "
                     "it did not reboot",
-                    where=step.connection.host.name,
+                    where=session.connection.host.name,
                     hint="see what keeps it from going down: `systemctl list-jobs`, `systemd-inhibit --list`",
                 ) from None
             raise UnreachableError(
                 f"the host did not come back within {reboot.deadline:g} s: {problem.message}",
-                where=step.connection.host.name,
+                where=session.connection.host.name,
                 hint="look at its console, then reset it",
             ) from problem
         time.sleep(_BETWEEN_TRIES)
 
 
-def _holds(step: HostStep, reboot: Reboot, failing: tuple[str, ...], *, confirmed: bool = False) -> bool:
+def _holds(
+    session: HostSession, reboot: Reboot, failing: tuple[str, ...], *, confirmed: bool = False
+) -> bool:
     """Wait until starting is over, then check all besides what only the confirmation makes true.
 
     Nothing else is waited for: which kernel runs, say, does not change any more.
     """
-    deadline = time.monotonic() + step.operation.settle
-    facts = step.look()
+    deadline = time.monotonic() + session.operation.settle
+    facts = session.read_facts()
     while not facts[SystemState()].settled and time.monotonic() < deadline:
-        step.stop_if_interrupted("stopped while waiting for the host's services to settle")
+        session.stop_if_interrupted("stopped while waiting for the host's services to settle")
         time.sleep(_BETWEEN_TRIES)
-        facts = step.look()
+        facts = session.read_facts()
     later = () if confirmed else reboot.later
-    step.checks = [check for check in step.operation.verify(facts) if check.name not in later]
+    session.checks = [check for check in session.operation.verify(facts) if check.name not in later]
     new = sorted(set(facts[SystemState()].failed) - set(failing))
-    step.checks.append(Check("units failing that did not before", "none", ", ".join(new) or "none", not new))
-    return all(check.holds for check in step.checks)
+    session.checks.append(
+        Check("units failing that did not before", "none", ", ".join(new) or "none", not new)
+    )
+    return all(check.holds for check in session.checks)
 
 
-def _abandon(step: HostStep, reboot: Reboot) -> None:
-    step.lift_deadline()
+def _abandon(session: HostSession, reboot: Reboot) -> None:
+    session.lift_deadline()
     for command in reboot.abandon:
-        step.send(command, "rollback")
+        session.send(command, "rollback")
 
 
 def _last_lines(console: Console) -> str:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Literal
 
 from runbook_lib.errors import EvidenceError, Interrupted, PlanRefused, RunbookError, UnreachableError
 from runbook_lib.evidence.spooled_output import HEAD, TAIL, Overflows
-from runbook_lib.model.records import Command, CommandRecord, DockerQuery, HostRecord, Output, StreamRecord
+from runbook_lib.model.commands import Command, DockerQuery, Output
+from runbook_lib.model.records import CommandRecord, HostRecord, StreamRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_lib.connections.base import Connection
-    from runbook_lib.evidence.journal import Journal, OutputStore
+    from runbook_lib.evidence.journal import Journal
+    from runbook_lib.evidence.output_store import OutputStore
     from runbook_lib.runbook.deadline import Deadline
     from runbook_lib.runbook.parent_process import Runner
     from runbook_lib.secrets import Secrets

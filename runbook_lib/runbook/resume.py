@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import EvidenceError, InputError, ParameterError
 from runbook_lib.evidence.liveness import goes_on
 from runbook_lib.evidence.reader import read_lines, read_run
-from runbook_lib.model.records import Mode, Status
+from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

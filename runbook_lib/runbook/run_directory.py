@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import getpass
-import importlib.metadata
 import os
-import platform
 import secrets
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from runbook_lib.errors import EvidenceError
+from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
     from runbook_lib.parameters import Parameters
 
-__all__ = [
-    "RUNS_OPENED",
-    "RUN_DIRECTORY",
-    "UNIT",
-    "Source",
-    "make",
-    "project_top",
-    "source_state",
-    "versions",
-    "who",
-]
+__all__ = ["RUNS_OPENED", "RUN_DIRECTORY", "UNIT", "make"]
 
 RUN_DIRECTORY = "RUNBOOK_RUN_DIRECTORY"
 """Environment variable by which `runbook run` tells a kernel the directory it already made."""
@@ -40,18 +26,6 @@ RUNS_OPENED = "RUNBOOK_RUNS_OPENED"
 
 UNIT = "RUNBOOK_UNIT"
 """Environment variable that tells a kernel which piece of a fleet's work its run is."""
-
-_PACKAGES = ("runbook-lib", "papermill", "fabric", "paramiko", "docker", "pandas", "pydantic")
-
-Source = dict[str, Any]
-
-
-def project_top() -> Path:
-    """Return the nearest directory, from the current one upwards, that has a `notebooks` folder; else this one."""
-    for base in (Path.cwd(), *Path.cwd().parents):
-        if (base / "notebooks").is_dir():
-            return base
-    return Path.cwd()
 
 
 def make(parameters: Parameters) -> Path:
@@ -124,44 +98,3 @@ def write_parameters(directory: Path, parameters: Parameters) -> None:
         raise EvidenceError(
             f"cannot be written: {problem.strerror or problem}", where=str(path), hint="no host was touched"
         ) from problem
-
-
-def who() -> str:
-    """Return who runs this, with the user behind `sudo` where there is one."""
-    user = getpass.getuser()
-    behind = os.environ.get("SUDO_USER")
-    return f"{behind} as {user}" if behind and behind != user else user
-
-
-@functools.cache
-def versions() -> dict[str, str]:
-    """Return the versions that the run depends on; as this process loaded them, they are looked up once."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def source_state() -> Source:
-    """Return the git commit the runbooks come from and whether anything in it is uncommitted; empty outside git."""
-    top = project_top()
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(top), *arguments], capture_output=True, text=True, timeout=10, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD")
-    if commit is None:
-        return {}
-    return {
-        "commit": commit,
-        "uncommitted": bool(git("status", "--porcelain", "--", "notebooks", "runbook_lib")),
-    }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_lib.model.records import Mode, Status, worst
+from runbook_lib.model.status import Mode, Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runbook_lib.model.records import Check, StepRecord
+    from runbook_lib.model.plans import Check
+    from runbook_lib.model.records import StepRecord
 
 __all__ = ["BAD", "Verdict", "broken"]
 

@@ -7,22 +7,25 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from runbook_lib import display
 from runbook_lib.connections.registry import connect
+from runbook_lib.display import cards
+from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError, InputError, Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence import events
-from runbook_lib.evidence.journal import Journal, OutputStore
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.output_store import OutputStore
 from runbook_lib.inventory import Host, Inventory
-from runbook_lib.model.records import HostRecord, RunRecord, Status, StepRecord
+from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
+from runbook_lib.model.status import Status
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
 from runbook_lib.runbook import interrupts, resume, run_directory
-from runbook_lib.runbook.beginning import first_record
 from runbook_lib.runbook.deadline import Deadline, soonest
 from runbook_lib.runbook.host_lock import HostLock, Owner
 from runbook_lib.runbook.host_pool import Workers
 from runbook_lib.runbook.host_step import HostStep
 from runbook_lib.runbook.parent_process import Runner
+from runbook_lib.runbook.provenance import first_record
 from runbook_lib.runbook.recorder import Recorder, now
 from runbook_lib.runbook.run_status import BAD, Verdict
 from runbook_lib.secrets import Secrets
@@ -105,11 +108,11 @@ class Runbook:
         """Write the first line; from here on whatever ends the run is told in its journal."""
         events.run_started(self._journal, self.record)
         if self._secrets.known:
-            display.mask_outputs(self._secrets)
-        display.run_opened(self.record, self.directory)
-        display.offer_magic(self.shell)
+            mask_outputs(self._secrets)
+        cards.run_opened(self.record, self.directory)
+        cards.offer_magic(self.shell)
         if self._runner.told:
-            display.when_a_cell_fails(self._cell_failed)
+            cards.when_a_cell_fails(self._cell_failed)
             if self._deadline:
                 interrupts.at_deadline(
                     self._deadline, busy=lambda: self._busy, over=lambda: self.record.ended is not None
@@ -147,7 +150,7 @@ class Runbook:
         known = self._secrets.known
         value = self._secrets.resolve(reference)
         if not known:
-            display.mask_outputs(self._secrets)
+            mask_outputs(self._secrets)
         return value
 
     def step(
@@ -248,7 +251,7 @@ class Runbook:
         if self.record.ended:  # by hand, after the run's end: nobody may come to let go
             self._let_go()
         self.record.steps.append(step)
-        display.step_ended(step, self.mode, self.record.run)
+        cards.step_ended(step, self.mode, self.record.run)
         late = bool(self._deadline and self._deadline.passed and step.status in BAD)
         if self._verdict.note(step) or self._cancel.is_set() or late:
             self._give_up(step)
@@ -295,7 +298,7 @@ class Runbook:
                 before=self._earlier.before(number, host.name) if self._earlier else None,
             ).run()
         events.host_ended(self._journal, number, record)
-        display.host_ended(number, record)
+        cards.host_ended(number, record)
         return record
 
     def _refuse_another_step(self, number: int, title: str) -> None:
@@ -365,4 +368,4 @@ class Runbook:
         self._let_go()
         self._workers.each(lambda connection: connection.close(), list(self._connections.values()))
         events.run_ended(self._journal, self.record)
-        display.run_ended(self.record)
+        cards.run_ended(self.record)

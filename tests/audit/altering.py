@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.evidence.journal import FIRST, chain, seal
+from runbook_lib.evidence.chain import FIRST, chain, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,7 @@ from runbook_lib.audit.verify.countersign import countersign
 from runbook_lib.audit.verify.verdict import Word
 from runbook_lib.audit.verify.verify import verify_run
 from runbook_lib.errors import EvidenceError, InputError
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from tests.audit.altering import edit_notebook, found, journal, put_journal
 from tests.audit.project import NAME, TOP, git
 

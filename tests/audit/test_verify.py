@@ -13,9 +13,9 @@ from runbook_lib.attestation import seal, seal_run
 from runbook_lib.audit.verify.approved_source import Approval
 from runbook_lib.audit.verify.verdict import Kind, Word
 from runbook_lib.audit.verify.verify import exit_code, verify_below, verify_run
-from runbook_lib.display import STEP_MIME
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.journal import FIRST, chain
+from runbook_lib.evidence.chain import FIRST, chain
+from runbook_lib.evidence.layout import STEP_MIME
 from runbook_lib.evidence.notebook_records import read
 from runbook_lib.report.html import write_html
 from tests.audit.altering import cell, edit_notebook, forge_journal, found, journal, put_journal

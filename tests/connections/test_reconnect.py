@@ -12,7 +12,7 @@ import paramiko
 import yaml
 
 from runbook_lib import Runbook
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from tests.runbook.practice import Does, parameters
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
-from runbook_lib.model.records import Command, Output
+from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
 from tests.connections import sshd
 

@@ -14,7 +14,7 @@ import pytest
 from runbook_lib.connections.local import LocalConnection
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.inventory import Host
-from runbook_lib.model.records import Command, Output
+from runbook_lib.model.commands import Command, Output
 from runbook_lib.process_identity import began
 from runbook_lib.secrets import Secrets
 from tests.execution.project import living, wait_until

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.display import STEP_MIME
+from runbook_lib.evidence.layout import STEP_MIME
 from runbook_lib.evidence.reader import read_run
-from runbook_lib.model.records import Status, StepRecord
+from runbook_lib.model.records import StepRecord
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from tests.ipython_kernel import Kernel

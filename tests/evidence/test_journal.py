@@ -14,13 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.journal import FIRST, Journal, OutputStore, chain, is_sealed, seal
+from runbook_lib.evidence.chain import FIRST, chain, is_sealed, seal
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.output_store import OutputStore
 from runbook_lib.evidence.reader import Lines, read_lines, read_run, record_of
-from runbook_lib.model.records import RunRecord, Status
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from runbook_lib.model.records import RunRecord
 
 AT = "2026-11-22T15:00:00+00:00"
 

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.display import RUN_MIME
 from runbook_lib.errors import EvidenceError, InputError
-from runbook_lib.evidence.notebook_records import find, read
-from runbook_lib.model.records import RunRecord, Status
+from runbook_lib.evidence.layout import RUN_MIME
+from runbook_lib.evidence.lookup import find
+from runbook_lib.evidence.notebook_records import read
+from runbook_lib.model.status import Status
 from runbook_lib.report.html import page
 from runbook_lib.report.junit import junit
 from runbook_lib.report.tables import tables
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from runbook_lib.model.records import RunRecord
     from tests.report.conftest import Notebook, StartNotebook
 
 Notebooks = dict[str, Any]

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 import runbook_lib.facts
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, as_plain
-from runbook_lib.model.records import Command, Output
+from runbook_lib.model.commands import Command, Output
 
 CASES = sorted(Path(__file__).parent.glob("*/*.json"))
 

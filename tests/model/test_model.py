@@ -10,17 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib import errors
-from runbook_lib.model.records import (
-    Check,
-    Command,
-    DockerQuery,
-    HostRecord,
-    Mode,
-    RunRecord,
-    Status,
-    StepRecord,
-    worst,
-)
+from runbook_lib.model.commands import Command, DockerQuery
+from runbook_lib.model.plans import Check
+from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
+from runbook_lib.model.status import Mode, Status, worst
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 STATUSES = st.lists(st.sampled_from(Status))

@@ -25,7 +25,8 @@ from runbook_lib.operations.base import Operation, Probe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runbook_lib.model.records import Command, Reboot
+    from runbook_lib.model.commands import Command
+    from runbook_lib.model.plans import Reboot
 
 CASES = sorted(Path(__file__).parent.glob("*/*.json"))
 OF_EACH = pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")

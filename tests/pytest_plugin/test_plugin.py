@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from junitparser import JUnitXml, Skipped, TestCase
 
-from runbook_lib.model.records import Mode, Status
+from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
     from pathlib import Path

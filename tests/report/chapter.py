@@ -5,16 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.model.records import (
-    Check,
-    CommandRecord,
-    HostRecord,
-    Mode,
-    RunRecord,
-    Status,
-    StepRecord,
-    worst,
-)
+from runbook_lib.model.plans import Check
+from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
+from runbook_lib.model.status import Mode, Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

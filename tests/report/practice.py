@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runbook_lib import Runbook
 from runbook_lib.errors import StepFailed
-from runbook_lib.model.records import Change, Check, Command, Plan
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations.base import Operation
 from runbook_lib.parameters import Parameters
 from tests.runbook.practice import Content

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from junitparser import JUnitXml
 
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from runbook_lib.report.junit import junit, write_junit
 from tests.report import chapter
 

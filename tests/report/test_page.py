@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.model.records import Change, Status
+from runbook_lib.model.plans import Change
+from runbook_lib.model.status import Status
 from runbook_lib.report.html import page, write_html
 from tests.report import chapter, practice
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import scrapbook
 
-from runbook_lib.display import STEP_MIME
 from runbook_lib.display.scrapbook import SCRAP_MIME
+from runbook_lib.evidence.layout import STEP_MIME
 from runbook_lib.evidence.notebook_records import read
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from runbook_lib import Runbook
 from runbook_lib.evidence.notebook_records import read
 from runbook_lib.facts.interfaces import Interfaces
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from runbook_lib.report.topology import Picture, picture
 from runbook_lib.report.topology_svg import draw
 from runbook_lib.report.topology_text import picture_in_words, way_in_words

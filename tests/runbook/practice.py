@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from runbook_lib import Runbook
 from runbook_lib.errors import FactUnavailable, PlanRefused
 from runbook_lib.facts.base import Fact
-from runbook_lib.model.records import Change, Check, Command, NetworkGuard, Output, Plan
+from runbook_lib.model.commands import Command, Output
+from runbook_lib.model.plans import Change, Check, NetworkGuard, Plan
 from runbook_lib.operations.base import Operation
 from runbook_lib.parameters import Parameters
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from runbook_lib.evidence.reader import read_lines, read_run
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from runbook_lib.runbook.session import Runbook
 from tests.execution.fleet.killable_run import in_a_child, parameters
 from tests.execution.fleet.practice_books import Asleep

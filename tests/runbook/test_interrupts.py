@@ -13,7 +13,7 @@ import pytest
 from runbook_lib import Runbook
 from runbook_lib.errors import Interrupted
 from runbook_lib.evidence.reader import read_lines, read_run
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from runbook_lib.runbook.interrupts import heard
 from tests.runbook.practice import Does, parameters
 

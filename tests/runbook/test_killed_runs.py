@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_lib.evidence.reader import read_lines, read_run
-from runbook_lib.model.records import RunRecord, Status
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from runbook_lib.model.records import RunRecord
 
 TOP = Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ import yaml
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.reader import read_lines, read_run
 from runbook_lib.inventory import Inventory
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from runbook_lib.report.html import page
 from runbook_lib.report.markdown import markdown
 from runbook_lib.runbook.resume import load
@@ -236,8 +236,10 @@ def test_the_host_goes_down_in_the_middle_and_the_run_is_gone_on_with(server: Se
         [
             sys.executable,
             "-c",
-            ("from pathlib import Path\nfrom tests.execution.fleet.killable_run import run\n"
-            f"run(Path({str(tmp_path)!r}))"),
+            (
+                "from pathlib import Path\nfrom tests.execution.fleet.killable_run import run\n"
+                f"run(Path({str(tmp_path)!r}))"
+            ),
         ],
         stderr=subprocess.PIPE,
     )

@@ -20,12 +20,14 @@ from runbook_lib.errors import (
     StepFailed,
 )
 from runbook_lib.evidence.reader import read_lines, read_run
-from runbook_lib.model.records import HostRecord, Status, StepRecord
+from runbook_lib.model.status import Status
 from tests.runbook.practice import Content, Does, Holds, Late, Refuses, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from runbook_lib.model.records import HostRecord, StepRecord
 
 
 def statuses(step: StepRecord) -> list[str]:

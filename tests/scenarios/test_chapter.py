@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from runbook_lib.evidence.notebook_records import read
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from runbook_lib.report.tables import tables
 from tests.scenarios.ci import recipe
 from tests.scenarios.practice import PAPERMILL, TOP, Practice

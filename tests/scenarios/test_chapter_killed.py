@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_lib.evidence.reader import read_lines, read_run
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from runbook_lib.process_identity import began
 from tests.execution.project import wait_until
 from tests.scenarios.practice import Practice

@@ -9,7 +9,8 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.errors import StepFailed
-from runbook_lib.model.records import Command, Plan
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Plan
 from tests.runbook.practice import Does, Practice
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_lib.evidence.reader import read_lines
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from tests.scenarios.practice import Practice, end
 
 if TYPE_CHECKING:

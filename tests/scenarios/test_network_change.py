@@ -7,7 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from tests.scenarios.practice import Practice, end
 
 if TYPE_CHECKING:

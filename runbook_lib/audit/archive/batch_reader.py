@@ -22,7 +22,8 @@ from runbook_lib.audit.archive.notebook_rows import foreign, rows_of_notebook
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.notebook_records import of_notebook
 from runbook_lib.evidence.reader import read_lines, record_of
-from runbook_lib.model.records import SCHEMA_VERSION, Status
+from runbook_lib.model.records import SCHEMA_VERSION
+from runbook_lib.model.status import Status
 from runbook_lib.report.columns import TABLES
 
 if TYPE_CHECKING:

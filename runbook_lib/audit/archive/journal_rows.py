@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runbook_lib.evidence.journal import FIRST, chain, is_sealed
-from runbook_lib.model.records import Mode, Status
+from runbook_lib.evidence.chain import FIRST, chain, is_sealed
+from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from runbook_lib.audit.archive.journal_rows import KINDS, MODES, STATUSES, Unusual
-from runbook_lib.display import RUN_MIME, STEP_MIME
+from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 from runbook_lib.evidence.notebook_records import lacking
-from runbook_lib.model.records import SCHEMA_VERSION, CommandRecord, HostRecord, Status, worst
+from runbook_lib.model.records import SCHEMA_VERSION, CommandRecord, HostRecord
+from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

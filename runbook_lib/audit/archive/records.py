@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runbook_lib.model.records import (
-    Change,
-    Check,
-    CommandRecord,
-    HostRecord,
-    Mode,
-    RunRecord,
-    Status,
-    StepRecord,
-    StreamRecord,
-)
+from runbook_lib.model.plans import Change, Check
+from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord, StreamRecord
+from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

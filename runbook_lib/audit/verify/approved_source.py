@@ -16,7 +16,7 @@ from runbook_lib.attestation.files import read
 from runbook_lib.audit.verify.verdict import Finding, Kind
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.runbook.run_directory import project_top
+from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

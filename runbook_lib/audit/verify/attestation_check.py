@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.attestation import statement as words
 from runbook_lib.attestation.envelope import check as check_signatures
 from runbook_lib.attestation.envelope import open_envelope
-from runbook_lib.attestation.files import ATTESTATION, JOURNAL
 from runbook_lib.audit.verify.verdict import Finding, Kind, Signer
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook_lib.attestation.envelope import locked, open_envelope, sign, write
-from runbook_lib.attestation.files import ATTESTATION
 from runbook_lib.audit.verify.verdict import Kind, Word
 from runbook_lib.audit.verify.verify import verify_run
 from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.layout import ATTESTATION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

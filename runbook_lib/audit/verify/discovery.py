@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.attestation.files import ATTESTATION, JOURNAL, NOTEBOOK
+from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, NOTEBOOK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

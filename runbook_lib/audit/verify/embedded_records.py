@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from runbook_lib.audit.verify.verdict import Finding, Kind
-from runbook_lib.display import RUN_MIME, STEP_MIME
+from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 from runbook_lib.model.records import HostRecord
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from runbook_lib.audit.verify.verdict import Finding, Kind
-from runbook_lib.evidence.journal import FIRST, chain, is_sealed
+from runbook_lib.evidence.chain import FIRST, chain, is_sealed
 from runbook_lib.evidence.reader import read_lines
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_lib.attestation.statement import Trial
-from runbook_lib.model.records import SCHEMA_VERSION, Status
+from runbook_lib.model.records import SCHEMA_VERSION
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

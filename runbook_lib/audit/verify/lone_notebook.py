@@ -10,11 +10,11 @@ from runbook_lib.audit.verify import embedded_records
 from runbook_lib.audit.verify.run_directory import compare_source, told_at_start
 from runbook_lib.audit.verify.untrusted import guarded
 from runbook_lib.audit.verify.verdict import Finding, Kind, Verdict, decide
-from runbook_lib.display import RUN_MIME
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.layout import RUN_MIME
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import read as read_record
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

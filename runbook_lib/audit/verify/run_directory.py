@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from runbook_lib.attestation.files import (
-    ATTESTATION,
-    DERIVED,
-    JOURNAL,
-    NOTEBOOK,
-    PARAMETERS,
-    digest,
-    evidence,
-    read,
-)
+from runbook_lib.attestation.files import digest, evidence, read
 from runbook_lib.audit.verify import embedded_records, source_cells
 from runbook_lib.audit.verify.approved_source import template
 from runbook_lib.audit.verify.attestation_check import look
@@ -27,6 +18,7 @@ from runbook_lib.audit.verify.journal_view import Told, tell
 from runbook_lib.audit.verify.untrusted import guarded
 from runbook_lib.audit.verify.verdict import Finding, Kind, Verdict, decide
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.layout import ATTESTATION, DERIVED, JOURNAL, NOTEBOOK, PARAMETERS
 from runbook_lib.evidence.notebook import Notebook
 
 if TYPE_CHECKING:

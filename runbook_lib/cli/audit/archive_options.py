@@ -66,7 +66,7 @@ def opened(chosen: dict[str, Any], path: str | None = None) -> Archive:
         InputError: There is no such archive, or no such cluster.
     """
     from runbook_lib.audit.archive.archive import Archive  # noqa: PLC0415 - `--help` stays quick
-    from runbook_lib.runbook.run_directory import project_top  # noqa: PLC0415 - as above
+    from runbook_lib.project import project_top  # noqa: PLC0415 - as above
 
     address = path or chosen["address"] or project_top() / "runs"
     with ExitStack() as stack:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook_lib.attestation import seal, signers
-from runbook_lib.evidence.notebook_records import find
-from runbook_lib.runbook.run_directory import project_top
+from runbook_lib.evidence.lookup import find
+from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
     from pathlib import Path

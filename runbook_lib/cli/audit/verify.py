@@ -15,8 +15,8 @@ from runbook_lib.audit.verify.approved_source import Approval
 from runbook_lib.audit.verify.verdict import Kind, Word
 from runbook_lib.audit.verify.verify import exit_code, verify_below
 from runbook_lib.cli.audit.archive_options import trust_option
-from runbook_lib.evidence.notebook_records import find
-from runbook_lib.runbook.run_directory import project_top
+from runbook_lib.evidence.lookup import find
+from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
     from collections.abc import Callable

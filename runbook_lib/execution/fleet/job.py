@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 
 __all__ = ["Result", "Unit"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import InputError
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job import Unit
-from runbook_lib.model.records import Mode
-from runbook_lib.runbook.run_directory import project_top
+from runbook_lib.model.status import Mode
+from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

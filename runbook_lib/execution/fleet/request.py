@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import InputError, ParameterError
-from runbook_lib.evidence.notebook_records import find
+from runbook_lib.evidence.lookup import find
 from runbook_lib.evidence.notebook_records import read as read_record
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet import matrix as matrices
 from runbook_lib.execution.fleet import resume_check
 from runbook_lib.execution.fleet.job_graph import Wanted
-from runbook_lib.runbook import run_directory
+from runbook_lib.project import project_top
 from runbook_lib.runbook.resume import contradictions, load
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _needed(wanted: Sequence[Wanted], given: Mapping[str, Any]) -> list[Wanted]:
 
 def _resuming(wanted: list[Wanted], name: str, given: Mapping[str, Any]) -> list[Wanted]:
     """Give the run of the earlier run's runbook that one's parameters, and refuse it where it must not go on."""
-    path = find(name, run_directory.project_top() / str(given.get("runs", "runs"))).absolute()
+    path = find(name, project_top() / str(given.get("runs", "runs"))).absolute()
     record = read_record(path)
     if not wanted:
         wanted = [Wanted(catalog.find(record.runbook), dict(given))]

@@ -18,6 +18,7 @@ from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import Result, Unit
 from runbook_lib.execution.notebook import run_notebook
+from runbook_lib.project import project_top
 from runbook_lib.runbook import run_directory
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def carry_out(unit: Unit, tell: Callable[[dict[str, Any]], None]) -> Result:
 
 
 def _attempt(unit: Unit, attempt: int, claims: Claims, tell: Callable[[dict[str, Any]], None]) -> Result:
-    runs = run_directory.project_top() / Path(unit.runs).expanduser()
+    runs = project_top() / Path(unit.runs).expanduser()
 
     def noting(told: dict[str, Any]) -> None:
         if told["event"] == "run_started":
@@ -80,7 +81,7 @@ def _run(unit: Unit, values: dict[str, Any], tell: Callable[[dict[str, Any]], No
     entry = catalog.load(Path(unit.notebook))
     parameters = catalog.check(entry, values, None)
     os.environ[run_directory.UNIT] = unit.id if unit.fleet else ""
-    reports = _Reports(run_directory.project_top() / parameters.runs)
+    reports = _Reports(project_top() / parameters.runs)
 
     def also_reporting(told: dict[str, Any]) -> None:
         tell(told)
@@ -111,10 +112,11 @@ class _Reports:
         if told["event"] == "run_started":
             self._path /= told["run"]
         elif told["event"] == "step_started" and told["step"] == 1:
-            from runbook_lib import attestation, display  # noqa: F401, PLC0415 - loaded while hosts are at work
+            from runbook_lib import attestation  # noqa: F401, PLC0415 - loaded while hosts are at work
+            from runbook_lib.display import cards  # noqa: PLC0415 - as above
             from runbook_lib.report import html, jinja_environment, junit  # noqa: F401, PLC0415 - as above
 
-            display.load_templates(jinja_environment.templates)
+            cards.load_templates(jinja_environment.templates)
         elif told["event"] == "run_ended":
             with contextlib.suppress(EvidenceError):  # it is tried again, and then told
                 self.leave(run_notebook.Outcome.read(self._path))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from runbook_lib.execution.fleet.job import Result
 from runbook_lib.execution.notebook import run_notebook
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Self
 
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.reader import read_run
-from runbook_lib.model.records import RunRecord, Status
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from runbook_lib.model.records import RunRecord
 
 __all__ = ["Outcome", "exit_code"]
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from nbformat.v4 import new_output
 
-from runbook_lib.evidence.journal import OutputStore
+from runbook_lib.evidence.output_store import OutputStore
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-    from runbook_lib.evidence.journal import OutputFile
+    from runbook_lib.evidence.output_store import OutputFile
     from runbook_lib.execution.notebook.kernel_process import Kernel
 
 __all__ = ["Floods"]

@@ -5,7 +5,6 @@ papermill's own word is not taken: it calls cells completed after a kernel was k
 
 from __future__ import annotations
 
-import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,12 @@ from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillException
 
 from runbook_lib.errors import RunbookError
+from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.execution.notebook.engine import NAME, RunbookEngine
 from runbook_lib.execution.notebook.kernel_process import Kernel
 from runbook_lib.execution.notebook.outcome import Outcome, exit_code
 from runbook_lib.execution.notebook.signal_forwarding import passed_on
+from runbook_lib.project import project_top
 from runbook_lib.runbook import run_directory
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ papermill_engines.register(NAME, RunbookEngine)
 
 
 def run(
-    entry: Entry, parameters: Parameters, values: dict[str, Any], tell: Callable[[dict[str, Any]], None]
+    entry: Entry, parameters: Parameters, values: dict[str, Any], report: Callable[[dict[str, Any]], None]
 ) -> Outcome:
     """Run a runbook and wait for its end.
 
@@ -47,29 +48,37 @@ def run(
         entry: The runbook.
         parameters: As checked.
         values: What was given beyond the notebook's defaults; papermill injects these.
-        tell: Called with each journal entry as it appears.
+        report: Called with each journal entry as it appears.
 
     Raises:
         EvidenceError: The run directory cannot be made.
     """
-    path = run_directory.new(run_directory.project_top() / parameters.runs, parameters.runbook)
+    path = run_directory.new(project_top() / parameters.runs, parameters.runbook)
     with Kernel(path) as kernel, passed_on(kernel):
-        problem = _follow(entry, path, values, kernel, tell)
+        problem = _follow(entry, path, values, kernel, report)
     return Outcome.read(path, problem)
 
 
 def _follow(
-    entry: Entry, path: Path, values: dict[str, Any], kernel: Kernel, tell: Callable[[dict[str, Any]], None]
+    runbook: Entry,
+    path: Path,
+    values: dict[str, Any],
+    kernel: Kernel,
+    report: Callable[[dict[str, Any]], None],
 ) -> str:
-    """Run the notebook in a thread and tell its journal meanwhile; return what went wrong, in words."""
+    """Run the notebook in a thread and report its journal entries meanwhile; return what went wrong, in words."""
     problem: list[str] = []
-    worker = threading.Thread(target=_execute, args=(entry, path, values, kernel, problem), name="papermill")
+    worker = threading.Thread(
+        target=_execute, args=(runbook, path, values, kernel, problem), name="papermill"
+    )
     worker.start()
-    follow = _Follow(path / "journal.jsonl", tell)
+    follower = JournalFollower(path)
     while worker.is_alive():
-        follow.more()
+        for entry in follower.new_entries():
+            report(entry)
         worker.join(_POLL)
-    follow.more()
+    for entry in follower.new_entries():
+        report(entry)
     return "; ".join([*([kernel.interrupted] if kernel.interrupted else []), *problem])
 
 
@@ -81,7 +90,7 @@ def _execute(entry: Entry, path: Path, values: dict[str, Any], kernel: Kernel, p
             parameters=values,
             engine_name=NAME,
             progress_bar=False,
-            cwd=str(run_directory.project_top()),
+            cwd=str(project_top()),
             kernel=kernel,
         )
     except (
@@ -93,26 +102,6 @@ def _execute(entry: Entry, path: Path, values: dict[str, Any], kernel: Kernel, p
         RuntimeError,
     ) as failure:
         problem.append(_first_lines(failure))
-
-
-class _Follow:
-    """Tell a journal's new lines as they appear."""
-
-    def __init__(self, path: Path, tell: Callable[[dict[str, Any]], None]) -> None:
-        self._path = path
-        self._tell = tell
-        self._position = 0
-
-    def more(self) -> None:
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._position)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                self._position += len(line)
-                self._tell(json.loads(line))
 
 
 def _first_lines(failure: BaseException) -> str:

@@ -246,11 +246,11 @@ def _load(names: Iterable[str]) -> None:
 
 def _look_up() -> None:
     """Do what each kernel would do once: it is the same for all of them."""
-    from runbook_lib import display  # noqa: PLC0415 - loaded by now
-    from runbook_lib.runbook import run_directory  # noqa: PLC0415 - as above
+    from runbook_lib.display import cards  # noqa: PLC0415 - loaded by now
+    from runbook_lib.runbook import provenance  # noqa: PLC0415 - as above
 
-    run_directory.versions()
-    display.load_templates()
+    provenance.versions()
+    cards.load_templates()
     gc.freeze()
 
 

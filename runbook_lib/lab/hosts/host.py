@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from runbook_lib.lab.ssh_endpoint import wait_for_login
+from runbook_lib.errors import LabError
 from runbook_lib.lab.system.cgroups import Cgroup
+from runbook_lib.lab.system.subprocesses import tail, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from runbook_lib.lab.system.paths import Places
     from runbook_lib.lab.topology import HostPlan, Topology
 
-__all__ = ["LabHost"]
+__all__ = ["LabHost", "wait_for_login"]
 
 
 class LabHost(ABC):
@@ -78,3 +80,34 @@ class LabHost(ABC):
         """Switch the host off at once, as pulling the plug does: what is not on its disk is lost."""
         self._cgroup.kill()
         self._cgroup.remove()
+
+
+def wait_for_login(places: Places, name: str, host: LabHost, timeout: float) -> None:
+    """Wait for the SSH server's greeting, then for a login that succeeds.
+
+    Args:
+        places: The lab's places; the ssh_config is there.
+        name: The host's name.
+        host: The host.
+        timeout: Seconds for each.
+
+    Raises:
+        LabError: It does not come, or the host went off; the hint shows the end of the console.
+    """
+
+    def greets() -> bool | None:
+        if not host.running():
+            raise LabError(
+                "went off before it let anybody log in",
+                where=name,
+                hint=f"{host.console} ends with: {tail(host.console)}",
+            )
+        return host.answers() or None
+
+    def lets_in() -> bool | None:
+        command = ["ssh", "-F", str(places.ssh / "ssh_config"), name, "true"]
+        login = subprocess.run(command, check=False, capture_output=True, timeout=60)
+        return login.returncode == 0 or None
+
+    wait_for(greets, f"the SSH server of {name}", timeout=timeout, log=host.console)
+    wait_for(lets_in, f"a login on {name}", timeout=timeout, log=host.console)

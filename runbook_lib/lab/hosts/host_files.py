@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_lib.lab.hosts.rootfs import APT_CONFIGURATION
 from runbook_lib.lab.services import package_cache
 from runbook_lib.lab.system.apt_sources import debian_sources
+from runbook_lib.lab.system.debian_bootstrap import APT_CONFIGURATION
 
 if TYPE_CHECKING:
     from runbook_lib.lab.topology import HostPlan, Topology

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import LabError
 from runbook_lib.lab.hosts.kvm import accelerator
-from runbook_lib.lab.hosts.rootfs import LEFT_OUT, PACKAGES, bootstrap, recipe
+from runbook_lib.lab.hosts.rootfs import PACKAGES, recipe
 from runbook_lib.lab.system.build_cache import built_once
+from runbook_lib.lab.system.debian_bootstrap import LEFT_OUT, bootstrap
 from runbook_lib.lab.system.subprocesses import joined, run, tail
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
-from runbook_lib.lab.hosts.rootfs import bootstrap
 from runbook_lib.lab.services.image_registry import PORT, registry_configuration
 from runbook_lib.lab.system.apt_sources import machine_proxy
 from runbook_lib.lab.system.build_cache import built_once
+from runbook_lib.lab.system.debian_bootstrap import bootstrap
 from runbook_lib.lab.system.subprocesses import joined, run
 from runbook_lib.yaml_files import find_upwards
 

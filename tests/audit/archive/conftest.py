@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_lib.audit.archive.archive import Archive
-from runbook_lib.display import RUN_MIME, STEP_MIME
+from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 from runbook_lib.evidence.notebook_records import read
 from tests.report import browser, practice
 

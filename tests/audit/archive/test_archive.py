@@ -21,7 +21,7 @@ from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.audit.archive.batch_reader import read_batch
 from runbook_lib.audit.archive.location import LocalPlace, RemotePlace
 from runbook_lib.errors import EvidenceError, InputError
-from runbook_lib.evidence.journal import FIRST, chain, seal
+from runbook_lib.evidence.chain import FIRST, chain, seal
 from runbook_lib.evidence.notebook_records import read
 from runbook_lib.report.tables import tables
 

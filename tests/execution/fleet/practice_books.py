@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runbook_lib.errors import NotYet
 from runbook_lib.facts.base import Fact
-from runbook_lib.model.records import Check, Command, NetworkGuard, Output, Plan
+from runbook_lib.model.commands import Command, Output
+from runbook_lib.model.plans import Check, NetworkGuard, Plan
 from runbook_lib.operations.base import Operation, Probe
 from runbook_lib.parameters import Parameters
 from tests.runbook.practice import Content

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord

@@ -11,7 +11,9 @@ import pytest
 
 from runbook_lib.errors import StepFailed
 from runbook_lib.facts.host import BootId, SystemState
-from runbook_lib.model.records import Check, Command, Plan, Reboot, Status
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Check, Plan, Reboot
+from runbook_lib.model.status import Status
 from runbook_lib.operations.base import Operation
 from runbook_lib.runbook.session import Runbook
 from tests.execution.fleet.killable_run import parameters

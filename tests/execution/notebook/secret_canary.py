@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from runbook_lib.model.records import Change, Check, Command, Plan
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations.base import Operation
 from runbook_lib.parameters import Parameters
 from runbook_lib.secrets import Reference

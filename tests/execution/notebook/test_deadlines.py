@@ -11,7 +11,9 @@ import pytest
 from runbook_lib import Runbook
 from runbook_lib.errors import ParameterError, StepFailed
 from runbook_lib.evidence.reader import read_run
-from runbook_lib.model.records import Command, Plan, Status
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Plan
+from runbook_lib.model.status import Status
 from runbook_lib.yaml_files import validate
 from tests.execution.project import OPEN, finish, living
 from tests.runbook.practice import Does, Holds, Practice, parameters

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from tests.execution.project import OPEN, finish
 
 if TYPE_CHECKING:

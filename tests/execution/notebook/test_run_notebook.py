@@ -10,7 +10,7 @@ import pytest
 
 from runbook_lib.evidence.liveness import Liveness, liveness
 from runbook_lib.evidence.reader import read_lines
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from runbook_lib.process_identity import began
 from tests.execution.project import OPEN, Executed, finish, living, wait_until
 

@@ -14,7 +14,7 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.errors import StepFailed
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from tests.execution.notebook.secret_canary import Echoes
 from tests.execution.project import finish
 from tests.runbook.practice import Does, parameters

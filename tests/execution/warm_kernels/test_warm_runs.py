@@ -18,7 +18,7 @@ import pytest
 from runbook_lib.evidence.reader import read_run
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS
 from runbook_lib.execution.warm_kernels.protocol import SERVER
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from tests.execution.processes import alive, children, parent_of, wait_until
 
 if TYPE_CHECKING:

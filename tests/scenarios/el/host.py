@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.facts.base import Facts
-from runbook_lib.model.records import Command, Output
+from runbook_lib.model.commands import Command, Output
 
 if TYPE_CHECKING:
-    from runbook_lib.model.records import Check, Plan
+    from runbook_lib.model.plans import Check, Plan
     from runbook_lib.operations.base import Operation
 
 FILES = Path(__file__).parent / "files"

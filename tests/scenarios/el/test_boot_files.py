@@ -14,7 +14,7 @@ from runbook_lib.facts.boot_loader import BootLoader, BootLoaderInfo
 from runbook_lib.facts.host import Virtualization, VirtualizationInfo
 from runbook_lib.facts.kernel import Kernel, KernelInfo
 from runbook_lib.facts.kernel_trial import KernelTrial
-from runbook_lib.model.records import Command
+from runbook_lib.model.commands import Command
 from runbook_lib.operations import kernel
 from tests.scenarios.el.host import FILES
 

@@ -12,7 +12,7 @@ from runbook_lib.facts.kernel import InstalledKernel, InstalledKernels
 from runbook_lib.facts.kernel_package import Candidates, KernelOffer
 from runbook_lib.facts.packages import Holder, LockHolder, PackageVersion
 from runbook_lib.facts.release import Release
-from runbook_lib.model.records import Command
+from runbook_lib.model.commands import Command
 from runbook_lib.operations import package_source, packages
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from runbook_lib.operations import host, kernel, package_source, packages
 from tests.scenarios.kernel_upgrade.practice import PACKAGE
 from tests.scenarios.practice import end

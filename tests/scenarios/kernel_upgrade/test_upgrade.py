@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.model.records import Status
+from runbook_lib.model.status import Status
 from tests.scenarios.kernel_upgrade.practice import UPGRADE
 
 if TYPE_CHECKING:

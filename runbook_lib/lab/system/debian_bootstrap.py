@@ -1,0 +1,59 @@
+"""Build a minimal Debian root file system with mmdebstrap."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from runbook_lib.lab.system.apt_sources import debian_sources, machine_proxy
+from runbook_lib.lab.system.subprocesses import joined, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["APT_CONFIGURATION", "LEFT_OUT", "bootstrap"]
+
+# A cache that works without a network serves indexes past their date; signatures are checked all the same.
+APT_CONFIGURATION = {
+    "Acquire::Check-Valid-Until": "false",
+    "Acquire::Languages": "none",
+    "APT::Install-Recommends": "false",
+}
+LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
+_HINT = "the first build needs the package repositories; see that `apt-get update` works"
+_BUILD_TIMEOUT = 900  # seconds
+
+
+def bootstrap(distribution: str, target: Path, cgroups: Sequence[Path], *options: str) -> None:
+    """Make a minimal Debian, from where this machine gets its packages.
+
+    Args:
+        distribution: Code name.
+        target: A new directory, or a file that ends in `.tar`.
+        cgroups: Cgroups to work in.
+        options: More of mmdebstrap's.
+
+    Raises:
+        LabError: mmdebstrap failed.
+        RequirementError: This machine's apt knows no Debian repository.
+    """
+    proxy = machine_proxy()
+    argv: list[str | Path] = [
+        "mmdebstrap",
+        f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
+        "--variant=minbase",
+        *(f'--aptopt={name} "{value}"' for name, value in APT_CONFIGURATION.items()),
+        *([f'--aptopt=Acquire::http::Proxy "{proxy}"'] if proxy else []),
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
+        *options,
+        distribution,
+        target,
+        *(source.line for source in debian_sources(distribution)),
+    ]
+    run(
+        *joined(*argv, cgroups=cgroups),
+        what=f"build a minimal Debian {distribution}",
+        hint=_HINT if os.geteuid() == 0 else f"{_HINT}; an ordinary user needs a line in /etc/subuid too",
+        timeout=_BUILD_TIMEOUT,
+    )

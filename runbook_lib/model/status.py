@@ -1,0 +1,64 @@
+"""What a run may do, and how a step and a run end."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["SYMBOLS", "Mode", "Status", "worst"]
+
+
+class Mode(StrEnum):
+    """What a run may do."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+    VALIDATE = "validate"
+
+
+class Status(StrEnum):
+    """The outcome of a step on a host, and of a run."""
+
+    OK = "ok"
+    CHANGED = "changed"
+    PLANNED = "planned"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+
+    @property
+    def good(self) -> bool:
+        """Whether this outcome is a success; `skipped` and `unknown` are none."""
+        return self in {Status.OK, Status.CHANGED, Status.PLANNED}
+
+
+_FROM_BEST = [
+    Status.OK,
+    Status.SKIPPED,
+    Status.PLANNED,
+    Status.CHANGED,
+    Status.FAILED,
+    Status.UNREACHABLE,
+    Status.INTERRUPTED,
+    Status.UNKNOWN,
+]
+
+
+def worst(statuses: list[Status]) -> Status:
+    """Return the status that decides for many; of nothing it is `unknown`. A skip decides only where all are."""
+    done = [status for status in statuses if status is not Status.SKIPPED]
+    return max(done or statuses, key=_FROM_BEST.index, default=Status.UNKNOWN)
+
+
+SYMBOLS = {
+    Status.OK: "✓",
+    Status.CHANGED: "✎",
+    Status.PLANNED: "…",
+    Status.SKIPPED: "»",
+    Status.FAILED: "✗",
+    Status.UNREACHABLE: "⌀",
+    Status.INTERRUPTED: "■",
+    Status.UNKNOWN: "?",
+}
+"""A sign for each status, so that colour is never the only difference."""

@@ -1,0 +1,97 @@
+"""Where a run comes from: operator, machine, source, versions."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.model.records import RunRecord
+from runbook_lib.process_identity import began, boot
+from runbook_lib.project import operator, project_top
+from runbook_lib.runbook.recorder import now
+from runbook_lib.runbook.run_directory import UNIT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.inventory import Host, Inventory
+    from runbook_lib.parameters import Parameters
+    from runbook_lib.runbook.resume import Earlier
+
+__all__ = ["Source", "first_record", "source_state", "versions"]
+
+_PACKAGES = ("runbook-lib", "papermill", "fabric", "paramiko", "docker", "pandas", "pydantic")
+Source = dict[str, Any]
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return the versions that the run depends on; as this process loaded them, they are looked up once."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def source_state() -> Source:
+    """Return the git commit the runbooks come from and whether anything in it is uncommitted; empty outside git."""
+    top = project_top()
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(top), *arguments], capture_output=True, text=True, timeout=10, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    return {
+        "commit": commit,
+        "uncommitted": bool(git("status", "--porcelain", "--", "notebooks", "runbook_lib")),
+    }
+
+
+def first_record(
+    parameters: Parameters, inventory: Inventory, hosts: list[Host], path: Path, earlier: Earlier | None
+) -> RunRecord:
+    """Return the record of a run that begins now, in this process.
+
+    Args:
+        parameters: The run's.
+        inventory: Where its hosts come from.
+        hosts: Those that were chosen.
+        path: Its directory, after which it is named.
+        earlier: The run that it goes on with, if any.
+    """
+    return RunRecord(
+        run=path.name,
+        runbook=parameters.runbook,
+        title=parameters.title,
+        mode=parameters.run_mode,
+        started=now(),
+        operator=operator(),
+        machine=platform.node(),
+        pid=os.getpid(),
+        pid_began=began(os.getpid()),
+        boot=boot(),
+        source=source_state(),
+        versions=versions(),
+        inventory=str(inventory.path or ""),
+        hosts=[host.name for host in hosts],
+        lab=next((host.lab for host in hosts if host.lab), None),
+        parameters=parameters.model_dump(mode="json"),
+        on_failure=parameters.on_failure,
+        resumes=earlier.record.run if earlier else None,
+        unit=os.environ.get(UNIT, ""),
+    )
