@@ -73,7 +73,7 @@ class RunbookError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text}\n  what to do: {self.hint}" if self.hint else text
+        return f"{text}\n  hint: {self.hint}" if self.hint else text
 
     def _render_traceback_(self) -> list[str]:
         """Show IPython (and so papermill's output) the message instead of library frames."""

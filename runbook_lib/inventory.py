@@ -112,7 +112,7 @@ class Inventory:
             path: Absolute, or relative to the current directory or one of its parents.
 
         Raises:
-            InventoryError: With file, line and what to do.
+            InventoryError: With file, line and a hint.
         """
         file = YamlFile(find_upwards(path), InventoryError)
         top = validate(_File, file.data, InventoryError, str(file.path), file)

@@ -1,4 +1,4 @@
-"""A YAML file that is wrong is refused with its name, the line and what to do."""
+"""A YAML file that is wrong is refused with its name, the line and a hint."""
 
 from __future__ import annotations
 

@@ -55,4 +55,4 @@ def doctor_command() -> int:
 
 
 def _tell(well: bool, what: str, mend: str) -> None:  # noqa: FBT001 - private, and called in one way
-    click.echo(f"  ✓ {what}" if well else f"  ✗ {what}\n      what to do: {mend}")
+    click.echo(f"  ✓ {what}" if well else f"  ✗ {what}\n      hint: {mend}")

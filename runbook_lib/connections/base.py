@@ -75,7 +75,7 @@ class Connection(Protocol):
         """Connect, if not connected.
 
         Raises:
-            UnreachableError: With the reason and what to do.
+            UnreachableError: With the reason and a hint.
         """
 
     def render(self, command: Command) -> str:

@@ -111,7 +111,7 @@ class Topology:
         """Read a topology file.
 
         Raises:
-            InputError: With file, line and what to do.
+            InputError: With file, line and a hint.
         """
         file = YamlFile(find_upwards(path), InputError)
         top = validate(_File, file.data, InputError, str(file.path), file)

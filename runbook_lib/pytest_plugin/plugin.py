@@ -134,7 +134,7 @@ class Plugin:
         if get("collectonly") and request.mode == "apply":
             raise pytest.UsageError(
                 "--collect-only runs the notebook to learn its steps, and mode apply would change hosts\n"
-                "  what to do: --runbook-mode plan or validate"
+                "  hint: --runbook-mode plan or validate"
             )
         try:
             wanted = runs.check(request)

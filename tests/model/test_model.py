@@ -111,5 +111,5 @@ def test_every_error_is_in_the_tree_that_the_module_draws() -> None:
 
 def test_an_error_says_where_what_and_what_to_do() -> None:
     error = errors.RunbookError("it broke", where="host-a", hint="mend it")
-    assert str(error) == "host-a: it broke\n  what to do: mend it"
+    assert str(error) == "host-a: it broke\n  hint: mend it"
     assert str(errors.RunbookError("it broke")) == "it broke"
