@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,19 @@ def test_cells_are_small_and_define_nothing(path: Path) -> None:
         assert is_parameters(cell) or only_imports or len(lines) <= MOST_LINES, cell["id"]
         defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         assert not [node for node in ast.walk(tree) if isinstance(node, defined)], cell["id"]
+
+
+@EACH
+def test_everything_a_notebook_imports_exists(path: Path) -> None:
+    for cell in cells(path):
+        for node in ast.walk(ast.parse(source(cell))):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(str(node.module))
+                for item in node.names:
+                    found = hasattr(module, item.name) or importlib.util.find_spec(
+                        f"{node.module}.{item.name}"
+                    )
+                    assert found, f"{node.module} has no {item.name}"
 
 
 @EACH
