@@ -1,6 +1,10 @@
 """Executable runbooks: notebooks that carry out procedures on real hosts and leave evidence.
 
-PYTEST_DONT_REWRITE: it holds a plugin for pytest, which would otherwise warn where this was imported before.
+This module is the public API. Notebooks, docs and examples import from here, from `runbook_lib.facts` and from
+`runbook_lib.operations`; a book's own notebooks also from their part of `runbook_lib.books`. Everything else is
+internal and may change without notice.
+
+PYTEST_DONT_REWRITE: the package contains a pytest plugin, and pytest warns about plugins imported before it starts.
 """
 
 from __future__ import annotations
@@ -9,15 +13,95 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runbook_lib import errors
+    from runbook_lib.audit.archive.archive import Archive
+    from runbook_lib.audit.rules.policy import Policy, scan
+    from runbook_lib.evidence.notebook_records import read as read_run
+    from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.lab.lab import Lab
+    from runbook_lib.model.commands import Command, DockerQuery, Output
+    from runbook_lib.model.plans import Change, Check, NetworkGuard, Plan, Reboot
+    from runbook_lib.model.records import RunRecord, StepRecord
+    from runbook_lib.model.status import Mode, Status
+    from runbook_lib.operations.base import Operation, Probe
+    from runbook_lib.parameters import Parameters
+    from runbook_lib.report.tables import tables
     from runbook_lib.runbook.session import Runbook
+    from runbook_lib.yaml_files import find_upwards
 
-__all__ = ["Runbook", "__version__"]
+__all__ = [
+    "Archive",
+    "Change",
+    "Check",
+    "Command",
+    "DockerQuery",
+    "Fact",
+    "Facts",
+    "Lab",
+    "Mode",
+    "NetworkGuard",
+    "Operation",
+    "Output",
+    "Parameters",
+    "Plan",
+    "Policy",
+    "Probe",
+    "Reboot",
+    "RunRecord",
+    "Runbook",
+    "Status",
+    "StepRecord",
+    "__version__",
+    "errors",
+    "find_upwards",
+    "read_run",
+    "scan",
+    "tables",
+]
 
 __version__ = "0.1.0"
 
+# Where each public name is defined. Names are loaded on first use: `runbook --help` needs none of them.
+_DEFINED_IN = {
+    "Archive": "runbook_lib.audit.archive.archive",
+    "Change": "runbook_lib.model.plans",
+    "Check": "runbook_lib.model.plans",
+    "Command": "runbook_lib.model.commands",
+    "DockerQuery": "runbook_lib.model.commands",
+    "Fact": "runbook_lib.facts.base",
+    "Facts": "runbook_lib.facts.base",
+    "Lab": "runbook_lib.lab.lab",
+    "Mode": "runbook_lib.model.status",
+    "NetworkGuard": "runbook_lib.model.plans",
+    "Operation": "runbook_lib.operations.base",
+    "Output": "runbook_lib.model.commands",
+    "Parameters": "runbook_lib.parameters",
+    "Plan": "runbook_lib.model.plans",
+    "Policy": "runbook_lib.audit.rules.policy",
+    "Probe": "runbook_lib.operations.base",
+    "Reboot": "runbook_lib.model.plans",
+    "RunRecord": "runbook_lib.model.records",
+    "Runbook": "runbook_lib.runbook.session",
+    "Status": "runbook_lib.model.status",
+    "StepRecord": "runbook_lib.model.records",
+    "find_upwards": "runbook_lib.yaml_files",
+    "read_run": "runbook_lib.evidence.notebook_records:read",
+    "scan": "runbook_lib.audit.rules.policy",
+    "tables": "runbook_lib.report.tables",
+}
+
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute
-    """Load `Runbook` when it is asked for: the command line's `--help` needs none of it."""
-    if name == "Runbook":
-        return importlib.import_module("runbook_lib.runbook.session").Runbook
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Load a public name when it is first used."""
+    if name == "errors":
+        return importlib.import_module("runbook_lib.errors")
+    place = _DEFINED_IN.get(name)
+    if place is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute or name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, for completion in a notebook."""
+    return sorted(__all__)
