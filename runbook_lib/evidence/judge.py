@@ -62,7 +62,8 @@ class Execution:
         recorded = notebook.metadata.get(EXECUTION)
         if not isinstance(recorded, dict):
             return None
-        known = next((word for word in get_args(Ended) if word == recorded.get("ended")), "unknown")
+        words: tuple[Ended, ...] = get_args(Ended)
+        known: Ended = next((word for word in words if word == recorded.get("ended")), "unknown")
         return cls(known, str(recorded.get("problem", "")))
 
 
