@@ -61,7 +61,7 @@ def _beside(lab: Lab, runs: str) -> Beside:
 
     place = ["-p", "inventory", str(lab.inventory), "-p", "runs", runs]
     try:
-        system_requirements.need("vm")
+        system_requirements.require("vm")
     except RequirementError as lacking:
         # The runbook itself says, and records, why it is skipped on hosts that share a kernel.
         click.echo(f"no VM: the kernel upgrade will be skipped, and says so.\n  {lacking}")
@@ -132,7 +132,7 @@ def _sum_up(
     )
     if kernel and any(host.status is Status.SKIPPED for step in kernel.steps for host in step.hosts):
         click.echo("The kernel upgrade was skipped: it needs a host with a kernel of its own.")
-    ended = [outcome for outcome in outcomes if outcome.status.good or outcome.status is Status.SKIPPED]
+    ended = [outcome for outcome in outcomes if outcome.status.is_success or outcome.status is Status.SKIPPED]
     if (
         well
         and len(ended) == len(outcomes)

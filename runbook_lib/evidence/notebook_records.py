@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["lacking", "of_notebook", "read"]
+__all__ = "load_run", "missing_records", "read_notebook"
 
 Data = dict[str, Any]
 _GAPS_TOLD = 10
 
 
-def read(path: Path) -> RunRecord:
+def load_run(path: Path) -> RunRecord:
     """Return the record of a run.
 
     Args:
@@ -43,7 +43,7 @@ def read(path: Path) -> RunRecord:
             "there is no such run", where=str(path), hint="name a run directory, a journal or a notebook"
         )
     if path.suffix == ".ipynb":
-        return of_notebook(_content(path), path)
+        return read_notebook(_content(path), path)
     return read_run(path)
 
 
@@ -56,7 +56,7 @@ class _Told:
     ended: list[Data]
 
 
-def of_notebook(content: bytes, path: Path) -> RunRecord:
+def read_notebook(content: bytes, path: Path) -> RunRecord:
     """Return the record of a run that an executed notebook holds.
 
     Args:
@@ -93,7 +93,7 @@ def of_notebook(content: bytes, path: Path) -> RunRecord:
 
 def _whole(opened: RunRecord, steps: list[StepRecord], ended: list[Data], path: Path) -> RunRecord:
     """Put a run together; its status is only believed where nothing is missing."""
-    incomplete = lacking([step.number for step in steps], ended)
+    incomplete = missing_records([step.number for step in steps], ended)
     told: Data = {"status": Status.UNKNOWN, "ended": None}
     if not incomplete:
         told = {"status": ended[-1].get("status"), "ended": ended[-1].get("ended")}
@@ -104,13 +104,17 @@ def _whole(opened: RunRecord, steps: list[StepRecord], ended: list[Data], path: 
         raise EvidenceError(
             f"holds an end that cannot be understood: {problem}", where=str(path)
         ) from problem
-    if not incomplete and record.status.good and worst([step.status for step in steps]) is not record.status:
+    if (
+        not incomplete
+        and record.status.is_success
+        and worst([step.status for step in steps]) is not record.status
+    ):
         why = "the end of the run does not fit its steps"
         return record.model_copy(update={"status": Status.UNKNOWN, "ended": None, "incomplete": why})
     return record
 
 
-def lacking(numbers: list[int], ended: list[Data]) -> str:
+def missing_records(numbers: list[int], ended: list[Data]) -> str:
     """Return what a notebook's record of a run lacks, in words; empty when it is whole.
 
     Args:

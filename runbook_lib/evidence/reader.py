@@ -15,13 +15,13 @@ from runbook_lib.model.status import Status
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Lines", "read_lines", "read_run", "record_of"]
+__all__ = ["JournalLines", "build_record", "read_lines", "read_run"]
 
 Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Lines:
+class JournalLines:
     """A journal's sound lines, and the first thing wrong with it, if any.
 
     Args:
@@ -33,7 +33,7 @@ class Lines:
     problem: str = ""
 
 
-def read_lines(data: bytes) -> Lines:
+def read_lines(data: bytes) -> JournalLines:
     """Split a journal's bytes into entries and follow its chain.
 
     A line cut off, altered, removed or moved ends the sound part; its number is told. An altered line
@@ -47,15 +47,15 @@ def read_lines(data: bytes) -> Lines:
         try:
             entry = json.loads(line)
         except (ValueError, RecursionError):  # a number too long, or nested too deeply, is no JSON of ours
-            return Lines(entries, f"line {number} is no JSON")
+            return JournalLines(entries, f"line {number} is no JSON")
         if not isinstance(entry, dict) or entry.get("n") != number or entry.get("previous") != previous:
-            return Lines(entries, f"line {number} does not follow from the line before it")
+            return JournalLines(entries, f"line {number} does not follow from the line before it")
         # Journals from before there were seals have none, from their first line on.
         if not is_sealed(line) and any("seal" in some for some in (entry, *entries[:1])):
-            return Lines(entries, f"line {number} was altered: its seal is broken")
+            return JournalLines(entries, f"line {number} was altered: its seal is broken")
         entries.append(entry)
         previous = chain(line)
-    return Lines(entries, f"line {len(entries) + 1} is cut off" if rest else "")
+    return JournalLines(entries, f"line {len(entries) + 1} is cut off" if rest else "")
 
 
 def read_run(path: Path) -> RunRecord:
@@ -97,10 +97,10 @@ def _read(data: bytes) -> RunRecord:
     lines = read_lines(data)
     if not lines.entries or lines.entries[0].get("event") != "run_started":
         raise _NoJournal(lines.problem or "it does not begin with the start of a run")
-    return record_of(lines)
+    return build_record(lines)
 
 
-def record_of(lines: Lines) -> RunRecord:
+def build_record(lines: JournalLines) -> RunRecord:
     """Assemble the run's record from sound lines."""
     steps: dict[int, Entry] = {}
     for entry in lines.entries:

@@ -64,20 +64,20 @@ class Reboot:
         arm: Commands before the reboot, as the one-shot boot entry of a trial.
         confirm: Commands over a new connection, once the checks hold on the rebooted host.
         abandon: Commands that take back what `arm` left, where the checks do not hold.
-        later: Names of the checks that hold only once confirmed.
-        way_back: What brings an unreachable host back, for the messages.
+        only_after_confirm: Names of the checks that hold only once confirmed.
+        recovery: What brings an unreachable host back, for the messages.
         deadline: Seconds from the reboot until the host must answer with a new boot id.
-        begun: Units that failed before a reboot that an earlier run began and did not confirm: the host is not
+        failed_before_reboot: Units that had failed before a reboot that an earlier run began and did not confirm: the host is not
             rebooted again, only checked and confirmed. None: it is rebooted.
     """
 
     arm: tuple[Command, ...] = ()
     confirm: tuple[Command, ...] = ()
     abandon: tuple[Command, ...] = ()
-    later: tuple[str, ...] = ()
-    way_back: str = ""
+    only_after_confirm: tuple[str, ...] = ()
+    recovery: str = ""
     deadline: float = 600.0
-    begun: tuple[str, ...] | None = None
+    failed_before_reboot: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
     @property
-    def good(self) -> bool:
+    def is_success(self) -> bool:
         """Whether this outcome is a success; `skipped` and `unknown` are none."""
         return self in {Status.OK, Status.CHANGED, Status.PLANNED}
 

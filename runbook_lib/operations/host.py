@@ -22,8 +22,8 @@ __all__ = ["REBOOT", "Rebooted", "rebooted", "settled"]
 REBOOT = Command(
     ("shutdown", "-r", "now"),
     sudo=True,
-    cuts_connection=True,
-    may_be_ended=False,
+    may_cut_connection=True,
+    safe_to_interrupt=False,
     timeout=60.0,
     purpose="reboot: the connection is cut",
 )
@@ -58,7 +58,7 @@ class Rebooted(Operation):
         return Plan(
             commands=(REBOOT,),
             reboot=Reboot(
-                deadline=self.deadline, way_back="look at its console or have its provider reset it"
+                deadline=self.deadline, recovery="look at its console or have its provider reset it"
             ),
         )
 

@@ -227,14 +227,14 @@ class Booted(Operation):
             ),
             confirm=accepted if backend.can_try else (),
             abandon=forget,
-            later=(_DEFAULT, _PENDING) if backend.can_try else (),
-            way_back=f"the trial was for one boot: the next reset brings {loader.default}, still the default"
+            only_after_confirm=(_DEFAULT, _PENDING) if backend.can_try else (),
+            recovery=f"the trial was for one boot: the next reset brings {loader.default}, still the default"
             if backend.can_try
             else f"this boot loader knows no trial: choose the old kernel {running} in its menu, on the console",
             deadline=self.deadline,
         )
         if running == wanted and trial:
-            begun = replace(reboot, arm=(), begun=trial.failed)
+            begun = replace(reboot, arm=(), failed_before_reboot=trial.failed)
             return Plan(changes=(default,), reboot=begun)
         _refuse_unsigned(facts[SecureBoot()], self.package)
         return Plan(

@@ -83,7 +83,7 @@ class Ready(Operation):
                     (packages.manager(release), "--assumeyes", "install", self.release_package),
                     sudo=True,
                     timeout=600.0,
-                    may_be_ended=False,
+                    safe_to_interrupt=False,
                     purpose=f"the repository's own package, {self.name}",
                 ),
             )

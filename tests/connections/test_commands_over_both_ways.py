@@ -41,8 +41,8 @@ def stopped(connection: Connection, command: Command) -> str:
 def run(connection: Connection, *argv: str, stdin: str | None = None, timeout: float = 30.0) -> Output:
     command = Command(argv, stdin=stdin, timeout=timeout)
     output = connection.run(command, NEVER)
-    assert output.under_way == ("no end" in output.problem)
-    if output.under_way:
+    assert output.still_running == ("no end" in output.problem)
+    if output.still_running:
         assert stopped(connection, command).startswith("ended on the host with TERM: ")
     return output
 

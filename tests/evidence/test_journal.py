@@ -17,7 +17,7 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import FIRST, chain, is_sealed, seal
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.output_store import OutputStore
-from runbook_lib.evidence.reader import Lines, read_lines, read_run, record_of
+from runbook_lib.evidence.reader import JournalLines, build_record, read_lines, read_run
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -71,11 +71,11 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return write(tmp_path_factory.mktemp("sound") / "journal.jsonl")
 
 
-def understood(lines: Lines) -> RunRecord | None:
+def understood(lines: JournalLines) -> RunRecord | None:
     """Assemble a record as `read_run` does; None where it would refuse."""
     if not lines.entries or lines.entries[0].get("event") != "run_started":
         return None
-    return record_of(lines)
+    return build_record(lines)
 
 
 def assert_not_proven(data: bytes, at_most: int) -> None:

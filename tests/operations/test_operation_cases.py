@@ -86,8 +86,16 @@ def shown_reboot(reboot: Reboot) -> dict[str, Any]:
     told: dict[str, Any] = {
         part: [shown(command) for command in getattr(reboot, part)] for part in ("arm", "confirm", "abandon")
     }
-    more: dict[str, Any] = {} if reboot.begun is None else {"begun": list(reboot.begun)}
-    told |= {"later": list(reboot.later), "way_back": reboot.way_back, "deadline": reboot.deadline}
+    more: dict[str, Any] = (
+        {}
+        if reboot.failed_before_reboot is None
+        else {"failed_before_reboot": list(reboot.failed_before_reboot)}
+    )
+    told |= {
+        "only_after_confirm": list(reboot.only_after_confirm),
+        "recovery": reboot.recovery,
+        "deadline": reboot.deadline,
+    }
     return {**told, **more}
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from runbook_lib.evidence.reader import read_lines, read_run
 from runbook_lib.model.status import Status
-from runbook_lib.process_identity import began
+from runbook_lib.process_identity import start_ticks
 from tests.execution.project import wait_until
 from tests.scenarios.practice import Practice
 
@@ -75,7 +75,7 @@ class Attempt:
             os.kill(self.pid, signal.SIGCONT)
         self.process.communicate(timeout=_PATIENCE)
         self.practice.lab.faults.repair()
-        wait_until(lambda: not began(self.pid))
+        wait_until(lambda: not start_ticks(self.pid))
 
     def _wait_for_journal(self, before: set[Path]) -> Path:
         def begun() -> list[Path]:
@@ -126,15 +126,15 @@ def killed_all_along(practice: Practice, name: str, victims: Iterator[str], *, i
         if reached is None:
             said, _ = attempt.process.communicate(timeout=_PATIENCE)
             assert attempt.process.returncode == 0, f"{name} after {killed} kills:\n{said}"
-            assert read_run(attempt.journal).status.good
+            assert read_run(attempt.journal).status.is_success
             return killed
         attempt.kill(victim)
         record = read_run(attempt.journal)
         ended_well = attempt.process.returncode == 0
         # A runner may be killed when its run has just told its end: nobody calls that right, and yet it is.
-        assert record.status.good == ended_well or (victim == "runner" and not ended_well), (
+        assert record.status.is_success == ended_well or (victim == "runner" and not ended_well), (
             f"{victim}, step {reached}: {record.status}, exit code {attempt.process.returncode}"
         )
-        if record.status.good:  # it had ended before the blow fell
+        if record.status.is_success:  # it had ended before the blow fell
             return killed
         step, killed, arguments = reached + 1, killed + 1, ["--resume", record.run]

@@ -20,8 +20,8 @@ from runbook_lib.audit.archive.arrow_rows import Rows
 from runbook_lib.audit.archive.journal_rows import UNUSUAL, Unusual, rows_of_journal
 from runbook_lib.audit.archive.notebook_rows import foreign, rows_of_notebook
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.notebook_records import of_notebook
-from runbook_lib.evidence.reader import read_lines, record_of
+from runbook_lib.evidence.notebook_records import read_notebook
+from runbook_lib.evidence.reader import build_record, read_lines
 from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import Status
 from runbook_lib.report.columns import TABLES
@@ -180,7 +180,7 @@ def _with_care(source: int, file: Found, data: bytes) -> tuple[Read, Rows]:
     """Read with the readers that can say what is wrong."""
     rows = Rows()
     try:
-        record = _of_journal(data) if file.kind == "run" else of_notebook(data, Path(file.path))
+        record = _of_journal(data) if file.kind == "run" else read_notebook(data, Path(file.path))
         _take(rows, source, record)
     except EvidenceError as problem:
         return _damaged(source, file, problem.message)
@@ -195,7 +195,7 @@ def _of_journal(data: bytes) -> RunRecord:
     if not lines.entries or lines.entries[0].get("event") != "run_started":
         why = lines.problem or "it does not begin with the start of a run"
         raise EvidenceError(f"is no runbook journal: {why}")
-    return record_of(lines)
+    return build_record(lines)
 
 
 def _take(rows: Rows, source: int, record: RunRecord) -> None:

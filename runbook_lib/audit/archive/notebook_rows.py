@@ -14,7 +14,7 @@ import orjson
 
 from runbook_lib.audit.archive.journal_rows import KINDS, MODES, STATUSES, Unusual
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
-from runbook_lib.evidence.notebook_records import lacking
+from runbook_lib.evidence.notebook_records import missing_records
 from runbook_lib.model.records import SCHEMA_VERSION, CommandRecord, HostRecord
 from runbook_lib.model.status import Status, worst
 
@@ -143,12 +143,12 @@ def _moment(text: str) -> datetime:
 def _outcome(run: str, steps: list[Data], ended: list[Data]) -> tuple[str, str | None, str]:
     """Return status, end, and what is missing; judged as `report.sources` does."""
     ends = [told for told in ended if told["run"] == run]
-    incomplete = lacking([step["number"] for step in steps], ends)
+    incomplete = missing_records([step["number"] for step in steps], ends)
     if incomplete:
         return Status.UNKNOWN.value, None, incomplete
     status, end = Status(ends[-1]["status"]), ends[-1]["ended"]
     of_steps = [worst([Status(host["status"]) for host in step["hosts"]]) for step in steps]
-    if status.good and worst(of_steps) is not status:
+    if status.is_success and worst(of_steps) is not status:
         return Status.UNKNOWN.value, None, "the end of the run does not fit its steps"
     return status.value, end, ""
 

@@ -35,7 +35,7 @@ class Installs(Does):
     """As `Does`, with a command of which half is worse than all."""
 
     def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - always the command
-        return Plan((Command(self.argv, timeout=self.timeout, may_be_ended=False),))
+        return Plan((Command(self.argv, timeout=self.timeout, safe_to_interrupt=False),))
 
 
 @pytest.fixture
