@@ -9,7 +9,7 @@ import click
 
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.lookup import find_run
-from runbook_lib.evidence.notebook_records import load_run
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.project import project_top
 from runbook_lib.report.formats import PAGES as _PAGES
 from runbook_lib.report.formats import TABLES as _TABLES
@@ -51,7 +51,7 @@ def report_command(
     The exit code tells whether the report was made, not how the runs ended.
     """
     paths = [find_run(name, project_top() / below) for name in runs]
-    records = [load_run(path) for path in paths]
+    records = [read_run(path) for path in paths]
     heading = title or _heading(records)
     if form in _PAGES:
         name, make = _PAGES[form]

@@ -49,15 +49,15 @@ class CommandWait:
 
 @dataclass(frozen=True)
 class ConnectionInfo:
-    """A connection that was made.
+    """An established connection.
 
     Args:
-        number: The how-manieth of this run to its host.
-        key: Kind and SHA-256 fingerprint of the host key that was proved, as `ssh-keygen -l` tells them.
+        number: Ordinal of this connection among all that this run made to the host, from 1.
+        host_key: Type and SHA-256 fingerprint of the verified host key, as `ssh-keygen -l` prints them.
     """
 
     number: int
-    key: str
+    host_key: str
 
 
 class Connection(Protocol):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.records import RunRecord, StepRecord
 from runbook_lib.model.status import Status, worst
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = "load_run", "missing_records", "read_notebook"
+__all__ = "missing_records", "read_notebook", "read_run"
 
 Data = dict[str, Any]
 _GAPS_TOLD = 10
 
 
-def load_run(path: Path) -> RunRecord:
+def read_run(path: Path) -> RunRecord:
     """Return the record of a run.
 
     Args:
@@ -44,7 +44,7 @@ def load_run(path: Path) -> RunRecord:
         )
     if path.suffix == ".ipynb":
         return read_notebook(_content(path), path)
-    return read_run(path)
+    return read_journal(path)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from runbook_lib.model.status import Status
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["JournalLines", "build_record", "read_lines", "read_run"]
+__all__ = ["JournalLines", "build_record", "read_journal", "read_lines"]
 
 Entry = dict[str, Any]
 
@@ -58,7 +58,7 @@ def read_lines(data: bytes) -> JournalLines:
     return JournalLines(entries, f"line {len(entries) + 1} is cut off" if rest else "")
 
 
-def read_run(path: Path) -> RunRecord:
+def read_journal(path: Path) -> RunRecord:
     """Return the run that a journal tells.
 
     Args:

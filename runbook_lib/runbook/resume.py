@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError, InputError, ParameterError
 from runbook_lib.evidence.liveness import still_running
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def contradictions(record: RunRecord, values: Mapping[str, Any]) -> list[str]:
 def _record(path: Path) -> RunRecord:
     try:
         problem = read_lines((path / _JOURNAL).read_bytes()).problem
-        record = read_run(path)
+        record = read_journal(path)
     except OSError as missing:
         raise InputError(f"has no journal: {missing.strerror}", where=str(path)) from missing
     except EvidenceError as unsound:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.layout import RUN_MIME
 from runbook_lib.evidence.lookup import find_run
-from runbook_lib.evidence.notebook_records import load_run
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.model.status import Status
 from runbook_lib.report.html import page
 from runbook_lib.report.junit import junit
@@ -70,12 +70,12 @@ def test_journal_and_notebook_alone_give_equal_tables(
 ) -> None:
     notebook = start_notebook(**asked)
     code = notebook.finish()
-    told = load_run(notebook.directory)
+    told = read_run(notebook.directory)
     assert told.status is status
     assert (code == 0) is status.is_success
     assert told.incomplete == ""
-    assert_same_tables(told, load_run(notebook.executed))
-    assert told == load_run(notebook.executed)
+    assert_same_tables(told, read_run(notebook.executed))
+    assert told == read_run(notebook.executed)
 
 
 def test_a_run_whose_kernel_was_killed_is_unknown_and_nowhere_green(start_notebook: StartNotebook) -> None:
@@ -83,14 +83,14 @@ def test_a_run_whose_kernel_was_killed_is_unknown_and_nowhere_green(start_notebo
     kill_kernel_in_step_5(notebook)
     assert notebook.finish() != 0
     for source in (notebook.directory, notebook.executed):
-        told = load_run(source)
+        told = read_run(source)
         assert told.status is Status.UNKNOWN
         assert told.incomplete
         assert b"run is complete" in junit([told])
         assert b'errors="0"' not in junit([told])
         assert "Not proven" in page([told], "A killed run")
         assert "All well" not in page([told], "A killed run")
-    of_journal = load_run(notebook.directory)
+    of_journal = read_run(notebook.directory)
     assert [host.status for host in of_journal.steps[-1].hosts] == [Status.UNKNOWN, Status.UNKNOWN]
     assert of_journal.steps[-1].hosts[0].commands[-1].exit_code is None
 
@@ -126,7 +126,7 @@ def ends_with(told: Notebooks) -> Callable[[Notebooks], None]:
 def test_a_notebook_without_a_part_of_the_run_is_unknown(start_notebook: StartNotebook) -> None:
     notebook = start_notebook()
     assert notebook.finish() == 0
-    assert load_run(notebook.executed).status is Status.CHANGED
+    assert read_run(notebook.executed).status is Status.CHANGED
     for change, why in (
         (empty("close"), "no end-of-run record"),
         (empty("evil"), "no record of step 3"),
@@ -134,14 +134,14 @@ def test_a_notebook_without_a_part_of_the_run_is_unknown(start_notebook: StartNo
         (ends_with({"run": "another"}), "no end-of-run record"),
         (ends_with({"status": "ok"}), "does not fit its steps"),
     ):
-        told = load_run(edit(notebook.executed, change))
+        told = read_run(edit(notebook.executed, change))
         assert (told.status, told.ended) == (Status.UNKNOWN, None)
         assert why in told.incomplete
     with pytest.raises(EvidenceError, match="no record of a run"):
-        load_run(edit(notebook.executed, empty("open")))
+        read_run(edit(notebook.executed, empty("open")))
     for nonsense in ({"status": "splendid"}, {"ended": "yesterday"}):
         with pytest.raises(EvidenceError, match="an end that cannot be understood"):
-            load_run(edit(notebook.executed, ends_with(nonsense)))
+            read_run(edit(notebook.executed, ends_with(nonsense)))
 
 
 def test_steps_left_from_an_older_run_are_not_taken_for_the_newer_one(start_notebook: StartNotebook) -> None:
@@ -153,7 +153,7 @@ def test_steps_left_from_an_older_run_are_not_taken_for_the_newer_one(start_note
         (bundle,) = [out["data"] for out in cell["outputs"] if RUN_MIME in out.get("data", {})]
         bundle[RUN_MIME] |= {"run": "20991231T235959Z_10_practice_ffffff", "started": "2099-12-31T23:59:59Z"}
 
-    told = load_run(edit(notebook.executed, open_again))
+    told = read_run(edit(notebook.executed, open_again))
     assert told.status is Status.UNKNOWN
     assert told.steps == []
 
@@ -182,7 +182,7 @@ def test_a_journal_with_any_byte_altered_before_its_last_line_is_unknown_or_refu
 def assert_unknown_or_refused(content: bytes, path: Path) -> None:
     path.write_bytes(content)
     try:
-        told = load_run(path)
+        told = read_run(path)
     except EvidenceError as refused:
         assert str(path) in str(refused)  # noqa: PT017 - either is right
         return
@@ -194,7 +194,7 @@ def assert_unknown_or_refused(content: bytes, path: Path) -> None:
 @pytest.mark.parametrize("name", ["report.ipynb", "run", "journal.jsonl"])
 def test_a_missing_run_is_bad_input(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such run"):
-        load_run(tmp_path / name)
+        read_run(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_notebook_that_is_none_of_ours_is_refused(content: str, said: str, tmp
     path = tmp_path / "some.ipynb"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(EvidenceError, match=said):
-        load_run(path)
+        read_run(path)
 
 
 def test_a_run_is_found_by_path_by_the_beginning_of_its_id_and_as_the_last(

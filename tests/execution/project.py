@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbformat import write
 from nbformat.v4 import new_code_cell, new_notebook
 
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
@@ -125,7 +125,7 @@ class Project:
     @property
     def record(self) -> RunRecord:
         """What its journal tells."""
-        return read_run(self.run)
+        return read_journal(self.run)
 
     def entries(self) -> list[dict[str, Any]]:
         """Whole lines of its journal so far; none while there is none."""

@@ -86,11 +86,9 @@ def shown_reboot(reboot: Reboot) -> dict[str, Any]:
     told: dict[str, Any] = {
         part: [shown(command) for command in getattr(reboot, part)] for part in ("arm", "confirm", "abandon")
     }
-    more: dict[str, Any] = (
-        {}
-        if reboot.failed_before_reboot is None
-        else {"failed_before_reboot": list(reboot.failed_before_reboot)}
-    )
+    more: dict[str, Any] = {}
+    if reboot.failed_before_reboot is not None:
+        more["failed_before_reboot"] = list(reboot.failed_before_reboot)
     told |= {
         "only_after_confirm": list(reboot.only_after_confirm),
         "recovery": reboot.recovery,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,4 +92,4 @@ class Project:
         return self.pytester.runpytest_subprocess(*arguments, timeout=120)
 
     def records(self) -> list[RunRecord]:
-        return [read_run(path.parent) for path in sorted((self.place / "runs").glob("*/journal.jsonl"))]
+        return [read_journal(path.parent) for path in sorted((self.place / "runs").glob("*/journal.jsonl"))]

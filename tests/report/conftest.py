@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from runbook_lib.evidence.notebook_records import load_run
+from runbook_lib.evidence.notebook_records import read_run
 from tests.report import browser, practice
 
 if TYPE_CHECKING:
@@ -76,17 +76,17 @@ def failed_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def failed(failed_directory: Path) -> RunRecord:
-    return load_run(failed_directory)
+    return read_run(failed_directory)
 
 
 @pytest.fixture(scope="session")
 def well(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
-    return load_run(practice.run(practice.parameters(tmp_path_factory.mktemp("well"))).directory)
+    return read_run(practice.run(practice.parameters(tmp_path_factory.mktemp("well"))).directory)
 
 
 @pytest.fixture(scope="session")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
-    return load_run(
+    return read_run(
         practice.run(practice.parameters(tmp_path_factory.mktemp("planned"), mode="plan")).directory
     )
 
@@ -97,7 +97,7 @@ def cut(failed_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     path = tmp_path_factory.mktemp("cut") / "journal.jsonl"
     whole = (failed_directory / "journal.jsonl").read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    return load_run(path)
+    return read_run(path)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
 from runbook_lib.model.status import Status
 from runbook_lib.runbook.session import Runbook
 from tests.execution.fleet.killable_run import in_a_child, parameters
@@ -76,7 +76,7 @@ class Host:
         return sorted((entry for lines in journals for entry in lines), key=lambda entry: entry["time"])
 
     def records(self) -> list[RunRecord]:
-        found = [read_run(path) for path in (self.place / "runs").iterdir()]
+        found = [read_journal(path) for path in (self.place / "runs").iterdir()]
         return sorted(found, key=lambda record: record.started)
 
     def holders(self) -> list[int]:

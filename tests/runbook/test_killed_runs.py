@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Child:
             time.sleep(0.05)
 
     def told(self) -> RunRecord:
-        return read_run(self.journal)
+        return read_journal(self.journal)
 
 
 @pytest.fixture(params=[30])

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
 from runbook_lib.report.html import page
@@ -37,7 +37,7 @@ def write_inventory(place: Path, server: Server) -> None:
 
 
 def runs(place: Path) -> list[Path]:
-    return sorted((place / "runs").iterdir(), key=lambda path: read_run(path).started)
+    return sorted((place / "runs").iterdir(), key=lambda path: read_journal(path).started)
 
 
 def assert_all_is_right(place: Path) -> None:
@@ -66,12 +66,12 @@ def kill_and_go_on(place: Path, server: Server, lines: int, delay: float) -> Non
     write_inventory(place, server)
     assert in_a_child(place, lines, delay) == -9
     (killed,) = runs(place)
-    before = read_run(killed)
+    before = read_journal(killed)
     assert before.status is Status.UNKNOWN
     assert before.incomplete == "the journal has no end-of-run line"
     once = len(lines_of(place, "once"))
     assert in_a_child(place, resume=str(killed)) == 0, (place / "problem").read_text()
-    after = read_run(runs(place)[-1])
+    after = read_journal(runs(place)[-1])
     assert (after.resumes, after.incomplete) == (before.run, "")
     assert after.status in {Status.OK, Status.CHANGED}
     assert_all_is_right(place)
@@ -210,9 +210,9 @@ def test_a_resumed_run_that_is_killed_too_is_gone_on_with_and_proofs_of_the_firs
     first = runs(tmp_path)[0]
     assert in_a_child(tmp_path, 28, resume=str(first)) == -9
     second = runs(tmp_path)[1]
-    assert {step.title: step.status for step in read_run(second).steps}["Do once"] is Status.SKIPPED
+    assert {step.title: step.status for step in read_journal(second).steps}["Do once"] is Status.SKIPPED
     assert in_a_child(tmp_path, resume=str(second)) == 0
-    third = read_run(runs(tmp_path)[2])
+    third = read_journal(runs(tmp_path)[2])
     (done,) = [step.hosts[0] for step in third.steps if step.title == "Do once"]
     assert (done.status, done.proven) == (Status.SKIPPED, first.name)
     assert len(lines_of(tmp_path, "once")) == 1
@@ -224,7 +224,7 @@ def test_what_was_proven_and_is_no_longer_so_is_put_right_and_told(killed: Path)
     second = runs(place)[1]
     (place / "one").write_text("spoilt")
     assert in_a_child(place, resume=str(second)) == 0
-    (host,) = read_run(runs(place)[2]).steps[1].hosts
+    (host,) = read_journal(runs(place)[2]).steps[1].hosts
     assert host.status is Status.CHANGED
     assert f"it was done in {second.name} already, and was no longer so" in host.message
     assert (place / "one").read_text() == "first"
@@ -253,6 +253,6 @@ def test_the_host_goes_down_in_the_middle_and_the_run_is_gone_on_with(server: Se
     child.communicate(timeout=60)
     server.start()
     (first,) = runs(tmp_path)
-    assert read_run(first).status in {Status.UNREACHABLE, Status.FAILED}
+    assert read_journal(first).status in {Status.UNREACHABLE, Status.FAILED}
     assert in_a_child(tmp_path, resume=str(first)) == 0, (tmp_path / "problem").read_text()
     assert_all_is_right(tmp_path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
 
 if TYPE_CHECKING:
     import signal
@@ -49,7 +49,9 @@ class Practice:
         return [RUNBOOK, "run", *arguments, *place]
 
     def records(self) -> list[RunRecord]:
-        return [read_run(path) for path in sorted(self.runs.iterdir()) if (path / "journal.jsonl").exists()]
+        return [
+            read_journal(path) for path in sorted(self.runs.iterdir()) if (path / "journal.jsonl").exists()
+        ]
 
     def last(self) -> RunRecord:
         return self.records()[-1]

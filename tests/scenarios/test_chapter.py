@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from runbook_lib.evidence.notebook_records import load_run
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.model.status import Status
 from runbook_lib.report.tables import tables
 from tests.scenarios.ci import recipe
@@ -119,7 +119,7 @@ def test_papermill_alone_runs_each_notebook(chapter: Practice, name: str) -> Non
     assert done.returncode == 0, done.stderr
     record = chapter.last()
     assert record.status.is_success
-    from_notebook, from_journal = tables([load_run(out)]), tables([record])
+    from_notebook, from_journal = tables([read_run(out)]), tables([record])
     for table in ("runs", "steps", "commands", "checks"):
         pd.testing.assert_frame_equal(getattr(from_notebook, table), getattr(from_journal, table))
 

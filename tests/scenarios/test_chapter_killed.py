@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
 from runbook_lib.model.status import Status
 from runbook_lib.process_identity import start_ticks
 from tests.execution.project import wait_until
@@ -126,10 +126,10 @@ def killed_all_along(practice: Practice, name: str, victims: Iterator[str], *, i
         if reached is None:
             said, _ = attempt.process.communicate(timeout=_PATIENCE)
             assert attempt.process.returncode == 0, f"{name} after {killed} kills:\n{said}"
-            assert read_run(attempt.journal).status.is_success
+            assert read_journal(attempt.journal).status.is_success
             return killed
         attempt.kill(victim)
-        record = read_run(attempt.journal)
+        record = read_journal(attempt.journal)
         ended_well = attempt.process.returncode == 0
         # A runner may be killed when its run has just told its end: nobody calls that right, and yet it is.
         assert record.status.is_success == ended_well or (victim == "runner" and not ended_well), (

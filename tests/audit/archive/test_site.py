@@ -14,7 +14,7 @@ from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.audit.site.site import write_site
 from runbook_lib.audit.site.templating import file_name
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.notebook_records import load_run
+from runbook_lib.evidence.notebook_records import read_run
 from tests.audit.archive.conftest import as_notebook
 from tests.report import practice
 
@@ -37,7 +37,7 @@ def site(evidence: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(evidence, top)
     (top / "half.ipynb").write_text('{"cells": [', encoding="utf-8")
     (top / "master.ipynb").write_text('{"cells": [], "metadata": {}}', encoding="utf-8")
-    hostile = as_notebook(load_run(evidence / "loose" / "out.ipynb"))
+    hostile = as_notebook(read_run(evidence / "loose" / "out.ipynb"))
     text = json.dumps(hostile).replace(
         "10_practice", f"10_practice</script>{practice.EVIL}".replace('"', '\\"')
     )

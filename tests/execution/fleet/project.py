@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from runbook_lib.cli.main import cli
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
@@ -116,7 +116,7 @@ class Project:
 
     def records(self) -> list[RunRecord]:
         """All runs, by their beginning."""
-        found = [read_run(path) for path in self.runs.glob("*/") if (path / "journal.jsonl").exists()]
+        found = [read_journal(path) for path in self.runs.glob("*/") if (path / "journal.jsonl").exists()]
         return sorted(found, key=lambda record: record.started)
 
     def entries(self) -> list[dict[str, Any]]:

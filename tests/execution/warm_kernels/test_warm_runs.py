@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS
 from runbook_lib.execution.warm_kernels.protocol import SERVER
 from runbook_lib.model.status import Status
@@ -139,7 +139,7 @@ def test_a_warm_run_leaves_the_evidence_of_a_cold_one(project: Project) -> None:
             if cell.cell_type == "code"
             for output in cell.outputs
         ]
-        assert read_run(path).status is Status.CHANGED
+        assert read_journal(path).status is Status.CHANGED
         for host in ("host-a", "host-b"):
             (project.place / host).unlink()
     assert by_host(told["warm"][1]) == by_host(told["cold"][1])
@@ -179,7 +179,7 @@ def test_a_killed_kernel_is_seen(waiting: tuple[Project, subprocess.Popen[str], 
     os.kill(kernel, signal.SIGKILL)
     finished(process)
     assert process.returncode == 4
-    assert read_run(project.runs()[-1]).status is Status.UNKNOWN
+    assert read_journal(project.runs()[-1]).status is Status.UNKNOWN
     wait_until(lambda: not alive(server))
 
 
@@ -189,7 +189,7 @@ def test_ctrl_c_is_heard_and_the_journal_ended(waiting: tuple[Project, subproces
     os.killpg(process.pid, signal.SIGINT)
     finished(process)
     assert process.returncode == 4
-    told = read_run(project.runs()[-1])
+    told = read_journal(project.runs()[-1])
     assert (told.status, told.incomplete) == (Status.INTERRUPTED, "")
     wait_until(lambda: not alive(server) and not alive(kernel))
 
@@ -209,7 +209,7 @@ def test_a_killed_server_is_seen_and_the_run_is_no_success(
     os.kill(parent_of(kernel), signal.SIGKILL)
     said = finished(process)
     assert process.returncode == 4, said
-    assert read_run(project.runs()[-1]).status is Status.UNKNOWN
+    assert read_journal(project.runs()[-1]).status is Status.UNKNOWN
     assert not alive(kernel)
 
 
