@@ -41,7 +41,7 @@ def stopped(connection: Connection, command: Command) -> str:
 def run(connection: Connection, *argv: str, stdin: str | None = None, timeout: float = 30.0) -> Output:
     command = Command(argv, stdin=stdin, timeout=timeout)
     output = connection.run(command, NEVER)
-    assert output.still_running == ("no end" in output.problem)
+    assert output.still_running == ("still running" in output.problem)
     if output.still_running:
         assert stopped(connection, command).startswith("ended on the host with TERM: ")
     return output
@@ -85,7 +85,7 @@ def test_a_command_that_never_reads_a_large_input_is_stopped_in_time(connection:
     before = time.monotonic()
     output = run(connection, "sleep", "8", stdin="x" * 8_000_000, timeout=1.0)
     assert output.exit_code is None
-    assert output.problem == "no end after 1 s"
+    assert output.problem == "still running after 1 s"
     assert time.monotonic() - before < 5
 
 
@@ -116,7 +116,7 @@ def test_a_command_that_takes_too_long_has_no_exit_code_but_what_it_said(connect
     before = time.monotonic()
     output = run(connection, "sh", "-c", "echo begun; echo oops >&2; exec sleep 5", timeout=0.5)
     assert output.exit_code is None
-    assert output.problem == "no end after 0.5 s"
+    assert output.problem == "still running after 0.5 s"
     assert (output.stdout, output.stderr) == ("begun\n", "oops\n")
     assert not output.lost
     assert time.monotonic() - before < 5
@@ -125,7 +125,7 @@ def test_a_command_that_takes_too_long_has_no_exit_code_but_what_it_said(connect
 def test_a_command_that_left_something_in_the_background_is_stopped_in_time(connection: Connection) -> None:
     before = time.monotonic()
     output = run(connection, "sh", "-c", "echo begun; setsid sleep 7 & exec sleep 7", timeout=0.5)
-    assert output.problem == "no end after 0.5 s"
+    assert output.problem == "still running after 0.5 s"
     assert output.stdout == "begun\n"
     assert time.monotonic() - before < 5
 
@@ -151,7 +151,7 @@ def test_a_command_that_does_not_end_after_an_interrupt_is_given_up(connection: 
     output = connection.run(Command(("sleep", "8")), cancel)
     assert stopped(connection, Command(("sleep", "8"))).startswith("ended on the host with TERM: sleep (")
     assert output.exit_code is None
-    assert output.problem == "interrupted before its end was told"
+    assert output.problem == "interrupted before the exit status arrived"
     assert 4 < time.monotonic() - before < 9
 
 

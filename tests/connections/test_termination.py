@@ -129,6 +129,6 @@ def test_a_process_that_cannot_be_ended_is_told_so() -> None:
 
     assert summarize(Output(1, "there 17 dockerd\nKILL 18 sh\n")) == "IT STILL RUNS ON THE HOST: dockerd (17)"
     assert summarize(Output(1, "", "sudo: a password is required")).endswith(": sudo: a password is required")
-    assert summarize(Output(None, problem="no end after 20 s")).startswith(
+    assert summarize(Output(None, problem="still running after 20 s")).startswith(
         "WHETHER IT ENDED ON THE HOST IS NOT KNOWN"
     )

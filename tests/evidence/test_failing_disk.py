@@ -72,9 +72,9 @@ def test_a_noted_line_that_is_lost_ends_the_journal(tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
     lines = [
         ("append", "command_started"),
-        ("note", "command_ended"),
+        ("append_nowait", "command_ended"),
         ("append", "step_ended"),
-        ("note", "command_ended"),
+        ("append_nowait", "command_ended"),
         ("append", "run_ended"),
     ]
     told = told_on_a_disk_that_fails(journal, lines, at=FIRST + 1)
@@ -87,7 +87,7 @@ def test_a_noted_line_is_on_disk_with_the_next_that_waits(tmp_path: Path) -> Non
     journal = tmp_path / "journal.jsonl"
     lines = [
         ("append", "command_started"),
-        ("note", "command_ended"),
+        ("append_nowait", "command_ended"),
         ("append", "step_ended"),
         ("append", "x"),
     ]
