@@ -51,7 +51,10 @@ def test_a_part_that_is_there_needs_nothing(monkeypatch: pytest.MonkeyPatch, tmp
 def test_a_user_who_is_not_root_is_told() -> None:
     if system_requirements.missing("lab") or os.geteuid() != 0:
         pytest.skip("needs the lab's programs, and root to become somebody else")
-    code = "import os; from runbook_lib import system_requirements; os.setuid(65534); system_requirements.require('lab')"
+    code = (
+        "import os; from runbook_lib import system_requirements; "
+        "os.setuid(65534); system_requirements.require('lab')"
+    )
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert ended.returncode != 0
     assert "only root may" in ended.stderr
