@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import NOTEBOOK, RUN_MIME
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def judge(
         for other, status in _recorded_runs(notebook).items():
             if other not in ours:
                 statuses.append(status)
-                if not status.good:
+                if not status.is_success:
                     problems.append(f"run {other} of the same notebook is {status}")
         if execution is not None:
             # 3. The cells: each ran, once, in order, and none raised.
@@ -134,7 +134,7 @@ def judge_directory(path: Path) -> Judgement:
     Raises:
         EvidenceError: There is no journal, or it cannot be read at all.
     """
-    record = read_run(path)
+    record = read_journal(path)
     broken = []
     if record.run != path.resolve().name:
         broken.append(f"the journal in {path.name} is of run {record.run}")

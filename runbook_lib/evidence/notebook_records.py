@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = "missing_records", "read_notebook", "read_run"
+__all__ = ["missing_records", "read_notebook", "read_run"]
 
 Data = dict[str, Any]
 _GAPS_TOLD = 10

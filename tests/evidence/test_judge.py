@@ -166,6 +166,6 @@ def test_exit_code_0_needs_every_run_good_and_every_cell_executed_in_order(
     judgement = judge(runs, Notebook("notebook.ipynb", cells, {}), Execution(ended, "because"))
     in_order = None not in counts and counts == sorted(set(counts))  # type: ignore[type-var]
     whole = in_order and not raised & set(range(len(counts))) and ended == "finished"
-    well = all(status.good or status is Status.SKIPPED for status in statuses)
-    done = any(status.good for status in statuses)
+    well = all(status.is_success or status is Status.SKIPPED for status in statuses)
+    done = any(status.is_success for status in statuses)
     assert (judgement.exit_code == 0) == (whole and well and done)
