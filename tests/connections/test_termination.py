@@ -17,7 +17,8 @@ from runbook_lib.inventory import Host
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.process_identity import start_ticks
 from runbook_lib.secrets import Secrets
-from tests.execution.project import living, wait_until
+from tests.deadlines import wait_until
+from tests.execution.project import living
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -22,6 +21,7 @@ from runbook_lib.model.status import Status
 from runbook_lib.report.html import page
 from runbook_lib.report.junit import junit
 from runbook_lib.report.tables import tables
+from tests.deadlines import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,15 +97,14 @@ def test_a_run_whose_kernel_was_killed_is_unknown_and_nowhere_green(start_notebo
 
 def kill_kernel_in_step_5(notebook: Notebook) -> None:
     """Send SIGKILL to the kernel and to what it started, once both hosts' `sleep` is under way."""
-    deadline = time.monotonic() + 60
-    lines: list[dict[str, Any]] = []
-    while sum("sleep" in line.get("text", "") for line in lines) < 2:
-        assert time.monotonic() < deadline, "step 5 never began"
-        time.sleep(0.1)
+
+    def lines() -> list[dict[str, Any]]:
         journals = list(notebook.runs.glob("*/journal.jsonl"))
         whole = journals[0].read_bytes().rpartition(b"\n")[0] if journals else b""
-        lines = [json.loads(line) for line in whole.splitlines()]
-    kernel = lines[0]["pid"]
+        return [json.loads(line) for line in whole.splitlines()]
+
+    wait_until(lambda: sum("sleep" in line.get("text", "") for line in lines()) == 2, "both hosts' sleep")
+    kernel = lines()[0]["pid"]
     found = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(kernel)], capture_output=True, text=True, check=False
     )

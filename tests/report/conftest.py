@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from runbook_lib.evidence.notebook_records import read_run
+from tests.deadlines import deadline
 from tests.report import browser, practice
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
     from runbook_lib.model.records import RunRecord
+    from tests.programs import Programs
 
 FILES = Path(__file__).parent / "files"
 
@@ -35,7 +37,7 @@ class Notebook:
         return found
 
     def finish(self) -> int:
-        self.process.communicate(timeout=120)
+        self.process.communicate(timeout=deadline(120))
         return self.process.returncode
 
 
@@ -44,28 +46,20 @@ class StartNotebook(Protocol):
 
 
 @pytest.fixture
-def start_notebook(tmp_path: Path) -> Iterator[StartNotebook]:
+def start_notebook(tmp_path: Path, programs: Programs) -> StartNotebook:
     """Start papermill, as a user would, on the practice notebook."""
-    started: list[subprocess.Popen[str]] = []
 
     def start(**given: Any) -> Notebook:  # noqa: ANN401 - any parameter
         asked = practice.parameters(tmp_path, **given).model_dump()
         executed = tmp_path / "executed.ipynb"
         values = [part for name, value in asked.items() for part in ("-p", name, str(value))]
-        process = subprocess.Popen(
+        process = programs.start(
             [sys.executable, "-m", "papermill", str(FILES / "practice.ipynb"), str(executed), *values],
             cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
         )
-        started.append(process)
         return Notebook(process, executed, tmp_path / "runs")
 
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import scrapbook
@@ -14,6 +13,7 @@ from runbook_lib.display.scrapbook import SCRAP_MIME
 from runbook_lib.evidence.layout import STEP_MIME
 from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.model.status import Status
+from tests.deadlines import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,8 +69,8 @@ def test_a_killed_run_has_no_scrap_of_its_end(start_notebook: StartNotebook) -> 
 
 
 def wait_for_the_fifth_step(notebook: Notebook) -> None:
-    deadline = time.monotonic() + 60
-    while not any(b"sleep 60" in path.read_bytes() for path in notebook.runs.glob("*/journal.jsonl")):
+    def begun() -> bool:
         assert notebook.process.poll() is None, notebook.process.communicate()
-        assert time.monotonic() < deadline, "the fifth step never began"
-        time.sleep(0.05)
+        return any(b"sleep 60" in path.read_bytes() for path in notebook.runs.glob("*/journal.jsonl"))
+
+    wait_until(begun, "the fifth step")

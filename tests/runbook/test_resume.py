@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
 import sys
 import time
 import traceback
@@ -20,6 +19,7 @@ from runbook_lib.model.status import Status
 from runbook_lib.report.html import page
 from runbook_lib.report.markdown import markdown
 from runbook_lib.runbook.resume import load
+from tests.deadlines import deadline, wait_until
 from tests.execution.fleet.killable_run import in_a_child, parameters
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.records import RunRecord
     from tests.connections.sshd import Server
+    from tests.programs import Programs
 
 AT_ONCE = 12
 
@@ -100,7 +101,7 @@ def journal(session_server: Server, tmp_path_factory: pytest.TempPathFactory) ->
 def each_in_a_child(place: Path, server: Server, points: list[int], delay: float) -> None:
     """Try each kill point in a process of its own, some at a time: mostly they wait for the host."""
     left = list(points)
-    running: dict[int, int] = {}
+    running: dict[int, int] = {}  # each child and its kill point: no other child is waited for
     failed = []
     while left or running:
         while left and len(running) < AT_ONCE:
@@ -109,10 +110,14 @@ def each_in_a_child(place: Path, server: Server, points: list[int], delay: float
             if child == 0:
                 try_in_this_process(place / str(lines), server, lines, delay)
             running[child] = lines
-        child, status = os.wait()
-        lines = running.pop(child)
-        if status:
-            failed.append(f"{lines}: {(place / str(lines) / 'failure').read_text()}")
+        for child in list(running):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if not ended:
+                continue
+            lines = running.pop(child)
+            if status:
+                failed.append(f"{lines}: {(place / str(lines) / 'failure').read_text()}")
+        time.sleep(0.01)
     assert failed == []
 
 
@@ -230,9 +235,11 @@ def test_what_was_proven_and_is_no_longer_so_is_put_right_and_told(killed: Path)
     assert (place / "one").read_text() == "first"
 
 
-def test_the_host_goes_down_in_the_middle_and_the_run_is_gone_on_with(server: Server, tmp_path: Path) -> None:
+def test_the_host_goes_down_in_the_middle_and_the_run_is_gone_on_with(
+    server: Server, tmp_path: Path, programs: Programs
+) -> None:
     write_inventory(tmp_path, server)
-    child = subprocess.Popen(
+    child = programs.start(
         [
             sys.executable,
             "-c",
@@ -241,16 +248,13 @@ def test_the_host_goes_down_in_the_middle_and_the_run_is_gone_on_with(server: Se
                 f"run(Path({str(tmp_path)!r}))"
             ),
         ],
-        stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + 30
-    while not list(tmp_path.glob("runs/*/journal.jsonl")) or b"Write under" not in (
-        next(tmp_path.glob("runs/*/journal.jsonl")).read_bytes()
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(
+        lambda: any(b"Write under" in path.read_bytes() for path in tmp_path.glob("runs/*/journal.jsonl")),
+        "the guarded step",
+    )
     server.stop()
-    child.communicate(timeout=60)
+    child.communicate(timeout=deadline(60))
     server.start()
     (first,) = runs(tmp_path)
     assert read_journal(first).status in {Status.UNREACHABLE, Status.FAILED}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from runbook_lib.audit.site.templating import file_name
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.notebook_records import read_run
 from tests.audit.archive.conftest import as_notebook
+from tests.deadlines import wait_until
 from tests.report import practice
 
 if TYPE_CHECKING:
@@ -94,10 +94,7 @@ def test_a_slash_leads_to_the_search_and_a_run_opens_with_the_keyboard(chromium:
     assert shown.run("document.activeElement.id") == "text"
     shown.run("document.querySelector('#rows a').focus()")
     shown.press("Enter", 13)
-    deadline = time.monotonic() + 20
-    while "/runs/" not in shown.run("location.pathname") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert "/runs/" in shown.run("location.pathname")
+    wait_until(lambda: "/runs/" in shown.run("location.pathname"), "the run's page")
 
 
 def test_nothing_that_a_host_printed_runs_and_nothing_is_fetched(chromium: Page, site: Path) -> None:

@@ -12,7 +12,8 @@ from runbook_lib.evidence.liveness import Liveness, liveness
 from runbook_lib.evidence.reader import read_lines
 from runbook_lib.model.status import Status
 from runbook_lib.process_identity import start_ticks
-from tests.execution.project import OPEN, Executed, finish, living, wait_until
+from tests.deadlines import wait_until
+from tests.execution.project import OPEN, Executed, finish, living
 
 if TYPE_CHECKING:
     import subprocess
