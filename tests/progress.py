@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
 
 __all__ = ["Progress"]
 
@@ -19,7 +15,7 @@ _EVERY = 30.0  # seconds
 class Progress:
     """Counts tests that have ended and says how far they are."""
 
-    def __init__(self, terminal: TerminalReporter) -> None:
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
         self._terminal = terminal
         self._began = time.monotonic()
         self._next = self._began + _EVERY

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["arrange", "group_of"]
 
 # Seconds of a module on an idle machine, for those that take longest; all others follow in their own order.
+_LABS = {"can_have_lab", "session_lab", "weather_lab", "kernel_lab"}
 _LONG: dict[str, int] = {}
 # Modules whose tests share nothing that is costly to make, and take long: one process for each test.
 _APART = ("tests/connections/", "tests/execution/", "tests/pytest_plugin/", "tests/runbook/")
@@ -43,6 +44,8 @@ def arrange(items: list[pytest.Item], seed: str | None) -> None:
         modules.setdefault(item.nodeid.split("::")[0], []).append(item)
     items[:] = _flat(_long_first(modules) if seed is None else _shuffled(modules, seed))
     for item in items:
+        if _LABS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.lab)
         group = group_of(item)
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
