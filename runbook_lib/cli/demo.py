@@ -106,6 +106,8 @@ def _write_report(outcomes: Sequence[Outcome], runs: Path) -> Path | None:
 def _sum_up(
     outcomes: Sequence[Outcome], report: Path | None, seconds: float, name: str, *, well: bool
 ) -> None:
+    from runbook_lib.books.docker.hops import WHOLE_PATH  # noqa: PLC0415 - as above
+
     pairs = [
         (step, host)
         for outcome in outcomes
@@ -118,12 +120,7 @@ def _sum_up(
         counts[host.status] = counts.get(host.status, 0) + 1
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     click.echo(f"\n{len(outcomes)} runs of runbooks in {seconds:.0f} s; steps on hosts: {told}")
-    pong = [
-        host
-        for step, host in pairs
-        for check in host.checks
-        if check.name.startswith("hop 4") and check.holds
-    ]
+    pong = [host for step, host in pairs for check in host.checks if check.id == WHOLE_PATH and check.holds]
     if pong:
         click.echo(f"PING from {pong[-1].host} through both ambassadors: PONG")
     kernel = next(

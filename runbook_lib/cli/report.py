@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runbook_lib.books.docker.hops import with_hop_ids
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.lookup import find_run
 from runbook_lib.evidence.notebook_records import read_run
@@ -51,7 +52,7 @@ def report_command(
     The exit code tells whether the report was made, not how the runs ended.
     """
     paths = [find_run(name, project_top() / below) for name in runs]
-    records = [read_run(path) for path in paths]
+    records = [with_hop_ids(read_run(path)) for path in paths]
     heading = title or _heading(records)
     if form in _PAGES:
         name, make = _PAGES[form]

@@ -13,17 +13,30 @@ __all__ = ["Change", "Check", "NetworkGuard", "Plan", "Reboot"]
 
 @dataclass(frozen=True)
 class Check:
-    """An expected value compared with the observed one."""
+    """An expected value compared with the observed one.
+
+    Args:
+        name: For people; it may name hosts, addresses and values, and may be reworded.
+        id: For programs, as `bridge.port`: it stays the same from run to run. `hop.1`, `hop.2`, … are the links of
+            a path, counted from its server. Empty in evidence from before there were ids.
+    """
 
     name: str
     expected: str
     observed: str
     holds: bool
+    id: str = ""
 
     @classmethod
-    def equal(cls, name: str, expected: object, observed: object) -> Check:
+    def equal(cls, name: str, expected: object, observed: object, id: str = "") -> Check:  # noqa: A002 - the field's name
         """Make a check that holds when both sides are equal."""
-        return cls(name, str(expected), str(observed), expected == observed)
+        return cls(name, str(expected), str(observed), expected == observed, id)
+
+    @property
+    def hop(self) -> int | None:
+        """Which link of a path it checks, by an id such as `hop.3`; None for all other checks."""
+        number = self.id.removeprefix("hop.")
+        return int(number) if number != self.id and number.isdecimal() else None
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ class Reboot:
         arm: Commands before the reboot, for example to set a one-shot boot entry for a trial.
         confirm: Commands over a new connection, once the checks hold on the rebooted host.
         abandon: Commands that undo `arm` if the checks do not hold.
-        only_after_confirm: Names of the checks that can hold only after `confirm`.
+        only_after_confirm: Ids of the checks that can hold only after `confirm`.
         recovery: How to recover an unreachable host, for messages.
         deadline: Seconds from the reboot until the host must answer with a new boot id.
         failed_before_reboot: Set when an earlier run rebooted the host and did not confirm the reboot: the

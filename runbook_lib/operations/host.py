@@ -72,6 +72,7 @@ class Rebooted(Operation):
                 "nothing",
                 told if required.required else "nothing",
                 not required.required,
+                "host.reboot_required",
             ),
             settled(facts[SystemState()]),
         ]
@@ -80,7 +81,7 @@ class Rebooted(Operation):
 def settled(state: SystemStateInfo) -> Check:
     """Return the check that starting is over; which units failed is told, and judged against before by the reboot."""
     told = f"{state.state} ({', '.join(state.failed)})" if state.failed else state.state
-    return Check("services have settled", "running or degraded", told, holds=state.settled)
+    return Check("services have settled", "running or degraded", told, holds=state.settled, id="host.settled")
 
 
 rebooted = Rebooted

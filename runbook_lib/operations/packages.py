@@ -176,7 +176,15 @@ class Unlocked(Probe):
     def verify(self, facts: Facts) -> list[Check]:
         """Check that nobody does."""
         told = ", ".join(f"{item.program} ({item.process}), {item.path}" for item in facts[LockHolder()])
-        return [Check("at work on the packages", "nobody else", told or "nobody else", holds=not told)]
+        return [
+            Check(
+                "at work on the packages",
+                "nobody else",
+                told or "nobody else",
+                holds=not told,
+                id="packages.unlocked",
+            )
+        ]
 
 
 unlocked = Unlocked

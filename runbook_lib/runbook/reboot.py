@@ -147,10 +147,16 @@ def _holds(
         time.sleep(_BETWEEN_TRIES)
         facts = session.read_facts()
     later = () if confirmed else reboot.only_after_confirm
-    session.checks = [check for check in session.operation.verify(facts) if check.name not in later]
+    session.checks = [check for check in session.operation.verify(facts) if check.id not in later]
     new = sorted(set(facts[SystemState()].failed) - set(failing))
     session.checks.append(
-        Check("units failing that did not before", "none", ", ".join(new) or "none", not new)
+        Check(
+            "units failing that did not before",
+            "none",
+            ", ".join(new) or "none",
+            not new,
+            "reboot.failed_units",
+        )
     )
     return all(check.holds for check in session.checks)
 

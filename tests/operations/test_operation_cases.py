@@ -185,3 +185,13 @@ def test_every_operation_has_a_case_that_plans_nothing_and_one_that_plans_someth
 def test_a_description_tells_noun_and_arguments(path: Path) -> None:
     told = case(path)
     assert make(told).describe().startswith(f"{told['operation']}(")
+
+
+@OF_EACH
+def test_every_check_has_an_id_of_its_own(path: Path) -> None:
+    loaded = case(path)
+    if loaded["checks"] == "refused":
+        return
+    ids = [check.id for check in make(loaded).verify(facts_of(make(loaded), loaded["facts"]))]
+    assert all(re.fullmatch(r"[a-z_]+\.[a-z_]+(\..+)?", identifier) for identifier in ids), ids
+    assert len(set(ids)) == len(ids), ids
