@@ -27,7 +27,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 
-from runbook_lib.attestation import seal
+from runbook_lib.attestation import seal_run
 from runbook_lib.attestation.trust import Trust
 from runbook_lib.audit.verify.approved_source import Approval
 from runbook_lib.audit.verify.verify import verify_run
@@ -214,7 +214,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="runbook-benchmark-") as place:
         run, approved = make(Path(place), asked.commands)
         signer = CryptoSigner(Ed25519PrivateKey.generate())
-        seal(run, [signer], later=False)
+        seal_run(run, [signer])
         trust = Trust({signer.public_key.keyid: signer.public_key}, {})
         approval = Approval(directory=approved)
         verdict = verify_run(run, trust=trust, approved=approval)

@@ -61,7 +61,7 @@ def _beside(lab: Lab, runs: str) -> Beside:
 
     place = ["-p", "inventory", str(lab.inventory), "-p", "runs", runs]
     try:
-        system_requirements.require("vm")
+        system_requirements.need("vm")
     except RequirementError as lacking:
         # The runbook itself says, and records, why it is skipped on hosts that share a kernel.
         click.echo(f"no VM: the kernel upgrade will be skipped, and says so.\n  {lacking}")
@@ -106,8 +106,6 @@ def _write_report(outcomes: Sequence[Outcome], runs: Path) -> Path | None:
 def _sum_up(
     outcomes: Sequence[Outcome], report: Path | None, seconds: float, name: str, *, well: bool
 ) -> None:
-    from runbook_lib.books.docker.hops import WHOLE_PATH  # noqa: PLC0415 - as above
-
     pairs = [
         (step, host)
         for outcome in outcomes
@@ -120,7 +118,12 @@ def _sum_up(
         counts[host.status] = counts.get(host.status, 0) + 1
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     click.echo(f"\n{len(outcomes)} runs of runbooks in {seconds:.0f} s; steps on hosts: {told}")
-    pong = [host for step, host in pairs for check in host.checks if check.id == WHOLE_PATH and check.holds]
+    pong = [
+        host
+        for step, host in pairs
+        for check in host.checks
+        if check.name.startswith("hop 4") and check.holds
+    ]
     if pong:
         click.echo(f"PING from {pong[-1].host} through both ambassadors: PONG")
     kernel = next(
@@ -129,7 +132,7 @@ def _sum_up(
     )
     if kernel and any(host.status is Status.SKIPPED for step in kernel.steps for host in step.hosts):
         click.echo("The kernel upgrade was skipped: it needs a host with a kernel of its own.")
-    ended = [outcome for outcome in outcomes if outcome.status.is_success or outcome.status is Status.SKIPPED]
+    ended = [outcome for outcome in outcomes if outcome.status.good or outcome.status is Status.SKIPPED]
     if (
         well
         and len(ended) == len(outcomes)

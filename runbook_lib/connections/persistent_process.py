@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["END_OF_ANSWER", "RELEASE", "LocalPersistentProcess", "PersistentProcess", "SshPersistentProcess"]
+__all__ = ["END_OF_ANSWER", "RELEASE", "ChannelHolder", "Holder", "ProcessHolder"]
 
 END_OF_ANSWER = "."
 """The line with which a process says that it has answered and stays."""
@@ -24,7 +24,7 @@ _ENDS_WITHIN = 2.0  # seconds
 _POLL = 0.1  # seconds
 
 
-class PersistentProcess(Protocol):
+class Holder(Protocol):
     """The process."""
 
     @property
@@ -35,7 +35,7 @@ class PersistentProcess(Protocol):
         """Tell it to end and wait a moment for that; a connection that is gone has ended it already."""
 
 
-class SshPersistentProcess:
+class ChannelHolder:
     """A process at the other end of an SSH channel."""
 
     def __init__(self, channel: Any) -> None:  # noqa: ANN401 - paramiko's channel
@@ -43,7 +43,7 @@ class SshPersistentProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether the channel is open and has told no end; see `PersistentProcess.alive`."""
+        """Whether the channel is open and has told no end; see `Holder.alive`."""
         return not (self._channel.closed or self._channel.exit_status_ready() or self._channel.eof_received)
 
     def answer(self) -> tuple[bytes, bool]:
@@ -52,7 +52,7 @@ class SshPersistentProcess:
         return _until_answered(lambda: self._channel.recv(65536))
 
     def release(self) -> None:
-        """Tell it to end; see `PersistentProcess.release`."""
+        """Tell it to end; see `Holder.release`."""
         try:
             if self.alive:
                 self._channel.sendall(f"{RELEASE}\n".encode())
@@ -62,7 +62,7 @@ class SshPersistentProcess:
         self._channel.close()
 
 
-class LocalPersistentProcess:
+class ProcessHolder:
     """A process on this machine."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -71,7 +71,7 @@ class LocalPersistentProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs; see `PersistentProcess.alive`."""
+        """Whether it runs; see `Holder.alive`."""
         return self._process.poll() is None
 
     def answer(self) -> tuple[bytes, bool]:
@@ -80,7 +80,7 @@ class LocalPersistentProcess:
         return _until_answered(lambda: stream.readline() if stream else b"")
 
     def release(self) -> None:
-        """Tell it to end; see `PersistentProcess.release`."""
+        """Tell it to end; see `Holder.release`."""
         self.end(f"{RELEASE}\n".encode())
 
     def end(self, last: bytes = b"") -> bytes:

@@ -11,7 +11,7 @@ from runbook_lib.connections.base import CommandWait
 if TYPE_CHECKING:
     import threading
 
-    from runbook_lib.connections.output_buffer import OutputBuffer
+    from runbook_lib.connections.output_buffer import Stream
 
 __all__ = ["SUDO_PROMPT", "answer_sudo", "collect"]
 
@@ -55,8 +55,8 @@ def collect(  # noqa: PLR0913 - a command's ends
     timeout: float,
     cancel: threading.Event,
     *,
-    out: OutputBuffer,
-    err: OutputBuffer,
+    out: Stream,
+    err: Stream,
 ) -> str:
     """Write input and read both streams until the command's end; return why there was none, if so."""
     wait = CommandWait(timeout, cancel)

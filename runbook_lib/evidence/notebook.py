@@ -50,26 +50,37 @@ class Notebook:
     def parse(cls, data: bytes, name: str) -> Notebook:
         """Read a notebook.
 
+        The file is read as the JSON that it is: nbformat would convert it, and takes a second to import.
+
         Raises:
-            EvidenceError: It is none, or is nested too deeply to be one.
+            EvidenceError: It is not a notebook of format 4, or is nested too deeply to be one.
         """
         try:
-            told = orjson.loads(data)
+            content = orjson.loads(data)
         except orjson.JSONDecodeError:
-            told = _leniently(data, name)
-        cells = told.get("cells") if isinstance(told, dict) else None
+            content = _parse_leniently(data, name)
+        cells = content.get("cells") if isinstance(content, dict) else None
         if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
-            raise EvidenceError("is no notebook of format 4", where=name)
-        metadata = told.get("metadata")
+            raise EvidenceError("not a notebook of format 4", where=name)
+        metadata = content.get("metadata")
         return cls(name, cells, metadata if isinstance(metadata, dict) else {})
 
     def bundles(self) -> Iterator[Data]:
-        """Yield the MIME bundles of the outputs, in the order of the cells."""
+        """Yield the MIME bundles of the outputs, in the order of the cells.
+
+        Raises:
+            EvidenceError: The outputs of a cell are not those of a notebook.
+        """
         for cell in self.cells:
-            for output in cell.get("outputs") or ():
-                data = output.get("data")
-                if data:
-                    yield data
+            outputs = cell.get("outputs") or ()
+            try:
+                bundles = [bundle for output in outputs if (bundle := output.get("data"))]
+            except (TypeError, AttributeError) as problem:
+                raise EvidenceError("has a cell with malformed outputs", where=self.name) from problem
+            for bundle in bundles:
+                if not isinstance(bundle, dict):
+                    raise EvidenceError("has an output whose data is not a mapping", where=self.name)
+                yield bundle
 
     def sources(self) -> list[Cell]:
         """Return the cells without what they show."""
@@ -88,11 +99,11 @@ def _cell(position: int, cell: Data) -> Cell:
     )
 
 
-def _leniently(data: bytes, name: str) -> Any:  # noqa: ANN401 - JSON
-    """Read what Python writes and JSON does not know: NaN and its like."""
+def _parse_leniently(data: bytes, name: str) -> Any:  # noqa: ANN401 - JSON
+    """Read what Python writes and JSON does not define: NaN and its like."""
     try:
         return json.loads(data)
     except RecursionError as problem:
-        raise EvidenceError("is nested too deeply to be a notebook", where=name) from problem
+        raise EvidenceError("nested too deeply to be a notebook", where=name) from problem
     except ValueError as problem:
-        raise EvidenceError("is no notebook: it is cut off, or something else", where=name) from problem
+        raise EvidenceError("not a notebook: the JSON is cut off or malformed", where=name) from problem

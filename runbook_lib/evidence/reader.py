@@ -1,23 +1,30 @@
-"""Read a journal back into records, trusting nothing that is not there."""
+"""Read a journal: walk its hash chain up to the first line that breaks it, and make the run's record.
+
+This is the only walk along the chain: records, verification and the archive all read a journal with `read_lines`.
+"""
 
 from __future__ import annotations
 
 import functools
 import json
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.chain import FIRST, chain, is_sealed
+from runbook_lib.evidence.chain import FIRST, chain, is_sealed, next_link
+from runbook_lib.evidence.journal_view import JournalView
+from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
-from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["JournalLines", "build_record", "read_journal", "read_lines"]
+    from runbook_lib.evidence.journal_view import HostEntries, JournalEntry, StepEntries
 
-Entry = dict[str, Any]
+__all__ = ["JournalLines", "read_lines", "read_run", "record_of"]
 
 
 @dataclass(frozen=True)
@@ -25,41 +32,55 @@ class JournalLines:
     """A journal's sound lines, and the first thing wrong with it, if any.
 
     Args:
-        entries: Whole lines, in order, up to the first that is not sound.
-        problem: What is wrong and at which line; empty when nothing is.
+        entries: The parsed lines, in order, up to the first that is not sound.
+        problem: What is wrong and at which line; empty if nothing is.
     """
 
-    entries: list[Entry]
+    entries: list[JournalEntry]
     problem: str = ""
 
 
 def read_lines(data: bytes) -> JournalLines:
-    """Split a journal's bytes into entries and follow its chain.
+    """Split a journal's bytes into entries and walk its hash chain.
 
-    A line cut off, altered, removed or moved ends the sound part; its number is told. An altered line
-    breaks its own seal; one that was altered and sealed anew is told by the line after it.
+    A line that is cut off, altered, removed or moved ends the sound part; the problem names its number. An altered
+    line breaks its own seal; an altered line with a new seal breaks the link of the line after it.
     """
-    entries: list[Entry] = []
+    entries: list[JournalEntry] = []
     previous = FIRST
-    pieces = data.split(b"\n")
-    rest = pieces.pop()
-    for number, line in enumerate(pieces, start=1):
+    for number, whole in enumerate(BytesIO(data), start=1):
+        line = whole[:-1]
+        if whole[-1:] != b"\n":
+            return JournalLines(entries, f"line {number} is cut off")
         try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):  # a number too long, or nested too deeply, is no JSON of ours
-            return JournalLines(entries, f"line {number} is no JSON")
-        if not isinstance(entry, dict) or entry.get("n") != number or entry.get("previous") != previous:
+            entry = _parse(line)
+        except (ValueError, RecursionError):  # also: a number too long, or nested too deeply
+            return JournalLines(entries, f"line {number} is not JSON")
+        if not isinstance(entry, dict) or entry.get("n") != number:
             return JournalLines(entries, f"line {number} does not follow from the line before it")
-        # Journals from before there were seals have none, from their first line on.
-        if not is_sealed(line) and any("seal" in some for some in (entry, *entries[:1])):
-            return JournalLines(entries, f"line {number} was altered: its seal is broken")
+        link = next_link(line, previous)
+        if link is None:
+            # Not as runs write it today: the fields tell whether it is broken, or only from an older version.
+            if entry.get("previous") != previous:
+                return JournalLines(entries, f"line {number} does not follow from the line before it")
+            # Journals from before there were seals have none, from their first line on.
+            if not is_sealed(line) and any("seal" in some for some in (entry, *entries[:1])):
+                return JournalLines(entries, f"line {number} was altered: its seal is broken")
+            link = chain(line)
         entries.append(entry)
-        previous = chain(line)
-    return JournalLines(entries, f"line {len(entries) + 1} is cut off" if rest else "")
+        previous = link
+    return JournalLines(entries)
 
 
-def read_journal(path: Path) -> RunRecord:
-    """Return the run that a journal tells.
+def _parse(line: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)  # reads what Python writes and JSON does not define, such as NaN
+
+
+def read_run(path: Path) -> RunRecord:
+    """Return the record of the run that a journal belongs to.
 
     Args:
         path: The journal, or its run directory.
@@ -70,7 +91,7 @@ def read_journal(path: Path) -> RunRecord:
     Raises:
         EvidenceError: There is no journal, or not even its first line can be read.
     """
-    file = path / "journal.jsonl" if path.is_dir() else path
+    file = path / JOURNAL if path.is_dir() else path
     try:
         data = file.read_bytes()
     except OSError as problem:
@@ -78,104 +99,68 @@ def read_journal(path: Path) -> RunRecord:
             f"cannot be read: {problem.strerror}", where=str(file), hint="name a run directory"
         ) from problem
     try:
-        return _read(data)
-    except _NoJournal as problem:
-        raise EvidenceError(f"is no runbook journal: {problem}", where=str(file)) from problem
-    except (ValueError, LookupError, TypeError, AttributeError) as problem:
-        raise EvidenceError(
-            f"holds a line that cannot be understood: {problem}", where=str(file)
-        ) from problem
-
-
-class _NoJournal(Exception):  # noqa: N818 - an answer
-    """Why bytes are no journal."""
+        return _record_of_bytes(data)
+    except EvidenceError as problem:
+        raise EvidenceError(problem.message, where=str(file)) from problem
 
 
 @functools.lru_cache(maxsize=1)
-def _read(data: bytes) -> RunRecord:
-    """Return the run that a journal's bytes tell; at a run's end several ask for the same one, one after another."""
-    lines = read_lines(data)
+def _record_of_bytes(data: bytes) -> RunRecord:
+    """Return the record of a journal's bytes; at a run's end several callers ask for the same one in a row."""
+    return record_of(read_lines(data))
+
+
+def record_of(lines: JournalLines) -> RunRecord:
+    """Return the record of the run that sound lines belong to.
+
+    Raises:
+        EvidenceError: The lines do not begin with the start of a run, or a value is not of its field's type.
+    """
     if not lines.entries or lines.entries[0].get("event") != "run_started":
-        raise _NoJournal(lines.problem or "it does not begin with the start of a run")
-    return build_record(lines)
+        why = lines.problem or "it does not begin with the start of a run"
+        raise EvidenceError(f"not a runbook journal: {why}")
+    view = JournalView.of(lines)
+    start = {key: value for key, value in view.started.items() if key in RunRecord.model_fields}
+    ended = view.ended or {}
+    try:
+        return RunRecord.model_validate(
+            {
+                **start,
+                "status": view.status,
+                "ended": ended["ended"] if ended else None,
+                "message": ended.get("message", ""),
+                "steps": [_step(number, step) for number, step in sorted(view.steps.items())],
+                "incomplete": view.incomplete,
+            }
+        )
+    except (ValueError, LookupError, TypeError, AttributeError) as problem:
+        raise EvidenceError(f"contains an entry that cannot be interpreted: {problem}") from problem
 
 
-def build_record(lines: JournalLines) -> RunRecord:
-    """Assemble the run's record from sound lines."""
-    steps: dict[int, Entry] = {}
-    for entry in lines.entries:
-        take = _TAKE.get(entry["event"])
-        if take:
-            take(steps, entry)
-    first, last = lines.entries[0], lines.entries[-1]
-    ended = last["event"] == "run_ended" and not lines.problem
-    missing = lines.problem or ("" if ended else "the journal has no end-of-run line")
-    told = {key: value for key, value in first.items() if key in RunRecord.model_fields}
-    return RunRecord.model_validate(
-        {
-            **told,
-            "status": last["status"] if ended else Status.UNKNOWN,
-            "ended": last["ended"] if ended else None,
-            "message": last.get("message", "") if ended else "",
-            "steps": [_step(entry) for _, entry in sorted(steps.items())],
-            "incomplete": missing,
-        }
-    )
-
-
-def _step_started(steps: dict[int, Entry], entry: Entry) -> None:
-    steps[entry["step"]] = {
-        **entry,
-        "of_host": {name: {"commands": {}, "ended": None} for name in entry["hosts"]},
-    }
-
-
-def _command(steps: dict[int, Entry], entry: Entry) -> None:
-    commands = steps[entry["step"]]["of_host"][entry["host"]]["commands"]
-    commands[entry["command"]] = {**commands.get(entry["command"], {}), **entry}
-
-
-def _host_ended(steps: dict[int, Entry], entry: Entry) -> None:
-    steps[entry["step"]]["of_host"][entry["host"]]["ended"] = entry
-
-
-def _step_ended(steps: dict[int, Entry], entry: Entry) -> None:
-    steps[entry["step"]]["ended"] = entry["ended"]
-
-
-_TAKE = {
-    "step_started": _step_started,
-    "command_started": _command,
-    "command_ended": _command,
-    "host_ended": _host_ended,
-    "step_ended": _step_ended,
-}
-
-
-def _step(entry: Entry) -> StepRecord:
-    hosts = [_host(name, told) for name, told in entry["of_host"].items()]
+def _step(number: int, step: StepEntries) -> StepRecord:
     return StepRecord(
-        number=entry["step"],
-        title=entry["title"],
-        kind=entry["kind"],
-        started=entry["started"],
-        ended=entry.get("ended"),
-        hosts=hosts,
+        number=number,
+        title=step.started["title"],
+        kind=step.started["kind"],
+        started=step.started["started"],
+        ended=step.ended["ended"] if step.ended else None,
+        hosts=[_host(name, host) for name, host in step.hosts.items()],
     )
 
 
-def _host(name: str, told: Entry) -> HostRecord:
+def _host(name: str, host: HostEntries) -> HostRecord:
     commands = [
         CommandRecord.model_validate(
-            {"number": number, **{k: v for k, v in entry.items() if k in CommandRecord.model_fields}}
+            {key: value for key, value in entry.items() if key in CommandRecord.model_fields}
         )
-        for number, entry in sorted(told["commands"].items())
+        for _, entry in sorted(host.commands.items())
     ]
-    ended = told["ended"]
-    if ended is None:
-        return HostRecord(host=name, address="", kind="", message="its end was never told", commands=commands)
-    values = {key: value for key, value in ended.items() if key in HostRecord.model_fields}
-    planned = [CommandRecord.model_validate(command) for command in ended.get("planned", [])]
+    if host.ended is None:
+        return HostRecord(
+            host=name, address="", kind="", message="its end was not recorded", commands=commands
+        )
+    values = {key: value for key, value in host.ended.items() if key in HostRecord.model_fields}
+    planned = [CommandRecord.model_validate(command) for command in host.ended.get("planned", [])]
     return HostRecord.model_validate(
-        {**values, "kind": ended["host_kind"], "commands": [*commands, *planned]}
+        {**values, "kind": host.ended["host_kind"], "commands": [*commands, *planned]}
     )

@@ -115,11 +115,11 @@ def possible(topology: Topology, asked: Sequence[str] | None) -> Topology:
     wanted = topology.only(asked) if asked else topology
     containers = [name for name, plan in wanted.hosts.items() if plan.kind == "container"]
     if containers:
-        system_requirements.require("lab")
+        system_requirements.need("lab")
     if len(containers) == len(wanted.hosts):
         return wanted
     try:
-        system_requirements.require("vm")
+        system_requirements.need("vm")
     except RequirementError as lacking:
         if asked or not containers:
             raise

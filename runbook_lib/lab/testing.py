@@ -63,7 +63,7 @@ def reason_to_skip(part: str = "lab") -> str | None:
         RequirementError: It cannot, yet is meant to: `$RUNBOOK_REQUIRE` has the part's name.
     """
     try:
-        system_requirements.require(part)
+        system_requirements.need(part)
     except RequirementError as lacking:
         if part in os.environ.get("RUNBOOK_REQUIRE", "").replace(",", " ").split():
             raise

@@ -22,8 +22,8 @@ __all__ = ["REBOOT", "Rebooted", "rebooted", "settled"]
 REBOOT = Command(
     ("shutdown", "-r", "now"),
     sudo=True,
-    may_cut_connection=True,
-    safe_to_interrupt=False,
+    cuts_connection=True,
+    may_be_ended=False,
     timeout=60.0,
     purpose="reboot: the connection is cut",
 )
@@ -58,7 +58,7 @@ class Rebooted(Operation):
         return Plan(
             commands=(REBOOT,),
             reboot=Reboot(
-                deadline=self.deadline, recovery="look at its console or have its provider reset it"
+                deadline=self.deadline, way_back="look at its console or have its provider reset it"
             ),
         )
 
@@ -72,7 +72,6 @@ class Rebooted(Operation):
                 "nothing",
                 told if required.required else "nothing",
                 not required.required,
-                "host.reboot_required",
             ),
             settled(facts[SystemState()]),
         ]
@@ -81,7 +80,7 @@ class Rebooted(Operation):
 def settled(state: SystemStateInfo) -> Check:
     """Return the check that starting is over; which units failed is told, and judged against before by the reboot."""
     told = f"{state.state} ({', '.join(state.failed)})" if state.failed else state.state
-    return Check("services have settled", "running or degraded", told, holds=state.settled, id="host.settled")
+    return Check("services have settled", "running or degraded", told, holds=state.settled)
 
 
 rebooted = Rebooted

@@ -51,11 +51,7 @@ class Key(Operation):
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check the value."""
-        return [
-            Check.equal(
-                f"{self.name} seen from {self.container}", self.value, facts[self._answer].text, "redis.key"
-            )
-        ]
+        return [Check.equal(f"{self.name} seen from {self.container}", self.value, facts[self._answer].text)]
 
     @property
     def _client(self) -> tuple[str, ...]:

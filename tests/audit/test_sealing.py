@@ -28,8 +28,6 @@ from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.model.status import Status
 from tests.audit.altering import edit_notebook, found, journal, put_journal
 from tests.audit.project import NAME, TOP, git
-from tests.deadlines import deadline
-from tests.programs import Programs
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
@@ -196,19 +194,18 @@ def test_a_run_that_was_not_sealed_cannot_be_countersigned(run: Path, operator: 
 
 def at_once(project: Project, run: Path, *calls: tuple[str, Path]) -> list[tuple[int, str]]:
     """Start a command line for each verb and key, all together; return exit codes and what was said."""
-    programs = Programs()
     started = [
-        programs.start(
+        subprocess.Popen(
             [sys.executable, "-m", "runbook_lib.cli.main", "audit", verb, str(run), "--key", str(key)],
             cwd=project.path,
             env={**os.environ, "PYTHONPATH": str(TOP)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for verb, key in calls
     ]
-    try:
-        told = [process.communicate(timeout=deadline(60))[0] for process in started]
-    finally:
-        programs.end()
+    told = [process.communicate(timeout=60)[0] for process in started]
     return [(process.returncode, said) for process, said in zip(started, told, strict=True)]
 
 
@@ -235,7 +232,7 @@ def test_many_who_countersign_at_once_lose_no_signature(
 @pytest.fixture
 def killed(tmp_path: Path) -> Path:
     """A run whose process was killed while a command ran."""
-    program = TOP / "tests" / "core" / "doing.py"
+    program = TOP / "tests" / "runbook" / "practice.py"
     process = subprocess.Popen(
         [sys.executable, str(program), str(tmp_path), "60"],
         env={**os.environ, "PYTHONPATH": str(TOP)},
@@ -248,7 +245,7 @@ def killed(tmp_path: Path) -> Path:
         assert not (path / "attestation.json").exists()
     finally:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=deadline(30))
+        process.wait(timeout=30)
     return path
 
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runbook_lib.lab.lab import Lab
-    from tests.conftest import LabName
 
 
 @pytest.fixture(scope="session", autouse=False)
@@ -21,8 +20,8 @@ def can_have_lab() -> None:
 
 
 @pytest.fixture(scope="session")
-def session_lab(can_have_lab: None, lab_name: LabName) -> Iterator[Lab]:  # noqa: ARG001 - asked for by name
-    with running_lab(lab_name("session"), CONTAINERS) as lab:
+def session_lab(can_have_lab: None) -> Iterator[Lab]:  # noqa: ARG001 - asked for by name
+    with running_lab("test-session", CONTAINERS) as lab:
         yield lab
 
 

@@ -16,14 +16,13 @@ from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import RUN, Places, cache_directory
 from runbook_lib.lab.testing import CONTAINERS, Machine, running_lab
-from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("can_have_lab")]
-NAME = f"test-life-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"  # several processes run these tests
+NAME = "test-life"
 HOSTS = ("--hosts", ",".join(CONTAINERS))
 _COMMAND = [sys.executable, "-c", "from runbook_lib.cli.main import main; main()", "lab"]
 
@@ -74,15 +73,13 @@ def test_a_killed_up_is_mended_by_the_next_up() -> None:
 
 def test_a_killed_reset_is_finished_by_the_next_up() -> None:
     with running_lab(NAME, hosts=["host-a"]) as lab:
-        subprocess.run(lab.ssh_command("host-a", ["touch", "gone"]), check=True, timeout=deadline(30))
+        subprocess.run(lab.ssh_command("host-a", ["touch", "gone"]), check=True, timeout=30)
         with command("reset", "--name", NAME) as process:
             while all(host.running for host in lab.status().hosts):
                 time.sleep(0.01)
             process.kill()
         lab.up(["host-a"])
-        there = subprocess.run(
-            lab.ssh_command("host-a", ["test", "-e", "gone"]), check=False, timeout=deadline(30)
-        )
+        there = subprocess.run(lab.ssh_command("host-a", ["test", "-e", "gone"]), check=False, timeout=30)
         assert there.returncode == 1
 
 
@@ -93,7 +90,7 @@ def test_ctrl_c_takes_down_what_was_begun() -> None:
             assert process.poll() is None, "it ended before it began a lab"
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=deadline(30))
+        process.communicate(timeout=30)
     assert process.returncode == 4
     assert Machine.look(NAME) == before
 
@@ -124,7 +121,7 @@ def test_two_labs_run_side_by_side_on_the_same_addresses(lab: Lab) -> None:
                 one.ssh_command("host-a", ["cat", "/etc/machine-id"]),
                 check=True,
                 capture_output=True,
-                timeout=deadline(30),
+                timeout=30,
             )
             assert answer.stdout
         assert [host.name for host in other.status().hosts] == ["host-a"]
@@ -133,24 +130,18 @@ def test_two_labs_run_side_by_side_on_the_same_addresses(lab: Lab) -> None:
 
 def test_a_filled_cache_serves_packages_without_a_network(lab: Lab, tmp_path: Path) -> None:
     install = "sudo apt-get -q update && sudo apt-get -q -y install --reinstall netbase"
-    subprocess.run(
-        lab.ssh_command("host-a", [install]), check=True, capture_output=True, timeout=deadline(120)
-    )
+    subprocess.run(lab.ssh_command("host-a", [install]), check=True, capture_output=True, timeout=120)
     cache = tmp_path / "cache"
     subprocess.run(["cp", "--archive", "--link", cache_directory(), cache], check=True)
     environment = {"RUNBOOK_CACHE": str(cache)}
     offline = ("unshare", "--net")  # no link but a dead loopback: there is no outside
     with command("up", *HOSTS, "--name", NAME, prefix=offline, environment=environment) as process:
-        said, _ = process.communicate(timeout=deadline(120))
+        said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     try:
         other = Lab.open(NAME)
         done = subprocess.run(
-            other.ssh_command("host-a", [install]),
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=deadline(120),
+            other.ssh_command("host-a", [install]), check=False, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, done.stdout + done.stderr
     finally:

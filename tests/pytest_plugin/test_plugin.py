@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from junitparser import JUnitXml, Skipped, TestCase
 
 from runbook_lib.model.status import Mode, Status
-from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from tests.connections import sshd
-    from tests.programs import Programs
     from tests.pytest_plugin.practice import Project
 
 pytest_plugins = ["pytester"]
@@ -131,7 +130,7 @@ def test_a_killed_kernel_is_red_whatever_is_chosen(project: Project) -> None:
     told.assert_outcomes(passed=2, failed=2, deselected=3)
     told.stdout.fnmatch_lines_random(
         [
-            "FAILED *::step 2 Sleep::host-a::status - Failed: unknown: its end was never told",
+            "FAILED *::step 2 Sleep::host-a::status - Failed: unknown: its end was not recorded",
             "FAILED *::the run ended - Failed: unknown*",
             "*the journal has no end-of-run line*",
         ]
@@ -205,18 +204,25 @@ def test_hosts_over_ssh_are_told_and_one_that_cannot_be_reached_is_red(
 _SSH = ("address", "port", "identity_file", "known_hosts", "connect_timeout")
 
 
-def test_a_signal_ends_the_run_and_all_else_but_is_told(project: Project, programs: Programs) -> None:
+def test_a_signal_ends_the_run_and_all_else_but_is_told(project: Project) -> None:
     project.runbook("10_sleep", project.holds("First", "first"), "book.step('Sleep', Does(('sleep', '60')))")
     project.runbook("20_after", project.holds("After", "after"))
     project.pytester.makepyfile(test_own="def test_own(): raise SystemExit('never run')")
     command = ("--runbooks", "10_sleep", "--runbooks", "20_after", "--runbook-mode", "apply", "test_own.py")
-    process = programs.start(
+    process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *command, "--junitxml=junit.xml"],
         cwd=project.place,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
-    _wait_for(project, "sleep 60", process)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=deadline(60))
+    try:
+        _wait_for(project, "sleep 60", process)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == pytest.ExitCode.TESTS_FAILED, said
     assert "never run" not in said
     (record,) = project.records()
@@ -229,8 +235,8 @@ def test_a_signal_ends_the_run_and_all_else_but_is_told(project: Project, progra
 
 
 def _wait_for(project: Project, text: str, process: subprocess.Popen[str]) -> None:
-    def sent() -> bool:
+    deadline = time.monotonic() + 60
+    while not any(text in path.read_text() for path in (project.place / "runs").glob("*/journal.jsonl")):
         assert process.poll() is None, process.communicate()
-        return any(text in path.read_text() for path in (project.place / "runs").glob("*/journal.jsonl"))
-
-    wait_until(sent, f"the command {text!r}")
+        assert time.monotonic() < deadline, f"{text!r} was never sent"
+        time.sleep(0.05)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
-from tests.programs import Programs
 from tests.scenarios.practice import Practice
 
 if TYPE_CHECKING:
@@ -13,15 +12,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.lab.lab import Lab
-    from tests.conftest import LabName
 
 
 @pytest.fixture(scope="session")
-def weather_lab(lab_name: LabName) -> Iterator[Lab]:
+def weather_lab() -> Iterator[Lab]:
     reason = reason_to_skip()
     if reason:
         pytest.skip(reason)
-    with running_lab(lab_name("scenarios"), CONTAINERS) as lab:
+    with running_lab("test-weather", CONTAINERS) as lab:
         yield lab
 
 
@@ -36,18 +34,17 @@ def fresh_lab(weather_lab: Lab) -> Lab:
 @pytest.fixture(scope="module")
 def docker_lab(fresh_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Return the lab with Docker on its hosts."""
-    place = tmp_path_factory.mktemp("install")
-    done = Practice(fresh_lab, place, Programs()).run("20_docker_install")
+    done = Practice(fresh_lab, tmp_path_factory.mktemp("install")).run("20_docker_install")
     assert done.returncode == 0, done.stdout + done.stderr
     return fresh_lab
 
 
 @pytest.fixture
-def fresh(fresh_lab: Lab, tmp_path: Path, programs: Programs) -> Practice:
-    return Practice(fresh_lab, tmp_path, programs)
+def fresh(fresh_lab: Lab, tmp_path: Path) -> Practice:
+    return Practice(fresh_lab, tmp_path)
 
 
 @pytest.fixture
-def practice(docker_lab: Lab, tmp_path: Path, programs: Programs) -> Iterator[Practice]:
-    yield Practice(docker_lab, tmp_path, programs)
+def practice(docker_lab: Lab, tmp_path: Path) -> Iterator[Practice]:
+    yield Practice(docker_lab, tmp_path)
     docker_lab.faults.repair()

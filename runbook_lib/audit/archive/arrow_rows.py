@@ -1,4 +1,4 @@
-"""Rows of the four tables, gathered as tuples and turned into Arrow tables a batch at a time."""
+"""Rows of the four tables, gathered as tuples and turned into Arrow tables batch by batch."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ _FILLED = {
 
 
 def as_json(value: Any) -> str:  # noqa: ANN401 - JSON
-    """Return compact JSON in an order that does not depend on where it was read from.
+    """Return compact JSON with sorted keys, so that the journal and the notebook of a run give the same text.
 
     Raises:
-        TypeError: It is nested too deeply, or is no JSON.
+        TypeError: The value is nested too deeply, or cannot be written as JSON.
     """
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
@@ -61,16 +61,16 @@ class Rows:
         self.of: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
 
     def add(self, other: Rows) -> None:
-        """Take another's rows in."""
+        """Append the rows of another."""
         for name, rows in other.of.items():
             self.of[name] += rows
 
-    def run(self, source: int, told: Mapping[str, Any]) -> None:
+    def run(self, source: int, run: Mapping[str, Any]) -> None:
         """Add a run.
 
         Args:
-            source: The file it was read from.
-            told: As `RunRecord` in JSON, with the number of its steps.
+            source: The number of the file it was read from.
+            run: A `RunRecord` as JSON, with the number of its steps in place of the steps.
 
         Raises:
             KeyError: Something is missing.
@@ -78,65 +78,65 @@ class Rows:
         self.of["runs"].append(
             (
                 source,
-                told["run"],
-                told["runbook"],
-                told["title"],
-                told["mode"],
-                told["status"],
-                told["started"],
-                told["ended"],
-                told["operator"],
-                told["machine"],
-                told["lab"],
-                told["inventory"],
-                ",".join(told["hosts"]),
-                told["on_failure"],
-                told["steps"],
-                as_json(told["parameters"]),
-                as_json(told["versions"]),
-                as_json(told["source"]),
-                told["incomplete"],
-                told["schema_version"],
+                run["run"],
+                run["runbook"],
+                run["title"],
+                run["mode"],
+                run["status"],
+                run["started"],
+                run["ended"],
+                run["operator"],
+                run["machine"],
+                run["lab"],
+                run["inventory"],
+                ",".join(run["hosts"]),
+                run["on_failure"],
+                run["steps"],
+                as_json(run["parameters"]),
+                as_json(run["versions"]),
+                as_json(run["source"]),
+                run["incomplete"],
+                run["schema_version"],
             )
         )
 
-    def host(self, place: tuple[int, str, int, str], step: Data, told: Data, commands: list[Data]) -> None:
+    def host(self, key: tuple[int, str, int, str], step: Data, host: Data, commands: list[Data]) -> None:
         """Add a step on a host with its commands and checks.
 
         Args:
-            place: File, run, step, host.
-            step: As `StepRecord` in JSON.
-            told: As `HostRecord` in JSON; its `commands` are not looked at.
-            commands: As `CommandRecord` in JSON.
+            key: File, run, step, host.
+            step: A `StepRecord` as JSON.
+            host: A `HostRecord` as JSON; its `commands` are ignored.
+            commands: `CommandRecord`s as JSON.
 
         Raises:
             KeyError: Something is missing.
         """
-        checks, changes, facts = told["checks"], told["changes"], told["facts"]
+        checks, changes, facts = host["checks"], host["changes"], host["facts"]
         sent = 0
         add = self.of["commands"].append
         for position, command in enumerate(commands, start=1):
             sent += command["number"] != 0
-            add((*place, position, *_command(command)))
+            add((*key, position, *_command(command)))
         broken = 0
         add = self.of["checks"].append
         for position, check in enumerate(checks, start=1):
             holds = check["holds"]
             broken += not holds
-            add((*place, position, check["name"], check["expected"], check["observed"], holds))
+            add((*key, position, check["name"], check["expected"], check["observed"], holds))
         self.of["steps"].append(
             (
-                *place,
+                *key,
                 step["title"],
                 step["kind"],
-                told["address"],
-                told["kind"],
-                told["operation"],
-                told["status"],
-                told["message"],
-                told["attempt"],
-                told["started"],
-                told["ended"],
+                host["address"],
+                host["kind"],
+                host["operation"],
+                host["status"],
+                host["message"],
+                host["attempt"],
+                host["started"],
+                host["ended"],
                 sent,
                 len(commands) - sent,
                 len(checks),
@@ -156,20 +156,20 @@ class Rows:
         return {name: _table(name, rows) for name, rows in self.of.items()}
 
 
-def _command(told: Data) -> tuple[Any, ...]:
-    out, err = told["stdout"], told["stderr"]
+def _command(command: Data) -> tuple[Any, ...]:
+    out, err = command["stdout"], command["stderr"]
     return (
-        told["number"],
-        told["kind"],
-        told["text"],
-        told["stdin"],
-        told["purpose"],
-        told["attempt"],
-        told["started"],
-        told["ended"],
-        told["exit_code"],
-        told["accepted"],
-        told["problem"],
+        command["number"],
+        command["kind"],
+        command["text"],
+        command["stdin"],
+        command["purpose"],
+        command["attempt"],
+        command["started"],
+        command["ended"],
+        command["exit_code"],
+        command["accepted"],
+        command["problem"],
         out["head"],
         out["tail"],
         out["size"],

@@ -1,6 +1,6 @@
-"""Read a batch of files into the four tables: what happens in a worker, on this machine or another.
+"""Read a batch of files into the four tables: what runs in a worker, on this machine or another.
 
-Whatever a file holds, it leaves a row: a sound run, a foreign notebook, or what is wrong with it.
+Whatever a file contains, it leaves a row: a sound run, a foreign notebook, or what is wrong with it.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runbook_lib.audit.archive.arrow_rows import Rows
-from runbook_lib.audit.archive.journal_rows import UNUSUAL, Unusual, rows_of_journal
-from runbook_lib.audit.archive.notebook_rows import foreign, rows_of_notebook
+from runbook_lib.audit.archive.journal_rows import UNUSUAL, rows_of_journal
+from runbook_lib.audit.archive.notebook_rows import foreign_run, rows_of_notebook
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.notebook_records import read_notebook
-from runbook_lib.evidence.reader import build_record, read_lines
+from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.notebook_records import record_of_notebook
+from runbook_lib.evidence.reader import read_lines, record_of
 from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import Status
 from runbook_lib.report.columns import TABLES
@@ -29,23 +29,24 @@ from runbook_lib.report.columns import TABLES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runbook_lib.audit.archive.location import Found, Place
+    from runbook_lib.audit.archive.location import Found, Location
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["Batch", "Read", "parquet", "read_batch", "read_encoded"]
+__all__ = ["Batch", "FileResult", "parquet", "read_batch", "read_encoded"]
 
 _NO_TABLE = (*UNUSUAL, OverflowError, pa.ArrowException)
+_LONGEST = 500  # characters of a problem
 
 
-class Read(NamedTuple):
+class FileResult(NamedTuple):
     """What a file turned out to be.
 
     Args:
         source: Its number in the index.
         kind: `run`, `notebook`, `foreign` or `damaged`.
-        run: The run's id; its path where it is none of ours.
-        sha256: Of its content; empty where that could not be read.
-        problem: What is missing or wrong; empty when the evidence is whole.
+        run: The run's id; for a foreign or damaged file, its path.
+        sha256: Of its content; empty if that could not be read.
+        problem: What is missing or wrong; empty if the evidence is complete.
     """
 
     source: int
@@ -62,33 +63,33 @@ class _Content(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """What was read: one entry a file, and the four tables."""
+    """What was read: one result per file, and the four tables."""
 
-    reads: list[Read]
+    results: list[FileResult]
     tables: dict[str, pa.Table]
 
 
-def read_batch(place: Place, found: Sequence[tuple[int, Found]]) -> Batch:
+def read_batch(location: Location, found: Sequence[tuple[int, Found]]) -> Batch:
     """Read some files.
 
     Args:
-        place: Where they lie.
-        found: Each with its number.
+        location: The archive they belong to.
+        found: Each file with its number.
     """
-    reads, hashes, whole = [], [], Rows()
-    with _no_collection(), ThreadPoolExecutor(1) as beside:
+    results, hashes, whole = [], [], Rows()
+    with _no_collection(), ThreadPoolExecutor(1) as hasher:
         for source, file in found:
-            content = _load(place, file)
-            hashes.append(beside.submit(_hash, content))
-            read, rows = _read(source, file, content)
-            reads.append(read)
+            content = _load(location, file)
+            hashes.append(hasher.submit(_hash, content))
+            result, rows = _read(source, file, content)
+            results.append(result)
             whole.add(rows)
         try:
             tables = whole.tables()
         except _NO_TABLE:
-            return _one_by_one(place, found)
-    told = [read._replace(sha256=digest.result()) for read, digest in zip(reads, hashes, strict=True)]
-    return Batch(told, tables)
+            return _one_by_one(location, found)
+    hashed = [result._replace(sha256=digest.result()) for result, digest in zip(results, hashes, strict=True)]
+    return Batch(hashed, tables)
 
 
 def _hash(content: _Content) -> str:
@@ -97,7 +98,7 @@ def _hash(content: _Content) -> str:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Spare the garbage collector: what JSON makes holds no cycles, and it would look through all of it."""
+    """Pause the garbage collector: parsed JSON has no cycles, and the collector would walk over all of it."""
     before = gc.isenabled()
     gc.disable()
     try:
@@ -107,10 +108,12 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def read_encoded(place: Place, found: Sequence[tuple[int, Found]]) -> tuple[list[Read], dict[str, bytes]]:
+def read_encoded(
+    location: Location, found: Sequence[tuple[int, Found]]
+) -> tuple[list[FileResult], dict[str, bytes]]:
     """Read some files in a worker, on this machine or another; return the tables as Parquet."""
-    batch = read_batch(place, found)
-    return batch.reads, {name: parquet(table) for name, table in batch.tables.items()}
+    batch = read_batch(location, found)
+    return batch.results, {name: parquet(table) for name, table in batch.tables.items()}
 
 
 def parquet(table: pa.Table) -> bytes:
@@ -120,90 +123,83 @@ def parquet(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return] # pyarrow is untyped
 
 
-def _one_by_one(place: Place, found: Sequence[tuple[int, Found]]) -> Batch:
-    """Read files of which one holds a value that its column does not take."""
-    reads, tables = [], []
+def _one_by_one(location: Location, found: Sequence[tuple[int, Found]]) -> Batch:
+    """Read files of which one has a value that does not fit the type of its column."""
+    results, parts = [], []
     for source, file in found:
-        content = _load(place, file)
-        read, rows = _read(source, file, content)
+        content = _load(location, file)
+        result, rows = _read(source, file, content)
         try:
-            told = rows.tables()
+            tables = rows.tables()
         except _NO_TABLE:
-            read, rows = _read(source, file, content, slowly=True)
+            result, rows = _read(source, file, content, carefully=True)
             try:
-                told = rows.tables()
+                tables = rows.tables()
             except _NO_TABLE as problem:
-                read, rows = _damaged(source, file, f"holds a value of a wrong type: {problem}")
-                told = rows.tables()
-        reads.append(read._replace(sha256=_hash(content)))
-        tables.append(told)
-    return Batch(reads, {name: pa.concat_tables([told[name] for told in tables]) for name in TABLES})
+                result, rows = _damaged(source, file, f"contains a value of a wrong type: {problem}")
+                tables = rows.tables()
+        results.append(result._replace(sha256=_hash(content)))
+        parts.append(tables)
+    return Batch(results, {name: pa.concat_tables([tables[name] for tables in parts]) for name in TABLES})
 
 
-def _load(place: Place, file: Found) -> _Content:
+def _load(location: Location, file: Found) -> _Content:
     if file.kind == "trouble":
         return _Content(problem=file.problem)
     try:
-        data = place.read(file.file)
+        data = location.read(file.file)
     except OSError as problem:
         return _Content(problem=f"cannot be read: {problem.strerror or problem}")
     return _Content(data)
 
 
-def _read(source: int, file: Found, content: _Content, *, slowly: bool = False) -> tuple[Read, Rows]:
+def _read(source: int, file: Found, content: _Content, *, carefully: bool = False) -> tuple[FileResult, Rows]:
     if content.problem:
         return _damaged(source, file, content.problem)
     try:
-        if not slowly:
+        if not carefully:
             return _quickly(source, file, content.data)
     except UNUSUAL:
         pass
-    return _with_care(source, file, content.data)
+    return _carefully(source, file, content.data)
 
 
-def _quickly(source: int, file: Found, data: bytes) -> tuple[Read, Rows]:
+def _quickly(source: int, file: Found, data: bytes) -> tuple[FileResult, Rows]:
     rows = Rows()
     if file.kind == "run":
-        run: str | None = rows_of_journal(rows, source, data)
-    else:
-        run = rows_of_notebook(rows, source, data)
-    if run is not None:
-        return Read(source, file.kind, run, "", _problem(rows)), rows
-    told = foreign(file.path, data)
-    if told is None:
-        raise Unusual("no notebook")
-    rows.run(source, told)
-    return Read(source, "foreign", file.path, "", _problem(rows)), rows
+        run = rows_of_journal(rows, source, data)
+        return FileResult(source, "run", run, "", _problem(rows)), rows
+    notebook = Notebook.parse(data, file.path)
+    id_ = rows_of_notebook(rows, source, notebook)
+    if id_ is not None:
+        return FileResult(source, "notebook", id_, "", _problem(rows)), rows
+    rows.run(source, foreign_run(file.path, notebook))
+    return FileResult(source, "foreign", file.path, "", _problem(rows)), rows
 
 
-def _with_care(source: int, file: Found, data: bytes) -> tuple[Read, Rows]:
+def _carefully(source: int, file: Found, data: bytes) -> tuple[FileResult, Rows]:
     """Read with the readers that can say what is wrong."""
     rows = Rows()
     try:
-        record = _of_journal(data) if file.kind == "run" else read_notebook(data, Path(file.path))
-        _take(rows, source, record)
+        if file.kind == "run":
+            record = record_of(read_lines(data))
+        else:
+            record = record_of_notebook(Notebook.parse(data, file.path))
+        _add_record(rows, source, record)
     except EvidenceError as problem:
         return _damaged(source, file, problem.message)
     except UNUSUAL as problem:
-        why = f"holds something that cannot be understood: {type(problem).__name__}: {problem}"
+        why = f"contains something that cannot be interpreted: {type(problem).__name__}: {problem}"
         return _damaged(source, file, why)
-    return Read(source, file.kind, record.run, "", record.incomplete), rows
+    return FileResult(source, file.kind, record.run, "", record.incomplete), rows
 
 
-def _of_journal(data: bytes) -> RunRecord:
-    lines = read_lines(data)
-    if not lines.entries or lines.entries[0].get("event") != "run_started":
-        why = lines.problem or "it does not begin with the start of a run"
-        raise EvidenceError(f"is no runbook journal: {why}")
-    return build_record(lines)
-
-
-def _take(rows: Rows, source: int, record: RunRecord) -> None:
-    told = _encodable(record.model_dump(mode="json"))
-    for step in told["steps"]:
+def _add_record(rows: Rows, source: int, record: RunRecord) -> None:
+    run = _encodable(record.model_dump(mode="json"))
+    for step in run["steps"]:
         for host in step["hosts"]:
-            rows.host((source, told["run"], step["number"], host["host"]), step, host, host["commands"])
-    rows.run(source, told | {"steps": len(told["steps"])})
+            rows.host((source, run["run"], step["number"], host["host"]), step, host, host["commands"])
+    rows.run(source, run | {"steps": len(run["steps"])})
 
 
 def _encodable(value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -217,7 +213,7 @@ def _encodable(value: Any) -> Any:  # noqa: ANN401 - JSON
     return value
 
 
-def _damaged(source: int, file: Found, problem: str) -> tuple[Read, Rows]:
+def _damaged(source: int, file: Found, problem: str) -> tuple[FileResult, Rows]:
     rows = Rows()
     short = problem if len(problem) <= _LONGEST else problem[:_LONGEST] + " …"
     path, why = _encodable(file.path), _encodable(short)
@@ -229,10 +225,7 @@ def _damaged(source: int, file: Found, problem: str) -> tuple[Read, Rows]:
         | {"hosts": [], "steps": 0, "parameters": {}, "versions": {}, "source": {}}
         | {"incomplete": why, "schema_version": SCHEMA_VERSION},
     )
-    return Read(source, "damaged", path, "", why), rows
-
-
-_LONGEST = 500  # characters of a problem
+    return FileResult(source, "damaged", path, "", why), rows
 
 
 def _problem(rows: Rows) -> str:

@@ -1,7 +1,7 @@
-"""The cache of an archive: the four tables in Parquet, part by part, and the index of the files they are from.
+"""The cache of an archive: the four tables in Parquet, part by part, and the index of the files they were read from.
 
-It never lies in the archive. Parts are written first, the index is put in place last and in one step: a reader
-sees the state before or the state after. Parts that an index does not name are removed by the next writer but one.
+The cache is never stored in the archive. Parts are written first, then the index replaces the old one in one step: a
+reader sees the state before or the state after. The writer after the next removes parts that no index names.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from runbook_lib.report.columns import TABLES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runbook_lib.audit.archive.location import Place
+    from runbook_lib.audit.archive.location import Location
 
-__all__ = ["EMPTY_INDEX", "Entry", "Index", "Store"]
+__all__ = ["EMPTY_INDEX", "Cache", "FileEntry", "Index"]
 
 _log = logging.getLogger(__name__)
 _LAYOUT = f"1.{SCHEMA_VERSION}"
 _INDEX = "files.parquet"
 
 
-class Entry(NamedTuple):
+class FileEntry(NamedTuple):
     """A file of the archive, as it was when it was last read.
 
     Args:
         file: Its number, by which its rows refer to it.
         path: Relative to the archive.
-        kind: `run`, `notebook`, `foreign`, `damaged`, or `copy`: of a run that is counted elsewhere.
+        kind: `run`, `notebook`, `foreign`, `damaged`, or `copy`: another record of a run that counts elsewhere.
         size: Bytes.
-        mark: See `addresses.Found`.
+        mark: See `location.Found`.
         sha256: Of its content.
         run: The run's id.
-        problem: What is missing or wrong; empty when the evidence is whole.
-        part: Where its rows are; empty for a copy.
+        problem: What is missing or wrong; empty if the evidence is complete.
+        part: The part with its rows; empty for a copy.
     """
 
     file: int
@@ -64,20 +64,20 @@ class Entry(NamedTuple):
 
 
 _SCHEMA = pa.schema(
-    [(name, pa.int64() if name in {"file", "size"} else pa.string()) for name in Entry._fields]
+    [(name, pa.int64() if name in {"file", "size"} else pa.string()) for name in FileEntry._fields]
 )
 
 
 EMPTY_INDEX = _SCHEMA.empty_table()
-"""What the index is before anything was read."""
+"""The index before anything was read."""
 
 
 class Index:
     """The files of an archive by path."""
 
-    def __init__(self, entries: list[Entry], following: int = 1) -> None:
+    def __init__(self, entries: list[FileEntry], next_number: int = 1) -> None:
         self.entries = {entry.path: entry for entry in entries}
-        self.following = following
+        self.next_number = next_number
 
     @property
     def parts(self) -> list[str]:
@@ -86,37 +86,37 @@ class Index:
 
     def number(self) -> int:
         """Return a number that no file had before."""
-        self.following += 1
-        return self.following - 1
+        self.next_number += 1
+        return self.next_number - 1
 
 
-class Store:
+class Cache:
     """The cache of one archive.
 
     Args:
-        place: The archive.
-        cache: The directory for caches of archives; by default below the user's own cache directory.
+        location: The archive.
+        top: The directory for caches of archives; by default below the user's own cache directory.
 
     Raises:
-        InputError: It lies in the archive, or cannot be made.
+        InputError: The directory is inside the archive, or cannot be created.
     """
 
-    def __init__(self, place: Place, cache: Path | None = None) -> None:
-        top = (cache or _default()).expanduser().resolve()
-        name = hashlib.sha256(place.name.encode()).hexdigest()[:16]
+    def __init__(self, location: Location, top: Path | None = None) -> None:
+        top = (top or _default()).expanduser().resolve()
+        name = hashlib.sha256(location.name.encode()).hexdigest()[:16]
         self.directory = top / name
-        if self.directory.is_relative_to(place.name):
+        if self.directory.is_relative_to(location.name):
             raise InputError(
-                "lies in the archive: nothing is ever written beside evidence",
+                "inside the archive: nothing is ever written next to evidence",
                 where=str(top),
                 hint="name another directory with --cache",
             )
-        self._address = place.name
+        self._address = location.name
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as problem:
             raise InputError(
-                f"cannot be made: {problem.strerror}",
+                f"cannot be created: {problem.strerror}",
                 where=str(self.directory),
                 hint="name a writable directory with --cache",
             ) from problem
@@ -128,25 +128,28 @@ class Store:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                _log.warning("another process is reading this archive: waiting for it")
+                _log.warning("another process is reading this archive: waiting for it to finish")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def load(self) -> Index:
-        """Return the index; an empty one where there is none, or none that can be used."""
+        """Return the index; an empty one if there is none, or none that can be used."""
         path = self.directory / _INDEX
         try:
             table = pq.read_table(path, use_threads=False, memory_map=False)
         except FileNotFoundError:
             return Index([])
         except (OSError, pa.ArrowException) as problem:
-            _log.warning("the index %s cannot be read, the archive is read anew: %s", path, problem)
+            _log.warning(
+                "%s: the index cannot be read, so the whole archive is read again: %s", path, problem
+            )
             return Index([])
-        told = table.schema.metadata or {}
-        if told.get(b"layout") != _LAYOUT.encode() or told.get(b"address") != self._address.encode():
+        metadata = table.schema.metadata or {}
+        if metadata.get(b"layout") != _LAYOUT.encode() or metadata.get(b"address") != self._address.encode():
             return Index([])
-        columns = [table.column(name).to_pylist() for name in Entry._fields]
-        return Index([Entry(*values) for values in zip(*columns, strict=True)], int(told[b"following"]))
+        columns = [table.column(name).to_pylist() for name in FileEntry._fields]
+        entries = [FileEntry(*values) for values in zip(*columns, strict=True)]
+        return Index(entries, int(metadata[b"following"]))
 
     @property
     def index(self) -> Path:
@@ -154,7 +157,7 @@ class Store:
         return self.directory / _INDEX
 
     def parts(self) -> list[str]:
-        """Return the parts that hold rows, without loading the whole index; none where there is no index."""
+        """Return the parts that hold rows, without loading the whole index; none if there is no index."""
         path = self.index
         if not path.exists():
             return []
@@ -165,15 +168,15 @@ class Store:
         return sorted(set(pc.unique(column).to_pylist()) - {""})
 
     def save(self, index: Index) -> None:
-        """Put the index in place.
+        """Replace the index.
 
         Raises:
             EvidenceError: It cannot be written.
         """
-        rows = list(zip(*index.entries.values(), strict=True)) or [()] * len(Entry._fields)
-        told = {"layout": _LAYOUT, "address": self._address, "following": str(index.following)}
+        rows = list(zip(*index.entries.values(), strict=True)) or [()] * len(FileEntry._fields)
+        metadata = {"layout": _LAYOUT, "address": self._address, "following": str(index.next_number)}
         arrays = [pa.array(values, field.type) for values, field in zip(rows, _SCHEMA, strict=True)]
-        self._write(_INDEX, parquet(pa.Table.from_arrays(arrays, schema=_SCHEMA.with_metadata(told))))
+        self._write(_INDEX, parquet(pa.Table.from_arrays(arrays, schema=_SCHEMA.with_metadata(metadata))))
 
     def add(self, tables: dict[str, Any]) -> str:
         """Write a part; return its name.
@@ -205,25 +208,24 @@ class Store:
         return EvidenceError(
             f"the cache cannot be read: {problem}",
             where=str(path),
-            hint=f"remove {self.directory}; it is made again from the archive",
+            hint=f"remove {self.directory}; the next call makes it again from the archive",
         )
 
     def file(self, name: str, part: str) -> Path:
         """Return the file with a table's rows in a part."""
         return self.directory / f"{name}-{part}.parquet"
 
-    def without(self, parts: list[str], dead: set[int]) -> tuple[str, set[int]]:
-        """Write parts anew as one, without the rows of some files; return its name and the files in it."""
-        gone = pa.array(sorted(dead), pa.int64())
+    def merge(self, parts: list[str], dropped: set[int]) -> str:
+        """Write parts again as one, without the rows of some files; return its name, empty if no row is left."""
+        gone = pa.array(sorted(dropped), pa.int64())
         tables = {}
         for name in TABLES:
             table = pa.concat_tables([self.part(name, part) for part in parts])
             tables[name] = table.filter(pc.invert(pc.is_in(table.column(FILE), gone)))
-        kept = set(tables["runs"].column(FILE).to_pylist())
-        return (self.add(tables) if kept else ""), kept
+        return self.add(tables) if tables["runs"].num_rows else ""
 
     def tidy(self, index: Index) -> None:
-        """Remove parts that no index names; only for the one writer, before it writes."""
+        """Remove parts that the index does not name; only for the one writer, before it writes."""
         known = {self.file(name, part) for part in index.parts for name in TABLES}
         for path in self.directory.glob("*-*.parquet"):
             if path not in known:
@@ -247,7 +249,7 @@ class Store:
             raise EvidenceError(
                 f"the cache cannot be written: {problem.strerror or problem}",
                 where=str(self.directory),
-                hint="free room, or name another directory with --cache",
+                hint="free space, or name another directory with --cache",
             ) from problem
 
 

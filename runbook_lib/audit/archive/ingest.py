@@ -20,27 +20,27 @@ import pyarrow.parquet as pq
 
 from runbook_lib.audit.archive.arrow_rows import FILE
 from runbook_lib.audit.archive.batch_reader import read_batch, read_encoded
-from runbook_lib.audit.archive.cache import Entry
-from runbook_lib.audit.archive.location import LocalPlace
+from runbook_lib.audit.archive.cache import FileEntry
+from runbook_lib.audit.archive.location import LocalLocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor, Future
 
-    from runbook_lib.audit.archive.batch_reader import Read
-    from runbook_lib.audit.archive.cache import Index, Store
-    from runbook_lib.audit.archive.location import Found, Place
+    from runbook_lib.audit.archive.batch_reader import FileResult
+    from runbook_lib.audit.archive.cache import Cache, Index
+    from runbook_lib.audit.archive.location import Found, Location
 
 __all__ = ["Ingestion", "Processes", "ingest"]
 
 Processes = Literal["processes"]
-"""Processes of our own; a program that asks for them has its start under `if __name__ == "__main__"`."""
+"""Read in worker processes; a program that asks for them must start under `if __name__ == "__main__"`."""
 
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_FILES = 1000
 _WORTH_PROCESSES = 512 * 1024 * 1024  # bytes to read above which processes are started
 _FEW = 20  # files of a part that is small
-_MANY_SMALL = 16  # small parts that are worth writing as one: never so much that it fills the memory
+_MANY_SMALL = 16  # small parts that are merged into one: few enough to fit in memory
 _COUNTED = frozenset({"run", "notebook"})
 
 Numbered = list[tuple[int, "Found"]]
@@ -48,13 +48,13 @@ Numbered = list[tuple[int, "Found"]]
 
 @dataclass(frozen=True)
 class Ingestion:
-    """What was done.
+    """What bringing the cache up to date did.
 
     Args:
-        files: Files of the archive.
-        read: Of these, how many were read now.
-        gone: Files that were there before.
-        bytes: Read.
+        files: Files in the archive.
+        read: How many of them were read now.
+        gone: How many files have disappeared since the last time.
+        bytes: How many bytes were read.
     """
 
     files: int
@@ -64,50 +64,50 @@ class Ingestion:
 
 
 def ingest(
-    place: Place,
-    store: Store,
+    location: Location,
+    cache: Cache,
     executor: Executor | Processes | None = None,
-    tell: Callable[[int, int], None] | None = None,
+    report: Callable[[int, int], None] | None = None,
 ) -> Ingestion:
     """Bring the cache up to date.
 
     Args:
-        place: The archive.
-        store: Its cache.
-        executor: Where to read; by default here. `processes`: in processes of our own where there is much to read.
-        tell: Called with bytes read and bytes to read.
+        location: The archive.
+        cache: Its cache.
+        executor: Where to read; by default in this process. `processes`: in worker processes if there is much to read.
+        report: Called with bytes read and bytes to read.
 
     Raises:
         EvidenceError: The cache cannot be written.
     """
-    with store.locked():
-        return _Ingest(place, store, tell or (lambda done, whole: None)).run(executor)  # noqa: ARG005 - says nothing
+    with cache.locked():
+        return _Ingest(location, cache, report or (lambda done, whole: None)).run(executor)  # noqa: ARG005 - no report
 
 
 class _Ingest:
-    def __init__(self, place: Place, store: Store, tell: Callable[[int, int], None]) -> None:
-        self.place = place
-        self.store = store
-        self.tell = tell
-        self.index: Index = store.load()
-        self.dead: set[int] = set()
+    def __init__(self, location: Location, cache: Cache, report: Callable[[int, int], None]) -> None:
+        self.location = location
+        self.cache = cache
+        self.report = report
+        self.index: Index = cache.load()
+        self.dropped: set[int] = set()
         self.counted = {entry.run: entry for entry in self.index.entries.values() if entry.kind in _COUNTED}
 
     def run(self, executor: Executor | Processes | None) -> Ingestion:
         before = len(self.index.entries)
-        found = {item.path: item for item in self.place.walk()}
+        found = {item.path: item for item in self.location.walk()}
         gone = [entry for path, entry in self.index.entries.items() if path not in found]
         for entry in gone:
             self._drop(entry)
         changed = self._moved([item for item in found.values() if not self._unchanged(item)], gone)
         if not (changed or gone) and len(self.index.entries) == before:
             return Ingestion(len(found), 0, 0, 0)
-        self.store.tidy(self.store.load())
+        self.cache.tidy(self.cache.load())
         try:
             self._read(changed, executor)
-        finally:  # what was read before Ctrl-C need not be read again
+        finally:  # files read before a Ctrl-C need not be read again
             self._rewrite()
-            self.store.save(self.index)
+            self.cache.save(self.index)
         return Ingestion(len(found), len(changed), len(gone), sum(item.size for item in changed))
 
     def _unchanged(self, item: Found) -> bool:
@@ -121,16 +121,16 @@ class _Ingest:
             return bool(item.mark) and other is not None
         return bool(item.mark)
 
-    def _drop(self, entry: Entry) -> None:
-        """Forget a file; its rows go when the parts are written."""
+    def _drop(self, entry: FileEntry) -> None:
+        """Forget a file; its rows are removed when the parts are written."""
         del self.index.entries[entry.path]
         if self.counted.get(entry.run) is entry:
             del self.counted[entry.run]
         if entry.part:
-            self.dead.add(entry.file)
+            self.dropped.add(entry.file)
 
-    def _moved(self, changed: list[Found], gone: list[Entry]) -> list[Found]:
-        """Keep the rows of files that only have another name or time; return the others."""
+    def _moved(self, changed: list[Found], gone: list[FileEntry]) -> list[Found]:
+        """Keep the rows of files that only changed their name or time; return the other files."""
         old = [self.index.entries[item.path] for item in changed if item.path in self.index.entries]
         same = {(entry.size, entry.sha256): entry for entry in (*gone, *old) if entry.kind in _COUNTED}
         sizes = {size for size, _ in same}
@@ -144,64 +144,68 @@ class _Ingest:
             if kept is None:
                 rest.append(item)
                 continue
-            self.dead.discard(kept.file)
+            self.dropped.discard(kept.file)
             self._note(kept._replace(path=item.path, mark=item.mark))
         return rest
 
     def _digest(self, item: Found) -> str:
         try:
-            return sha256(self.place.read(item.file)).hexdigest()
+            return sha256(self.location.read(item.file)).hexdigest()
         except OSError:
-            return ""  # told where it is read
+            return ""  # reading the file for its rows reports this
 
-    def _note(self, entry: Entry) -> None:
+    def _note(self, entry: FileEntry) -> None:
         self.index.entries[entry.path] = entry
         if entry.kind in _COUNTED:
             self.counted[entry.run] = entry
 
     def _read(self, changed: list[Found], executor: Executor | Processes | None) -> None:
-        # Run directories first: of a run that is there twice its journal counts.
+        # Run directories first: if a run is found twice, its journal counts.
         ordered = sorted(changed, key=lambda item: (item.kind != "run", item.path))
         whole = sum(item.size for item in ordered)
         done = 0
         with ExitStack() as stack:
             if executor == "processes":
-                much = whole > _WORTH_PROCESSES and isinstance(self.place, LocalPlace)
+                much = whole > _WORTH_PROCESSES and isinstance(self.location, LocalLocation)
                 chosen = stack.enter_context(_processes()) if much else None
             else:
                 chosen = executor
-            results = self._here(ordered, stack) if chosen is None else self._there(ordered, chosen)
+            results = self._read_here(ordered, stack) if chosen is None else self._read_in(chosen, ordered)
             for batch, reads, part in results:
-                self._take(batch, reads, part)
+                self._index(batch, reads, part)
                 done += sum(item.size for _, item in batch)
-                self.tell(done, whole)
+                self.report(done, whole)
 
-    def _here(self, found: list[Found], stack: ExitStack) -> Iterator[tuple[Numbered, list[Read], str]]:
-        """Read in this process; the parts are written beside it."""
+    def _read_here(
+        self, found: list[Found], stack: ExitStack
+    ) -> Iterator[tuple[Numbered, list[FileResult], str]]:
+        """Read in this process; a thread writes the parts at the same time."""
         writer = stack.enter_context(ThreadPoolExecutor(1))
-        before: tuple[Numbered, list[Read], Future[str]] | None = None
+        before: tuple[Numbered, list[FileResult], Future[str]] | None = None
         for batch in self._batches(found):
-            told = read_batch(self.place, batch)
+            read = read_batch(self.location, batch)
             if before:
                 yield before[0], before[1], before[2].result()
-            tables = self._without_copies(told.reads, told.tables)
-            before = (batch, told.reads, writer.submit(self.store.add, tables))
+            tables = self._without_copies(read.results, read.tables)
+            before = (batch, read.results, writer.submit(self.cache.add, tables))
         if before:
             yield before[0], before[1], before[2].result()
 
-    def _there(self, found: list[Found], executor: Executor) -> Iterator[tuple[Numbered, list[Read], str]]:
-        """Read in an executor, only so far ahead that the results fit in memory."""
-        waiting: deque[tuple[Numbered, Future[tuple[list[Read], dict[str, bytes]]]]] = deque()
+    def _read_in(
+        self, executor: Executor, found: list[Found]
+    ) -> Iterator[tuple[Numbered, list[FileResult], str]]:
+        """Read in an executor, no further ahead than the results fit in memory."""
+        waiting: deque[tuple[Numbered, Future[tuple[list[FileResult], dict[str, bytes]]]]] = deque()
         ahead = 2 * int(getattr(executor, "_max_workers", 0) or 8)
         batches = self._batches(found)
         while True:
             for batch in itertools.islice(batches, ahead - len(waiting)):
-                waiting.append((batch, executor.submit(read_encoded, self.place, batch)))
+                waiting.append((batch, executor.submit(read_encoded, self.location, batch)))
             if not waiting:
                 return
             batch, future = waiting.popleft()
             reads, parts = future.result()
-            yield batch, reads, self.store.add(self._without_copies(reads, parts))
+            yield batch, reads, self.cache.add(self._without_copies(reads, parts))
 
     def _batches(self, found: Iterable[Found]) -> Iterator[Numbered]:
         batch: Numbered = []
@@ -215,13 +219,13 @@ class _Ingest:
         if batch:
             yield batch
 
-    def _without_copies(self, reads: list[Read], tables: dict[str, Any]) -> dict[str, Any]:
-        """Leave out the rows of runs that are counted already, and of all but the first here."""
+    def _without_copies(self, reads: list[FileResult], tables: dict[str, Any]) -> dict[str, Any]:
+        """Leave out the rows of runs that already count, and of all but the first record of a run in this batch."""
         seen: set[str] = set()
         copies = []
         for read in reads:
             if read.kind in _COUNTED:
-                if read.run in seen or self._counted_before(read):
+                if read.run in seen or self._is_copy(read):
                     copies.append(read.source)
                 seen.add(read.run)
         if not copies:
@@ -236,13 +240,13 @@ class _Ingest:
             for name, table in opened.items()
         }
 
-    def _counted_before(self, read: Read) -> bool:
+    def _is_copy(self, read: FileResult) -> bool:
         other = self.counted.get(read.run)
         return other is not None and not (other.kind == "notebook" and read.kind == "run")
 
-    def _take(self, batch: Numbered, reads: list[Read], part: str) -> None:
+    def _index(self, batch: Numbered, reads: list[FileResult], part: str) -> None:
         for (_, item), read in zip(batch, reads, strict=True):
-            entry = Entry(
+            entry = FileEntry(
                 read.source,
                 item.path,
                 read.kind,
@@ -256,28 +260,28 @@ class _Ingest:
             other = self.counted.get(read.run) if read.kind in _COUNTED else None
             if other is None:
                 self._note(entry)
-            elif self._counted_before(read):
+            elif self._is_copy(read):
                 self._note(_copy(entry, other))
             else:
-                self.dead.add(other.file)
+                self.dropped.add(other.file)
                 self._note(_copy(other, entry))
                 self._note(entry)
 
     def _rewrite(self) -> None:
-        """Write parts anew that hold rows of files that are gone, and many small ones as one."""
-        of_part: dict[str, list[Entry]] = {}
+        """Write parts again that hold rows of dropped files, and merge small parts."""
+        of_part: dict[str, list[FileEntry]] = {}
         for entry in self.index.entries.values():
             if entry.part:
                 of_part.setdefault(entry.part, []).append(entry)
         held = {entry.file for entries in of_part.values() for entry in entries}
-        lost = self.dead - held
+        lost = self.dropped - held
         stale = [part for part in of_part if self._holds(part, lost)]
         small = [part for part, entries in of_part.items() if len(entries) < _FEW]
         whole = len(small) - len(small) % _MANY_SMALL
         groups = [small[start : start + _MANY_SMALL] for start in range(0, whole, _MANY_SMALL)]
         groups += [[part] for part in stale if part not in small[:whole]]
         for parts in groups:
-            new, _ = self.store.without(parts, lost)
+            new = self.cache.merge(parts, lost)
             for part in parts:
                 for entry in of_part[part]:
                     self.index.entries[entry.path] = entry._replace(part=new)
@@ -285,20 +289,20 @@ class _Ingest:
     def _holds(self, part: str, files: set[int]) -> bool:
         if not files:
             return False
-        there = pq.read_table(self.store.file("runs", part), columns=[FILE]).column(FILE).to_pylist()
-        return not files.isdisjoint(there)
+        held = pq.read_table(self.cache.file("runs", part), columns=[FILE]).column(FILE).to_pylist()
+        return not files.isdisjoint(held)
 
 
-def _copy(entry: Entry, other: Entry) -> Entry:
+def _copy(entry: FileEntry, other: FileEntry) -> FileEntry:
     same = " with the same content" if entry.sha256 == other.sha256 else ""
     return entry._replace(
-        kind="copy", part="", problem=f"another record of this run{same}: the one that counts is {other.path}"
+        kind="copy", part="", problem=f"another record of this run{same}; the one that counts: {other.path}"
     )
 
 
 @contextmanager
 def _processes() -> Iterator[Executor]:
-    """Start processes that inherit nothing (a fork of one with threads may hang) and leave Ctrl-C to this one."""
+    """Start processes that inherit nothing (a fork of a process with threads may hang) and ignore Ctrl-C."""
     ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
     pool = ProcessPoolExecutor(os.cpu_count() or 1, mp_context=get_context("spawn"), initializer=ignore)
     try:

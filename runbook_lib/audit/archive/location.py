@@ -1,7 +1,7 @@
-"""Where an archive lies, and what is in it: a directory tree, or any address that fsspec knows.
+"""Where an archive is stored, and the files in it: a directory tree, or any address that fsspec knows.
 
-Looked for are run directories (with a `journal.jsonl`) and executed notebooks. Names that begin with a dot are
-left out, and what lies inside a run directory belongs to that run. Symbolic links are never followed.
+An archive consists of run directories (with a `journal.jsonl`) and executed notebooks. Names that begin with a dot
+are left out, and files inside a run directory belong to that run. Symbolic links are never followed.
 """
 
 from __future__ import annotations
@@ -17,28 +17,27 @@ import fsspec
 from fsspec.utils import get_protocol, stringify_path
 
 from runbook_lib.errors import InputError
+from runbook_lib.evidence.layout import JOURNAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["JOURNAL", "LARGEST", "NOTEBOOK", "Found", "LocalPlace", "Place", "RemotePlace", "place_of"]
+__all__ = ["LARGEST", "Found", "LocalLocation", "Location", "RemoteLocation", "location_of"]
 
-JOURNAL = "journal.jsonl"
-NOTEBOOK = "notebook.ipynb"
 LARGEST = 512 * 1024 * 1024
-"""Bytes of a file above which it is told and not read."""
+"""Bytes of a file above which it is listed and not read."""
 _RUN = re.compile(r"\d{8}T\d{6}Z_.+_[0-9a-f]{6}")
 
 
 class Found(NamedTuple):
-    """Something in an archive that is to be told of.
+    """A run directory, notebook or unreadable path in an archive.
 
     Args:
         path: Relative to the archive, with slashes: the run directory, or the notebook.
-        kind: `run`, `notebook`, or `trouble` for what cannot be read at all.
+        kind: `run`, `notebook`, or `trouble` for a path that cannot be read at all.
         size: Bytes of the journal or notebook.
-        mark: Changes whenever its content does: the time of its last change, or an object store's tag.
-        problem: Why it cannot be read, in words.
+        mark: Changes whenever the content does: the time of its last change, or an object store's tag.
+        problem: Why it cannot be read.
     """
 
     path: str
@@ -53,15 +52,15 @@ class Found(NamedTuple):
         return self.path if self.kind == "notebook" else f"{self.path}/{JOURNAL}"
 
 
-class Place(Protocol):
-    """An archive's place. It can be sent to another process or machine, and read there."""
+class Location(Protocol):
+    """Where an archive is stored. It can be sent to another process or machine, and read there."""
 
     @property
     def name(self) -> str:
         """The address, in full."""
 
     def walk(self) -> Iterator[Found]:
-        """Yield what is there, in the order of its paths; nothing that is found is left out silently."""
+        """Yield the archive's files in the order of their paths; none is left out silently."""
 
     def read(self, file: str) -> bytes:
         """Return a file's content.
@@ -71,30 +70,32 @@ class Place(Protocol):
         """
 
 
-def place_of(address: str | Path) -> LocalPlace | RemotePlace:
-    """Return the place that an address names.
+def location_of(address: str | Path) -> LocalLocation | RemoteLocation:
+    """Return the location that an address names.
 
     Raises:
-        InputError: There is nothing, or no such kind of address is known here.
+        InputError: Nothing is stored at the address, or fsspec does not know this kind of address.
     """
     text = stringify_path(address)
     if get_protocol(text) in {"file", "local"}:
         path = Path(text.partition("://")[2] or text).expanduser()
         if not path.is_dir():
-            raise InputError("there is no such directory", where=str(path), hint="name an archive's top")
-        return LocalPlace(path.resolve())
-    place = RemotePlace(text.rstrip("/"))
+            raise InputError("no such directory", where=str(path), hint="name an archive's top directory")
+        return LocalLocation(path.resolve())
+    location = RemoteLocation(text.rstrip("/"))
     try:
-        there = place.files.exists(place.top)
+        exists = location.files.exists(location.top)
     except (ImportError, ValueError, OSError) as problem:
         raise InputError(f"cannot be reached: {problem}", where=text) from problem
-    if not there:
-        raise InputError("there is nothing at this address", where=text, hint="name an archive's top")
-    return place
+    if not exists:
+        raise InputError(
+            "nothing is stored at this address", where=text, hint="name an archive's top directory"
+        )
+    return location
 
 
 @dataclass(frozen=True)
-class LocalPlace:
+class LocalLocation:
     """A directory tree on this machine."""
 
     top: Path
@@ -105,11 +106,11 @@ class LocalPlace:
         return str(self.top)
 
     def walk(self) -> Iterator[Found]:
-        """Yield what is there; see `Place`."""
+        """Yield the archive's files; see `Location`."""
         if (self.top / JOURNAL).exists():
             yield self._run(self.top.as_posix(), ".")
             return
-        yield from self._below(str(self.top), "")
+        yield from self._walk_directory(str(self.top), "")
 
     def read(self, file: str) -> bytes:
         """Return a file's content; a symbolic link is refused.
@@ -121,23 +122,23 @@ class LocalPlace:
         with os.fdopen(handle, "rb") as opened:
             return opened.read()
 
-    def _below(self, directory: str, path: str) -> Iterator[Found]:
+    def _walk_directory(self, directory: str, path: str) -> Iterator[Found]:
         try:
-            with os.scandir(directory) as entries:
-                there = sorted(entries, key=lambda entry: entry.name)
+            with os.scandir(directory) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name)
         except OSError as problem:
             yield Found(path or ".", "trouble", problem=f"the directory cannot be read: {problem.strerror}")
             return
-        for entry in there:
+        for entry in entries:
             if entry.name.startswith("."):
                 continue
-            below = f"{path}/{entry.name}" if path else entry.name
+            relative = f"{path}/{entry.name}" if path else entry.name
             if entry.is_symlink():
-                yield from self._link(entry.path, below)
+                yield from self._link(entry.path, relative)
             elif entry.is_dir():
-                yield from self._directory(entry, below)
+                yield from self._directory(entry, relative)
             elif entry.name.endswith(".ipynb"):
-                yield _regular(entry.path, below, "notebook")
+                yield _regular(entry.path, relative, "notebook")
 
     def _directory(self, entry: os.DirEntry[str], path: str) -> Iterator[Found]:
         named = _RUN.fullmatch(entry.name)
@@ -146,45 +147,46 @@ class LocalPlace:
             yield found
             if found.kind == "run":
                 return
-        yield from self._below(entry.path, path)
+        yield from self._walk_directory(entry.path, path)
 
     def _run(self, directory: str, path: str) -> Found:
         found = _regular(f"{directory}/{JOURNAL}", path, "run")
         if found.kind == "trouble":
-            return found._replace(problem=f"a run directory whose journal cannot be read: {found.problem}")
+            return found._replace(
+                problem=f"the journal of this run directory cannot be read: {found.problem}"
+            )
         return found
 
     def _link(self, link: str, path: str) -> Iterator[Found]:
-        """Tell of a link out of the archive that may lead to runs; what it leads to inside is told of there."""
+        """Yield a link out of the archive that may lead to runs; the target of any other link is found anyway."""
         target = Path(os.path.realpath(link))
         if not target.is_relative_to(self.top) and (link.endswith(".ipynb") or target.is_dir()):
-            yield Found(path, "trouble", problem="a symbolic link out of the archive: it is not followed")
+            yield Found(path, "trouble", problem="a symbolic link out of the archive: not followed")
 
 
 def _regular(file: str, path: str, kind: str) -> Found:
     try:
-        told = os.lstat(file)
+        status = os.lstat(file)
     except FileNotFoundError:
-        return Found(path, "trouble", problem="it is not there")
+        return Found(path, "trouble", problem="no such file")
     except OSError as problem:
-        return Found(path, "trouble", problem=f"it cannot be read: {problem.strerror}")
-    if not stat.S_ISREG(told.st_mode):
-        link = stat.S_ISLNK(told.st_mode)
-        return Found(
-            path, "trouble", problem="it is a symbolic link: not followed" if link else "it is no plain file"
-        )
-    return _sized(Found(path, kind, told.st_size, f"{told.st_mtime_ns}"))
+        return Found(path, "trouble", problem=f"cannot be read: {problem.strerror}")
+    if not stat.S_ISREG(status.st_mode):
+        is_link = stat.S_ISLNK(status.st_mode)
+        why = "a symbolic link: not followed" if is_link else "not a regular file"
+        return Found(path, "trouble", problem=why)
+    return _sized(Found(path, kind, status.st_size, f"{status.st_mtime_ns}"))
 
 
 def _sized(found: Found) -> Found:
     if found.size <= LARGEST:
         return found
-    return found._replace(kind="trouble", problem=f"it has {found.size} bytes, more than {LARGEST}: not read")
+    return found._replace(kind="trouble", problem=f"{found.size} bytes, more than {LARGEST}: not read")
 
 
 @dataclass(frozen=True)
-class RemotePlace:
-    """A place that fsspec reaches, as `s3://bucket/runs`."""
+class RemoteLocation:
+    """An address that fsspec reaches, as `s3://bucket/runs`."""
 
     address: str
 
@@ -204,18 +206,18 @@ class RemotePlace:
         return str(fsspec.url_to_fs(self.address)[1]).rstrip("/")
 
     def walk(self) -> Iterator[Found]:
-        """Yield what is there; see `Place`."""
+        """Yield the archive's files; see `Location`."""
         listed: dict[str, dict[str, Any]] = self.files.find(self.top, detail=True)
-        told = {name[len(self.top) :].lstrip("/"): entry for name, entry in sorted(listed.items())}
-        runs = {path.rpartition("/")[0] for path in told if path.rpartition("/")[2] == JOURNAL}
-        for path, entry in told.items():
+        files = {name[len(self.top) :].lstrip("/"): entry for name, entry in sorted(listed.items())}
+        runs = {path.rpartition("/")[0] for path in files if path.rpartition("/")[2] == JOURNAL}
+        for path, entry in files.items():
             directory, _, name = path.rpartition("/")
             if any(part.startswith(".") for part in path.split("/")):
                 continue
             kind = "run" if name == JOURNAL else "notebook"
             if name == JOURNAL or (name.endswith(".ipynb") and not _inside(directory, runs)):
-                place = (directory or ".") if name == JOURNAL else path
-                yield _sized(Found(place, kind, int(entry.get("size") or 0), _mark(entry)))
+                found = (directory or ".") if name == JOURNAL else path
+                yield _sized(Found(found, kind, int(entry.get("size") or 0), _mark(entry)))
 
     def read(self, file: str) -> bytes:
         """Return a file's content.
@@ -233,7 +235,7 @@ def _inside(directory: str, runs: set[str]) -> bool:
 
 
 def _mark(entry: dict[str, Any]) -> str:
-    """Return what changes with the content; empty where the store tells nothing of the kind: then it is read."""
+    """Return what changes with the content; empty if the store has nothing of the kind: the file is then read."""
     for name in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "updated", "created"):
         if entry.get(name):
             return str(entry[name])

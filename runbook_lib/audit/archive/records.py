@@ -1,4 +1,4 @@
-"""Records of runs made again from the archive's tables, so that pages need not read the evidence a second time."""
+"""Rebuild the records of runs from the archive's tables, so that pages need not read the evidence a second time."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _STREAM = ("head", "tail", "size", "sha256", "complete")
 
 
 def records(database: Database, runs: Sequence[str]) -> dict[str, RunRecord]:
-    """Return the records of some runs by their ids; foreign notebooks and damaged files have none."""
+    """Return the records of some runs by their ids; foreign notebooks and damaged files have no record."""
     names = list(runs)
     commands = _grouped(database, "commands", names, "step, host, position")
     checks = _grouped(database, "checks", names, "step, host, position")
@@ -89,7 +89,7 @@ def _run(row: Row, hosts: list[Row], commands: Row | Any, checks: Any) -> RunRec
         parameters=orjson.loads(row["parameters"]),
         versions=orjson.loads(row["versions"]),
         source=orjson.loads(row["source"]),
-        steps=[_step(number, told, commands, checks) for number, told in sorted(steps.items())],
+        steps=[_step(number, rows, commands, checks) for number, rows in sorted(steps.items())],
     )
 
 
@@ -116,7 +116,9 @@ def _host(row: Row, commands: list[Row], checks: list[Row]) -> HostRecord:
         kind=row["host_kind"],
         status=Status(row["status"]),
         changes=[Change(**change) for change in orjson.loads(row["changes"])],
-        checks=[Check(told["name"], told["expected"], told["observed"], told["holds"]) for told in checks],
+        checks=[
+            Check(check["name"], check["expected"], check["observed"], check["holds"]) for check in checks
+        ],
         facts=orjson.loads(row["facts"]),
         commands=[_command(command) for command in commands],
     )
@@ -127,5 +129,5 @@ def _command(row: Row) -> CommandRecord:
         name: StreamRecord.model_construct(**{part: row[f"{name}_{part}"] for part in _STREAM})
         for name in ("stdout", "stderr")
     }
-    told = {name: row[name] for name in _COMMAND}
-    return CommandRecord.model_construct(**told, problem=row["problem"], **streams)
+    values = {name: row[name] for name in _COMMAND}
+    return CommandRecord.model_construct(**values, problem=row["problem"], **streams)

@@ -1,4 +1,4 @@
-"""What verification says of a run of an archive, in a word and a sentence."""
+"""The verdict of verification on a run of an archive, in a word and a sentence."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 
     from runbook_lib.audit.archive.archive import Archive
 
-__all__ = ["Told", "verdict"]
+__all__ = ["NOT_VERIFIED", "RunVerdict", "verdict_of_run"]
 
-_NO_REASONS = frozenset({"warning", "note"})
+NOT_VERIFIED = "not verified"
+"""In place of a verdict: the run was not verified, and the reason says why."""
+_NOT_REASONS = frozenset({"warning", "note"})
 _MOST_REASONS = 3
 
 
 @dataclass(frozen=True)
-class Told:
+class RunVerdict:
     """A verdict.
 
     Args:
-        word: `verified`, `unsigned`, `altered`, `incomplete` or `foreign`; `not asked` where nothing can say.
+        word: `verified`, `unsigned`, `altered`, `incomplete` or `foreign`; or `NOT_VERIFIED`.
         reason: Why, in a sentence.
     """
 
@@ -33,17 +35,17 @@ class Told:
     reason: str
 
 
-def verdict(archive: Archive, run: str, trust: Sequence[Path] = ()) -> Told:
-    """Return what verification says of a run.
+def verdict_of_run(archive: Archive, run: str, trust: Sequence[Path] = ()) -> RunVerdict:
+    """Verify a run of an archive.
 
     Args:
-        archive: Where it is.
+        archive: The archive that has the run.
         run: Its id.
-        trust: Public keys that count, or folders of them; none: the project's `trusted_keys`.
+        trust: Trusted public keys, or folders of them; none: the project's `trusted_keys`.
     """
     try:
-        said = verify_run(archive.locate(run), trust=trust or None)
+        verdict = verify_run(archive.locate(run), trust=trust or None)
     except RunbookError as problem:
-        return Told("not asked", problem.message)
-    reasons = [finding.message for finding in said.findings if finding.kind not in _NO_REASONS]
-    return Told(str(said.verdict), "; ".join(reasons[:_MOST_REASONS]) or "nothing was found wrong")
+        return RunVerdict(NOT_VERIFIED, problem.message)
+    reasons = [finding.message for finding in verdict.findings if finding.kind not in _NOT_REASONS]
+    return RunVerdict(str(verdict.verdict), "; ".join(reasons[:_MOST_REASONS]) or "no problem found")

@@ -1,4 +1,4 @@
-"""SQL over an archive's cache, with DuckDB: read only, and shut off from everything else."""
+"""SQL over an archive's cache, with DuckDB: read only, without access to any other file or setting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runbook_lib.report.columns import TABLES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from runbook_lib.audit.archive.cache import Store
+    from runbook_lib.audit.archive.cache import Cache
 
 __all__ = ["Database"]
 
@@ -36,17 +36,17 @@ class Database:
     """The tables `runs`, `steps`, `commands`, `checks` and `files` of an archive, as they are now.
 
     Args:
-        store: The archive's cache.
+        cache: The archive's cache.
     """
 
-    def __init__(self, store: Store) -> None:
-        parts = store.parts()
+    def __init__(self, cache: Cache) -> None:
+        parts = cache.parts()
         self._connection = duckdb.connect(":memory:")
         run = self._connection.execute
-        run(_SAFE.format(directory=_quoted(f"{store.directory}/"), memory=_MEMORY))
+        run(_SAFE.format(directory=_quoted(f"{cache.directory}/"), memory=_MEMORY))
         for name, columns in TABLES.items():
             wanted = ", ".join(f'"{column.name}"' for column in columns)
-            files = ", ".join(_quoted(str(store.file(name, part))) for part in parts)
+            files = ", ".join(_quoted(str(cache.file(name, part))) for part in parts)
             if files:
                 run(f"CREATE VIEW {name} AS SELECT {wanted} FROM read_parquet([{files}])")  # noqa: S608 - our own names
             else:
@@ -54,23 +54,23 @@ class Database:
                 self._connection.register(f"no_{name}", empty)
                 run(f"CREATE VIEW {name} AS SELECT {wanted} FROM no_{name}")  # noqa: S608 - our own names
         wanted = "path, kind, size, sha256, run, problem"
-        if store.index.exists():
-            run(f"CREATE VIEW files AS SELECT {wanted} FROM read_parquet([{_quoted(str(store.index))}])")  # noqa: S608 - as above
+        if cache.index.exists():
+            run(f"CREATE VIEW files AS SELECT {wanted} FROM read_parquet([{_quoted(str(cache.index))}])")  # noqa: S608 - as above
         else:
             self._connection.register("no_files", EMPTY_INDEX)
             run(f"CREATE VIEW files AS SELECT {wanted} FROM no_files")  # noqa: S608 - as above
         run("SET lock_configuration = true")
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> pa.Table:
-        """Return what one SELECT gives.
+        """Return the result of one SELECT.
 
         Raises:
-            InputError: It is no single SELECT, or DuckDB refuses it.
+            InputError: The SQL is not one SELECT, or DuckDB refuses it.
         """
         try:
             statements = self._connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise InputError("is not one SELECT", where="query", hint="an archive is only read")
+                raise InputError("not a single SELECT", where="query", hint="an archive can only be read")
             return self._connection.sql(statements[0], params=parameters or []).to_arrow_table()
         except duckdb.Error as problem:
             raise InputError(str(problem).strip(), where="query", hint=_HINT) from problem
@@ -80,7 +80,7 @@ class Database:
         return self.query(f"SELECT * FROM {name}")  # noqa: S608 - our own names
 
 
-_HINT = f"tables are {', '.join(TABLES)} and files; docs/reports.md lists their columns"
+_HINT = f"tables are {', '.join(TABLES)} and files; docs/tables.md lists their columns"
 
 
 def _quoted(text: str) -> str:

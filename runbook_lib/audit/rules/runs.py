@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 from pydantic import Field
 
-from runbook_lib.audit.archive.run_verdict import verdict
+from runbook_lib.audit.archive.run_verdict import verdict_of_run
 from runbook_lib.audit.rules.base import Context, Finding, Settings, rule
 from runbook_lib.inventory import Inventory
 
@@ -85,9 +85,9 @@ def unsigned_apply(context: Context, settings: Settings) -> Iterator[Finding]:
     """An apply whose evidence nobody signed, or does not verify."""
     applied = "SELECT run, runbook FROM judged WHERE mode = 'apply' ORDER BY started"
     for row in context.rows(applied):
-        told = verdict(context.archive, row["run"], context.trust)
-        if told.word != "verified":
-            message = f"the evidence of {row['runbook']} is {told.word}: {told.reason}"
+        verdict = verdict_of_run(context.archive, row["run"], context.trust)
+        if verdict.word != "verified":
+            message = f"the evidence of {row['runbook']} is {verdict.word}: {verdict.reason}"
             yield Finding("unsigned-apply", settings.level, row["run"], message)
 
 

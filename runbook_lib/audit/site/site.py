@@ -9,9 +9,9 @@ import orjson
 from markupsafe import Markup
 
 from runbook_lib import __version__
-from runbook_lib.audit.archive.location import LocalPlace
+from runbook_lib.audit.archive.location import LocalLocation
 from runbook_lib.audit.archive.records import records
-from runbook_lib.audit.archive.run_verdict import Told, verdict
+from runbook_lib.audit.archive.run_verdict import NOT_VERIFIED, RunVerdict, verdict_of_run
 from runbook_lib.audit.run_diff import compare, source_cells
 from runbook_lib.audit.site import history
 from runbook_lib.audit.site.diff_page import diff_page
@@ -84,7 +84,7 @@ def _say_nothing(done: int, whole: int) -> None:
 
 def _prepared(archive: Archive, out: Path) -> dict[str, str]:
     where = out.expanduser().resolve()
-    if isinstance(archive.place, LocalPlace) and where.is_relative_to(archive.place.top):
+    if isinstance(archive.location, LocalLocation) and where.is_relative_to(archive.location.top):
         raise InputError(
             "lies in the archive: nothing is ever written beside evidence",
             where=str(out),
@@ -100,8 +100,8 @@ def _prepared(archive: Archive, out: Path) -> dict[str, str]:
                 )
             return {}
     try:
-        told = orjson.loads(known.read_bytes())
-        return {str(name): str(key) for name, key in told.items()}
+        keys = orjson.loads(known.read_bytes())
+        return {str(name): str(key) for name, key in keys.items()}
     except (OSError, ValueError, AttributeError):
         return {}
 
@@ -146,14 +146,14 @@ class _Site:
             (self.out / name).unlink(missing_ok=True)
         return Written(self.out / "index.html", self.written, self.kept)
 
-    def _verdict(self, row: Row) -> Told:
+    def _verdict(self, row: Row) -> RunVerdict:
         if row["kind"] in {"foreign", "damaged"}:
-            return Told(row["kind"], row["problem"])
+            return RunVerdict(row["kind"], row["problem"])
         if not self.verify:
-            return Told("not asked", "its evidence was not verified for this page")
-        return verdict(self.archive, row["run"], self.trust)
+            return RunVerdict(NOT_VERIFIED, "its evidence was not verified for this page")
+        return verdict_of_run(self.archive, row["run"], self.trust)
 
-    def _runs(self, rows: list[Row], verdicts: Mapping[str, Told]) -> None:
+    def _runs(self, rows: list[Row], verdicts: Mapping[str, RunVerdict]) -> None:
         hashes = {row["run"]: row["sha256"] for row in rows}
         done = 0
         for group in _batched(rows):
@@ -165,28 +165,30 @@ class _Site:
             done += len(group)
             self.tell(done, len(rows))
 
-    def _key(self, row: Row, hashes: Mapping[str, str], told: Told) -> str:
+    def _key(self, row: Row, hashes: Mapping[str, str], verdict: RunVerdict) -> str:
         parts = (
             __version__,
             row["sha256"],
             hashes.get(row["previous"] or ""),
-            told.word,
-            told.reason,
+            verdict.word,
+            verdict.reason,
             row["problem"],
         )
         return "|".join(map(str, parts))
 
-    def _same(self, row: Row, hashes: Mapping[str, str], verdicts: Mapping[str, Told]) -> bool:
+    def _same(self, row: Row, hashes: Mapping[str, str], verdicts: Mapping[str, RunVerdict]) -> bool:
         key = self._key(row, hashes, verdicts[row["run"]])
         return self.before.get(f"runs/{file_name(row['run'])}.html") == key
 
-    def _run(self, row: Row, known: Mapping[str, RunRecord], hashes: Mapping[str, str], told: Told) -> None:
-        name, key = file_name(row["run"]), self._key(row, hashes, told)
+    def _run(
+        self, row: Row, known: Mapping[str, RunRecord], hashes: Mapping[str, str], verdict: RunVerdict
+    ) -> None:
+        name, key = file_name(row["run"]), self._key(row, hashes, verdict)
 
         def page() -> str:
             record = known.get(row["run"])
             shown = Shown("run", record, summary.of_run(record)) if record else None
-            return render("run", row=row, run=shown, told=told)
+            return render("run", row=row, run=shown, verdict=verdict)
 
         self._put(f"runs/{name}.html", key, page)
         if row["previous"]:
@@ -195,7 +197,7 @@ class _Site:
     def _diff(self, row: Row, known: Mapping[str, RunRecord]) -> str:
         before, after = known[row["previous"]], known[row["run"]]
         cells: tuple[dict[str, str], dict[str, str]] = ({}, {})
-        if isinstance(self.archive.place, LocalPlace):
+        if isinstance(self.archive.location, LocalLocation):
             cells = (
                 source_cells(self.archive.locate(before.run)),
                 source_cells(self.archive.locate(after.run)),
@@ -217,7 +219,7 @@ def _batched(rows: list[Row]) -> Iterator[list[Row]]:
 
 
 def _overview(
-    title: str, rows: list[Row], found: list[history.HostHistory], verdicts: Mapping[str, Told]
+    title: str, rows: list[Row], found: list[history.HostHistory], verdicts: Mapping[str, RunVerdict]
 ) -> str:
     books: dict[str, list[Row]] = {}
     for row in rows:
@@ -233,7 +235,7 @@ def _overview(
         hosts=found,
         bars=history.buckets(rows),
         statuses=sorted({_outcome(row) for row in rows}),
-        words=sorted({told.word for told in verdicts.values()}),
+        words=sorted({verdict.word for verdict in verdicts.values()}),
         data=_data(rows, verdicts),
     )
 
@@ -242,7 +244,7 @@ def _outcome(row: Row) -> str:
     return str(row["kind"] if row["kind"] in {"foreign", "damaged"} else row["status"])
 
 
-def _data(rows: list[Row], verdicts: Mapping[str, Told]) -> Markup:
+def _data(rows: list[Row], verdicts: Mapping[str, RunVerdict]) -> Markup:
     """Return the runs for the page's script, small: what comes again is a number. `<` never ends the element."""
     tables: dict[str, dict[str, int]] = {
         name: {} for name in ("runbooks", "hosts", "outcomes", "modes", "words")
@@ -251,10 +253,10 @@ def _data(rows: list[Row], verdicts: Mapping[str, Told]) -> Markup:
     def number(table: str, value: str) -> int:
         return tables[table].setdefault(value, len(tables[table]))
 
-    told = []
+    entries = []
     for row in rows:
         file = file_name(row["run"])
-        told.append(
+        entries.append(
             [
                 row["run"],
                 0 if file == row["run"] else file,
@@ -269,5 +271,5 @@ def _data(rows: list[Row], verdicts: Mapping[str, Told]) -> Markup:
                 1 if row["previous"] else 0,
             ]
         )
-    data = orjson.dumps({**{name: list(table) for name, table in tables.items()}, "rows": told}).decode()
+    data = orjson.dumps({**{name: list(table) for name, table in tables.items()}, "rows": entries}).decode()
     return Markup(data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 - escaped here

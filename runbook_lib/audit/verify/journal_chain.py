@@ -1,15 +1,12 @@
-"""Follow a journal's chain of hashes, quickly where it is sound and line by line where it is not."""
+"""Say what is wrong with a journal whose hash chain is broken, and where."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from runbook_lib.audit.verify.verdict import Finding, Kind
-from runbook_lib.evidence.chain import FIRST, chain, is_sealed
+from runbook_lib.evidence.chain import chain, is_sealed
 from runbook_lib.evidence.reader import read_lines
 
 if TYPE_CHECKING:
@@ -19,17 +16,9 @@ __all__ = ["Entry", "clocks", "follow"]
 
 Entry = dict[str, Any]
 
-_SEAL = b',"seal":"%b"}'
-_PREVIOUS = b',"previous":"%b"'
-_SEAL_SIZE = len(_SEAL % FIRST.encode())
-_PREVIOUS_SIZE = len(_PREVIOUS % FIRST.encode())
-
 
 def follow(data: bytes) -> tuple[list[Entry], list[Finding]]:
     """Return a journal's sound entries, and what is wrong with the first line that is not sound."""
-    entries = _sound(data)
-    if entries is not None:
-        return entries, []
     lines = read_lines(data)
     if not lines.problem:
         return lines.entries, []
@@ -50,37 +39,6 @@ def clocks(entries: list[Entry]) -> Iterator[Finding]:
                 Kind.WARNING, number, f"the machine's clock went backwards here, from {before} to {time}"
             )
         before = time
-
-
-def _sound(data: bytes) -> list[Entry] | None:
-    """Return all entries of a journal that is sound to its last byte; None where it is not, or is an old one.
-
-    Each line is hashed once: its seal and its link in the chain share all but their last bytes.
-    """
-    pieces = data.split(b"\n")
-    if pieces.pop():
-        return None
-    entries: list[Entry] = []
-    sha256, loads = hashlib.sha256, orjson.loads
-    previous = _PREVIOUS % FIRST.encode()
-    for line in pieces:
-        body = line[:-_SEAL_SIZE]
-        link = sha256(body)
-        own = link.copy()
-        own.update(b"}")
-        seal = _SEAL % own.hexdigest().encode()
-        if line[-_SEAL_SIZE:] != seal or body[-_PREVIOUS_SIZE:] != previous:
-            return None
-        link.update(seal)
-        previous = _PREVIOUS % link.hexdigest().encode()
-        try:
-            entry = loads(line)
-        except orjson.JSONDecodeError:
-            return None
-        if entry.__class__ is not dict or entry.get("n") != len(entries) + 1:
-            return None
-        entries.append(entry)
-    return entries
 
 
 def _located(data: bytes, sound: int, problem: str) -> Finding:

@@ -71,9 +71,9 @@ def opened(chosen: dict[str, Any], path: str | None = None) -> Archive:
     address = path or chosen["address"] or project_top() / "runs"
     with ExitStack() as stack:
         executor: Any = stack.enter_context(_cluster(chosen["dask"])) if chosen["dask"] else "processes"
-        tell = stack.enter_context(_progress())
+        report = stack.enter_context(_progress())
         return Archive(
-            address, cache=chosen["cache"], executor=executor, refresh=not chosen["as_is"], tell=tell
+            address, cache=chosen["cache"], executor=executor, refresh=not chosen["as_is"], report=report
         )
 
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.audit.archive.batch_reader import read_batch
-from runbook_lib.audit.archive.location import LocalPlace, RemotePlace
+from runbook_lib.audit.archive.location import LocalLocation, RemoteLocation
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.chain import FIRST, chain, seal
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.notebook_records import read
 from runbook_lib.report.tables import tables
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def some_run(top: Path) -> Path:
 
 def test_the_tables_are_those_of_the_slow_and_careful_readers(archive: Archive, evidence: Path) -> None:
     paths = [*(evidence / "runs").iterdir(), evidence / "loose" / "out.ipynb"]
-    careful = tables([read_run(path) for path in paths]).by_name()
+    careful = tables([read(path) for path in paths]).by_name()
     for name, frame in archive.tables().by_name().items():
         assert len(frame)
         pd.testing.assert_frame_equal(ordered(frame), ordered(careful[name]))
@@ -118,7 +118,7 @@ def test_of_a_run_that_is_there_twice_the_journal_counts_and_the_copy_is_told(
     assert len(both.steps) == before
     told = of(both, f"zz/{run.name}")
     assert told["kind"] == "copy"
-    assert f"the one that counts is runs/{run.name}" in told["problem"]
+    assert f"the one that counts: runs/{run.name}" in told["problem"]
     shutil.rmtree(run)
     alone = opened(copied)
     assert len(alone.steps) == before
@@ -220,12 +220,12 @@ def test_links_are_not_followed_and_those_out_of_the_archive_are_told(
     assert "out of the archive" in of(archive, "out")["problem"]
     assert "out of the archive" in of(archive, "linked.ipynb")["problem"]
     assert "symbolic link" in of(archive, "run")["problem"]
-    assert "no plain file" in of(archive, "pipe.ipynb")["problem"]
+    assert "not a regular file" in of(archive, "pipe.ipynb")["problem"]
     assert len(archive.files) == 4 + 4
 
 
 def test_a_directory_that_may_not_be_read_is_told(copied: Path) -> None:
-    place = LocalPlace(copied)
+    place = LocalLocation(copied)
     (copied / "20260101T000000Z_begun_abcdef").mkdir()
     found = {item.path: item for item in place.walk()}
     assert "journal" in found["20260101T000000Z_begun_abcdef"].problem
@@ -298,7 +298,7 @@ def test_an_address_that_fsspec_knows_is_an_archive_too(
     again = Archive("memory://bucket/archive", cache=tmp_path / "cache").ingestion
     assert again is not None
     assert again.read == 0
-    assert isinstance(other.place, RemotePlace)
+    assert isinstance(other.location, RemoteLocation)
 
 
 def test_a_spoiled_cache_is_made_again(
@@ -319,7 +319,7 @@ def test_nothing_is_written_in_the_archive_and_the_cache_is_the_owners_alone(
     files = list((tmp_path / "cache").rglob("*.parquet"))
     assert len(files) == 5
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    with pytest.raises(InputError, match="lies in the archive"):
+    with pytest.raises(InputError, match="inside the archive"):
         Archive(copied, cache=copied / "cache")
 
 
@@ -377,13 +377,13 @@ def test_whatever_bytes_are_flipped_a_row_is_left_and_it_says_what_the_careful_r
     for old in file.parent.iterdir():
         old.unlink()
     file.write_bytes(content)
-    place_ = LocalPlace(file.parent)
+    place_ = LocalLocation(file.parent)
     (found,) = place_.walk()
     batch = read_batch(place_, [(1, found)])
-    (told,) = batch.reads
+    (told,) = batch.results
     (row,) = batch.tables["runs"].to_pylist()
     try:
-        careful = read_run(file)
+        careful = read(file)
     except EvidenceError:
         assert told.kind in {"damaged", "foreign"}
         assert told.problem

@@ -193,7 +193,7 @@ def test_sarif_has_what_its_readers_need(archive: Archive, tmp_path: Path) -> No
         assert result["level"] in {"error", "warning", "note"}
         assert result["message"]["text"]
         place = result["locations"][0]["physicalLocation"]["artifactLocation"]
-        assert (archive.place.name and place["uri"]) in paths.values()
+        assert (archive.location.name and place["uri"]) in paths.values()
     marks = [result["partialFingerprints"]["runbookFinding/v1"] for result in run["results"]]
     assert len(set(marks)) == len(marks)
 

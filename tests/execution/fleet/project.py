@@ -6,23 +6,23 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+import pytest
 import yaml
 from click import ClickException
 from click.testing import CliRunner
 
 from runbook_lib.cli.main import cli
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.reader import read_journal, read_lines
-from tests.deadlines import deadline, wait_until
+from runbook_lib.evidence.reader import read_lines, read_run
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
-    from tests.programs import Programs
 
 __all__ = ["BOOKS", "Project"]
 
@@ -38,7 +38,6 @@ class Project:
     """A directory with `notebooks/` and an inventory."""
 
     top: Path
-    programs: Programs
 
     @property
     def runs(self) -> Path:
@@ -84,7 +83,7 @@ class Project:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=deadline(120),
+            timeout=120,
             check=False,
         )
 
@@ -99,14 +98,25 @@ class Project:
     @staticmethod
     def wait_until_gone(pid: int) -> None:
         """Wait for the end of a process that is not ours: a kernel ends a moment after its runner."""
-        wait_until(lambda: not Path(f"/proc/{pid}/stat").exists(), f"the end of process {pid}")
+        deadline = time.monotonic() + 20
+        while Path(f"/proc/{pid}/stat").exists():
+            assert time.monotonic() < deadline, f"process {pid} lives on"
+            time.sleep(0.05)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return self.programs.start(self.command("run", *arguments), cwd=self.top, env=self.environment())
+        return subprocess.Popen(
+            self.command("run", *arguments),
+            cwd=self.top,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def records(self) -> list[RunRecord]:
         """All runs, by their beginning."""
-        found = [read_journal(path) for path in self.runs.glob("*/") if (path / "journal.jsonl").exists()]
+        found = [read_run(path) for path in self.runs.glob("*/") if (path / "journal.jsonl").exists()]
         return sorted(found, key=lambda record: record.started)
 
     def entries(self) -> list[dict[str, Any]]:
@@ -114,11 +124,14 @@ class Project:
         journals = [read_lines(path.read_bytes()).entries for path in self.runs.glob("*/journal.jsonl")]
         return sorted((entry for lines in journals for entry in lines), key=lambda entry: entry["time"])
 
-    def wait_for(self, event: str, containing: str = "", number: int = 1) -> list[dict[str, Any]]:
+    def wait_for(
+        self, event: str, containing: str = "", number: int = 1, seconds: float = 60
+    ) -> list[dict[str, Any]]:
         """Wait until journals tell so many events whose text contains something."""
-
-        def found() -> list[dict[str, Any]]:
-            those = [e for e in self.entries() if e["event"] == event and containing in json.dumps(e)]
-            return those if len(those) >= number else []
-
-        return wait_until(found, f"{number} {event} with {containing!r}")
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = [e for e in self.entries() if e["event"] == event and containing in json.dumps(e)]
+            if len(found) >= number:
+                return found
+            time.sleep(0.05)
+        pytest.fail(f"no {event} with {containing!r} within {seconds} s")

@@ -11,9 +11,8 @@ import pytest
 from runbook_lib.evidence.liveness import Liveness, liveness
 from runbook_lib.evidence.reader import read_lines
 from runbook_lib.model.status import Status
-from runbook_lib.process_identity import start_ticks
-from tests.deadlines import wait_until
-from tests.execution.project import OPEN, Executed, finish, living
+from runbook_lib.process_identity import began
+from tests.execution.project import OPEN, Executed, finish, living, wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -130,7 +129,7 @@ def test_a_killed_runner_takes_its_kernel_along_and_leaves_a_stale_run(project: 
     process.kill()
     finish(process)
     wait_until(lambda: liveness(project.record) is Liveness.STALE)
-    assert start_ticks(kernel) == 0
+    assert began(kernel) == 0
     assert project.record.status is Status.UNKNOWN
     assert "echo never" not in project.sent()
     assert read_lines((project.run / "journal.jsonl").read_bytes()).problem == ""

@@ -18,13 +18,12 @@ from runbook_lib.errors import InputError
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, pool
 from runbook_lib.execution.warm_kernels.protocol import SERVER
 from runbook_lib.execution.warm_kernels.provisioner import choose
-from tests.deadlines import deadline, wait_until
-from tests.execution.processes import alive, parent_of
+from tests.execution.processes import alive, parent_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_WAIT = 60.0  # seconds for a kernel, on an idle machine
+_PATIENCE = 60.0
 Start = Any  # Callable[..., Kernel]
 
 
@@ -49,7 +48,7 @@ class Kernel:
             elif message["msg_type"] == "error":
                 said.append(content["ename"])
 
-        self.client.execute_interactive(code, timeout=deadline(_WAIT), output_hook=hear)
+        self.client.execute_interactive(code, timeout=_PATIENCE, output_hook=hear)
         return "".join(said).strip()
 
     def send(self, code: str) -> None:
@@ -84,16 +83,10 @@ def start(tmp_path: Path, server: None) -> Iterator[Callable[..., Kernel]]:  # n
             started.callback(manager.cleanup_resources)
             started.callback(manager.shutdown_kernel, now=True)
             started.callback(client.stop_channels)
-            client.wait_for_ready(timeout=deadline(_WAIT))
+            client.wait_for_ready(timeout=_PATIENCE)
             return Kernel(manager, client)
 
         yield begin
-
-
-def fork_server_of(kernel: Kernel) -> int:
-    """Return the process that forked it; a cold kernel's parent is these tests' own process."""
-    assert is_forked(kernel), "a cold kernel was started"
-    return parent_of(kernel.pid)
 
 
 def is_forked(kernel: Kernel) -> bool:
@@ -184,7 +177,7 @@ def test_it_can_be_started_again(start: Start) -> None:
     kernel = start()
     before = kernel.pid
     kernel.manager.restart_kernel(now=True)
-    kernel.client.wait_for_ready(timeout=deadline(_WAIT))
+    kernel.client.wait_for_ready(timeout=_PATIENCE)
     assert kernel.pid != before
     assert is_forked(kernel)
     assert kernel.run("print('again')") == "again"
@@ -194,7 +187,7 @@ def test_a_killed_server_leaves_no_kernel_and_no_doubt(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     kernel = start()
-    os.kill(fork_server_of(kernel), signal.SIGKILL)
+    os.kill(parent_of(kernel.pid), signal.SIGKILL)
     assert wait_until(kernel.ended) == -signal.SIGKILL
     wait_until(lambda: not alive(kernel.pid))
     assert "the fork server has died" in caplog.text
@@ -228,7 +221,7 @@ def test_a_server_ends_with_its_pool_and_ends_its_kernels(start: Start) -> None:
     kernel = start()
     place = Path(os.environ[SERVER]).parent
     assert place.stat().st_mode & 0o777 == 0o700
-    server = fork_server_of(kernel)
+    server = parent_of(kernel.pid)
     os.kill(server, signal.SIGTERM)
     wait_until(lambda: not alive(kernel.pid))
     wait_until(lambda: not place.exists())

@@ -17,8 +17,6 @@ from typing import Any
 
 import yaml
 
-from tests.deadlines import deadline
-
 __all__ = ["TOP", "Done", "fresh", "github", "gitlab"]
 
 TOP = Path(__file__).parents[3]
@@ -136,7 +134,7 @@ def _shell(place: Path, script: str, given: dict[str, str]) -> subprocess.Comple
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=deadline(300),
+        timeout=300,
         check=False,
     )
 

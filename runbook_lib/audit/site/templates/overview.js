@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const signs = { ok: "✓", changed: "✎", planned: "…", skipped: "»", failed: "✗", unreachable: "⌀", interrupted: "■", unknown: "?",
   foreign: "◇", damaged: "!", verified: "✓", unsigned: "–", altered: "✗", incomplete: "?" };
 const classes = { verified: "ok", altered: "failed", damaged: "failed", incomplete: "unknown",
-  foreign: "skipped", unsigned: "skipped", "not asked": "skipped" };
+  foreign: "skipped", unsigned: "skipped", "not verified": "skipped" };
 const most = 50;
 const by = (id) => document.getElementById(id);
 const fields = ["text", "outcome", "runbook", "host", "mode", "word"];

@@ -1,0 +1,117 @@
+"""A journal's entries put together as the run, steps, hosts and commands they belong to, as plain data.
+
+Everything that reads a run from a journal goes through this view: the run's record, verification, the archive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.model.status import Status
+
+if TYPE_CHECKING:
+    from runbook_lib.evidence.reader import JournalLines
+
+__all__ = ["HostEntries", "JournalEntry", "JournalView", "StepEntries"]
+
+JournalEntry = dict[str, Any]
+"""One line of a journal, parsed."""
+
+
+@dataclass(slots=True)
+class HostEntries:
+    """A step on one host.
+
+    Args:
+        commands: By number: the entries of the command's start and end merged, and its `number`.
+        ended: The entry of the step's end on this host; None if the journal has none.
+    """
+
+    commands: dict[int, JournalEntry] = field(default_factory=dict)
+    ended: JournalEntry | None = None
+
+
+@dataclass(slots=True)
+class StepEntries:
+    """A step.
+
+    Args:
+        started: The entry of its start.
+        hosts: By name, in the order of that entry.
+        ended: The entry of its end; None if the journal has none.
+    """
+
+    started: JournalEntry
+    hosts: dict[str, HostEntries]
+    ended: JournalEntry | None = None
+
+
+@dataclass(slots=True)
+class JournalView:
+    """A run as its journal records it.
+
+    Args:
+        started: The entry of the run's start; empty if there is none.
+        ended: The entry of its end, if that is the last line and the chain up to it is unbroken.
+        steps: By number.
+        problem: What is wrong with the chain; empty if nothing is.
+    """
+
+    started: JournalEntry = field(default_factory=dict)
+    ended: JournalEntry | None = None
+    steps: dict[int, StepEntries] = field(default_factory=dict)
+    problem: str = ""
+
+    @classmethod
+    def of(cls, lines: JournalLines) -> JournalView:
+        """Put a journal's sound entries together.
+
+        Raises:
+            EvidenceError: An entry does not fit those before it, or lacks what its event needs.
+        """
+        view = cls(problem=lines.problem)
+        number = 0
+        try:
+            for number, entry in enumerate(lines.entries, start=1):  # noqa: B007 - named in the error
+                view._add(entry)
+            last = lines.entries[-1] if lines.entries else {}
+            if not lines.problem and last.get("event") == "run_ended":
+                str(last["status"])  # an end without a status is not one
+                view.ended = last
+        except (LookupError, TypeError, ValueError, AttributeError) as problem:
+            message = f"line {number} cannot be interpreted: {type(problem).__name__}: {problem}"
+            raise EvidenceError(message[:300], where=JOURNAL) from problem
+        return view
+
+    @property
+    def status(self) -> str:
+        """The run's status; unknown without the entry of its end."""
+        return str(self.ended["status"]) if self.ended else Status.UNKNOWN
+
+    @property
+    def incomplete(self) -> str:
+        """What is wrong with the journal or missing from it; empty if it is whole."""
+        return self.problem or ("" if self.ended else "the journal has no end-of-run line")
+
+    def _add(self, entry: JournalEntry) -> None:
+        event = entry["event"]
+        if event == "command_started":
+            number = entry["command"]
+            commands = self.steps[entry["step"]].hosts[entry["host"]].commands
+            commands[number] = {**entry, "number": number}
+        elif event == "command_ended":
+            commands = self.steps[entry["step"]].hosts[entry["host"]].commands
+            commands[entry["command"]].update(entry)
+        elif event == "host_ended":
+            self.steps[entry["step"]].hosts[entry["host"]].ended = entry
+        elif event == "step_started":
+            if entry["step"] in self.steps:
+                raise ValueError(f"step {entry['step']} starts a second time")
+            self.steps[entry["step"]] = StepEntries(entry, {name: HostEntries() for name in entry["hosts"]})
+        elif event == "step_ended":
+            self.steps[entry["step"]].ended = entry
+        elif event == "run_started" and not self.started:
+            self.started = entry
