@@ -1,4 +1,4 @@
-"""`runbook demo`: practice hosts up, the whole chapter headless, one report."""
+"""`runbook demo`: start practice hosts, run the whole chapter on them, write one report."""
 
 from __future__ import annotations
 
@@ -21,73 +21,76 @@ if TYPE_CHECKING:
 __all__ = ["CHAPTER", "demo_command"]
 
 CHAPTER = ("00_preflight", "20_docker_install", "30_bridge_br0", "40_ambassador_redis", "90_validate")
-"""The chapter's runbooks on the two container hosts, in order."""
+"""The chapter's runbooks on the two containers, in order."""
 CLOUD = ("00_preflight", "10_kernel_upgrade", "20_docker_install")
-"""What is carried out on the cloud host meanwhile: it has a kernel of its own."""
+"""The runbooks that run on the host `cloud` at the same time: it has a kernel of its own."""
 
 _HOSTS = ("host-a", "host-b")
 _CLOUD = "cloud"
 
 
 @click.command("demo")
-@click.option("--runs", default="runs", show_default=True, help="Where run directories go.")
+@click.option("--runs", default="runs", show_default=True, help="Directory for the run directories.")
 @click.option("--name", default="default", show_default=True, help="The lab's name.")
 @click.option(
     "--cloud/--no-cloud",
     default=True,
     show_default=True,
-    help="With the kernel upgrade and Docker on a virtual machine, side by side: minutes more.",
+    help="Also upgrade the kernel and install Docker on a virtual machine, in parallel; takes minutes longer.",
 )
 def demo_command(runs: str, name: str, cloud: bool) -> int:  # noqa: FBT001 - click passes options by name
-    """Carry the whole chapter out on practice hosts on this machine, and write a report.
+    """Run the whole chapter on practice hosts on this machine, and write a report.
 
-    The hosts stay up, to look around in; `runbook lab down` ends them. Run again: nothing changes.
+    The hosts stay up so that you can inspect them; `runbook lab down` ends them. A second demo changes nothing.
     """
-    from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - keeps `--help` fast
 
-    began = time.monotonic()
-    click.echo("practice hosts: Debian systems on this machine (the first time they are built, minutes)")
+    started = time.monotonic()
+    click.echo(
+        "practice hosts: Debian systems on this machine (the first start builds them and takes minutes)"
+    )
     lab = Lab.open(name)
     lab.up(_HOSTS)
-    click.echo(f"practice hosts: up after {time.monotonic() - began:.0f} s")
-    beside = _beside(lab, runs) if cloud else None
+    click.echo(f"practice hosts: up after {time.monotonic() - started:.0f} s")
+    background = _cloud_run(lab, runs) if cloud else None
     click.echo()
-    return _carry_out(beside, lab.inventory, runs, name, began)
+    return _run_chapter(background, lab.inventory, runs, name, started)
 
 
-def _beside(lab: Lab, runs: str) -> Beside:
-    from runbook_lib import system_requirements  # noqa: PLC0415 - as above
+def _cloud_run(lab: Lab, runs: str) -> Beside:
     from runbook_lib.errors import RequirementError  # noqa: PLC0415 - as above
+    from runbook_lib.lab.hosts.registry import host_class  # noqa: PLC0415 - as above
+    from runbook_lib.lab.topology import Topology  # noqa: PLC0415 - as above
 
-    place = ["-p", "inventory", str(lab.inventory), "-p", "runs", runs]
+    parameters = ["-p", "inventory", str(lab.inventory), "-p", "runs", runs]
     try:
-        system_requirements.need("vm")
-    except RequirementError as lacking:
+        host_class(Topology.load().hosts[_CLOUD].kind).check_requirements()
+    except RequirementError as problem:
         # The runbook itself says, and records, why it is skipped on hosts that share a kernel.
-        click.echo(f"no VM: the kernel upgrade will be skipped, and says so.\n  {lacking}")
-        return Beside([CLOUD[1], *place, "-p", "hosts", ",".join(_HOSTS)], lambda: None)
-    click.echo(f"{_CLOUD}, a virtual machine: {', '.join(CLOUD)} there, side by side with what follows")
-    return Beside([*CLOUD, *place, "-p", "hosts", _CLOUD], lambda: lab.up([_CLOUD]))
+        click.echo(f"{_CLOUD} cannot be started; the kernel upgrade will be skipped.\n  {problem}")
+        return Beside([CLOUD[1], *parameters, "-p", "hosts", ",".join(_HOSTS)], lambda: None)
+    click.echo(f"in parallel on the virtual machine {_CLOUD}: {', '.join(CLOUD)}")
+    return Beside([*CLOUD, *parameters, "-p", "hosts", _CLOUD], lambda: lab.up([_CLOUD]))
 
 
-def _carry_out(beside: Beside | None, inventory: Path, runs: str, name: str, began: float) -> int:
-    from runbook_lib.cli.run import carry_out  # noqa: PLC0415 - `--help` stays quick
+def _run_chapter(background: Beside | None, inventory: Path, runs: str, name: str, started: float) -> int:
+    from runbook_lib.cli.run import carry_out  # noqa: PLC0415 - keeps `--help` fast
     from runbook_lib.execution.notebook.run_notebook import Outcome, exit_code  # noqa: PLC0415 - as above
 
     code = 0
     paths: list[Path] = []
-    with beside or contextlib.nullcontext():
-        place = [("inventory", str(inventory)), ("runs", runs)]
-        # The cloud host may still be booting: it is looked at where its own runbooks are.
-        outcomes = carry_out(list(CHAPTER), None, place, {CHAPTER[0]: {"hosts": ",".join(_HOSTS)}})
-        if beside:
+    with background or contextlib.nullcontext():
+        parameters = [("inventory", str(inventory)), ("runs", runs)]
+        # The host `cloud` may still be booting, so the preflight here leaves it out; its own runbooks check it.
+        outcomes = carry_out(list(CHAPTER), None, parameters, {CHAPTER[0]: {"hosts": ",".join(_HOSTS)}})
+        if background:
             if outcomes[-1].status is Status.INTERRUPTED:
-                beside.stop()
-            click.echo(f"\nmeanwhile, beside it ({', '.join(CLOUD)}):")
-            code, paths = beside.wait(click.echo)
+                background.stop()
+            click.echo(f"\nin parallel ({', '.join(CLOUD)}):")
+            code, paths = background.wait(click.echo)
     outcomes = [*map(Outcome.read, paths), *outcomes]
     report = _write_report(outcomes, Path(runs))
-    _sum_up(outcomes, report, time.monotonic() - began, name, well=code == 0)
+    _print_summary(outcomes, report, time.monotonic() - started, name, background_passed=code == 0)
     return exit_code(outcomes[-1].status) or code
 
 
@@ -103,8 +106,8 @@ def _write_report(outcomes: Sequence[Outcome], runs: Path) -> Path | None:
     return path
 
 
-def _sum_up(
-    outcomes: Sequence[Outcome], report: Path | None, seconds: float, name: str, *, well: bool
+def _print_summary(
+    outcomes: Sequence[Outcome], report: Path | None, seconds: float, name: str, *, background_passed: bool
 ) -> None:
     pairs = [
         (step, host)
@@ -116,8 +119,8 @@ def _sum_up(
     counts: dict[str, int] = {}
     for _, host in pairs:
         counts[host.status] = counts.get(host.status, 0) + 1
-    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    click.echo(f"\n{len(outcomes)} runs of runbooks in {seconds:.0f} s; steps on hosts: {told}")
+    totals = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    click.echo(f"\n{len(outcomes)} runbooks run in {seconds:.0f} s; steps per host: {totals}")
     pong = [
         host
         for step, host in pairs
@@ -132,23 +135,24 @@ def _sum_up(
     )
     if kernel and any(host.status is Status.SKIPPED for step in kernel.steps for host in step.hosts):
         click.echo("The kernel upgrade was skipped: it needs a host with a kernel of its own.")
-    ended = [outcome for outcome in outcomes if outcome.status.good or outcome.status is Status.SKIPPED]
+    passed = [outcome for outcome in outcomes if outcome.status.good or outcome.status is Status.SKIPPED]
     if (
-        well
-        and len(ended) == len(outcomes)
+        background_passed
+        and len(passed) == len(outcomes)
         and outcomes[-1].record
         and outcomes[-1].record.runbook == CHAPTER[-1]
     ):
         changed = counts.get("changed", 0)
         click.echo(
-            "All is as it should be"
-            + (f"; {changed} changes were made." if changed else ": nothing changed.")
+            "The demo passed: " + (f"{changed} steps changed a host." if changed else "nothing changed.")
         )
     else:
-        worst_of_all = worst([outcome.status for outcome in outcomes])
-        click.echo(f"It did not end well: {worst_of_all}. The report begins with what failed.")
+        overall = worst([outcome.status for outcome in outcomes])
+        click.echo(f"The demo did not pass: {overall}. The report lists failures first.")
     click.echo(
-        f"  report:      {report}\n  look around: runbook lab shell host-a\n  end it:      runbook lab down"
+        f"  report:          {report}\n"
+        "  shell on a host: runbook lab shell host-a\n"
+        "  end the hosts:   runbook lab down"
     )
     if name != "default":
         click.echo(f"  (with --name {name})")

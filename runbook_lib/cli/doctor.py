@@ -1,4 +1,4 @@
-"""`runbook doctor`: what this machine has and lacks, with the command that mends it."""
+"""`runbook doctor`: what this machine has and what it lacks, with the command that installs it."""
 
 from __future__ import annotations
 
@@ -11,48 +11,51 @@ import click
 
 __all__ = ["doctor_command"]
 
-_LEAST_PYTHON = (3, 11)
-_LEAST_DISK = 4 * 2**30  # bytes: root file systems, package cache, images and two hosts
+_MIN_PYTHON = (3, 11)
+_MIN_DISK = 4 * 2**30  # bytes: root file systems, package cache, images and two hosts
 
 
 @click.command("doctor")
 def doctor_command() -> int:
-    """Tell what this machine has and lacks, with the command that mends it.
+    """Show what this machine has and what it lacks, with the command that installs it.
 
-    Exit code 2 where the practice hosts cannot be had.
+    Exit code 2 if this machine cannot run the practice hosts.
     """
-    from runbook_lib import system_requirements  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib import system_requirements  # noqa: PLC0415 - keeps `--help` fast
 
-    lacking_needed = False
-    _tell(
-        sys.version_info >= _LEAST_PYTHON, f"Python {sys.version.split()[0]}", "install Python 3.11 or newer"
+    _print_check(
+        f"Python {sys.version.split()[0]}",
+        passed=sys.version_info >= _MIN_PYTHON,
+        hint="install Python 3.11 or newer",
     )
+    lab_complete = True
     for part, programs in system_requirements.PARTS.items():
+        missing = system_requirements.missing(part)
+        names = ", ".join(program.name for program in missing)
+        packages = " ".join(sorted({program.package for program in missing}))
         optional = system_requirements.OPTIONAL.get(part)
-        lacking = system_requirements.missing(part)
-        names = ", ".join(program.name for program in lacking)
-        packages = " ".join(sorted({program.package for program in lacking}))
-        told = f"{part}: {names} missing" if lacking else f"{part}: all {len(programs)} programs"
-        _tell(
-            not lacking,
-            told + (f" ({optional})" if optional else ""),
-            f"as root: apt-get install {packages}",
+        summary = f"{part}: {names} missing" if missing else f"{part}: all {len(programs)} programs"
+        _print_check(
+            summary + (f" ({optional})" if optional else ""),
+            passed=not missing,
+            hint=f"as root: apt-get install {packages}",
         )
-        lacking_needed |= bool(lacking) and part == "lab"
+        if part == "lab" and missing:
+            lab_complete = False
     root = os.geteuid() == 0
-    _tell(
-        root,
-        "root" if root else "an ordinary user",
-        "practice hosts need root: use sudo, or name your own hosts",
+    _print_check(
+        "root" if root else "not root",
+        passed=root,
+        hint="practice hosts need root: use sudo, or use your own hosts",
     )
     free = shutil.disk_usage(Path.home()).free
-    _tell(
-        free > _LEAST_DISK,
-        f"{free / 2**30:.0f} GiB free at home",
-        "practice hosts need 4 GiB; set RUNBOOK_CACHE",
+    _print_check(
+        f"{free / 2**30:.0f} GiB free in the home directory",
+        passed=free > _MIN_DISK,
+        hint="practice hosts need 4 GiB; set RUNBOOK_CACHE to a directory on a larger disk",
     )
-    return 2 if lacking_needed or not root else 0
+    return 0 if lab_complete and root else 2
 
 
-def _tell(well: bool, what: str, mend: str) -> None:  # noqa: FBT001 - private, and called in one way
-    click.echo(f"  ✓ {what}" if well else f"  ✗ {what}\n      hint: {mend}")
+def _print_check(summary: str, *, passed: bool, hint: str) -> None:
+    click.echo(f"  ✓ {summary}" if passed else f"  ✗ {summary}\n      hint: {hint}")

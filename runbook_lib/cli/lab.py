@@ -11,13 +11,17 @@ from pathlib import Path
 import click
 
 from runbook_lib.lab.faults import FAULTS
+from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.lab import DEFAULT_NAME, Lab
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY, Topology
 
 __all__ = ["lab", "lab_command"]
 
 _name = click.option(
-    "--name", default=DEFAULT_NAME, show_default=True, help="Labs of different names run side by side."
+    "--name",
+    default=DEFAULT_NAME,
+    show_default=True,
+    help="Labs with different names can run at the same time.",
 )
 
 
@@ -28,44 +32,46 @@ def lab() -> None:
 
 @lab.command()
 @_name
-@click.option("--hosts", help="Hosts of the topology, separated by commas.  [default: its containers]")
+@click.option(
+    "--hosts", help="Hosts of the topology, separated by commas.  [default: all except virtual machines]"
+)
 @click.option(
     "--topology",
     type=click.Path(path_type=Path),
     default=DEFAULT_TOPOLOGY,
     show_default=True,
-    help="Its description.",
+    help="File that describes the hosts.",
 )
 @click.option(
     "--inventory",
     type=click.Path(path_type=Path),
-    help="Where to write the inventory.  [default: inventory.yml beside the topology; for other names than "
-    f"{DEFAULT_NAME!r} in the lab's state directory]",
+    help=f"Where to write the inventory.  [default: for the lab {DEFAULT_NAME!r} inventory.yml next to the topology "
+    "file, for other labs in the lab's state directory]",
 )
 def up(name: str, hosts: str | None, topology: Path, inventory: Path | None) -> None:
-    """Start the lab; the first time, build what it is made of (some minutes).
+    """Start the lab. The first start builds root file systems and images, which takes some minutes.
 
-    Virtual machines are started by name, and need no root: `--hosts cloud`.
+    Virtual machines start only if named, and do not need root: `--hosts cloud`.
     """
-    begun = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: take down what was begun
+    started = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: take down a half-built lab
     chosen = Lab.open(name, topology, inventory)
-    made = chosen.up([host.strip() for host in hosts.split(",")] if hosts else _containers(topology))
-    took = f"up after {time.monotonic() - begun:.1f} s" if made else "up already"
-    click.echo(f"lab {name}: {took}; inventory: {chosen.inventory}")
+    changed = chosen.up([host.strip() for host in hosts.split(",")] if hosts else _default_hosts(topology))
+    state = f"up after {time.monotonic() - started:.1f} s" if changed else "already up"
+    click.echo(f"lab {name}: {state}; inventory: {chosen.inventory}")
 
 
-def _containers(topology: Path) -> list[str] | None:
-    """Return the hosts that are up in seconds; all of the topology where it has none such."""
+def _default_hosts(topology: Path) -> list[str] | None:
+    """Return the hosts whose kind starts by default; None, for all, if the topology has no such host."""
     hosts = Topology.load(topology).hosts
-    return [name for name, host in hosts.items() if host.kind == "container"] or None
+    return [name for name, host in hosts.items() if host_class(host.kind).starts_by_default] or None
 
 
 @lab.command()
 @_name
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(name: str, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Show whether the lab is up, its hosts and its faults."""
+    """Show whether the lab is up, and its hosts, services and faults."""
     found = Lab.open(name).status()
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=1))
@@ -77,8 +83,9 @@ def status(name: str, as_json: bool) -> None:  # noqa: FBT001 - click passes opt
         power = "on" if host.running else "off"
         greeting = "SSH answers" if host.answers else "SSH does not answer"
         click.echo(f"  {host.name}  {host.address}  {power}, {greeting}; console: {host.console}")
-    for service, works in found.services.items():
-        click.echo(f"  {service}: {'answers' if works else 'does not answer; `runbook lab up` starts it'}")
+    for service, answers in found.services.items():
+        state = "answers" if answers else "does not answer; `runbook lab up` starts it"
+        click.echo(f"  {service}: {state}")
     click.echo(f"  faults: {', '.join(found.faults) or 'none'}; inventory: {found.inventory}")
 
 
@@ -89,16 +96,16 @@ def status(name: str, as_json: bool) -> None:  # noqa: FBT001 - click passes opt
 def shell(name: str, host: str, command: tuple[str, ...]) -> None:
     """Open a shell on HOST, or run COMMAND there."""
     argv = Lab.open(name).ssh_command(host, command)
-    os.execvp(argv[0], argv)  # noqa: S606 - becomes ssh, so that its terminal and exit code are the user's
+    os.execvp(argv[0], argv)  # noqa: S606 - becomes ssh, so that ssh has the user's terminal and sets the exit code
 
 
 @lab.command()
 @_name
 @click.argument("hosts", nargs=-1)
 def reset(name: str, hosts: tuple[str, ...]) -> None:
-    """Put HOSTS (all without it) back to freshly installed machines; repairs every fault."""
+    """Reset HOSTS (default: all) to freshly installed machines, and repair every fault."""
     Lab.open(name).reset(hosts or None)
-    click.echo(f"lab {name}: {', '.join(hosts) or 'all hosts'} as new")
+    click.echo(f"lab {name}: {', '.join(hosts) or 'all hosts'} reset")
 
 
 @lab.command("break")
@@ -106,25 +113,25 @@ def reset(name: str, hosts: tuple[str, ...]) -> None:
 @click.argument("fault")
 def break_(name: str, fault: str) -> None:
     Lab.open(name).faults.inject(fault)
-    click.echo(f"lab {name}: {fault}; `runbook lab repair` mends it")
+    click.echo(f"lab {name}: {fault} injected; `runbook lab repair` repairs it")
 
 
-break_.help = f"Break something on purpose: {', '.join(FAULTS)}."
+break_.help = f"Inject a fault: {', '.join(FAULTS)}."
 
 
 @lab.command()
 @_name
 def repair(name: str) -> None:
-    """Mend everything that was broken on purpose."""
-    mended = Lab.open(name).faults.repair()
-    click.echo(f"lab {name}: {'mended ' + ', '.join(mended) if mended else 'nothing was broken'}")
+    """Repair every fault that was injected with `break`."""
+    repaired = Lab.open(name).faults.repair()
+    click.echo(f"lab {name}: {'repaired ' + ', '.join(repaired) if repaired else 'no faults'}")
 
 
 @lab.command()
 @_name
 def down(name: str) -> None:
-    """End the lab, and prove that nothing of it is left."""
-    click.echo(f"lab {name}: {'ended; nothing is left' if Lab.open(name).down() else 'there was none'}")
+    """End the lab, and check that nothing of it remains."""
+    click.echo(f"lab {name}: {'down; nothing remains' if Lab.open(name).down() else 'was not up'}")
 
 
 lab_command = lab

@@ -1,12 +1,13 @@
-"""Real hosts on this machine to practise on: booted Debian systems on a network of their own.
+"""Practice hosts on this machine: booted Debian systems on a network of their own.
 
-    lab             up, status, reset, down: the whole          faults      break and mend it
-    topology        the description, strictly read              host        what a host must do; containers
-    network         namespaces, switch, cables                  supervisor  one container's life
-    rootfs, images  built once, kept by cache                   packages, registry  what hosts fetch
-    vm, qemu        a host with its own kernel                  disk, seed  what it starts from; what makes it that host
-    accelerator     whether hardware virtualization works       reach, identity  where a host is; what it is called
-    cgroups, places, state, ending   how everything is found again and ended
+    lab             the lab as a whole: up, status, reset, down    faults      inject faults and repair them
+    topology        the hosts as described in a file               state       the lab as it is, in a file
+    assembly        build, add and start hosts                     teardown    end everything and check that
+    switch          network namespaces, bridges, cables                        nothing remains
+    ssh_keys, ssh_endpoint, inventory_file                         how hosts are reached
+    hosts           the kinds of hosts: container, vm, and those of other packages (entry points)
+    services        package cache, image registry, images
+    system          paths, control groups, subprocesses, apt sources, build cache
 
 From Python: `from runbook_lib.lab.lab import Lab`; in tests: `runbook_lib.lab.testing.running_lab`.
 """

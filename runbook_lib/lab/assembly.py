@@ -1,4 +1,4 @@
-"""Bring a lab to what is wanted: build, add, start."""
+"""Bring a lab up: build what hosts start from, add hosts, start them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib import system_requirements
 from runbook_lib.errors import LabError, RequirementError
 from runbook_lib.lab import switch
-from runbook_lib.lab.hosts.registry import KINDS, host_of
+from runbook_lib.lab.hosts.registry import host_class, lab_host
 from runbook_lib.lab.inventory_file import write_inventory
 from runbook_lib.lab.services.images import image_storage
 from runbook_lib.lab.services.services import has_images, start_services
@@ -20,31 +19,38 @@ if TYPE_CHECKING:
 
     from runbook_lib.lab.hosts.host import LabHost
     from runbook_lib.lab.state import LabState
-    from runbook_lib.lab.system.paths import Places
+    from runbook_lib.lab.system.paths import LabPaths
     from runbook_lib.lab.topology import Topology
 
-__all__ = ["Assembly", "possible"]
+__all__ = ["Assembly", "available_hosts"]
 
 _log = logging.getLogger(__name__)
 
 
 class Assembly:
-    """A lab in the making, or one that gets more hosts.
+    """A lab that is being brought up, or that gets more hosts.
 
     Args:
-        places: The lab's.
-        state: What it consists of so far; changed, and saved before each part is made.
+        paths: The lab's files.
+        state: What the lab consists of so far; changed, and saved before each part is made.
     """
 
-    def __init__(self, places: Places, state: LabState) -> None:
-        self.places = places
+    def __init__(self, paths: LabPaths, state: LabState) -> None:
+        self.paths = paths
         self.state = state
 
     def complete(self, wanted: Topology, wait_for: Sequence[str] | None) -> bool:
-        """Add the hosts a lab lacks and start what does not run; return whether that was any host.
+        """Add missing hosts, and start hosts and services that are not running.
+
+        Args:
+            wanted: The hosts to have.
+            wait_for: Names of the hosts to wait for until they allow a login; all without it.
+
+        Returns:
+            Whether a host was started.
 
         Raises:
-            LabError: It was made from another topology.
+            LabError: The lab was made from another topology, or a part could not be built or started.
         """
         self._add(wanted)
         for name in self.state.unprepared:
@@ -57,31 +63,31 @@ class Assembly:
         self.state.faults = [
             fault for fault in self.state.faults if fault not in {f"power:{name}" for name in off}
         ]
-        self.state.save(self.places)
-        start_services(self.places, self.state, self._distribution)
+        self.state.save(self.paths)
+        start_services(self.paths, self.state, self._distribution)
         for name in off:
             if wait_for is None or name in wait_for:
                 self._host(name).wait()
         if off or not Path(self.state.inventory).exists():
-            reaches = {name: self._host(name).reach for name in self.state.hosts}
-            write_inventory(self.places, self.state.topology, reaches, Path(self.state.inventory))
+            endpoints = {name: self._host(name).ssh_endpoint for name in self.state.hosts}
+            write_inventory(self.paths, self.state.topology, endpoints, Path(self.state.inventory))
         return bool(off)
 
     def _add(self, wanted: Topology) -> None:
-        """Build what new hosts need, and note them before they are made."""
+        """Build what new hosts start from, and record the hosts before they are made."""
         for name, plan in wanted.hosts.items():
             if self.state.hosts.get(name, plan) != plan:
                 raise LabError(
-                    f"is up, but made from another topology: {name} differs; it has {', '.join(self.state.hosts)}",
-                    where=f"lab {self.places.name}",
-                    hint="`runbook lab down` first, or give the new one another --name",
+                    f"the lab is up with another topology: {name} differs; its hosts are {', '.join(self.state.hosts)}",
+                    where=f"lab {self.paths.name}",
+                    hint="run `runbook lab down` first, or start a second lab with --name",
                 )
         new = {name: plan for name, plan in wanted.hosts.items() if name not in self.state.hosts}
         if not new:
             return
         for name, plan in new.items():
-            self.state.roots[name] = KINDS[plan.kind](self.places, wanted, plan).build()
-        had_network = self.state.has_network
+            self.state.roots[name] = host_class(plan.kind)(self.paths, wanted, plan).build()
+        had_switch = self.state.has_switch
         self.state.hosts |= new
         for group, members in wanted.groups.items():
             self.state.groups[group] = [*self.state.groups.get(group, []), *(m for m in members if m in new)]
@@ -89,41 +95,48 @@ class Assembly:
         self.state.images = has_images()
         if self.state.images:
             image_storage(self._distribution)
-        self.state.save(self.places)
-        if self.state.has_network and not had_network:
-            switch.create_namespace(self.places.switch)
-            switch.create_namespace(self.places.control)
-            switch.create_switch(self.places.name, wanted, self.places.switch, self.places.control)
-        make_keys(self.places, list(new))
-        hosts = [(plan, self._host(name).reach) for name, plan in self.state.hosts.items()]
-        write_client_files(self.places, hosts)
+        self.state.save(self.paths)
+        if self.state.has_switch and not had_switch:
+            switch.create_namespace(self.paths.switch)
+            switch.create_namespace(self.paths.control)
+            switch.create_switch(self.paths.name, wanted, self.paths.switch, self.paths.control)
+        make_keys(self.paths, list(new))
+        hosts = [(plan, self._host(name).ssh_endpoint) for name, plan in self.state.hosts.items()]
+        write_client_files(self.paths, hosts)
 
     def _host(self, name: str) -> LabHost:
-        return host_of(self.places, self.state, name)
+        return lab_host(self.paths, self.state, name)
 
     @property
     def _distribution(self) -> str:
         return next(iter(self.state.hosts.values())).distribution
 
 
-def possible(topology: Topology, asked: Sequence[str] | None) -> Topology:
-    """Return the hosts asked for, or of all those that this machine can have.
+def available_hosts(topology: Topology, names: Sequence[str] | None) -> Topology:
+    """Return the topology reduced to the hosts to start.
+
+    Args:
+        topology: All hosts.
+        names: The hosts to start. Without it all hosts, except those that do not start by default and whose
+            requirements this machine does not meet; a warning names these.
 
     Raises:
-        RequirementError: A host that was asked for cannot be had, or none can.
+        InventoryError: A name is unknown.
+        RequirementError: This machine does not meet the requirements of a host, or of any host.
     """
-    wanted = topology.only(asked) if asked else topology
-    containers = [name for name, plan in wanted.hosts.items() if plan.kind == "container"]
-    if containers:
-        system_requirements.need("lab")
-    if len(containers) == len(wanted.hosts):
-        return wanted
-    try:
-        system_requirements.need("vm")
-    except RequirementError as lacking:
-        if asked or not containers:
-            raise
-        names = ", ".join(name for name in wanted.hosts if name not in containers)
-        _log.warning("going on without %s: %s", names, lacking)
-        return wanted.only(containers)
-    return wanted
+    wanted = topology.only(names) if names else topology
+    missing: dict[str, RequirementError] = {}
+    for kind in dict.fromkeys(plan.kind for plan in wanted.hosts.values()):
+        try:
+            host_class(kind).check_requirements()
+        except RequirementError as unmet:
+            if names or host_class(kind).starts_by_default:
+                raise
+            missing[kind] = unmet
+    available = [name for name, plan in wanted.hosts.items() if plan.kind not in missing]
+    for kind, problem in missing.items():
+        if not available:
+            raise problem
+        left_out = ", ".join(name for name, plan in wanted.hosts.items() if plan.kind == kind)
+        _log.warning("starting without %s: %s", left_out, problem)
+    return wanted.only(available)

@@ -8,17 +8,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.lab.assembly import Assembly, possible
+from runbook_lib.lab.assembly import Assembly, available_hosts
 from runbook_lib.lab.faults import Faults
-from runbook_lib.lab.hosts.registry import host_of, state_of
-from runbook_lib.lab.inventory_file import check_inventory_place
+from runbook_lib.lab.hosts.registry import lab_host
+from runbook_lib.lab.inventory_file import check_inventory_path
 from runbook_lib.lab.services import package_cache
-from runbook_lib.lab.services.services import answering
-from runbook_lib.lab.state import LabState
+from runbook_lib.lab.services.services import service_status
+from runbook_lib.lab.state import LabState, running_state
 from runbook_lib.lab.status import HostStatus, LabStatus
-from runbook_lib.lab.system.paths import Places, locked
+from runbook_lib.lab.system.paths import LabPaths, locked
 from runbook_lib.lab.system.subprocesses import wait_for
-from runbook_lib.lab.teardown import end_lab
+from runbook_lib.lab.teardown import tear_down
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY, Topology
 from runbook_lib.yaml_files import find_upwards
 
@@ -35,10 +35,10 @@ class Lab:
     """One lab of this machine.
 
     Args:
-        name: Labs of different names run side by side.
-        topology: Topology file, for `up`; a running lab remembers its own.
-        inventory: Where to write the inventory; the default lab's is `inventory.yml` beside the topology,
-            another's is in its state directory.
+        name: Labs with different names can run at the same time.
+        topology: Topology file, for `up`; a running lab has its topology in its state.
+        inventory: Where to write the inventory. Default: for the default lab `inventory.yml` next to the topology
+            file, for other labs a file in the lab's state directory.
 
     >>> lab = Lab.open("default")          # doctest: +SKIP
     >>> lab.up(); Inventory.load(lab.inventory).select("all")          # doctest: +SKIP
@@ -47,7 +47,7 @@ class Lab:
     def __init__(
         self, name: str, topology: str | Path = DEFAULT_TOPOLOGY, inventory: Path | None = None
     ) -> None:
-        self.places = Places(name)
+        self.paths = LabPaths(name)
         self._topology_file = find_upwards(topology).absolute()
         self._inventory = inventory
 
@@ -60,205 +60,224 @@ class Lab:
     ) -> Lab:
         """Return the lab of that name, whether or not it is up; nothing is started.
 
+        Args:
+            name: As for the class.
+            topology: As for the class.
+            inventory: As for the class.
+
         Raises:
-            InputError: The name cannot be a lab's.
+            InputError: The name is not allowed, or there is no topology file.
         """
         return cls(name, topology, Path(inventory).absolute() if inventory else None)
 
     @property
     def name(self) -> str:
         """The lab's name."""
-        return self.places.name
+        return self.paths.name
 
     @property
     def inventory(self) -> Path:
-        """The inventory file, there while the lab is up."""
-        state = LabState.load(self.places.state)
+        """The inventory file, which exists while the lab is up."""
+        state = LabState.load(self.paths.state)
         if state:
             return Path(state.inventory)
         if self._inventory:
             return self._inventory
         if self.name == DEFAULT_NAME:
             return self._topology_file.with_name("inventory.yml")
-        return self.places.run / "inventory.yml"
+        return self.paths.run / "inventory.yml"
 
     @property
     def ssh_config(self) -> Path:
-        """A configuration for OpenSSH: `ssh -F FILE host-a`."""
-        return self.places.ssh / "ssh_config"
+        """The configuration file for OpenSSH: `ssh -F FILE host-a`."""
+        return self.paths.ssh / "ssh_config"
 
     @property
     def faults(self) -> Faults:
-        """Break and repair parts of the running lab."""
-        return Faults(self.places)
+        """The faults of the running lab: inject and repair."""
+        return Faults(self.paths)
 
     def up(self, hosts: Sequence[str] | None = None, *, wait_for: Sequence[str] | None = None) -> bool:
-        """Build and start the lab; return when every host lets its user log in.
+        """Build and start the lab; return when every host allows a login.
 
-        A lab that is up already is left as it is, but hosts that it lacks are added and those that were
-        switched off are started; what a killed command left behind is ended first. Interrupted, a new lab ends
-        what it began.
+        If the lab is up already, missing hosts are added and hosts that are off are started. What a killed command
+        left behind is removed first. If a new lab is interrupted on its way up, it is taken down.
 
         Args:
-            hosts: Names of the topology's hosts; without it all that this machine can have: where the VMs'
-                programs are missing, it says so and goes on without VMs.
-            wait_for: Hosts to wait for, such as the containers: VMs boot meanwhile, and `wait` waits for them.
-                All without it.
+            hosts: Names of the topology's hosts. Without it all hosts; VMs are left out, with a warning, if this
+                machine lacks their programs.
+            wait_for: Names of the hosts to wait for; all without it. `wait` waits for the others later.
 
         Returns:
-            False if it was up already.
+            False if every host was running already.
 
         Raises:
-            RequirementError: This machine lacks a program, or this user is not root and wants containers.
-            InputError: The topology is wrong.
+            RequirementError: This machine lacks a program, or the hosts need root and this user is not root.
+            InputError: The topology is wrong, or a host name is unknown.
             LabError: A part could not be built or started.
         """
-        topology = possible(Topology.load(self._topology_file), hosts)
-        with locked(self.places.lock):
-            state = LabState.load(self.places.state) if self.places.state.exists() else None
+        topology = available_hosts(Topology.load(self._topology_file), hosts)
+        with locked(self.paths.lock):
+            state = LabState.load(self.paths.state) if self.paths.state.exists() else None
             if state and state.phase == "up":
-                return Assembly(self.places, state).complete(topology, wait_for)
-            if state or self.places.run.exists():
-                _log.warning("lab %s: an earlier command did not end; cleaning up after it", self.name)
-                end_lab(self.places)
-            begun = time.monotonic()
+                return Assembly(self.paths, state).complete(topology, wait_for)
+            if state or self.paths.run.exists():
+                _log.warning("lab %s: cleaning up after a command that was killed", self.name)
+                tear_down(self.paths)
+            started = time.monotonic()
             try:
-                self._begin(topology, wait_for)
+                self._create(topology, wait_for)
             except BaseException:
                 _log.warning("lab %s did not come up; taking it down", self.name)
-                end_lab(self.places)
+                tear_down(self.paths)
                 raise
-            _log.info("lab %s is up after %.1f s", self.name, time.monotonic() - begun)
+            _log.info("lab %s is up after %.1f s", self.name, time.monotonic() - started)
         return True
 
     def wait(self, hosts: Sequence[str] | None = None) -> None:
-        """Return when hosts let their user log in.
+        """Return when hosts allow a login.
 
         Args:
-            hosts: Names; all without it.
+            hosts: Names of hosts; all without it.
 
         Raises:
             InventoryError: A name is unknown.
-            LabError: The lab is not up, or a host does not come.
+            LabError: The lab is not up, or a host does not allow a login in time.
         """
-        state = state_of(self.places)
+        state = running_state(self.paths)
         for name in hosts or state.hosts:
-            host_of(self.places, state, name).wait()
+            lab_host(self.paths, state, name).wait()
 
     def down(self) -> bool:
-        """End the lab and prove that nothing of it is left.
+        """End the lab and check that nothing of it remains.
 
         Returns:
-            False if there was none.
+            False if there was no such lab.
 
         Raises:
-            LabError: Something is left; it is named.
+            LabError: Something remains; the message lists it.
         """
-        with locked(self.places.lock):
-            return end_lab(self.places)
+        with locked(self.paths.lock):
+            return tear_down(self.paths)
 
     def reset(self, hosts: Sequence[str] | None = None) -> None:
-        """Put hosts back to the state of a freshly installed machine, and repair every fault.
+        """Reset hosts to freshly installed machines, and repair every fault.
 
-        SSH keys stay, so inventory and known_hosts stay right.
+        SSH keys stay, so inventory and known_hosts stay valid.
 
         Args:
-            hosts: Names; all without it.
+            hosts: Names of hosts; all without it.
 
         Raises:
             InventoryError: A name is unknown.
-            LabError: The lab is not up, or a host does not come back.
+            LabError: The lab is not up, or a host does not allow a login in time.
         """
-        with locked(self.places.lock):
-            state = state_of(self.places)
-            chosen = {name: host_of(self.places, state, name) for name in (hosts or state.hosts)}
+        with locked(self.paths.lock):
+            state = running_state(self.paths)
+            chosen = {name: lab_host(self.paths, state, name) for name in (hosts or state.hosts)}
             self.faults.repair_locked(state, reinstalled=chosen)
             state.unprepared = sorted({*state.unprepared, *chosen})
-            state.save(self.places)
+            state.save(self.paths)
             for host in chosen.values():
                 host.stop()
             for name, host in chosen.items():
                 host.prepare(state.roots[name])
                 host.start()
             state.unprepared = [name for name in state.unprepared if name not in chosen]
-            state.save(self.places)
+            state.save(self.paths)
             for host in chosen.values():
                 host.wait()
 
     def restart(self, host: str) -> None:
-        """Pull a host's plug and switch it on again; its files stay.
+        """Cut a host's power and switch it on again; its files stay.
+
+        Args:
+            host: The host's name.
 
         Raises:
             InventoryError: The name is unknown.
-            LabError: The lab is not up, or the host does not come back.
+            LabError: The lab is not up, or the host does not allow a login in time.
         """
-        with locked(self.places.lock):
-            machine = host_of(self.places, state_of(self.places), host)
-            machine.stop()
-            machine.start()
-            machine.wait()
+        with locked(self.paths.lock):
+            restarted = lab_host(self.paths, running_state(self.paths), host)
+            restarted.stop()
+            restarted.start()
+            restarted.wait()
 
     def wait_for_reboot(self, host: str, boot_id: str, timeout: float = 180) -> None:
-        """Return when a host that was told to reboot lets its user log in again.
+        """Return when a host that is rebooting allows a login again.
 
         Args:
-            host: Its name.
-            boot_id: What /proc/sys/kernel/random/boot_id said before.
+            host: The host's name.
+            boot_id: The content of the host's /proc/sys/kernel/random/boot_id before the reboot.
             timeout: Seconds.
 
         Raises:
-            LabError: It does not come back in time.
+            InventoryError: The name is unknown.
+            LabError: The lab is not up, or the host has not rebooted within the timeout.
         """
-        machine = host_of(self.places, state_of(self.places), host)
+        console = lab_host(self.paths, running_state(self.paths), host).console
         command = self.ssh_command(host, ["cat", "/proc/sys/kernel/random/boot_id"])
 
-        def is_new() -> bool | None:
+        def has_rebooted() -> bool | None:
             answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout)
             return (answer.returncode == 0 and answer.stdout.strip() != boot_id) or None
 
-        wait_for(is_new, f"the reboot of {host}", timeout=timeout, log=machine.console, pause=0.2)
+        wait_for(has_rebooted, f"the reboot of {host}", timeout=timeout, log=console, pause=0.2)
 
     def wait_for_power_off(self, host: str, timeout: float = 60) -> None:
-        """Return when a host that was told to power off is off.
+        """Return when a host that is shutting down is off.
 
         Args:
-            host: Its name.
+            host: The host's name.
             timeout: Seconds.
 
         Raises:
-            LabError: It is still on after that.
+            InventoryError: The name is unknown.
+            LabError: The lab is not up, or the host is still on after the timeout.
         """
-        machine = host_of(self.places, state_of(self.places), host)
+        stopping = lab_host(self.paths, running_state(self.paths), host)
         wait_for(
-            lambda: not machine.running() or None, f"the end of {host}", timeout=timeout, log=machine.console
+            lambda: not stopping.running() or None,
+            f"the power-off of {host}",
+            timeout=timeout,
+            log=stopping.console,
         )
 
     def status(self) -> LabStatus:
-        """Return what is there now; also of a lab that a killed command left half built."""
-        state = LabState.load(self.places.state)
+        """Return the lab's current state, also if a killed command left the lab half built.
+
+        Raises:
+            LabError: The lab's state file is damaged.
+        """
+        state = LabState.load(self.paths.state)
         if state is None:
             return LabStatus(self.name, "absent", str(self.inventory), [], {}, [])
         hosts = []
         for name in state.hosts:
-            host = host_of(self.places, state, name)
-            address = host.reach.known_as
+            host = lab_host(self.paths, state, name)
+            address = host.ssh_endpoint.known_as
             hosts.append(HostStatus(name, address, host.running(), host.answers(), str(host.console)))
-        services = answering(self.places, state)
+        services = service_status(self.paths, state)
         return LabStatus(self.name, state.phase, state.inventory, state.faults, services, hosts)
 
     def ssh_command(self, host: str, command: Sequence[str] = ()) -> list[str]:
-        """Return the argument list of OpenSSH that opens a shell on a host or runs a command there.
+        """Return the arguments for OpenSSH to open a shell on a host, or to run a command there.
+
+        Args:
+            host: The host's name.
+            command: The command, as ssh(1) takes it; a shell without it.
 
         Raises:
             InventoryError: The name is unknown.
             LabError: The lab is not up.
         """
-        host_of(self.places, state_of(self.places), host)
+        lab_host(self.paths, running_state(self.paths), host)
         return ["ssh", *(["-t"] if not command else []), "-F", str(self.ssh_config), host, *command]
 
-    def _begin(self, topology: Topology, wait_for: Sequence[str] | None) -> None:
+    def _create(self, topology: Topology, wait_for: Sequence[str] | None) -> None:
         inventory = self.inventory
-        check_inventory_place(self.name, inventory)
+        check_inventory_path(self.name, inventory)
         state = LabState(
             name=self.name,
             control=topology.control,
@@ -267,12 +286,12 @@ class Lab:
             inventory=str(inventory),
             packages=package_cache.service_name(),
         )
-        data = self.places.data
-        self.places.run.mkdir(parents=True)
-        (self.places.run / "data").symlink_to(data)
+        data = self.paths.data
+        self.paths.run.mkdir(parents=True)
+        (self.paths.run / "data").symlink_to(data)
         data.mkdir(parents=True, exist_ok=True)
-        self.places.log("").parent.mkdir()
-        state.save(self.places)
-        Assembly(self.places, state).complete(topology, wait_for)
+        self.paths.log("").parent.mkdir()
+        state.save(self.paths)
+        Assembly(self.paths, state).complete(topology, wait_for)
         state.phase = "up"
-        state.save(self.places)
+        state.save(self.paths)

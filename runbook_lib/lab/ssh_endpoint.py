@@ -1,4 +1,4 @@
-"""Where a host's SSH server is reached from this machine, and whether it answers there."""
+"""Where a lab host's SSH server is, seen from this machine, and whether it answers."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["Reach"]
+__all__ = ["SshEndpoint"]
 
-_SSH = 22
+_SSH_PORT = 22
 
 
 @dataclass(frozen=True)
-class Reach:
-    """Address and port of an SSH server, and the network namespace to connect from."""
+class SshEndpoint:
+    """Address and port of an SSH server, and the network namespace to connect from.
+
+    Args:
+        address: IP address.
+        port: TCP port.
+        namespace: File of the network namespace; this machine's own without it.
+    """
 
     address: str
-    port: int = _SSH
+    port: int = _SSH_PORT
     namespace: Path | None = None
 
     @property
     def known_as(self) -> str:
         """The server's name in a known_hosts file (sshd(8))."""
-        return self.address if self.port == _SSH else f"[{self.address}]:{self.port}"
+        return self.address if self.port == _SSH_PORT else f"[{self.address}]:{self.port}"
 
-    def greets(self) -> bool:
-        """Tell whether an SSH server greets a connection within 1 s."""
+    def sends_banner(self) -> bool:
+        """Return whether an SSH server answers a connection with its banner within 1 s."""
         try:
             with self._connect() as connection:
                 return connection.recv(4) == b"SSH-"

@@ -1,4 +1,4 @@
-"""What a lab consists of, on disk before it is made: found again whatever becomes of this command."""
+"""A lab's state file: written before each part is made, so that a later command finds every part after a crash."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runbook_lib.errors import LabError
+from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.system.paths import replace_text
 from runbook_lib.lab.topology import Control, HostPlan, Topology
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runbook_lib.lab.system.paths import Places
+    from runbook_lib.lab.system.paths import LabPaths
 
-__all__ = ["LabState"]
+__all__ = ["LabState", "running_state"]
 
 
 class LabState(BaseModel):
-    """One lab: what it was made from, how far it got, which faults are in force."""
+    """One lab: what it was made from, how far it got, which faults are injected."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -31,15 +32,15 @@ class LabState(BaseModel):
     groups: dict[str, list[str]]
     inventory: str
     packages: str
-    """Name of the shared package cache service."""
+    """Name of the package cache service, which labs share."""
     images: bool = True
     """Whether the lab has an image registry."""
     roots: dict[str, str] = {}
-    """Root file system of each host."""
+    """Host name -> path of what the host starts from (`LabHost.build`)."""
     unprepared: list[str] = []
-    """Hosts in the middle of a reset."""
+    """Hosts whose own files are to be written before they start."""
     faults: list[str] = []
-    """As they were named to `lab break`."""
+    """As they were named to `runbook lab break`."""
 
     @property
     def topology(self) -> Topology:
@@ -47,21 +48,21 @@ class LabState(BaseModel):
         return Topology(self.control, self.hosts, self.groups)
 
     @property
-    def has_network(self) -> bool:
-        """Whether there are containers: they need namespaces and a switch, which only root can make."""
-        return any(host.kind == "container" for host in self.hosts.values())
+    def has_switch(self) -> bool:
+        """Whether a host uses the switch, which is made of network namespaces and so needs root."""
+        return any(host_class(host.kind).uses_switch for host in self.hosts.values())
 
-    def save(self, places: Places) -> None:
-        """Write the state so that a crash leaves either the old or the new one."""
-        places.run.mkdir(parents=True, exist_ok=True)
-        replace_text(places.state, self.model_dump_json(indent=1))
+    def save(self, paths: LabPaths) -> None:
+        """Write the state file; a crash leaves either the old state or the new one."""
+        paths.run.mkdir(parents=True, exist_ok=True)
+        replace_text(paths.state, self.model_dump_json(indent=1))
 
     @classmethod
     def load(cls, file: Path) -> LabState | None:
-        """Read a state file; None when there is none.
+        """Return the state from a file, or None if the file does not exist.
 
         Raises:
-            LabError: It is damaged.
+            LabError: The file is damaged.
         """
         try:
             return cls.model_validate_json(file.read_text(encoding="utf-8"))
@@ -73,3 +74,18 @@ class LabState(BaseModel):
                 where=str(file),
                 hint="`runbook lab down` ends the lab",
             ) from problem
+
+
+def running_state(paths: LabPaths) -> LabState:
+    """Return the state of a lab that is up.
+
+    Args:
+        paths: The lab's files.
+
+    Raises:
+        LabError: The lab is not up, or its state file is damaged.
+    """
+    state = LabState.load(paths.state)
+    if state is None or state.phase != "up":
+        raise LabError("the lab is not up", where=f"lab {paths.name}", hint="run `runbook lab up`")
+    return state

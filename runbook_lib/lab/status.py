@@ -1,4 +1,4 @@
-"""A lab as it is now: what `runbook lab status` shows."""
+"""The current state of a lab, as `runbook lab status` shows it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ __all__ = ["HostStatus", "LabStatus"]
 
 @dataclass(frozen=True)
 class HostStatus:
-    """One host of the lab as it is now."""
+    """The current state of one host."""
 
     name: str
     address: str
     running: bool
     answers: bool
-    """Whether its SSH server greets control."""
+    """Whether the host's SSH server answers."""
     console: str
 
 
 @dataclass(frozen=True)
 class LabStatus:
-    """The lab as it is now."""
+    """The current state of a lab."""
 
     name: str
     phase: str
-    """`absent`, `starting`, `up` or `ending`; the second and fourth of a dead command need `lab down`."""
+    """`absent`, `starting`, `up` or `ending`. `runbook lab down` ends a lab that a killed command left in `starting`
+    or `ending`."""
     inventory: str
     faults: list[str]
     services: dict[str, bool]
-    """Whether the package cache and the image registry take connections."""
+    """Name of a service (package cache, image registry) -> whether it accepts connections."""
     hosts: list[HostStatus]
 
     def as_dict(self) -> dict[str, Any]:

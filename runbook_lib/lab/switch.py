@@ -1,10 +1,10 @@
-"""The lab's network: namespaces of its own and cables between them; this machine's network is not touched.
+"""The lab's network: network namespaces and cables between them; this machine's own network is not touched.
 
-    switch    one bridge a VLAN (v101, v102); one port a cable: `control`, `host-a.em1`, ...
-    control   eth0 with the control address: package cache, image registry, and where SSH connections begin
-    host      em1, em2: made anew at each boot of the host, inside the mount namespace of its supervisor
+    switch    one bridge per VLAN (v101, v102); one port per cable: `control`, `host-a.em1`, ...
+    control   eth0 with the control address: package cache, image registry, and where SSH connections start
+    host      em1, em2: created at each boot of the host, inside the mount namespace of its supervisor
 
-A bridge for each VLAN stands for a VLAN-aware switch: some kernels lack bridge VLAN filtering.
+One bridge per VLAN stands in for a VLAN-aware switch, since some kernels lack bridge VLAN filtering.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ __all__ = [
     "isolate",
     "mac_address",
     "plug_host",
-    "port_states",
     "set_port",
 ]
 
@@ -41,20 +40,33 @@ _CONTROL_PORT = "control"
 
 
 def create_namespace(file: Path) -> None:
-    """Make a network namespace that lasts as long as the bind mount on `file`.
+    """Create a network namespace that exists as long as the bind mount on `file`.
+
+    Args:
+        file: Where to mount the namespace; created if missing.
 
     Raises:
-        LabError: The kernel refuses.
+        LabError: The namespace could not be created.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
-    run("unshare", f"--net={file}", "true", what=f"make the network namespace {file.name}")
+    run("unshare", f"--net={file}", "true", what=f"create the network namespace {file.name}")
 
 
 def create_switch(lab: str, topology: Topology, switch: Path, control: Path) -> None:
-    """Make the switch's bridges and plug the control end in; both namespaces exist already."""
+    """Create the switch's bridges and connect control to it; both namespaces exist already.
 
-    def build() -> None:
+    Args:
+        lab: The lab's name; the MAC address is derived from it.
+        topology: The VLANs, and control's address.
+        switch: The switch's namespace.
+        control: Control's namespace.
+
+    Raises:
+        LabError: The kernel refused a part.
+    """
+
+    def create_bridges() -> None:
         with IPRoute() as kernel:
             _up(kernel, "lo")
             for vlan in topology.vlans:
@@ -69,7 +81,7 @@ def create_switch(lab: str, topology: Topology, switch: Path, control: Path) -> 
                 mac=mac_address(lab, "control", "eth0"),
             )
 
-    def address() -> None:
+    def set_address() -> None:
         with IPRoute() as kernel:
             ip, prefix = topology.control.address.split("/")
             index = kernel.link_lookup(ifname="eth0")[0]
@@ -77,20 +89,23 @@ def create_switch(lab: str, topology: Topology, switch: Path, control: Path) -> 
             _up(kernel, "lo")
             _up(kernel, "eth0")
 
-    with _explained("build the switch"):
-        run_in(switch, build)
-        run_in(control, address)
+    with _explained("create the switch"):
+        run_in(switch, create_bridges)
+        run_in(control, set_address)
 
 
 def plug_host(lab: str, plan: HostPlan, switch: Path, namespace: Path, faults: set[str]) -> None:
-    """Plug a host's interfaces into the switch, in place of cables that an earlier boot left there.
+    """Plug a host's interfaces into the switch, replacing the cables of an earlier boot.
 
     Args:
-        lab: The lab's name; MAC addresses come of it and stay the same from boot to boot.
+        lab: The lab's name; MAC addresses are derived from it and stay the same from boot to boot.
         plan: The host.
         switch: The switch's namespace.
         namespace: The host's new, empty namespace.
-        faults: The lab's faults in force; `cable` and `unplug:HOST` outlast a reboot.
+        faults: The lab's faults; `cable` and `unplug:HOST` persist over a reboot.
+
+    Raises:
+        LabError: The kernel refused a part.
     """
 
     def plug() -> None:
@@ -112,7 +127,15 @@ def plug_host(lab: str, plan: HostPlan, switch: Path, namespace: Path, faults: s
 
 
 def isolate(switch: Path, *, isolated: bool) -> None:
-    """Keep the hosts' ports from reaching each other (control reaches them all), or let them again."""
+    """Isolate the hosts' ports from each other, or end the isolation; control reaches all of them either way.
+
+    Args:
+        switch: The switch's namespace.
+        isolated: Whether hosts are kept from reaching each other.
+
+    Raises:
+        LabError: The kernel refused.
+    """
 
     def change() -> None:
         with IPRoute() as kernel:
@@ -126,7 +149,12 @@ def isolate(switch: Path, *, isolated: bool) -> None:
 
 
 def set_port(switch: Path, port: str, *, up: bool) -> None:
-    """Plug a cable in or pull it out at the switch: the host's end loses its carrier.
+    """Set a port of the switch up or down, as if its cable were plugged in or pulled: the host's end loses its carrier.
+
+    Args:
+        switch: The switch's namespace.
+        port: The port's name (`HostPlan.port`).
+        up: Whether the cable is plugged in.
 
     Raises:
         LabError: The switch has no such port.
@@ -138,18 +166,6 @@ def set_port(switch: Path, port: str, *, up: bool) -> None:
 
     with _explained(f"set the port {port}"):
         run_in(switch, change)
-
-
-def port_states(switch: Path) -> dict[str, str]:
-    """Return each host port of the switch and its state, such as `up` or `down`."""
-
-    def look() -> dict[str, str]:
-        with IPRoute() as kernel:
-            names = [(link.get_attr("IFLA_IFNAME"), link.get("state")) for link in kernel.get_links()]
-            return {name: str(state) for name, state in names if "." in name}
-
-    with _explained("read the switch's ports"):
-        return run_in(switch, look)
 
 
 def _cable(  # noqa: PLR0913 - a cable has two ends
@@ -175,7 +191,13 @@ def _bridge(vlan: int) -> str:
 
 
 def mac_address(lab: str, host: str, interface: str) -> str:
-    """A locally administered address that stays the same: a bridge takes it, neighbours remember it."""
+    """Return an interface's MAC address: locally administered, and the same at each boot.
+
+    Args:
+        lab: The lab's name.
+        host: The host's name.
+        interface: The interface's name.
+    """
     digest = hashlib.sha256(f"{lab}/{host}/{interface}".encode()).digest()
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
 
@@ -186,5 +208,5 @@ def _explained(what: str) -> Iterator[None]:
         yield
     except (NetlinkError, OSError, IndexError) as problem:
         raise LabError(
-            f"could not {what}: {problem}", hint="`runbook lab down`, then `runbook lab up`"
+            f"could not {what}: {problem}", hint="run `runbook lab down`, then `runbook lab up`"
         ) from problem

@@ -1,4 +1,4 @@
-"""End a lab, whoever began it and however far it got, and prove that nothing is left."""
+"""End a lab in whatever state a command left it, and check that nothing remains."""
 
 from __future__ import annotations
 
@@ -10,96 +10,98 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import LabError
 from runbook_lib.lab.inventory_file import remove_inventory
-from runbook_lib.lab.services.package_cache import end_unused_cache, service_name
+from runbook_lib.lab.services.package_cache import service_name, stop_unused_cache
 from runbook_lib.lab.state import LabState
-from runbook_lib.lab.system.build_cache import end_abandoned_builds
+from runbook_lib.lab.system.build_cache import remove_abandoned_builds
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import mounts_below
 from runbook_lib.lab.system.subprocesses import run
 
 if TYPE_CHECKING:
-    from runbook_lib.lab.system.paths import Places
+    from runbook_lib.lab.system.paths import LabPaths
 
-__all__ = ["end_lab", "remains"]
+__all__ = ["leftovers", "tear_down"]
 
 _log = logging.getLogger(__name__)
 
 
-def end_lab(places: Places) -> bool:
-    """End everything a lab consists of; what is already gone does not matter.
+def tear_down(paths: LabPaths) -> bool:
+    """End every process of a lab and remove everything it made; parts may be missing already.
+
+    Args:
+        paths: The lab's files.
 
     Returns:
-        False if there was nothing.
+        False if there was no such lab.
 
     Raises:
-        LabError: Something is left; it is named.
+        LabError: Something remains; the message lists it.
     """
-    there = places.run.exists() or places.data.exists() or bool(Cgroup(places.name).existing())
-    if not there:
+    if not (paths.run.exists() or paths.data.exists() or Cgroup(paths.name).existing()):
         return False
     try:
-        state = LabState.load(places.state)
+        state = LabState.load(paths.state)
     except LabError as damaged:
-        _log.warning("%s; ending what can be found by the lab's name", damaged.message)
+        _log.warning("%s; ending everything that has the lab's name", damaged.message)
         state = None
     if state:
         state.phase = "ending"
-        state.save(places)
-    data = places.data
-    namespaces = _namespace_ids(places)
-    group = Cgroup(places.name)
+        state.save(paths)
+    data = paths.data
+    namespaces = _namespace_ids(paths)
+    group = Cgroup(paths.name)
     group.kill()
-    for target in mounts_below(places.run, data):
-        run("umount", target, what="unmount what the lab mounted")
+    for target in mounts_below(paths.run, data):
+        run("umount", target, what="unmount a file system of the lab")
     group.remove()
     if state:
-        remove_inventory(places.name, Path(state.inventory))
+        remove_inventory(paths.name, Path(state.inventory))
     shutil.rmtree(data, ignore_errors=True)
     _remove_if_empty(data.parent)
-    # Last: as long as these files are there, the next command knows that there is something to end.
-    shutil.rmtree(places.run, ignore_errors=True)
-    end_abandoned_builds()
-    end_unused_cache(state.packages if state else service_name())
-    left = remains(places, data, namespaces)
+    # Last: while this directory exists, the next command knows that the lab is to be ended.
+    shutil.rmtree(paths.run, ignore_errors=True)
+    remove_abandoned_builds()
+    stop_unused_cache(state.packages if state else service_name())
+    left = leftovers(paths, data, namespaces)
     if left:
         raise LabError(
-            f"could not be ended; left are: {'; '.join(left)}",
-            where=f"lab {places.name}",
-            hint="end what uses them, then `runbook lab down` again",
+            f"the lab could not be ended completely; remaining: {'; '.join(left)}",
+            where=f"lab {paths.name}",
+            hint="end what uses them, then run `runbook lab down` again",
         )
     return True
 
 
-def remains(places: Places, data: Path, namespaces: set[tuple[int, int]]) -> list[str]:
-    """Look for anything of a lab on this machine.
+def leftovers(paths: LabPaths, data: Path, namespaces: set[tuple[int, int]]) -> list[str]:
+    """Return everything of a lab that still exists on this machine.
 
     Args:
-        places: The lab's places.
+        paths: The lab's files.
         data: Where the hosts' files were.
         namespaces: Device and inode of the network namespaces the lab had.
 
     Returns:
-        One phrase for each thing found; empty when the machine is as before the lab.
+        One phrase per process, mount, control group and directory; empty if nothing remains.
     """
-    group = Cgroup(places.name)
-    found = [f"process {pid}" for pid in sorted(group.processes() | _inside(namespaces))]
-    found += [f"mount {target}" for target in mounts_below(places.run, data)]
+    group = Cgroup(paths.name)
+    found = [f"process {pid}" for pid in sorted(group.processes() | _processes_in(namespaces))]
+    found += [f"mount {target}" for target in mounts_below(paths.run, data)]
     found += [f"cgroup {directory}" for directory in group.existing()]
-    found += [f"directory {directory}" for directory in (places.run, data) if directory.exists()]
+    found += [f"directory {directory}" for directory in (paths.run, data) if directory.exists()]
     return found
 
 
-def _namespace_ids(places: Places) -> set[tuple[int, int]]:
+def _namespace_ids(paths: LabPaths) -> set[tuple[int, int]]:
     ids = set()
-    for file in (places.switch, places.control):
-        if file in mounts_below(places.run):
+    for file in (paths.switch, paths.control):
+        if file in mounts_below(paths.run):
             status = file.stat()
             ids.add((status.st_dev, status.st_ino))
     return ids
 
 
-def _inside(namespaces: set[tuple[int, int]]) -> set[int]:
-    """Return the processes in some network namespaces, such as a user's shell outside our cgroups."""
+def _processes_in(namespaces: set[tuple[int, int]]) -> set[int]:
+    """Return the processes in some network namespaces, such as a user's shell, which is in no cgroup of the lab."""
     found = set()
     for process in Path("/proc").iterdir() if namespaces else ():
         if not process.name.isdigit():
@@ -107,7 +109,7 @@ def _inside(namespaces: set[tuple[int, int]]) -> set[int]:
         try:
             status = os.stat(process / "ns" / "net")  # noqa: PTH116 - a magic link: its target is not a path
         except OSError:
-            continue  # it ended while we looked, or is a kernel thread's
+            continue  # the process has exited meanwhile, or is a kernel thread
         if (status.st_dev, status.st_ino) in namespaces:
             found.add(int(process.name))
     return found

@@ -1,4 +1,4 @@
-"""For tests: a lab that is up for as long as a `with` block, and what the machine has before and after."""
+"""For tests: a lab that is up during a `with` block, and snapshots of this machine before and after."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pyroute2 import IPRoute
 
-from runbook_lib import system_requirements
 from runbook_lib.errors import RequirementError
+from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import is_zombie
 from runbook_lib.lab.system.paths import DATA, RUN
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 __all__ = ["CONTAINERS", "Machine", "reason_to_skip", "running_lab"]
 
 CONTAINERS = ("host-a", "host-b")
-"""The hosts of the project's own topology that are there within seconds."""
+"""The containers of this project's own topology, which are up within seconds."""
 
 
 @contextlib.contextmanager
 def running_lab(
     name: str, hosts: Sequence[str] | None = None, topology: str | Path = DEFAULT_TOPOLOGY
 ) -> Iterator[Lab]:
-    """Bring a lab up, hand it over, and take it down, whatever happens in between.
+    """Bring a lab up, yield it, and take it down, whatever happens in between.
 
-    A lab of that name that is up already is used, put back to new, and left up.
+    If the lab is up already, its hosts are reset, and it is left up.
 
     Args:
-        name: The lab's name. A test session's own, so that it does not meet a user's `default`.
+        name: The lab's name; one of the test session's own, so that a user's lab `default` is not touched.
         hosts: Names of the topology's hosts; all without it.
         topology: Topology file.
 
@@ -53,27 +53,30 @@ def running_lab(
         lab.down()
 
 
-def reason_to_skip(part: str = "lab") -> str | None:
-    """Return why this machine cannot have a lab; None when it can.
+def reason_to_skip(kind: str = "container") -> str | None:
+    """Return why this machine cannot run a kind of host; None if it can.
 
     Args:
-        part: `lab` for containers, `vm` for VMs.
+        kind: A kind of host, as in the topology.
 
     Raises:
-        RequirementError: It cannot, yet is meant to: `$RUNBOOK_REQUIRE` has the part's name.
+        InputError: The kind is unknown.
+        RequirementError: This machine cannot run such hosts, and `$RUNBOOK_REQUIRE` demands that it can: one of its
+            words is the kind's requirement (`lab` for containers, `vm` for VMs).
     """
+    chosen = host_class(kind)
     try:
-        system_requirements.need(part)
-    except RequirementError as lacking:
-        if part in os.environ.get("RUNBOOK_REQUIRE", "").replace(",", " ").split():
+        chosen.check_requirements()
+    except RequirementError as problem:
+        if chosen.requirement in os.environ.get("RUNBOOK_REQUIRE", "").replace(",", " ").split():
             raise
-        return str(lacking)
+        return str(problem)
     return None
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What labs could leave behind on this machine, apart from what other labs have."""
+    """What a lab could leave behind on this machine; things of other labs do not count."""
 
     mounts: frozenset[str]
     links: frozenset[str]
@@ -83,11 +86,11 @@ class Machine:
     files: frozenset[str]
 
     @classmethod
-    def look(cls, name: str) -> Machine:
-        """Return what there is now.
+    def snapshot(cls, name: str) -> Machine:
+        """Return the current state.
 
         Args:
-            name: The lab's name: cgroups and files of other labs do not count.
+            name: The lab's name.
         """
         with IPRoute() as kernel:
             links = frozenset(str(link.get_attr("IFLA_IFNAME")) for link in kernel.get_links())
@@ -107,7 +110,7 @@ class Machine:
 
 
 def _processes(name: str) -> Iterator[int]:
-    """Yield the living processes of a lab: those whose control group or command line has its name."""
+    """Yield the processes of a lab: those whose control group or command line contains the lab's name."""
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
@@ -115,7 +118,7 @@ def _processes(name: str) -> Iterator[int]:
             text = (process / "cgroup").read_text(encoding="utf-8")
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
-            continue  # it ended while we looked
+            continue  # the process has exited meanwhile
         if is_zombie(int(process.name)):
             continue
         if f"runbook-lab.{name}/" in text or any(f"/{name}/".encode() in word for word in words):

@@ -1,4 +1,4 @@
-"""The lab's description, read strictly from `params/lab/topology.yml`."""
+"""The lab's topology: hosts, interfaces, VLANs, groups, read strictly from `params/lab/topology.yml`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.yaml_files import YamlFile, find_upwards, validate
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_TOPOLOGY", "Control", "HostPlan", "Interface", "Topology"]
 
 DEFAULT_TOPOLOGY = Path("params/lab/topology.yml")
-_LONGEST_LINK_NAME = 15  # IFNAMSIZ - 1
+_MAX_LINK_NAME = 15  # characters: IFNAMSIZ - 1
 
 
 def _interface_address(value: str) -> str:
@@ -49,7 +50,7 @@ class Control(_Strict):
 
 
 class Interface(_Strict):
-    """One network interface of a host and the VLAN its cable is plugged into."""
+    """One network interface of a host and the VLAN it is connected to."""
 
     vlan: int = Field(ge=1, le=4094)
     address: str | None = None
@@ -62,26 +63,27 @@ class Interface(_Strict):
 
 
 class HostPlan(_Strict):
-    """One host as the topology wants it."""
+    """One host as the topology describes it."""
 
     name: str
-    kind: Literal["container", "vm"] = "container"
+    kind: str = "container"
+    """Name of an entry point in the group `runbook_lib.lab_hosts`."""
     distribution: Literal["bookworm"] = "bookworm"
     interfaces: dict[str, Interface] = Field(min_length=1)
     variables: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def address(self) -> str:
-        """The address control reaches the host at: the first one of its interfaces."""
+        """The host's address without prefix length: the first one that an interface has."""
         return next(str(IPv4Interface(i.address).ip) for i in self.interfaces.values() if i.address)
 
     @property
     def first_interface(self) -> str:
-        """The interface whose cable `unplug` pulls."""
+        """The interface whose cable the fault `unplug` pulls."""
         return next(iter(self.interfaces))
 
     def port(self, interface: str) -> str:
-        """The name of the switch's port that an interface is plugged into."""
+        """Return the name of the switch port that an interface is connected to."""
         return f"{self.name}.{interface}"
 
 
@@ -92,7 +94,13 @@ class _File(_Strict):
 
 
 class Topology:
-    """Hosts, their interfaces, and the control end of the network."""
+    """Hosts with their interfaces, groups of hosts, and this machine's end of the network.
+
+    Args:
+        control: This machine's end.
+        hosts: Host name -> host.
+        groups: Group name -> names of hosts.
+    """
 
     def __init__(self, control: Control, hosts: dict[str, HostPlan], groups: dict[str, list[str]]) -> None:
         self.control = control
@@ -101,22 +109,25 @@ class Topology:
 
     @property
     def vlans(self) -> list[int]:
-        """Every VLAN in use by containers, ascending; VMs are not on the switch."""
-        containers = [host for host in self.hosts.values() if host.kind == "container"]
-        used = {i.vlan for host in containers for i in host.interfaces.values()}
+        """The VLANs that the switch needs, ascending: those of control and of all hosts that use the switch."""
+        switched = [host for host in self.hosts.values() if host_class(host.kind).uses_switch]
+        used = {interface.vlan for host in switched for interface in host.interfaces.values()}
         return sorted(used | {self.control.vlan})
 
     @classmethod
     def load(cls, path: str | Path = DEFAULT_TOPOLOGY) -> Topology:
         """Read a topology file.
 
+        Args:
+            path: The file, also looked for in parent directories.
+
         Raises:
-            InputError: With file, line and a hint.
+            InputError: The file is missing or wrong; the error names the line.
         """
         file = YamlFile(find_upwards(path), InputError)
         top = validate(_File, file.data, InputError, str(file.path), file)
         hosts = {name: _host(file, name, values) for name, values in top.hosts.items()}
-        _refuse_shared_addresses(file, top.control, hosts)
+        _refuse_duplicate_addresses(file, top.control, hosts)
         for group, members in top.groups.items():
             for number, member in enumerate(members):
                 if member not in hosts:
@@ -130,8 +141,11 @@ class Topology:
     def only(self, names: Sequence[str]) -> Topology:
         """Return the topology reduced to some hosts.
 
+        Args:
+            names: The hosts' names.
+
         Raises:
-            InventoryError: A name is unknown.
+            InventoryError: The topology has no host of that name.
         """
         for name in names:
             if name not in self.hosts:
@@ -151,21 +165,29 @@ def _host(file: YamlFile, name: str, values: dict[str, Any]) -> HostPlan:
     plan = validate(HostPlan, {**data, "name": name}, InputError, where)
     if not _is_host_name(name):
         raise InputError(
-            "a host's name is small letters, digits and '-'", where=where, hint="such as host-a or cloud"
+            "a host's name may have only lowercase letters, digits and '-', and begins with a letter",
+            where=where,
+            hint="such as host-a or cloud",
         )
     for interface in plan.interfaces:
-        if len(plan.port(interface)) > _LONGEST_LINK_NAME:
+        if len(plan.port(interface)) > _MAX_LINK_NAME:
             raise InputError(
-                f"{plan.port(interface)!r} is too long for a network link's name",
+                f"{plan.port(interface)!r} is too long for the name of a network link",
                 where=where,
-                hint=f"host and interface together may have {_LONGEST_LINK_NAME - 1} characters",
+                hint=f"host and interface together may have {_MAX_LINK_NAME - 1} characters",
             )
-    if plan.kind == "vm" and len(plan.interfaces) != 1:
+    try:
+        kind = host_class(plan.kind)
+    except InputError as problem:
+        message = f"{problem.where}: {problem.message}" if problem.where else problem.message
+        raise InputError(message, where=where, hint=problem.hint) from problem
+    kind.check_plan(plan, where)
+    if not any(interface.address for interface in plan.interfaces.values()):
         raise InputError(
-            f"a VM has one interface, not {len(plan.interfaces)}", where=where, hint="leave out the others"
+            "no interface has an address",
+            where=where,
+            hint="give one an address: control reaches the host there",
         )
-    if not any(i.address and i.vlan for i in plan.interfaces.values()):
-        raise InputError("no interface has an address", where=where, hint="control could not reach this host")
     return plan
 
 
@@ -173,7 +195,7 @@ def _is_host_name(name: str) -> bool:
     return name[:1].isalpha() and name == name.lower() and name.replace("-", "a").isalnum() and name.isascii()
 
 
-def _refuse_shared_addresses(file: YamlFile, control: Control, hosts: dict[str, HostPlan]) -> None:
+def _refuse_duplicate_addresses(file: YamlFile, control: Control, hosts: dict[str, HostPlan]) -> None:
     owners = {control.ip: "control"}
     for plan in hosts.values():
         for name, interface in plan.interfaces.items():
@@ -183,8 +205,8 @@ def _refuse_shared_addresses(file: YamlFile, control: Control, hosts: dict[str, 
             if ip in owners:
                 line = file.line(("hosts", plan.name, "interfaces", name, "address"))
                 raise InputError(
-                    f"{plan.name} {name} has the address of {owners[ip]}: {ip}",
+                    f"{plan.name} {name} has the same address as {owners[ip]}: {ip}",
                     where=f"{file.path}, line {line}",
-                    hint="give each host an address of its own",
+                    hint="give each interface a unique address",
                 )
             owners[ip] = plan.name

@@ -21,7 +21,7 @@ EACH = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relati
 LAYERS = [
     {"atomic", "errors", "process_identity", "project"},
     {"masking", "model"},
-    {"yaml_files", "system_requirements"},
+    {"plugins", "yaml_files", "system_requirements"},
     {"inventory", "parameters", "secrets"},
     {"connections"},
     {"evidence"},

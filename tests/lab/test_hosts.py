@@ -1,4 +1,4 @@
-"""What the lab's hosts are like, seen over SSH."""
+"""The lab's hosts, checked over SSH; the lab's services and faults."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def test_hosts_have_their_addresses_and_reach_each_other_and_control(lab: Lab) -
     assert pings(lab, "host-b", "control")
 
 
-def test_ops_may_do_all_with_sudo_and_guest_nothing(lab: Lab) -> None:
+def test_ops_has_sudo_and_guest_does_not(lab: Lab) -> None:
     assert on(lab, "host-a", "sudo", "-n", "id", "-un").stdout.strip() == "root"
     refused = on(lab, "host-a", "sudo", "-n", "id", "-un", user="guest")
     assert refused.returncode != 0
     assert on(lab, "host-a", "id", "-un", user="guest").stdout.strip() == "guest"
 
 
-def test_this_machine_itself_has_no_part_in_the_labs_network(lab: Lab) -> None:
-    machine = Machine.look(lab.name)
+def test_the_labs_network_is_not_visible_in_this_machines_own(lab: Lab) -> None:
+    machine = Machine.snapshot(lab.name)
     assert not [address for address in machine.addresses if address.startswith("192.168.7.")]
     assert not [link for link in machine.links if "host-a" in link or "em1" in link]
 
 
-def test_the_inventory_is_read_as_any_other(lab: Lab) -> None:
+def test_the_inventory_can_be_loaded(lab: Lab) -> None:
     inventory = Inventory.load(lab.inventory)
     assert [host.name for host in inventory.select("docker")] == ["host-a", "host-b"]
     host = inventory.select("server")[0]
@@ -73,15 +73,15 @@ def test_the_inventory_is_read_as_any_other(lab: Lab) -> None:
 
 
 def test_a_socket_opened_in_the_control_namespace_reaches_a_host(lab: Lab) -> None:
-    with open_socket(str(lab.places.control), "192.168.7.32", 22, 5.0) as connection:
+    with open_socket(str(lab.paths.control), "192.168.7.32", 22, 5.0) as connection:
         assert connection.recv(4) == b"SSH-"
     with pytest.raises(ConnectionRefusedError):
-        open_socket(str(lab.places.control), "192.168.7.32", 1, 5.0)
+        open_socket(str(lab.paths.control), "192.168.7.32", 1, 5.0)
     with pytest.raises(FileNotFoundError):
         open_socket("/run/no-such-namespace", "192.168.7.32", 22, 5.0)
 
 
-def test_a_reboot_keeps_files_and_forgets_bridges(lab: Lab) -> None:
+def test_a_reboot_keeps_files_and_removes_bridges(lab: Lab) -> None:
     on(lab, "host-a", "echo kept > kept; sudo brctl addbr br9")
     before = on(lab, "host-a", "cat", "/proc/sys/kernel/random/boot_id").stdout
     on(lab, "host-a", "sudo", "reboot")
@@ -108,7 +108,7 @@ def test_a_powered_off_host_is_started_by_the_next_up(lab: Lab) -> None:
     assert all(host.answers for host in lab.status().hosts)
 
 
-def test_a_dead_service_and_a_lost_inventory_come_back_with_the_next_up(lab: Lab) -> None:
+def test_the_next_up_restores_dead_services_and_a_lost_inventory(lab: Lab) -> None:
     assert lab.status().services == {"packages": True, "registry": True}
     text = lab.inventory.read_text(encoding="utf-8")
     Cgroup(lab.name, "_control").kill()
@@ -121,7 +121,7 @@ def test_a_dead_service_and_a_lost_inventory_come_back_with_the_next_up(lab: Lab
 
 def test_the_registry_serves_the_chapters_images(lab: Lab) -> None:
     request = b"GET /v2/_catalog HTTP/1.0\r\n\r\n"
-    with open_socket(str(lab.places.control), "192.168.7.254", 5000, 5.0) as connection:
+    with open_socket(str(lab.paths.control), "192.168.7.254", 5000, 5.0) as connection:
         connection.sendall(request)
         answer = connection.makefile("rb").read().decode()
     assert '["runbook/ambassador","runbook/redis-cli","runbook/redis-server"]' in answer
@@ -135,7 +135,7 @@ def test_another_topology_under_the_same_name_is_refused(lab: Lab, tmp_path: Pat
         Lab.open(lab.name, other).up(CONTAINERS)
 
 
-def test_a_broken_cable_parts_the_hosts_but_not_control(lab: Lab) -> None:
+def test_a_broken_cable_separates_the_hosts_but_not_control(lab: Lab) -> None:
     lab.faults.inject("cable")
     assert not pings(lab, "host-a", "host-b")
     assert pings(lab, "host-a", "control")
@@ -153,7 +153,7 @@ def test_an_unplugged_host_cannot_be_reached_until_repaired(lab: Lab) -> None:
     assert pings(lab, "host-a", "host-b")
 
 
-def test_a_fault_that_cannot_be_made_is_not_remembered(lab: Lab) -> None:
+def test_a_fault_that_could_not_be_injected_is_not_recorded(lab: Lab) -> None:
     lab.reset(["host-a"])
     with pytest.raises(LabError, match="could not stop the Docker engine"):
         lab.faults.inject("docker-down:host-a")

@@ -1,4 +1,4 @@
-"""A lab comes and goes, whatever happens to the command that makes it, and leaves the machine as it was."""
+"""A lab leaves the machine as it was, whatever happens to the command that made it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from runbook_lib.errors import LabError
 from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import Cgroup
-from runbook_lib.lab.system.paths import RUN, Places, cache_directory
+from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory
 from runbook_lib.lab.testing import CONTAINERS, Machine, running_lab
 
 if TYPE_CHECKING:
@@ -40,30 +40,30 @@ def command(
 
 
 def test_up_and_down_leave_the_machine_as_it_was() -> None:
-    before = Machine.look(NAME)
+    before = Machine.snapshot(NAME)
     lab = Lab.open(NAME)
     assert lab.up(CONTAINERS)
     assert not lab.up(CONTAINERS)
     assert lab.inventory.exists()
-    during = Machine.look(NAME)
+    during = Machine.snapshot(NAME)
     assert (during.links, during.addresses) == (before.links, before.addresses)
     assert during.processes
     assert lab.down()
-    assert Machine.look(NAME) == before
+    assert Machine.snapshot(NAME) == before
     assert not lab.down()
 
 
 @pytest.mark.parametrize("after", [0.6, 0.9, 1.1, 1.3, 1.6, 2.0])
-def test_a_killed_up_is_ended_by_down(after: float) -> None:
-    before = Machine.look(NAME)
+def test_down_ends_a_killed_up(after: float) -> None:
+    before = Machine.snapshot(NAME)
     with command("up", *HOSTS, "--name", NAME) as process:
         time.sleep(after)
         process.kill()
     Lab.open(NAME).down()
-    assert Machine.look(NAME) == before
+    assert Machine.snapshot(NAME) == before
 
 
-def test_a_killed_up_is_mended_by_the_next_up() -> None:
+def test_the_next_up_cleans_up_after_a_killed_up() -> None:
     with command("up", *HOSTS, "--name", NAME) as process:
         time.sleep(1.2)
         process.kill()
@@ -71,7 +71,7 @@ def test_a_killed_up_is_mended_by_the_next_up() -> None:
         assert all(host.answers for host in lab.status().hosts)
 
 
-def test_a_killed_reset_is_finished_by_the_next_up() -> None:
+def test_the_next_up_completes_a_killed_reset() -> None:
     with running_lab(NAME, hosts=["host-a"]) as lab:
         subprocess.run(lab.ssh_command("host-a", ["touch", "gone"]), check=True, timeout=30)
         with command("reset", "--name", NAME) as process:
@@ -79,35 +79,33 @@ def test_a_killed_reset_is_finished_by_the_next_up() -> None:
                 time.sleep(0.01)
             process.kill()
         lab.up(["host-a"])
-        there = subprocess.run(lab.ssh_command("host-a", ["test", "-e", "gone"]), check=False, timeout=30)
-        assert there.returncode == 1
+        gone = subprocess.run(lab.ssh_command("host-a", ["test", "-e", "gone"]), check=False, timeout=30)
+        assert gone.returncode == 1
 
 
-def test_ctrl_c_takes_down_what_was_begun() -> None:
-    before = Machine.look(NAME)
+def test_ctrl_c_takes_down_a_half_built_lab() -> None:
+    before = Machine.snapshot(NAME)
     with command("up", *HOSTS, "--name", NAME) as process:
-        while not Places(NAME).state.exists():
-            assert process.poll() is None, "it ended before it began a lab"
+        while not LabPaths(NAME).state.exists():
+            assert process.poll() is None, "`lab up` exited before it created a lab"
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert process.returncode == 4
-    assert Machine.look(NAME) == before
+    assert Machine.snapshot(NAME) == before
 
 
-def test_a_killed_build_is_ended_by_down_and_begun_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_down_ends_and_removes_a_killed_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNBOOK_CACHE", str(tmp_path))
-    before = Machine.look(NAME)
+    before = Machine.snapshot(NAME)
     with command("up", *HOSTS, "--name", NAME) as process:
         while not list(tmp_path.glob("rootfs/.*/root/etc")):
-            assert process.poll() is None, "it ended before it built anything"
+            assert process.poll() is None, "`lab up` exited before it built anything"
             time.sleep(0.05)
         process.kill()
     assert Cgroup.names("_build-")
     Lab.open(NAME).down()
-    assert Machine.look(NAME) == before
+    assert Machine.snapshot(NAME) == before
     assert not Cgroup.names("_build-")
     assert not list(tmp_path.glob("rootfs/*"))
     assert not list(tmp_path.glob("rootfs/.*"))
@@ -115,7 +113,7 @@ def test_a_killed_build_is_ended_by_down_and_begun_anew(
 
 def test_two_labs_run_side_by_side_on_the_same_addresses(lab: Lab) -> None:
     with running_lab(NAME, hosts=["host-a"]) as other:
-        assert lab.places.control != other.places.control
+        assert lab.paths.control != other.paths.control
         for one in (lab, other):
             answer = subprocess.run(
                 one.ssh_command("host-a", ["cat", "/etc/machine-id"]),
@@ -134,10 +132,10 @@ def test_a_filled_cache_serves_packages_without_a_network(lab: Lab, tmp_path: Pa
     cache = tmp_path / "cache"
     subprocess.run(["cp", "--archive", "--link", cache_directory(), cache], check=True)
     environment = {"RUNBOOK_CACHE": str(cache)}
-    offline = ("unshare", "--net")  # no link but a dead loopback: there is no outside
+    offline = ("unshare", "--net")  # the only link is a loopback that is down
     with command("up", *HOSTS, "--name", NAME, prefix=offline, environment=environment) as process:
-        said, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, said
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
     try:
         other = Lab.open(NAME)
         done = subprocess.run(
@@ -148,31 +146,31 @@ def test_a_filled_cache_serves_packages_without_a_network(lab: Lab, tmp_path: Pa
         Lab.open(NAME).down()
 
 
-def test_an_inventory_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
+def test_an_inventory_that_the_lab_did_not_write_is_not_overwritten(tmp_path: Path) -> None:
     inventory = tmp_path / "inventory.yml"
     inventory.write_text("hosts: {}\n", encoding="utf-8")
-    before = Machine.look(NAME)
-    with pytest.raises(LabError, match="not one of this lab"):
+    before = Machine.snapshot(NAME)
+    with pytest.raises(LabError, match="was not written by the lab"):
         Lab.open(NAME, inventory=inventory).up(CONTAINERS)
     assert inventory.read_text(encoding="utf-8") == "hosts: {}\n"
-    assert Machine.look(NAME) == before
+    assert Machine.snapshot(NAME) == before
 
 
 def test_down_ends_a_lab_whose_state_is_damaged() -> None:
-    before = Machine.look(NAME)
+    before = Machine.snapshot(NAME)
     lab = Lab.open(NAME)
     lab.up(["host-a"])
-    lab.places.state.write_text("{", encoding="utf-8")
+    lab.paths.state.write_text("{", encoding="utf-8")
     lab.down()
-    assert Machine.look(NAME) == before
+    assert Machine.snapshot(NAME) == before
     assert not [path for path in RUN.glob("*.lock") if NAME in path.name]
 
 
-def test_down_names_what_is_left() -> None:
+def test_down_lists_what_remains() -> None:
     lab = Lab.open(NAME)
     lab.up(["host-a"])
-    # A user's shell in the control namespace: none of the lab's processes, so it is named, not killed.
-    shell = subprocess.Popen(["nsenter", f"--net={lab.places.control}", "sleep", "60"])
+    # A user's shell in the control namespace is not a process of the lab: it is listed, not killed.
+    shell = subprocess.Popen(["nsenter", f"--net={lab.paths.control}", "sleep", "60"])
     try:
         time.sleep(0.2)
         with pytest.raises(LabError, match=f"process {shell.pid}"):
@@ -181,4 +179,4 @@ def test_down_names_what_is_left() -> None:
         shell.kill()
         shell.wait()
     lab.down()
-    assert not lab.places.run.exists()
+    assert not lab.paths.run.exists()

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.errors import InputError, LabError
-from runbook_lib.lab.hosts.overlay import place
-from runbook_lib.lab.hosts.seed_disk import Seed
-from runbook_lib.lab.ssh_endpoint import Reach
+from runbook_lib.lab.hosts.overlay import write_file
+from runbook_lib.lab.hosts.seed_disk import SeedDisk
+from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.system.apt_sources import AptSource, parse_targets
 from runbook_lib.lab.system.build_cache import recipe_hash
-from runbook_lib.lab.system.paths import Places, locked
+from runbook_lib.lab.system.paths import LabPaths, locked
 from runbook_lib.lab.system.subprocesses import run, tail, wait_for
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ file:/srv/packages/|bookworm|main|Debian|bookworm
 """
 
 
-def test_only_debians_own_main_suites_are_taken() -> None:
+def test_only_suites_of_debian_main_are_used() -> None:
     assert [source.line for source in parse_targets(TARGETS, "bookworm")] == [
         "deb http://mirror.example/debian/ bookworm main",
         "deb http://mirror.example/debian/ bookworm-updates main",
@@ -41,39 +41,39 @@ def test_only_debians_own_main_suites_are_taken() -> None:
     ]
 
 
-def test_another_release_of_debian_gives_its_repositories() -> None:
+def test_repositories_of_another_debian_release_are_used_with_suites_renamed() -> None:
     targets = "http://mirror.example/debian/|stable-security|main|Debian|trixie-security"
     assert parse_targets(targets, "bookworm") == [
         AptSource("http://mirror.example/debian/", "bookworm-security")
     ]
 
 
-def test_an_encrypted_repository_is_fetched_by_the_cache() -> None:
+def test_the_package_cache_downloads_from_an_https_repository() -> None:
     source = AptSource("https://mirror.example/debian/", "bookworm")
     assert source.through_cache.uri == "http://HTTPS///mirror.example/debian/"
     assert source.endpoint == ("mirror.example", 443)
     assert AptSource("http://mirror.example:8080/debian/", "bookworm").endpoint == ("mirror.example", 8080)
 
 
-def test_a_recipe_changes_its_hash() -> None:
+def test_the_hash_changes_with_the_recipe() -> None:
     assert recipe_hash({"a": 1, "b": 2}) == recipe_hash({"b": 2, "a": 1})
     assert recipe_hash({"a": 1}) != recipe_hash({"a": 2})
 
 
 @pytest.mark.parametrize("name", ["", "../etc", "Upper", "_packages", "a" * 32, "a/b"])
-def test_a_name_that_could_not_be_a_directory_of_its_own_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match="cannot name a lab"):
-        Places(name)
+def test_an_invalid_lab_name_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="cannot be a lab's name"):
+        LabPaths(name)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users: needs root")
-def test_a_placed_file_keeps_the_owner_of_directories_below(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="chown needs root")
+def test_a_written_file_gets_directories_with_the_owners_of_the_lower_ones(tmp_path: Path) -> None:
     lower, upper = tmp_path / "lower", tmp_path / "upper"
     (lower / "home/ops").mkdir(parents=True)
     os.chown(lower / "home/ops", 1000, 1000)
     (lower / "home/ops").chmod(0o700)
     upper.mkdir()
-    place(lower, upper, "home/ops/.ssh/authorized_keys", "key\n", mode=0o600, owner=1000)
+    write_file(lower, upper, "home/ops/.ssh/authorized_keys", "key\n", mode=0o600, owner=1000)
     status = {name: (upper / name).stat() for name in ("home", "home/ops", "home/ops/.ssh")}
     assert [(s.st_uid, s.st_mode & 0o777) for s in status.values()] == [
         (0, 0o755),
@@ -83,7 +83,7 @@ def test_a_placed_file_keeps_the_owner_of_directories_below(tmp_path: Path) -> N
     assert (upper / "home/ops/.ssh/authorized_keys").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_lock_is_held_by_one_and_leaves_no_file(tmp_path: Path) -> None:
+def test_a_lock_has_one_holder_and_its_file_is_removed(tmp_path: Path) -> None:
     lock = tmp_path / "some.lock"
     order = []
 
@@ -103,10 +103,10 @@ def test_a_lock_is_held_by_one_and_leaves_no_file(tmp_path: Path) -> None:
     assert not lock.exists()
 
 
-def test_a_seed_holds_files_with_their_owners_in_whole_sectors(tmp_path: Path) -> None:
-    seed = Seed()
-    seed.place("etc/hostname", "cloud\n")
-    seed.place("home/ops/.ssh/authorized_keys", "key\n", mode=0o600, owner=1000)
+def test_a_seed_disk_has_files_with_owners_and_whole_sectors(tmp_path: Path) -> None:
+    seed = SeedDisk()
+    seed.add_file("etc/hostname", "cloud\n")
+    seed.add_file("home/ops/.ssh/authorized_keys", "key\n", mode=0o600, owner=1000)
     seed.write(tmp_path / "seed.tar")
     assert (tmp_path / "seed.tar").stat().st_size % 512 == 0
     assert (tmp_path / "seed.tar").stat().st_mode & 0o777 == 0o600
@@ -119,24 +119,24 @@ def test_a_seed_holds_files_with_their_owners_in_whole_sectors(tmp_path: Path) -
     }
 
 
-def test_a_server_on_another_port_is_known_by_it() -> None:
-    assert Reach("192.168.7.31").known_as == "192.168.7.31"
-    assert Reach("127.0.0.1", 2222).known_as == "[127.0.0.1]:2222"
-    assert not Reach("127.0.0.1", 1).greets()
+def test_a_server_on_another_port_has_the_port_in_its_known_hosts_name() -> None:
+    assert SshEndpoint("192.168.7.31").known_as == "192.168.7.31"
+    assert SshEndpoint("127.0.0.1", 2222).known_as == "[127.0.0.1]:2222"
+    assert not SshEndpoint("127.0.0.1", 1).sends_banner()
 
 
-def test_a_failing_program_is_shown_with_what_it_said() -> None:
-    with pytest.raises(LabError, match=r"could not try it: sh ended with 3: no luck"):
+def test_a_failing_program_is_reported_with_its_output() -> None:
+    with pytest.raises(LabError, match=r"could not try it: sh exited with code 3: no luck"):
         run("sh", "-c", "echo no luck >&2; exit 3", what="try it")
-    with pytest.raises(LabError, match=r"no program 'no-such-program'"):
+    with pytest.raises(LabError, match=r"program 'no-such-program' not found"):
         run("no-such-program", what="try it")
-    with pytest.raises(LabError, match=r"did not end within 0.1 s"):
+    with pytest.raises(LabError, match=r"did not exit within 0.1 s"):
         run("sleep", "5", what="wait", timeout=0.1)
 
 
-def test_waiting_ends_with_the_end_of_the_log(tmp_path: Path) -> None:
+def test_a_timeout_shows_the_end_of_the_log(tmp_path: Path) -> None:
     log = tmp_path / "console.log"
     log.write_text("one\n\x1b[31mtwo\x1b[0m\n", encoding="utf-8")
     assert tail(log).startswith("one | ")
-    with pytest.raises(LabError, match=r"the host did not come within 0.1 s(?s:.*)two"):
+    with pytest.raises(LabError, match=r"timed out after 0.1 s waiting for the host(?s:.*)two"):
         wait_for(lambda: None, "the host", timeout=0.1, log=log)

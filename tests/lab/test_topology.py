@@ -1,4 +1,4 @@
-"""The topology file: what it gives, and how it complains."""
+"""The topology file: what it yields, and which mistakes are refused."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_projects_own_topology_is_the_chapters() -> None:
     assert topology.groups["server"] == ["host-a"]
 
 
-def test_some_hosts_only(tmp_path: Path) -> None:
+def test_a_topology_can_be_reduced_to_some_hosts(tmp_path: Path) -> None:
     topology = load(tmp_path, GOOD).only(["host-b"])
     assert list(topology.hosts) == ["host-b"]
     assert topology.groups == {"all-of-them": ["host-b"]}
@@ -66,9 +66,9 @@ def test_an_unknown_host_is_named(tmp_path: Path) -> None:
         ("vlan: 102", "vlan: '102'", r"vlan"),
         ("192.168.7.32/20", "192.168.7.32", r"prefix length"),
         ("192.168.7.32/20", "192.168.7.320/20", r"address"),
-        ("192.168.7.32/20", "192.168.7.31/20", r"line 9.*\n?.*host-b em1 has the address of host-a"),
-        ("192.168.7.32/20", "192.168.7.254/20", r"has the address of control"),
-        ("host-b:", "Host_B:", r"small letters"),
+        ("192.168.7.32/20", "192.168.7.31/20", r"line 9.*\n?.*host-b em1 has the same address as host-a"),
+        ("192.168.7.32/20", "192.168.7.254/20", r"has the same address as control"),
+        ("host-b:", "Host_B:", r"lowercase letters"),
         ("host-b:", "a-very-long-name:", r"too long"),
         ("[host-a, host-b]", "[host-a, host-c]", r"line 11.*unknown host 'host-c'"),
         ("  host-b:", "  host-a:", r"line 7.*given twice"),
@@ -78,12 +78,16 @@ def test_an_unknown_host_is_named(tmp_path: Path) -> None:
             r"line 7.*no interface has an address",
         ),
         ("groups:", "gruops:", r"line 10.*'gruops'.*did you mean 'groups'"),
-        ("  host-b:\n", "  host-b:\n    kind: toaster\n", r"kind"),
+        (
+            "  host-b:\n",
+            "  host-b:\n    kind: toaster\n",
+            r"line 7, host 'host-b': unknown host kind 'toaster'.*kinds are: container, vm",
+        ),
         ("  host-a:\n", "  host-a:\n    kind: vm\n", r"one interface, not 2"),
         ("hosts:", "\thosts:", r"line 2"),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+def test_a_mistake_is_refused_with_its_line(tmp_path: Path, old: str, new: str, complaint: str) -> None:
     assert old in GOOD
     with pytest.raises(InputError, match=f"(?s){complaint}"):
         load(tmp_path, GOOD.replace(old, new))

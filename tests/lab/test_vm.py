@@ -1,4 +1,4 @@
-"""VM hosts: a kernel and a boot loader of their own, real reboots, power cuts; as root and as an ordinary user."""
+"""VMs: a kernel and a boot loader of their own, real reboots, power cuts; as root and as an ordinary user."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def console(lab: Lab) -> str:
     return lab.status().hosts[0].console
 
 
-def wait_for_console(lab: Lab, words: str, seconds: float) -> None:
+def wait_for_console(lab: Lab, text: str, seconds: float) -> None:
     end = time.monotonic() + seconds
-    while words not in Path(console(lab)).read_text(encoding="utf-8", errors="replace"):
-        assert time.monotonic() < end, f"{words!r} never came"
+    while text not in Path(console(lab)).read_text(encoding="utf-8", errors="replace"):
+        assert time.monotonic() < end, f"{text!r} is not on the console after {seconds:g} s"
         time.sleep(0.2)
 
 
@@ -77,7 +77,7 @@ def test_a_vm_runs_the_old_kernel_and_was_started_by_grub(vm: Lab) -> None:
     assert "cloud login:" in text
 
 
-def test_a_vm_gets_packages_and_images_from_the_lab_and_reaches_nothing_else(vm: Lab) -> None:
+def test_a_vm_gets_packages_and_images_from_the_lab_and_can_reach_nothing_else(vm: Lab) -> None:
     source = on(vm, "cat", "/etc/apt/sources.list").split()[1]
     ask = "exec 3<>/dev/tcp/192.168.7.254/{}; printf 'GET {} HTTP/1.0\\r\\n\\r\\n' >&3; head -c 12 <&3"
     release = ask.format(3142, f"{source}dists/bookworm/Release")
@@ -90,13 +90,13 @@ def test_a_vm_gets_packages_and_images_from_the_lab_and_reaches_nothing_else(vm:
         )
 
 
-def test_the_inventory_leads_to_the_vm(vm: Lab) -> None:
+def test_the_inventory_has_the_address_of_the_vm(vm: Lab) -> None:
     host = Inventory.load(vm.inventory).select("cloud")[0]
     assert (host.kind, host.address, host.network_namespace) == ("vm", "127.0.0.1", None)
     assert f"[127.0.0.1]:{host.port}" in Path(host.known_hosts or "").read_text(encoding="ascii")
 
 
-def test_a_reboot_is_one_of_the_machine_itself(vm: Lab) -> None:
+def test_a_reboot_keeps_the_qemu_process(vm: Lab) -> None:
     before, machine = boot_id(vm), Cgroup(NAME, "cloud").processes()
     on(vm, "echo kept >kept; sudo systemd-run --on-active=1 --timer-property=AccuracySec=100ms reboot")
     vm.wait_for_reboot("cloud", before)
@@ -105,7 +105,7 @@ def test_a_reboot_is_one_of_the_machine_itself(vm: Lab) -> None:
     assert machine & Cgroup(NAME, "cloud").processes() == machine
 
 
-def test_a_power_cut_takes_what_was_not_flushed_and_repair_brings_the_host_back(vm: Lab) -> None:
+def test_a_power_cut_loses_what_was_not_flushed_and_repair_starts_the_host(vm: Lab) -> None:
     before = boot_id(vm)
     on(vm, "echo flushed >flushed; sync flushed; echo not >not-flushed")
     vm.faults.inject("power:cloud")
@@ -121,7 +121,7 @@ def test_a_power_cut_takes_what_was_not_flushed_and_repair_brings_the_host_back(
     assert on(vm, "cat not-flushed 2>&1 || true") != "not"
 
 
-def test_a_panic_shows_on_the_console_and_a_reset_gives_a_new_machine(vm: Lab) -> None:
+def test_a_panic_is_on_the_console_and_a_reset_gives_a_new_machine(vm: Lab) -> None:
     on(vm, "touch", "gone")
     identity = on(vm, "cat", "/etc/machine-id")
     on(
@@ -136,41 +136,48 @@ def test_a_panic_shows_on_the_console_and_a_reset_gives_a_new_machine(vm: Lab) -
 
 
 @pytest.mark.parametrize("fault", ["cable", "unplug:cloud"])
-def test_a_vm_is_on_no_switch_that_could_be_broken(vm: Lab, fault: str) -> None:
+def test_a_vm_is_not_on_the_switch(vm: Lab, fault: str) -> None:
     with pytest.raises(InputError, match="switch"):
         vm.faults.inject(fault)
     assert vm.status().faults == []
 
 
 @pytest.mark.parametrize("after", [1.0, 4.0])
-def test_a_killed_up_is_ended_by_down(after: float) -> None:
+def test_down_ends_a_killed_up(after: float) -> None:
     name = "test-vm-life"
     system_disk("bookworm")
-    before = Machine.look(name)
+    before = Machine.snapshot(name)
     with subprocess.Popen([*_COMMAND, "up", "--name", name, "--hosts", "cloud"]) as process:
         time.sleep(after)
         process.kill()
     assert Cgroup(name).existing()
     assert Lab.open(name).down()
-    assert Machine.look(name) == before
+    assert Machine.snapshot(name) == before
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become an ordinary user")
-def test_an_ordinary_user_has_a_vm_too() -> None:
+def test_an_ordinary_user_can_run_a_vm() -> None:
     built = system_disk("bookworm").directory
     home = Path(tempfile.mkdtemp(dir="/var/tmp"))
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
     try:
         cache = home / ".cache" / "runbook"
         cache.mkdir(parents=True)
-        there = cache / built.relative_to(cache_directory())
+        copy = cache / built.relative_to(cache_directory())
         subprocess.run(["cp", "--recursive", "--sparse=always", "--parents", built, home], check=True)
-        there.parent.mkdir()
-        (home / built.relative_to("/")).rename(there)
+        copy.parent.mkdir()
+        (home / built.relative_to("/")).rename(copy)
         subprocess.run(["chown", "--recursive", f"{USER}:{USER}", home], check=True)
 
-        def lab(*arguments: str, of: int = USER) -> str:
-            command = ["setpriv", f"--reuid={of}", f"--regid={of}", "--clear-groups", *_COMMAND, *arguments]
+        def lab(*arguments: str) -> str:
+            command = [
+                "setpriv",
+                f"--reuid={USER}",
+                f"--regid={USER}",
+                "--clear-groups",
+                *_COMMAND,
+                *arguments,
+            ]
             ended = subprocess.run(
                 command, check=False, env=environment, capture_output=True, text=True, timeout=240
             )

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def weather_lab() -> Iterator[Lab]:
+def scenario_lab() -> Iterator[Lab]:
     reason = reason_to_skip()
     if reason:
         pytest.skip(reason)
-    with running_lab("test-weather", CONTAINERS) as lab:
+    with running_lab("test-scenarios", CONTAINERS) as lab:
         yield lab
 
 
 @pytest.fixture(scope="module")
-def fresh_lab(weather_lab: Lab) -> Lab:
+def fresh_lab(scenario_lab: Lab) -> Lab:
     """Return the lab with freshly installed hosts."""
-    weather_lab.faults.repair()
-    weather_lab.reset()
-    return weather_lab
+    scenario_lab.faults.repair()
+    scenario_lab.reset()
+    return scenario_lab
 
 
 @pytest.fixture(scope="module")

@@ -89,12 +89,12 @@ class Attempt:
 
 
 @pytest.fixture
-def new(weather_lab: Lab, tmp_path: Path) -> Iterator[Practice]:
+def new(scenario_lab: Lab, tmp_path: Path) -> Iterator[Practice]:
     """A lab of freshly installed hosts."""
-    weather_lab.faults.repair()
-    weather_lab.reset()
-    yield Practice(weather_lab, tmp_path)
-    weather_lab.faults.repair()
+    scenario_lab.faults.repair()
+    scenario_lab.reset()
+    yield Practice(scenario_lab, tmp_path)
+    scenario_lab.faults.repair()
 
 
 @pytest.mark.timeout(1800)

@@ -1,1 +1,1 @@
-"""The practice hosts: containers and virtual machines."""
+"""The kinds of lab hosts: containers, virtual machines, and what other packages add."""

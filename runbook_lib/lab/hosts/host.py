@@ -1,11 +1,12 @@
-"""What the lab asks of a host, whatever it is made of."""
+"""What the lab asks of a host, whatever kind it is."""
 
 from __future__ import annotations
 
 import subprocess
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from runbook_lib import system_requirements
 from runbook_lib.errors import LabError
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.subprocesses import tail, wait_for
@@ -13,48 +14,86 @@ from runbook_lib.lab.system.subprocesses import tail, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runbook_lib.lab.ssh_endpoint import Reach
-    from runbook_lib.lab.system.paths import Places
+    from runbook_lib.lab.ssh_endpoint import SshEndpoint
+    from runbook_lib.lab.system.paths import LabPaths
     from runbook_lib.lab.topology import HostPlan, Topology
 
 __all__ = ["LabHost", "wait_for_login"]
 
 
 class LabHost(ABC):
-    """A host of the lab; all that it runs is in a control group of its own.
+    """A host of the lab. A new kind of host is a subclass and an entry point (see `lab.hosts.registry`).
+
+    Two rules make `runbook lab down` work after any crash, without loading this class: every process of the host joins
+    the host's control group before its program starts (`start_detached(..., cgroups=...)`), and every file of the host
+    is below `paths.host_run(name)` or `paths.host_data(name)`.
 
     Args:
-        places: The lab's.
-        topology: What it is part of.
-        plan: The host's part of that.
+        paths: The lab's files.
+        topology: The lab's topology.
+        plan: This host's part of the topology.
     """
 
+    requirement: ClassVar[str]
+    """The part of `system_requirements.PARTS` that such a host needs; the word for it in `$RUNBOOK_REQUIRE`."""
+    inventory_kind: ClassVar[Literal["container", "vm"]]
+    """The host's `kind` in the inventory: `vm` if it has a kernel of its own, else `container`."""
+    uses_switch: ClassVar[bool] = False
+    """Whether the host's interfaces are plugged into the lab's switch, so that `cable` and `unplug` can break them."""
+    starts_by_default: ClassVar[bool] = True
+    """Whether `runbook lab up` without --hosts starts such hosts. If not, `Lab.up()` without hosts starts them only
+    where this machine meets their requirements."""
     boot_timeout: ClassVar[float]
-    """Seconds until it must let its user log in."""
+    """Seconds within which the host must allow a login after it was started."""
 
-    def __init__(self, places: Places, topology: Topology, plan: HostPlan) -> None:
-        self._places = places
+    def __init__(self, paths: LabPaths, topology: Topology, plan: HostPlan) -> None:
+        self._paths = paths
         self._topology = topology
         self._plan = plan
-        self._cgroup = Cgroup(places.name, plan.name)
+        self._cgroup = Cgroup(paths.name, plan.name)
+
+    @classmethod
+    def check_requirements(cls) -> None:
+        """Do nothing if this machine can run such hosts.
+
+        Raises:
+            RequirementError: A program or a privilege is missing.
+        """
+        system_requirements.need(cls.requirement)
+
+    @classmethod  # noqa: B027 - a kind may accept any plan
+    def check_plan(cls, plan: HostPlan, where: str) -> None:
+        """Refuse a plan that a host of this kind cannot fulfil; the default accepts any plan.
+
+        Args:
+            plan: The host as the topology describes it.
+            where: File, line and host, for the error.
+
+        Raises:
+            InputError: The plan asks for something this kind of host does not have.
+        """
 
     @property
     def console(self) -> Path:
-        """The log of what the host wrote on its console, all its boots."""
-        return self._places.log(self._plan.name)
+        """The log of everything the host wrote to its console, over all its boots."""
+        return self._paths.log(self._plan.name)
 
     @property
     @abstractmethod
-    def reach(self) -> Reach:
-        """Where its SSH server is."""
+    def ssh_endpoint(self) -> SshEndpoint:
+        """Where the host's SSH server is."""
 
     @abstractmethod
     def build(self) -> str:
-        """Return what the host starts from, building it once if need be."""
+        """Return the path of what such hosts start from, such as a root file system; build it on the first call."""
 
     @abstractmethod
-    def prepare(self, lower: str) -> None:
-        """Put the host's own files back to those of a freshly installed machine."""
+    def prepare(self, base: str) -> None:
+        """Reset the host's own files to those of a freshly installed machine.
+
+        Args:
+            base: What `build` returned.
+        """
 
     @abstractmethod
     def start(self) -> None:
@@ -64,50 +103,50 @@ class LabHost(ABC):
         """Return when the host lets its user log in.
 
         Raises:
-            LabError: It does not come; the hint shows the end of the console.
+            LabError: The host does not allow a login within `boot_timeout`; the hint shows the end of its console.
         """
-        wait_for_login(self._places, self._plan.name, self, self.boot_timeout)
+        wait_for_login(self._paths, self._plan.name, self, self.boot_timeout)
 
     def running(self) -> bool:
-        """Tell whether the host is switched on."""
+        """Return whether the host is switched on."""
         return bool(self._cgroup.processes())
 
     def answers(self) -> bool:
-        """Tell whether its SSH server greets a connection from control within 1 s."""
-        return self.running() and self.reach.greets()
+        """Return whether the host's SSH server answers within 1 s."""
+        return self.running() and self.ssh_endpoint.sends_banner()
 
     def stop(self) -> None:
-        """Switch the host off at once, as pulling the plug does: what is not on its disk is lost."""
+        """Cut the host's power: what it has not written to its disk is lost."""
         self._cgroup.kill()
         self._cgroup.remove()
 
 
-def wait_for_login(places: Places, name: str, host: LabHost, timeout: float) -> None:
-    """Wait for the SSH server's greeting, then for a login that succeeds.
+def wait_for_login(paths: LabPaths, name: str, host: LabHost, timeout: float) -> None:
+    """Wait for the SSH server's banner, then for a login that succeeds.
 
     Args:
-        places: The lab's places; the ssh_config is there.
+        paths: The lab's files; the ssh_config is one of them.
         name: The host's name.
         host: The host.
-        timeout: Seconds for each.
+        timeout: Seconds for each of the two.
 
     Raises:
-        LabError: It does not come, or the host went off; the hint shows the end of the console.
+        LabError: No login within the timeout, or the host went off; the hint shows the end of its console.
     """
 
-    def greets() -> bool | None:
+    def banner_received() -> bool | None:
         if not host.running():
             raise LabError(
-                "went off before it let anybody log in",
+                "the host went off before it allowed a login",
                 where=name,
                 hint=f"{host.console} ends with: {tail(host.console)}",
             )
         return host.answers() or None
 
-    def lets_in() -> bool | None:
-        command = ["ssh", "-F", str(places.ssh / "ssh_config"), name, "true"]
+    def login_succeeds() -> bool | None:
+        command = ["ssh", "-F", str(paths.ssh / "ssh_config"), name, "true"]
         login = subprocess.run(command, check=False, capture_output=True, timeout=60)
         return login.returncode == 0 or None
 
-    wait_for(greets, f"the SSH server of {name}", timeout=timeout, log=host.console)
-    wait_for(lets_in, f"a login on {name}", timeout=timeout, log=host.console)
+    wait_for(banner_received, f"the SSH server of {name}", timeout=timeout, log=host.console)
+    wait_for(login_succeeds, f"a login on {name}", timeout=timeout, log=host.console)

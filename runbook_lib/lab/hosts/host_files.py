@@ -1,4 +1,4 @@
-"""What makes a freshly installed Debian this host of the lab: name, addresses, where packages come from."""
+"""The files that differ from host to host: name, addresses, package sources."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ from runbook_lib.lab.system.debian_bootstrap import APT_CONFIGURATION
 if TYPE_CHECKING:
     from runbook_lib.lab.topology import HostPlan, Topology
 
-__all__ = ["identity"]
+__all__ = ["identity_files"]
 
 
-def identity(topology: Topology, plan: HostPlan) -> dict[str, str]:
-    """Return the files that a host has for itself, by path without the leading `/`."""
+def identity_files(topology: Topology, plan: HostPlan) -> dict[str, str]:
+    """Return a host's own files: path without the leading `/` -> content.
+
+    Args:
+        topology: All hosts of the lab, for /etc/hosts.
+        plan: The host.
+
+    Raises:
+        RequirementError: This machine's apt has no Debian repository.
+    """
     hosts = topology.hosts.values()
-    names = [f"{topology.control.ip}\tcontrol\n", *(f"{h.address}\t{h.name}\n" for h in hosts)]
-    sources = [s.through_cache.line + "\n" for s in debian_sources(plan.distribution)]
+    names = [f"{topology.control.ip}\tcontrol\n", *(f"{host.address}\t{host.name}\n" for host in hosts)]
+    sources = [source.through_cache.line + "\n" for source in debian_sources(plan.distribution)]
     proxy = {"Acquire::http::Proxy": f"http://{topology.control.ip}:{package_cache.PORT}"}
     apt = [f'{name} "{value}";\n' for name, value in (APT_CONFIGURATION | proxy).items()]
     return {
@@ -31,7 +39,7 @@ def identity(topology: Topology, plan: HostPlan) -> dict[str, str]:
 
 
 def _interfaces(plan: HostPlan) -> str:
-    """Return the host's /etc/network/interfaces (interfaces(5)), as its installer would have left it."""
+    """Return the host's /etc/network/interfaces (interfaces(5)), as Debian's installer would have written it."""
     text = "source /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopback\n"
     for name, interface in plan.interfaces.items():
         text += f"\nauto {name}\n"

@@ -1,7 +1,7 @@
-"""How QEMU runs a guest's instructions here: by hardware where a probe proves that it works, else by software.
+"""Whether QEMU can use KVM on this machine; if not, it emulates the processor.
 
-A device file is no proof: /dev/kvm may be there, run a boot sector, and hang at a kernel's first instructions.
-So the probe boots a kernel until it complains that it has no root file system.
+A device file is not proof: /dev/kvm may exist, run a boot sector, and hang at a kernel's first instructions.
+So the probe boots a kernel until the kernel reports that it has no root file system.
 """
 
 from __future__ import annotations
@@ -14,43 +14,47 @@ from pathlib import Path
 
 from runbook_lib.lab.system.paths import cache_directory
 
-__all__ = ["accelerator", "hardware_works"]
+__all__ = ["accelerator", "kvm_works"]
 
 _log = logging.getLogger(__name__)
 _DEVICE = Path("/dev/kvm")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_TIMEOUT = 10  # seconds; with hardware the kernel is there after 1 or 2
-_REACHED = b"Unable to mount root fs"
+_TIMEOUT = 10  # seconds; with working hardware virtualization the kernel needs 1 or 2
+_KERNEL_BOOTED = b"Unable to mount root fs"
 
 
 def accelerator(kernel: Path) -> tuple[str, ...]:
-    """Return QEMU's arguments for the processor.
+    """Return QEMU's arguments for accelerator and processor.
 
     Args:
         kernel: A kernel to try hardware virtualization with.
     """
-    if hardware_works(kernel):
+    if kvm_works(kernel):
         return ("-accel", "kvm", "-cpu", "host", "-smp", "2")
-    # Measured: neither other models nor `mitigations=off` are quicker; a second processor is slower. Without a
-    # source of random numbers a kernel boots up to 20 s longer: e2fsck waits for some.
+    # Measured: other models and `mitigations=off` are not faster, and a second processor is slower. Without a
+    # source of random numbers a boot takes up to 20 s longer, because e2fsck waits for entropy.
     return ("-accel", "tcg,thread=multi", "-cpu", "qemu64,+rdrand,+rdseed", "-smp", "1")
 
 
-def hardware_works(kernel: Path) -> bool:
-    """Tell whether KVM boots a kernel; tried once for each boot of this machine and each user."""
+def kvm_works(kernel: Path) -> bool:
+    """Return whether KVM boots a kernel; tried once per boot of this machine and per user.
+
+    Args:
+        kernel: The kernel to boot.
+    """
     if not os.access(_DEVICE, os.R_OK | os.W_OK):
         return False
     boot = _BOOT_ID.read_text(encoding="ascii").strip()
-    remembered = cache_directory() / "kvm.json"
+    file = cache_directory() / "kvm.json"
     try:
-        known = json.loads(remembered.read_text(encoding="utf-8"))
+        result = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        known = {}
-    if known.get("boot") != boot:
-        known = {"boot": boot, "works": _boots(kernel)}
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-        remembered.write_text(json.dumps(known), encoding="utf-8")
-    return bool(known["works"])
+        result = {}
+    if result.get("boot") != boot:
+        result = {"boot": boot, "works": _boots(kernel)}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(result), encoding="utf-8")
+    return bool(result["works"])
 
 
 def _boots(kernel: Path) -> bool:
@@ -58,10 +62,10 @@ def _boots(kernel: Path) -> bool:
     command += ["-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"]
     command += ["-kernel", str(kernel), "-append", "console=ttyS0 panic=-1"]
     try:
-        ended = subprocess.run(
+        completed = subprocess.run(
             command, check=False, timeout=_TIMEOUT, stdin=subprocess.DEVNULL, capture_output=True
         )
     except subprocess.TimeoutExpired:
-        _log.warning("%s is there, but no kernel boots with it: VMs run without it, slower", _DEVICE)
+        _log.warning("%s exists, but no kernel boots with it: VMs run without it, more slowly", _DEVICE)
         return False
-    return _REACHED in ended.stdout
+    return _KERNEL_BOOTED in completed.stdout

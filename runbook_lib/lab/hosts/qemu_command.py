@@ -1,4 +1,4 @@
-"""QEMU's command line for a host: user-mode network, serial console, two disks. Nothing of it needs root."""
+"""QEMU's command line for a VM: user-mode network, serial console, two disks; it does not need root."""
 
 from __future__ import annotations
 
@@ -14,44 +14,50 @@ from runbook_lib.lab.services import image_registry, package_cache
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Machine", "command_line"]
+__all__ = ["VirtualMachine", "command_line"]
 
 
 @dataclass(frozen=True)
-class Machine:
+class VirtualMachine:
     """One virtual machine."""
 
     name: str
     kernel: Path
-    """To try hardware virtualization with; the machine boots its disk's own."""
+    """A kernel to try hardware virtualization with; the VM boots the kernel on its own disk."""
     overlay: Path
+    """The VM's disk: a copy-on-write layer."""
     seed: Path
+    """The VM's second disk, with the host's own files."""
     mac: str
     address: str
-    """With prefix length; on a network of its own, where nothing but control's services answers."""
+    """With prefix length, on a network of the VM's own where only control's services answer."""
     port: int
-    """On this machine's loopback, passed on to the guest's SSH server."""
+    """Port of this machine's loopback that is forwarded to the VM's SSH server."""
     control: str
-    """Address the services are offered at, in the guest's network."""
+    """Address at which the VM reaches the services."""
     packages: Path
     """Socket of the package cache."""
     registry: Path
     """Socket of the image registry."""
     console: Path
-    """File the serial console is written to."""
+    """File that the output of the serial console is appended to."""
     terminal: Path
-    """Socket of the serial console, to type at."""
+    """Socket for typing at the serial console."""
 
 
-def command_line(machine: Machine) -> list[str]:
-    """Return QEMU's arguments."""
+def command_line(machine: VirtualMachine) -> list[str]:
+    """Return QEMU's arguments.
+
+    Args:
+        machine: The virtual machine.
+    """
     console = f"socket,id=console,path={_escaped(machine.terminal)},server=on,wait=off"
     return [
         "qemu-system-x86_64",
         *("-name", machine.name),
         *MACHINE,
         *accelerator(machine.kernel),
-        # Nobody's data: what the guest flushed survives QEMU's death, though not this machine's power cut.
+        # Practice data: what the guest has flushed survives the end of QEMU, though not a power cut of this machine.
         *("-drive", f"file={_escaped(machine.overlay)},format=qcow2,if=virtio,cache=unsafe,discard=unmap"),
         *("-drive", f"file={_escaped(machine.seed)},format=raw,if=virtio,readonly=on"),
         *("-netdev", _network(machine), "-device", f"virtio-net-pci,netdev=em1,mac={machine.mac},romfile="),
@@ -60,7 +66,7 @@ def command_line(machine: Machine) -> list[str]:
     ]
 
 
-def _network(machine: Machine) -> str:
+def _network(machine: VirtualMachine) -> str:
     interface = IPv4Interface(machine.address)
     cache = shlex.join([f"{package_cache.SUPPORT}/in.acng", str(machine.packages)])
     images = shlex.join(["socat", "-", f"UNIX-CONNECT:{machine.registry}"])

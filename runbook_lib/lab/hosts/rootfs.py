@@ -1,4 +1,4 @@
-"""The hosts' root file system: a minimal Debian with systemd and sshd, built once by mmdebstrap."""
+"""The root file system of containers: a minimal Debian with systemd and sshd, built once by mmdebstrap."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from runbook_lib.lab.system.build_cache import built_once
-from runbook_lib.lab.system.debian_bootstrap import LEFT_OUT, bootstrap
+from runbook_lib.lab.system.debian_bootstrap import EXCLUDED_PATHS, bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,26 +19,38 @@ PACKAGES = (
     "bridge-utils", "ca-certificates", "dbus", "ifupdown", "init", "iproute2", "iputils-ping", "kmod",
     "netbase", "openssh-server", "procps", "sudo", "systemd", "systemd-sysv",
 )  # fmt: skip
-"""What every host has, whatever it is made of."""
+"""The packages that every kind of host has."""
 
 
 def root_filesystem(distribution: str) -> Path:
-    """Return the directory of the root file system, building it on the first call (about 25 s)."""
+    """Return the directory of the root file system, building it on the first call (about 25 s).
+
+    Args:
+        distribution: Debian's code name, such as `bookworm`.
+
+    Raises:
+        LabError: The build failed.
+        RequirementError: This machine's apt has no Debian repository.
+    """
     scripts = [recipe("host.sh"), recipe("container.sh")]
-    everything = {
+    recipe_parts = {
         "distribution": distribution,
         "packages": PACKAGES,
         "scripts": scripts,
-        "left out": LEFT_OUT,
+        "left out": EXCLUDED_PATHS,
     }
 
     def build(directory: Path, cgroups: Sequence[Path]) -> None:
         options = (f"--include={','.join(PACKAGES)}", f"--customize-hook={''.join(scripts)}")
         bootstrap(distribution, directory / "root", cgroups, *options)
 
-    return built_once("rootfs", everything, build) / "root"
+    return built_once("rootfs", recipe_parts, build) / "root"
 
 
 def recipe(name: str) -> str:
-    """Return the text of a script that ships with the lab."""
+    """Return the text of a script in the package's `recipes`.
+
+    Args:
+        name: File name.
+    """
     return resources.files("runbook_lib.lab").joinpath("recipes", name).read_text(encoding="utf-8")

@@ -1,10 +1,10 @@
-"""One host's life, in a mount namespace of its own: `python -m runbook_lib.lab.hosts.supervisor LAB HOST`.
+"""A container's supervisor, in a mount namespace of its own: `python -m runbook_lib.lab.hosts.supervisor LAB HOST`.
 
-The host's root overlay, its network namespace and what systemd-nspawn mounts are seen only in here, so the
-kernel takes them away with the last process; nothing of a host is ever mounted in this machine's own view.
+The container's root overlay, its network namespace and what systemd-nspawn mounts are visible only in that mount
+namespace, so the kernel removes them with its last process; nothing is mounted in this machine's own mount namespace.
 
-A reboot ends systemd-nspawn with 133: `--keep-unit` leaves starting again to the service manager, here us.
-The network namespace is made anew each time: a booting machine has no bridges left from before.
+When the container reboots, systemd-nspawn exits with 133: `--keep-unit` leaves the restart to the service manager,
+here the supervisor. Each boot gets a new network namespace, because a booting machine has no bridges left.
 """
 
 from __future__ import annotations
@@ -19,62 +19,66 @@ from runbook_lib.errors import LabError, RunbookError
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.switch import create_namespace, plug_host
 from runbook_lib.lab.system.cgroups import Cgroup
-from runbook_lib.lab.system.paths import RUN, Places, mounts_below
-from runbook_lib.lab.system.subprocesses import joined, run
+from runbook_lib.lab.system.paths import RUN, LabPaths, mounts_below
+from runbook_lib.lab.system.subprocesses import in_cgroups, run
 
 __all__ = ["main", "supervise"]
 
 _log = logging.getLogger(__name__)
 _REBOOT = 133
-_NSPAWN_RUN = Path("/run/systemd/nspawn")  # must be a tmpfs; on some machines /run itself is none
-# Only /proc/sys/net and /sys/class/net are the host's own: anything else it sets is set on this machine.
+_NSPAWN_RUN = Path("/run/systemd/nspawn")  # must be a tmpfs, and /run is not one on every machine
+# Only /proc/sys/net and /sys/class/net belong to the container: any other setting would change this machine.
 _ENVIRONMENT = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
 
 
-def supervise(places: Places, host: str) -> int:
-    """Boot a host, again after each of its reboots, until it is powered off.
+def supervise(paths: LabPaths, host: str) -> int:
+    """Boot a host, and boot it again after each reboot, until it is powered off.
+
+    Args:
+        paths: The lab's files.
+        host: The host's name.
 
     Returns:
         systemd-nspawn's exit code: 0 after a power-off.
 
     Raises:
-        LabError: The lab or the host is unknown, or a mount is refused.
+        LabError: The lab or the host is unknown, or a mount failed.
     """
-    state = _load(places, host)
-    data, namespace = places.host_data(host), places.host_run(host) / "network"
+    state = _load(paths, host)
+    data, namespace = paths.host_data(host), paths.host_run(host) / "network"
     root = data / "root"
-    _let_go_of_other_labs(places)
+    _unmount_other_labs(paths)
     _mount_root(state.roots[host], data, root)
     _NSPAWN_RUN.mkdir(parents=True, exist_ok=True)
     run("mount", "-t", "tmpfs", "-o", "mode=755", "runbook-lab", _NSPAWN_RUN, what="mount nspawn's directory")
     while True:
-        state = _load(places, host)
+        state = _load(paths, host)
         create_namespace(namespace)
-        plug_host(state.name, state.hosts[host], places.switch, namespace, set(state.faults))
-        # A group of its own: with cgroup v2 systemd-nspawn must be alone where it divides its group.
+        plug_host(state.name, state.hosts[host], paths.switch, namespace, set(state.faults))
+        # A group of its own: with cgroup v2 no other process may be in a group that systemd-nspawn subdivides.
         machine = Cgroup(state.name, f"{host}/machine").create()
         argv = _nspawn(f"{state.name}-{host}", root, data / "docker", namespace)
         code = subprocess.call(
-            joined(*argv, cgroups=machine), stdin=subprocess.DEVNULL, env={**os.environ, **_ENVIRONMENT}
+            in_cgroups(*argv, cgroups=machine), stdin=subprocess.DEVNULL, env={**os.environ, **_ENVIRONMENT}
         )
-        run("umount", namespace, what="let go of the old network namespace")
-        _log.warning("%s ended with %d", host, code)
+        run("umount", namespace, what="release the old network namespace")
+        _log.warning("systemd-nspawn of %s exited with code %d", host, code)
         if code != _REBOOT:
             return code
 
 
-def _load(places: Places, host: str) -> LabState:
-    state = LabState.load(places.state)
+def _load(paths: LabPaths, host: str) -> LabState:
+    state = LabState.load(paths.state)
     if state is None or host not in state.roots:
-        raise LabError(f"no host {host!r}", where=f"lab {places.name}")
+        raise LabError(f"unknown host {host!r}", where=f"lab {paths.name}")
     return state
 
 
-def _let_go_of_other_labs(places: Places) -> None:
-    """Unmount our copies of other labs' namespaces: they would outlive those labs."""
+def _unmount_other_labs(paths: LabPaths) -> None:
+    """Unmount our copies of other labs' namespaces, which would otherwise outlive those labs."""
     for target in mounts_below(RUN):
-        if places.run not in target.parents:
-            run("umount", target, what="let go of another lab's namespace")
+        if paths.run not in target.parents:
+            run("umount", target, what="release another lab's namespace")
 
 
 def _mount_root(lower: str, data: Path, root: Path) -> None:
@@ -83,7 +87,7 @@ def _mount_root(lower: str, data: Path, root: Path) -> None:
         "mount",
         *("-t", "overlay", "runbook-lab", "-o", options, root),
         what="mount the host's root file system",
-        hint="set RUNBOOK_LAB_DATA to a directory on a disk: an overlay cannot lie on an overlay",
+        hint="set RUNBOOK_LAB_DATA to a directory on a disk: an overlay cannot be stored in an overlay",
     )
 
 
@@ -98,8 +102,8 @@ def _nspawn(machine: str, root: Path, docker: Path, namespace: Path) -> list[str
         f"--directory={root}",
         f"--network-namespace-path={namespace}",
         "--capability=all",
-        "--system-call-filter=add_key keyctl bpf",  # runc wants them
-        f"--bind={docker}:/var/lib/docker",  # its own overlays cannot lie on ours
+        "--system-call-filter=add_key keyctl bpf",  # runc needs them
+        f"--bind={docker}:/var/lib/docker",  # Docker's overlays cannot be stored in our overlay
         "--console=read-only",
         "--link-journal=no",
         "--resolv-conf=off",
@@ -108,11 +112,15 @@ def _nspawn(machine: str, root: Path, docker: Path, namespace: Path) -> list[str
 
 
 def main() -> int:
-    """Supervise the host that the command line names; its console is our standard output."""
+    """Supervise the host that the command line names, with the host's console on standard output.
+
+    Returns:
+        The exit code.
+    """
     logging.basicConfig(level=logging.WARNING, format="supervisor: %(message)s")
     lab, host = sys.argv[1:]
     try:
-        return supervise(Places(lab), host)
+        return supervise(LabPaths(lab), host)
     except RunbookError as problem:
         _log.critical("%s", problem)
         return problem.exit_code

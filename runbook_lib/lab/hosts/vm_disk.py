@@ -1,8 +1,8 @@
 """The disk VMs start from: a Debian with its own kernel and GRUB, built once, without root and without loop devices.
 
-mmdebstrap makes a tar archive, `mke2fs -d` a file system of it behind a partition table of ours, and a first boot
-with `-kernel` lets the machine itself install GRUB. The kernel is the distribution's own; a newer one is in the same
-repositories (`linux-image-6.12-cloud-amd64` for Debian 12), and not installed.
+mmdebstrap makes a tar archive, `mke2fs -d` makes a file system from it behind a partition table written here, and
+a first boot with `-kernel` lets the VM itself install GRUB. The kernel is the distribution's own; a newer one is in
+the same repositories (`linux-image-6.12-cloud-amd64` for Debian 12) and is not installed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from runbook_lib.errors import LabError
 from runbook_lib.lab.hosts.kvm import accelerator
 from runbook_lib.lab.hosts.rootfs import PACKAGES, recipe
 from runbook_lib.lab.system.build_cache import built_once
-from runbook_lib.lab.system.debian_bootstrap import LEFT_OUT, bootstrap
-from runbook_lib.lab.system.subprocesses import joined, run, tail
+from runbook_lib.lab.system.debian_bootstrap import EXCLUDED_PATHS, bootstrap
+from runbook_lib.lab.system.subprocesses import in_cgroups, run, tail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["MACHINE", "SystemDisk", "system_disk"]
 
 MACHINE = ("-machine", "q35", "-nodefaults", "-no-user-config", "-display", "none", "-m", "1024")
-"""QEMU's arguments that image and hosts share: the initramfs is made for this machine only."""
-# The cloud kernel is a third of the size of the other, so it installs and boots sooner.
+"""QEMU's arguments that the build and the VMs share: the initramfs is made for exactly this virtual machine."""
+# The cloud kernel is a third of the size of the generic one, so it installs and boots faster.
 _PACKAGES = (
     *PACKAGES,
     *("e2fsprogs", "grub-pc", "initramfs-tools", "linux-image-cloud-amd64", "lz4", "udev"),
@@ -42,7 +42,7 @@ printf 'MODULES=list\\nCOMPRESS=lz4\\n' >"$1/etc/initramfs-tools/conf.d/lab"
 printf 'virtio_pci\\nvirtio_blk\\next4\\n' >"$1/etc/initramfs-tools/modules"
 """
 _SIZE = 8 * 2**30  # bytes; the file is sparse
-_START = 2**20  # where installers put the first partition; GRUB lives before it
+_START = 2**20  # bytes: where installers put the first partition; GRUB is stored before it
 _SECTOR = 512
 _STEP_TIMEOUT = 900  # seconds
 _DONE = "lab-finish: done"
@@ -50,13 +50,13 @@ _DONE = "lab-finish: done"
 
 @dataclass(frozen=True)
 class SystemDisk:
-    """What was built: a directory of the cache."""
+    """The built disk: a directory of the build cache."""
 
     directory: Path
 
     @property
     def image(self) -> Path:
-        """The raw disk, sparse; nothing writes to it any more."""
+        """The raw disk, sparse and read-only from now on."""
         return self.directory / "disk.raw"
 
     @property
@@ -66,13 +66,21 @@ class SystemDisk:
 
 
 def system_disk(distribution: str) -> SystemDisk:
-    """Return the disk, building it on the first call (about 2 min without hardware virtualization)."""
+    """Return the disk, building it on the first call (about 2 min without hardware virtualization).
+
+    Args:
+        distribution: Debian's code name, such as `bookworm`.
+
+    Raises:
+        LabError: The build failed.
+        RequirementError: This machine's apt has no Debian repository.
+    """
     scripts = [recipe("host.sh"), recipe("vm.sh")]
-    everything = {
+    recipe_parts = {
         "distribution": distribution,
         "packages": _PACKAGES,
         "scripts": [*scripts, _ESSENTIAL, recipe("unpack.sh")],
-        "left out": LEFT_OUT,
+        "left out": EXCLUDED_PATHS,
         "machine": MACHINE,
         "size": _SIZE,
     }
@@ -80,7 +88,7 @@ def system_disk(distribution: str) -> SystemDisk:
     def build(directory: Path, cgroups: Sequence[Path]) -> None:
         _build(distribution, "".join(scripts), directory, cgroups)
 
-    return SystemDisk(built_once("disk", everything, build))
+    return SystemDisk(built_once("disk", recipe_parts, build))
 
 
 def _build(distribution: str, script: str, directory: Path, cgroups: Sequence[Path]) -> None:
@@ -95,9 +103,9 @@ def _build(distribution: str, script: str, directory: Path, cgroups: Sequence[Pa
         f"--customize-hook=disk={identifier}\n{script}",
     )
     _make_disk(tree, disk, identifier, cgroups)
-    _take_kernel(tree, directory)
+    _extract_kernel(tree, directory)
     tree.unlink()
-    _finish(SystemDisk(directory), identifier, cgroups)
+    _boot_once(SystemDisk(directory), identifier, cgroups)
     for name in ("initrd.img", "console.log"):
         (directory / name).unlink()
 
@@ -117,10 +125,10 @@ def _make_disk(tree: Path, disk: Path, identifier: str, cgroups: Sequence[Path])
         file.truncate(_SIZE)
         file.seek(446)
         file.write(entry.ljust(64, b"\0") + b"\x55\xaa")
-    # The helper is another user where an ordinary one builds: it gets open files, no way to our directories.
+    # For an ordinary user the helper runs as another user, who may not enter our directories: it gets open files.
     disk.chmod(0o666)
-    alone = ("unshare", "--mount", "--propagation", "private")
-    helper = alone if os.geteuid() == 0 else ("mmdebstrap", "--unshare-helper")
+    own_mounts = ("unshare", "--mount", "--propagation", "private")
+    helper = own_mounts if os.geteuid() == 0 else ("mmdebstrap", "--unshare-helper")
     unpack = (
         "sh",
         "-c",
@@ -132,14 +140,14 @@ def _make_disk(tree: Path, disk: Path, identifier: str, cgroups: Sequence[Path])
     )
     run(
         *("sh", "-c", 'tree=$1 disk=$2; shift 2; exec "$@" <"$tree" 1<>"$disk"', "unpack", tree, disk),
-        *joined(*helper, *unpack, cgroups=cgroups),
+        *in_cgroups(*helper, *unpack, cgroups=cgroups),
         what="make the VMs' file system",
         timeout=_STEP_TIMEOUT,
     )
     disk.chmod(0o600)
 
 
-def _take_kernel(tree: Path, directory: Path) -> None:
+def _extract_kernel(tree: Path, directory: Path) -> None:
     found = re.compile(r"\./boot/(vmlinuz|initrd\.img)-.*")
     with tarfile.open(tree) as archive:
         for member in archive:
@@ -149,11 +157,11 @@ def _take_kernel(tree: Path, directory: Path) -> None:
                 (directory / match[1]).write_bytes(content.read())
 
 
-def _finish(disk: SystemDisk, identifier: str, cgroups: Sequence[Path]) -> None:
+def _boot_once(disk: SystemDisk, identifier: str, cgroups: Sequence[Path]) -> None:
     log = disk.directory / "console.log"
     command = f"root=UUID={identifier} rw quiet console=ttyS0 panic=-1 init=/usr/local/sbin/lab-finish"
     run(
-        *joined("qemu-system-x86_64", *MACHINE, *accelerator(disk.kernel), "-no-reboot", cgroups=cgroups),
+        *in_cgroups("qemu-system-x86_64", *MACHINE, *accelerator(disk.kernel), "-no-reboot", cgroups=cgroups),
         *("-drive", f"file={_escaped(disk.image)},format=raw,if=virtio,cache=unsafe"),
         *("-kernel", disk.kernel, "-initrd", disk.directory / "initrd.img", "-append", command),
         *("-serial", f"file:{log}"),
@@ -161,7 +169,7 @@ def _finish(disk: SystemDisk, identifier: str, cgroups: Sequence[Path]) -> None:
         timeout=_STEP_TIMEOUT,
     )
     if _DONE not in log.read_text(encoding="utf-8", errors="replace"):
-        raise LabError(f"the new disk could not make itself bootable; its console: {tail(log, 12)}")
+        raise LabError(f"the first boot of the new disk failed; its console ends with: {tail(log, 12)}")
 
 
 def _escaped(path: Path) -> str:

@@ -1,1 +1,1 @@
-"""What the lab offers its hosts: packages, images."""
+"""The services that the lab provides to its hosts: packages and images."""

@@ -10,7 +10,7 @@ from runbook_lib.lab.services.image_registry import PORT, registry_configuration
 from runbook_lib.lab.system.apt_sources import machine_proxy
 from runbook_lib.lab.system.build_cache import built_once
 from runbook_lib.lab.system.debian_bootstrap import bootstrap
-from runbook_lib.lab.system.subprocesses import joined, run
+from runbook_lib.lab.system.subprocesses import in_cgroups, run
 from runbook_lib.yaml_files import find_upwards
 
 if TYPE_CHECKING:
@@ -27,13 +27,19 @@ _STEP_TIMEOUT = 900  # seconds
 def image_storage(distribution: str) -> Path:
     """Return a registry's storage with the lab's images, building it on the first call (about 45 s).
 
+    Args:
+        distribution: Debian's code name, such as `bookworm`.
+
     Raises:
-        InputError: There is no folder `images` here or in a parent directory.
+        InputError: There is no directory `images` here or in a parent directory.
+        LabError: A build failed.
     """
     folder = find_upwards("images")
     if not (folder / _BASE / "Dockerfile").is_file():
         raise InputError(
-            "no folder with the lab's images", where=str(folder), hint="run this from the project's directory"
+            "the Dockerfiles of the lab's images are not here",
+            where=str(folder),
+            hint="run this command in the project's directory",
         )
     sources = {
         str(file.relative_to(folder)): file.read_text(encoding="utf-8")
@@ -68,16 +74,16 @@ def _build(folder: Path, distribution: str, directory: Path, cgroups: Sequence[P
         registry_configuration(directory / "storage", f"127.0.0.1:{PORT}", read_only=False), encoding="utf-8"
     )
     run(
-        *joined("unshare", "--net", "sh", script, configuration, work / "archives", cgroups=cgroups),
-        what="put the images into the registry's storage",
+        *in_cgroups("unshare", "--net", "sh", script, configuration, work / "archives", cgroups=cgroups),
+        what="push the images into the registry's storage",
         timeout=_STEP_TIMEOUT,
     )
-    run("rm", "-rf", work, what="remove what the image build no longer needs")
+    run("rm", "-rf", work, what="remove the files of the image build")
 
 
 def _buildah(work: Path, cgroups: Sequence[Path]) -> Callable[[str, Path, str | None], None]:
-    """Return a function that builds one image; plain directories and chroot need no rights but root."""
-    store = joined(
+    """Return a function that builds one image, in plain directories and chroot: root suffices, also in a container."""
+    store = in_cgroups(
         *("buildah", f"--root={work / 'store'}", f"--runroot={work / 'runroot'}", "--storage-driver=vfs"),
         cgroups=cgroups,
     )

@@ -1,7 +1,7 @@
-"""The package cache: apt-cacher-ng, shared by the labs of this machine, offered in each control namespace.
+"""The package cache: apt-cacher-ng, shared by the labs of this machine, reachable in each control namespace.
 
-apt-cacher-ng runs in this machine's own network, since it fetches from outside, and opens no TCP port there:
-it listens on a Unix socket. In the control namespace socat hands each connection to `in.acng`, Debian's own
+apt-cacher-ng runs in this machine's own network, since it downloads packages, and opens no TCP port there:
+it listens on a Unix socket. In the control namespace socat passes each connection to `in.acng`, apt-cacher-ng's
 bridge from inetd to that socket.
 """
 
@@ -21,8 +21,8 @@ from runbook_lib.errors import LabError
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.apt_sources import debian_sources, machine_proxy
 from runbook_lib.lab.system.cgroups import Cgroup
-from runbook_lib.lab.system.paths import RUN, Places, cache_directory, lab_names, locked
-from runbook_lib.lab.system.subprocesses import launch, listens, wait_for
+from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory, lab_names, locked
+from runbook_lib.lab.system.subprocesses import listens, start_detached, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,21 +33,21 @@ __all__ = [
     "PORT",
     "SUPPORT",
     "cache_socket",
-    "end_unused_cache",
     "service_name",
     "start_cache",
     "start_relay",
+    "stop_unused_cache",
 ]
 
 _log = logging.getLogger(__name__)
 PORT = 3142
 SUPPORT = Path("/usr/lib/apt-cacher-ng")
-"""Where `in.acng` is."""
+"""The directory of `in.acng`."""
 _PROBE_TIMEOUT = 2.0  # seconds
 
-# No Remap- lines: with them apt-cacher-ng picks mirrors of its own and can hang.
-# Port 0 does not turn TCP off in 3.7; an address no machine can have (240/4 is reserved, RFC 1112) does.
-# Indexes count as fresh for a day and nothing expires: what was fetched once is served again.
+# No Remap- lines: with them apt-cacher-ng chooses mirrors itself and can hang.
+# In 3.7 port 0 does not turn TCP off; an address that no machine can have (240/4 is reserved, RFC 1112) does.
+# Indexes count as fresh for a day and nothing expires: what was downloaded once is served again.
 _CONFIGURATION = """\
 CacheDir: {cache}
 LogDir: {run}
@@ -63,22 +63,31 @@ Offlinemode: {offline}
 
 
 def service_name() -> str:
-    """Return the name of the service for the cache directory in use; no lab can have it."""
+    """Return the name of the service for the current cache directory; not a possible lab name."""
     return f"_packages-{hashlib.sha256(str(cache_directory()).encode()).hexdigest()[:8]}"
 
 
 def cache_socket(service: str) -> Path:
-    """Return the socket that the package cache listens on, for `in.acng`."""
+    """Return the socket that the package cache listens on.
+
+    Args:
+        service: Its name (`service_name`).
+    """
     return RUN / service / "socket"
 
 
 def start_cache(service: str, distribution: str) -> None:
-    """Start the package cache unless it runs already.
+    """Start the package cache if it is not running.
 
-    Without any of the repositories in reach it starts in offline mode and serves what it has.
+    If no repository is reachable, the cache starts in offline mode and serves what it has.
+
+    Args:
+        service: Its name (`service_name`).
+        distribution: Debian's code name, such as `bookworm`; its repositories are tried.
 
     Raises:
-        LabError: It does not start.
+        LabError: The cache does not start.
+        RequirementError: This machine's apt has no Debian repository.
     """
     home = RUN / service
     with locked(RUN / f"{service}.lock"):
@@ -91,9 +100,11 @@ def start_cache(service: str, distribution: str) -> None:
         cache = cache_directory() / "packages"
         cache.mkdir(parents=True, exist_ok=True)
         proxy = machine_proxy()
-        offline = not _in_reach(debian_sources(distribution), proxy)
+        offline = not _any_reachable(debian_sources(distribution), proxy)
         if offline:
-            _log.warning("no package repository in reach: the package cache serves what it has")
+            _log.warning(
+                "no package repository is reachable: the package cache serves only what it has stored"
+            )
         text = _CONFIGURATION.format(
             cache=cache,
             run=home,
@@ -103,17 +114,21 @@ def start_cache(service: str, distribution: str) -> None:
         )
         (home / "acng.conf").write_text(text, encoding="utf-8")
         log = home / "output.log"
-        launch("apt-cacher-ng", "-c", home, cgroups=group.create(), log=log)
+        start_detached("apt-cacher-ng", "-c", home, cgroups=group.create(), log=log)
         wait_for(lambda: listens(cache_socket(service)) or None, "the package cache", timeout=10, log=log)
 
 
-def end_unused_cache(service: str) -> None:
-    """End the package cache if no lab on this machine uses it."""
+def stop_unused_cache(service: str) -> None:
+    """Stop the package cache if no lab on this machine uses it.
+
+    Args:
+        service: Its name (`service_name`).
+    """
     with locked(RUN / f"{service}.lock"):
         for name in lab_names():
-            # A lab that died before it wrote its state uses nothing.
+            # A damaged state file is an unfinished lab's, and such a lab does not use the cache.
             with contextlib.suppress(LabError):
-                state = LabState.load(Places(name).state)
+                state = LabState.load(LabPaths(name).state)
                 if state and state.packages == service:
                     return
         group = Cgroup(service)
@@ -122,21 +137,31 @@ def end_unused_cache(service: str) -> None:
         shutil.rmtree(RUN / service, ignore_errors=True)
 
 
-def start_relay(places: Places, service: str, address: str, cgroups: Sequence[Path]) -> None:
-    """Offer the package cache at `address`:3142 in the control namespace."""
-    launch(
+def start_relay(paths: LabPaths, service: str, address: str, cgroups: Sequence[Path]) -> None:
+    """Make the package cache reachable at `address`:3142 in the control namespace.
+
+    Args:
+        paths: The lab's files.
+        service: The cache's name (`service_name`).
+        address: Control's IP address.
+        cgroups: Control groups to run in.
+
+    Raises:
+        LabError: The control groups cannot be joined.
+    """
+    start_detached(
         "nsenter",
-        f"--net={places.control}",
+        f"--net={paths.control}",
         "socat",
         f"TCP4-LISTEN:{PORT},bind={address},fork,reuseaddr",
         f"EXEC:{SUPPORT}/in.acng {cache_socket(service)},nofork",
         cgroups=cgroups,
-        log=places.log("packages"),
+        log=paths.log("packages"),
     )
 
 
-def _in_reach(sources: Sequence[AptSource], proxy: str | None) -> bool:
-    """Tell whether any repository (or the proxy in between) takes TCP connections."""
+def _any_reachable(sources: Sequence[AptSource], proxy: str | None) -> bool:
+    """Return whether any repository, or the proxy if there is one, accepts TCP connections."""
     endpoints = {source.endpoint for source in sources}
     if proxy:
         parts = urlsplit(proxy)

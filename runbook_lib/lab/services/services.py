@@ -1,4 +1,4 @@
-"""What control offers the hosts: packages and images."""
+"""Start the lab's services for its hosts, packages and images, and check that they answer."""
 
 from __future__ import annotations
 
@@ -14,58 +14,68 @@ from runbook_lib.lab.system.subprocesses import listens, wait_for
 
 if TYPE_CHECKING:
     from runbook_lib.lab.state import LabState
-    from runbook_lib.lab.system.paths import Places
+    from runbook_lib.lab.system.paths import LabPaths
 
-__all__ = ["answering", "has_images", "start_services"]
+__all__ = ["has_images", "service_status", "start_services"]
 
 _START_TIMEOUT = 10  # seconds
 
 
 def has_images() -> bool:
-    """Tell whether this user can have images built: buildah's way needs root, and its programs."""
+    """Return whether a lab of this user has images: building them needs root and the programs of the part `lab`."""
     return os.geteuid() == 0 and not system_requirements.missing("lab")
 
 
-def answering(places: Places, state: LabState) -> dict[str, bool]:
-    """Return for each service whether it takes connections, wherever the lab's hosts look for it."""
+def service_status(paths: LabPaths, state: LabState) -> dict[str, bool]:
+    """Return for each service whether it accepts connections everywhere the lab's hosts use it.
+
+    Args:
+        paths: The lab's files.
+        state: The lab's state.
+    """
     services = {"packages": (package_cache.cache_socket(state.packages), package_cache.PORT)}
     if state.images:
-        services["registry"] = (image_registry.registry_socket(places), image_registry.PORT)
+        services["registry"] = (image_registry.registry_socket(paths), image_registry.PORT)
     return {
-        name: listens(socket) and (not state.has_network or _relayed(places, state.control.ip, port))
+        name: listens(socket) and (not state.has_switch or _relayed(paths, state.control.ip, port))
         for name, (socket, port) in services.items()
     }
 
 
-def start_services(places: Places, state: LabState, distribution: str) -> None:
-    """Start the services that do not answer; return when all do.
+def start_services(paths: LabPaths, state: LabState, distribution: str) -> None:
+    """Start the services that do not answer, and return when all do.
+
+    Args:
+        paths: The lab's files.
+        state: The lab's state.
+        distribution: Debian's code name, such as `bookworm`.
 
     Raises:
-        LabError: One does not start.
+        LabError: A service does not start.
     """
     address = state.control.ip
-    cgroups = Cgroup(places.name, "_control").create()
+    cgroups = Cgroup(paths.name, "_control").create()
     package_cache.start_cache(state.packages, distribution)
-    if state.images and not listens(image_registry.registry_socket(places)):
-        image_registry.start_registry(places, image_storage(distribution), cgroups)
-    if state.has_network:
-        if not _relayed(places, address, package_cache.PORT):
-            package_cache.start_relay(places, state.packages, address, cgroups)
-        if not _relayed(places, address, image_registry.PORT):
-            image_registry.start_relay(places, address, cgroups)
+    if state.images and not listens(image_registry.registry_socket(paths)):
+        image_registry.start_registry(paths, image_storage(distribution), cgroups)
+    if state.has_switch:
+        if not _relayed(paths, address, package_cache.PORT):
+            package_cache.start_relay(paths, state.packages, address, cgroups)
+        if not _relayed(paths, address, image_registry.PORT):
+            image_registry.start_relay(paths, address, cgroups)
 
     def all_answer() -> bool | None:
-        return all(answering(places, state).values()) or None
+        return all(service_status(paths, state).values()) or None
 
     wait_for(
-        all_answer, "the lab's package cache or registry", timeout=_START_TIMEOUT, log=places.log("registry")
+        all_answer, "the lab's package cache or registry", timeout=_START_TIMEOUT, log=paths.log("registry")
     )
 
 
-def _relayed(places: Places, address: str, port: int) -> bool:
-    """Tell whether containers find a service: it takes connections in the control namespace."""
+def _relayed(paths: LabPaths, address: str, port: int) -> bool:
+    """Return whether a service accepts connections in the control namespace, where containers use it."""
     try:
-        open_socket(str(places.control), address, port, 1.0).close()
+        open_socket(str(paths.control), address, port, 1.0).close()
     except OSError:
         return False
     return True

@@ -1,1 +1,1 @@
-"""What the lab needs of this machine: paths, control groups, package sources, subprocesses."""
+"""The lab's use of this machine: paths, control groups, package sources, subprocesses."""

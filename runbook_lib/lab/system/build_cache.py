@@ -1,4 +1,4 @@
-"""Things built once and kept: each under a directory named by a hash of its recipe."""
+"""The build cache: what is built once and kept, each in a directory named by a hash of its recipe."""
 
 from __future__ import annotations
 
@@ -16,27 +16,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["built_once", "end_abandoned_builds", "recipe_hash"]
+__all__ = ["built_once", "recipe_hash", "remove_abandoned_builds"]
 
 _log = logging.getLogger(__name__)
 _GROUP = "_build-"  # no lab can have this name
 
 
 def recipe_hash(recipe: Mapping[str, Any]) -> str:
-    """Return 16 hexadecimal digits that change with anything in the recipe."""
+    """Return 16 hexadecimal digits that change with any part of the recipe.
+
+    Args:
+        recipe: Values that JSON can hold.
+    """
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def built_once(kind: str, recipe: Mapping[str, Any], build: Callable[[Path, Sequence[Path]], None]) -> Path:
-    """Return a directory that `build` has filled, building it only when there is none for this recipe.
+    """Return a directory that `build` has filled, calling `build` only if the cache has none for this recipe.
 
-    It appears under its name only when complete. What a killed build left is removed by the next one;
-    of two builders at once, one builds and the other waits.
+    The directory gets its final name when it is complete. What a killed build left is removed by the next one.
+    If two processes build the same recipe, one of them waits for the other.
 
     Args:
-        kind: Such as `rootfs`; a directory of the cache.
+        kind: What is built, such as `rootfs`: the name of a directory in the cache.
         recipe: Everything the result depends on.
-        build: Fills the empty directory it is given; its programs join the cgroups it is given.
+        build: Called with an empty directory to fill and the control groups its programs are to join.
+
+    Raises:
+        LabError: The build failed, or an earlier one cannot be ended.
     """
     home = cache_directory() / kind
     complete = home / recipe_hash(recipe)
@@ -46,31 +53,31 @@ def built_once(kind: str, recipe: Mapping[str, Any], build: Callable[[Path, Sequ
         if complete.is_dir():
             return complete
         _log.info("building %s; this happens once", complete)
-        _end(complete)
+        _end_build(complete)
         draft = home / f".{complete.name}"
         draft.mkdir(parents=True)
         try:
             build(draft, Cgroup(_GROUP + complete.name).create())
             draft.rename(complete)
         finally:
-            _end(complete)
+            _end_build(complete)
     return complete
 
 
-def end_abandoned_builds() -> None:
-    """End what killed builds left behind: processes that go on, half-filled directories."""
+def remove_abandoned_builds() -> None:
+    """End the processes that killed builds left running, and remove their unfinished directories."""
     drafts = [draft.with_name(draft.name.removeprefix(".")) for draft in cache_directory().glob("*/.*")]
     elsewhere = [cache_directory() / name.removeprefix(_GROUP) for name in Cgroup.names(_GROUP)]
     for complete in {path.name: path for path in (*elsewhere, *drafts)}.values():
         try:
             with locked(_lock(complete), wait=False):
-                _end(complete)
+                _end_build(complete)
         except LabError:
             _log.debug("%s is being built", complete)
 
 
-def _end(complete: Path) -> None:
-    """End the build of `complete`, by whoever holds its lock."""
+def _end_build(complete: Path) -> None:
+    """End the build of `complete`; the caller holds its lock."""
     group = Cgroup(_GROUP + complete.name)
     group.kill()
     group.remove()

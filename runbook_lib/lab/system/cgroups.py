@@ -1,10 +1,11 @@
-"""Control groups: how every process of a lab is found again, whatever became of the one that started it.
+"""Control groups, by which every process of a lab is found, whatever happened to the process that started it.
 
-A process joins the lab's groups before its program starts, and so do all its descendants. systemd-nspawn
-gives a host's own init a view that begins here, so what Docker creates inside lies below too.
+A process joins the lab's groups before its program starts, and its descendants are in them from the start.
+systemd-nspawn makes the group the root of a container's own hierarchy, so groups that Docker creates in the
+container are below it too.
 
-An ordinary user may make no control groups. Their groups are plain directories, and the path of one, in the
-environment variable `RUNBOOK_LAB_GROUP`, marks a process and its descendants (see `programs.joined`).
+An ordinary user may not create control groups. Such a user's groups are plain directories, and the path of one, in
+the environment variable `RUNBOOK_LAB_GROUP`, marks a process and its descendants (see `subprocesses.in_cgroups`).
 """
 
 from __future__ import annotations
@@ -24,17 +25,18 @@ __all__ = ["Cgroup", "hierarchies", "is_zombie"]
 _log = logging.getLogger(__name__)
 _PREFIX = "runbook-lab."
 _MARK = b"RUNBOOK_LAB_GROUP="
-_PATIENCE = 10.0  # seconds for killed processes to be dead
-_REAPING = 2.0  # seconds for init to take note
+_KILL_TIMEOUT = 10.0  # seconds until killed processes must be gone
+_REAP_TIMEOUT = 2.0  # seconds for this machine's init to reap them
+_REMOVE_TIMEOUT = 5.0  # seconds for the kernel to release a group
 
 
 def hierarchies() -> list[Path]:
     """Return where this machine's cgroup hierarchies are mounted: one with v2, several with v1.
 
-    For an ordinary user: the directory of their own groups.
+    For an ordinary user it is the directory of that user's own groups.
 
     Raises:
-        LabError: None is mounted, or none can be written to.
+        LabError: No hierarchy is mounted, or none is writable.
     """
     if os.geteuid() != 0:
         return [RUN / "_groups"]
@@ -52,11 +54,11 @@ def hierarchies() -> list[Path]:
 
 
 class Cgroup:
-    """One group of processes, the same path in every hierarchy.
+    """One group of processes, at the same path in every hierarchy.
 
     Args:
-        name: The lab's (or the shared service's) name.
-        part: A group inside it; the whole without it.
+        name: Name of the lab, or of the service that labs share.
+        part: Path of a group inside it; the whole lab without it.
     """
 
     def __init__(self, name: str, part: str = "") -> None:
@@ -64,32 +66,36 @@ class Cgroup:
 
     @staticmethod
     def names(prefix: str) -> list[str]:
-        """Return the names, beginning with `prefix`, of groups that exist now."""
+        """Return the names of the existing groups that begin with a prefix.
+
+        Args:
+            prefix: The beginning of the names.
+        """
         found = {top.name for root in hierarchies() for top in root.glob(f"{_PREFIX}{prefix}*")}
         return sorted(name.removeprefix(_PREFIX) for name in found)
 
     @property
     def directories(self) -> list[Path]:
-        """Where the group is, or would be, in each hierarchy."""
+        """The group's directory in each hierarchy, whether or not it exists."""
         return [root / self._path for root in hierarchies()]
 
     def existing(self) -> list[Path]:
-        """The group's directories that exist now."""
+        """Return those of the group's directories that exist."""
         return [directory for directory in self.directories if directory.is_dir()]
 
     def create(self) -> list[Path]:
-        """Make the group ready to be joined, and return its directories."""
+        """Make the group ready to be in_cgroups, and return its directories."""
         for root in hierarchies():
             parent = root
-            for step in self._path.parts:
-                _hand_down_controllers(parent)
-                parent = parent / step
+            for part in self._path.parts:
+                _enable_controllers(parent)
+                parent = parent / part
                 parent.mkdir(exist_ok=True, parents=True)
                 _fill_cpuset(parent)
         return self.directories
 
     def processes(self) -> set[int]:
-        """Return the process ids in the group and below."""
+        """Return the ids of the processes in the group and in the groups below it."""
         if os.geteuid() != 0:
             return {pid for directory in self.directories for pid in _marked(directory)}
         found: set[int] = set()
@@ -98,17 +104,17 @@ class Cgroup:
                 try:
                     text = (Path(base) / "cgroup.procs").read_text(encoding="ascii")
                 except (FileNotFoundError, OSError):
-                    continue  # the group went away while we walked, or is a v2 domain of threads
+                    continue  # the group has been removed meanwhile, or is a threaded v2 group
                 found |= {int(pid) for pid in text.split() if pid != "0"}
         return found
 
     def kill(self) -> None:
-        """End every process in the group and below with SIGKILL, the namespaces' own init included.
+        """Send SIGKILL to every process in the group and below, the init processes of containers included.
 
         Raises:
-            LabError: Some are still there after 10 s.
+            LabError: Processes still exist after 10 s.
         """
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + _KILL_TIMEOUT
         killed: set[int] = set()
         while left := self.processes():
             killed |= left
@@ -124,14 +130,14 @@ class Cgroup:
                     hint="see `ps -l` for their state",
                 )
             time.sleep(0.02)
-        # The dead stay in the process list until this machine's init looks; one that never does is not ours.
-        end = time.monotonic() + _REAPING
+        # Zombies stay in the process list until this machine's init reaps them; we do not insist that it does.
+        end = time.monotonic() + _REAP_TIMEOUT
         while time.monotonic() < end and any(is_zombie(pid) for pid in killed):
             time.sleep(0.02)
 
     def remove(self) -> None:
-        """Remove the group and everything below it, as far as the kernel lets go of it within 5 s."""
-        end = time.monotonic() + 5
+        """Remove the group and all groups below it, except those that the kernel does not release within 5 s."""
+        end = time.monotonic() + _REMOVE_TIMEOUT
         for directory in self.existing():
             while directory.exists() and time.monotonic() < end:
                 for base, _, _ in os.walk(directory, topdown=False):
@@ -146,7 +152,11 @@ class Cgroup:
 
 
 def is_zombie(pid: int) -> bool:
-    """Tell whether a process is dead and only waits for its parent to take note."""
+    """Return whether a process has exited and waits to be reaped by its parent.
+
+    Args:
+        pid: The process id.
+    """
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -155,14 +165,14 @@ def is_zombie(pid: int) -> bool:
 
 
 def _marked(group: Path) -> set[int]:
-    """Return the living processes that bear the mark of a group or of one below it."""
+    """Return the running processes whose environment has the mark of a group, or of a group below it."""
     mark = _MARK + os.fsencode(group)
     found = set()
     for process in Path("/proc").iterdir():
         try:
             variables = (process / "environ").read_bytes().split(b"\0") if process.name.isdigit() else []
         except OSError:
-            continue  # another user's, or it ended while we looked
+            continue  # another user's process, or it has exited meanwhile
         if any(variable == mark or variable.startswith(mark + b"/") for variable in variables):
             found.add(int(process.name))
     return {pid for pid in found if not is_zombie(pid)}
@@ -175,7 +185,7 @@ def _remove_if_empty(*directories: Path) -> None:
 
 
 def _fill_cpuset(directory: Path) -> None:
-    """Give a new v1 cpuset its parent's CPUs and memory: nothing may join an empty one."""
+    """Give a new v1 cpuset its parent's CPUs and memory: no process can join an empty cpuset."""
     for name in ("cpuset.cpus", "cpuset.mems"):
         file = directory / name
         if (directory / "cgroup.clone_children").exists() and file.exists() and not file.read_text().strip():
@@ -185,8 +195,8 @@ def _fill_cpuset(directory: Path) -> None:
         clone.write_text("1")
 
 
-def _hand_down_controllers(directory: Path) -> None:
-    """Let v2 groups below have the controllers this one has; Docker in a host limits memory with them."""
+def _enable_controllers(directory: Path) -> None:
+    """Enable all of a v2 group's controllers for the groups below: Docker in a container limits memory with them."""
     subtree = directory / "cgroup.subtree_control"
     if not subtree.exists():
         return
@@ -194,4 +204,4 @@ def _hand_down_controllers(directory: Path) -> None:
         try:
             subtree.write_text(f"+{controller}")
         except OSError as refused:
-            _log.debug("%s keeps %s: %s", directory, controller, refused)
+            _log.debug("%s: cannot enable the controller %s below: %s", directory, controller, refused)

@@ -6,37 +6,37 @@ import os
 from typing import TYPE_CHECKING
 
 from runbook_lib.lab.system.apt_sources import debian_sources, machine_proxy
-from runbook_lib.lab.system.subprocesses import joined, run
+from runbook_lib.lab.system.subprocesses import in_cgroups, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["APT_CONFIGURATION", "LEFT_OUT", "bootstrap"]
+__all__ = ["APT_CONFIGURATION", "EXCLUDED_PATHS", "bootstrap"]
 
-# A cache that works without a network serves indexes past their date; signatures are checked all the same.
+# A package cache without a network serves indexes past their expiry date; signatures are still checked.
 APT_CONFIGURATION = {
     "Acquire::Check-Valid-Until": "false",
     "Acquire::Languages": "none",
     "APT::Install-Recommends": "false",
 }
-LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
-_HINT = "the first build needs the package repositories; see that `apt-get update` works"
+EXCLUDED_PATHS = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
+_HINT = "the first build needs the package repositories: check that `apt-get update` works"
 _BUILD_TIMEOUT = 900  # seconds
 
 
 def bootstrap(distribution: str, target: Path, cgroups: Sequence[Path], *options: str) -> None:
-    """Make a minimal Debian, from where this machine gets its packages.
+    """Build a minimal Debian, from the repositories that this machine's apt uses.
 
     Args:
-        distribution: Code name.
+        distribution: Debian's code name, such as `bookworm`.
         target: A new directory, or a file that ends in `.tar`.
-        cgroups: Cgroups to work in.
-        options: More of mmdebstrap's.
+        cgroups: Control groups to run in.
+        options: Further options of mmdebstrap.
 
     Raises:
         LabError: mmdebstrap failed.
-        RequirementError: This machine's apt knows no Debian repository.
+        RequirementError: This machine's apt has no Debian repository.
     """
     proxy = machine_proxy()
     argv: list[str | Path] = [
@@ -45,14 +45,14 @@ def bootstrap(distribution: str, target: Path, cgroups: Sequence[Path], *options
         "--variant=minbase",
         *(f'--aptopt={name} "{value}"' for name, value in APT_CONFIGURATION.items()),
         *([f'--aptopt=Acquire::http::Proxy "{proxy}"'] if proxy else []),
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED_PATHS),
         *options,
         distribution,
         target,
         *(source.line for source in debian_sources(distribution)),
     ]
     run(
-        *joined(*argv, cgroups=cgroups),
+        *in_cgroups(*argv, cgroups=cgroups),
         what=f"build a minimal Debian {distribution}",
         hint=_HINT if os.geteuid() == 0 else f"{_HINT}; an ordinary user needs a line in /etc/subuid too",
         timeout=_BUILD_TIMEOUT,

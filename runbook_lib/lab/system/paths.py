@@ -1,4 +1,4 @@
-"""Where a lab keeps what it makes, and the locks around it."""
+"""Where a lab's files are, and the locks that protect them."""
 
 from __future__ import annotations
 
@@ -15,42 +15,57 @@ from runbook_lib.errors import InputError, LabError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DATA", "RUN", "Places", "cache_directory", "lab_names", "locked", "mounts_below", "replace_text"]
+__all__ = [
+    "DATA",
+    "RUN",
+    "LabPaths",
+    "cache_directory",
+    "lab_names",
+    "locked",
+    "mounts_below",
+    "replace_text",
+]
 
 
-def _own(variable: str, otherwise: Path) -> Path:
-    """Return an ordinary user's place: as the XDG base directories have it."""
+def _user_directory(variable: str, default: Path) -> Path:
+    """Return an ordinary user's directory (XDG base directory specification: a relative path is ignored)."""
     given = os.environ.get(variable, "")
-    return (Path(given) if given.startswith("/") else otherwise) / "runbook-lab"
+    return (Path(given) if given.startswith("/") else default) / "runbook-lab"
 
 
 RUN = (
     Path("/run/runbook-lab")
     if os.geteuid() == 0
-    else _own("XDG_RUNTIME_DIR", Path.home() / ".local" / "state")
+    else _user_directory("XDG_RUNTIME_DIR", Path.home() / ".local" / "state")
 )
-"""Where labs keep what describes them; an ordinary user has a directory of their own."""
+"""Directory of the labs' state; each ordinary user has one."""
 DATA = (
     Path("/var/lib/runbook-lab")
     if os.geteuid() == 0
-    else _own("XDG_DATA_HOME", Path.home() / ".local" / "share")
+    else _user_directory("XDG_DATA_HOME", Path.home() / ".local" / "share")
 )
-"""Where labs keep what their hosts write."""
+"""Directory of what the labs' hosts write."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
 def cache_directory() -> Path:
-    """Return where built parts are kept: `$RUNBOOK_CACHE`, else `~/.cache/runbook`."""
+    """Return the directory of the build cache: `$RUNBOOK_CACHE`, else `~/.cache/runbook`."""
     given = os.environ.get("RUNBOOK_CACHE")
     return Path(given).expanduser().absolute() if given else Path.home() / ".cache" / "runbook"
 
 
 @dataclass(frozen=True)
-class Places:
+class LabPaths:
     """The files of one lab.
 
-    `run` holds what describes the running lab and goes with a reboot of this machine; `data` the hosts' own
-    files, on a real disk: an overlay cannot lie on an overlay.
+    `run` has the state of the running lab, which is lost when this machine reboots. `data` has the hosts' own files,
+    which must be on a real disk: an overlay cannot be stored in an overlay.
+
+    Args:
+        name: The lab's name.
+
+    Raises:
+        InputError: The name is not allowed.
     """
 
     name: str
@@ -58,65 +73,83 @@ class Places:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise InputError(
-                f"{self.name!r} cannot name a lab", hint="use small letters, digits and '-', at most 31"
+                f"{self.name!r} cannot be a lab's name",
+                hint="use lowercase letters, digits and '-', at most 31 characters",
             )
 
     @property
     def run(self) -> Path:
-        """State, namespaces, keys, logs."""
+        """Directory of state, namespaces, keys and logs."""
         return RUN / self.name
 
     @property
     def data(self) -> Path:
-        """The hosts' writable layers; a running lab remembers where in a symbolic link.
+        """Directory of the hosts' writable layers; a running lab has a symbolic link to it in `run`.
 
-        `$RUNBOOK_LAB_DATA` moves the next lab's to another disk.
+        `$RUNBOOK_LAB_DATA` sets another directory for labs that are brought up from then on.
         """
-        remembered = self.run / "data"
-        if remembered.is_symlink():
-            return remembered.readlink()
+        link = self.run / "data"
+        if link.is_symlink():
+            return link.readlink()
         return Path(os.environ.get("RUNBOOK_LAB_DATA", DATA)).absolute() / self.name
 
     @property
     def state(self) -> Path:
-        """What the lab consists of, written before it is made."""
+        """The state file (`LabState`)."""
         return self.run / "state.json"
 
     @property
     def switch(self) -> Path:
-        """The namespace with one bridge for each VLAN."""
+        """The network namespace of the switch, with one bridge per VLAN."""
         return self.run / "namespaces" / "switch"
 
     @property
     def control(self) -> Path:
-        """The namespace with this machine's end of the lab network."""
+        """The network namespace of control, this machine's end of the lab network."""
         return self.run / "namespaces" / "control"
 
     @property
     def ssh(self) -> Path:
-        """Client key, known_hosts, ssh_config, and each host's own keys."""
+        """Directory of the client's key, known_hosts, ssh_config, and each host's keys."""
         return self.run / "ssh"
 
     def log(self, part: str) -> Path:
-        """The output of a service, or a host's console."""
+        """Return the log file of a service's output or of a host's console.
+
+        Args:
+            part: Name of the service or the host.
+        """
         return self.run / "log" / f"{part}.log"
 
     def host_run(self, host: str) -> Path:
-        """A host's part of `run`."""
+        """Return a host's directory in `run`.
+
+        Args:
+            host: The host's name.
+        """
         return self.run / "hosts" / host
 
     def host_data(self, host: str) -> Path:
-        """A host's part of `data`."""
+        """Return a host's directory in `data`.
+
+        Args:
+            host: The host's name.
+        """
         return self.data / host
 
     @property
     def lock(self) -> Path:
-        """Held by whoever changes the lab."""
+        """The lock file that a command holds while it changes the lab."""
         return RUN / f"{self.name}.lock"
 
 
 def replace_text(file: Path, text: str) -> None:
-    """Write a file so that readers, and a crash, find either the old text or the new one."""
+    """Write a file so that readers find either the old text or the new one, also after a crash.
+
+    Args:
+        file: The file.
+        text: Its new content.
+    """
     draft = file.with_name(f"{file.name}.new")
     with draft.open("w", encoding="utf-8") as opened:
         opened.write(text)
@@ -132,33 +165,37 @@ def lab_names() -> list[str]:
 
 @contextlib.contextmanager
 def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock; its file is gone afterwards.
+    """Hold an exclusive lock during a `with` block; the lock file is removed afterwards.
 
     Args:
-        lock: The lock's file.
-        wait: Wait for whoever holds it; otherwise raise.
+        lock: The lock file.
+        wait: Whether to wait while another process holds the lock.
 
     Raises:
-        LabError: Another process holds it and `wait` is false, or the place cannot be written to.
+        LabError: Another process holds the lock and `wait` is false, or the file cannot be created.
     """
     while True:
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
-            continue  # whoever was last removed the empty directory
+            continue  # the process that held the lock last has removed the empty directory
         except OSError as problem:
             raise LabError(
-                f"cannot lock: {problem}", where=str(lock), hint="is this directory this user's own?"
+                f"the lock file cannot be created: {problem}",
+                where=str(lock),
+                hint="check that this user owns the directory",
             ) from problem
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
             os.close(descriptor)
             raise LabError(
-                "another process is at work on it", where=str(lock), hint="wait for it to end, then try again"
+                "another process holds the lock",
+                where=str(lock),
+                hint="wait for that process to exit, then try again",
             ) from held
-        # The one before us removed the file while we waited: our lock is on a file nobody else will open.
+        # If the previous holder removed the file while we waited, we locked a file that nobody else will open.
         if lock.exists() and lock.stat().st_ino == os.fstat(descriptor).st_ino:
             break
         os.close(descriptor)
@@ -172,7 +209,11 @@ def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def mounts_below(*directories: Path) -> list[Path]:
-    """Return the mount points at or below some directories, deepest first."""
+    """Return the mount points at or below some directories, deepest first.
+
+    Args:
+        directories: Absolute paths.
+    """
     found = []
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         target = Path(line.split()[4].encode().decode("unicode_escape"))

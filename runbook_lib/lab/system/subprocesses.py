@@ -1,4 +1,4 @@
-"""Run system programs, to their end or detached from this process."""
+"""Run system programs: wait for them, or start them detached from this process."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["joined", "launch", "listens", "run", "tail", "wait_for"]
+__all__ = ["in_cgroups", "listens", "run", "start_detached", "tail", "wait_for"]
 
 _log = logging.getLogger(__name__)
+_ERROR_LINES = 12  # last lines of a failed program's output that an error shows
 T = TypeVar("T")
 
-# Joins the cgroups first, so that not even `kill -9` at the wrong moment leaves an unknown process behind.
-# A directory that is no kernel's is an ordinary user's group: its path becomes a mark that descendants inherit.
-_JOIN = (
+# Joins the control groups first, so that even `kill -9` at any moment leaves no process outside them.
+# A directory without cgroup.procs is an ordinary user's group: its path becomes a mark that descendants inherit.
+_JOIN_CGROUPS = (
     'while [ "$1" != -- ]; do '
     'if [ -e "$1/cgroup.procs" ]; then echo 0 >"$1/cgroup.procs" || exit 1; else export RUNBOOK_LAB_GROUP="$1"; fi; '
     "shift; done; shift; "
 )
-# Forks, so that the process outlives us and is nobody's unreaped child. "$@" needs no quoting.
+# Forks, so that the process outlives us and is reaped by init. "$@" needs no quoting.
 _DETACH = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 &'
 
 
@@ -39,23 +40,23 @@ def run(
     input_: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Run a program to its end and return its standard output.
+    """Run a program, wait until it exits, and return its standard output.
 
     Args:
-        argv: Program and arguments, no shell.
-        what: What it is for, as the end of "could not ...".
-        hint: What the user can do when it fails.
+        argv: Program and arguments, without a shell.
+        what: The purpose, as the end of "could not ...".
+        hint: What the user can do if the program fails.
         timeout: Seconds.
-        input_: Text for its standard input.
-        environment: Variables to add to ours.
+        input_: Text for standard input.
+        environment: Variables to add to this process's environment.
 
     Raises:
-        LabError: It is missing, took too long, or ended with an exit code other than 0.
+        LabError: The program is missing, did not exit in time, or exited with a code other than 0.
     """
     command = [str(part) for part in argv]
     _log.debug("running %s", command)
     try:
-        ended = subprocess.run(
+        completed = subprocess.run(
             command,
             check=True,
             capture_output=True,
@@ -64,51 +65,57 @@ def run(
             timeout=timeout,
             input=input_,
             stdin=subprocess.DEVNULL if input_ is None else None,
-            env={**os.environ, "PATH": _path(), **(environment or {})},
+            env={**os.environ, "PATH": _search_path(), **(environment or {})},
         )
     except FileNotFoundError as missing:
         raise LabError(
-            f"could not {what}: no program {command[0]!r}",
-            hint="`python -m runbook_lib.system_requirements --install lab` installs what the lab needs",
+            f"could not {what}: program {command[0]!r} not found",
+            hint="`python -m runbook_lib.system_requirements --install lab` installs the lab's programs",
         ) from missing
     except subprocess.TimeoutExpired as late:
         raise LabError(
-            f"could not {what}: {command[0]} did not end within {timeout:g} s", hint=hint
+            f"could not {what}: {command[0]} did not exit within {timeout:g} s", hint=hint
         ) from late
     except subprocess.CalledProcessError as failed:
-        said = (failed.stderr or failed.stdout or "").strip().splitlines()[-12:]
+        output = (failed.stderr or failed.stdout or "").strip().splitlines()[-_ERROR_LINES:]
         raise LabError(
-            f"could not {what}: {command[0]} ended with {failed.returncode}: {' | '.join(said)}", hint=hint
+            f"could not {what}: {command[0]} exited with code {failed.returncode}: {' | '.join(output)}",
+            hint=hint,
         ) from failed
-    return ended.stdout
+    return completed.stdout
 
 
-def _path() -> str:
-    """Return where programs are: an ordinary user's PATH often lacks the system's own."""
+def _search_path() -> str:
+    """Return PATH with the directories of system programs, which an ordinary user's PATH often lacks."""
     return os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 
 
-def joined(*argv: str | Path, cgroups: Sequence[Path]) -> list[str]:
-    """Return the arguments of a program that joins cgroups before anything else."""
-    return [str(part) for part in ("sh", "-c", _JOIN + 'exec "$@"', "join", *cgroups, "--", *argv)]
+def in_cgroups(*argv: str | Path, cgroups: Sequence[Path]) -> list[str]:
+    """Return a command line that joins control groups and then becomes a program.
+
+    Args:
+        argv: The program and its arguments.
+        cgroups: Directories of the control groups.
+    """
+    return [str(part) for part in ("sh", "-c", _JOIN_CGROUPS + 'exec "$@"', "join", *cgroups, "--", *argv)]
 
 
-def launch(
+def start_detached(
     *argv: str | Path, cgroups: Sequence[Path], log: Path, environment: Mapping[str, str] | None = None
 ) -> None:
-    """Start a program that outlives this process, inside cgroups by which it is found again.
+    """Start a program that outlives this process, in control groups by which it can be found later.
 
     Args:
         argv: Program and arguments.
-        cgroups: Cgroup directories to join before the program starts.
-        log: File its output is appended to.
-        environment: Variables to add to ours.
+        cgroups: Directories of the control groups, joined before the program starts.
+        log: File that the program's output is appended to.
+        environment: Variables to add to this process's environment.
 
     Raises:
-        LabError: The cgroups cannot be joined.
+        LabError: The control groups cannot be joined.
     """
     run(
-        *("sh", "-c", _JOIN + _DETACH, "launch", *cgroups, "--", log, *argv),
+        *("sh", "-c", _JOIN_CGROUPS + _DETACH, "start", *cgroups, "--", log, *argv),
         what=f"start {argv[0]}",
         environment=environment,
     )
@@ -117,23 +124,23 @@ def launch(
 def wait_for(
     probe: Callable[[], T | None], what: str, *, timeout: float, log: Path | None = None, pause: float = 0.05
 ) -> T:
-    """Call `probe` until it returns something other than None.
+    """Call `probe` until it returns a value other than None, and return that value.
 
     Args:
         probe: Called every `pause` seconds.
-        what: Named when it takes too long.
+        what: What is waited for, as the end of "timed out waiting for ...".
         timeout: Seconds.
-        log: File whose end tells why it did not come.
-        pause: Seconds.
+        log: Log file whose end is shown on a timeout.
+        pause: Seconds between calls.
 
     Raises:
-        LabError: Nothing came within `timeout`.
+        LabError: `probe` returned only None within the timeout.
     """
     end = time.monotonic() + timeout
     while (found := probe()) is None:
         if time.monotonic() > end:
             raise LabError(
-                f"{what} did not come within {timeout:g} s",
+                f"timed out after {timeout:g} s waiting for {what}",
                 hint=f"{log} ends with: {tail(log)}" if log else None,
             )
         time.sleep(pause)
@@ -141,7 +148,11 @@ def wait_for(
 
 
 def listens(path: Path) -> bool:
-    """Tell whether a process listens on a Unix socket."""
+    """Return whether a process listens on a Unix socket.
+
+    Args:
+        path: The socket.
+    """
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
@@ -151,7 +162,12 @@ def listens(path: Path) -> bool:
 
 
 def tail(log: Path, lines: int = 5) -> str:
-    """Return the last lines of a log in one line, without control characters."""
+    """Return the last lines of a log as one line, without control characters.
+
+    Args:
+        log: The log file.
+        lines: How many lines of at most 160 characters.
+    """
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError as problem:
