@@ -23,7 +23,7 @@ from runbook_lib.errors import RequirementError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["PARTS", "Program", "install", "main", "missing", "need"]
+__all__ = ["PARTS", "Program", "install", "main", "missing", "require"]
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def missing(*parts: str) -> list[Program]:
     return [program for program in wanted if _find(program.name) is None]
 
 
-def need(part: str) -> None:
+def require(part: str) -> None:
     """Do nothing if this machine has what a part needs.
 
     Raises:
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             installed = install(*given.parts)
             _log.info("installed: %s", ", ".join(installed) or "nothing, all is there")
         for part in given.parts:
-            need(part)
+            require(part)
     except RequirementError as problem:
         _log.error("%s", problem)
         return problem.exit_code

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, pool
+from tests import deadlines, running_order
 from tests.ipython_kernel import kernel, started_kernel
+from tests.programs import Programs
+from tests.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator, Iterator
+
+    LabName = Callable[[str], str]
 
 __all__ = ["kernel", "started_kernel"]
 
@@ -25,6 +30,64 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _locks = tempfile.mkdtemp(prefix="runbook-test-locks-")
 atexit.register(shutil.rmtree, _locks, ignore_errors=True)
 os.environ["RUNBOOK_LOCK_FILE"] = f"{_locks}/lock"
+
+_REQUIRE = "RUNBOOK_REQUIRE"
+_ALL = "all"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("tests of this project")
+    group.addoption("--progress", action="store_true", help="a line each half minute in place of dots")
+    group.addoption("--shuffle", metavar="SEED", help="modules and tests in a random order")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("timeout", None) is None:
+        config.option.timeout = deadlines.deadline(deadlines.TEST)  # before pytest-timeout reads it
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    if config.getoption("progress") and terminal and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Progress(terminal))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    seed = config.getoption("shuffle")
+    return f"random order: repeat it with --shuffle {seed}" if seed else ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    running_order.arrange(items, config.getoption("shuffle"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With RUNBOOK_REQUIRE=all a skip is a failure: this machine is meant to have every part."""
+    report = yield
+    if report.skipped and os.environ.get(_REQUIRE) == _ALL and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: skipped, and {_REQUIRE}={_ALL}: {report.longreprtext}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def lab_name(worker: str) -> LabName:
+    """Name a lab so that each process that runs tests has labs of its own, all up side by side."""
+    return lambda purpose: "-".join(filter(None, ("test", purpose, worker)))
+
+
+@pytest.fixture(scope="session")
+def worker() -> str:
+    """`gw0` and so on; nothing where one process runs all tests."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "")
+
+
+@pytest.fixture
+def programs() -> Iterator[Programs]:
+    """Start programs that end with the test at the latest."""
+    started = Programs()
+    yield started
+    started.end()
 
 
 @pytest.fixture(scope="session", autouse=True)

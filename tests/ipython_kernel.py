@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jupyter_client.manager import KernelManager
 
+from tests.deadlines import deadline
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PATIENCE = 60.0
+_WAIT = 60.0  # seconds, on an idle machine
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Kernel:
     def execute(self, code: str) -> list[dict[str, Any]]:
         """Run a cell and return all that it showed, in order."""
         shown: list[dict[str, Any]] = []
-        self.client.execute_interactive(code, timeout=_PATIENCE, output_hook=shown.append)
+        self.client.execute_interactive(code, timeout=deadline(_WAIT), output_hook=shown.append)
         return shown
 
     def run(self, code: str) -> str:
@@ -47,7 +49,7 @@ def started_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=_PATIENCE)
+        client.wait_for_ready(timeout=deadline(_WAIT))
         yield Kernel(client)
     finally:
         client.stop_channels()

@@ -26,7 +26,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("bare_machine")
 def test_missing_programs_are_named_with_packages_and_another_way() -> None:
     with pytest.raises(RequirementError) as caught:
-        system_requirements.need("lab")
+        system_requirements.require("lab")
     assert "mmdebstrap (to build the hosts' root file systems)" in str(caught.value)
     assert "apt-get install" in str(caught.value)
     assert "docker-registry" in str(caught.value)
@@ -45,13 +45,16 @@ def test_a_part_that_is_there_needs_nothing(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("PATH", str(tmp_path))
     assert system_requirements.missing("pages") == []
     assert system_requirements.install("pages") == []
-    system_requirements.need("pages")
+    system_requirements.require("pages")
 
 
 def test_a_user_who_is_not_root_is_told() -> None:
     if system_requirements.missing("lab") or os.geteuid() != 0:
         pytest.skip("needs the lab's programs, and root to become somebody else")
-    code = "import os; from runbook_lib import requirements; os.setuid(65534); requirements.need('lab')"
+    code = (
+        "import os; from runbook_lib import system_requirements; "
+        "os.setuid(65534); system_requirements.require('lab')"
+    )
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert ended.returncode != 0
     assert "only root may" in ended.stderr

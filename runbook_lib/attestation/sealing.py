@@ -14,8 +14,8 @@ from runbook_lib.attestation.files import digest, evidence
 from runbook_lib.attestation.keys import signers as signers_given
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
-from runbook_lib.evidence.liveness import goes_on
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.liveness import still_running
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.project import operator as who
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def _seal(path: Path, signers: Sequence[CryptoSigner], *, later: bool) -> Seal |
                 "is sealed already", where=str(path), hint="`runbook audit countersign` adds a signature"
             )
         before = digest(path / JOURNAL)
-        record = read_run(path)
+        record = read_journal(path)
         if record.incomplete and not later:
             return None
-        if record.incomplete and goes_on(path / JOURNAL, record):
+        if record.incomplete and still_running(path / JOURNAL, record):
             raise _under_way(path)
         subjects = {name: digest(path / name) for name in evidence(path)}
         if subjects[JOURNAL] != before:

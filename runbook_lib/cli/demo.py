@@ -109,6 +109,8 @@ def _write_report(outcomes: Sequence[Outcome], runs: Path) -> Path | None:
 def _print_summary(
     outcomes: Sequence[Outcome], report: Path | None, seconds: float, name: str, *, background_passed: bool
 ) -> None:
+    from runbook_lib.books.docker.hops import WHOLE_PATH  # noqa: PLC0415 - as above
+
     pairs = [
         (step, host)
         for outcome in outcomes
@@ -121,12 +123,7 @@ def _print_summary(
         counts[host.status] = counts.get(host.status, 0) + 1
     totals = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     click.echo(f"\n{len(outcomes)} runbooks run in {seconds:.0f} s; steps per host: {totals}")
-    pong = [
-        host
-        for step, host in pairs
-        for check in host.checks
-        if check.name.startswith("hop 4") and check.holds
-    ]
+    pong = [host for step, host in pairs for check in host.checks if check.id == WHOLE_PATH and check.holds]
     if pong:
         click.echo(f"PING from {pong[-1].host} through both ambassadors: PONG")
     kernel = next(
@@ -135,7 +132,9 @@ def _print_summary(
     )
     if kernel and any(host.status is Status.SKIPPED for step in kernel.steps for host in step.hosts):
         click.echo("The kernel upgrade was skipped: it needs a host with a kernel of its own.")
-    passed = [outcome for outcome in outcomes if outcome.status.good or outcome.status is Status.SKIPPED]
+    passed = [
+        outcome for outcome in outcomes if outcome.status.is_success or outcome.status is Status.SKIPPED
+    ]
     if (
         background_passed
         and len(passed) == len(outcomes)

@@ -21,7 +21,7 @@ def list_command(runs: str) -> int:
     from rich.text import Text  # noqa: PLC0415 - as above
 
     from runbook_lib.errors import EvidenceError  # noqa: PLC0415 - as above
-    from runbook_lib.evidence.reader import read_run  # noqa: PLC0415 - as above
+    from runbook_lib.evidence.reader import read_journal  # noqa: PLC0415 - as above
     from runbook_lib.execution.catalog import analyses, catalog  # noqa: PLC0415 - as above
     from runbook_lib.project import project_top  # noqa: PLC0415 - as above
 
@@ -30,7 +30,7 @@ def list_command(runs: str) -> int:
         told = "never run"
         for path in sorted((project_top() / runs).glob(f"*_{entry.name}_*"), reverse=True)[:1]:
             try:
-                told = _outcome(read_run(path))
+                told = _outcome(read_journal(path))
             except EvidenceError as problem:
                 told = f"? {problem.message}"
         table.add_row(*map(Text, (entry.name, entry.model.title, entry.target, entry.risk, told)))

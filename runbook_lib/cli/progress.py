@@ -106,7 +106,7 @@ class Progress:
                 f" {entry['host']:<10} {self._titles[entry['step']]}",
             )
         )
-        if entry["message"] and not status.good:
+        if entry["message"] and not status.is_success:
             self.say("             " + entry["message"].replace("\n", "\n             "))
 
     def _run_ended(self, entry: dict[str, Any]) -> None:

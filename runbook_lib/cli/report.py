@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runbook_lib.books.docker.hops import with_hop_ids
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.lookup import find
-from runbook_lib.evidence.notebook_records import read
+from runbook_lib.evidence.lookup import find_run
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.project import project_top
 from runbook_lib.report.formats import PAGES as _PAGES
 from runbook_lib.report.formats import TABLES as _TABLES
@@ -50,8 +51,8 @@ def report_command(
     RUN is a run directory, its journal, an executed notebook, the beginning of a run's id, or `last`.
     The exit code tells whether the report was made, not how the runs ended.
     """
-    paths = [find(name, project_top() / below) for name in runs]
-    records = [read(path) for path in paths]
+    paths = [find_run(name, project_top() / below) for name in runs]
+    records = [with_hop_ids(read_run(path)) for path in paths]
     heading = title or _heading(records)
     if form in _PAGES:
         name, make = _PAGES[form]

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from runbook_lib.connections.output_buffer import Overflow
-    from runbook_lib.connections.persistent_process import Holder
+    from runbook_lib.connections.output_buffer import OpenSpool
+    from runbook_lib.connections.persistent_process import PersistentProcess
     from runbook_lib.inventory import Host
     from runbook_lib.model.commands import Command, DockerQuery, Output
 
-__all__ = ["INTERRUPT_GRACE", "CommandWait", "Connection", "Meeting"]
+__all__ = ["INTERRUPT_GRACE", "CommandWait", "Connection", "ConnectionInfo"]
 
 INTERRUPT_GRACE = 5.0
 """Seconds a command that is under way may take to end by itself once the run was interrupted."""
@@ -48,16 +48,16 @@ class CommandWait:
 
 
 @dataclass(frozen=True)
-class Meeting:
-    """A connection that was made.
+class ConnectionInfo:
+    """An established connection.
 
     Args:
-        number: The how-manieth of this run to its host.
-        key: Kind and SHA-256 fingerprint of the host key that was proved, as `ssh-keygen -l` tells them.
+        number: Ordinal of this connection among all that this run made to the host, from 1.
+        host_key: Type and SHA-256 fingerprint of the verified host key, as `ssh-keygen -l` prints them.
     """
 
     number: int
-    key: str
+    host_key: str
 
 
 class Connection(Protocol):
@@ -68,7 +68,7 @@ class Connection(Protocol):
         """The inventory's host."""
 
     @property
-    def meeting(self) -> Meeting | None:
+    def established(self) -> ConnectionInfo | None:
         """The connection that was made last; None where there was none, or none is needed."""
 
     def open(self) -> None:
@@ -81,16 +81,16 @@ class Connection(Protocol):
     def render(self, command: Command) -> str:
         """Return the exact text that `run` sends."""
 
-    def run(self, command: Command, cancel: threading.Event, overflow: Overflow | None = None) -> Output:
+    def run(self, command: Command, cancel: threading.Event, open_spool: OpenSpool | None = None) -> Output:
         """Send a command and wait for its end.
 
         Args:
             command: What to send.
             cancel: Once set, wait `INTERRUPT_GRACE` seconds more and then give up.
-            overflow: Where a stream goes that is larger than `MOST_KEPT`; None: all of it is in the output.
+            open_spool: Where a stream goes that is larger than `MAX_BUFFERED_BYTES`; None: all of it is in the output.
 
         Returns:
-            What came back; where `under_way`, call `stop` next.
+            What came back; where `still_running`, call `stop` next.
 
         Raises:
             UnreachableError: The command could not be sent. After it was sent a broken connection is
@@ -111,7 +111,7 @@ class Connection(Protocol):
             UnreachableError: The host is gone.
         """
 
-    def ask(self, query: DockerQuery) -> Output:
+    def query_docker(self, query: DockerQuery) -> Output:
         """Ask the host's Docker engine; the answer is JSON in `stdout`, exit code 1 means: no such thing.
 
         Raises:
@@ -119,7 +119,7 @@ class Connection(Protocol):
             UnreachableError: The host is gone.
         """
 
-    def hold(self, command: Command) -> tuple[Output, Holder | None]:
+    def start_persistent(self, command: Command) -> tuple[Output, PersistentProcess | None]:
         """Send a command that stays once it has answered, for as long as this connection lasts.
 
         Returns:

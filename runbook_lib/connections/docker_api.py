@@ -33,7 +33,7 @@ class DockerApi:
         self._dial = dial
         self._version: str | None = None
 
-    def ask(self, query: DockerQuery) -> Output:
+    def query(self, query: DockerQuery) -> Output:
         """Return the answer as JSON in `stdout`; exit code 1 and the engine's words where it knows no such thing.
 
         Raises:

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.connections.docker_api import DockerApi
 from runbook_lib.connections.local_pipes import Pipes
-from runbook_lib.connections.output_buffer import Stream
-from runbook_lib.connections.persistent_process import ProcessHolder
-from runbook_lib.connections.termination import Leader, end, told
+from runbook_lib.connections.output_buffer import OutputBuffer
+from runbook_lib.connections.persistent_process import LocalPersistentProcess
+from runbook_lib.connections.termination import SessionLeader, summarize, terminate
 from runbook_lib.errors import InventoryError, UnreachableError
 from runbook_lib.model.commands import Command, Output
-from runbook_lib.process_identity import began
+from runbook_lib.process_identity import start_ticks
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from runbook_lib.connections.output_buffer import Overflow
-    from runbook_lib.connections.persistent_process import Holder
+    from runbook_lib.connections.output_buffer import OpenSpool
+    from runbook_lib.connections.persistent_process import PersistentProcess
     from runbook_lib.inventory import Host
     from runbook_lib.model.commands import DockerQuery
     from runbook_lib.secrets import Secrets
@@ -46,7 +46,7 @@ class LocalConnection:
                     where=host.name,
                     hint="allow sudo without a password here, or reach this machine with connection: ssh",
                 )
-        self._under_way: subprocess.Popen[bytes] | None = None
+        self._unfinished: subprocess.Popen[bytes] | None = None
         self._left: list[subprocess.Popen[bytes]] = []
         self._docker = DockerApi(_dial_docker)
 
@@ -56,7 +56,7 @@ class LocalConnection:
         return self._host
 
     @property
-    def meeting(self) -> None:
+    def established(self) -> None:
         """None: nobody has to be met."""
 
     def open(self) -> None:
@@ -77,7 +77,7 @@ class LocalConnection:
             start_new_session=True,
         )
 
-    def run(self, command: Command, cancel: threading.Event, overflow: Overflow | None = None) -> Output:
+    def run(self, command: Command, cancel: threading.Event, open_spool: OpenSpool | None = None) -> Output:
         """Run a command and wait for its end; see `Connection.run`."""
         started = time.time()
         try:
@@ -88,15 +88,15 @@ class LocalConnection:
             return Output(exit_code=126, stderr=str(refused), started=started, ended=time.time())
         except OSError as problem:
             raise UnreachableError(f"cannot start a process: {problem}", where=self._host.name) from problem
-        out, err = Stream("stdout", overflow), Stream("stderr", overflow)
-        pipes, under_way = Pipes(process, (command.stdin or "").encode(), out, err), False
+        out, err = OutputBuffer("stdout", open_spool), OutputBuffer("stderr", open_spool)
+        pipes, still_running = Pipes(process, (command.stdin or "").encode(), out, err), False
         try:
             why = pipes.wait(command.timeout, cancel)
-            under_way = bool(why) and process.poll() is None
+            still_running = bool(why) and process.poll() is None
         finally:
-            pipes.close(keep=under_way and not command.may_be_ended)
-        if under_way:
-            self._under_way = process
+            pipes.close(keep=still_running and not command.safe_to_interrupt)
+        if still_running:
+            self._unfinished = process
         elif why:
             why += "; it has ended, but what it left behind holds its output open"
         return Output(
@@ -106,36 +106,38 @@ class LocalConnection:
             started=started,
             ended=time.time(),
             problem=why,
-            under_way=under_way,
-            cut=out.cut or err.cut,
+            still_running=still_running,
+            truncated=out.truncated or err.truncated,
         )
 
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
         """End what the last `run` left under way; see `Connection.stop`."""
-        process, self._under_way = self._under_way, None
+        process, self._unfinished = self._unfinished, None
         if process is None or process.poll() is not None:
             return "it had ended by itself"
-        if not command.may_be_ended:
+        if not command.safe_to_interrupt:
             self._left.append(process)
             return f"left running here, as process {process.pid}: half of it is worse than all of it"
-        done = told(send(end(Leader(process.pid, began(process.pid)), sudo=command.sudo)))
+        done = summarize(
+            send(terminate(SessionLeader(process.pid, start_ticks(process.pid)), sudo=command.sudo))
+        )
         if process.poll() is None:
             self._left.append(process)
         return done
 
-    def ask(self, query: DockerQuery) -> Output:
-        """Ask this machine's Docker engine; see `Connection.ask`."""
-        return self._docker.ask(query)
+    def query_docker(self, query: DockerQuery) -> Output:
+        """Ask this machine's Docker engine; see `Connection.query_docker`."""
+        return self._docker.query(query)
 
-    def hold(self, command: Command) -> tuple[Output, Holder | None]:
-        """Start a command that stays once it has answered; see `Connection.hold`."""
+    def start_persistent(self, command: Command) -> tuple[Output, PersistentProcess | None]:
+        """Start a command that stays once it has answered; see `Connection.start_persistent`."""
         started = time.time()
         try:
             process = self._start(command)
         except OSError as problem:
             missing = Output(127, stderr=f"{command.argv[0]}: {problem}", started=started, ended=time.time())
             return missing, None
-        holder = ProcessHolder(process)
+        holder = LocalPersistentProcess(process)
         said, stays = holder.answer()
         errors = b"" if stays else holder.end()
         output = Output(

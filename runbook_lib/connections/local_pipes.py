@@ -13,7 +13,7 @@ from runbook_lib.connections.base import CommandWait
 if TYPE_CHECKING:
     import threading
 
-    from runbook_lib.connections.output_buffer import Stream
+    from runbook_lib.connections.output_buffer import OutputBuffer
 
 __all__ = ["Pipes"]
 
@@ -31,7 +31,9 @@ class Pipes:
         err: Takes its standard error.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, out: Stream, err: Stream) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], stdin: bytes, out: OutputBuffer, err: OutputBuffer
+    ) -> None:
         self._process = process
         self._left = memoryview(stdin)
         self._ready = selectors.DefaultSelector()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-__all__ = ["MOST_KEPT", "Name", "Overflow", "Sink", "Stream"]
+__all__ = ["MAX_BUFFERED_BYTES", "OpenSpool", "OutputBuffer", "Sink", "StreamName"]
 
-MOST_KEPT = 16 * 2**20
+MAX_BUFFERED_BYTES = 16 * 2**20
 """Bytes of one output stream that are held in memory."""
 
-Name = Literal["stdout", "stderr"]
+StreamName = Literal["stdout", "stderr"]
 
 
 class Sink(Protocol):
@@ -20,21 +20,21 @@ class Sink(Protocol):
         """Take the next bytes; the first are the stream's beginning."""
 
 
-Overflow = Callable[[Name], Sink]
+OpenSpool = Callable[[StreamName], Sink]
 """Opens the sink of a stream, once it is known not to fit."""
 
 
-class Stream:
+class OutputBuffer:
     """One output stream.
 
     Args:
         name: Which.
-        overflow: Opens its sink; None: everything is held in memory.
+        open_spool: Opens its sink; None: everything is held in memory.
     """
 
-    def __init__(self, name: Name, overflow: Overflow | None) -> None:
+    def __init__(self, name: StreamName, open_spool: OpenSpool | None) -> None:
         self._name = name
-        self._overflow = overflow
+        self._open_spool = open_spool
         self._kept = bytearray()
         self._sink: Sink | None = None
 
@@ -42,15 +42,15 @@ class Stream:
         """Take the next bytes."""
         if self._sink is not None:
             self._sink.write(piece)
-        elif self._overflow is None or len(self._kept) + len(piece) <= MOST_KEPT:
+        elif self._open_spool is None or len(self._kept) + len(piece) <= MAX_BUFFERED_BYTES:
             self._kept += piece
         else:
-            self._sink = self._overflow(self._name)
+            self._sink = self._open_spool(self._name)
             self._sink.write(bytes(self._kept))
             self._sink.write(piece)
 
     @property
-    def cut(self) -> bool:
+    def truncated(self) -> bool:
         """Whether more came than is kept."""
         return self._sink is not None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["END_OF_ANSWER", "RELEASE", "ChannelHolder", "Holder", "ProcessHolder"]
+__all__ = ["END_OF_ANSWER", "RELEASE", "LocalPersistentProcess", "PersistentProcess", "SshPersistentProcess"]
 
 END_OF_ANSWER = "."
 """The line with which a process says that it has answered and stays."""
@@ -24,7 +24,7 @@ _ENDS_WITHIN = 2.0  # seconds
 _POLL = 0.1  # seconds
 
 
-class Holder(Protocol):
+class PersistentProcess(Protocol):
     """The process."""
 
     @property
@@ -35,7 +35,7 @@ class Holder(Protocol):
         """Tell it to end and wait a moment for that; a connection that is gone has ended it already."""
 
 
-class ChannelHolder:
+class SshPersistentProcess:
     """A process at the other end of an SSH channel."""
 
     def __init__(self, channel: Any) -> None:  # noqa: ANN401 - paramiko's channel
@@ -43,7 +43,7 @@ class ChannelHolder:
 
     @property
     def alive(self) -> bool:
-        """Whether the channel is open and has told no end; see `Holder.alive`."""
+        """Whether the channel is open and has told no end; see `PersistentProcess.alive`."""
         return not (self._channel.closed or self._channel.exit_status_ready() or self._channel.eof_received)
 
     def answer(self) -> tuple[bytes, bool]:
@@ -52,7 +52,7 @@ class ChannelHolder:
         return _until_answered(lambda: self._channel.recv(65536))
 
     def release(self) -> None:
-        """Tell it to end; see `Holder.release`."""
+        """Tell it to end; see `PersistentProcess.release`."""
         try:
             if self.alive:
                 self._channel.sendall(f"{RELEASE}\n".encode())
@@ -62,7 +62,7 @@ class ChannelHolder:
         self._channel.close()
 
 
-class ProcessHolder:
+class LocalPersistentProcess:
     """A process on this machine."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -71,7 +71,7 @@ class ProcessHolder:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs; see `Holder.alive`."""
+        """Whether it runs; see `PersistentProcess.alive`."""
         return self._process.poll() is None
 
     def answer(self) -> tuple[bytes, bool]:
@@ -80,7 +80,7 @@ class ProcessHolder:
         return _until_answered(lambda: stream.readline() if stream else b"")
 
     def release(self) -> None:
-        """Tell it to end; see `Holder.release`."""
+        """Tell it to end; see `PersistentProcess.release`."""
         self.end(f"{RELEASE}\n".encode())
 
     def end(self, last: bytes = b"") -> bytes:

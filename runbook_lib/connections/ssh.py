@@ -15,14 +15,20 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
-from runbook_lib.connections.base import Meeting
+from runbook_lib.connections.base import ConnectionInfo
 from runbook_lib.connections.docker_api import DIAL, DockerApi
 from runbook_lib.connections.network_namespace import open_socket
-from runbook_lib.connections.output_buffer import Stream
-from runbook_lib.connections.persistent_process import ChannelHolder
+from runbook_lib.connections.output_buffer import OutputBuffer
+from runbook_lib.connections.persistent_process import SshPersistentProcess
 from runbook_lib.connections.ssh_channel import SUDO_PROMPT, answer_sudo, collect
 from runbook_lib.connections.ssh_transport import add_known_keys, make_transport
-from runbook_lib.connections.termination import Leader, end, look, newest, told
+from runbook_lib.connections.termination import (
+    SessionLeader,
+    latest_session,
+    list_sessions,
+    summarize,
+    terminate,
+)
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
 from runbook_lib.model.commands import Command, Output
 
@@ -30,8 +36,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from runbook_lib.connections.output_buffer import Overflow
-    from runbook_lib.connections.persistent_process import Holder
+    from runbook_lib.connections.output_buffer import OpenSpool
+    from runbook_lib.connections.persistent_process import PersistentProcess
     from runbook_lib.inventory import Host
     from runbook_lib.model.commands import DockerQuery
     from runbook_lib.secrets import Secrets
@@ -56,11 +62,11 @@ class SshConnection:
         self._host = host
         self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
         self._sudo_asks = True
-        self._meeting: Meeting | None = None
+        self._meeting: ConnectionInfo | None = None
         self._fabric: Any = None
         self._proxy: subprocess.Popen[bytes] | None = None
-        self._under_way: Any = None
-        self._left: dict[Leader, Any] = {}  # a channel that nothing refers to is closed
+        self._unfinished: Any = None
+        self._left: dict[SessionLeader, Any] = {}  # a channel that nothing refers to is closed
         self._docker = DockerApi(self._dial_docker)
 
     @property
@@ -69,7 +75,7 @@ class SshConnection:
         return self._host
 
     @property
-    def meeting(self) -> Meeting | None:
+    def established(self) -> ConnectionInfo | None:
         """The connection that was made last."""
         return self._meeting
 
@@ -121,7 +127,7 @@ class SshConnection:
         transport.set_keepalive(_KEEPALIVE)
         key = transport.get_remote_server_key()
         made = self._meeting.number if self._meeting else 0
-        self._meeting = Meeting(made + 1, f"{key.get_name()} {key.fingerprint}")
+        self._meeting = ConnectionInfo(made + 1, f"{key.get_name()} {key.fingerprint}")
 
     def render(self, command: Command) -> str:
         """Return the exact text that `run` sends."""
@@ -131,23 +137,23 @@ class SshConnection:
         options = ("-S", "-k", "-p", SUDO_PROMPT) if self._password else ("-n",)
         return shlex.join(("sudo", *options, "--", *command.argv))
 
-    def run(self, command: Command, cancel: threading.Event, overflow: Overflow | None = None) -> Output:
+    def run(self, command: Command, cancel: threading.Event, open_spool: OpenSpool | None = None) -> Output:
         """Send a command and wait for its end; see `Connection.run`."""
         self.open()
         started = time.time()
         channel = self._send(command)
-        out, err = Stream("stdout", overflow), Stream("stderr", overflow)
+        out, err = OutputBuffer("stdout", open_spool), OutputBuffer("stderr", open_spool)
         err.add(self._answer_sudo(channel) if command.sudo else b"")
         why = collect(channel, (command.stdin or "").encode(), command.timeout, cancel, out=out, err=err)
-        under_way = bool(why) and not channel.exit_status_ready()
-        if why and not under_way:
+        still_running = bool(why) and not channel.exit_status_ready()
+        if why and not still_running:
             why += "; it has ended, but what it left behind holds its output open"
         # No exit status, which paramiko tells as -1: a signal ended the command, or the connection was cut.
         # Only a channel that the host itself has ended has told the end of its streams.
         code = channel.recv_exit_status() if not why else -1
         lost = code == -1 and not why and not channel.eof_received
-        if under_way:
-            self._under_way = channel
+        if still_running:
+            self._unfinished = channel
         else:
             channel.close()
         if code == -1 and not why:
@@ -160,8 +166,8 @@ class SshConnection:
             ended=time.time(),
             problem=why,
             lost=lost,
-            under_way=under_way,
-            cut=out.cut or err.cut,
+            still_running=still_running,
+            truncated=out.truncated or err.truncated,
         )
 
     def _send(self, command: Command) -> Any:  # noqa: ANN401 - paramiko's channel
@@ -176,12 +182,12 @@ class SshConnection:
 
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
         """End what the last `run` left under way, over a second channel; see `Connection.stop`."""
-        channel, self._under_way = self._under_way, None
-        leader = newest(send(look()), self._left)
+        channel, self._unfinished = self._unfinished, None
+        leader = latest_session(send(list_sessions()), self._left)
         ended = channel is None or channel.status_event.wait(_JUST_ENDED)
         if ended:
             leader = None  # what was found is not what was under way
-        if leader is not None and not command.may_be_ended:
+        if leader is not None and not command.safe_to_interrupt:
             # Its channel stays open: with its output closed it would end of that.
             self._left[leader] = channel
             return f"left running on the host, as process {leader.pid}: half of it is worse than all of it"
@@ -190,24 +196,24 @@ class SshConnection:
         elif leader is None:
             done = "ITS FIRST PROCESS IS GONE, what that began may still run on the host"
         else:
-            done = told(send(end(leader, sudo=command.sudo)))
+            done = summarize(send(terminate(leader, sudo=command.sudo)))
             self._left[leader] = None
         if channel is not None:
             channel.close()
         return done
 
-    def ask(self, query: DockerQuery) -> Output:
-        """Ask the host's Docker engine; see `Connection.ask`."""
+    def query_docker(self, query: DockerQuery) -> Output:
+        """Ask the host's Docker engine; see `Connection.query_docker`."""
         self.open()
-        return self._docker.ask(query)
+        return self._docker.query(query)
 
-    def hold(self, command: Command) -> tuple[Output, Holder | None]:
-        """Send a command that stays once it has answered; see `Connection.hold`."""
+    def start_persistent(self, command: Command) -> tuple[Output, PersistentProcess | None]:
+        """Send a command that stays once it has answered; see `Connection.start_persistent`."""
         self.open()
         started = time.time()
         channel = self._send(command)
         early = self._answer_sudo(channel) if command.sudo else b""
-        holder = ChannelHolder(channel)
+        holder = SshPersistentProcess(channel)
         said, stays = holder.answer()
         code = None
         if not stays:
@@ -229,7 +235,7 @@ class SshConnection:
         if self._fabric is not None:
             self._fabric.close()
             self._fabric.client.close()  # one that was refused is not connected, yet has a transport
-            self._fabric = self._under_way = None
+            self._fabric = self._unfinished = None
             self._left.clear()
         if self._proxy is not None:
             _end(self._proxy)

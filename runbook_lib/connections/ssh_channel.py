@@ -11,7 +11,7 @@ from runbook_lib.connections.base import CommandWait
 if TYPE_CHECKING:
     import threading
 
-    from runbook_lib.connections.output_buffer import Stream
+    from runbook_lib.connections.output_buffer import OutputBuffer
 
 __all__ = ["SUDO_PROMPT", "answer_sudo", "collect"]
 
@@ -55,8 +55,8 @@ def collect(  # noqa: PLR0913 - a command's ends
     timeout: float,
     cancel: threading.Event,
     *,
-    out: Stream,
-    err: Stream,
+    out: OutputBuffer,
+    err: OutputBuffer,
 ) -> str:
     """Write input and read both streams until the command's end; return why there was none, if so."""
     wait = CommandWait(timeout, cancel)

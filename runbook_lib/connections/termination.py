@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.commands import Output
 
-__all__ = ["GRACE", "Leader", "end", "look", "newest", "told"]
+__all__ = ["GRACE", "SessionLeader", "latest_session", "list_sessions", "summarize", "terminate"]
 
 GRACE = 3
 """Seconds between TERM and KILL."""
@@ -94,7 +94,7 @@ exit $code
 
 
 @dataclass(frozen=True)
-class Leader:
+class SessionLeader:
     """The process that leads a command's session.
 
     Args:
@@ -105,7 +105,7 @@ class Leader:
     began: int
 
 
-def look() -> Command:
+def list_sessions() -> Command:
     """Return the command that lists the other sessions of the connection it is sent over."""
     return Command(
         ("sh", "-s"),
@@ -115,17 +115,17 @@ def look() -> Command:
     )
 
 
-def newest(output: Output, besides: Collection[Leader]) -> Leader | None:
+def latest_session(output: Output, besides: Collection[SessionLeader]) -> SessionLeader | None:
     """Return the session that began last, of those that `look` listed; None where there is none."""
     found = []
     for line in output.stdout.splitlines():
         pid, _, began = line.partition(" ")
         if pid.isdigit() and began.isdigit():
-            found.append(Leader(int(pid), int(began)))
+            found.append(SessionLeader(int(pid), int(began)))
     return max(set(found) - set(besides), key=lambda leader: (leader.began, leader.pid), default=None)
 
 
-def end(leader: Leader, *, sudo: bool) -> Command:
+def terminate(leader: SessionLeader, *, sudo: bool) -> Command:
     """Return the command that ends a session and all that it started: TERM, then KILL.
 
     Its exit code is 0 exactly when all of them are gone; it prints one line a process.
@@ -139,7 +139,7 @@ def end(leader: Leader, *, sudo: bool) -> Command:
     )
 
 
-def told(output: Output) -> str:
+def summarize(output: Output) -> str:
     """Return in words what `end` did."""
     lines = [line.split() for line in output.stdout.splitlines()]
     lines = [line for line in lines if len(line) == 3]  # noqa: PLR2004 - how, number, name

@@ -36,7 +36,7 @@ def host_ended(journal: Journal, number: int, record: HostRecord) -> None:
     told["commands"] = [command.number for command in record.commands if command.number]
     # Commands that were only planned were never sent, so the journal has no lines of their own for them.
     told["planned"] = [command.model_dump(mode="json") for command in record.commands if not command.number]
-    journal.note("host_ended", step=number, **told)
+    journal.append_nowait("host_ended", step=number, **told)
 
 
 def step_ended(journal: Journal, step: StepRecord) -> None:

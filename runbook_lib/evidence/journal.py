@@ -81,7 +81,7 @@ class Journal:
                 problem = self._failures[failures]
                 raise _cannot_write(self.path, problem) from problem
 
-    def note(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
+    def append_nowait(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
         """Write one line and do not wait: it is on disk before the next `append` of any thread returns.
 
         For what is told of something that has happened, where nothing follows from it before the next `append`.

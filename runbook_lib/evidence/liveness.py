@@ -8,14 +8,14 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from runbook_lib.process_identity import began, boot
+from runbook_lib.process_identity import boot_id, start_ticks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["Liveness", "goes_on", "is_held", "liveness"]
+__all__ = ["Liveness", "has_writer", "liveness", "still_running"]
 
 _BEGINS_WITHIN = 2.0  # seconds from a process's fork until it runs a program of its own
 _PACE = 0.01
@@ -27,7 +27,7 @@ class Liveness(StrEnum):
     ENDED = "ended"
     RUNNING = "running"
     STALE = "stale"
-    UNSEEN = "unseen"
+    UNDETERMINED = "undetermined"
 
 
 def liveness(record: RunRecord) -> Liveness:
@@ -37,24 +37,24 @@ def liveness(record: RunRecord) -> Liveness:
         record: As the journal tells it now; read it anew to ask again.
 
     Returns:
-        `stale` where the process that wrote the journal is gone; `unseen` where it ran on another machine, or
+        `stale` where the process that wrote the journal is gone; `undetermined` where it ran on another machine, or
         its journal does not tell enough to know it from a later process with the same number.
     """
     if record.ended is not None:
         return Liveness.ENDED
     if record.machine != platform.node():
-        return Liveness.UNSEEN
-    if record.boot and record.boot != boot():
+        return Liveness.UNDETERMINED
+    if record.boot and record.boot != boot_id():
         return Liveness.STALE
-    start = began(record.pid)
+    start = start_ticks(record.pid)
     if not start:
         return Liveness.STALE
     if not record.pid_began:
-        return Liveness.UNSEEN
+        return Liveness.UNDETERMINED
     return Liveness.RUNNING if start == record.pid_began else Liveness.STALE
 
 
-def is_held(journal: Path) -> bool:
+def has_writer(journal: Path) -> bool:
     """Return whether a process of this machine has a journal open to write it, and has written its first line."""
     try:
         with journal.open("rb") as file:
@@ -68,7 +68,7 @@ def is_held(journal: Path) -> bool:
     return False
 
 
-def goes_on(journal: Path, record: RunRecord) -> bool:
+def still_running(journal: Path, record: RunRecord) -> bool:
     """Return whether a run's journal is held by more than what its dead process was just beginning.
 
     A process that is killed while it begins another leaves it the open journal, until that one runs its program.
@@ -78,7 +78,7 @@ def goes_on(journal: Path, record: RunRecord) -> bool:
         record: As the journal tells it.
     """
     over = time.monotonic() + _BEGINS_WITHIN
-    while is_held(journal):
+    while has_writer(journal):
         if liveness(record) is not Liveness.STALE or time.monotonic() > over:
             return True
         time.sleep(_PACE)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from runbook_lib.errors import InputError
 
-__all__ = ["find"]
+__all__ = ["find_run"]
 
 
-def find(name: str, runs: Path) -> Path:
+def find_run(name: str, runs: Path) -> Path:
     """Return the run that a user means.
 
     Args:

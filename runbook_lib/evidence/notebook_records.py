@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.records import RunRecord, StepRecord
 from runbook_lib.model.status import Status, worst
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["EmbeddedRecords", "Outcome", "outcome", "read", "record_of_notebook"]
+__all__ = ["EmbeddedRecords", "Outcome", "outcome", "read_run", "record_of_notebook"]
 
 Data = dict[str, Any]
 _MOST_GAPS = 10  # missing steps that a message names
@@ -102,7 +102,7 @@ def outcome(numbers: Sequence[int], ends: Sequence[Data], statuses: Iterable[Sta
     if not incomplete:
         end = ends[-1]
         status = Status(str(end.get("status")))
-        if not status.good or worst([*statuses]) is status:
+        if not status.is_success or worst([*statuses]) is status:
             return Outcome(status, end.get("ended"), "")
         incomplete = "the end of the run does not fit its steps"
     return Outcome(Status.UNKNOWN, None, incomplete)
@@ -125,7 +125,7 @@ def _missing(numbers: Sequence[int], ends: Sequence[Data]) -> str:
     return ""
 
 
-def read(path: Path) -> RunRecord:
+def read_run(path: Path) -> RunRecord:
     """Return the record of a run.
 
     Args:
@@ -143,7 +143,7 @@ def read(path: Path) -> RunRecord:
             "there is no such run", where=str(path), hint="name a run directory, a journal or a notebook"
         )
     if path.suffix != ".ipynb":
-        return read_run(path)
+        return read_journal(path)
     try:
         content = path.read_bytes()
     except OSError as problem:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.evidence.journal_view import HostEntries, JournalEntry, StepEntries
 
-__all__ = ["JournalLines", "read_lines", "read_run", "record_of"]
+__all__ = ["JournalLines", "build_record", "read_journal", "read_lines"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _parse(line: bytes) -> Any:  # noqa: ANN401 - JSON
         return json.loads(line)  # reads what Python writes and JSON does not define, such as NaN
 
 
-def read_run(path: Path) -> RunRecord:
+def read_journal(path: Path) -> RunRecord:
     """Return the record of the run that a journal belongs to.
 
     Args:
@@ -107,10 +107,10 @@ def read_run(path: Path) -> RunRecord:
 @functools.lru_cache(maxsize=1)
 def _record_of_bytes(data: bytes) -> RunRecord:
     """Return the record of a journal's bytes; at a run's end several callers ask for the same one in a row."""
-    return record_of(read_lines(data))
+    return build_record(read_lines(data))
 
 
-def record_of(lines: JournalLines) -> RunRecord:
+def build_record(lines: JournalLines) -> RunRecord:
     """Return the record of the run that sound lines belong to.
 
     Raises:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from runbook_lib.model.records import StreamRecord
 
 if TYPE_CHECKING:
-    from runbook_lib.connections.output_buffer import Name
+    from runbook_lib.connections.output_buffer import StreamName
     from runbook_lib.evidence.output_store import OutputStore
     from runbook_lib.secrets import Secrets
 
-__all__ = ["HEAD", "TAIL", "Overflowing", "Overflows"]
+__all__ = ["HEAD", "TAIL", "SpooledOutput", "SpooledOutputs"]
 
 HEAD = 4096
 """Characters of an output that a record holds from its beginning."""
@@ -20,7 +20,7 @@ TAIL = 4096
 """Characters of an output that a record holds from its end."""
 
 
-class Overflowing:
+class SpooledOutput:
     """One stream on its way to disk."""
 
     def __init__(self, store: OutputStore, secrets: Secrets) -> None:
@@ -55,20 +55,20 @@ class Overflowing:
         self._tail = (self._tail + text[-TAIL:])[-TAIL:]
 
 
-class Overflows:
+class SpooledOutputs:
     """The streams of one command that do not fit."""
 
     def __init__(self, store: OutputStore, secrets: Secrets) -> None:
         self._store = store
         self._secrets = secrets
-        self._open: dict[Name, Overflowing] = {}
+        self._open: dict[StreamName, SpooledOutput] = {}
 
-    def open(self, name: Name) -> Overflowing:
+    def open(self, name: StreamName) -> SpooledOutput:
         """Begin a stream; called by the connection."""
-        self._open[name] = Overflowing(self._store, self._secrets)
+        self._open[name] = SpooledOutput(self._store, self._secrets)
         return self._open[name]
 
-    def records(self) -> dict[Name, StreamRecord]:
+    def records(self) -> dict[StreamName, StreamRecord]:
         """End all streams and return what is told of each."""
         return {name: self._open.pop(name).record() for name in list(self._open)}
 

@@ -48,4 +48,4 @@ class Answer(Fact[Answered]):
     @property
     def label(self) -> str:
         """The command itself."""
-        return f"Answer({' '.join(self.argv)})"
+        return f"{self.id}({' '.join(self.argv)})"

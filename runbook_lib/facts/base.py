@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from runbook_lib.errors import FactError
 
@@ -22,7 +22,19 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Fact(ABC, Generic[T]):
-    """Something observed on a host. Subclasses are frozen dataclasses; their fields are the arguments."""
+    """Something observed on a host. Subclasses are frozen dataclasses; their fields are the arguments.
+
+    `id` is the name under which records keep the fact: the class's own, unless the class sets another one. It must
+    outlive a renamed class, since old evidence is read by it.
+    """
+
+    id: ClassVar[str] = "Fact"
+
+    def __init_subclass__(cls, **keywords: Any) -> None:  # noqa: ANN401 - as of any class
+        """Give the subclass its id."""
+        super().__init_subclass__(**keywords)
+        if "id" not in vars(cls):
+            cls.id = cls.__name__
 
     @abstractmethod
     def request(self) -> Command | DockerQuery:
@@ -46,9 +58,27 @@ class Fact(ABC, Generic[T]):
 
     @property
     def label(self) -> str:
-        """Name and arguments, as shown and recorded: `Container(redis-server)`."""
+        """Id and arguments, as shown and recorded: `Container(redis-server)`."""
         arguments = [getattr(self, item.name) for item in dataclasses.fields(self)]
-        return type(self).__name__ + (f"({', '.join(map(str, arguments))})" if arguments else "")
+        return self.id + (f"({', '.join(map(str, arguments))})" if arguments else "")
+
+    @classmethod
+    def recorded(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of this fact in a record, by its arguments as text.
+
+        Args:
+            facts: Label -> value, as in `HostRecord.facts`.
+
+        >>> from runbook_lib.facts.container import Container
+        >>> Container.recorded({"Container(web)": None, "Container(db)": {"state": "running"}, "Kernel": {}})
+        {'web': None, 'db': {'state': 'running'}}
+        """
+        begin, end = f"{cls.id}(", ")"
+        return {
+            label[len(begin) : -len(end)]: value
+            for label, value in facts.items()
+            if label.startswith(begin) and label.endswith(end)
+        }
 
 
 class Facts:

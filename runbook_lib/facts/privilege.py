@@ -16,7 +16,7 @@ class Sudo(Fact[bool]):
 
     def request(self) -> Command:
         """Return a command that does nothing, as root."""
-        return Command(("true",), sudo=True, accept=(0, 1), asks_for_sudo=True)
+        return Command(("true",), sudo=True, accept=(0, 1), probes_sudo=True)
 
     def parse(self, output: Output) -> bool:
         """Return whether it ran."""

@@ -20,9 +20,9 @@ class Command:
         accept: Exit codes that are no failure.
         timeout: Seconds.
         purpose: What a trainee should know about it.
-        cuts_connection: The connection may break while it runs; its exit code is then unknown.
-        asks_for_sudo: It is sent to learn whether there is sudo: its refusal is an answer.
-        may_be_ended: It is ended on the host once the run does not wait for it any more. False where half of
+        may_cut_connection: The connection may break while it runs; its exit code is then unknown.
+        probes_sudo: It is sent to learn whether there is sudo: its refusal is an answer.
+        safe_to_interrupt: It is ended on the host once the run does not wait for it any more. False where half of
             it is worse than all of it, as an installation: it is left running then, and no deadline but its
             own `timeout` ends the waiting.
     """
@@ -33,9 +33,9 @@ class Command:
     accept: tuple[int, ...] = (0,)
     timeout: float = 600.0
     purpose: str = ""
-    cuts_connection: bool = False
-    asks_for_sudo: bool = False
-    may_be_ended: bool = True
+    may_cut_connection: bool = False
+    probes_sudo: bool = False
+    safe_to_interrupt: bool = True
 
     @property
     def text(self) -> str:
@@ -72,8 +72,8 @@ class Output:
         exit_code: None when it was never told: the connection broke, time ran out, the user stopped.
         problem: Why there is no exit code, in words.
         lost: The connection broke while the command ran.
-        under_way: It had not ended when the waiting did: `Connection.stop` ends it.
-        cut: More came than is held in memory: the streams are beginnings.
+        still_running: It had not ended when the waiting did: `Connection.stop` ends it.
+        truncated: More came than is held in memory: the streams are beginnings.
         started: Seconds since the epoch on this machine; with `ended` it brackets the host's clock.
     """
 
@@ -84,5 +84,5 @@ class Output:
     ended: float = 0.0
     problem: str = ""
     lost: bool = False
-    under_way: bool = False
-    cut: bool = False
+    still_running: bool = False
+    truncated: bool = False

@@ -1,4 +1,4 @@
-"""What an operation means to do, and what it checks: checks, changes, plans."""
+"""What an operation intends to do and what it verifies: plans, changes, checks."""
 
 from __future__ import annotations
 
@@ -13,25 +13,38 @@ __all__ = ["Change", "Check", "NetworkGuard", "Plan", "Reboot"]
 
 @dataclass(frozen=True)
 class Check:
-    """Something expected against what was observed."""
+    """An expected value compared with the observed one.
+
+    Args:
+        name: For people; it may name hosts, addresses and values, and may be reworded.
+        id: For programs, as `bridge.port`: it stays the same from run to run. `hop.1`, `hop.2`, … are the links of
+            a path, counted from its server. Empty in evidence from before there were ids.
+    """
 
     name: str
     expected: str
     observed: str
     holds: bool
+    id: str = ""
 
     @classmethod
-    def equal(cls, name: str, expected: object, observed: object) -> Check:
+    def equal(cls, name: str, expected: object, observed: object, id: str = "") -> Check:  # noqa: A002 - the field's name
         """Make a check that holds when both sides are equal."""
-        return cls(name, str(expected), str(observed), expected == observed)
+        return cls(name, str(expected), str(observed), expected == observed, id)
+
+    @property
+    def hop(self) -> int | None:
+        """Which link of a path it checks, by an id such as `hop.3`; None for all other checks."""
+        number = self.id.removeprefix("hop.")
+        return int(number) if number != self.id and number.isdecimal() else None
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a plan changes on a host, before and after, for the reader.
+    """One change on a host, before and after, for the reader.
 
     Args:
-        what: A file's path or another thing's name.
+        what: Path of the file, or the name of whatever else is changed.
     """
 
     what: str
@@ -41,13 +54,13 @@ class Change:
 
 @dataclass(frozen=True)
 class NetworkGuard:
-    """A change that may cut the network, put back by the host itself unless it is confirmed.
+    """A change that may cut the network; the host itself rolls it back unless it is confirmed.
 
     Args:
-        arm: Commands before the change: keep the old state, start the timer on the host.
+        arm: Commands before the change: save the old state, start the rollback timer on the host.
         confirm: Commands over a new connection, once the checks hold.
-        revert: Commands that put the old state back at once, where the host can still be reached.
-        timeout: Seconds after which the host reverts by itself.
+        revert: Commands that restore the old state at once, if the host can still be reached.
+        timeout: Seconds after which the host rolls back by itself.
     """
 
     arm: tuple[Command, ...]
@@ -58,31 +71,32 @@ class NetworkGuard:
 
 @dataclass(frozen=True)
 class Reboot:
-    """What goes around a plan whose commands reboot the host.
+    """What surrounds a plan whose commands reboot the host.
 
     Args:
-        arm: Commands before the reboot, as the one-shot boot entry of a trial.
+        arm: Commands before the reboot, for example to set a one-shot boot entry for a trial.
         confirm: Commands over a new connection, once the checks hold on the rebooted host.
-        abandon: Commands that take back what `arm` left, where the checks do not hold.
-        later: Names of the checks that hold only once confirmed.
-        way_back: What brings an unreachable host back, for the messages.
+        abandon: Commands that undo `arm` if the checks do not hold.
+        only_after_confirm: Ids of the checks that can hold only after `confirm`.
+        recovery: How to recover an unreachable host, for messages.
         deadline: Seconds from the reboot until the host must answer with a new boot id.
-        begun: Units that failed before a reboot that an earlier run began and did not confirm: the host is not
-            rebooted again, only checked and confirmed. None: it is rebooted.
+        failed_before_reboot: Set when an earlier run rebooted the host and did not confirm the reboot: the
+            systemd units that had failed before it. The host is then not rebooted again, only checked and
+            confirmed. None: the host is rebooted.
     """
 
     arm: tuple[Command, ...] = ()
     confirm: tuple[Command, ...] = ()
     abandon: tuple[Command, ...] = ()
-    later: tuple[str, ...] = ()
-    way_back: str = ""
+    only_after_confirm: tuple[str, ...] = ()
+    recovery: str = ""
     deadline: float = 600.0
-    begun: tuple[str, ...] | None = None
+    failed_before_reboot: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Commands that bring a host from its facts to the desired state; none: it is there already."""
+    """Commands that bring a host from its current to its desired state; no commands: it is there already."""
 
     commands: tuple[Command, ...] = ()
     changes: tuple[Change, ...] = ()

@@ -28,10 +28,23 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
     @property
-    def good(self) -> bool:
+    def is_success(self) -> bool:
         """Whether this outcome is a success; `skipped` and `unknown` are none."""
         return self in {Status.OK, Status.CHANGED, Status.PLANNED}
 
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a command whose runs ended so: 0 only where something was done or checked, and well."""
+        return _EXIT_CODES.get(self, 0)
+
+
+_EXIT_CODES = {
+    Status.SKIPPED: 5,
+    Status.FAILED: 1,
+    Status.UNREACHABLE: 3,
+    Status.INTERRUPTED: 4,
+    Status.UNKNOWN: 4,
+}
 
 _FROM_BEST = [
     Status.OK,

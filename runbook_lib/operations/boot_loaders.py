@@ -90,7 +90,7 @@ class GrubWithGrubby:
             Command(
                 ("grubby", f"--set-default={_image(release)}"),
                 sudo=True,
-                may_be_ended=False,
+                safe_to_interrupt=False,
                 purpose=f"{release} from now on",
             ),
         )
@@ -106,7 +106,7 @@ class GrubWithGrubby:
             Command(
                 ("grubby", f"--update-kernel={_image(release)}", f"--args=panic={panic_after}"),
                 sudo=True,
-                may_be_ended=False,
+                safe_to_interrupt=False,
                 purpose=f"a panic resets the host after {panic_after} s",
             ),
             Command(
@@ -120,7 +120,7 @@ class GrubWithGrubby:
             Command(
                 ("grubby", f"--update-kernel={_image(release)}", "--remove-args=panic"),
                 sudo=True,
-                may_be_ended=False,
+                safe_to_interrupt=False,
             ),
             Command(("grub2-editenv", "-", "unset", "next_entry"), sudo=True, purpose="the trial is over"),
         )
@@ -159,7 +159,7 @@ class GrubLegacy:
 
 
 _UPDATE = Command(
-    ("update-grub",), sudo=True, timeout=_LONG, may_be_ended=False, purpose="write the boot menu anew"
+    ("update-grub",), sudo=True, timeout=_LONG, safe_to_interrupt=False, purpose="write the boot menu anew"
 )
 _SAVED = (
     Command(("mkdir", "-p", "/etc/default/grub.d"), sudo=True),

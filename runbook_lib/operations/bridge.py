@@ -125,25 +125,41 @@ class Present(Operation):
         lasting = [line for line in ifupdown.without_comments(wanted) if not line.startswith("bridge_hw")]
         missing = [line for line in lasting if line not in lines]
         checks = [
-            Check.equal(f"{self.name} is a bridge", "bridge", bridge.kind if bridge else "missing"),
-            Check.equal(f"{self.port} is a port of", self.name, port.master if port else "missing"),
-            Check.equal(f"{self.name} has the address", self.address, _addresses(bridge)),
-            Check.equal(f"{self.port} has addresses of its own", "none", _addresses(port)),
             Check.equal(
-                f"{self.name} runs no spanning tree", expected=False, observed=bridge.stp if bridge else None
+                f"{self.name} is a bridge", "bridge", bridge.kind if bridge else "missing", "bridge.kind"
+            ),
+            Check.equal(
+                f"{self.port} is a port of", self.name, port.master if port else "missing", "bridge.port"
+            ),
+            Check.equal(f"{self.name} has the address", self.address, _addresses(bridge), "bridge.address"),
+            Check.equal(
+                f"{self.port} has addresses of its own", "none", _addresses(port), "bridge.port_address"
+            ),
+            Check.equal(
+                f"{self.name} runs no spanning tree",
+                expected=False,
+                observed=bridge.stp if bridge else None,
+                id="bridge.stp",
             ),
             Check.equal(
                 f"{INTERFACES_FILE} keeps it",
                 "all lines",
                 f"without {missing[0]!r}" if missing else "all lines",
+                "bridge.configuration",
             ),
         ]
         if self.gateway:
             route = facts[DefaultRoute()]
             told = f"{route.gateway} on {route.interface}" if route else "none"
             answer = "an answer" if facts[Reachable(self.gateway)] else "none"
-            checks.append(Check.equal("the default route", f"{self.gateway} on {self.name}", told))
-            checks.append(Check.equal(f"the gateway {self.gateway} gives", "an answer", answer))
+            checks.append(
+                Check.equal(
+                    "the default route", f"{self.gateway} on {self.name}", told, "bridge.default_route"
+                )
+            )
+            checks.append(
+                Check.equal(f"the gateway {self.gateway} gives", "an answer", answer, "bridge.gateway")
+            )
         return checks
 
     def configuration(self, before: str, port: Interface | None) -> str:

@@ -112,23 +112,40 @@ class Running(Operation):
         """Check that it runs, what it was made from, its ports and where its address lies."""
         container, image = facts[Container(self.name)], facts[Image(self.image)]
         if container is None:
-            return [Check(f"container {self.name}", "running", "missing", holds=False)]
+            return [Check(f"container {self.name}", "running", "missing", holds=False, id="container.state")]
         checks = [
-            Check.equal(f"container {self.name}", "running", container.state),
-            Check.equal(f"{self.name} is made from", self.spec, container.spec or "something else"),
+            Check.equal(f"container {self.name}", "running", container.state, "container.state"),
             Check.equal(
-                f"{self.name} has image", image.identifier[:19] if image else "none", container.image[:19]
+                f"{self.name} is made from", self.spec, container.spec or "something else", "container.spec"
+            ),
+            Check.equal(
+                f"{self.name} has image",
+                image.identifier[:19] if image else "none",
+                container.image[:19],
+                "container.image",
             ),
         ]
         for port in self.publish:
             told = [item.split("/")[0] for item in container.ports]
             checks.append(
-                Check(f"port {port} is published", port, ", ".join(told) or "none", holds=port in told)
+                Check(
+                    f"port {port} is published",
+                    port,
+                    ", ".join(told) or "none",
+                    holds=port in told,
+                    id=f"container.port.{port}",
+                )
             )
         if self.joined:
             networks = ", ".join(container.networks)
             checks.append(
-                Check(f"{self.name} is on", self.joined, networks, holds=self.joined in container.networks)
+                Check(
+                    f"{self.name} is on",
+                    self.joined,
+                    networks,
+                    holds=self.joined in container.networks,
+                    id="container.network",
+                )
             )
         return checks + self._address_checks(container)
 
@@ -166,7 +183,11 @@ class Running(Operation):
         )
         return [
             Check(
-                f"{self.name} has an address in", self.within, container.address or "no address", holds=inside
+                f"{self.name} has an address in",
+                self.within,
+                container.address or "no address",
+                holds=inside,
+                id="container.address",
             )
         ]
 
@@ -222,14 +243,24 @@ class Ran(Operation):
         """Check that it ended, and how, and what it was made from."""
         container, image = facts[Container(self.name)], facts[Image(self.image)]
         if container is None:
-            return [Check(f"container {self.name}", "exited with 0", "missing", holds=False)]
+            return [
+                Check(f"container {self.name}", "exited with 0", "missing", holds=False, id="container.state")
+            ]
         return [
             Check.equal(
-                f"container {self.name}", "exited with 0", f"{container.state} with {container.exit_code}"
+                f"container {self.name}",
+                "exited with 0",
+                f"{container.state} with {container.exit_code}",
+                "container.state",
             ),
-            Check.equal(f"{self.name} is made from", self.spec, container.spec or "something else"),
             Check.equal(
-                f"{self.name} has image", image.identifier[:19] if image else "none", container.image[:19]
+                f"{self.name} is made from", self.spec, container.spec or "something else", "container.spec"
+            ),
+            Check.equal(
+                f"{self.name} has image",
+                image.identifier[:19] if image else "none",
+                container.image[:19],
+                "container.image",
             ),
         ]
 

@@ -89,9 +89,25 @@ class Installed(Operation):
         """Check that dockerd tells its version."""
         version = facts[EngineVersion()]
         return [
-            Check("Docker engine is installed", "a version", version or "none", holds=version is not None),
-            Check.equal("packages left unfinished", expected=False, observed=facts[UnfinishedPackages()]),
-            Check.equal("AppArmor has its parser, or is off", expected=True, observed=facts[AppArmorReady()]),
+            Check(
+                "Docker engine is installed",
+                "a version",
+                version or "none",
+                holds=version is not None,
+                id="docker_engine.version",
+            ),
+            Check.equal(
+                "packages left unfinished",
+                expected=False,
+                observed=facts[UnfinishedPackages()],
+                id="packages.unfinished",
+            ),
+            Check.equal(
+                "AppArmor has its parser, or is off",
+                expected=True,
+                observed=facts[AppArmorReady()],
+                id="docker_engine.apparmor",
+            ),
         ]
 
 
@@ -161,17 +177,23 @@ class Configured(Operation):
         """Check the file, and of the running engine what it tells: mirrors, bridge, address range."""
         current = _parse(facts[FileText(DAEMON_FILE)])
         checks = [
-            Check.equal(f"{DAEMON_FILE}: {key}", value, current.get(key))
+            Check.equal(f"{DAEMON_FILE}: {key}", value, current.get(key), f"docker_engine.option.{key}")
             for key, value in self.options.items()
         ]
         info = facts[EngineInfo()]
         checks.append(
-            Check("the engine answers", "a version", info.version if info else "nothing", holds=bool(info))
+            Check(
+                "the engine answers",
+                "a version",
+                info.version if info else "nothing",
+                holds=bool(info),
+                id="docker_engine.answers",
+            )
         )
         if "registry-mirrors" in self.options:
             told = [mirror.rstrip("/") for mirror in info.mirrors] if info else []
             wanted = [mirror.rstrip("/") for mirror in self.options["registry-mirrors"]]
-            checks.append(Check.equal("mirrors in force", wanted, told))
+            checks.append(Check.equal("mirrors in force", wanted, told, "docker_engine.mirrors"))
         return checks + _bridge_checks(self.options, facts[Network("bridge")])
 
     def _refuse_conflicts(self, arguments: tuple[str, ...]) -> None:
@@ -210,7 +232,10 @@ def _bridge_checks(options: dict[str, Any], network: NetworkState | None) -> lis
     if "bridge" in options:
         checks.append(
             Check.equal(
-                "the default network's bridge", options["bridge"], network.bridge if network else "none"
+                "the default network's bridge",
+                options["bridge"],
+                network.bridge if network else "none",
+                "docker_engine.bridge",
             )
         )
     if "fixed-cidr" in options:
@@ -219,6 +244,7 @@ def _bridge_checks(options: dict[str, Any], network: NetworkState | None) -> lis
                 "containers get addresses from",
                 options["fixed-cidr"],
                 network.address_range if network else "nowhere",
+                "docker_engine.address_range",
             )
         )
     return checks

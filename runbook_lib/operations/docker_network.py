@@ -49,7 +49,14 @@ class Present(Operation):
     def verify(self, facts: Facts) -> list[Check]:
         """Check that it is there, as a bridge network."""
         network = facts[Network(self.name)]
-        return [Check.equal(f"network {self.name}", "bridge", network.driver if network else "missing")]
+        return [
+            Check.equal(
+                f"network {self.name}",
+                "bridge",
+                network.driver if network else "missing",
+                "docker_network.driver",
+            )
+        ]
 
 
 present = Present

@@ -22,8 +22,8 @@ __all__ = ["REBOOT", "Rebooted", "rebooted", "settled"]
 REBOOT = Command(
     ("shutdown", "-r", "now"),
     sudo=True,
-    cuts_connection=True,
-    may_be_ended=False,
+    may_cut_connection=True,
+    safe_to_interrupt=False,
     timeout=60.0,
     purpose="reboot: the connection is cut",
 )
@@ -58,7 +58,7 @@ class Rebooted(Operation):
         return Plan(
             commands=(REBOOT,),
             reboot=Reboot(
-                deadline=self.deadline, way_back="look at its console or have its provider reset it"
+                deadline=self.deadline, recovery="look at its console or have its provider reset it"
             ),
         )
 
@@ -72,6 +72,7 @@ class Rebooted(Operation):
                 "nothing",
                 told if required.required else "nothing",
                 not required.required,
+                "host.reboot_required",
             ),
             settled(facts[SystemState()]),
         ]
@@ -80,7 +81,7 @@ class Rebooted(Operation):
 def settled(state: SystemStateInfo) -> Check:
     """Return the check that starting is over; which units failed is told, and judged against before by the reboot."""
     told = f"{state.state} ({', '.join(state.failed)})" if state.failed else state.state
-    return Check("services have settled", "running or degraded", told, holds=state.settled)
+    return Check("services have settled", "running or degraded", told, holds=state.settled, id="host.settled")
 
 
 rebooted = Rebooted

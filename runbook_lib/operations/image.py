@@ -44,7 +44,15 @@ class Present(Operation):
     def verify(self, facts: Facts) -> list[Check]:
         """Check that it is there."""
         image = facts[Image(self.name)]
-        return [Check(f"image {self.name}", "there", "there" if image else "missing", holds=bool(image))]
+        return [
+            Check(
+                f"image {self.name}",
+                "there",
+                "there" if image else "missing",
+                holds=bool(image),
+                id="image.present",
+            )
+        ]
 
 
 present = Present

@@ -39,6 +39,7 @@ __all__ = [
 
 _DEFAULT = "default boot entry"
 _PENDING = "trial boots pending"
+_DEFAULT_ID, _PENDING_ID = "kernel.default", "kernel.trial"
 _UNMARK = Command(("rm", "-f", "--", MARK), sudo=True, purpose="no kernel is on trial any more")
 _UNSIGNED = ("kernel-lt", "kernel-ml")  # ELRepo signs packages, not kernels
 
@@ -77,8 +78,13 @@ class DefaultEntry(Operation):
         _refuse_shared_kernel(facts)
         loader = facts[BootLoader()]
         return [
-            Check.equal(_DEFAULT, self._wanted(facts), loader.default or "not known"),
-            Check.equal("it stays when kernels are added", expected=True, observed=loader.pinned),
+            Check.equal(_DEFAULT, self._wanted(facts), loader.default or "not known", _DEFAULT_ID),
+            Check.equal(
+                "it stays when kernels are added",
+                expected=True,
+                observed=loader.pinned,
+                id="kernel.default_pinned",
+            ),
         ]
 
     def _wanted(self, facts: Facts) -> str:
@@ -143,9 +149,19 @@ class Installed(Operation):
             "image and initial RAM disk" if there and there.initrd else "image alone" if there else "nothing"
         )
         return [
-            Check.equal(f"{self.package} is installed", newest, offer.installed or "none"),
-            Check.equal(f"in /boot of {offer.release or self.package}", "image and initial RAM disk", whole),
-            Check.equal("packages left unfinished", expected=False, observed=facts[UnfinishedPackages()]),
+            Check.equal(f"{self.package} is installed", newest, offer.installed or "none", "kernel.version"),
+            Check.equal(
+                f"in /boot of {offer.release or self.package}",
+                "image and initial RAM disk",
+                whole,
+                "kernel.files",
+            ),
+            Check.equal(
+                "packages left unfinished",
+                expected=False,
+                observed=facts[UnfinishedPackages()],
+                id="packages.unfinished",
+            ),
         ]
 
     def _refuse(self, facts: Facts) -> None:
@@ -227,14 +243,14 @@ class Booted(Operation):
             ),
             confirm=accepted if backend.can_try else (),
             abandon=forget,
-            later=(_DEFAULT, _PENDING) if backend.can_try else (),
-            way_back=f"the trial was for one boot: the next reset brings {loader.default}, still the default"
+            only_after_confirm=(_DEFAULT_ID, _PENDING_ID) if backend.can_try else (),
+            recovery=f"the trial was for one boot: the next reset brings {loader.default}, still the default"
             if backend.can_try
             else f"this boot loader knows no trial: choose the old kernel {running} in its menu, on the console",
             deadline=self.deadline,
         )
         if running == wanted and trial:
-            begun = replace(reboot, arm=(), begun=trial.failed)
+            begun = replace(reboot, arm=(), failed_before_reboot=trial.failed)
             return Plan(changes=(default,), reboot=begun)
         _refuse_unsigned(facts[SecureBoot()], self.package)
         return Plan(
@@ -248,9 +264,9 @@ class Booted(Operation):
         armed = loader.trial or facts[KernelTrial()] is not None
         pending = loader.once or ("armed" if armed else "none")
         return [
-            Check.equal("running kernel", self._wanted(facts), facts[Kernel()].release),
-            Check.equal(_DEFAULT, self._wanted(facts), loader.default or "not known"),
-            Check.equal(_PENDING, "none", pending),
+            Check.equal("running kernel", self._wanted(facts), facts[Kernel()].release, "kernel.running"),
+            Check.equal(_DEFAULT, self._wanted(facts), loader.default or "not known", _DEFAULT_ID),
+            Check.equal(_PENDING, "none", pending, _PENDING_ID),
             settled(facts[SystemState()]),
         ]
 
@@ -287,7 +303,15 @@ class AtLeast(Probe):
         """Compare number by number."""
         release = facts[Kernel()].release
         holds = upstream(release) >= upstream(self.least)
-        return [Check("the kernel is new enough for Docker", f"{self.least} or newer", release, holds=holds)]
+        return [
+            Check(
+                "the kernel is new enough for Docker",
+                f"{self.least} or newer",
+                release,
+                holds=holds,
+                id="kernel.at_least",
+            )
+        ]
 
 
 def _is_newer(family: str, available: str, version: str | None, running: str) -> bool:

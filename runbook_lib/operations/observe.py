@@ -32,7 +32,7 @@ class Observe(Probe):
 
     def verify(self, facts: Facts) -> list[Check]:
         """Return one check: a fact that could not be gathered has failed the step before this."""
-        return [Check.equal("facts gathered", len(self.wanted), len(list(facts)))]
+        return [Check.equal("facts gathered", len(self.wanted), len(list(facts)), "facts.gathered")]
 
     def describe(self) -> str:
         """Return the facts' labels."""

@@ -83,7 +83,7 @@ class Ready(Operation):
                     (packages.manager(release), "--assumeyes", "install", self.release_package),
                     sudo=True,
                     timeout=600.0,
-                    may_be_ended=False,
+                    safe_to_interrupt=False,
                     purpose=f"the repository's own package, {self.name}",
                 ),
             )
@@ -99,8 +99,20 @@ class Ready(Operation):
         if facts[Release()].family == "el" and self.release_package:
             there, key = facts[PackageVersion(self.name)], facts[self._key]
             return [
-                Check("the key is known", str(self.fingerprint), key or "not known", holds=key is not None),
-                Check(f"{self.name} is installed", "a version", there or "none", holds=there is not None),
+                Check(
+                    "the key is known",
+                    str(self.fingerprint),
+                    key or "not known",
+                    holds=key is not None,
+                    id="package_source.key",
+                ),
+                Check(
+                    f"{self.name} is installed",
+                    "a version",
+                    there or "none",
+                    holds=there is not None,
+                    id="package_source.package",
+                ),
             ]
         age = facts[ListsAge()]
         told = "never read" if age is None else f"{age} s"
@@ -110,6 +122,7 @@ class Ready(Operation):
                 f"at most {self.oldest} s",
                 told,
                 age is not None and age <= self.oldest,
+                "package_source.lists_age",
             )
         ]
 

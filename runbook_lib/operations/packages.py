@@ -52,7 +52,7 @@ def _apt(release: ReleaseInfo, names: tuple[str, ...], source: str) -> tuple[Com
             ("dpkg", "--configure", "-a"),
             sudo=True,
             timeout=600.0,
-            may_be_ended=False,
+            safe_to_interrupt=False,
             purpose="finish what was cut off, if so",
         ),
         Command((*APT, "update"), sudo=True, purpose="read the package lists"),
@@ -60,7 +60,7 @@ def _apt(release: ReleaseInfo, names: tuple[str, ...], source: str) -> tuple[Com
             (*APT, "install", "--yes", "--no-install-recommends", *suite, *names),
             sudo=True,
             timeout=1800.0,
-            may_be_ended=False,
+            safe_to_interrupt=False,
             purpose="install from the distribution's own source",
         ),
     )
@@ -73,7 +73,7 @@ def _rpm(release: ReleaseInfo, names: tuple[str, ...], source: str) -> tuple[Com
             (manager(release), "--assumeyes", *enabled, "install", *names),
             sudo=True,
             timeout=1800.0,
-            may_be_ended=False,
+            safe_to_interrupt=False,
             purpose=f"install from {source or 'the enabled repositories'}; signatures are checked",
         ),
     )
@@ -176,7 +176,15 @@ class Unlocked(Probe):
     def verify(self, facts: Facts) -> list[Check]:
         """Check that nobody does."""
         told = ", ".join(f"{item.program} ({item.process}), {item.path}" for item in facts[LockHolder()])
-        return [Check("at work on the packages", "nobody else", told or "nobody else", holds=not told)]
+        return [
+            Check(
+                "at work on the packages",
+                "nobody else",
+                told or "nobody else",
+                holds=not told,
+                id="packages.unlocked",
+            )
+        ]
 
 
 unlocked = Unlocked

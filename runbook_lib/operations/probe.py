@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.facts.answer import Answer
@@ -25,11 +25,12 @@ class Answers(Probe):
     """A program, run on the host or in one of its containers, answers as expected.
 
     Args:
-        what: The check's name: it should say which hop is proved.
+        what: The check's name: it should say what is proved.
         argv: Program and arguments.
         expect: The whole answer, without surrounding white space.
         container: Run it in this container with `docker exec`.
         stdin: Text for its standard input.
+        id: The check's id, as `hop.2`.
     """
 
     what: str
@@ -37,6 +38,7 @@ class Answers(Probe):
     expect: str
     container: str | None = None
     stdin: str | None = None
+    id: str = field(default="probe.answer", repr=False)
 
     @property
     def settle(self) -> float:
@@ -51,7 +53,7 @@ class Answers(Probe):
         """Check the answer."""
         answered = facts[self._answer]
         observed = answered.text or f"nothing (exit code {answered.exit_code})"
-        return [Check(self.what, self.expect, observed[:200], holds=answered.text == self.expect)]
+        return [Check(self.what, self.expect, observed[:200], answered.text == self.expect, self.id)]
 
     @property
     def _answer(self) -> Answer:
@@ -88,12 +90,12 @@ class Pings(Probe):
         """Check that an answer came."""
         name = f"{self.container} reaches {self.what} at {self.address or 'an unknown address'}"
         if not self.address:
-            return [Check(name, "an answer", "no address to ask", holds=False)]
+            return [Check(name, "an answer", "no address to ask", holds=False, id="probe.ping")]
         answered = facts[self._answer]
         if answered.exit_code == 0:
-            return [Check(name, "an answer", "an answer", holds=True)]
+            return [Check(name, "an answer", "an answer", holds=True, id="probe.ping")]
         last = answered.text.splitlines()[-1:] or [f"exit code {answered.exit_code}"]
-        return [Check(name, "an answer", f"none: {last[0][:200]}", holds=False)]
+        return [Check(name, "an answer", f"none: {last[0][:200]}", holds=False, id="probe.ping")]
 
     @property
     def _answer(self) -> Answer:
@@ -120,7 +122,7 @@ class Responds(Probe):
     def verify(self, facts: Facts) -> list[Check]:
         """Check that it answers."""
         told = "an answer" if facts[Reachable(self.address)] else "none"
-        return [Check.equal(f"{self.what} at {self.address}", "an answer", told)]
+        return [Check.equal(f"{self.what} at {self.address}", "an answer", told, "probe.responds")]
 
 
 answers = Answers

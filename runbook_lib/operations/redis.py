@@ -51,7 +51,11 @@ class Key(Operation):
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check the value."""
-        return [Check.equal(f"{self.name} seen from {self.container}", self.value, facts[self._answer].text)]
+        return [
+            Check.equal(
+                f"{self.name} seen from {self.container}", self.value, facts[self._answer].text, "redis.key"
+            )
+        ]
 
     @property
     def _client(self) -> tuple[str, ...]:

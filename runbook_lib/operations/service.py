@@ -59,8 +59,13 @@ class Running(Operation):
         """Check that it is active and enabled."""
         state = facts[Service(self.unit)]
         return [
-            Check.equal(f"{self.unit} is active", "active", state.active),
-            Check.equal(f"{self.unit} starts with the host", expected=True, observed=state.enabled),
+            Check.equal(f"{self.unit} is active", "active", state.active, "service.active"),
+            Check.equal(
+                f"{self.unit} starts with the host",
+                expected=True,
+                observed=state.enabled,
+                id="service.enabled",
+            ),
         ]
 
 

@@ -47,4 +47,4 @@ class Script(Operation):
 
     def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - see below
         """Return one check: another exit code has failed the step before this."""
-        return [Check.equal("exit code", 0, 0)]
+        return [Check.equal("exit code", 0, 0, "shell.exit_code")]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from runbook_lib.facts import container, interfaces
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -32,10 +33,8 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-_HOP = re.compile(r"hop (\d+): *(.*)")
 _ASKED_IN = re.compile(r"\bdocker exec (?:-\S+ )*([\w.-]+)")
 _ASKED = {Status.OK, Status.CHANGED, Status.FAILED}
-_NAMED = re.compile(r"Container\((.+)\)")
 
 
 class Container(BaseModel):
@@ -177,7 +176,7 @@ def picture(records: Iterable[RunRecord]) -> Picture | None:
     if not hosts:
         return None
     ways = list(_ways(seen, {host.name: host for host in hosts}))
-    server = next((way.target[0] for way in ways if way.number == 1), None)
+    server = next((way.target[0] for way in ways if way.source == way.target), None)  # only it asks itself
     hosts.sort(key=lambda host: host.name != server)
     subnets = sorted({card.subnet for host in hosts for card in host.cards if card.subnet})
     return Picture(hosts, subnets, sorted(ways, key=lambda way: -way.number))
@@ -193,20 +192,17 @@ def _newest(records: Iterable[RunRecord]) -> dict[str, _Seen]:
                 told.facts |= host.facts
                 # What a plan only foresees is no proof, neither way.
                 for check in host.checks if host.status in _ASKED else []:
-                    if match := _HOP.match(check.name):
-                        told.hops[int(match[1])] = _Hop(
-                            match[2], _asked_in(host), check.holds, check.observed
-                        )
+                    if check.hop is not None:
+                        told.hops[check.hop] = _Hop(check.name, _asked_in(host), check.holds, check.observed)
     return seen
 
 
 def _host(name: str, told: _Seen) -> Host | None:
-    if "Interfaces" not in told.facts:
+    if interfaces.Interfaces.id not in told.facts:
         return None
     try:
-        interfaces = TypeAdapter(list[_Interface]).validate_python(told.facts["Interfaces"])
-        containers = _containers(told.facts)
-        return _assemble(name, told, interfaces, containers)
+        found = TypeAdapter(list[_Interface]).validate_python(told.facts[interfaces.Interfaces.id])
+        return _assemble(name, told, found, _containers(told.facts))
     except (ValidationError, ValueError) as problem:
         # A fact of somebody's own that has the same label is no reason to have no report.
         _log.warning("%s is not in the picture, its facts have another shape: %s", name, problem)
@@ -215,12 +211,11 @@ def _host(name: str, told: _Seen) -> Host | None:
 
 def _containers(facts: dict[str, Any]) -> list[Container]:
     """Return the containers: the list, and those asked for by name that it does not hold."""
-    listed = TypeAdapter(list[Container]).validate_python(facts.get("Containers") or [])
-    found = {container.name: container for container in listed}
-    for label, value in facts.items():
-        match = _NAMED.fullmatch(label)
-        if match and value and match[1] not in found:
-            found[match[1]] = Container.model_validate({**value, "name": match[1], "image": ""})
+    listed = TypeAdapter(list[Container]).validate_python(facts.get(container.Containers.id) or [])
+    found = {item.name: item for item in listed}
+    for name, value in container.Container.recorded(facts).items():
+        if value and name not in found:
+            found[name] = Container.model_validate({**value, "name": name, "image": ""})
     return list(found.values())
 
 
@@ -249,9 +244,9 @@ def _bridge(item: _Interface, every: list[_Interface], subnet: str, containers: 
     ports = [port for port in every if port.master == item.name]
     cards = [port.name for port in ports if _is_card(port)]
     joined = {
-        container.name: network
-        for container in containers
-        for network, address in container.networks.items()
+        item.name: network
+        for item in containers
+        for network, address in item.networks.items()
         if _within(address, subnet)
     }
     network = next(iter(joined.values()), "")
@@ -279,14 +274,14 @@ def _asked_in(host: HostRecord) -> str:
 
 
 def _ways(seen: dict[str, _Seen], hosts: dict[str, Host]) -> Iterator[Way]:
-    """Yield the hops of the ambassador runbook between containers that are in the picture.
+    """Yield the hops of a path (see `Check.id`) between containers that are in the picture.
 
-    Each hop goes from the container in which it was asked to the one in which the next lower hop was;
-    hop 1 is asked in the server itself (see `operations.hops`).
+    Each hop goes from the container in which it was asked to the one in which the next lower hop was; the lowest
+    is asked in the server itself.
     """
     asked = {number: (name, hop) for name, told in seen.items() for number, hop in told.hops.items()}
     for number, (host, hop) in asked.items():
-        below, answering = asked.get(max(number - 1, 1), (host, hop))
+        below, answering = asked.get(number - 1, (host, hop))
         ends = (host, hop.container), (below, answering.container)
         if all(_is_there(hosts, *end) for end in ends):
             yield Way(number, hop.what, *ends, hop.holds, hop.observed)

@@ -236,7 +236,7 @@ def _draw_ways(canvas: _Canvas, picture: Picture) -> None:
                 "d": f"M{start:g},{source.y + 26:g} L{end:g},{target.y + 26:g}",
                 "x": (start + end) / 2,
                 "y": (source.y + target.y) / 2 + 26,
-                "told": f"hop {way.number}: {way.what}: {'PONG' if way.holds else 'no PONG'}",
+                "told": f"{way.what}: {'PONG' if way.holds else 'no PONG'}",
                 "mark": f"{way.number} {'✓' if way.holds else '✗'}",
             }
         )

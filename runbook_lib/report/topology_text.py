@@ -26,7 +26,7 @@ def picture_in_words(drawn: Picture) -> list[tuple[int, str]]:
         lines += [(1, _container_in_words(item)) for item in host.containers]
     for way in drawn.ways:
         verdict = "answers" if way.holds else f"does not answer as expected: {way.observed}"
-        lines.append((0, f"Hop {way.number}, asked on {way.source[0]}: {way.what}: {verdict}"))
+        lines.append((0, f"{way.what} (asked on {way.source[0]}): {verdict}"))
     return lines
 
 
@@ -41,7 +41,7 @@ def way_in_words(drawn: Picture) -> str:
     line = "PING: " + " → ".join(f"{container} ({host})" for host, container in stations)
     broken = [way for way in drawn.ways if not way.holds]
     if broken:
-        return f"{line}: ✗ no PONG; the break is at hop {broken[-1].number}: {broken[-1].what}"
+        return f"{line}: ✗ no PONG; the break is at {broken[-1].what}"
     return f"{line}: PONG ✓"
 
 

@@ -119,6 +119,7 @@ def _see_it_reverted(
         expected="all facts as before",
         observed=f"differing: {', '.join(differing)}" if differing else "all facts as before",
         holds=not differing,
+        id="commit_confirm.reverted",
     )
     session.checks = [*failed, back]
     outcome = "the host is back as it was" if back.holds else "THE HOST IS NOT AS IT WAS: look at it now"

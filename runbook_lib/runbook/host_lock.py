@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import threading
 
     from runbook_lib.connections.base import Connection
-    from runbook_lib.connections.persistent_process import Holder
+    from runbook_lib.connections.persistent_process import PersistentProcess
     from runbook_lib.evidence.journal import Journal
     from runbook_lib.model.commands import Output
 
@@ -131,7 +131,7 @@ class HostLock:
         self._take_over = take_over
         self._cancel = cancel
         self._sudo = True
-        self._holder: Holder | None = None
+        self._holder: PersistentProcess | None = None
         self._shared = False
 
     def ensure(self, step: int) -> Change | None:
@@ -204,7 +204,7 @@ class HostLock:
             )
         return _Answer.of(output.stdout), holder is not None
 
-    def _send(self, step: int, ends: str, *, tell: bool) -> tuple[Output, Holder | None]:
+    def _send(self, step: int, ends: str, *, tell: bool) -> tuple[Output, PersistentProcess | None]:
         file = os.environ.get(LOCK_FILE, _FILE) if self._sudo else os.environ.get(LOCK_FILE, "")
         command = Command(
             ("sh", "-c", _HOLD, "runbook-lock", file, json.dumps(asdict(self._owner)), ends), sudo=self._sudo
@@ -212,7 +212,7 @@ class HostLock:
         if tell:
             text = self._connection.render(command)
             self._journal.append("lock_asked", step=step, host=self._owner.host, text=text)
-        return self._connection.hold(command)
+        return self._connection.start_persistent(command)
 
     def _taken(self, step: int, answer: _Answer, *, forced: bool) -> Change | None:
         other = answer.owner if answer.owner != self._owner else None
@@ -234,7 +234,7 @@ class HostLock:
 
     def _tell(self, step: int, outcome: str, answer: _Answer, **more: Any) -> None:  # noqa: ANN401 - any JSON
         other = answer.owner if answer.owner != self._owner else None
-        self._journal.note(
+        self._journal.append_nowait(
             "lock_answered",
             step=step,
             host=self._owner.host,

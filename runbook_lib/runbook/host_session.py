@@ -79,13 +79,13 @@ class HostSession:
         if kind != "rollback":  # what was there before is put back in any case
             self.hold_lock()
         output = self._ask(command, kind)
-        if output.exit_code in command.accept or (output.exit_code is None and command.cuts_connection):
+        if output.exit_code in command.accept or (output.exit_code is None and command.may_cut_connection):
             return output
         self._refuse_cut(command, output)
         raise CommandFailed(
             f"`{command.text[:200]}` {how_it_ended(output)}",
             where=self.connection.host.name,
-            hint="look on the host what it waits for, then run again" if output.under_way else None,
+            hint="look on the host what it waits for, then run again" if output.still_running else None,
         )
 
     def stop_if_interrupted(self, what: str = "stopped before the next command") -> None:
@@ -136,7 +136,7 @@ class HostSession:
         request = fact.request()
         try:
             output = self._ask(request, "fact")
-            if output.cut:
+            if output.truncated:
                 raise FactError(
                     f"{fact.label}: the answer is too large to be read",
                     where=self.connection.host.name,
@@ -185,7 +185,7 @@ class HostSession:
             records=self.commands,
             deadline=self.deadline,
         )
-        wanted_sudo = isinstance(request, Command) and request.sudo and not request.asks_for_sudo
+        wanted_sudo = isinstance(request, Command) and request.sudo and not request.probes_sudo
         if wanted_sudo and output.exit_code == 1 and output.stderr.startswith("sudo:"):
             # The exit code is sudo's own and says nothing of the command, whatever it would accept.
             raise CommandFailed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from runbook_lib.process_identity import began
+from runbook_lib.process_identity import start_ticks
 
 __all__ = ["RUNNER", "Runner", "this_process"]
 
@@ -14,7 +14,7 @@ RUNNER = "RUNBOOK_RUNNER"
 
 def this_process() -> str:
     """Return what stands in `RUNNER` for this process."""
-    return f"{os.getpid()}:{began(os.getpid())}"
+    return f"{os.getpid()}:{start_ticks(os.getpid())}"
 
 
 class Runner:
@@ -33,4 +33,4 @@ class Runner:
     @property
     def gone(self) -> bool:
         """Whether it has ended."""
-        return self.told and began(self.pid) != self._began
+        return self.told and start_ticks(self.pid) != self._began

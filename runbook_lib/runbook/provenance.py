@@ -10,7 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.model.records import RunRecord
-from runbook_lib.process_identity import began, boot
+from runbook_lib.process_identity import boot_id, start_ticks
 from runbook_lib.project import operator, project_top
 from runbook_lib.runbook.recorder import now
 from runbook_lib.runbook.run_directory import UNIT
@@ -83,8 +83,8 @@ def first_record(
         operator=operator(),
         machine=platform.node(),
         pid=os.getpid(),
-        pid_began=began(os.getpid()),
-        boot=boot(),
+        pid_began=start_ticks(os.getpid()),
+        boot=boot_id(),
         source=source_state(),
         versions=versions(),
         inventory=str(inventory.path or ""),

@@ -50,13 +50,13 @@ def carry_out_reboot(session: HostSession, plan: Plan, reboot: Reboot, before: F
         if not wrong:
             return Status.CHANGED, ""
     except Interrupted as problem:
-        problem.message += f"; nothing was confirmed: {reboot.way_back}"
+        problem.message += f"; nothing was confirmed: {reboot.recovery}"
         raise
     except OperationError as problem:
         wrong = str(problem)
     except UnreachableError as problem:
         problem.message += _last_lines(console)
-        problem.hint = f"{problem.hint}; {reboot.way_back}" if problem.hint else reboot.way_back
+        problem.hint = f"{problem.hint}; {reboot.recovery}" if problem.hint else reboot.recovery
         raise
     finally:
         if console.tail():
@@ -65,13 +65,15 @@ def carry_out_reboot(session: HostSession, plan: Plan, reboot: Reboot, before: F
     session.changes = [
         change for change in session.changes if change not in plan.changes
     ]  # they did not come
-    return Status.FAILED, f"not confirmed: {wrong}; {reboot.way_back}{_last_lines(console)}"
+    return Status.FAILED, f"not confirmed: {wrong}; {reboot.recovery}{_last_lines(console)}"
 
 
 def _reboot(session: HostSession, plan: Plan, reboot: Reboot, before: Facts) -> str:
     """Do it all and return what does not hold, in words."""
-    failing = before[SystemState()].failed if reboot.begun is None else reboot.begun
-    if reboot.begun is None:
+    failing = (
+        before[SystemState()].failed if reboot.failed_before_reboot is None else reboot.failed_before_reboot
+    )
+    if reboot.failed_before_reboot is None:
         for command in reboot.arm:
             session.send(command, "guard")
         for command in plan.commands:
@@ -144,11 +146,17 @@ def _holds(
         session.stop_if_interrupted("stopped while waiting for the host's services to settle")
         time.sleep(_BETWEEN_TRIES)
         facts = session.read_facts()
-    later = () if confirmed else reboot.later
-    session.checks = [check for check in session.operation.verify(facts) if check.name not in later]
+    later = () if confirmed else reboot.only_after_confirm
+    session.checks = [check for check in session.operation.verify(facts) if check.id not in later]
     new = sorted(set(facts[SystemState()].failed) - set(failing))
     session.checks.append(
-        Check("units failing that did not before", "none", ", ".join(new) or "none", not new)
+        Check(
+            "units failing that did not before",
+            "none",
+            ", ".join(new) or "none",
+            not new,
+            "reboot.failed_units",
+        )
     )
     return all(check.holds for check in session.checks)
 

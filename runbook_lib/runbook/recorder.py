@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from runbook_lib.errors import EvidenceError, Interrupted, PlanRefused, RunbookError, UnreachableError
-from runbook_lib.evidence.spooled_output import HEAD, TAIL, Overflows
+from runbook_lib.evidence.spooled_output import HEAD, TAIL, SpooledOutputs
 from runbook_lib.model.commands import Command, DockerQuery, Output
 from runbook_lib.model.records import CommandRecord, HostRecord, StreamRecord
 
@@ -67,19 +67,19 @@ class Recorder:
         Returns:
             Whether it takes the place of an earlier one.
         """
-        host, meeting = connection.host, connection.meeting
+        host, established = connection.host, connection.established
         before = self._met.get(host.name, 0)
-        if meeting is None or meeting.number == before:
+        if established is None or established.number == before:
             return False
-        self._met[host.name] = meeting.number
-        self.journal.note(
+        self._met[host.name] = established.number
+        self.journal.append_nowait(
             "connected",
             step=step,
             host=host.name,
             address=host.target,
             port=host.port,
-            key=meeting.key,
-            number=meeting.number,
+            key=established.host_key,
+            number=established.number,
         )
         return bool(before)
 
@@ -145,23 +145,23 @@ class Recorder:
             return self.send(connection, command, step=step, kind="ending", attempt=attempt, records=records)
 
         accept = request.accept if isinstance(request, Command) else (0, 1)
-        overflows = Overflows(self._outputs, self._secrets)
+        spooled = SpooledOutputs(self._outputs, self._secrets)
         try:
             if isinstance(request, Command) and kind == "ending":
                 # It comes after an interrupt, and must not be cut short by it.
-                output = connection.run(request, threading.Event(), overflows.open)
+                output = connection.run(request, threading.Event(), spooled.open)
             else:
-                output = self._exchange(connection, request, deadline, overflows, also_send)
-            records.append(self._end(record, output, accept, place, overflows))
+                output = self._exchange(connection, request, deadline, spooled, also_send)
+            records.append(self._end(record, output, accept, place, spooled))
         except EvidenceError:
             raise
         except RunbookError as problem:
             # Not sent, or nobody there to answer: told in the record, then passed on.
             failed = Output(exit_code=None, problem=problem.message)
-            records.append(self._end(record, failed, accept, place, overflows))
+            records.append(self._end(record, failed, accept, place, spooled))
             raise
         finally:
-            overflows.discard()
+            spooled.discard()
             records.sort(key=lambda one: one.number)  # what ended a command was recorded before that command
             self.meet(connection, step)
         return output
@@ -183,7 +183,7 @@ class Recorder:
         connection: Connection,
         request: Command | DockerQuery,
         deadline: Deadline | None,
-        overflows: Overflows,
+        spooled: SpooledOutputs,
         also_send: Callable[[Command], Output],
     ) -> Output:
         """Send it within the deadline, and end on the host what has not ended by then."""
@@ -191,13 +191,13 @@ class Recorder:
         if isinstance(request, DockerQuery):
             if deadline is not None and cut_short:
                 request = dataclasses.replace(request, timeout=max(1.0, deadline.left))
-            return connection.ask(request)
-        if deadline is not None and cut_short and request.may_be_ended:
+            return connection.query_docker(request)
+        if deadline is not None and cut_short and request.safe_to_interrupt:
             sent = dataclasses.replace(request, timeout=deadline.left)
         else:
             sent, cut_short = request, False
-        output = connection.run(sent, self.cancel, overflows.open)
-        if not output.under_way:
+        output = connection.run(sent, self.cancel, spooled.open)
+        if not output.still_running:
             return output
         why = deadline.over if deadline and cut_short and not self.cancel.is_set() else output.problem
         try:
@@ -212,9 +212,9 @@ class Recorder:
         output: Output,
         accept: tuple[int, ...],
         place: dict[str, int | str],
-        overflows: Overflows,
+        spooled: SpooledOutputs,
     ) -> CommandRecord:
-        whole = overflows.records()
+        whole = spooled.records()
         ended = record.model_copy(
             update={
                 "ended": now(),
@@ -228,7 +228,7 @@ class Recorder:
         told = ended.model_dump(
             mode="json", include={"ended", "exit_code", "accepted", "problem", "stdout", "stderr"}
         )
-        self.journal.note("command_ended", **place, **told)
+        self.journal.append_nowait("command_ended", **place, **told)
         return ended
 
     def _stream(self, raw: str) -> StreamRecord:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError, InputError, ParameterError
-from runbook_lib.evidence.liveness import goes_on
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.liveness import still_running
+from runbook_lib.evidence.reader import read_journal, read_lines
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
@@ -81,13 +81,13 @@ def load(path: Path, parameters: Parameters, hosts: Sequence[Host]) -> Earlier:
     """
     record = _record(path)
     where = record.run
-    if goes_on(path / _JOURNAL, record):
+    if still_running(path / _JOURNAL, record):
         raise InputError(
             f"it is still running (process {record.pid} on {record.machine})",
             where=where,
             hint="wait for its end, or interrupt it: kill -INT with that process id",
         )
-    if record.status.good or record.status is Status.SKIPPED:
+    if record.status.is_success or record.status is Status.SKIPPED:
         raise InputError(f"it ended well ({record.status}): nothing is left to go on with", where=where)
     if record.runbook != parameters.runbook:
         raise InputError(f"is a run of {record.runbook}, not of {parameters.runbook}", where=where)
@@ -115,7 +115,7 @@ def contradictions(record: RunRecord, values: Mapping[str, Any]) -> list[str]:
 def _record(path: Path) -> RunRecord:
     try:
         problem = read_lines((path / _JOURNAL).read_bytes()).problem
-        record = read_run(path)
+        record = read_journal(path)
     except OSError as missing:
         raise InputError(f"has no journal: {missing.strerror}", where=str(path)) from missing
     except EvidenceError as unsound:
@@ -154,7 +154,7 @@ def _refuse_other_hosts(record: RunRecord, hosts: Sequence[Host]) -> None:
 def _before(record: RunRecord, host: HostRecord) -> Before:
     if record.mode is not Mode.APPLY:
         return Before()
-    if host.proven and host.status.good | (host.status is Status.SKIPPED):
+    if host.proven and host.status.is_success | (host.status is Status.SKIPPED):
         return Before(run=host.proven)
     if host.status in {Status.OK, Status.CHANGED}:
         return Before(run=record.run)

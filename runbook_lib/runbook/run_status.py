@@ -78,7 +78,7 @@ class Verdict:
 
     def _make_good(self, step: StepRecord) -> None:
         before = self._given_up
-        if before is None or step.title != before.title or not step.status.good:
+        if before is None or step.title != before.title or not step.status.is_success:
             return
         if {host.host for host in step.hosts} == {host.host for host in before.hosts}:
             same = {told.number for told in self._steps if told.title == step.title}

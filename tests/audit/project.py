@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import runbook_lib
+from tests.deadlines import deadline
 from tests.report import practice
 
 TOP = Path(runbook_lib.__file__).parents[1]
@@ -57,7 +58,7 @@ class Project:
             env={**os.environ, "PYTHONPATH": str(TOP), **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=deadline(120),
             check=False,
         )
 

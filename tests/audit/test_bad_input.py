@@ -19,7 +19,7 @@ from runbook_lib.attestation import seal
 from runbook_lib.attestation.envelope import open_envelope
 from runbook_lib.audit.verify.verdict import Kind, Word
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
 from tests.audit.altering import edit_notebook, forge_journal, found, journal, put_journal
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ def test_numbers_that_json_readers_differ_on_are_no_crash(value: str, run: Path,
     put_journal(run, lines)
     assert judge(run).verdict is Word.ALTERED
     with pytest.raises(EvidenceError):
-        read_run(run / "nothing.jsonl")
-    read_run(run)
+        read_journal(run / "nothing.jsonl")
+    read_journal(run)
 
 
 def test_a_clock_that_went_backwards_is_a_warning_and_no_crash(
@@ -298,7 +298,7 @@ def test_a_journal_forged_with_any_value_anywhere_gets_a_verdict(  # noqa: PLR09
         forge_journal(copy, change)
         assert judge(copy).verdict is not Word.VERIFIED
         try:
-            read_run(copy)
+            read_journal(copy)
         except EvidenceError as problem:
             assert str(copy) in str(problem)  # noqa: PT017 - either is right, anything else is not
     finally:

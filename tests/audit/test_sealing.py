@@ -28,6 +28,8 @@ from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.model.status import Status
 from tests.audit.altering import edit_notebook, found, journal, put_journal
 from tests.audit.project import NAME, TOP, git
+from tests.deadlines import deadline
+from tests.programs import Programs
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
@@ -194,18 +196,19 @@ def test_a_run_that_was_not_sealed_cannot_be_countersigned(run: Path, operator: 
 
 def at_once(project: Project, run: Path, *calls: tuple[str, Path]) -> list[tuple[int, str]]:
     """Start a command line for each verb and key, all together; return exit codes and what was said."""
+    programs = Programs()
     started = [
-        subprocess.Popen(
+        programs.start(
             [sys.executable, "-m", "runbook_lib.cli.main", "audit", verb, str(run), "--key", str(key)],
             cwd=project.path,
             env={**os.environ, "PYTHONPATH": str(TOP)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
         )
         for verb, key in calls
     ]
-    told = [process.communicate(timeout=60)[0] for process in started]
+    try:
+        told = [process.communicate(timeout=deadline(60))[0] for process in started]
+    finally:
+        programs.end()
     return [(process.returncode, said) for process, said in zip(started, told, strict=True)]
 
 
@@ -245,7 +248,7 @@ def killed(tmp_path: Path) -> Path:
         assert not (path / "attestation.json").exists()
     finally:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=30)
+        process.wait(timeout=deadline(30))
     return path
 
 

@@ -16,7 +16,7 @@ from runbook_lib.audit.verify.verify import exit_code, verify_below, verify_run
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.chain import FIRST, chain
 from runbook_lib.evidence.layout import STEP_MIME
-from runbook_lib.evidence.notebook_records import read
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.report.html import write_html
 from tests.audit.altering import cell, edit_notebook, forge_journal, found, journal, put_journal
 from tests.audit.project import NAME, git
@@ -37,7 +37,7 @@ def test_a_sealed_run_is_verified_and_says_who_ran_what_where_when_and_how_it_en
 ) -> None:
     verdict = judge(sealed)
     assert (verdict.verdict, verdict.findings) == (Word.VERIFIED, [])
-    record = read(sealed)
+    record = read_run(sealed)
     assert verdict.run == record.run == sealed.name
     assert (verdict.runbook, verdict.mode, verdict.hosts) == (NAME, "apply", ["host-a", "host-b"])
     assert (verdict.status, verdict.result) == ("changed", "PASSED")
@@ -70,7 +70,7 @@ def test_a_run_that_was_never_sealed_is_unsigned(run: Path, judge: Judge) -> Non
 
 def test_a_report_made_again_changes_nothing(sealed: Path, judge: Judge) -> None:
     before = judge(sealed)
-    write_html([read(sealed)], sealed / "report.html", "Made again, under another title")
+    write_html([read_run(sealed)], sealed / "report.html", "Made again, under another title")
     assert judge(sealed) == before
 
 

@@ -8,19 +8,17 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.inventory import Host
+from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Server", "program", "running"]
-
-_PATIENCE = 10.0  # seconds for a server to listen, or to be gone
 
 
 def program() -> str | None:
@@ -88,11 +86,13 @@ class Server:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + _PATIENCE
-        while not self._listens():
-            assert self.process.poll() is None, (self.place / "sshd.log").read_text(encoding="utf-8")
-            assert time.monotonic() < deadline, "sshd does not listen"
-            time.sleep(0.02)
+        process = self.process
+
+        def listens() -> bool:
+            assert process.poll() is None, (self.place / "sshd.log").read_text(encoding="utf-8")
+            return self._listens()
+
+        wait_until(listens, "an sshd that listens")
 
     def children(self) -> list[int]:
         """The sessions' processes, and all they started."""
@@ -119,7 +119,7 @@ class Server:
             return
         sessions = self.children()
         self.process.kill()
-        self.process.wait(timeout=_PATIENCE)
+        self.process.wait(timeout=deadline(10))
         for pid in sessions:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -13,6 +13,7 @@ from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.inventory import Host
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +42,8 @@ def stopped(connection: Connection, command: Command) -> str:
 def run(connection: Connection, *argv: str, stdin: str | None = None, timeout: float = 30.0) -> Output:
     command = Command(argv, stdin=stdin, timeout=timeout)
     output = connection.run(command, NEVER)
-    assert output.under_way == ("no end" in output.problem)
-    if output.under_way:
+    assert output.still_running == ("still running" in output.problem)
+    if output.still_running:
         assert stopped(connection, command).startswith("ended on the host with TERM: ")
     return output
 
@@ -83,10 +84,10 @@ def test_input_and_output_of_megabytes_pass_each_other(connection: Connection) -
 
 def test_a_command_that_never_reads_a_large_input_is_stopped_in_time(connection: Connection) -> None:
     before = time.monotonic()
-    output = run(connection, "sleep", "8", stdin="x" * 8_000_000, timeout=1.0)
+    output = run(connection, "sleep", "60", stdin="x" * 8_000_000, timeout=1.0)
     assert output.exit_code is None
-    assert output.problem == "no end after 1 s"
-    assert time.monotonic() - before < 5
+    assert output.problem == "still running after 1 s"
+    assert time.monotonic() - before < deadline(5)
 
 
 def test_a_flood_on_both_streams_comes_whole(connection: Connection) -> None:
@@ -114,20 +115,20 @@ def test_a_file_that_is_no_program_ends_with_126(connection: Connection) -> None
 
 def test_a_command_that_takes_too_long_has_no_exit_code_but_what_it_said(connection: Connection) -> None:
     before = time.monotonic()
-    output = run(connection, "sh", "-c", "echo begun; echo oops >&2; exec sleep 5", timeout=0.5)
+    output = run(connection, "sh", "-c", "echo begun; echo oops >&2; exec sleep 60", timeout=0.5)
     assert output.exit_code is None
-    assert output.problem == "no end after 0.5 s"
+    assert output.problem == "still running after 0.5 s"
     assert (output.stdout, output.stderr) == ("begun\n", "oops\n")
     assert not output.lost
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < deadline(5)
 
 
 def test_a_command_that_left_something_in_the_background_is_stopped_in_time(connection: Connection) -> None:
     before = time.monotonic()
-    output = run(connection, "sh", "-c", "echo begun; setsid sleep 7 & exec sleep 7", timeout=0.5)
-    assert output.problem == "no end after 0.5 s"
+    output = run(connection, "sh", "-c", "echo begun; setsid sleep 60 & exec sleep 60", timeout=0.5)
+    assert output.problem == "still running after 0.5 s"
     assert output.stdout == "begun\n"
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < deadline(5)
 
 
 def test_a_command_ended_by_a_signal_has_not_lost_its_connection(connection: Connection) -> None:
@@ -148,11 +149,11 @@ def test_a_command_that_does_not_end_after_an_interrupt_is_given_up(connection: 
     cancel = threading.Event()
     cancel.set()
     before = time.monotonic()
-    output = connection.run(Command(("sleep", "8")), cancel)
-    assert stopped(connection, Command(("sleep", "8"))).startswith("ended on the host with TERM: sleep (")
+    output = connection.run(Command(("sleep", "60")), cancel)
+    assert stopped(connection, Command(("sleep", "60"))).startswith("ended on the host with TERM: sleep (")
     assert output.exit_code is None
-    assert output.problem == "interrupted before its end was told"
-    assert 4 < time.monotonic() - before < 9
+    assert output.problem == "interrupted before the exit status arrived"
+    assert 4 < time.monotonic() - before < 4 + deadline(5)
 
 
 def test_many_commands_go_over_one_connection(connection: Connection) -> None:

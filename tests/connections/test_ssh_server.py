@@ -19,6 +19,7 @@ from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableErr
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
 from tests.connections import sshd
+from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,9 +147,15 @@ def test_a_server_that_speaks_something_else_is_no_ssh(server: Server) -> None:
 
 def run_and_wait_for_the_end(connection: SshConnection, into: list[Output | UnreachableError]) -> None:
     try:
-        into.append(connection.run(Command(("sh", "-c", "echo begun; exec sleep 12")), NEVER))
+        into.append(connection.run(Command(("sh", "-c", "echo begun; exec sleep 60")), NEVER))
     except UnreachableError as problem:
         into.append(problem)
+
+
+def sleeping(server: Server) -> bool:
+    return any(
+        Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip() == "sleep" for pid in server.children()
+    )
 
 
 def test_a_connection_cut_in_the_middle_of_a_command_is_told_as_lost(server: Server) -> None:
@@ -157,12 +164,11 @@ def test_a_connection_cut_in_the_middle_of_a_command_is_told_as_lost(server: Ser
         connection.open()
         worker = threading.Thread(target=run_and_wait_for_the_end, args=(connection, ended))
         worker.start()
-        time.sleep(1.0)
-        before = time.monotonic()
+        wait_until(lambda: sleeping(server), "the command on the host")
+        time.sleep(0.5)  # until what it has said is here too
         server.cut()
-        worker.join(timeout=10)
+        worker.join(timeout=deadline(5))
         assert not worker.is_alive()
-        assert time.monotonic() - before < 5
         (output,) = ended
         assert isinstance(output, Output)
         assert (output.exit_code, output.lost, output.stdout) == (None, True, "begun\n")
@@ -206,10 +212,7 @@ def test_a_proxy_command_leaves_no_process_behind(server: Server, tmp_path: Path
     with reached(server, proxy_command=f"{sys.executable} {relay} %h %p") as connection:
         connection.open()
         assert processes_with(str(relay))
-    deadline = time.monotonic() + 5
-    while processes_with(str(relay)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert processes_with(str(relay)) == []
+    wait_until(lambda: processes_with(str(relay)) == [], "the end of the proxy command")
 
 
 @pytest.mark.parametrize("proxy", ["false", "no-such-program-anywhere %h"])
@@ -262,10 +265,7 @@ def test_a_refused_connection_leaves_no_thread_behind(server: Server) -> None:
     other = sshd.make_key(server.place / f"stranger-{time.monotonic_ns()}")
     for _ in range(3):
         refused(server, AuthenticationError, identity_file=str(other))
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert threading.active_count() <= before
+    wait_until(lambda: threading.active_count() <= before, "the end of every thread")
 
 
 def test_hosts_are_reached_side_by_side(server: Server) -> None:

@@ -15,9 +15,10 @@ from runbook_lib.connections.local import LocalConnection
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.inventory import Host
 from runbook_lib.model.commands import Command, Output
-from runbook_lib.process_identity import began
+from runbook_lib.process_identity import start_ticks
 from runbook_lib.secrets import Secrets
-from tests.execution.project import living, wait_until
+from tests.deadlines import wait_until
+from tests.execution.project import living
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ def give_up(connection: Connection, *argv: str) -> str:
     command = Command(argv, timeout=2.0)
     output = connection.run(command, NEVER)
     assert output.exit_code is None
-    assert output.under_way
+    assert output.still_running
     return connection.stop(command, sent(connection, []))
 
 
@@ -84,12 +85,12 @@ def test_a_child_in_a_session_of_its_own_ends_too(connection: Connection) -> Non
 def test_what_may_not_be_ended_is_left_running_and_named(connection: Connection, tmp_path: Path) -> None:
     done = tmp_path / "done"
     said_and_done = f"sleep 4; echo still heard; touch {done}"
-    command = Command(("sh", "-e", "-c", said_and_done), timeout=0.5, may_be_ended=False)
-    assert connection.run(command, NEVER).under_way
+    command = Command(("sh", "-e", "-c", said_and_done), timeout=0.5, safe_to_interrupt=False)
+    assert connection.run(command, NEVER).still_running
     told = connection.stop(command, sent(connection, []))
     found = re.fullmatch(r"left running (?:on the host|here), as process (\d+): .*", told)
     assert found
-    assert began(int(found[1]))
+    assert start_ticks(int(found[1]))
     # The next one that is given up is not taken for it.
     other = f"604.{UNIQUE}"
     assert "sleep (" in give_up(connection, "sleep", other)
@@ -99,10 +100,10 @@ def test_what_may_not_be_ended_is_left_running_and_named(connection: Connection,
 def test_a_command_that_ends_meanwhile_is_not_taken_for_another(server: Server) -> None:
     connection = SshConnection(server.host(), Secrets())
     other = f"605.{UNIQUE}"
-    left = Command(("sleep", other), timeout=0.5, may_be_ended=False)
+    left = Command(("sleep", other), timeout=0.5, safe_to_interrupt=False)
     connection.run(left, NEVER)
     command = Command(("sleep", "1"), timeout=0.5)
-    assert connection.run(command, NEVER).under_way
+    assert connection.run(command, NEVER).still_running
     time.sleep(1.0)
     assert connection.stop(command, sent(connection, [])) == "it had ended on the host by itself"
     connection.close()
@@ -125,10 +126,10 @@ def test_what_is_sent_to_end_a_command_is_told_as_any_command(server: Server) ->
 
 def test_a_process_that_cannot_be_ended_is_told_so() -> None:
     """The words, from what the host answers; for real it takes a command of root's that began without sudo."""
-    from runbook_lib.connections.termination import told  # noqa: PLC0415 - only here
+    from runbook_lib.connections.termination import summarize  # noqa: PLC0415 - only here
 
-    assert told(Output(1, "there 17 dockerd\nKILL 18 sh\n")) == "IT STILL RUNS ON THE HOST: dockerd (17)"
-    assert told(Output(1, "", "sudo: a password is required")).endswith(": sudo: a password is required")
-    assert told(Output(None, problem="no end after 20 s")).startswith(
+    assert summarize(Output(1, "there 17 dockerd\nKILL 18 sh\n")) == "IT STILL RUNS ON THE HOST: dockerd (17)"
+    assert summarize(Output(1, "", "sudo: a password is required")).endswith(": sudo: a password is required")
+    assert summarize(Output(None, problem="still running after 20 s")).startswith(
         "WHETHER IT ENDED ON THE HOST IS NOT KNOWN"
     )

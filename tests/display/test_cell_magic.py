@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.evidence.layout import STEP_MIME
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.records import StepRecord
 from runbook_lib.model.status import Status
 
@@ -49,7 +49,7 @@ def test_a_cell_runs_as_shell_on_a_host_and_is_recorded(kernel: Kernel, tmp_path
     assert (tmp_path / "done").exists()
     kernel.run("book.close()")
     (directory,) = (tmp_path / "runs").iterdir()
-    told = read_run(directory)
+    told = read_journal(directory)
     assert told.status is Status.CHANGED
     assert told.steps == [card]
     assert f"touch {tmp_path}/done" in told.steps[0].hosts[0].commands[0].text

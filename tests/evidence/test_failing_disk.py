@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.evidence.reader import read_lines
+from tests.deadlines import deadline
 
 FIRST = 2
 """The call of fsync(2) for the first `append`; the one before it is for the new journal's directory."""
@@ -44,7 +45,7 @@ def told_on_a_disk_that_fails(journal: Path, lines: list[tuple[str, str]], *, at
         ["strace", "-qq", "-o", f"{journal}.calls", *fails, *does],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=deadline(60),
         check=True,
     )
     assert "(INJECTED)" in Path(f"{journal}.calls").read_text(encoding="utf-8"), "no call was made to fail"
@@ -72,9 +73,9 @@ def test_a_noted_line_that_is_lost_ends_the_journal(tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
     lines = [
         ("append", "command_started"),
-        ("note", "command_ended"),
+        ("append_nowait", "command_ended"),
         ("append", "step_ended"),
-        ("note", "command_ended"),
+        ("append_nowait", "command_ended"),
         ("append", "run_ended"),
     ]
     told = told_on_a_disk_that_fails(journal, lines, at=FIRST + 1)
@@ -87,7 +88,7 @@ def test_a_noted_line_is_on_disk_with_the_next_that_waits(tmp_path: Path) -> Non
     journal = tmp_path / "journal.jsonl"
     lines = [
         ("append", "command_started"),
-        ("note", "command_ended"),
+        ("append_nowait", "command_ended"),
         ("append", "step_ended"),
         ("append", "x"),
     ]

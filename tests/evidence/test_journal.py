@@ -17,7 +17,7 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import FIRST, chain, is_sealed, seal
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.output_store import OutputStore
-from runbook_lib.evidence.reader import JournalLines, read_lines, read_run, record_of
+from runbook_lib.evidence.reader import JournalLines, build_record, read_journal, read_lines
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def understood(lines: JournalLines) -> RunRecord | None:
-    """Assemble a record as `read_run` does; None where it would refuse."""
+    """Assemble a record as `read_journal` does; None where it would refuse."""
     if not lines.entries or lines.entries[0].get("event") != "run_started":
         return None
-    return record_of(lines)
+    return build_record(lines)
 
 
 def assert_not_proven(data: bytes, at_most: int) -> None:
@@ -95,8 +95,8 @@ def assert_not_proven(data: bytes, at_most: int) -> None:
 
 def test_a_sound_journal_is_read_back_as_the_run_it_tells(sound: bytes, tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_bytes(sound)
-    record = read_run(tmp_path)
-    assert record == read_run(tmp_path / "journal.jsonl")
+    record = read_journal(tmp_path)
+    assert record == read_journal(tmp_path / "journal.jsonl")
     assert (record.status, record.incomplete, record.title) == (Status.CHANGED, "", "Übung")
     (step,) = record.steps
     assert [(host.host, host.status) for host in step.hosts] == [
@@ -194,7 +194,7 @@ def test_lines_after_the_end_of_the_run_make_it_unknown(tmp_path: Path) -> None:
     journal.append("run_ended", status="ok", ended=AT, steps=0)
     journal.append("step_started", step=1, title="too late", kind="operation", hosts=[], started=AT)
     journal.close()
-    assert read_run(tmp_path).status is Status.UNKNOWN
+    assert read_journal(tmp_path).status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -211,14 +211,14 @@ def test_lines_after_the_end_of_the_run_make_it_unknown(tmp_path: Path) -> None:
 def test_what_is_no_journal_is_refused_with_its_name(data: bytes, why: str, tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_bytes(data)
     with pytest.raises(EvidenceError, match="not a runbook journal") as refused:
-        read_run(tmp_path)
+        read_journal(tmp_path)
     assert why in refused.value.message
     assert refused.value.where == str(tmp_path / "journal.jsonl")
 
 
 def test_a_directory_without_a_journal_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(EvidenceError, match="No such file") as refused:
-        read_run(tmp_path)
+        read_journal(tmp_path)
     assert refused.value.hint
 
 
@@ -227,7 +227,7 @@ def test_a_sound_chain_that_tells_nonsense_is_refused(tmp_path: Path) -> None:
     journal.append("run_started", run="r", runbook="b", mode="destroy", started=AT)
     journal.close()
     with pytest.raises(EvidenceError, match="cannot be interpreted"):
-        read_run(tmp_path)
+        read_journal(tmp_path)
 
 
 def test_a_second_writer_is_refused_and_leaves_the_first_ones_lines_alone(tmp_path: Path) -> None:

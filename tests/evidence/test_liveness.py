@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from runbook_lib import Runbook
-from runbook_lib.evidence.liveness import Liveness, goes_on, is_held, liveness
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.liveness import Liveness, has_writer, liveness, still_running
+from runbook_lib.evidence.reader import read_journal
 from tests.runbook.practice import Does, parameters
 
 TOP = Path(__file__).parents[2]
@@ -31,28 +31,28 @@ def test_what_a_dead_writer_was_beginning_is_waited_for(cut_off: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         # As a child does between its fork and its program: the open file is its own now.
         child = subprocess.Popen(["sleep", "0.5"], pass_fds=[file.fileno()])
-    record = read_run(cut_off.parent)
+    record = read_journal(cut_off.parent)
     assert liveness(record) is Liveness.STALE
-    assert is_held(cut_off)
-    assert not goes_on(cut_off, record)
+    assert has_writer(cut_off)
+    assert not still_running(cut_off, record)
     assert child.wait() == 0
 
 
 def test_what_holds_on_to_a_dead_writers_journal_goes_on(cut_off: Path) -> None:
     with cut_off.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert goes_on(cut_off, read_run(cut_off.parent))
-    assert not is_held(cut_off)
+        assert still_running(cut_off, read_journal(cut_off.parent))
+    assert not has_writer(cut_off)
 
 
 def test_a_run_under_way_goes_on(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path))
     journal = book.directory / "journal.jsonl"
-    assert is_held(journal)
-    assert goes_on(journal, read_run(book.directory))
+    assert has_writer(journal)
+    assert still_running(journal, read_journal(book.directory))
     book.step("Only", Does(("true",)))
     book.close()
 
 
 def test_nobody_holds_a_journal_that_is_not_there(tmp_path: Path) -> None:
-    assert not is_held(tmp_path / "journal.jsonl")
+    assert not has_writer(tmp_path / "journal.jsonl")

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,12 +15,13 @@ from hypothesis import strategies as st
 
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.layout import RUN_MIME
-from runbook_lib.evidence.lookup import find
-from runbook_lib.evidence.notebook_records import read
+from runbook_lib.evidence.lookup import find_run
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.model.status import Status
 from runbook_lib.report.html import page
 from runbook_lib.report.junit import junit
 from runbook_lib.report.tables import tables
+from tests.deadlines import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,12 +70,12 @@ def test_journal_and_notebook_alone_give_equal_tables(
 ) -> None:
     notebook = start_notebook(**asked)
     code = notebook.finish()
-    told = read(notebook.directory)
+    told = read_run(notebook.directory)
     assert told.status is status
-    assert (code == 0) is status.good
+    assert (code == 0) is status.is_success
     assert told.incomplete == ""
-    assert_same_tables(told, read(notebook.executed))
-    assert told == read(notebook.executed)
+    assert_same_tables(told, read_run(notebook.executed))
+    assert told == read_run(notebook.executed)
 
 
 def test_a_run_whose_kernel_was_killed_is_unknown_and_nowhere_green(start_notebook: StartNotebook) -> None:
@@ -83,29 +83,28 @@ def test_a_run_whose_kernel_was_killed_is_unknown_and_nowhere_green(start_notebo
     kill_kernel_in_step_5(notebook)
     assert notebook.finish() != 0
     for source in (notebook.directory, notebook.executed):
-        told = read(source)
+        told = read_run(source)
         assert told.status is Status.UNKNOWN
         assert told.incomplete
         assert b"run is complete" in junit([told])
         assert b'errors="0"' not in junit([told])
         assert "Not proven" in page([told], "A killed run")
         assert "All well" not in page([told], "A killed run")
-    of_journal = read(notebook.directory)
+    of_journal = read_run(notebook.directory)
     assert [host.status for host in of_journal.steps[-1].hosts] == [Status.UNKNOWN, Status.UNKNOWN]
     assert of_journal.steps[-1].hosts[0].commands[-1].exit_code is None
 
 
 def kill_kernel_in_step_5(notebook: Notebook) -> None:
     """Send SIGKILL to the kernel and to what it started, once both hosts' `sleep` is under way."""
-    deadline = time.monotonic() + 60
-    lines: list[dict[str, Any]] = []
-    while sum("sleep" in line.get("text", "") for line in lines) < 2:
-        assert time.monotonic() < deadline, "step 5 never began"
-        time.sleep(0.1)
+
+    def lines() -> list[dict[str, Any]]:
         journals = list(notebook.runs.glob("*/journal.jsonl"))
         whole = journals[0].read_bytes().rpartition(b"\n")[0] if journals else b""
-        lines = [json.loads(line) for line in whole.splitlines()]
-    kernel = lines[0]["pid"]
+        return [json.loads(line) for line in whole.splitlines()]
+
+    wait_until(lambda: sum("sleep" in line.get("text", "") for line in lines()) == 2, "both hosts' sleep")
+    kernel = lines()[0]["pid"]
     found = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(kernel)], capture_output=True, text=True, check=False
     )
@@ -126,7 +125,7 @@ def ends_with(told: Notebooks) -> Callable[[Notebooks], None]:
 def test_a_notebook_without_a_part_of_the_run_is_unknown(start_notebook: StartNotebook) -> None:
     notebook = start_notebook()
     assert notebook.finish() == 0
-    assert read(notebook.executed).status is Status.CHANGED
+    assert read_run(notebook.executed).status is Status.CHANGED
     for change, why in (
         (empty("close"), "no end-of-run record"),
         (empty("evil"), "no record of step 3"),
@@ -134,14 +133,14 @@ def test_a_notebook_without_a_part_of_the_run_is_unknown(start_notebook: StartNo
         (ends_with({"run": "another"}), "no end-of-run record"),
         (ends_with({"status": "ok"}), "does not fit its steps"),
     ):
-        told = read(edit(notebook.executed, change))
+        told = read_run(edit(notebook.executed, change))
         assert (told.status, told.ended) == (Status.UNKNOWN, None)
         assert why in told.incomplete
     with pytest.raises(EvidenceError, match="no record of a run"):
-        read(edit(notebook.executed, empty("open")))
+        read_run(edit(notebook.executed, empty("open")))
     for nonsense in ({"status": "splendid"}, {"ended": "yesterday"}):
         with pytest.raises(EvidenceError, match="an end of the run that cannot be interpreted"):
-            read(edit(notebook.executed, ends_with(nonsense)))
+            read_run(edit(notebook.executed, ends_with(nonsense)))
 
 
 def test_steps_left_from_an_older_run_are_not_taken_for_the_newer_one(start_notebook: StartNotebook) -> None:
@@ -153,7 +152,7 @@ def test_steps_left_from_an_older_run_are_not_taken_for_the_newer_one(start_note
         (bundle,) = [out["data"] for out in cell["outputs"] if RUN_MIME in out.get("data", {})]
         bundle[RUN_MIME] |= {"run": "20991231T235959Z_10_practice_ffffff", "started": "2099-12-31T23:59:59Z"}
 
-    told = read(edit(notebook.executed, open_again))
+    told = read_run(edit(notebook.executed, open_again))
     assert told.status is Status.UNKNOWN
     assert told.steps == []
 
@@ -182,7 +181,7 @@ def test_a_journal_with_any_byte_altered_before_its_last_line_is_unknown_or_refu
 def assert_unknown_or_refused(content: bytes, path: Path) -> None:
     path.write_bytes(content)
     try:
-        told = read(path)
+        told = read_run(path)
     except EvidenceError as refused:
         assert str(path) in str(refused)  # noqa: PT017 - either is right
         return
@@ -194,7 +193,7 @@ def assert_unknown_or_refused(content: bytes, path: Path) -> None:
 @pytest.mark.parametrize("name", ["report.ipynb", "run", "journal.jsonl"])
 def test_a_missing_run_is_bad_input(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such run"):
-        read(tmp_path / name)
+        read_run(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +211,7 @@ def test_a_notebook_that_is_none_of_ours_is_refused(content: str, said: str, tmp
     path = tmp_path / "some.ipynb"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(EvidenceError, match=said):
-        read(path)
+        read_run(path)
 
 
 def test_a_run_is_found_by_path_by_the_beginning_of_its_id_and_as_the_last(
@@ -221,11 +220,11 @@ def test_a_run_is_found_by_path_by_the_beginning_of_its_id_and_as_the_last(
     runs = tmp_path / "runs"
     for name in ("20260101T000000Z_a_111111", "20260101T000000Z_b_222222", "20260202T000000Z_a_333333"):
         (runs / name).mkdir(parents=True)
-    assert find(str(failed_directory), runs) == failed_directory
-    assert find("last", runs).name == "20260202T000000Z_a_333333"
-    assert find("20260101T000000Z_b", runs).name == "20260101T000000Z_b_222222"
+    assert find_run(str(failed_directory), runs) == failed_directory
+    assert find_run("last", runs).name == "20260202T000000Z_a_333333"
+    assert find_run("20260101T000000Z_b", runs).name == "20260101T000000Z_b_222222"
     with pytest.raises(InputError, match="beginning of 2 runs"):
-        find("20260101", runs)
+        find_run("20260101", runs)
     for name, below in (("nothing", runs), ("last", tmp_path / "nowhere")):
         with pytest.raises(InputError, match="no run's id"):
-            find(name, below)
+            find_run(name, below)

@@ -10,9 +10,11 @@ from tests.execution.project import Project
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.programs import Programs
+
 __all__ = ["server", "session_server"]
 
 
 @pytest.fixture
-def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project(tmp_path, tmp_path_factory.mktemp("t"))
+def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, programs: Programs) -> Project:
+    return Project(tmp_path, tmp_path_factory.mktemp("t"), programs)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import os
+import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["alive", "children", "parent_of", "wait_until"]
-
-T = TypeVar("T")
-_PATIENCE = 60.0
+__all__ = ["alive", "children", "kill", "parent_of"]
 
 
 def _stat(pid: int) -> list[str]:
@@ -37,12 +31,14 @@ def children(pid: int) -> list[int]:
     return [other for other in found if _stat(other)[1:2] == [str(pid)]]
 
 
-def wait_until(look: Callable[[], T | None]) -> T:
-    """Return the first answer that is neither None nor False; fail where none comes."""
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        answer = look()
-        if answer is not None and answer is not False:
-            return answer
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.02)
+def kill(pid: int) -> None:
+    """Send SIGKILL to a process that a test found by its place in the tree; never to the tests themselves."""
+    ours, other = set(), os.getpid()
+    while other > 1:
+        ours.add(other)
+        other = parent_of(other)
+    assert pid > 1, f"process {pid} is not one that a test has started"
+    assert pid not in ours, (
+        f"process {pid} is one of the tests' own: the tree is not as the test takes it to be"
+    )
+    os.kill(pid, signal.SIGKILL)

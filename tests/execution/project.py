@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 from nbformat import write
 from nbformat.v4 import new_code_cell, new_notebook
 
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
+from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
-    from runbook_lib.model.records import RunRecord
+    import subprocess
 
-__all__ = ["OPEN", "Executed", "Project", "finish", "living", "wait_until"]
+    from runbook_lib.model.records import RunRecord
+    from tests.programs import Programs
+
+__all__ = ["OPEN", "Executed", "Project", "finish", "living"]
 
 TOP = Path(__file__).parents[2]
-PATIENCE = 60.0  # seconds until something that must come has come
 OPEN = "book = Runbook.open(Practice.collect(globals()))"
 _IMPORTS = (
     "from runbook_lib import Runbook\nfrom tests.runbook.practice import Content, Does, Holds, Practice"
@@ -48,9 +49,11 @@ class Project:
     Args:
         place: For all of it.
         temporary: For what a killed process leaves behind; a short path, as sockets need.
+        programs: Starts papermill and `runbook run`, and ends them with the test.
     """
 
-    def __init__(self, place: Path, temporary: Path) -> None:
+    def __init__(self, place: Path, temporary: Path, programs: Programs) -> None:
+        self._programs = programs
         self.place = place
         self.temporary = temporary
         self.runs = place / "runs"
@@ -100,7 +103,7 @@ class Project:
 
     def start(self, module: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start a program of this environment."""
-        return subprocess.Popen(
+        return self._programs.start(
             [sys.executable, "-m", module, *arguments],
             cwd=self.place,
             env={
@@ -110,10 +113,6 @@ class Project:
                 "TMPDIR": str(self.temporary),
                 **environment,
             },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
         )
 
     @property
@@ -125,7 +124,7 @@ class Project:
     @property
     def record(self) -> RunRecord:
         """What its journal tells."""
-        return read_run(self.run)
+        return read_journal(self.run)
 
     def entries(self) -> list[dict[str, Any]]:
         """Whole lines of its journal so far; none while there is none."""
@@ -139,7 +138,7 @@ class Project:
 
     def wait_for(self, text: str, process: subprocess.Popen[str]) -> None:
         """Wait until a command was sent."""
-        wait_until(lambda: text in self.sent() or process.poll() is not None)
+        wait_until(lambda: text in self.sent() or process.poll() is not None, f"the command {text!r}")
         assert process.poll() is None, process.communicate()
 
     def kernel(self) -> int:
@@ -159,16 +158,8 @@ class Project:
 
 def finish(process: subprocess.Popen[str]) -> Executed:
     """Wait for a program's end."""
-    said, _ = process.communicate(timeout=PATIENCE)
+    said, _ = process.communicate(timeout=deadline(60))
     return Executed(process.returncode, said)
-
-
-def wait_until(done: Any) -> None:  # noqa: ANN401 - a question
-    """Wait until it is so."""
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.05)
 
 
 def living(line: str) -> list[int]:

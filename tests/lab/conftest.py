@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runbook_lib.lab.lab import Lab
+    from tests.conftest import LabName
 
 
 @pytest.fixture(scope="session", autouse=False)
@@ -20,8 +21,8 @@ def can_have_lab() -> None:
 
 
 @pytest.fixture(scope="session")
-def session_lab(can_have_lab: None) -> Iterator[Lab]:  # noqa: ARG001 - asked for by name
-    with running_lab("test-session", CONTAINERS) as lab:
+def session_lab(can_have_lab: None, lab_name: LabName) -> Iterator[Lab]:  # noqa: ARG001 - asked for by name
+    with running_lab(lab_name("session"), CONTAINERS) as lab:
         yield lab
 
 

@@ -14,6 +14,7 @@ from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.testing import CONTAINERS, Machine
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.lab
 def on(lab: Lab, host: str, *command: str, user: str = "ops") -> subprocess.CompletedProcess[str]:
     argv = lab.ssh_command(host, command)
     return subprocess.run(
-        [*argv[:1], "-l", user, *argv[1:]], check=False, capture_output=True, text=True, timeout=60
+        [*argv[:1], "-l", user, *argv[1:]], check=False, capture_output=True, text=True, timeout=deadline(60)
     )
 
 

@@ -16,13 +16,14 @@ from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory
 from runbook_lib.lab.testing import CONTAINERS, Machine, running_lab
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("can_have_lab")]
-NAME = "test-life"
+NAME = f"test-life-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"  # several processes run these tests
 HOSTS = ("--hosts", ",".join(CONTAINERS))
 _COMMAND = [sys.executable, "-c", "from runbook_lib.cli.main import main; main()", "lab"]
 
@@ -73,13 +74,15 @@ def test_the_next_up_cleans_up_after_a_killed_up() -> None:
 
 def test_the_next_up_completes_a_killed_reset() -> None:
     with running_lab(NAME, hosts=["host-a"]) as lab:
-        subprocess.run(lab.ssh_command("host-a", ["touch", "gone"]), check=True, timeout=30)
+        subprocess.run(lab.ssh_command("host-a", ["touch", "gone"]), check=True, timeout=deadline(30))
         with command("reset", "--name", NAME) as process:
             while all(host.running for host in lab.status().hosts):
                 time.sleep(0.01)
             process.kill()
         lab.up(["host-a"])
-        gone = subprocess.run(lab.ssh_command("host-a", ["test", "-e", "gone"]), check=False, timeout=30)
+        gone = subprocess.run(
+            lab.ssh_command("host-a", ["test", "-e", "gone"]), check=False, timeout=deadline(30)
+        )
         assert gone.returncode == 1
 
 
@@ -90,7 +93,7 @@ def test_ctrl_c_takes_down_a_half_built_lab() -> None:
             assert process.poll() is None, "`lab up` exited before it created a lab"
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=deadline(30))
     assert process.returncode == 4
     assert Machine.snapshot(NAME) == before
 
@@ -119,7 +122,7 @@ def test_two_labs_run_side_by_side_on_the_same_addresses(lab: Lab) -> None:
                 one.ssh_command("host-a", ["cat", "/etc/machine-id"]),
                 check=True,
                 capture_output=True,
-                timeout=30,
+                timeout=deadline(30),
             )
             assert answer.stdout
         assert [host.name for host in other.status().hosts] == ["host-a"]
@@ -128,18 +131,24 @@ def test_two_labs_run_side_by_side_on_the_same_addresses(lab: Lab) -> None:
 
 def test_a_filled_cache_serves_packages_without_a_network(lab: Lab, tmp_path: Path) -> None:
     install = "sudo apt-get -q update && sudo apt-get -q -y install --reinstall netbase"
-    subprocess.run(lab.ssh_command("host-a", [install]), check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        lab.ssh_command("host-a", [install]), check=True, capture_output=True, timeout=deadline(120)
+    )
     cache = tmp_path / "cache"
     subprocess.run(["cp", "--archive", "--link", cache_directory(), cache], check=True)
     environment = {"RUNBOOK_CACHE": str(cache)}
     offline = ("unshare", "--net")  # the only link is a loopback that is down
     with command("up", *HOSTS, "--name", NAME, prefix=offline, environment=environment) as process:
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=deadline(120))
     assert process.returncode == 0, output
     try:
         other = Lab.open(NAME)
         done = subprocess.run(
-            other.ssh_command("host-a", [install]), check=False, capture_output=True, text=True, timeout=120
+            other.ssh_command("host-a", [install]),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=deadline(120),
         )
         assert done.returncode == 0, done.stdout + done.stderr
     finally:

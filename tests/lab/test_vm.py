@@ -21,13 +21,15 @@ from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import cache_directory
 from runbook_lib.lab.testing import Machine, reason_to_skip, running_lab
+from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.usefixtures("can_have_vm")]
-NAME = "test-vm"
+NAME = f"test-vm-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"
 USER = 65534
+USERS_LAB = "test-user"
 _COMMAND = [sys.executable, "-c", "from runbook_lib.cli.main import main; main()", "lab"]
 
 
@@ -46,7 +48,9 @@ def vm(can_have_vm: None) -> Iterator[Lab]:  # noqa: ARG001 - asked for by name
 
 def on(lab: Lab, *command: str) -> str:
     argv = lab.ssh_command("cloud", command)
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout.strip()
+    return subprocess.run(
+        argv, check=True, capture_output=True, text=True, timeout=deadline(120)
+    ).stdout.strip()
 
 
 def boot_id(lab: Lab) -> str:
@@ -58,10 +62,11 @@ def console(lab: Lab) -> str:
 
 
 def wait_for_console(lab: Lab, text: str, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while text not in Path(console(lab)).read_text(encoding="utf-8", errors="replace"):
-        assert time.monotonic() < end, f"{text!r} is not on the console after {seconds:g} s"
-        time.sleep(0.2)
+    wait_until(
+        lambda: text in Path(console(lab)).read_text(encoding="utf-8", errors="replace"),
+        repr(text),
+        seconds=seconds,
+    )
 
 
 def test_a_vm_runs_the_old_kernel_and_was_started_by_grub(vm: Lab) -> None:
@@ -144,7 +149,7 @@ def test_a_vm_is_not_on_the_switch(vm: Lab, fault: str) -> None:
 
 @pytest.mark.parametrize("after", [1.0, 4.0])
 def test_down_ends_a_killed_up(after: float) -> None:
-    name = "test-vm-life"
+    name = f"{NAME}-life"
     system_disk("bookworm")
     before = Machine.snapshot(name)
     with subprocess.Popen([*_COMMAND, "up", "--name", name, "--hosts", "cloud"]) as process:
@@ -179,18 +184,18 @@ def test_an_ordinary_user_can_run_a_vm() -> None:
                 *arguments,
             ]
             ended = subprocess.run(
-                command, check=False, env=environment, capture_output=True, text=True, timeout=240
+                command, check=False, env=environment, capture_output=True, text=True, timeout=deadline(240)
             )
             assert ended.returncode == 0, ended.stdout + ended.stderr
             return ended.stdout
 
         try:
-            lab("up", "--name", "test-user", "--hosts", "cloud")
-            status = json.loads(lab("status", "--name", "test-user", "--json"))
+            lab("up", "--name", USERS_LAB, "--hosts", "cloud")
+            status = json.loads(lab("status", "--name", USERS_LAB, "--json"))
             assert status["hosts"][0]["answers"]
-            assert lab("shell", "--name", "test-user", "cloud", "hostname").strip() == "cloud"
+            assert lab("shell", "--name", USERS_LAB, "cloud", "hostname").strip() == "cloud"
         finally:
-            lab("down", "--name", "test-user")
+            lab("down", "--name", USERS_LAB)
         assert not _processes_of(USER)
         assert not (home / ".local/state/runbook-lab").exists()
         assert not (home / ".local/share/runbook-lab").exists()

@@ -40,9 +40,11 @@ def test_the_worst_decides_and_a_skip_only_where_all_are(statuses: list[Status],
 
 @given(STATUSES)
 def test_nothing_bad_is_ever_outweighed(statuses: list[Status]) -> None:
-    bad: list[Status] = [status for status in statuses if not status.good and status is not Status.SKIPPED]
+    bad: list[Status] = [
+        status for status in statuses if not status.is_success and status is not Status.SKIPPED
+    ]
     assert worst(statuses) in (bad or [*statuses, Status.UNKNOWN])
-    assert worst(statuses).good == (not bad and any(status.good for status in statuses))
+    assert worst(statuses).is_success == (not bad and any(status.is_success for status in statuses))
 
 
 @given(STATUSES)
@@ -51,7 +53,7 @@ def test_the_order_of_hosts_makes_no_difference(statuses: list[Status]) -> None:
 
 
 def test_only_three_outcomes_are_good() -> None:
-    assert {status for status in Status if status.good} == {Status.OK, Status.CHANGED, Status.PLANNED}
+    assert {status for status in Status if status.is_success} == {Status.OK, Status.CHANGED, Status.PLANNED}
 
 
 def test_records_start_as_unknown() -> None:

@@ -86,8 +86,14 @@ def shown_reboot(reboot: Reboot) -> dict[str, Any]:
     told: dict[str, Any] = {
         part: [shown(command) for command in getattr(reboot, part)] for part in ("arm", "confirm", "abandon")
     }
-    more: dict[str, Any] = {} if reboot.begun is None else {"begun": list(reboot.begun)}
-    told |= {"later": list(reboot.later), "way_back": reboot.way_back, "deadline": reboot.deadline}
+    more: dict[str, Any] = {}
+    if reboot.failed_before_reboot is not None:
+        more["failed_before_reboot"] = list(reboot.failed_before_reboot)
+    told |= {
+        "only_after_confirm": list(reboot.only_after_confirm),
+        "recovery": reboot.recovery,
+        "deadline": reboot.deadline,
+    }
     return {**told, **more}
 
 
@@ -162,7 +168,7 @@ def test_planning_is_pure(path: Path) -> None:
         assert facts.plain() == before
 
 
-@pytest.mark.parametrize("name", set(operation_classes()) - NOT_AS_JSON)
+@pytest.mark.parametrize("name", sorted(set(operation_classes()) - NOT_AS_JSON))
 def test_every_operation_has_a_case_that_plans_nothing_and_one_that_plans_something(name: str) -> None:
     mine = [told for told in map(case, CASES) if told["operation"] == name]
     assert mine, f"{name} has no case"
@@ -179,3 +185,13 @@ def test_every_operation_has_a_case_that_plans_nothing_and_one_that_plans_someth
 def test_a_description_tells_noun_and_arguments(path: Path) -> None:
     told = case(path)
     assert make(told).describe().startswith(f"{told['operation']}(")
+
+
+@OF_EACH
+def test_every_check_has_an_id_of_its_own(path: Path) -> None:
+    loaded = case(path)
+    if loaded["checks"] == "refused":
+        return
+    ids = [check.id for check in make(loaded).verify(facts_of(make(loaded), loaded["facts"]))]
+    assert all(re.fullmatch(r"[a-z_]+\.[a-z_]+(\..+)?", identifier) for identifier in ids), ids
+    assert len(set(ids)) == len(ids), ids

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,11 +86,11 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         # As a user's pytest: what the project's own pytest uses is not loaded there.
-        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=120)
+        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=deadline(120))
 
     def remembering(self, *arguments: str) -> pytest.RunResult:
         """As `run`, with the cache that `--lf` reads."""
-        return self.pytester.runpytest_subprocess(*arguments, timeout=120)
+        return self.pytester.runpytest_subprocess(*arguments, timeout=deadline(120))
 
     def records(self) -> list[RunRecord]:
-        return [read_run(path.parent) for path in sorted((self.place / "runs").glob("*/journal.jsonl"))]
+        return [read_journal(path.parent) for path in sorted((self.place / "runs").glob("*/journal.jsonl"))]

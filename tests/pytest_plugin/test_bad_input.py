@@ -16,6 +16,7 @@ import runbook_lib
 from runbook_lib import pytest_plugin
 from runbook_lib.errors import InputError
 from runbook_lib.pytest_plugin.runner import Request, check
+from tests.deadlines import deadline
 from tests.pytest_plugin.practice import TOP
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def test_pytest_does_not_warn_where_the_library_was_imported_before_it(project: 
         env={**os.environ, "PYTHONPATH": str(place)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=deadline(60),
         check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from junitparser import JUnitXml, Skipped, TestCase
 
 from runbook_lib.model.status import Mode, Status
+from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from tests.connections import sshd
+    from tests.programs import Programs
     from tests.pytest_plugin.practice import Project
 
 pytest_plugins = ["pytester"]
@@ -204,25 +205,18 @@ def test_hosts_over_ssh_are_told_and_one_that_cannot_be_reached_is_red(
 _SSH = ("address", "port", "identity_file", "known_hosts", "connect_timeout")
 
 
-def test_a_signal_ends_the_run_and_all_else_but_is_told(project: Project) -> None:
+def test_a_signal_ends_the_run_and_all_else_but_is_told(project: Project, programs: Programs) -> None:
     project.runbook("10_sleep", project.holds("First", "first"), "book.step('Sleep', Does(('sleep', '60')))")
     project.runbook("20_after", project.holds("After", "after"))
     project.pytester.makepyfile(test_own="def test_own(): raise SystemExit('never run')")
     command = ("--runbooks", "10_sleep", "--runbooks", "20_after", "--runbook-mode", "apply", "test_own.py")
-    process = subprocess.Popen(
+    process = programs.start(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *command, "--junitxml=junit.xml"],
         cwd=project.place,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
     )
-    try:
-        _wait_for(project, "sleep 60", process)
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    _wait_for(project, "sleep 60", process)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=deadline(60))
     assert process.returncode == pytest.ExitCode.TESTS_FAILED, said
     assert "never run" not in said
     (record,) = project.records()
@@ -235,8 +229,8 @@ def test_a_signal_ends_the_run_and_all_else_but_is_told(project: Project) -> Non
 
 
 def _wait_for(project: Project, text: str, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not any(text in path.read_text() for path in (project.place / "runs").glob("*/journal.jsonl")):
+    def sent() -> bool:
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, f"{text!r} was never sent"
-        time.sleep(0.05)
+        return any(text in path.read_text() for path in (project.place / "runs").glob("*/journal.jsonl"))
+
+    wait_until(sent, f"the command {text!r}")

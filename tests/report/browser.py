@@ -7,12 +7,14 @@ import itertools
 import json
 import shutil
 import subprocess
-import time
 import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import websocket
+
+from tests.deadlines import deadline, wait_until
+from tests.programs import Programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +32,7 @@ FLAGS = (
     "--remote-debugging-port=0",
     "--remote-allow-origins=*",
 )
-PATIENCE = 60.0  # seconds
+_WAIT = 60.0  # seconds for an answer, on an idle machine
 
 
 def installed() -> str | None:
@@ -41,7 +43,7 @@ class Page:
     """One page; `requests` are the addresses it asked for, `console` what it complained of."""
 
     def __init__(self, address: str) -> None:
-        self._socket = websocket.create_connection(address, timeout=PATIENCE)
+        self._socket = websocket.create_connection(address, timeout=deadline(_WAIT))
         self._numbers = itertools.count(1)
         self.requests: list[str] = []
         self.console: list[str] = []
@@ -83,11 +85,12 @@ class Page:
         self.requests.clear()
         self.console.clear()
         self.ask("Page.navigate", url=f"{path.as_uri()}{anchor}")
-        deadline = time.monotonic() + PATIENCE
-        while (
-            self.run("document.readyState") != "complete" or self.run("location.protocol") != "file:"
-        ) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(
+            lambda: (
+                self.run("document.readyState") == "complete" and self.run("location.protocol") == "file:"
+            ),
+            str(path),
+        )
         return self
 
     def run(self, script: str) -> Any:  # noqa: ANN401 - JSON
@@ -115,30 +118,28 @@ class Page:
 @contextmanager
 def opened(profile: Path) -> Iterator[Page]:
     """Start Chromium with a profile of its own, and end it."""
-    process = subprocess.Popen(
+    programs = Programs()
+    process = programs.start(
         [installed() or "chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        page = Page(_address(profile))
+        page = Page(wait_until(lambda: _address(profile), "the place where Chromium listens"))
         yield page
         page.close()
-    finally:
         process.terminate()
-        process.wait(PATIENCE)
+        process.wait(deadline(_WAIT))
+    finally:
+        programs.end()
 
 
-def _address(profile: Path) -> str:
+def _address(profile: Path) -> str | None:
     """Return where the first page listens, once the browser has said so."""
     file = profile / "DevToolsActivePort"
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if file.exists() and "\n" in file.read_text():
-            port = file.read_text().splitlines()[0]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
-                pages = [one for one in json.load(answer) if one["type"] == "page"]
-            if pages:
-                return str(pages[0]["webSocketDebuggerUrl"])
-        time.sleep(0.05)
-    raise TimeoutError("Chromium did not say where it listens")
+    if not file.exists() or "\n" not in file.read_text():
+        return None
+    port = file.read_text().splitlines()[0]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+        pages = [one for one in json.load(answer) if one["type"] == "page"]
+    return str(pages[0]["webSocketDebuggerUrl"]) if pages else None

@@ -87,7 +87,7 @@ def run(broken: Sequence[int] = (), **given: Any) -> RunRecord:  # noqa: ANN401 
     steps = [StepRecord(number=1, title="Look", kind="facts", started=BEGAN, hosts=looked)]
     for number, (host, inside, what) in HOPS.items():
         observed = "nothing (exit code 124)" if number in broken else "+PONG"
-        check = Check.equal(f"hop {number}: {what}", "+PONG", observed)
+        check = Check.equal(f"hop {number}: {what}", "+PONG", observed, f"hop.{number}")
         status = Status.OK if check.holds else Status.FAILED
         message = "" if check.holds else f"{check.name}: expected +PONG, observed {observed}"
         asked = CommandRecord(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from runbook_lib.evidence.notebook_records import read
+from runbook_lib.evidence.notebook_records import read_run
+from tests.deadlines import deadline
 from tests.report import browser, practice
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
     from runbook_lib.model.records import RunRecord
+    from tests.programs import Programs
 
 FILES = Path(__file__).parent / "files"
 
@@ -35,7 +37,7 @@ class Notebook:
         return found
 
     def finish(self) -> int:
-        self.process.communicate(timeout=120)
+        self.process.communicate(timeout=deadline(120))
         return self.process.returncode
 
 
@@ -44,28 +46,20 @@ class StartNotebook(Protocol):
 
 
 @pytest.fixture
-def start_notebook(tmp_path: Path) -> Iterator[StartNotebook]:
+def start_notebook(tmp_path: Path, programs: Programs) -> StartNotebook:
     """Start papermill, as a user would, on the practice notebook."""
-    started: list[subprocess.Popen[str]] = []
 
     def start(**given: Any) -> Notebook:  # noqa: ANN401 - any parameter
         asked = practice.parameters(tmp_path, **given).model_dump()
         executed = tmp_path / "executed.ipynb"
         values = [part for name, value in asked.items() for part in ("-p", name, str(value))]
-        process = subprocess.Popen(
+        process = programs.start(
             [sys.executable, "-m", "papermill", str(FILES / "practice.ipynb"), str(executed), *values],
             cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
         )
-        started.append(process)
         return Notebook(process, executed, tmp_path / "runs")
 
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    return start
 
 
 @pytest.fixture(scope="session")
@@ -76,17 +70,19 @@ def failed_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def failed(failed_directory: Path) -> RunRecord:
-    return read(failed_directory)
+    return read_run(failed_directory)
 
 
 @pytest.fixture(scope="session")
 def well(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
-    return read(practice.run(practice.parameters(tmp_path_factory.mktemp("well"))).directory)
+    return read_run(practice.run(practice.parameters(tmp_path_factory.mktemp("well"))).directory)
 
 
 @pytest.fixture(scope="session")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
-    return read(practice.run(practice.parameters(tmp_path_factory.mktemp("planned"), mode="plan")).directory)
+    return read_run(
+        practice.run(practice.parameters(tmp_path_factory.mktemp("planned"), mode="plan")).directory
+    )
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +91,7 @@ def cut(failed_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     path = tmp_path_factory.mktemp("cut") / "journal.jsonl"
     whole = (failed_directory / "journal.jsonl").read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    return read(path)
+    return read_run(path)
 
 
 @pytest.fixture(scope="session")

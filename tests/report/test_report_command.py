@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.report.markdown import markdown
+from tests.deadlines import deadline
 from tests.report import chapter, practice
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def report(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=deadline(60),
     )
 
 

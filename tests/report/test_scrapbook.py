@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import scrapbook
 
 from runbook_lib.display.scrapbook import SCRAP_MIME
 from runbook_lib.evidence.layout import STEP_MIME
-from runbook_lib.evidence.notebook_records import read
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.model.status import Status
+from tests.deadlines import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def test_scrapbook_sees_a_summary_of_each_step_and_of_the_run(start_notebook: St
     notebook = start_notebook(fail_on="host-b")
     assert notebook.finish() != 0
     told = scraps(notebook.executed)
-    record = read(notebook.directory)
+    record = read_run(notebook.directory)
     assert told["runbook.run"]["run"] == told["runbook.end"]["run"] == record.run
     assert told["runbook.end"]["status"] == record.status == Status.FAILED
     for step in record.steps:
@@ -61,7 +61,7 @@ def test_each_scrap_is_in_the_output_of_its_record_and_much_smaller(start_notebo
 def test_a_killed_run_has_no_scrap_of_its_end(start_notebook: StartNotebook) -> None:
     notebook = start_notebook(wait=60.0)
     wait_for_the_fifth_step(notebook)
-    os.kill(read(notebook.directory).pid, signal.SIGKILL)
+    os.kill(read_run(notebook.directory).pid, signal.SIGKILL)
     assert notebook.finish() != 0
     told = scraps(notebook.executed)
     assert {"runbook.run", "runbook.step.4"} <= set(told)
@@ -69,8 +69,8 @@ def test_a_killed_run_has_no_scrap_of_its_end(start_notebook: StartNotebook) -> 
 
 
 def wait_for_the_fifth_step(notebook: Notebook) -> None:
-    deadline = time.monotonic() + 60
-    while not any(b"sleep 60" in path.read_bytes() for path in notebook.runs.glob("*/journal.jsonl")):
+    def begun() -> bool:
         assert notebook.process.poll() is None, notebook.process.communicate()
-        assert time.monotonic() < deadline, "the fifth step never began"
-        time.sleep(0.05)
+        return any(b"sleep 60" in path.read_bytes() for path in notebook.runs.glob("*/journal.jsonl"))
+
+    wait_until(begun, "the fifth step")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib import Runbook
-from runbook_lib.evidence.notebook_records import read
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.facts.interfaces import Interfaces
 from runbook_lib.model.status import Status
 from runbook_lib.report.topology import Picture, picture
@@ -152,6 +152,6 @@ def test_this_machine_s_own_interfaces_can_be_drawn(tmp_path: Path) -> None:
     book = Runbook.open(practice.parameters(tmp_path, hosts="host-a"))
     book.facts("Look", Interfaces())
     book.close()
-    (host,) = drawn(read(book.directory)).hosts
+    (host,) = drawn(read_run(book.directory)).hosts
     assert host.name == "host-a"
     assert texts(Picture([host], [], []))

@@ -12,7 +12,7 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.errors import Interrupted
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
 from runbook_lib.model.status import Status
 from runbook_lib.runbook.interrupts import heard
 from tests.runbook.practice import Does, parameters
@@ -46,7 +46,7 @@ def test_an_interrupt_at_any_instant_leaves_a_sound_journal_that_claims_no_succe
         came.append(run_until_interrupted(place, 0.04 * number / TRIES))
         for journal in (place / "runs").glob("*/journal.jsonl"):
             assert read_lines(journal.read_bytes()).problem == ""
-            told = read_run(journal)
+            told = read_journal(journal)
             # No engine is there to end a run that was interrupted between two steps.
             assert told.status is (Status.INTERRUPTED if came[-1] == "in a step" else Status.UNKNOWN)
     assert came.count("in a step") > TRIES // 2
@@ -81,7 +81,7 @@ def test_an_interrupt_while_a_steps_card_is_shown_ends_the_run(tmp_path: Path) -
     book = Runbook.open(parameters(tmp_path))
     with pytest.raises(Interrupted):
         book.step("First", Does(("true",)))
-    told = read_run(book.directory)
+    told = read_journal(book.directory)
     assert (told.status, told.steps[0].status) == (Status.INTERRUPTED, Status.CHANGED)
 
 
@@ -91,7 +91,7 @@ def test_an_interrupt_while_the_run_begins_is_raised_once_it_has_begun(tmp_path:
     with pytest.raises(KeyboardInterrupt):
         Runbook.open(parameters(tmp_path))
     (path,) = (tmp_path / "runs").iterdir()
-    assert read_run(path).status is Status.UNKNOWN
+    assert read_journal(path).status is Status.UNKNOWN
     assert read_lines((path / "journal.jsonl").read_bytes()).problem == ""
 
 
@@ -101,7 +101,7 @@ def test_an_interrupt_after_the_last_line_changes_nothing_any_more(tmp_path: Pat
     book = Runbook.open(parameters(tmp_path))
     book.step("First", Does(("true",)))
     assert book.close().status is Status.CHANGED
-    assert read_run(book.directory).status is Status.CHANGED
+    assert read_journal(book.directory).status is Status.CHANGED
 
 
 def test_ctrl_c_is_told_and_raised_again_after_the_block() -> None:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
 from runbook_lib.model.status import Status
+from tests.deadlines import deadline, wait_until
+from tests.execution.project import living
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from runbook_lib.model.records import RunRecord
+    from tests.programs import Programs
 
 TOP = Path(__file__).parents[2]
 
@@ -46,50 +47,27 @@ class Child:
         return [entry["text"] for entry in entries if entry["event"] == "command_started"]
 
     def wait_for(self, text: str) -> None:
-        deadline = time.monotonic() + 30
-        while text not in self.sent():
-            assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < deadline, f"{text!r} was never sent"
-            time.sleep(0.05)
+        wait_until(lambda: text in self.sent() or self.process.poll() is not None, f"the command {text!r}")
+        assert self.process.poll() is None, self.process.communicate()
 
     def told(self) -> RunRecord:
-        return read_run(self.journal)
+        return read_journal(self.journal)
 
 
 @pytest.fixture(params=[30])
-def child(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Child]:
+def child(request: pytest.FixtureRequest, tmp_path: Path, programs: Programs) -> Child:
     seconds = f"{request.param}.{os.getpid():07}"  # no other process on this machine sleeps as long
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.runbook.practice", str(tmp_path), seconds],
-        cwd=TOP,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    yield Child(process, tmp_path, f"sleep {seconds}")
-    process.kill()
-    process.communicate()
-
-
-def living(word: str) -> list[int]:
-    """Processes with exactly this command line that are not dead yet."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if path.read_bytes().replace(b"\0", b" ").strip().decode(errors="replace") == word:
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
+    command = [sys.executable, "-m", "tests.runbook.practice", str(tmp_path), seconds]
+    process = programs.start(command, cwd=TOP, stderr=subprocess.PIPE)
+    return Child(process, tmp_path, f"sleep {seconds}")
 
 
 def test_an_interrupted_run_ends_soon_as_interrupted_with_a_sound_journal(child: Child) -> None:
     child.wait_for(child.waits)
     before = time.monotonic()
     child.process.send_signal(signal.SIGINT)
-    _, errors = child.process.communicate(timeout=15)
-    assert time.monotonic() - before < 10
+    _, errors = child.process.communicate(timeout=deadline(15))
+    assert time.monotonic() - before < deadline(10)
     assert child.process.returncode != 0
     assert "the run was interrupted in step 2 'Wait'" in errors
     told = child.told()
@@ -111,7 +89,7 @@ def test_an_interrupted_run_ends_soon_as_interrupted_with_a_sound_journal(child:
 def test_a_command_under_way_may_end_by_itself_and_nothing_more_is_sent(child: Child) -> None:
     child.wait_for(child.waits)
     child.process.send_signal(signal.SIGINT)
-    child.process.communicate(timeout=15)
+    child.process.communicate(timeout=deadline(15))
     told = child.told()
     assert told.status is Status.INTERRUPTED
     (command,) = told.steps[1].hosts[0].commands
@@ -124,7 +102,7 @@ def test_pressing_ctrl_c_again_and_again_leaves_the_journal_sound(child: Child) 
     for _ in range(5):
         child.process.send_signal(signal.SIGINT)
         time.sleep(0.2)
-    child.process.communicate(timeout=15)
+    child.process.communicate(timeout=deadline(15))
     told = child.told()
     assert (told.status, told.incomplete) == (Status.INTERRUPTED, "")
 
@@ -133,7 +111,7 @@ def test_a_killed_run_is_unknown_and_its_journal_sound_up_to_there(child: Child)
     child.wait_for(child.waits)
     sleeping = living(child.waits)
     child.process.kill()
-    child.process.communicate(timeout=15)
+    child.process.communicate(timeout=deadline(15))
     for pid in sleeping:
         os.kill(pid, signal.SIGKILL)
     told = child.told()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
 import sys
 import time
 import traceback
@@ -14,12 +13,13 @@ import pytest
 import yaml
 
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
 from runbook_lib.report.html import page
 from runbook_lib.report.markdown import markdown
 from runbook_lib.runbook.resume import load
+from tests.deadlines import deadline, wait_until
 from tests.execution.fleet.killable_run import in_a_child, parameters
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.records import RunRecord
     from tests.connections.sshd import Server
+    from tests.programs import Programs
 
 AT_ONCE = 12
 
@@ -37,7 +38,7 @@ def write_inventory(place: Path, server: Server) -> None:
 
 
 def runs(place: Path) -> list[Path]:
-    return sorted((place / "runs").iterdir(), key=lambda path: read_run(path).started)
+    return sorted((place / "runs").iterdir(), key=lambda path: read_journal(path).started)
 
 
 def assert_all_is_right(place: Path) -> None:
@@ -66,12 +67,12 @@ def kill_and_go_on(place: Path, server: Server, lines: int, delay: float) -> Non
     write_inventory(place, server)
     assert in_a_child(place, lines, delay) == -9
     (killed,) = runs(place)
-    before = read_run(killed)
+    before = read_journal(killed)
     assert before.status is Status.UNKNOWN
     assert before.incomplete == "the journal has no end-of-run line"
     once = len(lines_of(place, "once"))
     assert in_a_child(place, resume=str(killed)) == 0, (place / "problem").read_text()
-    after = read_run(runs(place)[-1])
+    after = read_journal(runs(place)[-1])
     assert (after.resumes, after.incomplete) == (before.run, "")
     assert after.status in {Status.OK, Status.CHANGED}
     assert_all_is_right(place)
@@ -100,7 +101,7 @@ def journal(session_server: Server, tmp_path_factory: pytest.TempPathFactory) ->
 def each_in_a_child(place: Path, server: Server, points: list[int], delay: float) -> None:
     """Try each kill point in a process of its own, some at a time: mostly they wait for the host."""
     left = list(points)
-    running: dict[int, int] = {}
+    running: dict[int, int] = {}  # each child and its kill point: no other child is waited for
     failed = []
     while left or running:
         while left and len(running) < AT_ONCE:
@@ -109,10 +110,14 @@ def each_in_a_child(place: Path, server: Server, points: list[int], delay: float
             if child == 0:
                 try_in_this_process(place / str(lines), server, lines, delay)
             running[child] = lines
-        child, status = os.wait()
-        lines = running.pop(child)
-        if status:
-            failed.append(f"{lines}: {(place / str(lines) / 'failure').read_text()}")
+        for child in list(running):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if not ended:
+                continue
+            lines = running.pop(child)
+            if status:
+                failed.append(f"{lines}: {(place / str(lines) / 'failure').read_text()}")
+        time.sleep(0.01)
     assert failed == []
 
 
@@ -210,9 +215,9 @@ def test_a_resumed_run_that_is_killed_too_is_gone_on_with_and_proofs_of_the_firs
     first = runs(tmp_path)[0]
     assert in_a_child(tmp_path, 28, resume=str(first)) == -9
     second = runs(tmp_path)[1]
-    assert {step.title: step.status for step in read_run(second).steps}["Do once"] is Status.SKIPPED
+    assert {step.title: step.status for step in read_journal(second).steps}["Do once"] is Status.SKIPPED
     assert in_a_child(tmp_path, resume=str(second)) == 0
-    third = read_run(runs(tmp_path)[2])
+    third = read_journal(runs(tmp_path)[2])
     (done,) = [step.hosts[0] for step in third.steps if step.title == "Do once"]
     assert (done.status, done.proven) == (Status.SKIPPED, first.name)
     assert len(lines_of(tmp_path, "once")) == 1
@@ -224,15 +229,17 @@ def test_what_was_proven_and_is_no_longer_so_is_put_right_and_told(killed: Path)
     second = runs(place)[1]
     (place / "one").write_text("spoilt")
     assert in_a_child(place, resume=str(second)) == 0
-    (host,) = read_run(runs(place)[2]).steps[1].hosts
+    (host,) = read_journal(runs(place)[2]).steps[1].hosts
     assert host.status is Status.CHANGED
     assert f"it was done in {second.name} already, and was no longer so" in host.message
     assert (place / "one").read_text() == "first"
 
 
-def test_the_host_goes_down_in_the_middle_and_the_run_is_gone_on_with(server: Server, tmp_path: Path) -> None:
+def test_the_host_goes_down_in_the_middle_and_the_run_is_gone_on_with(
+    server: Server, tmp_path: Path, programs: Programs
+) -> None:
     write_inventory(tmp_path, server)
-    child = subprocess.Popen(
+    child = programs.start(
         [
             sys.executable,
             "-c",
@@ -241,18 +248,15 @@ def test_the_host_goes_down_in_the_middle_and_the_run_is_gone_on_with(server: Se
                 f"run(Path({str(tmp_path)!r}))"
             ),
         ],
-        stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + 30
-    while not list(tmp_path.glob("runs/*/journal.jsonl")) or b"Write under" not in (
-        next(tmp_path.glob("runs/*/journal.jsonl")).read_bytes()
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(
+        lambda: any(b"Write under" in path.read_bytes() for path in tmp_path.glob("runs/*/journal.jsonl")),
+        "the guarded step",
+    )
     server.stop()
-    child.communicate(timeout=60)
+    child.communicate(timeout=deadline(60))
     server.start()
     (first,) = runs(tmp_path)
-    assert read_run(first).status in {Status.UNREACHABLE, Status.FAILED}
+    assert read_journal(first).status in {Status.UNREACHABLE, Status.FAILED}
     assert in_a_child(tmp_path, resume=str(first)) == 0, (tmp_path / "problem").read_text()
     assert_all_is_right(tmp_path)

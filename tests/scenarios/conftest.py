@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
+from tests.programs import Programs
 from tests.scenarios.practice import Practice
 
 if TYPE_CHECKING:
@@ -12,14 +13,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.lab.lab import Lab
+    from tests.conftest import LabName
 
 
 @pytest.fixture(scope="session")
-def scenario_lab() -> Iterator[Lab]:
+def scenario_lab(lab_name: LabName) -> Iterator[Lab]:
     reason = reason_to_skip()
     if reason:
         pytest.skip(reason)
-    with running_lab("test-scenarios", CONTAINERS) as lab:
+    with running_lab(lab_name("scenarios"), CONTAINERS) as lab:
         yield lab
 
 
@@ -34,17 +36,18 @@ def fresh_lab(scenario_lab: Lab) -> Lab:
 @pytest.fixture(scope="module")
 def docker_lab(fresh_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Return the lab with Docker on its hosts."""
-    done = Practice(fresh_lab, tmp_path_factory.mktemp("install")).run("20_docker_install")
+    place = tmp_path_factory.mktemp("install")
+    done = Practice(fresh_lab, place, Programs()).run("20_docker_install")
     assert done.returncode == 0, done.stdout + done.stderr
     return fresh_lab
 
 
 @pytest.fixture
-def fresh(fresh_lab: Lab, tmp_path: Path) -> Practice:
-    return Practice(fresh_lab, tmp_path)
+def fresh(fresh_lab: Lab, tmp_path: Path, programs: Programs) -> Practice:
+    return Practice(fresh_lab, tmp_path, programs)
 
 
 @pytest.fixture
-def practice(docker_lab: Lab, tmp_path: Path) -> Iterator[Practice]:
-    yield Practice(docker_lab, tmp_path)
+def practice(docker_lab: Lab, tmp_path: Path, programs: Programs) -> Iterator[Practice]:
+    yield Practice(docker_lab, tmp_path, programs)
     docker_lab.faults.repair()

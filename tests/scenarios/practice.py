@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import yaml
 
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
+from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
     import signal
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.lab.lab import Lab
     from runbook_lib.model.records import RunRecord
+    from tests.programs import Programs
 
 TOP = Path(__file__).parents[2]
 RUNBOOK = str(Path(sys.executable).with_name("runbook"))
@@ -33,6 +33,7 @@ class Practice:
 
     lab: Lab
     runs: Path
+    programs: Programs
 
     def run(self, *arguments: str, inventory: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -40,7 +41,7 @@ class Practice:
             cwd=TOP,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=deadline(300),
             check=False,
         )
 
@@ -49,7 +50,9 @@ class Practice:
         return [RUNBOOK, "run", *arguments, *place]
 
     def records(self) -> list[RunRecord]:
-        return [read_run(path) for path in sorted(self.runs.iterdir()) if (path / "journal.jsonl").exists()]
+        return [
+            read_journal(path) for path in sorted(self.runs.iterdir()) if (path / "journal.jsonl").exists()
+        ]
 
     def last(self) -> RunRecord:
         return self.records()[-1]
@@ -57,7 +60,7 @@ class Practice:
     def on(self, host: str, script: str) -> str:
         """Run a script on a host behind the runbooks' back."""
         command = self.lab.ssh_command(host, [script])
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=deadline(120), check=False)
         assert done.returncode == 0, f"{script}: {done.stderr}"
         return done.stdout
 
@@ -70,30 +73,28 @@ class Practice:
         return path
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        return self.programs.start(
             self.command(*arguments),
             cwd=TOP,
             # What a killed process leaves behind goes with the test's own directory.
             env={**os.environ, "TMPDIR": str(self.runs)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
         )
 
     def wait_for(self, event: str, containing: str, seconds: float = 60) -> dict[str, Any]:
         """Wait until some run's journal tells an event whose text contains something."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+
+        def found() -> dict[str, Any] | None:
             for journal in self.runs.glob("*/journal.jsonl"):
                 for entry in read_lines(journal.read_bytes()).entries:
                     if entry["event"] == event and containing in str(entry):
                         return entry
-            time.sleep(0.05)
-        pytest.fail(f"no {event} with {containing!r} within {seconds} s")
+            return None
+
+        return wait_until(found, f"a {event} with {containing!r}", seconds=seconds)
 
 
 def end(process: subprocess.Popen[str], number: signal.Signals) -> str:
     """Send a signal and return all the process said."""
     process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=deadline(60))
     return said

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.deadlines import deadline
 from tests.scenarios.practice import RUNBOOK, TOP
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def refuse(tmp_path: Path, *arguments: str) -> str:
         cwd=TOP,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=deadline(60),
         check=False,
     )
     assert done.returncode == 2, done.stdout + done.stderr

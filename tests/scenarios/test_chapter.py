@@ -13,15 +13,18 @@ import pandas as pd
 import pytest
 import yaml
 
-from runbook_lib.evidence.notebook_records import read
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.model.status import Status
 from runbook_lib.report.tables import tables
+from tests.deadlines import deadline
 from tests.scenarios.ci import recipe
 from tests.scenarios.practice import PAPERMILL, TOP, Practice
 
 if TYPE_CHECKING:
     from runbook_lib.lab.lab import Lab
+    from tests.programs import Programs
 
+pytestmark = pytest.mark.in_order
 CHAPTER = ("00_preflight", "20_docker_install", "30_bridge_br0", "40_ambassador_redis", "90_validate")
 _LOOK = (
     "cat /etc/network/interfaces; ip -br link | cut -d' ' -f1; ip -br -4 address; dpkg -l | grep -c ^ii; "
@@ -32,8 +35,8 @@ _LOOK = (
 
 
 @pytest.fixture
-def chapter(fresh_lab: Lab, tmp_path: Path) -> Practice:
-    return Practice(fresh_lab, tmp_path)
+def chapter(fresh_lab: Lab, tmp_path: Path, programs: Programs) -> Practice:
+    return Practice(fresh_lab, tmp_path, programs)
 
 
 def look(practice: Practice) -> list[str]:
@@ -118,8 +121,8 @@ def test_papermill_alone_runs_each_notebook(chapter: Practice, name: str) -> Non
     done = papermill(chapter, name, out)
     assert done.returncode == 0, done.stderr
     record = chapter.last()
-    assert record.status.good
-    from_notebook, from_journal = tables([read(out)]), tables([record])
+    assert record.status.is_success
+    from_notebook, from_journal = tables([read_run(out)]), tables([record])
     for table in ("runs", "steps", "commands", "checks"):
         pd.testing.assert_frame_equal(getattr(from_notebook, table), getattr(from_journal, table))
 
@@ -200,7 +203,7 @@ def pytest_on(practice: Practice, *arguments: str) -> subprocess.CompletedProces
         cwd=TOP,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=deadline(300),
         check=False,
     )
 
@@ -216,5 +219,10 @@ def papermill(practice: Practice, name: str, out: Path, *arguments: str) -> subp
     ]
     place = ["-p", "inventory", str(practice.lab.inventory), "-p", "runs", str(practice.runs)]
     return subprocess.run(
-        [*command, *place, *arguments], cwd=TOP, capture_output=True, text=True, timeout=300, check=False
+        [*command, *place, *arguments],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        timeout=deadline(300),
+        check=False,
     )

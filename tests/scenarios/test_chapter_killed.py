@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
 from runbook_lib.model.status import Status
-from runbook_lib.process_identity import began
-from tests.execution.project import wait_until
+from runbook_lib.process_identity import start_ticks
+from tests.deadlines import deadline, wait_until
 from tests.scenarios.practice import Practice
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.lab.lab import Lab
+    from tests.programs import Programs
 
 VICTIMS = ("kernel", "runner", "host-b")
 CHAPTER = ("20_docker_install", "30_bridge_br0", "40_ambassador_redis")
-_PATIENCE = 240.0  # seconds for a step, on a busy machine
+_STEP = 240.0  # seconds for a step, on an idle machine
 
 
 class Attempt:
@@ -50,8 +51,8 @@ class Attempt:
         Returns:
             Its number; None where the run has ended before.
         """
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
+        end = time.monotonic() + deadline(_STEP)
+        while time.monotonic() < end:
             over = self.process.poll() is not None
             for entry in self.entries():
                 wanted = entry["event"] == ("command_started" if in_a_change else "step_ended")
@@ -61,7 +62,7 @@ class Attempt:
             if over:
                 return None
             time.sleep(0.005)
-        pytest.fail(f"step {step} was not reached in {_PATIENCE:g} s")
+        pytest.fail(f"step {step} was not reached in {deadline(_STEP):.0f} s")
 
     def kill(self, victim: str) -> None:
         """Kill it, and wait until nothing of it is left."""
@@ -73,9 +74,9 @@ class Attempt:
             os.kill(self.pid, signal.SIGSTOP)  # pulling a plug takes longer than many a step
             self.practice.lab.faults.inject(f"power:{victim}")
             os.kill(self.pid, signal.SIGCONT)
-        self.process.communicate(timeout=_PATIENCE)
+        self.process.communicate(timeout=deadline(_STEP))
         self.practice.lab.faults.repair()
-        wait_until(lambda: not began(self.pid))
+        wait_until(lambda: not start_ticks(self.pid))
 
     def _wait_for_journal(self, before: set[Path]) -> Path:
         def begun() -> list[Path]:
@@ -84,20 +85,20 @@ class Attempt:
 
         wait_until(lambda: begun() or self.process.poll() is not None)
         found = begun()
-        assert found, f"no run was begun:\n{self.process.communicate(timeout=60)[0]}"
+        assert found, f"no run was begun:\n{self.process.communicate(timeout=deadline(60))[0]}"
         return found[0]
 
 
 @pytest.fixture
-def new(scenario_lab: Lab, tmp_path: Path) -> Iterator[Practice]:
+def new(scenario_lab: Lab, tmp_path: Path, programs: Programs) -> Iterator[Practice]:
     """A lab of freshly installed hosts."""
     scenario_lab.faults.repair()
     scenario_lab.reset()
-    yield Practice(scenario_lab, tmp_path)
+    yield Practice(scenario_lab, tmp_path, programs)
     scenario_lab.faults.repair()
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(deadline(1800))
 @pytest.mark.parametrize("in_a_change", [False, True], ids=["after-each-step", "in-each-change"])
 @pytest.mark.parametrize(
     "first", [0, pytest.param(1, marks=pytest.mark.kills), pytest.param(2, marks=pytest.mark.kills)]
@@ -124,17 +125,17 @@ def killed_all_along(practice: Practice, name: str, victims: Iterator[str], *, i
         reached = attempt.reaches(step, in_a_change=in_a_change)
         victim = next(victims)
         if reached is None:
-            said, _ = attempt.process.communicate(timeout=_PATIENCE)
+            said, _ = attempt.process.communicate(timeout=deadline(_STEP))
             assert attempt.process.returncode == 0, f"{name} after {killed} kills:\n{said}"
-            assert read_run(attempt.journal).status.good
+            assert read_journal(attempt.journal).status.is_success
             return killed
         attempt.kill(victim)
-        record = read_run(attempt.journal)
+        record = read_journal(attempt.journal)
         ended_well = attempt.process.returncode == 0
         # A runner may be killed when its run has just told its end: nobody calls that right, and yet it is.
-        assert record.status.good == ended_well or (victim == "runner" and not ended_well), (
+        assert record.status.is_success == ended_well or (victim == "runner" and not ended_well), (
             f"{victim}, step {reached}: {record.status}, exit code {attempt.process.returncode}"
         )
-        if record.status.good:  # it had ended before the blow fell
+        if record.status.is_success:  # it had ended before the blow fell
             return killed
         step, killed, arguments = reached + 1, killed + 1, ["--resume", record.run]

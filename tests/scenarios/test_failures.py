@@ -12,6 +12,7 @@ import pytest
 
 from runbook_lib.evidence.reader import read_lines
 from runbook_lib.model.status import Status
+from tests.deadlines import deadline
 from tests.scenarios.practice import Practice, end
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def test_killed_kernel_is_never_a_success(practice: Practice) -> None:
     process = practice.start("00_preflight")
     started = practice.wait_for("run_started", "00_preflight")
     os.kill(started["pid"], signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=deadline(60))
     assert process.returncode == 4
     assert practice.last().status is Status.UNKNOWN
 
@@ -200,7 +201,7 @@ def test_killed_runner_leaves_a_journal_that_claims_nothing(practice: Practice) 
     started = practice.wait_for("run_started", "30_bridge_br0")
     os.kill(started["pid"], signal.SIGSTOP)  # its kernel, which would tell that its runner is gone
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=deadline(60))
     with contextlib.suppress(ProcessLookupError):  # a forked one ends with its fork server
         os.kill(started["pid"], signal.SIGKILL)
     assert practice.last().status is Status.UNKNOWN
@@ -216,7 +217,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_full_disk_stops_the_run_before_the_next_command(practice: Practice, small_disk: Path) -> None:
-    full = Practice(practice.lab, small_disk)
+    full = Practice(practice.lab, small_disk, practice.programs)
     done = full.run("90_validate")
     assert done.returncode == 4, done.stdout + done.stderr
     journal = next(small_disk.glob("*/journal.jsonl")).read_bytes()

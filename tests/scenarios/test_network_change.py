@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from runbook_lib.model.status import Status
+from tests.deadlines import deadline
 from tests.scenarios.practice import Practice, end
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def test_host_that_cannot_be_reached_anymore_reverts_by_its_own_timer(fresh: Pra
     )
     started = time.monotonic()
     assert fresh.run(*BRIDGE, inventory=inventory).returncode == 1
-    assert time.monotonic() - started < 20 + 60
+    assert time.monotonic() - started < 20 + deadline(60)
     assert fresh.on("host-a", _LOOK) == before
     assert "the host is back as it was" in host_record(fresh).message
     assert fresh.last().incomplete == ""
@@ -84,7 +85,7 @@ def test_host_that_goes_down_before_the_confirmation_comes_up_with_the_old_netwo
         fresh.wait_for("run_started", "30_bridge")["pid"], signal.SIGKILL
     )  # a forked one may end with its runner
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=deadline(60))
     time.sleep(3)
     assert "br0" in fresh.on("host-a", "cat /etc/network/interfaces")
     fresh.lab.restart("host-a")
@@ -107,7 +108,7 @@ def test_run_killed_in_the_change_is_gone_on_with_once_the_host_has_reverted(fre
     change = fresh.wait_for("command_started", "apply.sh /var")["command"]
     fresh.wait_for("command_ended", f"'command': {change},")
     os.kill(fresh.wait_for("run_started", "30_bridge")["pid"], signal.SIGKILL)  # before anybody confirms
-    process.communicate(timeout=60)
+    process.communicate(timeout=deadline(60))
     killed = fresh.last()
     assert killed.status is Status.UNKNOWN
     assert fresh.run("--resume", "last").returncode == 1

@@ -21,7 +21,7 @@ from runbook_lib.audit.archive.notebook_rows import foreign_run, rows_of_noteboo
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import record_of_notebook
-from runbook_lib.evidence.reader import read_lines, record_of
+from runbook_lib.evidence.reader import build_record, read_lines
 from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import Status
 from runbook_lib.report.columns import TABLES
@@ -182,7 +182,7 @@ def _carefully(source: int, file: Found, data: bytes) -> tuple[FileResult, Rows]
     rows = Rows()
     try:
         if file.kind == "run":
-            record = record_of(read_lines(data))
+            record = build_record(read_lines(data))
         else:
             record = record_of_notebook(Notebook.parse(data, file.path))
         _add_record(rows, source, record)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from runbook_lib.facts.docker_engine import EngineInfo, EngineVersion
+from runbook_lib.facts.interfaces import Interfaces
+from runbook_lib.facts.kernel import Kernel
 from runbook_lib.report.summary import BAD
 
 if TYPE_CHECKING:
@@ -24,12 +27,12 @@ SELECT r.run, r.runbook, r.title, r.mode, r.status, r.started, r.duration, r.hos
        f.kind, f.path, f.sha256, f.problem
 FROM runs r JOIN files f ON f.run = r.run AND f.kind <> 'copy' ORDER BY r.started DESC NULLS FIRST, r.run
 """
-_FACTS = """
+_FACTS = f"""
 SELECT s.host, s.run, s.started, s.facts FROM steps s
-WHERE s.facts <> '{}' AND s.started IS NOT NULL
-  AND (contains(s.facts, 'Kernel') OR contains(s.facts, 'Engine') OR contains(s.facts, 'Interfaces'))
+WHERE s.facts <> '{{}}' AND s.started IS NOT NULL
+  AND ({" OR ".join(f"contains(s.facts, '{fact.id}')" for fact in (Kernel, EngineVersion, EngineInfo, Interfaces))})
 ORDER BY s.host, s.started
-"""
+"""  # noqa: S608 - the ids are our own
 _MOST_BARS = 60
 
 
@@ -127,14 +130,14 @@ def buckets(found: list[Row]) -> list[Bucket]:
 
 def _told(facts: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
     """Yield what a step's facts say of kernel, Docker and bridges."""
-    kernel, engine, information = (facts.get(name) for name in ("Kernel", "EngineVersion", "EngineInfo"))
+    kernel, engine, information = (facts.get(fact.id) for fact in (Kernel, EngineVersion, EngineInfo))
     if isinstance(kernel, dict) and kernel.get("release"):
         yield "kernel", str(kernel["release"])
     if isinstance(information, dict) and information.get("version"):
         yield "Docker", str(information["version"]).partition("+")[0]
     elif isinstance(engine, str):
         yield "Docker", engine.partition("+")[0]
-    cards = facts.get("Interfaces")
+    cards = facts.get(Interfaces.id)
     if isinstance(cards, list):
         cards = [card for card in cards if isinstance(card, dict)]
         for bridge in (card for card in cards if card.get("kind") == "bridge"):

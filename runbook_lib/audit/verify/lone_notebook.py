@@ -13,7 +13,7 @@ from runbook_lib.audit.verify.verdict import Finding, Kind, Verdict, decide
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import RUN_MIME
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.notebook_records import read as read_record
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _opened(notebook: Notebook, opened: list[dict[str, Any]]) -> Iterator[Findin
 
 
 def _record(path: Path, record: list[RunRecord]) -> Iterator[Finding]:
-    record.append(read_record(path))
+    record.append(read_run(path))
     if record[0].incomplete:
         yield Finding(kind=Kind.MISSING, part="notebook", where=path.name, message=record[0].incomplete)
 

@@ -1,7 +1,9 @@
-"""The way from client to redis, hop by hop: each proved on its own, so that a break is located (book S6)."""
+"""The path from client to redis, hop by hop: each is checked on its own, so that a break is located (book S6)."""
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from typing import TYPE_CHECKING
 
 from runbook_lib.books.docker.ambassador import REDIS_ALIAS
@@ -10,8 +12,11 @@ from runbook_lib.operations.redis import Key
 
 if TYPE_CHECKING:
     from runbook_lib.books.docker.parameters import AmbassadorRedis
+    from runbook_lib.model.plans import Check
+    from runbook_lib.model.records import RunRecord
 
 __all__ = [
+    "WHOLE_PATH",
     "client_to_ambassador",
     "host_to_host",
     "key",
@@ -19,16 +24,25 @@ __all__ = [
     "published_port",
     "redis_itself",
     "server_ambassador_to_redis",
+    "with_hop_ids",
 ]
+
+WHOLE_PATH = "hop.4"
+"""Id of the check whose PING passes through all hops."""
 
 _PING = "PING\r\n"  # redis answers inline commands
 _PONG = "+PONG"
+_TITLE = re.compile(r"hop (\d+): ")
 
 
 def redis_itself(p: AmbassadorRedis) -> Answers:  # noqa: ARG001 - every hop takes the runbook's parameters
     """Hop 1, on the server's host: redis answers inside its own container."""
     return Answers(
-        "hop 1: redis-server answers itself", ("redis-cli", "ping"), "PONG", container="redis-server"
+        "hop 1: redis-server answers itself",
+        ("redis-cli", "ping"),
+        "PONG",
+        container="redis-server",
+        id="hop.1",
     )
 
 
@@ -40,6 +54,7 @@ def server_ambassador_to_redis(p: AmbassadorRedis) -> Answers:  # noqa: ARG001 -
         _PONG,
         container="redis_ambassador",
         stdin=_PING,
+        id="hop.2",
     )
 
 
@@ -51,6 +66,7 @@ def host_to_host(p: AmbassadorRedis) -> Answers:
         _PONG,
         container="redis_ambassador",
         stdin=_PING,
+        id="hop.3",
     )
 
 
@@ -61,6 +77,7 @@ def client_to_ambassador(p: AmbassadorRedis) -> Answers:  # noqa: ARG001 - as ab
         ("redis-cli", "-h", REDIS_ALIAS, "-p", "6379", "ping"),
         "PONG",
         container="redis-client",
+        id=WHOLE_PATH,
     )
 
 
@@ -71,6 +88,7 @@ def published_port(p: AmbassadorRedis) -> Answers:
         ("redis-cli", "-h", p.server_address, "-p", str(p.published_port), "ping"),
         "PONG",
         container="redis-client",
+        id="ambassador.published_port",
     )
 
 
@@ -82,5 +100,35 @@ def key(p: AmbassadorRedis) -> Key:
 def key_on_server(p: AmbassadorRedis) -> Answers:
     """The same key read inside the server's own container."""
     return Answers(
-        f"{p.key} read on redis-server itself", ("redis-cli", "GET", p.key), p.value, container="redis-server"
+        f"{p.key} read on redis-server itself",
+        ("redis-cli", "GET", p.key),
+        p.value,
+        container="redis-server",
+        id="ambassador.key_on_server",
     )
+
+
+def with_hop_ids(record: RunRecord) -> RunRecord:
+    """Return a run's record with the ids of its hop checks, also where the evidence is from before there were ids.
+
+    Records of schema version 1 may have no ids: there the checks' names (`hop 3: …`) stand in for them.
+    """
+    if record.schema_version > 1:
+        return record
+    steps = [
+        step.model_copy(
+            update={
+                "hosts": [
+                    host.model_copy(update={"checks": [_with_id(check) for check in host.checks]})
+                    for host in step.hosts
+                ]
+            }
+        )
+        for step in record.steps
+    ]
+    return record.model_copy(update={"steps": steps})
+
+
+def _with_id(check: Check) -> Check:
+    title = None if check.id else _TITLE.match(check.name)
+    return dataclasses.replace(check, id=f"hop.{title[1]}") if title else check

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.facts.clock import ClockSkew
+from runbook_lib.facts.docker_engine import EngineVersion
+from runbook_lib.facts.host import Virtualization
+from runbook_lib.facts.network_stack import NetworkStack
+from runbook_lib.facts.privilege import Sudo
+from runbook_lib.facts.release import Release
+from runbook_lib.facts.resources import DiskSpace
+
 if TYPE_CHECKING:
     from runbook_lib.books.docker.parameters import Preflight
     from runbook_lib.model.records import StepRecord
@@ -25,20 +33,20 @@ def readiness(seen: StepRecord, p: Preflight) -> list[dict[str, str]]:
 
 
 def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
-    base = [] if facts.get("Sudo") else ["no sudo"]
-    if abs(facts.get("ClockSkew", 0.0)) > p.most_clock_skew:
-        base.append(f"clock is {facts['ClockSkew']} s off")
+    base = [] if facts.get(Sudo.id) else ["no sudo"]
+    if abs(facts.get(ClockSkew.id, 0.0)) > p.most_clock_skew:
+        base.append(f"clock is {facts[ClockSkew.id]} s off")
     install = [*base]
-    if (facts.get("Release") or {}).get("family") not in {"debian", "el"}:
+    if (facts.get(Release.id) or {}).get("family") not in {"debian", "el"}:
         install.append("neither of the Debian family nor of EL")
-    if facts.get("DiskSpace(/var)", 0) < p.least_disk:
+    if facts.get(DiskSpace("/var").label, 0) < p.least_disk:
         install.append(f"less than {p.least_disk} MiB free below /var")
-    engine = base if facts.get("EngineVersion") else [*base, "no Docker engine: 20_docker_install first"]
-    stack = facts.get("NetworkStack") or []
+    engine = base if facts.get(EngineVersion.id) else [*base, "no Docker engine: 20_docker_install first"]
+    stack = facts.get(NetworkStack.id) or []
     network = (
         [] if stack and set(stack) <= {"ifupdown", "bridge-utils"} else ["network not by ifupdown alone"]
     )
-    container = (facts.get("Virtualization") or {}).get("container")
+    container = (facts.get(Virtualization.id) or {}).get("container")
     kernel = [*base, f"a container ({container}): shares its machine's kernel"] if container else base
     return {
         "10_kernel_upgrade": _told(kernel),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook_lib.attestation import seal, signers
-from runbook_lib.evidence.lookup import find
+from runbook_lib.evidence.lookup import find_run
 from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
@@ -39,5 +39,5 @@ def seal_command(run: str, key: str | None, passphrase: str | None, below: str) 
 
 def run_directory(name: str, below: str) -> Path:
     """Return the run directory that a user means: by its path, its journal, its id, or `last`."""
-    path = find(name, project_top() / below)
+    path = find_run(name, project_top() / below)
     return path if path.is_dir() else path.parent

@@ -15,7 +15,7 @@ from runbook_lib.audit.verify.approved_source import Approval
 from runbook_lib.audit.verify.verdict import Kind, Word
 from runbook_lib.audit.verify.verify import exit_code, verify_below
 from runbook_lib.cli.audit.archive_options import trust_option
-from runbook_lib.evidence.lookup import find
+from runbook_lib.evidence.lookup import find_run
 from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def verify_command(
     chosen = Chosen.of(options)
     verdicts: list[Verdict] = []
     for verdict in verify_below(
-        [find(path, project_top() / below) for path in paths],
+        [find_run(path, project_top() / below) for path in paths],
         trust=chosen.trust,
         approved=chosen.approval,
         signers=signers,

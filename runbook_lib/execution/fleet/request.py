@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import InputError, ParameterError
-from runbook_lib.evidence.lookup import find
-from runbook_lib.evidence.notebook_records import read as read_record
+from runbook_lib.evidence.lookup import find_run
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet import matrix as matrices
 from runbook_lib.execution.fleet import resume_check
@@ -78,8 +78,8 @@ def _needed(wanted: Sequence[Wanted], given: Mapping[str, Any]) -> list[Wanted]:
 
 def _resuming(wanted: list[Wanted], name: str, given: Mapping[str, Any]) -> list[Wanted]:
     """Give the run of the earlier run's runbook that one's parameters, and refuse it where it must not go on."""
-    path = find(name, project_top() / str(given.get("runs", "runs"))).absolute()
-    record = read_record(path)
+    path = find_run(name, project_top() / str(given.get("runs", "runs"))).absolute()
+    record = read_run(path)
     if not wanted:
         wanted = [Wanted(catalog.find(record.runbook), dict(given))]
     mine = [number for number, want in enumerate(wanted) if want.entry.model.runbook == record.runbook]

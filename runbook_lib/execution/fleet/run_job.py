@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError, RunbookError
-from runbook_lib.evidence.liveness import is_held
+from runbook_lib.evidence.liveness import has_writer
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import Result, Unit
@@ -164,7 +164,7 @@ def _runs_of(unit: Unit, runs: Path) -> Iterator[Path]:
 def _await_end(path: Path, claims: Claims) -> None:
     """Wait for a run that goes on although whoever began it has died."""
     told = False
-    while is_held(path / "journal.jsonl"):
+    while has_writer(path / "journal.jsonl"):
         if claims.stopped and not told:
             told = True
             record = run_notebook.Outcome.read(path).record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Outcome:
     def read(cls, path: Path, problem: str = "") -> Self:
         """Return the outcome that a run directory's journal tells; without one its record is None."""
         try:
-            return cls(path, read_run(path), problem)
+            return cls(path, read_journal(path), problem)
         except EvidenceError as nothing:
             return cls(path, None, problem or str(nothing))
 

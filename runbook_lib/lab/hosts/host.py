@@ -59,7 +59,7 @@ class LabHost(ABC):
         Raises:
             RequirementError: A program or a privilege is missing.
         """
-        system_requirements.need(cls.requirement)
+        system_requirements.require(cls.requirement)
 
     @classmethod  # noqa: B027 - a kind may accept any plan
     def check_plan(cls, plan: HostPlan, where: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
-from runbook_lib.evidence.notebook_records import read
+from runbook_lib.evidence.notebook_records import read_run
 from tests.report import browser, practice
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.move(book.directory, top / "runs" / book.directory.name)
     loose = practice.run(practice.parameters(base)).directory
     (top / "loose").mkdir()
-    content = json.dumps(as_notebook(read(loose)), ensure_ascii=False, indent=1)
+    content = json.dumps(as_notebook(read_run(loose)), ensure_ascii=False, indent=1)
     (top / "loose" / "out.ipynb").write_text(content, encoding="utf-8")
     return top
 

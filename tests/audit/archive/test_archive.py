@@ -22,7 +22,7 @@ from runbook_lib.audit.archive.batch_reader import read_batch
 from runbook_lib.audit.archive.location import LocalLocation, RemoteLocation
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.chain import FIRST, chain, seal
-from runbook_lib.evidence.notebook_records import read
+from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.report.tables import tables
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def some_run(top: Path) -> Path:
 
 def test_the_tables_are_those_of_the_slow_and_careful_readers(archive: Archive, evidence: Path) -> None:
     paths = [*(evidence / "runs").iterdir(), evidence / "loose" / "out.ipynb"]
-    careful = tables([read(path) for path in paths]).by_name()
+    careful = tables([read_run(path) for path in paths]).by_name()
     for name, frame in archive.tables().by_name().items():
         assert len(frame)
         pd.testing.assert_frame_equal(ordered(frame), ordered(careful[name]))
@@ -383,7 +383,7 @@ def test_whatever_bytes_are_flipped_a_row_is_left_and_it_says_what_the_careful_r
     (told,) = batch.results
     (row,) = batch.tables["runs"].to_pylist()
     try:
-        careful = read(file)
+        careful = read_run(file)
     except EvidenceError:
         assert told.kind in {"damaged", "foreign"}
         assert told.problem

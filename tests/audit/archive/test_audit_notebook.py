@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.deadlines import deadline
+
 TOP = Path(__file__).parents[3]
 
 
@@ -14,7 +16,7 @@ def test_the_analysis_runs_from_start_to_end_on_an_archive(evidence: Path, tmp_p
     done = subprocess.run(
         [sys.executable, "-m", "papermill", str(TOP / "notebooks" / "95_audit.ipynb"), str(tmp_path / "out.ipynb"),
          "-p", "archive", str(evidence), "-p", "policy", str(TOP / "params" / "audit" / "policy.yml")],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=deadline(300),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     cells = json.loads((tmp_path / "out.ipynb").read_text(encoding="utf-8"))["cells"]

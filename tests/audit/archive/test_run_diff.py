@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_lib.audit.run_diff import SECTIONS, compare, source_cells
-from runbook_lib.evidence.notebook_records import read
+from runbook_lib.evidence.notebook_records import read_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def runs(evidence: Path) -> list[RunRecord]:
-    return [read(path) for path in sorted((evidence / "runs").iterdir(), key=lambda path: read(path).started)]
+    return [
+        read_run(path)
+        for path in sorted((evidence / "runs").iterdir(), key=lambda path: read_run(path).started)
+    ]
 
 
 def told(first: RunRecord, second: RunRecord, section: str) -> list[tuple[Any, Any, Any]]:
@@ -90,7 +93,7 @@ def test_code_cells_are_compared_by_their_ids_and_injected_parameters_are_not(
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "html"])
 def test_the_command_line_tells_it_in_every_form(form: str, evidence: Path, tmp_path: Path) -> None:
-    first, second = sorted((evidence / "runs").iterdir(), key=lambda path: read(path).started)[1:]
+    first, second = sorted((evidence / "runs").iterdir(), key=lambda path: read_run(path).started)[1:]
     done = subprocess.run(
         [sys.executable, "-m", "runbook_lib.cli.main", "audit", "diff", str(first), second.name,
          "--archive", str(evidence), "--cache", str(tmp_path), "--format", form],

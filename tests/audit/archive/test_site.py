@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,9 @@ from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.audit.site.site import write_site
 from runbook_lib.audit.site.templating import file_name
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.notebook_records import read
+from runbook_lib.evidence.notebook_records import read_run
 from tests.audit.archive.conftest import as_notebook
+from tests.deadlines import wait_until
 from tests.report import practice
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def site(evidence: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(evidence, top)
     (top / "half.ipynb").write_text('{"cells": [', encoding="utf-8")
     (top / "master.ipynb").write_text('{"cells": [], "metadata": {}}', encoding="utf-8")
-    hostile = as_notebook(read(evidence / "loose" / "out.ipynb"))
+    hostile = as_notebook(read_run(evidence / "loose" / "out.ipynb"))
     text = json.dumps(hostile).replace(
         "10_practice", f"10_practice</script>{practice.EVIL}".replace('"', '\\"')
     )
@@ -94,10 +94,7 @@ def test_a_slash_leads_to_the_search_and_a_run_opens_with_the_keyboard(chromium:
     assert shown.run("document.activeElement.id") == "text"
     shown.run("document.querySelector('#rows a').focus()")
     shown.press("Enter", 13)
-    deadline = time.monotonic() + 20
-    while "/runs/" not in shown.run("location.pathname") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert "/runs/" in shown.run("location.pathname")
+    wait_until(lambda: "/runs/" in shown.run("location.pathname"), "the run's page")
 
 
 def test_nothing_that_a_host_printed_runs_and_nothing_is_fetched(chromium: Page, site: Path) -> None:

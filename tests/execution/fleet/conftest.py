@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.programs import Programs
+
 
 @pytest.fixture(scope="session")
 def session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Server]:
@@ -36,9 +38,9 @@ def server(session_server: sshd.Server) -> sshd.Server:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path, programs: Programs) -> Project:
     """Return a project whose runbooks look at two hosts, which are both this machine."""
-    made = Project(tmp_path)
+    made = Project(tmp_path, programs)
     for name in BOOKS:
         made.write(name)
     made.hosts(host_a={"connection": "local"}, host_b={"connection": "local"})

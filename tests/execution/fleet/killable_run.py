@@ -34,8 +34,8 @@ class _Mortal(Journal):
         super().append(event, **data)
         self._one_more()
 
-    def note(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
-        super().note(event, **data)
+    def append_nowait(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
+        super().append_nowait(event, **data)
         self._one_more()
 
     def _one_more(self) -> None:

@@ -6,23 +6,23 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
-import pytest
 import yaml
 from click import ClickException
 from click.testing import CliRunner
 
 from runbook_lib.cli.main import cli
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.reader import read_lines, read_run
+from runbook_lib.evidence.reader import read_journal, read_lines
+from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
+    from tests.programs import Programs
 
 __all__ = ["BOOKS", "Project"]
 
@@ -38,6 +38,7 @@ class Project:
     """A directory with `notebooks/` and an inventory."""
 
     top: Path
+    programs: Programs
 
     @property
     def runs(self) -> Path:
@@ -83,7 +84,7 @@ class Project:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=deadline(120),
             check=False,
         )
 
@@ -98,25 +99,14 @@ class Project:
     @staticmethod
     def wait_until_gone(pid: int) -> None:
         """Wait for the end of a process that is not ours: a kernel ends a moment after its runner."""
-        deadline = time.monotonic() + 20
-        while Path(f"/proc/{pid}/stat").exists():
-            assert time.monotonic() < deadline, f"process {pid} lives on"
-            time.sleep(0.05)
+        wait_until(lambda: not Path(f"/proc/{pid}/stat").exists(), f"the end of process {pid}")
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command("run", *arguments),
-            cwd=self.top,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        return self.programs.start(self.command("run", *arguments), cwd=self.top, env=self.environment())
 
     def records(self) -> list[RunRecord]:
         """All runs, by their beginning."""
-        found = [read_run(path) for path in self.runs.glob("*/") if (path / "journal.jsonl").exists()]
+        found = [read_journal(path) for path in self.runs.glob("*/") if (path / "journal.jsonl").exists()]
         return sorted(found, key=lambda record: record.started)
 
     def entries(self) -> list[dict[str, Any]]:
@@ -124,14 +114,11 @@ class Project:
         journals = [read_lines(path.read_bytes()).entries for path in self.runs.glob("*/journal.jsonl")]
         return sorted((entry for lines in journals for entry in lines), key=lambda entry: entry["time"])
 
-    def wait_for(
-        self, event: str, containing: str = "", number: int = 1, seconds: float = 60
-    ) -> list[dict[str, Any]]:
+    def wait_for(self, event: str, containing: str = "", number: int = 1) -> list[dict[str, Any]]:
         """Wait until journals tell so many events whose text contains something."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            found = [e for e in self.entries() if e["event"] == event and containing in json.dumps(e)]
-            if len(found) >= number:
-                return found
-            time.sleep(0.05)
-        pytest.fail(f"no {event} with {containing!r} within {seconds} s")
+
+        def found() -> list[dict[str, Any]]:
+            those = [e for e in self.entries() if e["event"] == event and containing in json.dumps(e)]
+            return those if len(those) >= number else []
+
+        return wait_until(found, f"{number} {event} with {containing!r}")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib.model.status import Status
+from tests.deadlines import deadline, wait_until
+from tests.execution.processes import kill, parent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.execution.fleet.project import Project
 
@@ -92,13 +90,8 @@ def cluster(project: Project) -> Iterator[str]:
         log = stack.enter_context((project.top / "cluster.log").open("w"))
 
         def start(command: list[str]) -> None:
-            process = subprocess.Popen(
-                command,
-                cwd=project.top,
-                env=project.environment(),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
+            process = project.programs.start(
+                command, cwd=project.top, env=project.environment(), stdout=log, stderr=log
             )
             stack.callback(process.wait)
             stack.callback(process.terminate)
@@ -106,10 +99,10 @@ def cluster(project: Project) -> Iterator[str]:
         start([*program, *options])
         for _ in range(2):
             start([*worker, "--nthreads", "1", "--no-dashboard"])
-        deadline = time.monotonic() + 60
-        while not scheduler.exists() or log_of(project).count("Registered to") < 2:
-            assert time.monotonic() < deadline, log_of(project)
-            time.sleep(0.1)
+        wait_until(
+            lambda: scheduler.exists() and log_of(project).count("Registered to") >= 2,
+            "a scheduler with two workers (cluster.log)",
+        )
         yield scheduler_address(scheduler)
 
 
@@ -120,11 +113,6 @@ def log_of(project: Project) -> str:
 def scheduler_address(file: Path) -> str:
     address: str = json.loads(file.read_text(encoding="utf-8"))["address"]
     return address
-
-
-def parent_of(pid: int) -> int:
-    told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    return int(told.rpartition(")")[2].split()[1])
 
 
 @pytest.mark.parametrize("its_runs_too", [False, True])
@@ -146,11 +134,11 @@ def test_a_killed_worker_loses_nothing_and_runs_nothing_twice(
     runner = parent_of(sleeping["pid"])  # the run's process, a child of Dask's worker
     worker = parent_of(runner)
     project.wait_for("command_started", "sleep 3.0")
-    os.kill(worker, signal.SIGKILL)
+    kill(worker)
     if its_runs_too:
-        os.kill(runner, signal.SIGKILL)
-        os.kill(sleeping["pid"], signal.SIGKILL)
-    said, _ = process.communicate(timeout=100)
+        kill(runner)
+        kill(sleeping["pid"])
+    said, _ = process.communicate(timeout=deadline(100))
     assert "attempt 2" in said, said
     assert "after a worker died" in said
     assert (project.place / "once").read_text().splitlines() == ["ran"]

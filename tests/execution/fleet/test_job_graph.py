@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib.model.status import Status
+from tests.deadlines import deadline
+from tests.execution.processes import kill, parent_of
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
@@ -105,7 +105,7 @@ def test_one_ctrl_c_interrupts_all_runs_and_further_ones_lose_no_evidence(projec
     project.wait_for("command_started", "sleep", number=4)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=deadline(60))
     assert process.returncode == 4
     records = project.records()
     assert [(record.status, record.incomplete) for record in records] == [(Status.INTERRUPTED, "")] * 2, said
@@ -121,10 +121,8 @@ def test_a_killed_process_of_one_run_is_told_and_leaves_the_others_alone(project
     process = project.start("10_first", "15_other", *options)
     began = project.wait_for("command_started", "sleep", number=4)
     victim = next(e for e in project.wait_for("run_started", "10_first") if e["runbook"] == "10_first")
-    told = Path(f"/proc/{victim['pid']}/stat").read_text(encoding="utf-8")
-    parent = int(told.rpartition(")")[2].split()[1])
-    os.kill(parent, signal.SIGKILL)
-    said, _ = process.communicate(timeout=60)
+    kill(parent_of(victim["pid"]))
+    said, _ = process.communicate(timeout=deadline(60))
     assert began
     assert process.returncode == 4
     statuses = {record.runbook: record.status for record in project.records()}
@@ -135,13 +133,12 @@ def test_a_killed_process_of_one_run_is_told_and_leaves_the_others_alone(project
 def test_on_a_terminal_a_table_shows_each_run_step_and_host(project: Project) -> None:
     ours, theirs = pty.openpty()
     arguments = ("10_first", "15_other", "--mode", "plan", "-p", "seconds", "2", "--jobs", "2")
-    process = subprocess.Popen(
+    process = project.programs.start(
         project.command("run", *arguments),
         cwd=project.top,
         env={**project.environment(), "TERM": "xterm", "COLUMNS": "140"},
         stdout=theirs,
         stderr=theirs,
-        start_new_session=True,
     )
     os.close(theirs)
     said = b""
@@ -152,7 +149,7 @@ def test_on_a_terminal_a_table_shows_each_run_step_and_host(project: Project) ->
             break  # the other end is closed
         said += piece
     os.close(ours)
-    assert process.wait(60) == 0
+    assert process.wait(deadline(60)) == 0
     shown = said.decode()
     assert "1. Look" in shown
     assert "sleep 2.0" in shown

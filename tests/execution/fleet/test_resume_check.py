@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.model.status import Status
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from tests.execution.fleet.project import Project
@@ -28,7 +29,7 @@ def killed(project: Project, request: pytest.FixtureRequest) -> str:
     (told,) = project.wait_for("run_started")
     project.wait_for("command_started", "sleep 1.5")
     os.kill(process.pid if request.param == "runner" else told["pid"], signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=deadline(60))
     assert process.returncode == (-9 if request.param == "runner" else 4)
     project.wait_until_gone(told["pid"])
     run: str = told["run"]

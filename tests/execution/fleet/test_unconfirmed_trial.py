@@ -60,9 +60,9 @@ class Tried(Operation):
                 arm=(Command(("false",)),),
                 confirm=confirm,
                 abandon=abandon,
-                later=("default",),
-                way_back="the next reset brings the old one",
-                begun=facts[SystemState()].failed,
+                only_after_confirm=("default",),
+                recovery="the next reset brings the old one",
+                failed_before_reboot=facts[SystemState()].failed,
             )
         )
 

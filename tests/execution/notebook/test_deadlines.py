@@ -10,7 +10,7 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.errors import ParameterError, StepFailed
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Plan
 from runbook_lib.model.status import Status
@@ -35,7 +35,7 @@ class Installs(Does):
     """As `Does`, with a command of which half is worse than all."""
 
     def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - always the command
-        return Plan((Command(self.argv, timeout=self.timeout, may_be_ended=False),))
+        return Plan((Command(self.argv, timeout=self.timeout, safe_to_interrupt=False),))
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def opened(place: Path, **given: Any) -> Runbook:  # noqa: ANN401 - any paramete
 
 def told(book: Runbook) -> RunRecord:
     """The run as its journal tells it, which says the same as the run itself."""
-    record = read_run(book.directory)
+    record = read_journal(book.directory)
     assert record.model_dump(exclude={"steps"}) == book.record.model_dump(exclude={"steps"})
     assert record.steps == book.record.steps
     return record

@@ -11,8 +11,9 @@ import pytest
 from runbook_lib.evidence.liveness import Liveness, liveness
 from runbook_lib.evidence.reader import read_lines
 from runbook_lib.model.status import Status
-from runbook_lib.process_identity import began
-from tests.execution.project import OPEN, Executed, finish, living, wait_until
+from runbook_lib.process_identity import start_ticks
+from tests.deadlines import wait_until
+from tests.execution.project import OPEN, Executed, finish, living
 
 if TYPE_CHECKING:
     import subprocess
@@ -129,7 +130,7 @@ def test_a_killed_runner_takes_its_kernel_along_and_leaves_a_stale_run(project: 
     process.kill()
     finish(process)
     wait_until(lambda: liveness(project.record) is Liveness.STALE)
-    assert began(kernel) == 0
+    assert start_ticks(kernel) == 0
     assert project.record.status is Status.UNKNOWN
     assert "echo never" not in project.sent()
     assert read_lines((project.run / "journal.jsonl").read_bytes()).problem == ""

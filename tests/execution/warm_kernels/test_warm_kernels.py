@@ -18,12 +18,13 @@ from runbook_lib.errors import InputError
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, pool
 from runbook_lib.execution.warm_kernels.protocol import SERVER
 from runbook_lib.execution.warm_kernels.provisioner import choose
-from tests.execution.processes import alive, parent_of, wait_until
+from tests.deadlines import deadline, wait_until
+from tests.execution.processes import alive, parent_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PATIENCE = 60.0
+_WAIT = 60.0  # seconds for a kernel, on an idle machine
 Start = Any  # Callable[..., Kernel]
 
 
@@ -48,7 +49,7 @@ class Kernel:
             elif message["msg_type"] == "error":
                 said.append(content["ename"])
 
-        self.client.execute_interactive(code, timeout=_PATIENCE, output_hook=hear)
+        self.client.execute_interactive(code, timeout=deadline(_WAIT), output_hook=hear)
         return "".join(said).strip()
 
     def send(self, code: str) -> None:
@@ -83,10 +84,16 @@ def start(tmp_path: Path, server: None) -> Iterator[Callable[..., Kernel]]:  # n
             started.callback(manager.cleanup_resources)
             started.callback(manager.shutdown_kernel, now=True)
             started.callback(client.stop_channels)
-            client.wait_for_ready(timeout=_PATIENCE)
+            client.wait_for_ready(timeout=deadline(_WAIT))
             return Kernel(manager, client)
 
         yield begin
+
+
+def fork_server_of(kernel: Kernel) -> int:
+    """Return the process that forked it; a cold kernel's parent is these tests' own process."""
+    assert is_forked(kernel), "a cold kernel was started"
+    return parent_of(kernel.pid)
 
 
 def is_forked(kernel: Kernel) -> bool:
@@ -177,7 +184,7 @@ def test_it_can_be_started_again(start: Start) -> None:
     kernel = start()
     before = kernel.pid
     kernel.manager.restart_kernel(now=True)
-    kernel.client.wait_for_ready(timeout=_PATIENCE)
+    kernel.client.wait_for_ready(timeout=deadline(_WAIT))
     assert kernel.pid != before
     assert is_forked(kernel)
     assert kernel.run("print('again')") == "again"
@@ -187,7 +194,7 @@ def test_a_killed_server_leaves_no_kernel_and_no_doubt(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     kernel = start()
-    os.kill(parent_of(kernel.pid), signal.SIGKILL)
+    os.kill(fork_server_of(kernel), signal.SIGKILL)
     assert wait_until(kernel.ended) == -signal.SIGKILL
     wait_until(lambda: not alive(kernel.pid))
     assert "the fork server has died" in caplog.text
@@ -221,7 +228,7 @@ def test_a_server_ends_with_its_pool_and_ends_its_kernels(start: Start) -> None:
     kernel = start()
     place = Path(os.environ[SERVER]).parent
     assert place.stat().st_mode & 0o777 == 0o700
-    server = parent_of(kernel.pid)
+    server = fork_server_of(kernel)
     os.kill(server, signal.SIGTERM)
     wait_until(lambda: not alive(kernel.pid))
     wait_until(lambda: not place.exists())

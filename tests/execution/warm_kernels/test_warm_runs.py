@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 
-from runbook_lib.evidence.reader import read_run
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS
 from runbook_lib.execution.warm_kernels.protocol import SERVER
 from runbook_lib.model.status import Status
-from tests.execution.processes import alive, children, parent_of, wait_until
+from tests.deadlines import deadline, wait_until
+from tests.execution.processes import alive, children, kill, parent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.programs import Programs
 
 TOP = Path(__file__).parents[3]
 _CELLS = (
@@ -45,18 +48,15 @@ class Project:
     """A directory with a runbook in it."""
 
     place: Path
+    programs: Programs
 
     def start(self, *options: str, **environment: str) -> subprocess.Popen[str]:
         """Start `runbook run` as from a shell: no fork server but its own."""
         inherited = {name: value for name, value in os.environ.items() if name not in _OF_THE_TESTS}
-        return subprocess.Popen(
+        return self.programs.start(
             [sys.executable, "-m", "runbook_lib.cli.main", "-v", "run", "10_practice", *options],
             cwd=self.place,
             env={**inherited, "PYTHONPATH": str(TOP), **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
         )
 
     def runs(self) -> list[Path]:
@@ -77,7 +77,7 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path, programs: Programs) -> Project:
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "inventory.yml").write_text(
         "hosts:\n  host-a: {connection: local}\n  host-b: {connection: local}\n", encoding="utf-8"
@@ -91,7 +91,7 @@ def project(tmp_path: Path) -> Project:
     notebook.cells = [cell_of(source) for source in (literals, *_CELLS)]
     notebook.cells[0].metadata.tags = ["parameters"]
     nbformat.write(notebook, tmp_path / "notebooks" / "10_practice.ipynb")  # type: ignore[no-untyped-call]
-    return Project(tmp_path)
+    return Project(tmp_path, programs)
 
 
 def cell_of(source: str) -> Any:  # noqa: ANN401 - nbformat's node
@@ -99,7 +99,7 @@ def cell_of(source: str) -> Any:  # noqa: ANN401 - nbformat's node
 
 
 def finished(process: subprocess.Popen[str]) -> str:
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=deadline(120))
     return said
 
 
@@ -139,7 +139,7 @@ def test_a_warm_run_leaves_the_evidence_of_a_cold_one(project: Project) -> None:
             if cell.cell_type == "code"
             for output in cell.outputs
         ]
-        assert read_run(path).status is Status.CHANGED
+        assert read_journal(path).status is Status.CHANGED
         for host in ("host-a", "host-b"):
             (project.place / host).unlink()
     assert by_host(told["warm"][1]) == by_host(told["cold"][1])
@@ -179,7 +179,7 @@ def test_a_killed_kernel_is_seen(waiting: tuple[Project, subprocess.Popen[str], 
     os.kill(kernel, signal.SIGKILL)
     finished(process)
     assert process.returncode == 4
-    assert read_run(project.runs()[-1]).status is Status.UNKNOWN
+    assert read_journal(project.runs()[-1]).status is Status.UNKNOWN
     wait_until(lambda: not alive(server))
 
 
@@ -189,7 +189,7 @@ def test_ctrl_c_is_heard_and_the_journal_ended(waiting: tuple[Project, subproces
     os.killpg(process.pid, signal.SIGINT)
     finished(process)
     assert process.returncode == 4
-    told = read_run(project.runs()[-1])
+    told = read_journal(project.runs()[-1])
     assert (told.status, told.incomplete) == (Status.INTERRUPTED, "")
     wait_until(lambda: not alive(server) and not alive(kernel))
 
@@ -206,10 +206,10 @@ def test_a_killed_server_is_seen_and_the_run_is_no_success(
     waiting: tuple[Project, subprocess.Popen[str], int],
 ) -> None:
     project, process, kernel = waiting
-    os.kill(parent_of(kernel), signal.SIGKILL)
+    kill(parent_of(kernel))
     said = finished(process)
     assert process.returncode == 4, said
-    assert read_run(project.runs()[-1]).status is Status.UNKNOWN
+    assert read_journal(project.runs()[-1]).status is Status.UNKNOWN
     assert not alive(kernel)
 
 
@@ -227,7 +227,7 @@ def test_what_papermill_was_loaded_without_can_be_loaded_later() -> None:
         "import pyarrow, pandas; print(pandas.DataFrame({'a': [1]}).convert_dtypes(dtype_backend='pyarrow').a.sum())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=deadline(120)
     )
     assert (done.stdout.strip(), done.stderr) == ("1", "")
 
@@ -236,6 +236,6 @@ def test_what_papermill_was_loaded_without_can_be_loaded_later() -> None:
 def test_each_part_can_be_loaded_first_although_papermill_loads_our_engine(module: str) -> None:
     code = f"import runbook_lib.execution.{module}"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=deadline(120)
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -17,6 +17,8 @@ from typing import Any
 
 import yaml
 
+from tests.deadlines import deadline
+
 __all__ = ["TOP", "Done", "fresh", "github", "gitlab"]
 
 TOP = Path(__file__).parents[3]
@@ -134,7 +136,7 @@ def _shell(place: Path, script: str, given: dict[str, str]) -> subprocess.Comple
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=deadline(300),
         check=False,
     )
 

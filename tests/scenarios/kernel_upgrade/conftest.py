@@ -12,17 +12,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.lab.lab import Lab
+    from tests.conftest import LabName
+    from tests.programs import Programs
 
 
 @pytest.fixture(scope="session")
-def kernel_lab() -> Iterator[Lab]:
+def kernel_lab(lab_name: LabName) -> Iterator[Lab]:
     reason = reason_to_skip("vm")
     if reason:
         pytest.skip(reason)
-    with running_lab("test-kernel", ["cloud"]) as lab:
+    with running_lab(lab_name("kernel"), ["cloud"]) as lab:
         yield lab
 
 
 @pytest.fixture
-def cloud(kernel_lab: Lab, tmp_path: Path) -> Cloud:
-    return Cloud(kernel_lab, tmp_path)
+def cloud(kernel_lab: Lab, tmp_path: Path, programs: Programs) -> Cloud:
+    return Cloud(kernel_lab, tmp_path, programs)

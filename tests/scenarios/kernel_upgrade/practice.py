@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from runbook_lib import Runbook
 from runbook_lib.errors import StepFailed
 from runbook_lib.parameters import Parameters
+from tests.deadlines import deadline
 from tests.scenarios.practice import TOP, Practice
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class Cloud(Practice):
     def upgrade(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the whole runbook; without hardware virtualization and on a busy machine it takes minutes."""
         command = self.command(*UPGRADE, *arguments)
-        return subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=600, check=False)
+        return subprocess.run(
+            command, cwd=TOP, capture_output=True, text=True, timeout=deadline(600), check=False
+        )
 
     def step(self, operation: Operation) -> HostRecord:
         """Carry one operation out; return its record, however it ended."""
@@ -58,13 +61,7 @@ class Cloud(Practice):
             f"book = Runbook.open(One.model_validate({given}))\n"
             f"book.step('One step', {expression})\nbook.close()\n"
         )
-        return subprocess.Popen(
-            [sys.executable, "-c", program],
-            cwd=TOP,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return self.programs.start([sys.executable, "-c", program], cwd=TOP)
 
     def root(self, script: str) -> str:
         """Run a script on the host as root, behind the runbooks' back."""

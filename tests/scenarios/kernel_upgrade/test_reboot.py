@@ -10,13 +10,14 @@ import pytest
 
 from runbook_lib.model.status import Status
 from runbook_lib.operations import host, kernel, package_source, packages
+from tests.deadlines import deadline
 from tests.scenarios.kernel_upgrade.practice import PACKAGE
 from tests.scenarios.practice import end
 
 if TYPE_CHECKING:
     from tests.scenarios.kernel_upgrade.practice import Cloud
 
-pytestmark = [pytest.mark.lab, pytest.mark.vm]
+pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.in_order]
 # struct flock of fcntl(2) on x86_64: dpkg takes its lock so, and flock(1) does not.
 _HOLD = """
 setsid perl -e 'use Fcntl; open F, ">", "/var/lib/dpkg/lock-frontend" or die;
@@ -33,7 +34,7 @@ def test_lock_held_by_another_is_waited_for_and_its_holder_named(cloud: Cloud) -
     assert record.status is Status.FAILED
     assert "expected nobody else, observed perl (" in record.message
     assert "/var/lib/dpkg/lock-frontend" in record.message
-    assert 4 <= time.monotonic() - started < 30
+    assert 4 <= time.monotonic() - started < deadline(30)
     cloud.root("pkill perl")
     assert cloud.step(packages.unlocked(4)).status is Status.OK
 

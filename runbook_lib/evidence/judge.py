@@ -1,0 +1,223 @@
+"""Judge a notebook: the one place where its outcome is decided.
+
+`runbook run`, `papermill --engine runbook`, the pytest plugin, the reports, the archive and the seal all ask here.
+A run's own end-of-run line is believed only as far as nothing else contradicts it: a cell that raised after the run
+was closed, a cell that never ran, a kernel that died, another run of the same notebook that failed. Whatever is found
+can make the outcome worse, never better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.layout import NOTEBOOK, RUN_MIME
+from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.reader import read_journal
+from runbook_lib.model.status import Status, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from runbook_lib.model.records import RunRecord
+
+__all__ = ["EXECUTION", "Execution", "Judgement", "judge", "judge_directory", "judged_record"]
+
+EXECUTION = "runbook_execution"
+"""Key in the notebook's metadata under which the engine records how the execution ended."""
+
+Ended = Literal["finished", "kernel died", "interrupted", "timed out", "failed", "unknown"]
+
+_SKIP = "skip-execution"
+_CLEAN_EXITS = {"", "0", "None"}
+_ENDS: dict[str, Status] = {
+    "finished": Status.OK,
+    "failed": Status.FAILED,
+    "timed out": Status.FAILED,
+    "interrupted": Status.INTERRUPTED,
+}
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How the execution of a notebook ended, as the program that executed it saw it.
+
+    Args:
+        ended: `finished`: every cell was sent to the kernel and answered; otherwise what came in between.
+        problem: The reason in words; empty where the execution finished.
+    """
+
+    ended: Ended
+    problem: str = ""
+
+    def as_metadata(self) -> dict[str, str]:
+        """Return the JSON-ready form that is stored in the notebook's metadata."""
+        return {"ended": self.ended, "problem": self.problem}
+
+    @classmethod
+    def of_notebook(cls, notebook: Notebook) -> Execution | None:
+        """Return what the engine recorded; None where no engine of ours executed the notebook."""
+        recorded = notebook.metadata.get(EXECUTION)
+        if not isinstance(recorded, dict):
+            return None
+        words: tuple[Ended, ...] = get_args(Ended)
+        known: Ended = next((word for word in words if word == recorded.get("ended")), "unknown")
+        return cls(known, str(recorded.get("problem", "")))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The outcome of a notebook, or of a run made without one.
+
+    Args:
+        status: The deciding status of everything that was looked at.
+        problems: Why it is worse than the runs' own records say, in sentences that stand alone.
+        runs: The runs, as their journals record them.
+    """
+
+    status: Status
+    problems: tuple[str, ...] = ()
+    runs: tuple[RunRecord, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that says so; 0 only for a proven good end."""
+        return self.status.exit_code
+
+
+def judge(
+    runs: Sequence[RunRecord],
+    notebook: Notebook | None = None,
+    execution: Execution | None = None,
+    *,
+    broken: Sequence[str] = (),
+) -> Judgement:
+    """Return the outcome of a notebook and of all the runs in it.
+
+    Args:
+        runs: The runs that the notebook opened, in order, as their journals record them.
+        notebook: The executed notebook; None for a run that a script made.
+        execution: How its execution ended; None where no engine of ours executed it: then its cells were run by
+            hand, in any order, and only the journals decide.
+        broken: Runs that were opened and of which no journal can be read, or not the one that was written.
+    """
+    # 1. The runs themselves. A notebook that opened none has proved nothing.
+    problems = [*broken]
+    statuses = [run.status for run in runs] + [Status.UNKNOWN for _ in broken]
+    if not statuses:
+        statuses, problems = [Status.UNKNOWN], ["the notebook opened no run"]
+    if notebook is not None:
+        # 2. Runs that only the notebook knows of: the directory at hand may hold another one.
+        ours = {run.run for run in runs}
+        for other, status in _recorded_runs(notebook).items():
+            if other not in ours:
+                statuses.append(status)
+                if not status.is_success:
+                    problems.append(f"run {other} of the same notebook is {status}")
+        if execution is not None:
+            # 3. The cells: each ran, once, in order, and none raised.
+            # 4. The end of the execution: the kernel was there until the last cell had been answered.
+            for status, problem in (*_cells(notebook), *_end(execution)):
+                statuses.append(status)
+                problems.append(problem)
+    return Judgement(worst(statuses), tuple(dict.fromkeys(problems)), tuple(runs))
+
+
+def judge_directory(path: Path) -> Judgement:
+    """Return the outcome of a run directory: of its journal and, where there is one, of the notebook beside it.
+
+    Args:
+        path: The run directory.
+
+    Raises:
+        EvidenceError: There is no journal, or it cannot be read at all.
+    """
+    record = read_journal(path)
+    broken = []
+    if record.run != path.resolve().name:
+        broken.append(f"the journal in {path.name} is of run {record.run}")
+    notebook = None
+    try:
+        notebook = Notebook.parse((path / NOTEBOOK).read_bytes(), NOTEBOOK)
+    except FileNotFoundError:
+        pass  # the run was made without a notebook, or by hand: its journal is all there is
+    except (OSError, EvidenceError) as problem:
+        broken.append(f"{NOTEBOOK} cannot be read: {problem}")
+    execution = Execution.of_notebook(notebook) if notebook else None
+    return judge([record], notebook, execution, broken=broken)
+
+
+def judged_record(path: Path) -> RunRecord:
+    """Return the record of a run directory with the status and the message that the judge gives it.
+
+    Raises:
+        EvidenceError: As `judge_directory`.
+    """
+    judgement = judge_directory(path)
+    (record,) = judgement.runs
+    if judgement.status is record.status:
+        return record
+    message = "; ".join(filter(None, (record.message, *judgement.problems)))
+    return record.model_copy(update={"status": judgement.status, "message": message})
+
+
+def _recorded_runs(notebook: Notebook) -> dict[str, Status]:
+    """Return each run that a notebook's outputs record, with its last recorded status; without an end, `unknown`."""
+    found: dict[str, Status] = {}
+    for bundle in notebook.bundles():
+        record = bundle.get(RUN_MIME)
+        if not isinstance(record, dict) or not isinstance(record.get("run"), str):
+            continue
+        if record.get("event") == "opened":
+            found.setdefault(record["run"], Status.UNKNOWN)
+        else:
+            found[record["run"]] = _status(record.get("status"))
+    return found
+
+
+def _status(value: Any) -> Status:  # noqa: ANN401 - whatever the notebook holds
+    try:
+        return Status(value)
+    except ValueError:
+        return Status.UNKNOWN
+
+
+def _cells(notebook: Notebook) -> Iterator[tuple[Status, str]]:
+    """Yield what is wrong with the cells of a notebook that was executed from its first cell to its last."""
+    last = 0
+    for position, cell in enumerate(notebook.cells, start=1):
+        if cell.get("cell_type") != "code" or not _text(cell.get("source")).strip():
+            continue
+        tags = (cell.get("metadata") or {}).get("tags") or []
+        count = cell.get("execution_count")
+        if _SKIP in tags:
+            yield Status.UNKNOWN, f"cell {position} is tagged {_SKIP}: it was not executed"
+        elif not isinstance(count, int) or isinstance(count, bool):
+            yield Status.UNKNOWN, f"cell {position} was not executed"
+        elif count <= last:
+            yield Status.UNKNOWN, f"cell {position} was not executed in order"
+        else:
+            last = count
+        for output in cell.get("outputs") or ():
+            if output.get("output_type") == "error":
+                yield from _raised(position, output)
+
+
+def _raised(position: int, output: dict[str, Any]) -> Iterator[tuple[Status, str]]:
+    name, value = str(output.get("ename")), str(output.get("evalue"))
+    if name == "SystemExit" and value in _CLEAN_EXITS:
+        return  # leaving early is no error; the cells after it were not executed, which is noticed
+    status = Status.INTERRUPTED if name == "KeyboardInterrupt" else Status.FAILED
+    yield status, f"cell {position} raised {name}" + (f": {value.splitlines()[0]}" if value.strip() else "")
+
+
+def _end(execution: Execution) -> Iterator[tuple[Status, str]]:
+    status = _ENDS.get(execution.ended, Status.UNKNOWN)
+    if status is not Status.OK:
+        yield status, execution.problem or f"the execution of the notebook ended as {execution.ended!r}"
+
+
+def _text(source: Any) -> str:  # noqa: ANN401 - nbformat allows text or a list of lines
+    return source if isinstance(source, str) else "".join(source or ())
