@@ -5,17 +5,39 @@ Everything here is immutable and can be written as JSON. A record's status start
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from runbook_lib.model.plans import Change, Check
 from runbook_lib.model.status import Mode, Status, worst
 
-__all__ = ["SCHEMA_VERSION", "CommandRecord", "HostRecord", "RunRecord", "StepRecord", "StreamRecord"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "CommandKind",
+    "CommandRecord",
+    "HostRecord",
+    "RunRecord",
+    "StepRecord",
+    "StreamRecord",
+    "current_kind",
+]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the records and of the four tables made from them."""
+
+CommandKind = Literal["fact", "change", "guard", "rollback", "shell", "termination"]
+"""What a command is for; `termination` ends a command that the run no longer waits for."""
+_KINDS_BEFORE_2: dict[object, CommandKind] = {"ending": "termination"}
+
+
+def current_kind(kind: Any) -> Any:  # noqa: ANN401 - evidence may hold anything
+    """Return today's name of a command's kind: evidence of schema version 1 says `ending` for `termination`.
+
+    This is the only place that knows the old name. Every record read goes through it, and so do the rows of the
+    tables, which are also made from evidence that was not turned into records.
+    """
+    return _KINDS_BEFORE_2.get(kind, kind) if isinstance(kind, str) else kind
 
 
 class _Record(BaseModel):
@@ -42,7 +64,7 @@ class CommandRecord(_Record):
     """One command as sent and what came back; `exit_code` None means: never known."""
 
     number: int
-    kind: Literal["fact", "change", "guard", "rollback", "shell", "ending"]
+    kind: Annotated[CommandKind, BeforeValidator(current_kind)]
     text: str
     stdin: str | None = None
     purpose: str = ""

@@ -1,21 +1,82 @@
-"""The four tables' columns: the one place that lists them.
+"""The columns of the four tables: the one place that lists them.
 
-Changing a column here means a new `model.SCHEMA_VERSION`. Every table begins with the columns that
-join it to the others: a step is `run, step, host`, a command `run, step, host, position`.
+A column is declared once, with its name, its type, what it means and where its value comes from in a record. The
+pandas and Arrow tables, CSV and Parquet files, the archive's SQL tables, the records rebuilt from an archive and
+`docs/tables.md` all follow from the declaration. To add a column, add its line here and write `docs/tables.md`
+again with `python -m tests.report.tables_page`; a change of a column's name, type or meaning also raises
+`model.records.SCHEMA_VERSION`.
+
+Every table begins with the columns that join it to the others: a step is `run, step, host`, a command
+`run, step, host, position`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["CHECKS", "COMMANDS", "RUNS", "STEPS", "TABLES", "Column"]
+import orjson
+import pyarrow as pa
 
-TEXT = "string"
-WHOLE = "int64"
-MAYBE_WHOLE = "Int64"
-YES_NO = "bool"
-TIME = "datetime64[us, UTC]"
-SECONDS = "float64"
+from runbook_lib.model.plans import Change
+from runbook_lib.model.records import current_kind
+from runbook_lib.model.status import Mode, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["CHECKS", "COMMANDS", "ROWS", "RUNS", "STEPS", "TABLES", "Column", "ColumnType"]
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ColumnType:
+    """The type of a column.
+
+    Args:
+        pandas: The name of pandas' type.
+        arrow: Arrow's type.
+        encode: Makes the cell from the record's value as JSON. None: the cell is that value.
+        decode: Makes the record's value from the cell. None: the value is the cell.
+    """
+
+    pandas: str
+    arrow: pa.DataType
+    encode: Callable[[Any], Any] | None = None
+    decode: Callable[[Any], Any] | None = None
+
+
+def _json(value: object) -> str:
+    """Return compact JSON with sorted keys, so that the journal and the notebook of a run give the same text.
+
+    Raises:
+        TypeError: The value is nested too deeply, or cannot be written as JSON.
+    """
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _names(cell: str) -> list[str]:
+    return cell.split(",") if cell else []
+
+
+def _changes(cell: str) -> list[Change]:
+    return [Change(**change) for change in orjson.loads(cell)]
+
+
+TEXT = ColumnType("string", pa.string())
+INTEGER = ColumnType("int64", pa.int64())
+INTEGER_OR_MISSING = ColumnType("Int64", pa.int64())
+BOOLEAN = ColumnType("bool", pa.bool_())
+TIME = ColumnType("datetime64[us, UTC]", pa.timestamp("us", "UTC"))
+SECONDS = ColumnType("float64", pa.float64())
+NAMES = ColumnType("string", pa.string(), ",".join, _names)
+JSON = ColumnType("string", pa.string(), _json, orjson.loads)
+CHANGES = ColumnType("string", pa.string(), _json, _changes)
+MODE = ColumnType("string", pa.string(), decode=Mode)
+STATUS = ColumnType("string", pa.string(), decode=Status)
+COMMAND_KIND = ColumnType("string", pa.string(), encode=current_kind)
 
 
 @dataclass(frozen=True)
@@ -23,74 +84,138 @@ class Column:
     """One column.
 
     Args:
-        name: As in the DataFrame, the CSV and the Parquet file.
-        dtype: pandas' name of its type.
+        name: In the DataFrame, the CSV and Parquet files, and in SQL.
+        type: Its type.
         meaning: What a reader should know, with the unit.
+        source: Where the value comes from: a path as `command.stdout.head`, which starts at the `run`, `step`,
+            `host`, `command` or `check` of the row or at `position`; or a function of the record that the row is
+            about, as JSON. Only values named by a path can be put back into a record.
         may_be_missing: Whether a row may have no value here; the meaning says when.
     """
 
     name: str
-    dtype: str
+    type: ColumnType
     meaning: str
+    source: str | Callable[[Payload], Any]
     may_be_missing: bool = False
 
+    @property
+    def dtype(self) -> str:
+        """The name of pandas' type."""
+        return self.type.pandas
 
-_RUN = Column("run", TEXT, "the run's id: the name of its directory")
-_STEP = Column("step", WHOLE, "the step's number within the run, from 1")
-_HOST = Column("host", TEXT, "the host's name in the inventory")
-_STARTED = Column("started", TIME, "beginning, UTC")
-_ENDED = Column("ended", TIME, "end, UTC; missing when it was never told", may_be_missing=True)
-_DURATION = Column(
-    "duration", SECONDS, "seconds from beginning to end; missing as `ended` is", may_be_missing=True
+
+def _duration(record: Payload) -> float | None:
+    started, ended = record["started"], record["ended"]
+    if not (started and ended):
+        return None
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
+
+
+def _is_sent(command: Payload) -> bool:
+    """Return whether a command was sent: a command that was only planned has number 0."""
+    return bool(command["number"] != 0)
+
+
+def _sent(host: Payload) -> int:
+    return sum(map(_is_sent, host["commands"]))
+
+
+def _planned(host: Payload) -> int:
+    return len(host["commands"]) - _sent(host)
+
+
+def _failed_checks(host: Payload) -> int:
+    return sum(not check["holds"] for check in host["checks"])
+
+
+def _times(record: str, *, start_may_be_missing: bool = False) -> Iterable[Column]:
+    """Return the columns that say when a run, a step on a host or a command ran, and for how long."""
+    meaning = (
+        "start, UTC; missing if the step's end was not recorded" if start_may_be_missing else "start, UTC"
+    )
+    yield Column("started", TIME, meaning, f"{record}.started", start_may_be_missing)
+    yield Column(
+        "ended", TIME, "end, UTC; missing if it was not recorded", f"{record}.ended", may_be_missing=True
+    )
+    meaning = "seconds from start to end; missing if either is missing"
+    yield Column("duration", SECONDS, meaning, _duration, may_be_missing=True)
+
+
+def _stream(name: str) -> Iterable[Column]:
+    """Return the columns of one output stream of a command."""
+    source = f"command.{name}"
+    yield Column(f"{name}_head", TEXT, f"start of {name}, or all of it", f"{source}.head")
+    yield Column(f"{name}_tail", TEXT, f"end of {name}, if the head is not all of it", f"{source}.tail")
+    yield Column(f"{name}_size", INTEGER, f"bytes of all of {name}", f"{source}.size")
+    meaning = f"SHA-256 of all of {name}; the name of its file in `output/`"
+    yield Column(f"{name}_sha256", TEXT, meaning, f"{source}.sha256")
+    yield Column(f"{name}_complete", BOOLEAN, f"whether the head is all of {name}", f"{source}.complete")
+
+
+_RUN = Column("run", TEXT, "the run's id: the name of its directory", "run.run")
+_STEP = Column("step", INTEGER, "the step's number within the run, from 1", "step.number")
+_HOST = Column("host", TEXT, "the host's name in the inventory", "host.host")
+_POSITION = Column(
+    "position", INTEGER, "position among the rows of the same run, step and host, from 1", "position"
 )
-_POSITION = Column("position", WHOLE, "place among the rows of the same run, step and host, from 1")
 
 RUNS = (
     _RUN,
-    Column("runbook", TEXT, "the runbook's name"),
-    Column("title", TEXT, "the runbook's title"),
-    Column("mode", TEXT, "plan, apply or validate"),
-    Column("status", TEXT, "outcome; `unknown` unless the end of the run was recorded"),
-    _STARTED,
-    _ENDED,
-    _DURATION,
-    Column("operator", TEXT, "who ran it"),
-    Column("machine", TEXT, "the machine it was run from"),
-    Column("lab", TEXT, "the practice lab the hosts belong to; missing for real hosts", may_be_missing=True),
-    Column("inventory", TEXT, "the inventory file"),
-    Column("hosts", TEXT, "names of the hosts, separated by commas"),
-    Column("on_failure", TEXT, "stop or continue"),
-    Column("steps", WHOLE, "number of steps begun"),
-    Column("parameters", TEXT, "the parameters, as JSON"),
-    Column("versions", TEXT, "versions of the software used, as JSON"),
-    Column("source", TEXT, "the git commit and whether anything was uncommitted, as JSON"),
-    Column("incomplete", TEXT, "what is missing or wrong with the evidence; empty when it is whole"),
-    Column("schema_version", WHOLE, "version of the record the row was made from"),
+    Column("runbook", TEXT, "the runbook's name", "run.runbook"),
+    Column("title", TEXT, "the runbook's title", "run.title"),
+    Column("mode", MODE, "plan, apply or validate", "run.mode"),
+    Column("status", STATUS, "outcome; `unknown` unless the end of the run was recorded", "run.status"),
+    *_times("run"),
+    Column("operator", TEXT, "the user who started the run", "run.operator"),
+    Column("machine", TEXT, "the machine that the run was started on", "run.machine"),
+    Column(
+        "lab",
+        TEXT,
+        "the practice lab that the hosts belong to; missing for real hosts",
+        "run.lab",
+        may_be_missing=True,
+    ),
+    Column("inventory", TEXT, "the inventory file", "run.inventory"),
+    Column("hosts", NAMES, "names of the hosts, separated by commas", "run.hosts"),
+    Column("on_failure", TEXT, "stop or continue", "run.on_failure"),
+    Column("steps", INTEGER, "number of steps started", lambda run: len(run["steps"])),
+    Column("parameters", JSON, "the parameters, as JSON", "run.parameters"),
+    Column("versions", JSON, "versions of the software used, as JSON", "run.versions"),
+    Column("source", JSON, "the git commit and whether anything was uncommitted, as JSON", "run.source"),
+    Column(
+        "incomplete",
+        TEXT,
+        "what is missing from the evidence or wrong with it; empty if nothing is",
+        "run.incomplete",
+    ),
+    Column(
+        "schema_version",
+        INTEGER,
+        "schema version of the record that the row was made from",
+        "run.schema_version",
+    ),
 )
 
 STEPS = (
     _RUN,
     _STEP,
     _HOST,
-    Column("title", TEXT, "the step's title"),
-    Column("kind", TEXT, "operation, facts or shell"),
-    Column("address", TEXT, "the address the host was reached at"),
-    Column("host_kind", TEXT, "machine, container or vm"),
-    Column("operation", TEXT, "the operation with its arguments"),
-    Column("status", TEXT, "outcome of the step on this host"),
-    Column("message", TEXT, "why, in words; empty when there is nothing to say"),
-    Column("attempt", WHOLE, "how many looks it took until the checks held"),
-    Column(
-        "started", TIME, "beginning, UTC; missing where the step's end was never told", may_be_missing=True
-    ),
-    _ENDED,
-    _DURATION,
-    Column("commands_sent", WHOLE, "number of commands sent, those that only looked included"),
-    Column("commands_planned", WHOLE, "number of commands planned and not sent"),
-    Column("checks", WHOLE, "number of checks"),
-    Column("checks_broken", WHOLE, "number of checks that do not hold"),
-    Column("changes", TEXT, "what is changed, before and after, as JSON"),
-    Column("facts", TEXT, "facts after the step, as JSON"),
+    Column("title", TEXT, "the step's title", "step.title"),
+    Column("kind", TEXT, "operation, facts or shell", "step.kind"),
+    Column("address", TEXT, "the address that the host was reached at", "host.address"),
+    Column("host_kind", TEXT, "machine, container or vm", "host.kind"),
+    Column("operation", TEXT, "the operation with its arguments", "host.operation"),
+    Column("status", STATUS, "outcome of the step on this host", "host.status"),
+    Column("message", TEXT, "the reason for the outcome; empty if there is nothing to say", "host.message"),
+    Column("attempt", INTEGER, "number of attempts until the checks passed", "host.attempt"),
+    *_times("host", start_may_be_missing=True),
+    Column("commands_sent", INTEGER, "number of commands sent, read-only ones included", _sent),
+    Column("commands_planned", INTEGER, "number of commands planned and not sent", _planned),
+    Column("checks", INTEGER, "number of checks", lambda host: len(host["checks"])),
+    Column("checks_broken", INTEGER, "number of checks that failed", _failed_checks),
+    Column("changes", CHANGES, "what the step changes, before and after, as JSON", "host.changes"),
+    Column("facts", JSON, "facts after the step, as JSON", "host.facts"),
 )
 
 COMMANDS = (
@@ -98,29 +223,30 @@ COMMANDS = (
     _STEP,
     _HOST,
     _POSITION,
-    Column("number", WHOLE, "the command's number within the run in the order sent; 0: planned, not sent"),
-    Column("sent", YES_NO, "whether it was sent to the host"),
-    Column("kind", TEXT, "fact, change, guard, rollback, shell or ending"),
-    Column("text", TEXT, "the exact text"),
-    Column("stdin", TEXT, "standard input; missing when there was none", may_be_missing=True),
-    Column("purpose", TEXT, "what it is for"),
-    Column("attempt", WHOLE, "the look it belongs to, from 1"),
-    _STARTED,
-    _ENDED,
-    _DURATION,
-    Column("exit_code", MAYBE_WHOLE, "missing when it was never told", may_be_missing=True),
-    Column("accepted", YES_NO, "whether the exit code is one that is no failure"),
-    Column("problem", TEXT, "why there is no exit code"),
-    Column("stdout_head", TEXT, "beginning of the output, or all of it"),
-    Column("stdout_tail", TEXT, "end of the output, where it does not fit"),
-    Column("stdout_size", WHOLE, "bytes of the whole output"),
-    Column("stdout_sha256", TEXT, "hash of the whole output; its file's name in `output/`"),
-    Column("stdout_complete", YES_NO, "whether the head is all of it"),
-    Column("stderr_head", TEXT, "as stdout_head"),
-    Column("stderr_tail", TEXT, "as stdout_tail"),
-    Column("stderr_size", WHOLE, "as stdout_size"),
-    Column("stderr_sha256", TEXT, "as stdout_sha256"),
-    Column("stderr_complete", YES_NO, "as stdout_complete"),
+    Column(
+        "number",
+        INTEGER,
+        "the command's number within the run in the order sent; 0 if it was planned and not sent",
+        "command.number",
+    ),
+    Column("sent", BOOLEAN, "whether the command was sent to the host", _is_sent),
+    Column("kind", COMMAND_KIND, "fact, change, guard, rollback, shell or termination", "command.kind"),
+    Column("text", TEXT, "the exact text", "command.text"),
+    Column("stdin", TEXT, "standard input; missing if there was none", "command.stdin", may_be_missing=True),
+    Column("purpose", TEXT, "the purpose of the command", "command.purpose"),
+    Column("attempt", INTEGER, "the attempt that the command belongs to, from 1", "command.attempt"),
+    *_times("command"),
+    Column(
+        "exit_code",
+        INTEGER_OR_MISSING,
+        "exit code; missing if it was not recorded",
+        "command.exit_code",
+        may_be_missing=True,
+    ),
+    Column("accepted", BOOLEAN, "whether the exit code is an accepted one", "command.accepted"),
+    Column("problem", TEXT, "why there is no exit code", "command.problem"),
+    *_stream("stdout"),
+    *_stream("stderr"),
 )
 
 CHECKS = (
@@ -128,11 +254,13 @@ CHECKS = (
     _STEP,
     _HOST,
     _POSITION,
-    Column("name", TEXT, "what is checked"),
-    Column("expected", TEXT, "what should be"),
-    Column("observed", TEXT, "what is"),
-    Column("holds", YES_NO, "whether it is as it should be"),
+    Column("name", TEXT, "what is checked", "check.name"),
+    Column("expected", TEXT, "the expected value", "check.expected"),
+    Column("observed", TEXT, "the observed value", "check.observed"),
+    Column("holds", BOOLEAN, "whether the check passed", "check.holds"),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {"runs": RUNS, "steps": STEPS, "commands": COMMANDS, "checks": CHECKS}
 """Table name -> its columns, in order."""
+ROWS = {"runs": "run", "steps": "host", "commands": "command", "checks": "check"}
+"""Table name -> the record that a row is about."""

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
     from runbook_lib.model.commands import DockerQuery, Output
     from runbook_lib.model.plans import Change, Check
-    from runbook_lib.model.records import CommandRecord
+    from runbook_lib.model.records import CommandKind, CommandRecord
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.deadline import Deadline
     from runbook_lib.runbook.host_lock import HostLock
-    from runbook_lib.runbook.recorder import Kind, Recorder
+    from runbook_lib.runbook.recorder import Recorder
 
 __all__ = ["HostSession", "all_hold"]
 
@@ -67,7 +67,7 @@ class HostSession:
         self.observed: Facts = Facts({})
         self.attempt = 1
 
-    def send(self, command: Command, kind: Kind) -> Output:
+    def send(self, command: Command, kind: CommandKind) -> Output:
         """Send one command and refuse an exit code that is not accepted.
 
         Raises:
@@ -175,7 +175,7 @@ class HostSession:
                 hint="see whether the host is up, then run again: steps that are right already say ok",
             )
 
-    def _ask(self, request: Command | DockerQuery, kind: Kind) -> Output:
+    def _ask(self, request: Command | DockerQuery, kind: CommandKind) -> Output:
         output = self.recorder.send(
             self.connection,
             request,

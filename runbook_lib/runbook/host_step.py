@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
     from runbook_lib.model.commands import Command
     from runbook_lib.model.plans import Plan
+    from runbook_lib.model.records import CommandKind
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.deadline import Deadline
     from runbook_lib.runbook.host_lock import HostLock
-    from runbook_lib.runbook.recorder import Kind, Recorder
+    from runbook_lib.runbook.recorder import Recorder
 
 __all__ = ["HostStep"]
 
@@ -228,7 +229,7 @@ class HostStep:
             return Status.SKIPPED, "cannot be known before the steps planned above are applied"
         return self._verdict(Status.OK)
 
-    def _show(self, commands: Iterable[Command], kind: Kind) -> None:
+    def _show(self, commands: Iterable[Command], kind: CommandKind) -> None:
         for command in commands:
             record = CommandRecord(
                 number=0,

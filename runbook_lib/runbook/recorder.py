@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError, Interrupted, PlanRefused, RunbookError, UnreachableError
 from runbook_lib.evidence.spooled_output import HEAD, TAIL, SpooledOutputs
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
     from runbook_lib.evidence.journal import Journal
     from runbook_lib.evidence.output_store import OutputStore
+    from runbook_lib.model.records import CommandKind
     from runbook_lib.runbook.deadline import Deadline
     from runbook_lib.runbook.parent_process import Runner
     from runbook_lib.secrets import Secrets
 
-__all__ = ["Kind", "Recorder", "now"]
-
-Kind = Literal["fact", "change", "guard", "rollback", "shell", "ending"]
+__all__ = ["Recorder", "now"]
 
 
 def now() -> datetime:
@@ -99,7 +98,7 @@ class Recorder:
         request: Command | DockerQuery,
         *,
         step: int,
-        kind: Kind,
+        kind: CommandKind,
         attempt: int = 1,
         records: list[CommandRecord],
         deadline: Deadline | None = None,
@@ -142,12 +141,14 @@ class Recorder:
         self.journal.append("command_started", **place, **told)
 
         def also_send(command: Command) -> Output:
-            return self.send(connection, command, step=step, kind="ending", attempt=attempt, records=records)
+            return self.send(
+                connection, command, step=step, kind="termination", attempt=attempt, records=records
+            )
 
         accept = request.accept if isinstance(request, Command) else (0, 1)
         spooled = SpooledOutputs(self._outputs, self._secrets)
         try:
-            if isinstance(request, Command) and kind == "ending":
+            if isinstance(request, Command) and kind == "termination":
                 # It comes after an interrupt, and must not be cut short by it.
                 output = connection.run(request, threading.Event(), spooled.open)
             else:
@@ -166,9 +167,9 @@ class Recorder:
             self.meet(connection, step)
         return output
 
-    def _refuse_without_runner(self, kind: Kind) -> None:
+    def _refuse_without_runner(self, kind: CommandKind) -> None:
         """Raise where whoever ran this run is gone: nobody would hear of what is done from now on."""
-        if kind == "ending" or not self._runner.gone:
+        if kind == "termination" or not self._runner.gone:
             return
         if not self.cancel.is_set():
             self.journal.append("runner_gone", runner=self._runner.pid)

@@ -60,10 +60,12 @@ _IDENTITY = ("path", "run", "runbook", "mode", "operator", "machine", "hosts", "
 _VERDICT_FIELDS = (*_IDENTITY, "verdict", "status", "result", "sealed", "signers")
 
 _QUERIES = {
+    # The row of a foreign notebook is not made from a record: its version is that of the library, which rises.
     "runs": """
         SELECT run, runbook, title, mode, status, started, ended,
                round(duration, 3) AS duration, operator, machine, lab, inventory, hosts, on_failure, steps,
-               parameters, versions, source, incomplete <> '' AS is_incomplete, schema_version
+               parameters, versions, source, incomplete <> '' AS is_incomplete,
+               CASE mode WHEN '' THEN 1 ELSE schema_version END AS schema_version
         FROM runs ORDER BY run""",
     "files": "SELECT path, kind, size, sha256, run, problem <> '' AS has_problem FROM files ORDER BY path",
     "steps": """
@@ -92,6 +94,8 @@ _READER_TEXT = {
     "checks": frozenset[str](),
 }
 """Columns in which the reader of an incomplete run says what is missing; only whether they are empty is held."""
+_RENAMED = {"kind": {"termination": "ending"}}
+"""Column -> what a reader says today -> what the tree that made the evidence said (schema version 1)."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +239,9 @@ def _query(runbook: _CommandLine) -> Observed:
 
 
 def _plain(column: str, value: Any) -> Any:  # noqa: ANN401 - JSON
-    return json.loads(value) if column in _JSON_COLUMNS and value else value
+    if column in _JSON_COLUMNS and value:
+        return json.loads(value)
+    return _RENAMED.get(column, {}).get(value, value)
 
 
 def _report(runbook: _CommandLine) -> Observed:
@@ -288,7 +294,7 @@ def _digests(rows: list[dict[str, str]], reader_text: frozenset[str]) -> Observe
     """Return the number of rows, and for each column a digest of its values."""
     columns: dict[str, str] = {}
     for column in rows[0] if rows else ():
-        values: list[Any] = [row[column] for row in rows]
+        values: list[Any] = [_RENAMED.get(column, {}).get(row[column], row[column]) for row in rows]
         if column in reader_text:
             values = [bool(value) for value in values]
         elif column in _JSON_COLUMNS:

@@ -306,7 +306,7 @@ def test_a_command_that_takes_too_long_is_a_failure_with_what_it_said(tmp_path: 
     with pytest.raises(StepFailed, match=r"did not end: no end after 0\.5 s"):
         book.step("Hang", Does(("sh", "-c", "echo begun; exec sleep 30"), timeout=0.5))
     command, ending = book.record.steps[0].hosts[0].commands
-    assert ending.kind == "ending"
+    assert ending.kind == "termination"
     assert "ended on the host with TERM: sleep" in command.problem
     assert (command.exit_code, command.accepted, command.stdout.head) == (None, False, "begun\n")
 

@@ -41,6 +41,6 @@ def test_a_command_under_sudo_is_ended_with_its_children(fresh: OnLab, terminal:
     with pytest.raises(StepFailed, match="the step_timeout of 3 s has passed; ended on the host with"):
         book.step("Wait", DoesAsRoot(("sh", "-c", f"{trap}{WAITS} & {WAITS}; true"), timeout=900.0))
     command, look, end = book.record.steps[0].hosts[0].commands
-    assert (command.exit_code, look.kind, end.kind) == (None, "ending", "ending")
+    assert (command.exit_code, look.kind, end.kind) == (None, "termination", "termination")
     assert end.text.startswith("sudo -n -- sh -s -- ")
     assert fresh.on("host-a", COUNT).strip() == "0"
