@@ -73,7 +73,10 @@ def test_a_step_that_takes_too_long_fails_and_its_command_is_ended_on_the_host(p
     )
     command, *endings = host.commands
     assert command.exit_code is None
-    assert [(ending.kind, ending.accepted) for ending in endings] == [("termination", True), ("termination", True)]
+    assert [(ending.kind, ending.accepted) for ending in endings] == [
+        ("termination", True),
+        ("termination", True),
+    ]
     assert living(f"sleep {SECONDS}") == []
     assert told(book).status is Status.FAILED
 
