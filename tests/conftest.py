@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.execution.warm_kernels.lifetime import KERNELS, pool
+from runbook_lib.execution.warm_kernels.lifetime import KERNELS, fork_server
 from tests import deadlines, running_order
 from tests.ipython_kernel import kernel, started_kernel
 from tests.programs import Programs
@@ -96,6 +96,6 @@ def kernels() -> Iterator[None]:
     if os.environ.get(KERNELS) != "warm":
         yield
         return
-    with pytest.MonkeyPatch.context() as environment, pool("warm"):
+    with pytest.MonkeyPatch.context() as environment, fork_server("warm"):
         environment.setenv("JUPYTER_DEFAULT_PROVISIONER_NAME", "runbook-warm")
         yield

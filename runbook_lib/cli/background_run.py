@@ -1,4 +1,4 @@
-"""A chain of runbooks in a process of its own, beside the one in front."""
+"""A chain of runbooks in a process of its own, in parallel with the one in the foreground."""
 
 from __future__ import annotations
 
@@ -19,32 +19,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
-__all__ = ["Beside"]
+__all__ = ["BackgroundRun"]
 
 _EVIDENCE = re.compile(r"^  evidence: (.+)$", re.MULTILINE)
-_POLL = 0.2  # seconds between two looks at what it says
-_LAST_WORDS = 60.0  # seconds that an interrupted chain has to end its run
+_POLL = 0.2  # seconds between two reads of its output
+_GRACE_PERIOD = 60.0  # seconds that an interrupted chain has to end its run
 
 
-class Beside:
-    """Run `runbook run …` in the background of a `with` block; leaving the block by an error ends it.
+class BackgroundRun:
+    """Run `runbook run …` in the background of a `with` block; leaving the block by an error stops it.
 
     Args:
         arguments: What follows `runbook run`.
-        first: Called before it starts, in the background: waits for its hosts, for example.
+        prepare: Called before it starts, in the background: waits for its hosts, for example.
     """
 
-    def __init__(self, arguments: Sequence[str], first: Callable[[], object]) -> None:
+    def __init__(self, arguments: Sequence[str], prepare: Callable[[], object]) -> None:
         self._command = [sys.executable, "-m", "runbook_lib.cli.main", "run", *arguments]
-        self._first = first
+        self._prepare = prepare
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = threading.Event()
-        self._code = 4  # until its own is known
-        self._thread = threading.Thread(target=self._run, name="beside")
+        self._code = 4  # until the process's own is known
+        self._thread = threading.Thread(target=self._run, name="background-run")
         self._resources = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._said = self._resources.enter_context(tempfile.NamedTemporaryFile(prefix="runbook-beside-"))
+        self._output = self._resources.enter_context(
+            tempfile.NamedTemporaryFile(prefix="runbook-background-")
+        )
         self._thread.start()
         return self
 
@@ -59,33 +61,40 @@ class Beside:
         if self._process:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
-        self._thread.join(_LAST_WORDS)
+        self._thread.join(_GRACE_PERIOD)
 
-    def wait(self, tell: Callable[[str], None]) -> tuple[int, list[Path]]:
-        """Tell each line it said or will say; return, at its end, the exit code and the run directories it made."""
+    def wait(self, report: Callable[[str], None]) -> tuple[int, list[Path]]:
+        """Report each line of its output, from the first, until it exits.
+
+        Args:
+            report: Called with each line.
+
+        Returns:
+            The exit code, and the run directories that it created.
+        """
         paths = []
-        with Path(self._said.name).open(encoding="utf-8", errors="replace") as said:
+        with Path(self._output.name).open(encoding="utf-8", errors="replace") as output:
             ended = False
             while not ended:
                 self._thread.join(_POLL)
                 ended = not self._thread.is_alive()
-                for line in said:
-                    tell(line.rstrip("\n"))
+                for line in output:
+                    report(line.rstrip("\n"))
                     paths += [Path(found) for found in _EVIDENCE.findall(line)]
         return self._code, paths
 
     def _run(self) -> None:
-        with Path(self._said.name).open("ab") as said:
+        with Path(self._output.name).open("ab") as output:
             try:
-                self._first()
+                self._prepare()
             except RunbookError as problem:
-                said.write(f"{problem}\n".encode())
+                output.write(f"{problem}\n".encode())
                 self._code = problem.exit_code
                 return
             if not self._stopped.is_set():
-                # Its kernels are forked by a server of its own: ours may end before it.
-                own = {name: value for name, value in os.environ.items() if name != SERVER}
+                # It starts a fork server of its own: this process's may exit before it.
+                environment = {name: value for name, value in os.environ.items() if name != SERVER}
                 self._process = subprocess.Popen(
-                    self._command, stdout=said, stderr=subprocess.STDOUT, env=own
+                    self._command, stdout=output, stderr=subprocess.STDOUT, env=environment
                 )
                 self._code = self._process.wait()

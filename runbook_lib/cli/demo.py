@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runbook_lib.cli.background_run import Beside
+from runbook_lib.cli.background_run import BackgroundRun
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runbook_lib.execution.notebook.run_notebook import Outcome
+    from runbook_lib.execution.notebook.outcome import Outcome
     from runbook_lib.lab.lab import Lab
 
 __all__ = ["CHAPTER", "demo_command"]
@@ -57,7 +57,7 @@ def demo_command(runs: str, name: str, cloud: bool) -> int:  # noqa: FBT001 - cl
     return _run_chapter(background, lab.inventory, runs, name, started)
 
 
-def _cloud_run(lab: Lab, runs: str) -> Beside:
+def _cloud_run(lab: Lab, runs: str) -> BackgroundRun:
     from runbook_lib.errors import RequirementError  # noqa: PLC0415 - as above
     from runbook_lib.lab.hosts.registry import host_class  # noqa: PLC0415 - as above
     from runbook_lib.lab.topology import Topology  # noqa: PLC0415 - as above
@@ -68,21 +68,21 @@ def _cloud_run(lab: Lab, runs: str) -> Beside:
     except RequirementError as problem:
         # The runbook itself says, and records, why it is skipped on hosts that share a kernel.
         click.echo(f"{_CLOUD} cannot be started; the kernel upgrade will be skipped.\n  {problem}")
-        return Beside([CLOUD[1], *parameters, "-p", "hosts", ",".join(_HOSTS)], lambda: None)
+        return BackgroundRun([CLOUD[1], *parameters, "-p", "hosts", ",".join(_HOSTS)], lambda: None)
     click.echo(f"in parallel on the virtual machine {_CLOUD}: {', '.join(CLOUD)}")
-    return Beside([*CLOUD, *parameters, "-p", "hosts", _CLOUD], lambda: lab.up([_CLOUD]))
+    return BackgroundRun([*CLOUD, *parameters, "-p", "hosts", _CLOUD], lambda: lab.up([_CLOUD]))
 
 
-def _run_chapter(background: Beside | None, inventory: Path, runs: str, name: str, started: float) -> int:
-    from runbook_lib.cli.run import carry_out  # noqa: PLC0415 - keeps `--help` fast
-    from runbook_lib.execution.notebook.run_notebook import Outcome, exit_code  # noqa: PLC0415 - as above
+def _run_chapter(background: BackgroundRun | None, inventory: Path, runs: str, name: str, started: float) -> int:
+    from runbook_lib.cli.run import run_in_turn  # noqa: PLC0415 - keeps `--help` fast
+    from runbook_lib.execution.notebook.outcome import Outcome, exit_code  # noqa: PLC0415 - as above
 
     code = 0
     paths: list[Path] = []
     with background or contextlib.nullcontext():
         parameters = [("inventory", str(inventory)), ("runs", runs)]
         # The host `cloud` may still be booting, so the preflight here leaves it out; its own runbooks check it.
-        outcomes = carry_out(list(CHAPTER), None, parameters, {CHAPTER[0]: {"hosts": ",".join(_HOSTS)}})
+        outcomes = run_in_turn(CHAPTER, parameters, {CHAPTER[0]: {"hosts": ",".join(_HOSTS)}})
         if background:
             if outcomes[-1].status is Status.INTERRUPTED:
                 background.stop()

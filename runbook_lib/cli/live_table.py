@@ -1,4 +1,4 @@
-"""Live progress of several runs: a table on a terminal, lines with the run's name before each elsewhere."""
+"""Live progress of several runs: a table on a terminal, elsewhere lines that begin with the run's name."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from runbook_lib.cli.progress import Progress, colour
+from runbook_lib.cli.progress import Progress, color
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.model.status import SYMBOLS
-from runbook_lib.report.summary import seconds
+from runbook_lib.report.summary import first_line, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.execution.fleet.claims import Claims
-    from runbook_lib.execution.fleet.job import Result, Unit
+    from runbook_lib.execution.fleet.job import Job, JobResult
 
-__all__ = ["Board", "sum_up", "tell_result"]
+__all__ = ["LiveTable", "print_result", "print_summary"]
 
 _LONGEST_PREFIX = 30  # characters
 
 
 @dataclass
 class _Row:
-    """One run that is under way."""
+    """One job that is running."""
 
-    unit: Unit
+    job: Job
     progress: Progress
     began: float = field(default_factory=time.monotonic)
     follower: JournalFollower | None = None
     step: str = "starting"
     hosts: dict[str, str] = field(default_factory=dict)
 
-    def take(self, entry: dict[str, Any]) -> None:
-        """Take note of where the run is."""
+    def update(self, entry: dict[str, Any]) -> None:
+        """Note where the run is, from a journal entry."""
         if entry["event"] == "step_started":
             self.step = f"{entry['step']}. {entry['title']}"
             self.hosts = dict.fromkeys(entry["hosts"], "")
@@ -50,23 +50,23 @@ class _Row:
             self.hosts.pop(entry["host"], None)
 
 
-class Board:
-    """Watch the units of a fleet.
+class LiveTable:
+    """Shows the jobs of a fleet; a `Watcher` of the scheduler.
 
     Args:
-        claims: The fleet's directory.
-        units: How many there are.
+        claims: The fleet's claims, which name the runs to follow.
+        jobs: How many jobs there are.
     """
 
-    def __init__(self, claims: Claims, units: int) -> None:
+    def __init__(self, claims: Claims, jobs: int) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
         self.signals: list[str] = []
-        """Signals that came and were not told of yet."""
+        """Signals that were received and not printed yet."""
         self._stopping = False
         self._claims = claims
-        self._units = units
+        self._jobs = jobs
         self._rows: dict[str, _Row] = {}
-        self._ended: list[Result] = []
+        self._ended: list[JobResult] = []
         self._live = (
             Live(console=self.console, get_renderable=self._table, refresh_per_second=4, transient=True)
             if self.console.is_terminal
@@ -82,88 +82,96 @@ class Board:
         if self._live:
             self._live.stop()
 
-    def started(self, unit: Unit) -> None:
-        """Begin to tell of a unit; see `Watcher`."""
-        prefix = "" if self._live else f"[{unit.label[:_LONGEST_PREFIX]}] "
-        self._rows[unit.id] = _Row(unit, Progress(self.console, prefix, spins=False))
+    def started(self, job: Job) -> None:
+        """Add a job's row; see `Watcher`."""
+        prefix = "" if self._live else f"[{job.label[:_LONGEST_PREFIX]}] "
+        self._rows[job.id] = _Row(job, Progress(self.console, prefix, spins=False))
 
-    def look(self) -> None:
-        """Tell what the journals tell that is new; see `Watcher`."""
+    def refresh(self) -> None:
+        """Show new journal entries, and the signals that came; see `Watcher`."""
         while self.signals:
             name = self.signals.pop(0)
-            what = "stopping already; waiting for the ends of the runs' journals"
-            self.console.print(
-                f"{name}: {what if self._stopping else 'interrupting every run'}", markup=False
+            action = (
+                "already stopping; waiting for the runs to complete their journals"
+                if self._stopping
+                else "interrupting every run"
             )
+            self.console.print(f"{name}: {action}", markup=False)
             self._stopping = True
         for row in self._rows.values():
-            run = self._claims.run_of(row.unit.id)
+            run = self._claims.latest_run(row.job.id)
             if run and (row.follower is None or row.follower.run != run):
                 row.follower = JournalFollower(run)
             for entry in row.follower.new_entries() if row.follower else ():
-                row.take(entry)
+                row.update(entry)
                 if self._live is None or entry["event"] == "lock_answered":
-                    row.progress.tell(entry)
+                    row.progress.report(entry)
 
-    def ended(self, unit: Unit, result: Result) -> None:
-        """Tell how a unit ended; see `Watcher`."""
-        self.look()
-        row = self._rows.pop(unit.id)
+    def ended(self, job: Job, result: JobResult) -> None:
+        """Replace a job's row by its result; see `Watcher`."""
+        self.refresh()
+        row = self._rows.pop(job.id)
         self._ended.append(result)
-        tell_result(row.progress, result, f"{unit.label}: " if self._live else "")
+        print_result(row.progress, result, f"{job.label}: " if self._live else "")
 
     def _table(self) -> Table:
-        table = Table("run", "step", "host", "under way", "elapsed", box=None, pad_edge=False, expand=True)
+        table = Table("run", "step", "host", "command", "elapsed", box=None, pad_edge=False, expand=True)
         for column in table.columns:
             column.no_wrap, column.overflow = True, "ellipsis"
         for row in self._rows.values():
             busy = [(host, text) for host, text in row.hosts.items() if text] or [("", "")]
-            told = time.monotonic() - row.began
+            elapsed = time.monotonic() - row.began
             host = busy[0][0] + (f" +{len(busy) - 1}" if len(busy) > 1 else "")
             table.add_row(
-                Text(row.unit.label, "bold"), Text(row.step), Text(host), Text(busy[0][1]), f"{told:.0f} s"
+                Text(row.job.label, "bold"), Text(row.step), Text(host), Text(busy[0][1]), f"{elapsed:.0f} s"
             )
-        waiting = self._units - len(self._ended) - len(self._rows)
-        table.caption = f"{len(self._ended)} of {self._units} runs have ended, {waiting} wait"
+        waiting = self._jobs - len(self._ended) - len(self._rows)
+        table.caption = f"{len(self._ended)} of {self._jobs} runs ended, {waiting} waiting"
         table.caption_justify = "left"
         return table
 
 
-def tell_result(progress: Progress, result: Result, before: str = "") -> None:
-    """Say how a run ended, where its journal cannot, and where its evidence is."""
-    progress.end()
+def print_result(progress: Progress, result: JobResult, before: str = "") -> None:
+    """Print what a run's journal does not say about its end, and where its evidence is.
+
+    Args:
+        progress: The run's.
+        result: The run's.
+        before: If given, the status is printed too, after this text.
+    """
+    progress.stop_spinner()
     if before:
-        progress.say(f"{before}{SYMBOLS[result.status]} {result.status}")
+        progress.print_line(f"{before}{SYMBOLS[result.status]} {result.status}")
     if result.problem:
-        progress.say(f"  {result.problem}")
+        progress.print_line(f"  {result.problem}")
     if result.note:
-        progress.say(f"  {result.note}")
+        progress.print_line(f"  {result.note}")
     if result.path:
-        progress.say(f"  evidence: {result.path}")
+        progress.print_line(f"  evidence: {result.path}")
 
 
-def sum_up(console: Console, units: Sequence[Unit], results: Sequence[Result]) -> None:
-    """Print one line a run; a table on a terminal."""
+def print_summary(console: Console, jobs: Sequence[Job], results: Sequence[JobResult]) -> None:
+    """Print one line per run; a table on a terminal."""
     console.print()
     rows = [
         (
-            Text(f"{SYMBOLS[result.status]} {result.status}", colour(result.status)),
-            unit.label,
-            ", ".join(unit.hosts),
+            Text(f"{SYMBOLS[result.status]} {result.status}", color(result.status)),
+            job.label,
+            ", ".join(job.hosts),
             f"attempt {result.attempt}" if result.attempt > 1 else "",
             seconds(result.seconds) if result.path else "",
-            "; ".join(filter(None, (result.note, result.problem))) or Path(result.path).name,
+            first_line("; ".join(filter(None, (result.note, result.problem)))) or Path(result.path).name,
         )
-        for unit, result in zip(units, results, strict=True)
+        for job, result in zip(jobs, results, strict=True)
     ]
     if not console.is_terminal:
-        width = max(len(unit.label) for unit in units)
-        for status, label, *told in rows:
+        width = max(len(job.label) for job in jobs)
+        for status, label, *cells in rows:
             console.print(
-                "  ".join(filter(None, (f"{status.plain:<13}", f"{label:<{width}}", *told))), markup=False
+                "  ".join(filter(None, (f"{status.plain:<13}", f"{label:<{width}}", *cells))), markup=False
             )
         return
-    table = Table("outcome", "run", "hosts", "", "took", "evidence", box=None, pad_edge=False)
-    for status, *told in rows:
-        table.add_row(status, *map(Text, told))
+    table = Table("outcome", "run", "hosts", "", "duration", "evidence", box=None, pad_edge=False)
+    for status, *cells in rows:
+        table.add_row(status, *map(Text, cells))
     console.print(table)

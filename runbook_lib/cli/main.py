@@ -1,4 +1,4 @@
-"""The command `runbook`: one file a verb, loaded only when that verb is asked for."""
+"""The command `runbook`: one module per subcommand, imported only when it is used."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ import sys
 import click
 
 from runbook_lib import __version__
-from runbook_lib.cli.lazy_group import Verbs
+from runbook_lib.cli.lazy_group import LazyGroup
 from runbook_lib.errors import RunbookError
 
 __all__ = ["main"]
 
-_VERBS = {
-    "demo": "The whole chapter on practice hosts: lab up, every runbook, a report.",
-    "lab": "Practice hosts on this machine: up, status, shell, break, repair, reset, down.",
-    "list": "The runbooks: order, target, risk, last outcome.",
+_SUMMARIES = {
+    "demo": "Run the whole chapter on practice hosts: start the lab, run every runbook, write a report.",
+    "lab": "Manage practice hosts on this machine: up, status, shell, break, repair, reset, down.",
+    "list": "List the runbooks: order, target, risk, last outcome.",
     "run": "Run runbooks headless.",
-    "report": "A run as page, tables or JUnit.",
-    "audit": "Runs read later: verified, listed, compared, searched, shown.",
-    "doctor": "What this machine has and lacks, with the command that mends it.",
+    "report": "Export a run as a page, tables or JUnit.",
+    "audit": "Verify, list, compare, search and publish past runs.",
+    "doctor": "Check what this machine has and lacks, with the commands that install what is missing.",
 }
 
 
 @click.command(
-    cls=Verbs,
+    cls=LazyGroup,
     package="runbook_lib.cli",
-    verbs=_VERBS,
+    summaries=_SUMMARIES,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 all well, 1 a step or check failed, 2 bad input (nothing was touched), "
+    epilog="Exit codes: 0 success, 1 a step or check failed, 2 bad input (no host was touched), "
     "3 host unreachable, 4 interrupted or evidence incomplete.",
 )
 @click.version_option(__version__, prog_name="runbook")
-@click.option("-v", "--verbose", is_flag=True, help="Tell what the library does, on standard error.")
+@click.option("-v", "--verbose", is_flag=True, help="Log what the library does to standard error.")
 def cli(verbose: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Executable runbooks: notebooks that carry out procedures on real hosts and leave evidence."""
+    """Executable runbooks: notebooks that run procedures on real hosts and leave evidence."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 def main() -> None:
-    """Run the command line and end with the exit code that README lists."""
+    """Run the command line and exit with one of the exit codes that the README lists."""
     try:
         code = cli(standalone_mode=False)
     except click.ClickException as problem:
@@ -53,10 +53,10 @@ def main() -> None:
         click.echo(f"{type(problem).__name__}: {problem}", err=True)
         code = problem.exit_code
     except (KeyboardInterrupt, click.Abort):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it was heard; a second one would take our exit code
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # already handled; a second one would replace the exit code
         click.echo("interrupted", err=True)
         code = 4
-    gc.freeze()  # Python would look through all that lives once more on its way out: a tenth of a second
+    gc.freeze()  # otherwise Python scans all live objects once more on exit: a tenth of a second
     sys.exit(code if isinstance(code, int) else 0)
 
 

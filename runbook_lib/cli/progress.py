@@ -1,4 +1,4 @@
-"""Live progress of one run: a spinner and coloured lines on a terminal, plain lines elsewhere."""
+"""Live progress of one run: a spinner and colored lines on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from runbook_lib.model.status import SYMBOLS, Status
 if TYPE_CHECKING:
     from rich.status import Status as Spinner
 
-__all__ = ["Progress", "colour"]
+__all__ = ["Progress", "color"]
 
-_COLOURS = {
+_COLORS = {
     Status.OK: "blue",
     Status.CHANGED: "cyan",
     Status.PLANNED: "cyan",
@@ -23,18 +23,18 @@ _COLOURS = {
 }
 
 
-def colour(status: Status) -> str:
-    """Return the style in which a status is written."""
-    return _COLOURS.get(status, "bold red")
+def color(status: Status) -> str:
+    """Return the style in which a status is printed."""
+    return _COLORS.get(status, "bold red")
 
 
 class Progress:
-    """Tell what a run does, from its journal's lines as they appear.
+    """Prints what a run does, from its journal entries as they appear.
 
     Args:
-        console: Where; standard output without it.
-        prefix: What each line begins with, where several runs are told of side by side.
-        spins: Show what is under way on a terminal.
+        console: Where to print; None: standard output.
+        prefix: Printed before each line, to tell parallel runs apart.
+        spins: Whether to show the current step and command on a terminal.
     """
 
     def __init__(self, console: Console | None = None, prefix: str = "", *, spins: bool = True) -> None:
@@ -45,18 +45,18 @@ class Progress:
         self._titles: dict[int, str] = {}
         self._spinner: Spinner | None = None
 
-    def say(self, text: str) -> None:
-        """Print a line of our own."""
+    def print_line(self, text: str) -> None:
+        """Print a line that is not from the journal."""
         self._print(Text(text))
 
-    def tell(self, entry: dict[str, Any]) -> None:
-        """Show one journal entry, where it is one that a person wants to see."""
+    def report(self, entry: dict[str, Any]) -> None:
+        """Print one journal entry, if it is of a kind that is shown."""
         handler = getattr(self, f"_{entry['event']}", None)
         if handler:
             handler(entry)
 
-    def end(self) -> None:
-        """Take the spinner away."""
+    def stop_spinner(self) -> None:
+        """Remove the spinner."""
         if self._spinner:
             self._spinner.stop()
             self._spinner = None
@@ -65,7 +65,7 @@ class Progress:
         for line in text.split("\n"):
             if self.console.is_terminal:
                 self.console.print(Text.assemble((self._prefix, "dim"), line))
-            else:  # what rich would write, without its work: many hosts make many lines
+            else:  # what rich would write, at less cost: many hosts make many lines
                 self.console.file.write(f"{self._prefix}{line.plain}\n")
         self.console.file.flush()
 
@@ -75,12 +75,12 @@ class Progress:
             Text.assemble((f"{entry['runbook']} ", "bold"), f"{entry['mode']} on {', '.join(entry['hosts'])}")
         )
         if entry.get("resumes"):
-            self.say(f"  goes on with {entry['resumes']}")
+            self.print_line(f"  resumes {entry['resumes']}")
 
     def _step_started(self, entry: dict[str, Any]) -> None:
         self._titles[entry["step"]] = entry["title"]
         if self._spins:
-            self.end()
+            self.stop_spinner()
             self._spinner = self.console.status(Text(f"{entry['step']}. {entry['title']}"))
             self._spinner.start()
 
@@ -91,10 +91,10 @@ class Progress:
 
     def _lock_answered(self, entry: dict[str, Any]) -> None:
         if entry["outcome"] == "waiting":
-            self.say(f"             {entry['host']}: waiting for another run: {entry['owner']}")
+            self.print_line(f"             {entry['host']}: waiting for the lock, held by {entry['owner']}")
         if entry["outcome"] == "taken over":
-            how = "by force, from" if entry.get("forced") else "from a run that ended without letting go:"
-            self.say(f"             {entry['host']}: its lock was taken {how} {entry['owner']}")
+            reason = "by force" if entry.get("forced") else "after it ended without releasing the lock"
+            self.print_line(f"             {entry['host']}: lock taken over from {entry['owner']}, {reason}")
 
     def _host_ended(self, entry: dict[str, Any]) -> None:
         status = Status(entry["status"])
@@ -102,16 +102,16 @@ class Progress:
         self._print(
             Text.assemble(
                 f"  {elapsed:6.1f} s  {entry['step']:2}. ",
-                (f"{SYMBOLS[status]} {status:<11}", colour(status)),
+                (f"{SYMBOLS[status]} {status:<11}", color(status)),
                 f" {entry['host']:<10} {self._titles[entry['step']]}",
             )
         )
         if entry["message"] and not status.is_success:
-            self.say("             " + entry["message"].replace("\n", "\n             "))
+            self.print_line("             " + entry["message"].replace("\n", "\n             "))
 
     def _run_ended(self, entry: dict[str, Any]) -> None:
-        self.end()
+        self.stop_spinner()
         status = Status(entry["status"])
         self._print(
-            Text.assemble("  ", (f"{SYMBOLS[status]} {status}", colour(status)), f", {entry['steps']} steps")
+            Text.assemble("  ", (f"{SYMBOLS[status]} {status}", color(status)), f", {entry['steps']} steps")
         )

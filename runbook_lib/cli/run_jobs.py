@@ -1,4 +1,4 @@
-"""Carry units out and show it: one after another in this process, or side by side in others."""
+"""Run a graph of jobs and show it: one after another in this process, or in parallel in others."""
 
 from __future__ import annotations
 
@@ -6,139 +6,122 @@ import contextlib
 import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.cli.live_table import Board, sum_up, tell_result
+from runbook_lib.cli.live_table import LiveTable, print_result, print_summary
 from runbook_lib.cli.progress import Progress
-from runbook_lib.execution.fleet import run_job
 from runbook_lib.execution.fleet.claims import Claims
-from runbook_lib.execution.fleet.job_graph import side_by_side
-from runbook_lib.execution.fleet.scheduler import Here, carry_out
-from runbook_lib.execution.fleet.worker_pool import Processes, in_a_process
+from runbook_lib.execution.fleet.run_job import run_job
+from runbook_lib.execution.fleet.scheduler import InlineExecutor, run_graph
+from runbook_lib.execution.fleet.worker_pool import WorkerPool, run_in_own_process
+from runbook_lib.execution.notebook.signal_forwarding import STOP_SIGNALS, signal_handler
 from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
 
-    from runbook_lib.execution.fleet.job import Result, Unit
-    from runbook_lib.execution.fleet.scheduler import OnFailure
+    from runbook_lib.execution.fleet.job import Job, JobResult
+    from runbook_lib.execution.fleet.job_graph import JobGraph
+    from runbook_lib.execution.fleet.request import OnFailure, RunRequest
 
-__all__ = ["all_units", "in_turn"]
+__all__ = ["run_in_turn", "run_jobs"]
 
 
-def all_units(  # noqa: PLR0913 - the command line's choices
-    units: Sequence[Unit],
-    *,
-    jobs: int,
-    on_failure: OnFailure,
-    executor: str,
-    scheduler: str | None,
-    table: bool,
-) -> list[Result]:
-    """Carry units out as the command line was told, and show it.
+def run_jobs(graph: JobGraph, request: RunRequest) -> list[JobResult]:
+    """Run jobs as requested on the command line, and show their progress.
 
     Args:
-        units: Checked.
-        jobs: At the same time, at most.
-        on_failure: Between runs.
-        executor: `local` or `dask`.
-        scheduler: Dask's address.
-        table: Sum up at the end, also where the runs came one after another.
+        graph: The request's jobs, as planned.
+        request: Says where, and how many at the same time; after a matrix of runs a summary is always printed.
     """
     logging.getLogger("papermill").setLevel(logging.ERROR)  # parameters were checked, and more strictly
-    if executor == "local" and (jobs == 1 or not side_by_side(units)):
-        results = in_turn(units, on_failure)
-        if table:
-            sum_up(Progress().console, units, results)
+    if request.executor == "local" and (request.jobs == 1 or not graph.has_parallel_jobs):
+        results = run_in_turn(graph, request.on_failure)
+        if request.matrix:
+            print_summary(Progress().console, graph.jobs, results)
         return results
-    claims = Claims.new(project_top() / Path(units[0].runs).expanduser())
-    units = [_of_fleet(unit, claims) for unit in units]
+    claims = Claims.new(project_top() / Path(graph.jobs[0].runs).expanduser())
+    graph = graph.in_fleet(claims.path)
     with contextlib.ExitStack() as stack:
-        pool, function, told = _where(stack, executor, scheduler, jobs)
-        board = Board(claims, len(units))
-        if told:
-            board.console.print(told, markup=False)
-        stack.enter_context(_stops(claims, board))
-        stack.enter_context(board)
-        results = carry_out(
-            units,
-            function,
-            pool,
-            jobs=jobs if executor == "local" else len(units),
-            on_failure=on_failure,
-            watcher=board,
+        executor, run, description = stack.enter_context(_executor(request))
+        table = LiveTable(claims, len(graph.jobs))
+        if description:
+            table.console.print(description, markup=False)
+        stack.enter_context(_stop_on_signal(claims, table))
+        stack.enter_context(table)
+        results = run_graph(
+            graph,
+            run,
+            executor,
+            jobs=request.jobs if request.executor == "local" else len(graph.jobs),
+            on_failure=request.on_failure,
+            watcher=table,
             stopped=lambda: claims.stopped,
         )
-    sum_up(board.console, units, results)
+    print_summary(table.console, graph.jobs, results)
     return results
 
 
-def in_turn(units: Sequence[Unit], on_failure: OnFailure) -> list[Result]:
-    """Carry units out one after another in this process, and show it."""
-    watch = _InTurn()
-    results = carry_out(
-        units, watch.carry_out, Here(), jobs=1, on_failure=on_failure, watcher=watch, stopped=lambda: False
+def run_in_turn(graph: JobGraph, on_failure: OnFailure) -> list[JobResult]:
+    """Run jobs one after another in this process, and show their progress."""
+    watcher = _InTurn()
+    results = run_graph(
+        graph,
+        watcher.run,
+        InlineExecutor(),
+        jobs=1,
+        on_failure=on_failure,
+        watcher=watcher,
+        stopped=lambda: False,
     )
-    for unit, result in zip(units, results, strict=True):
+    for job, result in zip(graph.jobs, results, strict=True):
         if not result.path and result.problem.startswith("not run"):
-            watch.progress.say(f"{unit.label}: {result.problem}")
+            watcher.progress.print_line(f"{job.label}: {result.problem}")
     return results
 
 
 class _InTurn:
-    """Watch one run at a time, from within."""
+    """Runs one job at a time, and shows its journal entries as they appear."""
 
     def __init__(self) -> None:
         self.progress = Progress()
 
-    def carry_out(self, unit: Unit) -> Result:
-        return run_job.carry_out(unit, self.progress.tell)
+    def run(self, job: Job) -> JobResult:
+        return run_job(job, self.progress.report)
 
-    def started(self, unit: Unit) -> None:  # noqa: ARG002 - the run's own journal tells it
+    def started(self, job: Job) -> None:  # noqa: ARG002 - the run's own journal names it
         self.progress = Progress()
 
-    def look(self) -> None:
-        """Do nothing: the run has told it all."""
+    def refresh(self) -> None:
+        """Do nothing: `run` has reported all entries."""
 
-    def ended(self, unit: Unit, result: Result) -> None:  # noqa: ARG002 - it is the only one
-        tell_result(self.progress, result)
-
-
-def _where(
-    stack: contextlib.ExitStack, executor: str, scheduler: str | None, jobs: int
-) -> tuple[Executor, Callable[[Unit], Result], str]:
-    if executor == "local":
-        processes = stack.enter_context(Processes())
-        pool = stack.enter_context(ThreadPoolExecutor(jobs, thread_name_prefix="run"))
-        return pool, processes.carry_out, ""
-    from runbook_lib.execution.fleet.dask_cluster import cluster  # noqa: PLC0415 - slow to load, and an extra
-
-    found, told = stack.enter_context(cluster(scheduler, jobs))
-    return found, in_a_process, told
-
-
-def _of_fleet(unit: Unit, claims: Claims) -> Unit:
-    def full(number: str) -> str:
-        return f"{claims.path.name}/{number}"
-
-    return replace(unit, id=full(unit.id), after=[*map(full, unit.after)], fleet=str(claims.path.absolute()))
+    def ended(self, job: Job, result: JobResult) -> None:  # noqa: ARG002 - it is the only one
+        print_result(self.progress, result)
 
 
 @contextlib.contextmanager
-def _stops(claims: Claims, board: Board) -> Iterator[None]:
+def _executor(request: RunRequest) -> Iterator[tuple[Executor, Callable[[Job], JobResult], str]]:
+    """Start what jobs run on; yield it with the function it calls and a description, empty for this machine."""
+    if request.executor == "local":
+        with WorkerPool() as workers, ThreadPoolExecutor(request.jobs, thread_name_prefix="run") as threads:
+            yield threads, workers.run, ""
+        return
+    from runbook_lib.execution.fleet.dask_cluster import dask_executor  # noqa: PLC0415 - slow to load, and an extra
+
+    with dask_executor(request.scheduler, request.jobs) as (executor, description):
+        yield executor, run_in_own_process, description
+
+
+@contextlib.contextmanager
+def _stop_on_signal(claims: Claims, table: LiveTable) -> Iterator[None]:
     """Stop the fleet on SIGINT and SIGTERM: every run is interrupted once, and its end waited for."""
 
     def on_signal(number: int, _frame: object) -> None:
-        # Nothing is printed here: the signal may have come in the middle of printing.
+        # Nothing is printed here: the signal may have come while something is being printed.
         claims.stop()
-        board.signals.append(signal.Signals(number).name)
+        table.signals.append(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with signal_handler(on_signal, *STOP_SIGNALS):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,6 +1,6 @@
-"""Runbooks found on disk: what each says of itself, and its parameters checked before a kernel starts.
+"""The runbooks in a project: what their metadata declares, and their parameters checked before a kernel starts.
 
-A notebook says so in its metadata::
+A notebook declares itself a runbook in its metadata::
 
     "runbook": {"parameters": "runbook_lib.books.docker.parameters:BridgeBr0", "risk": "cuts the network",
                 "target": "docker hosts", "needs": ["20_docker_install"]}
@@ -29,14 +29,33 @@ if TYPE_CHECKING:
 
     from runbook_lib.inventory import Host
 
-__all__ = ["Entry", "analyses", "catalog", "check", "find", "given", "hosts_of"]
+__all__ = [
+    "CatalogEntry",
+    "analyses",
+    "check_parameters",
+    "find",
+    "load",
+    "read_parameters",
+    "runbooks",
+    "target_hosts",
+]
 
 _TAG = "parameters"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One runbook on disk."""
+class CatalogEntry:
+    """One runbook on disk.
+
+    Args:
+        name: The notebook's file name without its suffix.
+        path: The notebook.
+        model: The class that checks its parameters.
+        defaults: Values in its parameters cell.
+        target: Which hosts it is for, for `runbook list`.
+        risk: What it may interrupt, for `runbook list`.
+        needs: Names of the runbooks that must have succeeded before.
+    """
 
     name: str
     path: Path
@@ -47,22 +66,22 @@ class Entry:
     needs: tuple[str, ...]
 
 
-def catalog() -> list[Entry]:
-    """Return the project's runbooks in order; notebooks that only analyse are none."""
+def runbooks() -> list[CatalogEntry]:
+    """Return the project's runbooks in order, without the notebooks that only analyse."""
     return [load(path) for path in _numbered() if _analysis(path) is None]
 
 
 def analyses() -> dict[str, str]:
-    """Return the project's notebooks that only analyse, and what each does: they touch no host and leave no run."""
-    told = {path.stem: _analysis(path) for path in _numbered()}
-    return {name: purpose for name, purpose in told.items() if purpose is not None}
+    """Return the purpose of each notebook that only analyses: such a notebook touches no host and leaves no run."""
+    purposes = {path.stem: _analysis(path) for path in _numbered()}
+    return {name: purpose for name, purpose in purposes.items() if purpose is not None}
 
 
-def find(name: str) -> Entry:
+def find(name: str) -> CatalogEntry:
     """Return a runbook by name or path.
 
     Raises:
-        InputError: There is none, or it is no runbook.
+        InputError: The notebook does not exist, or is not a runbook.
     """
     path = Path(name)
     if path.suffix != ".ipynb":
@@ -70,50 +89,50 @@ def find(name: str) -> Entry:
     if not path.exists():
         known = sorted(item.stem for item in path.parent.glob("[0-9]*.ipynb"))
         raise InputError(
-            f"there is no runbook {name!r}", where=str(path), hint=f"runbooks are: {', '.join(known)}"
+            f"unknown runbook {name!r}", where=str(path), hint=f"known runbooks: {', '.join(known) or 'none'}"
         )
     return load(path)
 
 
-def load(path: Path) -> Entry:
+def load(path: Path) -> CatalogEntry:
     """Read a notebook's metadata and its parameters cell.
 
     Raises:
-        InputError: It is no notebook, or no runbook.
+        InputError: The file is not a notebook, or not a runbook.
     """
     try:
         notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, nbformat.ValidationError) as problem:
-        raise InputError(f"is no notebook: {problem}", where=str(path)) from problem
-    told = notebook.metadata.get("runbook")
-    if isinstance(told, dict) and "analysis" in told:
+        raise InputError(f"not a notebook: {problem}", where=str(path)) from problem
+    metadata = notebook.metadata.get("runbook")
+    if isinstance(metadata, dict) and "analysis" in metadata:
         raise InputError(
-            "is an analysis, no runbook: it touches no host and leaves no run",
+            "an analysis, not a runbook: it touches no host and leaves no run",
             where=str(path),
-            hint=f"papermill {path} out.ipynb",
+            hint=f"run it with papermill {path} out.ipynb",
         )
-    if not isinstance(told, dict) or "parameters" not in told:
+    if not isinstance(metadata, dict) or "parameters" not in metadata:
         raise InputError(
-            "is a notebook but no runbook: its metadata has no runbook.parameters",
+            "a notebook, but not a runbook: its metadata has no runbook.parameters",
             where=str(path),
-            hint="name its parameter model there, as module:Class",
+            hint="set runbook.parameters to its parameter model, as module:Class",
         )
     cells = [cell for cell in notebook.cells if _TAG in cell.metadata.get("tags", [])]
     if len(cells) != 1:
-        raise InputError(f"has {len(cells)} cells tagged {_TAG!r}, not one", where=str(path))
-    return Entry(
+        raise InputError(f"expected one cell tagged {_TAG!r}, found {len(cells)}", where=str(path))
+    return CatalogEntry(
         name=path.stem,
         path=path,
-        model=_model(told["parameters"], path),
+        model=_model(metadata["parameters"], path),
         defaults=literals(cells[0].source, str(path)),
-        target=told.get("target", ""),
-        risk=told.get("risk", ""),
-        needs=tuple(told.get("needs", ())),
+        target=metadata.get("target", ""),
+        risk=metadata.get("risk", ""),
+        needs=tuple(metadata.get("needs", ())),
     )
 
 
-def given(file: str | None, pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], YamlFile | None]:
-    """Return what a parameters file and `-p NAME VALUE` pairs give; the pairs win.
+def read_parameters(file: str | None, pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], YamlFile | None]:
+    """Read a parameters file and `-p NAME VALUE` pairs; the pairs override the file.
 
     Raises:
         ParameterError: The file is missing or malformed, or a value is.
@@ -124,30 +143,35 @@ def given(file: str | None, pairs: Sequence[tuple[str, str]]) -> tuple[dict[str,
         try:
             values[name] = yaml.safe_load(value)
         except yaml.YAMLError as problem:
-            raise ParameterError(f"{value!r} is no YAML value", where=f"-p {name}") from problem
+            raise ParameterError(f"{value!r} is not a YAML value", where=f"-p {name}") from problem
     return values, source
 
 
-def check(entry: Entry, values: Mapping[str, Any], source: YamlFile | None) -> Parameters:
-    """Return the parameters a run would have; inventory, hosts and secrets are looked up too.
+def check_parameters(entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None) -> Parameters:
+    """Return the checked parameters of a run; its inventory, hosts and secrets are resolved too.
+
+    Args:
+        entry: The runbook.
+        values: Parameters beyond its defaults.
+        source: The file that most of them come from, for error messages.
 
     Raises:
-        InputError: Anything in them is wrong. No host was touched.
+        InputError: Any of them is wrong. No host was touched.
     """
     where = str(source.path) if source else f"parameters of {entry.name}"
     parameters = validate(entry.model, {**entry.defaults, **values}, ParameterError, where, source)
     Secrets().resolve_all(parameters)
-    for host in hosts_of(parameters):
+    for host in target_hosts(parameters):
         if host.sudo_password:
             Secrets().resolve(host.sudo_password)
     return parameters
 
 
-def hosts_of(parameters: Parameters) -> list[Host]:
+def target_hosts(parameters: Parameters) -> list[Host]:
     """Return the hosts that a run with these parameters acts on.
 
     Raises:
-        InventoryError: The inventory or the choice of hosts is wrong.
+        InventoryError: The inventory or the host pattern is wrong.
     """
     return Inventory.load(parameters.inventory).select(parameters.hosts)
 
@@ -157,12 +181,12 @@ def _numbered() -> list[Path]:
 
 
 def _analysis(path: Path) -> str | None:
-    """Return what a notebook analyses; None where it is no analysis, or cannot be read, which `load` then tells."""
+    """Return what a notebook analyses; None if it is not an analysis or cannot be read, which `load` then reports."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))["metadata"]["runbook"]["analysis"]
+        purpose = json.loads(path.read_text(encoding="utf-8"))["metadata"]["runbook"]["analysis"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return str(told)
+    return str(purpose)
 
 
 def _model(name: str, path: Path) -> type[Parameters]:
@@ -171,8 +195,8 @@ def _model(name: str, path: Path) -> type[Parameters]:
         model = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as problem:
         raise InputError(
-            f"its parameter model {name!r} cannot be loaded: {problem}", where=str(path)
+            f"the parameter model {name!r} cannot be loaded: {problem}", where=str(path)
         ) from problem
     if not (isinstance(model, type) and issubclass(model, Parameters)):
-        raise InputError(f"its parameter model {name!r} is no Parameters class", where=str(path))
+        raise InputError(f"the parameter model {name!r} is not a subclass of Parameters", where=str(path))
     return model

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from runbook_lib.cli.lazy_group import Verbs
+from runbook_lib.cli.lazy_group import LazyGroup
 
 __all__ = ["audit_command"]
 
-_VERBS: dict[str, str] = {
+_SUMMARIES: dict[str, str] = {
     "verify": "Is the evidence whole, unchanged, signed, and the code the approved one?",
     "keygen": "Make a key pair to sign runs with.",
     "seal": "Seal a run that was not sealed at its end, as what it is.",
@@ -22,6 +22,6 @@ _VERBS: dict[str, str] = {
 }
 
 
-@click.command("audit", cls=Verbs, package="runbook_lib.cli.audit", verbs=_VERBS)
+@click.command("audit", cls=LazyGroup, package="runbook_lib.cli.audit", summaries=_SUMMARIES)
 def audit_command() -> None:
     """Read runs later: verify, list, compare, search and show them."""

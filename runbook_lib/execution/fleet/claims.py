@@ -1,7 +1,7 @@
-"""Who carries which unit of a fleet out: files in a directory that all workers see.
+"""Which process works on which job of a fleet: claim files in a directory that all workers share.
 
-An attempt is claimed before anything else is done. So a later attempt knows that it is one, also where whoever
-made the earlier one died, and the fleet can be stopped by one more file.
+A job is claimed before anything else happens. So a later attempt recognizes that it is one, even if the process of
+the earlier attempt died; and one more file stops the whole fleet.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runbook_lib.atomic import replace_file
 from runbook_lib.errors import EvidenceError, InputError
 
 if TYPE_CHECKING:
@@ -27,81 +28,91 @@ _STOP = "stop"
 
 
 class Claims:
-    """The directory.
+    """The claims of one fleet.
 
     Args:
-        path: It must exist: one that a worker does not see is not shared with it.
+        path: The fleet's directory, which must exist.
+
+    Raises:
+        InputError: The directory does not exist: this machine does not share it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.is_dir():
             raise InputError(
-                "this worker does not see the fleet's directory",
+                "the fleet's directory does not exist on this worker",
                 where=f"{platform.node()}: {path}",
-                hint="let the parameter `runs` name a place that all workers share",
+                hint="set the parameter `runs` to a directory that all workers share",
             )
 
     @classmethod
     def new(cls, runs: Path) -> Claims:
-        """Make a fleet's directory below the directory for runs; its name is the fleet's id.
+        """Create a fleet's directory below the directory for runs; its name is the fleet's id.
 
         Raises:
-            EvidenceError: It cannot be made.
+            EvidenceError: It cannot be created.
         """
         path = runs / ".fleets" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}_{secrets.token_hex(3)}"
         try:
             path.mkdir(mode=0o700, parents=True)
         except OSError as problem:
             raise EvidenceError(
-                f"the fleet's directory cannot be made: {problem.strerror or problem}",
+                f"the fleet's directory cannot be created: {problem.strerror or problem}",
                 where=str(path),
-                hint="name a writable place with the parameter `runs`; no host was touched",
+                hint="set the parameter `runs` to a writable directory; no host was touched",
             ) from problem
         return cls(path)
 
     @contextmanager
-    def claim(self, unit: str) -> Iterator[int]:
-        """Claim the next attempt at a unit and keep it as long as this process works on it; its number, from 1."""
-        told = {"machine": platform.node(), "pid": os.getpid(), "time": datetime.now(UTC).isoformat()}
+    def claim(self, job: str) -> Iterator[int]:
+        """Claim the next attempt at a job, and hold the claim while the block runs.
+
+        Args:
+            job: The job's id.
+
+        Yields:
+            The attempt's ordinal, from 1.
+        """
         attempt = 1
         while True:
             try:
-                file = os.open(self._of(unit, attempt), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                file = os.open(self._claim_file(job, attempt), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 break
             except FileExistsError:
                 attempt += 1
         with os.fdopen(file, "w", encoding="utf-8") as claim:
             fcntl.flock(claim, fcntl.LOCK_EX)
-            json.dump(told, claim)
+            owner = {
+                "machine": platform.node(),
+                "pid": os.getpid(),
+                "time": datetime.now(UTC).isoformat(),
+            }
+            json.dump(owner, claim)
             claim.flush()
             yield attempt
 
-    def await_earlier(self, unit: str, attempt: int) -> None:
-        """Wait until nobody works on an earlier attempt at a unit: whoever began it may live on without its starter."""
+    def await_earlier(self, job: str, attempt: int) -> None:
+        """Wait until no process works on an earlier attempt at a job: it may outlive the worker that started it."""
         for earlier in range(1, attempt):
-            with self._of(unit, earlier).open(encoding="utf-8") as claim:
+            with self._claim_file(job, earlier).open(encoding="utf-8") as claim:
                 fcntl.flock(claim, fcntl.LOCK_SH)
 
-    def note(self, unit: str, attempt: int, run: Path) -> None:
-        """Note in which directory the attempt's run is, for those who follow it."""
-        place = self._of(unit, attempt).with_suffix(".run")
-        part = place.with_suffix(".part")
-        part.touch(mode=0o600)
-        part.write_text(str(run), encoding="utf-8")
-        part.rename(place)
+    def record_run(self, job: str, attempt: int, run: Path) -> None:
+        """Record the run directory of an attempt, for those who follow its journal."""
+        replace_file(self._claim_file(job, attempt).with_suffix(".run"), str(run).encode())
 
-    def run_of(self, unit: str) -> Path | None:
-        """Return where the run of the newest attempt at a unit is, if one has begun."""
+    def latest_run(self, job: str) -> Path | None:
+        """Return the run directory of the latest attempt at a job; None if no run has started."""
         attempt = 1
-        while self._of(unit, attempt + 1).exists():
+        while self._claim_file(job, attempt + 1).exists():
             attempt += 1
         with suppress(OSError):
-            return Path(self._of(unit, attempt).with_suffix(".run").read_text(encoding="utf-8"))
+            return Path(self._claim_file(job, attempt).with_suffix(".run").read_text(encoding="utf-8"))
         return None
 
     def stop(self) -> None:
-        """Have every run of the fleet interrupted, and no further one begun."""
+        """Have every run of the fleet interrupted, and no further one started."""
         (self.path / _STOP).touch(mode=0o600)
 
     @property
@@ -109,5 +120,5 @@ class Claims:
         """Whether the fleet was stopped."""
         return (self.path / _STOP).exists()
 
-    def _of(self, unit: str, attempt: int) -> Path:
-        return self.path / f"{unit.rpartition('/')[2]}.{attempt}.claim"
+    def _claim_file(self, job: str, attempt: int) -> Path:
+        return self.path / f"{job.rpartition('/')[2]}.{attempt}.claim"

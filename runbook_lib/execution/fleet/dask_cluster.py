@@ -1,72 +1,71 @@
-"""Units on a Dask cluster, through its own `concurrent.futures.Executor`."""
+"""Dask: its own `concurrent.futures.Executor`, on an existing cluster or one started on this machine."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import InputError, RequirementError
+from runbook_lib.execution.notebook.signal_forwarding import signal_handler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Executor
 
-__all__ = ["cluster"]
+__all__ = ["dask_executor"]
 
-_CONNECTS_WITHIN = 5  # seconds
+_CONNECT_TIMEOUT = 10  # seconds
 
 
 @contextlib.contextmanager
-def cluster(scheduler: str | None, jobs: int) -> Iterator[tuple[Executor, str]]:
-    """Reach a cluster, or make one of `jobs` processes on this machine.
+def dask_executor(scheduler: str | None, workers: int = 1) -> Iterator[tuple[Executor, str]]:
+    """Connect to a Dask cluster, or start one on this machine.
 
     Args:
-        scheduler: Address as `tcp://HOST:8786`; None for a cluster of our own.
-        jobs: Workers of a cluster of our own.
+        scheduler: Address as `tcp://HOST:8786`; None: start a local cluster.
+        workers: Worker processes of a local cluster.
 
-    Returns:
-        The executor, and what it is in words.
+    Yields:
+        The executor, and a description of the cluster.
 
     Raises:
-        InputError: There is no Dask here, or no scheduler at that address.
+        RequirementError: Dask is not installed.
+        InputError: No Dask scheduler answers at that address.
     """
     try:
-        from distributed import Client, LocalCluster  # noqa: PLC0415 - an extra, loaded where it is asked for
+        import distributed  # noqa: PLC0415 - an extra, loaded only if it is used
     except ImportError as missing:
         raise RequirementError("Dask is not installed", hint="pip install 'runbook-lib[dask]'") from missing
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
         if scheduler is None:
-            with _sigint_ignored():  # what is started now: a Ctrl-C is for us, and we tell the runs
-                own = LocalCluster(  # type: ignore[no-untyped-call]
-                    n_workers=jobs,
-                    threads_per_worker=1,
-                    security=True,  # else whoever is on this machine could have it run anything
-                    silence_logs=logging.ERROR,
-                    dashboard_address=None,
-                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-                )
-            client = stack.enter_context(Client(stack.enter_context(own)))  # type: ignore[no-untyped-call]
+            client: Any = stack.enter_context(distributed.Client(stack.enter_context(_local_cluster(workers))))
         else:
             try:
-                client = stack.enter_context(Client(scheduler, timeout=_CONNECTS_WITHIN))  # type: ignore[no-untyped-call]
+                client = stack.enter_context(distributed.Client(scheduler, timeout=_CONNECT_TIMEOUT))
             except (OSError, ValueError) as problem:
                 raise InputError(
                     f"no Dask scheduler answers: {problem}",
                     where=scheduler,
-                    hint="name it as tcp://HOST:8786; no host was touched",
+                    hint="give its address as tcp://HOST:8786; no host was touched",
                 ) from problem
-        told = f"Dask at {client.scheduler.address}, {len(client.nthreads())} workers"
-        # The same unit twice is two pieces of work: nothing may be taken from a cache.
-        yield client.get_executor(pure=False), told
+        description = f"Dask at {client.scheduler.address}, {len(client.nthreads())} workers"
+        # The same call twice is two pieces of work: no result may come from a cache.
+        yield client.get_executor(pure=False), description
 
 
-@contextlib.contextmanager
-def _sigint_ignored() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _local_cluster(workers: int) -> Any:  # noqa: ANN401 - distributed's
+    import distributed  # noqa: PLC0415 - as above
+
+    # The cluster's processes ignore Ctrl-C: this process handles it, and stops the runs.
+    with signal_handler(signal.SIG_IGN, signal.SIGINT):
+        return distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            security=True,  # otherwise any user of this machine could execute code on the workers
+            silence_logs=logging.ERROR,
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        )

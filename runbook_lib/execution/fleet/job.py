@@ -1,14 +1,36 @@
-"""A piece of work: one run to be made, wherever it is carried out, and what came of it."""
+"""A job: one run to be made, wherever it is executed; and its result."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from runbook_lib.execution.notebook.outcome import exit_code
 from runbook_lib.model.status import Status
 
-__all__ = ["Result", "Unit"]
+if TYPE_CHECKING:
+    from runbook_lib.execution.catalog import CatalogEntry
+    from runbook_lib.yaml_files import YamlFile
+
+__all__ = ["Job", "JobResult", "JobSpec"]
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """A job before its parameters are checked.
+
+    Args:
+        entry: The runbook.
+        values: Parameters beyond its defaults.
+        source: The file that most of them come from, for error messages.
+        label: What to call the job; the runbook's name if empty.
+    """
+
+    entry: CatalogEntry
+    values: dict[str, Any]
+    source: YamlFile | None = None
+    label: str = ""
 
 
 class _AsJson:
@@ -18,28 +40,27 @@ class _AsJson:
         return json.dumps(asdict(self))  # type: ignore[call-overload]
 
     @classmethod
-    def of(cls, text: str) -> Self:
-        """Return what a line of JSON tells."""
+    def from_json(cls, text: str) -> Self:
+        """Return the object that a line of JSON describes."""
         return cls(**json.loads(text))
 
 
 @dataclass(frozen=True)
-class Unit(_AsJson):
-    """One run to be made; plain data, so that it can be sent to another process or machine.
+class Job(_AsJson):
+    """One run to be made, as plain data, so that it can be sent to another process or machine.
 
     Args:
-        id: Unique in the world: the fleet's id and a number.
+        id: Unique within the fleet, and worldwide once it belongs to one: the fleet's id and a number.
         label: What people call it.
         runbook: The runbook's name.
         notebook: The notebook's path.
-        values: Parameters given beyond the notebook's defaults.
-        runs: The parameter `runs`: where its run directory goes.
+        values: Parameters beyond the notebook's defaults.
+        runs: The parameter `runs`: the parent of the run directory.
         hosts: Names of its hosts.
-        machines: The same as places to connect to: two names may be one machine.
+        machines: The same hosts as places to connect to: two names may be one machine.
         changes: Whether it may change them.
-        after: Ids of the units that must have ended well before.
-        project: The directory it is carried out in.
-        fleet: The fleet's directory; empty where the run is made in this process.
+        project: The project's directory.
+        fleet: The fleet's directory; empty if the run is made in this process.
     """
 
     id: str
@@ -51,31 +72,31 @@ class Unit(_AsJson):
     hosts: list[str]
     machines: list[str]
     changes: bool
-    after: list[str]
     project: str
     fleet: str = ""
 
-    def excludes(self, other: Unit) -> bool:
-        """Return whether the two must not run at the same time: one may change a machine of the other's."""
+    def excludes(self, other: Job) -> bool:
+        """Return whether the two must not run at the same time: one may change a machine that both use."""
         return (self.changes or other.changes) and not set(self.machines).isdisjoint(other.machines)
 
 
 @dataclass(frozen=True)
-class Result(_AsJson):
-    """What came of a unit.
+class JobResult(_AsJson):
+    """How a job ended.
 
     Args:
-        unit: Its id.
-        path: The run's directory; empty where no run was begun.
-        status: The run's; `skipped` with a problem told where it was never begun.
-        attempt: 2 and more after whoever carried it out has died.
-        problem: What went wrong outside of any step, or why it was not begun, in words.
-        note: What else is to be told of the attempts.
-        machine: Where it was carried out.
-        seconds: How long that took.
+        job: The job's id.
+        path: The run's directory; empty if no run was started.
+        status: The run's status; of a job that was not run `interrupted` or `skipped`, with the reason in `problem`.
+        attempt: 2 or more after the process of an earlier attempt died.
+        problem: What went wrong outside of any step, or why the job was not run.
+        note: How an earlier attempt was continued.
+        machine: Where it was executed.
+        seconds: Its duration.
+        interrupted: A signal stopped it; no further job may start, even if this one could still end well.
     """
 
-    unit: str
+    job: str
     path: str = ""
     status: Status = Status.UNKNOWN
     attempt: int = 1
@@ -83,7 +104,13 @@ class Result(_AsJson):
     note: str = ""
     machine: str = ""
     seconds: float = 0.0
+    interrupted: bool = False
 
     def __post_init__(self) -> None:
-        """Take the status from its word."""
+        """Convert the status from its JSON text."""
         object.__setattr__(self, "status", Status(self.status))
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether jobs that come after this one may start: a run was made, and its status is a success."""
+        return bool(self.path) and exit_code(self.status) == 0

@@ -1,126 +1,142 @@
-"""From runbooks to units: their order by what each needs, and what must not run side by side."""
+"""From a request to jobs: each checked, ordered by what its runbook needs, with what must not run in parallel."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
 from runbook_lib.execution import catalog
-from runbook_lib.execution.fleet.job import Unit
+from runbook_lib.execution.fleet.job import Job, JobSpec
+from runbook_lib.execution.fleet.request import RunRequest, job_specs
 from runbook_lib.model.status import Mode
 from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from runbook_lib.execution.catalog import Entry
+    from runbook_lib.execution.catalog import CatalogEntry
     from runbook_lib.inventory import Host
-    from runbook_lib.parameters import Parameters
-    from runbook_lib.yaml_files import YamlFile
 
-__all__ = ["Wanted", "arrange", "not_named", "side_by_side"]
+__all__ = ["JobGraph", "plan_run"]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A run that somebody asked for.
+class JobGraph:
+    """Jobs, and what comes after what.
 
     Args:
-        entry: The runbook.
-        values: Parameters beyond its defaults.
-        source: The file that most of them come from, for complaints.
-        label: What to call it; the runbook's name where it is empty.
+        jobs: In the order in which they start if nothing else decides.
+        after: For each job's id, the ids of the jobs that must have succeeded before.
+        missing_needs: Runbooks that are needed and have no job here, each with the runbooks that need it.
     """
 
-    entry: Entry
-    values: dict[str, Any]
-    source: YamlFile | None = None
-    label: str = ""
+    jobs: tuple[Job, ...]
+    after: Mapping[str, tuple[str, ...]]
+    missing_needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def has_parallel_jobs(self) -> bool:
+        """Whether any two jobs may ever run at the same time."""
+        by_id = {job.id: job for job in self.jobs}
+        before: dict[str, set[str]] = {}
+        for name in TopologicalSorter(self.after).static_order():
+            before[name] = set(self.after[name]).union(*(before[other] for other in self.after[name]))
+        return any(
+            first not in before[second]
+            and second not in before[first]
+            and not by_id[first].excludes(by_id[second])
+            for first, second in itertools.combinations(by_id, 2)
+        )
+
+    def in_fleet(self, directory: Path) -> JobGraph:
+        """Return the same graph with jobs that belong to a fleet, under ids that are unique worldwide.
+
+        Args:
+            directory: The fleet's directory; its name is the fleet's id.
+        """
+
+        def full(number: str) -> str:
+            return f"{directory.name}/{number}"
+
+        fleet = str(directory.absolute())
+        jobs = tuple(replace(job, id=full(job.id), fleet=fleet) for job in self.jobs)
+        after = {full(name): tuple(map(full, others)) for name, others in self.after.items()}
+        return replace(self, jobs=jobs, after=after)
+
+    def without_needs(self) -> JobGraph:
+        """Return the same jobs, none of which waits for another: for runs that change nothing."""
+        return replace(self, after={job.id: () for job in self.jobs})
 
 
-def arrange(wanted: Sequence[Wanted]) -> list[Unit]:
-    """Check every run's parameters, and return the units with what each comes after.
+def plan_run(request: RunRequest) -> JobGraph:
+    """Check all that a request names, and return its jobs in the order of their needs.
 
-    A unit comes after those of the runbooks its own needs, on any of the same hosts; also by way of a runbook that
-    was not asked for.
+    A job comes after the jobs of the runbooks that its own needs on any of the same hosts; also if a runbook in
+    between has no job here.
 
     Raises:
-        InputError: Any parameter of any runbook is wrong, or runbooks need each other; no host was touched.
+        InputError: A runbook, file, parameter or key is wrong, or runbooks need each other. No host was touched.
     """
-    units = [
-        _unit(number, want, catalog.check(want.entry, want.values, want.source), want.label)
-        for number, want in enumerate(wanted, start=1)
-    ]
-    names = {unit.id: want.entry.name for unit, want in zip(units, wanted, strict=True)}
-    needs = _all_needs([want.entry for want in wanted])
-    return [
-        replace(
-            unit,
-            after=[
-                other.id
-                for other in units
-                if names[other.id] in needs[names[unit.id]] and not set(other.hosts).isdisjoint(unit.hosts)
-            ],
+    if request.sign_key:
+        from runbook_lib import attestation  # noqa: PLC0415 - slow to load; only for signed runs
+
+        attestation.signers(request.sign_key)
+    specs = job_specs(request)
+    jobs = tuple(_job(number, spec) for number, spec in enumerate(specs, start=1))
+    runbook = {job.id: spec.entry.name for job, spec in zip(jobs, specs, strict=True)}
+    entries = [spec.entry for spec in specs]
+    needs = _all_needs(entries)
+    after = {
+        job.id: tuple(
+            other.id
+            for other in jobs
+            if runbook[other.id] in needs[runbook[job.id]] and not set(other.hosts).isdisjoint(job.hosts)
         )
-        for unit in units
-    ]
+        for job in jobs
+    }
+    return JobGraph(jobs, after, _missing_needs(entries))
 
 
-def not_named(entries: Sequence[Entry]) -> dict[str, list[str]]:
-    """Return what is needed and was not asked for, each with the runbooks that need it."""
-    named = {entry.name for entry in entries}
-    lacking: dict[str, list[str]] = {}
-    for entry in entries:
-        for need in entry.needs:
-            if need not in named:
-                lacking.setdefault(need, []).append(entry.name)
-    return lacking
-
-
-def side_by_side(units: Sequence[Unit]) -> bool:
-    """Return whether any two units may ever run at the same time."""
-    by_id = {unit.id: unit for unit in units}
-    behind: dict[str, set[str]] = {}
-    for name in TopologicalSorter({unit.id: unit.after for unit in units}).static_order():
-        after = by_id[name].after
-        behind[name] = set(after).union(*(behind[other] for other in after))
-    return any(
-        first not in behind[second]
-        and second not in behind[first]
-        and not by_id[first].excludes(by_id[second])
-        for first, second in itertools.combinations(by_id, 2)
-    )
-
-
-def _unit(number: int, want: Wanted, parameters: Parameters, label: str) -> Unit:
-    hosts = catalog.hosts_of(parameters)
-    return Unit(
+def _job(number: int, spec: JobSpec) -> Job:
+    parameters = catalog.check_parameters(spec.entry, spec.values, spec.source)
+    hosts = catalog.target_hosts(parameters)
+    return Job(
         id=str(number),
-        label=label or want.entry.name,
-        runbook=want.entry.model.runbook,
-        notebook=str(want.entry.path.absolute()),
-        values=want.values,
+        label=spec.label or spec.entry.name,
+        runbook=spec.entry.model.runbook,
+        notebook=str(spec.entry.path.absolute()),
+        values=spec.values,
         runs=parameters.runs,
         hosts=[host.name for host in hosts],
         machines=sorted({_machine(host) for host in hosts}),
         changes=parameters.run_mode is Mode.APPLY,
-        after=[],
         project=str(project_top()),
     )
 
 
 def _machine(host: Host) -> str:
-    """Return what two names of one machine have in common: where it is reached, and from which network."""
+    """Return what two names of one machine have in common: its address, and the network it is reached from."""
     if host.connection == "local":
         return "local"
     return f"{host.network_namespace or ''} {host.proxy_command or ''} {host.target}:{host.port}"
 
 
-def _all_needs(entries: Sequence[Entry]) -> dict[str, set[str]]:
-    """Return, for each runbook, all that it needs, also through others on disk.
+def _missing_needs(entries: Sequence[CatalogEntry]) -> dict[str, tuple[str, ...]]:
+    named = {entry.name for entry in entries}
+    missing: dict[str, tuple[str, ...]] = {}
+    for entry in entries:
+        for need in entry.needs:
+            if need not in named:
+                missing[need] = (*missing.get(need, ()), entry.name)
+    return missing
+
+
+def _all_needs(entries: Sequence[CatalogEntry]) -> dict[str, set[str]]:
+    """Return, for each runbook, all that it needs, also through other runbooks on disk.
 
     Raises:
         InputError: Runbooks need each other.
@@ -139,7 +155,7 @@ def _all_needs(entries: Sequence[Entry]) -> dict[str, set[str]]:
             found[name] = set(direct[name]).union(*(found[need] for need in direct[name]))
     except CycleError as circle:
         raise InputError(
-            f"these runbooks need each other: {' → '.join(circle.args[1])}",
-            hint="mend `needs` in their metadata",
+            f"runbooks need each other: {' → '.join(circle.args[1])}",
+            hint="remove the cycle from `needs` in their metadata",
         ) from circle
     return found

@@ -1,4 +1,4 @@
-"""A fleet's runs from a file: listed one by one, and as a cross product.
+"""Matrix files: a fleet's runs, listed one by one and as a cross product.
 
 parameters: {mode: plan}             # for all of them
 runs:
@@ -14,13 +14,14 @@ cross:
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from runbook_lib.errors import ParameterError
 from runbook_lib.execution import catalog
-from runbook_lib.execution.fleet.job_graph import Wanted
+from runbook_lib.execution.fleet.job import JobSpec
 from runbook_lib.yaml_files import YamlFile, find_upwards, validate
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class _Run(BaseModel):
     model_config = _STRICT
 
     runbook: str = Field(description="Name or path.")
-    name: str = Field(default="", description="What to call the run; made from its parameters without it.")
+    name: str = Field(default="", description="What to call the run; derived from its parameters if empty.")
     file: str | None = Field(default=None, description="Parameters file.")
     parameters: dict[str, Any] = Field(default_factory=dict)
 
@@ -58,29 +59,29 @@ class Matrix(BaseModel):
     cross: _Cross | None = None
 
 
-def read(path: str, values: Mapping[str, Any], winning: Mapping[str, Any]) -> list[Wanted]:
-    """Return the runs that a matrix file asks for.
+def read(path: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> list[JobSpec]:
+    """Return the jobs that a matrix file lists.
 
     Args:
         path: The file.
-        values: Parameters for all of them, which the file's own win over.
-        winning: Parameters that win over the file's.
+        values: Parameters for all jobs; the file's own override them.
+        overrides: Parameters for all jobs that override the file's.
 
     Raises:
-        InputError: The file, or a file or runbook that it names, is missing or wrong.
+        InputError: The file, or a file or runbook that it names, does not exist or is malformed.
     """
     file = YamlFile(find_upwards(path), ParameterError)
     matrix = validate(Matrix, file.data, ParameterError, str(file.path), file)
-    wanted = []
+    specs = []
     for run in [*matrix.runs, *_product(matrix.cross)]:
-        own, source = catalog.given(run.file, ())
-        told = {**values, **matrix.parameters, **own, **run.parameters, **winning}
-        wanted.append(Wanted(catalog.find(run.runbook), told, source, run.name))
-    if not wanted:
+        own, source = catalog.read_parameters(run.file, ())
+        merged = {**values, **matrix.parameters, **own, **run.parameters, **overrides}
+        specs.append(JobSpec(catalog.find(run.runbook), merged, source, run.name))
+    if not specs:
         raise ParameterError(
-            "asks for no run", where=str(file.path), hint="list them under runs:, or give axes under cross:"
+            "lists no runs", where=str(file.path), hint="list them under runs:, or give axes under cross:"
         )
-    return _labelled(wanted)
+    return _labeled(specs)
 
 
 def _product(cross: _Cross | None) -> Iterator[_Run]:
@@ -92,16 +93,15 @@ def _product(cross: _Cross | None) -> Iterator[_Run]:
             yield _Run(runbook=runbook, file=cross.file, parameters=parameters)
 
 
-def _labelled(wanted: list[Wanted]) -> list[Wanted]:
-    """Give a name to runs that have none: the runbook's, with the parameters by which it differs from others."""
-    found = []
-    for want in wanted:
-        alike = [other for other in wanted if other.entry.name == want.entry.name]
+def _labeled(specs: list[JobSpec]) -> list[JobSpec]:
+    """Label jobs that have no name: the runbook, and the parameters that differ from other jobs of the runbook."""
+    labeled = []
+    for spec in specs:
+        alike = [other for other in specs if other.entry.name == spec.entry.name]
         differing = [
             f"{name}={value}"
-            for name, value in want.values.items()
+            for name, value in spec.values.items()
             if any(other.values.get(name) != value for other in alike)
         ]
-        label = want.label or " ".join([want.entry.name, *differing])
-        found.append(Wanted(want.entry, want.values, want.source, label))
-    return found
+        labeled.append(replace(spec, label=spec.label or " ".join([spec.entry.name, *differing])))
+    return labeled

@@ -1,106 +1,116 @@
-"""What a user asked `runbook run` for, as runs to be made."""
+"""What a user asks to run, and the jobs that this names."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-from runbook_lib.errors import InputError, ParameterError
-from runbook_lib.evidence.lookup import find_run
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.errors import ParameterError
 from runbook_lib.execution import catalog
-from runbook_lib.execution.fleet import matrix as matrices
-from runbook_lib.execution.fleet import resume_check
-from runbook_lib.execution.fleet.job_graph import Wanted
-from runbook_lib.project import project_top
-from runbook_lib.runbook.resume import contradictions, load
+from runbook_lib.execution.fleet import matrix, resume_check
+from runbook_lib.execution.fleet.job import JobSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["for_runs"]
+
+__all__ = ["OnFailure", "RunRequest", "job_specs"]
+
+OnFailure = Literal["stop", "continue"]
+"""After a job that did not succeed: start no other, or continue with those that do not need it."""
 
 
-def for_runs(  # noqa: PLR0913 - all that can be said
-    names: Sequence[str],
-    file: str | None,
-    pairs: Sequence[tuple[str, str]],
-    options: Mapping[str, Any],
-    *,
-    extra: Mapping[str, Mapping[str, Any]] | None = None,
-    matrix: str | None = None,
-    resume: str | None = None,
-    with_needs: bool = False,
-) -> list[Wanted]:
-    """Return the runs to be made, each with its parameters, not yet checked.
+@dataclass(frozen=True)
+class RunRequest:
+    """What a user asks for, as given on a command line; `plan_run` checks it.
 
     Args:
-        names: Runbooks.
-        file: Parameters file for all of them, or None.
-        pairs: Single parameters for all of them; they win over the file's.
-        options: Single parameters for all of them; they win over all.
-        extra: Parameters by runbook; all others win over them.
-        matrix: A file with more runs.
-        resume: The run that its runbook goes on with.
-        with_needs: Add what the runbooks need.
+        names: Runbooks, by name or path.
+        files: Parameters files: none, one for all runbooks, or one for each in their order.
+        pairs: Parameters for all runbooks, as YAML text; they override the files.
+        options: Parameters for all runbooks; they override everything else.
+        defaults: Parameters by runbook; everything else overrides them.
+        matrix: A file that lists runs, in place of `names`.
+        resume: The run that the job of its runbook resumes: id, id prefix, path, or `last`.
+        with_needs: Also run the runbooks that these need.
+        sign_key: The key that signs each run's seal: a file or a secret reference; None: seals are unsigned.
+        executor: Processes on this machine, or a Dask cluster.
+        scheduler: Address of the Dask scheduler; None: start a local cluster.
+        jobs: Most jobs at the same time.
+        on_failure: What happens to the other jobs after one that did not succeed.
+    """
+
+    names: Sequence[str] = ()
+    files: Sequence[str] = ()
+    pairs: Sequence[tuple[str, str]] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    matrix: str | None = None
+    resume: str | None = None
+    with_needs: bool = False
+    sign_key: str | None = None
+    executor: Literal["local", "dask"] = "local"
+    scheduler: str | None = None
+    jobs: int = 1
+    on_failure: OnFailure = "stop"
+
+    def file_of_each(self) -> list[str | None]:
+        """Return each runbook's parameters file.
+
+        Raises:
+            ParameterError: There is neither one file for all runbooks nor one for each.
+        """
+        files: list[str | None] = [*self.files]
+        if len(files) in {0, 1}:
+            return (files or [None]) * len(self.names)
+        if len(files) != len(self.names):
+            raise ParameterError(
+                f"{len(files)} parameters files for {len(self.names)} runbooks",
+                hint="name one file for all runbooks, or one for each in their order",
+            )
+        return files
+
+
+def job_specs(request: RunRequest) -> list[JobSpec]:
+    """Return the jobs that a request names, with their parameters not yet checked.
 
     Raises:
-        InputError: Something of it does not exist, is malformed or contradicts itself.
+        InputError: A runbook or file does not exist or is malformed, or the request contradicts itself.
     """
-    values, source = catalog.given(file, ())
-    single, _ = catalog.given(None, pairs)
-    winning = {**single, **options}
-    if matrix:
-        return matrices.read(matrix, values, winning)
-    given = {**values, **winning}
-    entries = [catalog.find(name) for name in names]
-    wanted = [Wanted(entry, {**(extra or {}).get(entry.name, {}), **given}, source) for entry in entries]
-    if with_needs:
-        wanted = [*_needed(wanted, given), *wanted]
-    return _resuming(wanted, resume, given) if resume else wanted
+    pairs, _ = catalog.read_parameters(None, request.pairs)
+    overrides = {**pairs, **request.options}
+    shared, _ = catalog.read_parameters(request.files[0] if len(request.files) == 1 else None, ())
+    if request.matrix:
+        return matrix.read(request.matrix, shared, overrides)
+    specs = [
+        _spec(name, file, request.defaults, overrides)
+        for name, file in zip(request.names, request.file_of_each(), strict=True)
+    ]
+    given = {**shared, **overrides}
+    if request.with_needs:
+        specs = [*_needed(specs, given), *specs]
+    return resume_check.resuming(specs, request.resume, given) if request.resume else specs
 
 
-def _needed(wanted: Sequence[Wanted], given: Mapping[str, Any]) -> list[Wanted]:
-    """Return what is needed beside what is wanted, with those of the parameters that it knows."""
-    named = {want.entry.name for want in wanted}
-    found: dict[str, Wanted] = {}
-    todo = [need for want in wanted for need in want.entry.needs]
+def _spec(
+    name: str, file: str | None, defaults: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Any]
+) -> JobSpec:
+    entry = catalog.find(name)
+    values, source = catalog.read_parameters(file, ())
+    return JobSpec(entry, {**defaults.get(entry.name, {}), **values, **overrides}, source)
+
+
+def _needed(specs: Sequence[JobSpec], given: Mapping[str, Any]) -> list[JobSpec]:
+    """Return the runbooks that are needed but not named, each with the given parameters that it knows."""
+    named = {spec.entry.name for spec in specs}
+    found: dict[str, JobSpec] = {}
+    todo = [need for spec in specs for need in spec.entry.needs]
     while todo:
         name = todo.pop(0)
         if name in named or name in found:
             continue
         entry = catalog.find(name)
         known = {key: value for key, value in given.items() if key in entry.model.model_fields}
-        found[name] = Wanted(entry, known)
+        found[name] = JobSpec(entry, known)
         todo += entry.needs
     return list(found.values())
-
-
-def _resuming(wanted: list[Wanted], name: str, given: Mapping[str, Any]) -> list[Wanted]:
-    """Give the run of the earlier run's runbook that one's parameters, and refuse it where it must not go on."""
-    path = find_run(name, project_top() / str(given.get("runs", "runs"))).absolute()
-    record = read_run(path)
-    if not wanted:
-        wanted = [Wanted(catalog.find(record.runbook), dict(given))]
-    mine = [number for number, want in enumerate(wanted) if want.entry.model.runbook == record.runbook]
-    if not mine:
-        raise InputError(
-            f"is a run of {record.runbook}, which is not among the runbooks to run",
-            where=record.run,
-            hint=f"name {record.runbook}, or no runbook at all",
-        )
-    want = wanted[mine[0]]
-    wrong = contradictions(record, want.values)
-    if wrong:
-        raise ParameterError(
-            f"other parameters than in the run to go on with: {'; '.join(wrong)}",
-            where=record.run,
-            hint="leave them away, or run it anew without --resume",
-        )
-    own = {key: value for key, value in record.parameters.items() if key not in {"resume", "take_over"}}
-    values = {**own, **want.values, "resume": str(path)}
-    parameters = catalog.check(want.entry, values, want.source)
-    load(path, parameters, catalog.hosts_of(parameters))
-    resume_check.refuse_changed(want.entry.path, path)
-    wanted[mine[0]] = replace(want, values=values)
-    return wanted

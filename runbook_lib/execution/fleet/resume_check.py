@@ -1,28 +1,76 @@
-"""Whether a runbook still has the steps it had when a run of it was begun."""
+"""Before a run is resumed: its parameters are taken over, and what contradicts it is refused."""
 
 from __future__ import annotations
 
 import ast
 import itertools
 import json
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import InputError
+from runbook_lib.errors import InputError, ParameterError
+from runbook_lib.evidence.layout import NOTEBOOK
+from runbook_lib.evidence.lookup import find_run
+from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.execution import catalog
+from runbook_lib.execution.fleet.job import JobSpec
+from runbook_lib.project import project_top
+from runbook_lib.runbook.resume import contradictions, load
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["refuse_changed"]
+__all__ = ["refuse_changed", "resuming"]
 
 _STEPS = frozenset({"step", "facts", "shell"})
-_EXECUTED = "notebook.ipynb"
+_OF_ONE_RUN = frozenset({"resume", "take_over"})  # parameters that are not taken over
+
+
+def resuming(specs: Sequence[JobSpec], name: str, given: Mapping[str, Any]) -> list[JobSpec]:
+    """Give the job of an earlier run's runbook that run's parameters.
+
+    Args:
+        specs: The jobs; none: the earlier run's runbook alone.
+        name: The earlier run: id, id prefix, path, or `last`.
+        given: Parameters that all jobs were given.
+
+    Raises:
+        InputError: The run does not exist, belongs to another runbook, or must not be resumed.
+        ParameterError: A job's parameter differs from the earlier run's.
+    """
+    path = find_run(name, project_top() / str(given.get("runs", "runs"))).absolute()
+    record = read_run(path)
+    jobs = list(specs) or [JobSpec(catalog.find(record.runbook), dict(given))]
+    matching = [number for number, spec in enumerate(jobs) if spec.entry.model.runbook == record.runbook]
+    if not matching:
+        raise InputError(
+            f"a run of {record.runbook}, which is not among the runbooks to run",
+            where=record.run,
+            hint=f"name {record.runbook}, or no runbook at all",
+        )
+    spec = jobs[matching[0]]
+    differing = contradictions(record, spec.values)
+    if differing:
+        raise ParameterError(
+            f"parameters differ from the run to resume: {'; '.join(differing)}",
+            where=record.run,
+            hint="omit them, or start a new run without --resume",
+        )
+    own = {key: value for key, value in record.parameters.items() if key not in _OF_ONE_RUN}
+    values = {**own, **spec.values, "resume": str(path)}
+    parameters = catalog.check_parameters(spec.entry, values, spec.source)
+    load(path, parameters, catalog.target_hosts(parameters))
+    refuse_changed(spec.entry.path, path)
+    jobs[matching[0]] = replace(spec, values=values)
+    return jobs
 
 
 def refuse_changed(notebook: Path, run: Path) -> None:
-    """Refuse a runbook whose steps are not those of the notebook that a run has kept.
+    """Refuse a runbook whose steps differ from those in the notebook that an earlier run executed.
 
-    Titles may be made from parameters, so they are compared as they are written. Where the run kept no notebook that
-    can be read, the titles are compared step by step while the new run goes on.
+    Titles may be made from parameters, so their source text is compared. If the earlier run left no readable
+    notebook, the titles are compared step by step while the new run is running.
 
     Args:
         notebook: The runbook as it is now.
@@ -31,21 +79,21 @@ def refuse_changed(notebook: Path, run: Path) -> None:
     Raises:
         InputError: With the first step that differs.
     """
-    was, now = _written(run / _EXECUTED), _written(notebook)
+    was, now = _step_titles(run / NOTEBOOK), _step_titles(notebook)
     if was is None or now is None:
         return
     for number, (before, after) in enumerate(itertools.zip_longest(was, now), start=1):
         if before != after:
             raise InputError(
-                f"the runbook has changed: step {number} in its source is {after or 'gone'} now and was "
-                f"{before or 'not there'}",
+                f"the runbook has changed: in its source, step {number} was {before or 'absent'} and is now "
+                f"{after or 'absent'}",
                 where=str(notebook),
-                hint="run it anew, without --resume: steps that are right already say ok",
+                hint="start a new run without --resume; steps already in the desired state report ok",
             )
 
 
-def _written(path: Path) -> list[str] | None:
-    """Return the titles of a notebook's steps as its source has them; None where it cannot be read."""
+def _step_titles(path: Path) -> list[str] | None:
+    """Return the titles of a notebook's steps as its source has them; None if it cannot be read."""
     try:
         cells = json.loads(path.read_bytes())["cells"]
         sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]

@@ -1,6 +1,6 @@
-"""Carry units out in the order of their needs, side by side where they do not touch the same machines.
+"""Run jobs in the order of their needs, in parallel if they do not touch the same machines.
 
-Over any `concurrent.futures.Executor`; who is ready is graphlib's business.
+Works on any `concurrent.futures.Executor`; graphlib decides which job is ready.
 """
 
 from __future__ import annotations
@@ -8,160 +8,165 @@ from __future__ import annotations
 import time
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from runbook_lib.execution.fleet.job import Result
-from runbook_lib.execution.notebook import run_notebook
+from runbook_lib.execution.fleet.job import JobResult
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from runbook_lib.execution.fleet.job import Unit
+    from runbook_lib.execution.fleet.job import Job
+    from runbook_lib.execution.fleet.job_graph import JobGraph
+    from runbook_lib.execution.fleet.request import OnFailure
 
-__all__ = ["Here", "OnFailure", "Watcher", "carry_out", "ended_well"]
+__all__ = ["InlineExecutor", "Watcher", "run_graph"]
 
-OnFailure = Literal["stop", "continue"]
 T = TypeVar("T")
-_POLL = 0.2  # seconds between two looks at what goes on
-_LAST_WORDS = 90.0  # seconds that runs have to end once they were stopped; their kernels have less
+_POLL = 0.2  # seconds between two checks on the running jobs
+_GRACE_PERIOD = 90.0  # seconds that runs have to end once they were stopped; longer than their kernels have
 
 
 class Watcher(Protocol):
-    """Who is told what happens."""
+    """Is called as jobs start and end."""
 
-    def started(self, unit: Unit) -> None:
-        """A unit was handed to the executor."""
+    def started(self, job: Job) -> None:
+        """Note that a job was handed to the executor."""
 
-    def ended(self, unit: Unit, result: Result) -> None:
-        """It has ended."""
+    def ended(self, job: Job, result: JobResult) -> None:
+        """Note how a job ended."""
 
-    def look(self) -> None:
-        """Time to look at what goes on."""
+    def refresh(self) -> None:
+        """Read what the running jobs have journaled meanwhile."""
 
 
-class Here(Executor):
-    """The calling thread, for one unit at a time: what is submitted has ended when `submit` returns."""
+class InlineExecutor(Executor):
+    """Runs one call at a time in the calling thread: its future is done when `submit` returns."""
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:  # noqa: ANN401 - any call
-        """Call it and return what it returned."""
+        """Call the function and return its result as a future."""
         future: Future[T] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
 
 
-def ended_well(result: Result) -> bool:
-    """Return whether what needs this unit may be begun: its run ended, and well."""
-    return bool(result.path) and not run_notebook.exit_code(result.status)
-
-
-def carry_out(  # noqa: PLR0913 - what, how, where, and who watches
-    units: Sequence[Unit],
-    function: Callable[[Unit], Result],
+def run_graph(  # noqa: PLR0913 - what, how, where, and who watches
+    graph: JobGraph,
+    run: Callable[[Job], JobResult],
     executor: Executor,
     *,
     jobs: int,
     on_failure: OnFailure,
     watcher: Watcher,
     stopped: Callable[[], bool],
-) -> list[Result]:
-    """Carry all units out that can be; return each one's result, in the units' order.
+) -> list[JobResult]:
+    """Run all jobs that can be run; return each one's result, in the graph's order.
 
     Args:
-        units: In the order in which they are begun where nothing else decides.
-        function: Carries one out; called by the executor.
-        executor: Where.
-        jobs: Units at the same time, at most.
-        on_failure: After a unit that did not end well: begin no other, or go on with those that do not need it.
-        watcher: Told what happens.
-        stopped: Whether no further unit shall be begun.
+        graph: The jobs.
+        run: Runs one; called by the executor.
+        executor: Where jobs run.
+        jobs: Most jobs at the same time.
+        on_failure: After a job that did not succeed: start no other, or continue with those that do not need it.
+        watcher: Called as jobs start and end.
+        stopped: Whether no further job may start.
     """
-    course = _Course(units)
-    running: dict[Future[Result], Unit] = {}
+    progress = _GraphProgress(graph)
+    running: dict[Future[JobResult], Job] = {}
     until = 0.0
     while True:
-        if not (stopped() or course.interrupted or (on_failure == "stop" and course.failed)):
-            for unit in course.startable(list(running.values()), jobs):
-                watcher.started(unit)
-                running[executor.submit(function, unit)] = unit
+        if not (stopped() or progress.interrupted or (on_failure == "stop" and progress.failed)):
+            for job in progress.startable(list(running.values()), jobs):
+                watcher.started(job)
+                running[executor.submit(run, job)] = job
         if not running:
             break
         done, _ = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
-        watcher.look()
+        watcher.refresh()
         if stopped():
-            until = until or time.monotonic() + _LAST_WORDS
+            until = until or time.monotonic() + _GRACE_PERIOD
             if time.monotonic() > until:
                 done = set(running)
         for future in done:
-            unit = running.pop(future)
-            result = _result_of(future, unit)
-            course.ended(unit, result)
-            watcher.ended(unit, result)
-    return course.results(stopped=stopped() or course.interrupted)
+            job = running.pop(future)
+            result = _result_of(future, job)
+            progress.ended(job, result)
+            watcher.ended(job, result)
+    return progress.results(stopped=stopped() or progress.interrupted)
 
 
-class _Course:
-    """Which units are through, which can be begun, and why the others cannot."""
+class _GraphProgress:
+    """Which jobs have ended, which can start, and why the others cannot."""
 
-    def __init__(self, units: Sequence[Unit]) -> None:
-        self._units = {unit.id: unit for unit in units}
-        self._sorter = TopologicalSorter({unit.id: unit.after for unit in units})
+    def __init__(self, graph: JobGraph) -> None:
+        self._after = graph.after
+        self._jobs = {job.id: job for job in graph.jobs}
+        self._sorter = TopologicalSorter(graph.after)
         self._sorter.prepare()
         self._ready: list[str] = []
-        self._results: dict[str, Result] = {}
-        self.failed = False
+        self._results: dict[str, JobResult] = {}
+        self._first_failed: JobResult | None = None
         self.interrupted = False
 
-    def startable(self, running: list[Unit], jobs: int) -> list[Unit]:
-        """Return the units to begin now, beside those that run."""
+    @property
+    def failed(self) -> bool:
+        """Whether any job did not succeed."""
+        return self._first_failed is not None
+
+    def startable(self, running: list[Job], jobs: int) -> list[Job]:
+        """Return the jobs to start now, in parallel with those that are running."""
         self._ready += self._sorter.get_ready()
-        chosen: list[Unit] = []
-        for unit in [unit for unit in self._units.values() if unit.id in self._ready]:
-            beside = [*running, *chosen]
-            if len(beside) >= jobs:
+        chosen: list[Job] = []
+        for job in [job for job in self._jobs.values() if job.id in self._ready]:
+            parallel = [*running, *chosen]
+            if len(parallel) >= jobs:
                 break
-            if not any(unit.excludes(other) for other in beside):
-                chosen.append(unit)
-        self._ready = [name for name in self._ready if name not in {unit.id for unit in chosen}]
+            if not any(job.excludes(other) for other in parallel):
+                chosen.append(job)
+        self._ready = [name for name in self._ready if name not in {job.id for job in chosen}]
         return chosen
 
-    def ended(self, unit: Unit, result: Result) -> None:
-        """Take a result in; what needs the unit is ready only where it ended well."""
-        self._results[unit.id] = result
-        if ended_well(result):
-            self._sorter.done(unit.id)
+    def ended(self, job: Job, result: JobResult) -> None:
+        """Note a result; jobs that need this one become ready only if it succeeded."""
+        self._results[job.id] = result
+        if result.succeeded:
+            self._sorter.done(job.id)
         else:
-            self.failed = True
-        self.interrupted |= result.status is Status.INTERRUPTED
+            self._first_failed = self._first_failed or result
+        self.interrupted |= result.interrupted or result.status is Status.INTERRUPTED
 
-    def results(self, *, stopped: bool) -> list[Result]:
-        """Return all results; of a unit that was not begun, why."""
-        for unit in self._units.values():
-            if unit.id not in self._results:
-                self._results[unit.id] = Result(
-                    unit.id, status=Status.SKIPPED, problem=self._why_not(unit, stopped=stopped)
-                )
-        return [self._results[name] for name in self._units]
+    def results(self, *, stopped: bool) -> list[JobResult]:
+        """Return all results; for a job that was not run, with the reason."""
+        # In the order of needs: the reason may be another job that was not run either.
+        for name in TopologicalSorter(self._after).static_order():
+            if name not in self._results:
+                self._results[name] = self._not_run(self._jobs[name], stopped=stopped)
+        return [self._results[name] for name in self._jobs]
 
-    def _why_not(self, unit: Unit, *, stopped: bool) -> str:
-        bad = [name for name in unit.after if not ended_well(self._results[name])]
-        if bad:
-            first = self._results[bad[0]]
-            how = f"is {first.status}" if first.path else "was not run itself"
-            return f"not run: it needs {self._units[bad[0]].label}, which {how}"
-        return (
-            "not run: interrupted" if stopped else "not run: another one did not end well (--on-failure stop)"
-        )
+    def _not_run(self, job: Job, *, stopped: bool) -> JobResult:
+        failed = [name for name in self._after[job.id] if not self._results[name].succeeded]
+        if failed:
+            return self._skipped(job, f"needs {self._described(failed[0])}")
+        if stopped or self._first_failed is None:
+            return JobResult(job.id, status=Status.INTERRUPTED, problem="not run: interrupted", interrupted=True)
+        return self._skipped(job, f"stopped after {self._described(self._first_failed.job)}")
+
+    def _skipped(self, job: Job, reason: str) -> JobResult:
+        return JobResult(job.id, status=Status.SKIPPED, problem=f"not run: {reason}")
+
+    def _described(self, name: str) -> str:
+        result = self._results[name]
+        return f"{self._jobs[name].label} ({result.status if result.path else 'not run'})"
 
 
-def _result_of(future: Future[Result], unit: Unit) -> Result:
-    """Return a future's result, or what is wrong with it; one that has not ended is given up."""
+def _result_of(future: Future[JobResult], job: Job) -> JobResult:
+    """Return a future's result, or why there is none; one that is not done is abandoned."""
     if not future.done() and not future.cancel():
-        return Result(unit.id, problem="stopped, and nobody has told its end")
+        return JobResult(job.id, problem="stopped; the run did not report its end in time")
     try:
         problem = future.exception()
     except CancelledError:
-        return Result(unit.id, problem="taken back: stopped before anybody told its end")
+        return JobResult(job.id, problem="canceled after the stop; the run had not reported its end")
     if problem is None:
         return future.result()
-    return Result(unit.id, problem=f"{type(problem).__name__}: {problem}")
+    return JobResult(job.id, problem=f"{type(problem).__name__}: {problem}")

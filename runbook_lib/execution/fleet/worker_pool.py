@@ -1,4 +1,4 @@
-"""Units in processes of their own on this machine, each heard and interrupted by itself."""
+"""Jobs in processes of their own on this machine, each followed and interrupted separately."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ import select
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from runbook_lib.execution.fleet.claims import Claims
-from runbook_lib.execution.fleet.job import Result, Unit
-from runbook_lib.execution.notebook.run_notebook import Outcome
+from runbook_lib.execution.fleet.job import Job, JobResult
+from runbook_lib.execution.notebook.outcome import Outcome
 
-__all__ = ["Processes", "in_a_process"]
+__all__ = ["WorkerPool", "run_in_own_process"]
 
-_POLL = 0.2  # seconds between two looks at whether the fleet was stopped
-_ENDS_WITHIN = 5.0  # seconds that an idle process has to end
+_POLL = 0.2  # seconds between two checks whether the fleet was stopped
+_EXIT_TIMEOUT = 5.0  # seconds that an idle worker has to exit
 _MODULE = "runbook_lib.execution.fleet.worker"
 
 
-class _Process:
-    """One process; its errors go to a file in the fleet's directory.
+class _WorkerProcess:
+    """One worker process; its standard error goes to a file in the fleet's directory.
 
-    It is not of our process group: a Ctrl-C reaches it once, through us.
+    It has a session of its own: a Ctrl-C reaches it once, through this process.
     """
 
-    def __init__(self, unit: Unit) -> None:
+    def __init__(self, job: Job) -> None:
         log = os.open(
-            Path(unit.fleet) / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+            Path(job.fleet) / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
         )
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", _MODULE],
-                cwd=unit.project,
+                cwd=job.project,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -49,55 +50,57 @@ class _Process:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def carry_out(self, unit: Unit) -> Result:
-        """Have a unit carried out; interrupt it once the fleet is stopped."""
-        claims, told = Claims(Path(unit.fleet)), False
+    def run(self, job: Job) -> JobResult:
+        """Have a job run; interrupt it once the fleet is stopped."""
+        claims, signaled = Claims(Path(job.fleet)), False
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin  # noqa: S101 - both are pipes
         assert stdout  # noqa: S101 - as above
         with contextlib.suppress(BrokenPipeError):
-            stdin.write(f"{unit.json}\n".encode())
+            stdin.write(f"{job.json}\n".encode())
             stdin.flush()
-        said = b""
-        while not said.endswith(b"\n"):
-            if claims.stopped and not told:
+        received = b""
+        while not received.endswith(b"\n"):
+            if claims.stopped and not signaled:
                 self._process.send_signal(signal.SIGINT)
-                told = True
+                signaled = True
             if not select.select([stdout], [], [], _POLL)[0]:
                 continue
             piece = os.read(stdout.fileno(), 65536)
             if not piece:
-                return self._died(unit, claims)
-            said += piece
-        return Result.of(said.decode())
+                return self._died(job, claims)
+            received += piece
+        return JobResult.from_json(received.decode())
 
     def close(self) -> None:
-        """End it, once it has nothing more to do."""
+        """Have it exit, once it has nothing more to do."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with contextlib.suppress(OSError):
                     pipe.close()
         try:
-            self._process.wait(_ENDS_WITHIN)
+            self._process.wait(_EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
-    def _died(self, unit: Unit, claims: Claims) -> Result:
+    def _died(self, job: Job, claims: Claims) -> JobResult:
         code = self._process.wait()
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-        problem = f"the process that carried it out {how}"
-        path = claims.run_of(unit.id)
+        cause = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
+        problem = f"the worker process {cause}"
+        path = claims.latest_run(job.id)
         if path is None:
-            return Result(unit.id, problem=f"{problem} before a run was begun")
-        return Result(unit.id, path=str(path), status=Outcome.read(path).status, problem=problem)
+            return JobResult(job.id, problem=f"{problem} before a run had started")
+        # Reports and seal are missing, so not even a run that ended well is a success.
+        outcome = replace(Outcome.read(path), evidence_problem=problem)
+        return JobResult(job.id, path=str(path), status=outcome.status, problem=problem)
 
 
-class Processes:
-    """Processes for as many units as are carried out at the same time; kept for the units that follow."""
+class WorkerPool:
+    """Worker processes, as many as jobs run at the same time; each is kept for the jobs that follow."""
 
     def __init__(self) -> None:
-        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[_WorkerProcess] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
@@ -106,13 +109,13 @@ class Processes:
         while not self._idle.empty():
             self._idle.get().close()
 
-    def carry_out(self, unit: Unit) -> Result:
-        """Carry a unit out in a process that has nothing to do, or a new one."""
+    def run(self, job: Job) -> JobResult:
+        """Run a job in an idle worker process, or a new one."""
         try:
             process = self._idle.get_nowait()
         except queue.Empty:
-            process = _Process(unit)
-        result = process.carry_out(unit)
+            process = _WorkerProcess(job)
+        result = process.run(job)
         if process.alive:
             self._idle.put(process)
         else:
@@ -120,15 +123,15 @@ class Processes:
         return result
 
 
-def in_a_process(unit: Unit) -> Result:
-    """Carry a unit out in a process of its own: what a Dask worker's thread is asked to do.
+def run_in_own_process(job: Job) -> JobResult:
+    """Run a job in a worker process that exits afterwards: what Dask calls in a thread of its worker.
 
     Raises:
-        InputError: This machine does not see the fleet's directory.
+        InputError: The fleet's directory does not exist on this machine.
     """
-    Claims(Path(unit.fleet))
-    process = _Process(unit)
+    Claims(Path(job.fleet))
+    process = _WorkerProcess(job)
     try:
-        return process.carry_out(unit)
+        return process.run(job)
     finally:
         process.close()

@@ -1,4 +1,4 @@
-"""Executed notebooks are replaced as a whole and are for their owner alone, from the first byte."""
+"""Write executed notebooks atomically, readable by their owner only, from the first byte."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
     """papermill's handler of local files, for one notebook.
 
     Args:
-        place: The directory that relative paths begin at.
+        base: The directory that relative paths are relative to.
     """
 
-    def __init__(self, place: str | None) -> None:
+    def __init__(self, base: str | None) -> None:
         super().__init__()
-        self._place = place
+        self._base = base
 
     def write(self, buf: str, path: str) -> None:
-        """Write beside the file, then take its place."""
-        with chdir(self._place):
+        """Write a new file next to the old one, then replace the old one."""
+        with chdir(self._base):
             target = Path(path)
             if target.exists() and not target.is_file():
                 super().write(buf, path)  # a device or a pipe cannot be replaced
@@ -36,11 +36,11 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
 
 
 def save_atomically(path: str) -> None:
-    """Have papermill write the notebook at `path` through us; other paths, and other schemes, stay its own."""
+    """Have papermill write the notebook at `path` atomically; other paths and schemes keep papermill's handlers."""
     local = papermill_io.get_handler("local")
     if type(papermill_io.get_handler(path)) is not type(local):
         return
-    # papermill changes the directory while cells run, and keeps where paths begin in its own handler.
-    place = local.cwd(None)
-    local.cwd(place)
-    papermill_io.register(path, _AtomicHandler(place))
+    # papermill changes the directory while cells run, and keeps the base of relative paths in its own handler.
+    base = local.cwd(None)
+    local.cwd(base)
+    papermill_io.register(path, _AtomicHandler(base))

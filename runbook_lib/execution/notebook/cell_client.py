@@ -1,4 +1,4 @@
-"""Talk to a kernel: see its death at once, stop at an interrupt, bound what its cells print."""
+"""The client that executes cells: it notices a dead kernel at once, stops at an interrupt and bounds output."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbclient.util import ensure_async, run_sync
 from papermill.clientwrap import PapermillNotebookClient
 
-from runbook_lib.execution.notebook.kernel_process import LAST_WORDS
+from runbook_lib.execution.notebook.kernel_process import GRACE_PERIOD
 from runbook_lib.execution.notebook.outcome import Outcome
-from runbook_lib.execution.notebook.output_limit import Floods
+from runbook_lib.execution.notebook.output_limit import OutputLimit
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     from runbook_lib.execution.notebook.kernel_process import Kernel
 
-__all__ = ["Client"]
+__all__ = ["CellClient"]
 
-_POLL = 0.1  # seconds between two looks at whether the kernel lives
-_LOOKS = 10  # at a kernel at rest that has sent no reply, which it does before it says that it rests
-_OUTPUT_TIMEOUT = 60  # seconds that a cell's last outputs may take after its end; a flood takes some
+_POLL = 0.1  # seconds between two checks whether the kernel is alive
+_MISSED_REPLY_POLLS = 10  # polls of an idle kernel without a reply, which it sends before it says that it is idle
+_OUTPUT_TIMEOUT = 60  # seconds that a cell's last outputs may take after its end; very large ones take some
 
 
-class Client(PapermillNotebookClient):  # type: ignore[misc]
-    """papermill's client, for a kernel of ours.
+class CellClient(PapermillNotebookClient):  # type: ignore[misc]
+    """papermill's client, for a `Kernel`.
 
     Args:
-        nb_man: papermill's account of the notebook.
+        nb_man: papermill's manager of the notebook.
         kernel: The kernel.
         traits: nbclient's options.
     """
@@ -41,68 +41,67 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         traits.setdefault("shell_timeout_interval", 1)
         super().__init__(nb_man, **traits)
         self.kernel = kernel
-        self._floods = Floods(kernel)
-        self._at_rest = False
-        self._unanswered = False
+        self._output_limit = OutputLimit(kernel)
+        self._idle = False
+        self._reply_missed = False
 
     def papermill_execute_cells(self) -> None:
-        """Execute the cells in turn; only what was executed to its end is `completed`."""
+        """Execute the cells in turn; only a cell that ran to its end is marked `completed`."""
         for index, cell in enumerate(self.nb.cells):
             if self.kernel.interrupted:
                 break
-            done = False
+            completed = False
             try:
-                self._at_rest = False
+                self._idle = False
                 self.nb_man.cell_start(cell, index)
                 self.execute_cell(cell, index)
-                done = True
+                completed = True
             except CellExecutionError:
                 return
             except DeadKernelError:
-                if not self._unanswered:
+                if not self._reply_missed:
                     raise
                 if not self.kernel.interrupted:
                     self.kernel.interrupt("the kernel was interrupted at the end of a cell")
             finally:
-                self.kernel.ends()
-                self._floods.end()
-                if not done:
+                self.kernel.cell_ended()
+                self._output_limit.finish()
+                if not completed:
                     self.nb_man.cell_exception(self.nb.cells[index], cell_index=index)
                 self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
         if self.kernel.interrupted:
-            self._say_interrupted()
-
+            self._interrupt_runs()
     def process_message(
         self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
     ) -> NotebookNode | None:
-        """Take one message of a cell in."""
+        """Process one message of a cell."""
         if msg["msg_type"] == "execute_input":
-            self.kernel.begins()
+            self.kernel.cell_started()
         elif msg["msg_type"] == "status" and msg["content"]["execution_state"] == "idle":
-            self._at_rest = True
+            self._idle = True
         elif msg["msg_type"] == "stream":
-            if self._floods.take(cell, msg["content"]["name"], msg["content"]["text"]):
+            if self._output_limit.add(cell, msg["content"]["name"], msg["content"]["text"]):
                 return None
         elif msg["msg_type"] == "clear_output" and not msg["content"].get("wait"):
-            self._floods.end()
+            self._output_limit.finish()
         output: NotebookNode | None = super().process_message(msg, cell, cell_index)
         return output
 
     async def _async_poll_kernel_alive(self) -> None:
-        looks = 0
+        polls = 0
         while True:
             await asyncio.sleep(_POLL)
-            self.nb_man.save_what_is_late()
+            self.nb_man.save_if_due()
             try:
                 await self._async_check_alive()
             except DeadKernelError:
                 self.task_poll_for_reply.cancel()
                 return
-            # A signal that comes between a cell's end and the reply takes the reply away, and nobody else tells.
-            # Looks count, not seconds: while the notebook is written, for one, no reply is read.
-            looks += self._at_rest
-            self._unanswered = looks > _LOOKS
-            if self._unanswered:
+            # A signal between a cell's end and the reply suppresses the reply, and nothing else reports that.
+            # Polls are counted, not seconds: while the notebook is written, for example, no reply is read.
+            polls += self._idle
+            self._reply_missed = polls > _MISSED_REPLY_POLLS
+            if self._reply_missed:
                 self.task_poll_for_reply.cancel()
                 return
 
@@ -111,23 +110,23 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         timeout: float,  # noqa: ASYNC109 - nbclient's signature
         cell: NotebookNode | None = None,
     ) -> Any:  # noqa: ANN401
-        """Let an open run write its last words before the kernel is ended."""
+        """Let an open run complete its journal before the kernel is killed."""
         self.kernel.interrupt(f"the cell took longer than {timeout:g} s")
-        await self._async_await_end_of_runs()
+        await self._async_await_runs()
         return await super()._async_handle_timeout(timeout, cell)
 
-    async def _async_say_interrupted(self) -> None:
-        """Tell an open run that it is interrupted between two cells, where a kernel hears no signal."""
+    async def _async_interrupt_runs(self) -> None:
+        """Interrupt an open run between two cells, where a kernel ignores signals."""
         if self.kernel.runs:
             await ensure_async(self.kc.execute("raise KeyboardInterrupt", store_history=False))
-            await self._async_await_end_of_runs()
+            await self._async_await_runs()
 
-    _say_interrupted = run_sync(_async_say_interrupted)
+    _interrupt_runs = run_sync(_async_interrupt_runs)
 
-    async def _async_await_end_of_runs(self) -> None:
-        until = time.monotonic() + LAST_WORDS
+    async def _async_await_runs(self) -> None:
+        until = time.monotonic() + GRACE_PERIOD
         while time.monotonic() < until and await ensure_async(self.kc.is_alive()):
-            told = [Outcome.read(path).record for path in self.kernel.runs]
-            if all(record and record.ended for record in told):
+            records = [Outcome.read(path).record for path in self.kernel.runs]
+            if all(record and record.ended for record in records):
                 return
             await asyncio.sleep(_POLL)

@@ -1,6 +1,6 @@
-"""What papermill loads as its engine `runbook`, each time it is imported: nothing, until the engine is used.
+"""The entry point of papermill's engine `runbook`, which loads the engine only when it is used.
 
-It loads its engines while it is itself half loaded; a module of ours that imports papermill could not be among them.
+papermill loads the entry points while it is itself being imported, so this module must not import papermill.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Engine"]
 
 
 class Engine:
-    """All that papermill asks of an engine, answered by `RunbookEngine`."""
+    """The interface that papermill expects of an engine; `RunbookEngine` implements it."""
 
     @classmethod
     def execute_notebook(cls, *given: Any, **options: Any) -> Any:  # noqa: ANN401 - papermill's signature
@@ -23,12 +23,12 @@ class Engine:
 
     @classmethod
     def nb_kernel_name(cls, *given: Any) -> Any:  # noqa: ANN401 - papermill's signature
-        """Return the kernel's name that a notebook tells."""
+        """Return the kernel's name from a notebook's metadata."""
         return _engine().nb_kernel_name(*given)
 
     @classmethod
     def nb_language(cls, *given: Any) -> Any:  # noqa: ANN401 - papermill's signature
-        """Return the language that a notebook tells."""
+        """Return the language from a notebook's metadata."""
         return _engine().nb_language(*given)
 
 

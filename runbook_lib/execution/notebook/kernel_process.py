@@ -1,4 +1,4 @@
-"""The kernel of one headless run: its own environment, reached over IPC, interrupted and ended by us."""
+"""The kernel of one headless run: started in its own environment, reached over IPC, interrupted and killed."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from runbook_lib.runbook.run_directory import RUN_DIRECTORY, RUNS_OPENED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LAST_WORDS", "Kernel"]
+__all__ = ["GRACE_PERIOD", "Kernel"]
 
 _log = logging.getLogger(__name__)
-# With pytest's own variable a kernel would not hear what child processes print, so that nobody could mask it.
+# With pytest's own variable ipykernel does not capture what child processes print, so it could not be masked.
 _NOT_INHERITED = {RUN_DIRECTORY, RUNS_OPENED, "PYTEST_CURRENT_TEST"}
-_POLL = 0.01  # seconds between two looks at whether a kernel has ended
-LAST_WORDS = 30.0
-"""Seconds that an interrupted kernel has to end its run."""
+_POLL = 0.01  # seconds between two checks whether a kernel has exited
+GRACE_PERIOD = 30.0
+"""Seconds that an interrupted kernel has to end its run before it is killed."""
 
 
 class Kernel:
-    """One kernel, for the time of a `with` block; papermill owns it, and asks us for it by `manager_class`.
+    """One kernel, for a `with` block; papermill starts it through `manager_class`.
 
     Args:
-        run: The run directory that was made for it; None: its runs make their own.
+        run: The run directory that was created for it; None: its runs create their own.
     """
 
     def __init__(self, run: Path | None = None) -> None:
         self._run = run
-        self._place = tempfile.TemporaryDirectory(prefix="runbook-kernel-")
+        self._directory = tempfile.TemporaryDirectory(prefix="runbook-kernel-")
         self._managers: list[AsyncKernelManager] = []
         self._signals = itertools.count()
-        self._late = threading.Timer(LAST_WORDS, self.signal, args=(signal.SIGKILL,))
-        self._late.daemon = True
+        self._kill_timer = threading.Timer(GRACE_PERIOD, self.signal, args=(signal.SIGKILL,))
+        self._kill_timer.daemon = True
         self.interrupted = ""
         self.executing = False
         self.manager_class = self._make_manager_class()
@@ -55,14 +55,14 @@ class Kernel:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._late.cancel()
-        self._place.cleanup()
+        self._kill_timer.cancel()
+        self._directory.cleanup()
 
     @property
     def runs(self) -> list[Path]:
         """The directories of the runs that it opened, in order."""
         with contextlib.suppress(FileNotFoundError):
-            return [Path(line) for line in self._told.read_text(encoding="utf-8").splitlines()]
+            return [Path(line) for line in self._runs_file.read_text(encoding="utf-8").splitlines()]
         return []
 
     def signal(self, number: signal.Signals) -> None:
@@ -74,56 +74,57 @@ class Kernel:
                     os.killpg(group, number)
 
     def interrupt(self, why: str) -> None:
-        """Have the kernel end its run; end the kernel where it does not in time.
+        """Have the kernel end its run, and kill the kernel if it does not within the grace period.
 
-        A kernel hears an interrupt only while a cell runs. In between, no further cell is started.
+        A kernel handles an interrupt only while a cell runs. Between two cells, no further cell is started.
 
         Args:
-            why: What is told of it, as `SIGTERM received`.
+            why: The reason, such as `SIGTERM received`.
         """
         if self.interrupted:
             _log.warning("%s: already stopping", why)
             return
-        _log.warning("%s: stopping; commands under way may end, then they are ended", why)
+        _log.warning("%s: stopping; running commands get a few seconds to finish before they are stopped", why)
         self.interrupted = why
-        self._late.start()
+        self._kill_timer.start()
         if self.executing:
             self._interrupt_once()
 
-    def begins(self) -> None:
-        """Take note that a cell runs from now on; called by our client."""
+    def cell_started(self) -> None:
+        """Note that a cell is executing; called by the client."""
         self.executing = True
         if self.interrupted:
             self._interrupt_once()
 
-    def ends(self) -> None:
-        """Take note that no cell runs."""
+    def cell_ended(self) -> None:
+        """Note that no cell is executing."""
         self.executing = False
 
     def _interrupt_once(self) -> None:
-        # A second interrupt could hit the lines that write down the first one.
+        # A second interrupt could hit the code that records the first one.
         if next(self._signals) == 0:
             self.signal(signal.SIGINT)
 
     @property
-    def _told(self) -> Path:
-        return Path(self._place.name) / "runs"
+    def _runs_file(self) -> Path:
+        """The file in which the kernel lists the runs that it opens."""
+        return Path(self._directory.name) / "runs"
 
     @property
     def _environment(self) -> Mapping[str, str]:
-        given = {RUNNER: this_process(), RUNS_OPENED: str(self._told)}
-        return {**given, RUN_DIRECTORY: str(self._run)} if self._run else given
+        variables = {RUNNER: this_process(), RUNS_OPENED: str(self._runs_file)}
+        return {**variables, RUN_DIRECTORY: str(self._run)} if self._run else variables
 
     def _make_manager_class(self) -> type[AsyncKernelManager]:
         kernel = self
 
         class Manager(AsyncKernelManager):
-            """A kernel of its own environment, reached over IPC: no port is opened."""
+            """A kernel with its own environment, reached over IPC: no port is opened."""
 
             def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - traitlets
                 traits.setdefault("kernel_spec_manager", KernelSpecManager(kernel_dirs=_kernel_directories()))
-                # By default its sockets would lie in the current directory.
-                super().__init__(**{**traits, "transport": "ipc", "ip": f"{kernel._place.name}/kernel"})
+                # By default its sockets would be in the current directory.
+                super().__init__(**{**traits, "transport": "ipc", "ip": f"{kernel._directory.name}/kernel"})
                 kernel._managers.append(self)
 
             async def _async_start_kernel(self, **options: Any) -> None:  # noqa: ANN401 - jupyter_client's signature
@@ -140,7 +141,7 @@ class Kernel:
                 pollinterval: float = _POLL,
                 restart: bool = False,  # noqa: FBT001, FBT002 - as above
             ) -> None:
-                # jupyter_client looks ten times a second whether the kernel has ended, and everybody waits for it.
+                # jupyter_client checks only ten times a second whether the kernel has exited, and the run waits.
                 await super()._async_finish_shutdown(waittime, pollinterval, restart)
 
             finish_shutdown = _async_finish_shutdown
@@ -149,6 +150,6 @@ class Kernel:
 
 
 def _kernel_directories() -> list[str]:
-    """Return where kernels are described; jupyter_client would load all of IPython to find the last place."""
+    """Return the directories of kernel specs; jupyter_client would load all of IPython to find the last one."""
     own = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser()
     return [*jupyter_path("kernels"), str(own / "kernels")]

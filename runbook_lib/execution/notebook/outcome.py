@@ -1,19 +1,21 @@
-"""How a run ended, by its journal, and the exit code that says so."""
+"""How a run ended, according to its journal, and the exit code for it: decided here and nowhere else."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.reader import read_journal
-from runbook_lib.model.status import Status
+from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["Outcome", "exit_code"]
+__all__ = ["Outcome", "exit_code", "exit_code_of_all"]
 
 _CODES = {
     Status.FAILED: 1,
@@ -23,40 +25,58 @@ _CODES = {
 }
 
 
+@dataclass(frozen=True)
 class Outcome:
     """How a headless run ended.
 
     Args:
         path: The run directory.
-        record: What the journal tells; None where there is none.
-        problem: What went wrong outside of any step, in words.
+        record: The run according to its journal; None if there is no journal.
+        problem: What went wrong outside of any step.
+        interrupted: A signal stopped the run, or came too late to stop it.
+        evidence_problem: Why its reports or its seal could not be written.
     """
 
-    def __init__(self, path: Path, record: RunRecord | None, problem: str = "") -> None:
-        self.path = path
-        self.record = record
-        self.problem = problem
+    path: Path
+    record: RunRecord | None
+    problem: str = ""
+    interrupted: bool = False
+    evidence_problem: str = ""
 
     @classmethod
-    def read(cls, path: Path, problem: str = "") -> Self:
-        """Return the outcome that a run directory's journal tells; without one its record is None."""
+    def read(cls, path: Path, problem: str = "", *, interrupted: bool = False) -> Self:
+        """Return the outcome according to a run directory's journal; without a journal its record is None."""
         try:
-            return cls(path, read_journal(path), problem)
-        except EvidenceError as nothing:
-            return cls(path, None, problem or str(nothing))
+            return cls(path, read_journal(path), problem, interrupted)
+        except EvidenceError as missing:
+            return cls(path, None, problem or str(missing), interrupted)
 
     @property
     def status(self) -> Status:
-        """The run's status; without a journal it is unknown."""
-        return self.record.status if self.record else Status.UNKNOWN
+        """The run's status; unknown without a journal, and in place of a success whose evidence is incomplete."""
+        if self.record is None:
+            return Status.UNKNOWN
+        if self.evidence_problem and exit_code(self.record.status) == 0:
+            return Status.UNKNOWN
+        return self.record.status
 
     @property
-    def sentence(self) -> str:
-        """What became of the run, and why where it is known."""
-        why = (self.record.message or self.record.incomplete) if self.record else self.problem
-        return f"run {self.path} is {self.status}" + (f": {why}" if why else "")
+    def problems(self) -> str:
+        """What went wrong outside of any step, in one line."""
+        return "; ".join(filter(None, (self.problem, self.evidence_problem)))
+
+    @property
+    def summary(self) -> str:
+        """The run's status, and the reason for it if one is known."""
+        reason = (self.record.message or self.record.incomplete) if self.record else self.problem
+        return f"run {self.path} is {self.status}" + (f": {reason}" if reason else "")
 
 
 def exit_code(status: Status) -> int:
-    """Return the exit code for a run's status: 0 only for a run that ended well."""
+    """Return the exit code for a run's status: 0 only for a run that succeeded."""
     return _CODES.get(status, 0)
+
+
+def exit_code_of_all(statuses: Sequence[Status]) -> int:
+    """Return the exit code for several runs: that of the worst."""
+    return exit_code(worst([*statuses]))

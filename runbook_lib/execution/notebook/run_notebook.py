@@ -1,11 +1,12 @@
-"""Run one runbook through papermill in a kernel of its own, and judge by its journal.
+"""Run one runbook through papermill in a kernel of its own; its journal says how it ended.
 
-papermill's own word is not taken: it calls cells completed after a kernel was killed.
+papermill's own account is not used: it marks cells completed after a kernel was killed.
 """
 
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import papermill
@@ -15,61 +16,65 @@ from papermill.exceptions import PapermillException
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.follower import JournalFollower
+from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.execution.notebook.engine import NAME, RunbookEngine
 from runbook_lib.execution.notebook.kernel_process import Kernel
-from runbook_lib.execution.notebook.outcome import Outcome, exit_code
-from runbook_lib.execution.notebook.signal_forwarding import passed_on
+from runbook_lib.execution.notebook.outcome import Outcome
+from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.project import project_top
 from runbook_lib.runbook import run_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from runbook_lib.execution.catalog import Entry
+    from runbook_lib.execution.catalog import CatalogEntry
     from runbook_lib.parameters import Parameters
 
-__all__ = ["Outcome", "exit_code", "run"]
+__all__ = ["run_notebook"]
 
-_POLL = 0.03  # seconds between two looks at the journal
+_POLL = 0.03  # seconds between two reads of the journal
 
-# As its entry point does, which is only there once this project is installed.
+# As the entry point does, which exists only once this project is installed.
 papermill_engines.register(NAME, RunbookEngine)
 
 
-def run(
-    entry: Entry, parameters: Parameters, values: dict[str, Any], report: Callable[[dict[str, Any]], None]
+def run_notebook(
+    entry: CatalogEntry,
+    parameters: Parameters,
+    values: dict[str, Any],
+    report: Callable[[dict[str, Any]], None],
 ) -> Outcome:
     """Run a runbook and wait for its end.
 
-    SIGINT and SIGTERM are passed to the kernel as an interrupt, so that it can end its journal.
+    SIGINT and SIGTERM are forwarded to the kernel as an interrupt, so that it can complete its journal.
 
     Args:
         entry: The runbook.
         parameters: As checked.
-        values: What was given beyond the notebook's defaults; papermill injects these.
+        values: Parameters beyond the notebook's defaults; papermill injects these.
         report: Called with each journal entry as it appears.
 
     Raises:
-        EvidenceError: The run directory cannot be made.
+        EvidenceError: The run directory cannot be created.
     """
-    path = run_directory.new(project_top() / parameters.runs, parameters.runbook)
-    with Kernel(path) as kernel, passed_on(kernel):
-        problem = _follow(entry, path, values, kernel, report)
-    return Outcome.read(path, problem)
+    path = run_directory.new(project_top() / Path(parameters.runs).expanduser(), parameters.runbook)
+    with Kernel(path) as kernel, forward_signals(kernel):
+        problems = _follow(entry, path, values, kernel, report)
+        interrupted = kernel.interrupted
+    return Outcome.read(path, "; ".join(filter(None, (interrupted, *problems))), interrupted=bool(interrupted))
 
 
 def _follow(
-    runbook: Entry,
+    runbook: CatalogEntry,
     path: Path,
     values: dict[str, Any],
     kernel: Kernel,
     report: Callable[[dict[str, Any]], None],
-) -> str:
-    """Run the notebook in a thread and report its journal entries meanwhile; return what went wrong, in words."""
-    problem: list[str] = []
+) -> list[str]:
+    """Run the notebook in a thread and report its journal entries meanwhile; return what went wrong."""
+    problems: list[str] = []
     worker = threading.Thread(
-        target=_execute, args=(runbook, path, values, kernel, problem), name="papermill"
+        target=_execute, args=(runbook, path, values, kernel, problems), name="papermill"
     )
     worker.start()
     follower = JournalFollower(path)
@@ -79,14 +84,16 @@ def _follow(
         worker.join(_POLL)
     for entry in follower.new_entries():
         report(entry)
-    return "; ".join([*([kernel.interrupted] if kernel.interrupted else []), *problem])
+    return problems
 
 
-def _execute(entry: Entry, path: Path, values: dict[str, Any], kernel: Kernel, problem: list[str]) -> None:
+def _execute(
+    entry: CatalogEntry, path: Path, values: dict[str, Any], kernel: Kernel, problems: list[str]
+) -> None:
     try:
         papermill.execute_notebook(
             entry.path,
-            path / "notebook.ipynb",
+            path / NOTEBOOK,
             parameters=values,
             engine_name=NAME,
             progress_bar=False,
@@ -101,9 +108,9 @@ def _execute(entry: Entry, path: Path, values: dict[str, Any], kernel: Kernel, p
         OSError,
         RuntimeError,
     ) as failure:
-        problem.append(_first_lines(failure))
+        problems.append(_last_lines(failure))
 
 
-def _first_lines(failure: BaseException) -> str:
+def _last_lines(failure: BaseException) -> str:
     lines = [line for line in str(failure).splitlines() if line.strip()]
     return " ".join(lines[-2:]) if lines else type(failure).__name__

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, passed on to every kernel that this process runs."""
+"""SIGINT and SIGTERM, forwarded to every kernel that this process runs."""
 
 from __future__ import annotations
 
@@ -8,36 +8,54 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from runbook_lib.execution.notebook.kernel_process import Kernel
 
-__all__ = ["passed_on"]
+__all__ = ["STOP_SIGNALS", "forward_signals", "signal_handler"]
 
-_kernels: set[Kernel] = set()  # signals come to a process, so this is one a process
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""The signals by which a user or a service manager stops a command."""
+
+_kernels: set[Kernel] = set()  # signals reach a process, so there is one set per process
 
 
 @contextlib.contextmanager
-def passed_on(kernel: Kernel | None = None) -> Iterator[None]:
-    """Interrupt kernels on SIGINT and SIGTERM while the block runs.
-
-    Python hears signals in its main thread alone. In another thread the kernel is only made known to a block
-    that the main thread is in.
+def signal_handler(
+    handler: Callable[[int, object], object] | signal.Handlers, *numbers: signal.Signals
+) -> Iterator[None]:
+    """Handle signals while the block runs, and restore the previous handlers afterwards.
 
     Args:
-        kernel: Made known; None: only listen, for kernels of other threads.
+        handler: Called with the signal's number and the interrupted frame; or a handler of `signal`.
+        numbers: The signals.
     """
-    if kernel is not None:
-        _kernels.add(kernel)
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    listens = threading.current_thread() is threading.main_thread()
-    before = {number: signal.signal(number, _on_signal) for number in numbers} if listens else {}
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if kernel is not None:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+@contextlib.contextmanager
+def forward_signals(kernel: Kernel) -> Iterator[None]:
+    """Interrupt kernels on SIGINT and SIGTERM while the block runs.
+
+    Python handles signals in its main thread alone. In another thread this only registers the kernel with a block
+    that the main thread is in.
+
+    Args:
+        kernel: Interrupted, like all kernels that are registered.
+    """
+    registers = kernel not in _kernels  # one block inside another leaves the kernel to the outer one
+    _kernels.add(kernel)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    try:
+        with signal_handler(_on_signal, *(STOP_SIGNALS if in_main_thread else ())):
+            yield
+    finally:
+        if registers:
             _kernels.discard(kernel)
 
 

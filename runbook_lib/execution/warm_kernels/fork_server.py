@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.execution.fast_import import without
+from runbook_lib.execution.fast_import import without_modules
 from runbook_lib.execution.warm_kernels import protocol
 from runbook_lib.execution.warm_kernels.forked_kernel import Job, become
 
@@ -205,7 +205,7 @@ def main() -> None:
     listener, command = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
     listener.set_inheritable(False)
     place = Path(listener.getsockname()).parent
-    with without(*_NOT_NEEDED):
+    with without_modules(*_NOT_NEEDED):
         _load(_FIRST)
     server = Server(listener, command)
     _look_up()

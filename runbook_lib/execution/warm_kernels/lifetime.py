@@ -1,4 +1,4 @@
-"""The fork server of one command, for all that runs inside of it; loads nothing itself."""
+"""The fork server of one command and its child processes; this module itself imports nothing large."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from runbook_lib.execution.warm_kernels.protocol import SERVER, listen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["KERNELS", "KINDS", "pool"]
+__all__ = ["KERNELS", "KINDS", "fork_server"]
 
 KERNELS = "RUNBOOK_KERNELS"
 """Environment variable that chooses `warm` or `cold` kernels."""
 KINDS = ("warm", "cold")
 
 _log = logging.getLogger(__name__)
-_END = 5.0  # seconds that the server has to end
-# As ipykernel_launcher does: what lies in the current directory is not imported in a library's place. While
-# libraries are loaded nothing is garbage: looking for it would take a tenth of the time.
+_EXIT_TIMEOUT = 5.0  # seconds that the server has to exit
+# As ipykernel_launcher does: a module in the current directory does not shadow a library. The garbage collector
+# would take a tenth of the time in which the libraries are imported.
 _PROGRAM = (
     "import gc, sys; gc.disable(); del sys.path[0]; "
     "from runbook_lib.execution.warm_kernels.fork_server import main; main()"
@@ -35,20 +35,20 @@ _PROGRAM = (
 
 
 @contextlib.contextmanager
-def pool(kind: str | None = None) -> Iterator[None]:
-    """Keep a fork server while this command runs; it loads its libraries meanwhile.
+def fork_server(kind: str | None = None) -> Iterator[None]:
+    """Run a fork server in the background of a `with` block.
 
-    Processes started in the block find it by their environment. Inside of another pool nothing is started.
+    Processes started in the block find it through their environment. A block inside another uses the outer server.
 
     Args:
-        kind: `warm` or `cold`; without it the environment's RUNBOOK_KERNELS, or `warm`.
+        kind: `warm`, or `cold` for no server; None: the environment's RUNBOOK_KERNELS, or `warm`.
 
     Raises:
-        InputError: There is no such kind.
+        InputError: The kind is neither `warm` nor `cold`.
     """
     kind = kind or os.environ.get(KERNELS) or KINDS[0]
     if kind not in KINDS:
-        raise InputError(f"{kind!r} is no kind of kernel", where=KERNELS, hint=f"choose {' or '.join(KINDS)}")
+        raise InputError(f"unknown kind of kernel {kind!r}", where=KERNELS, hint=f"choose {' or '.join(KINDS)}")
     if kind == "cold":
         with _environment(None):
             yield
@@ -64,7 +64,7 @@ def _server() -> Iterator[str | None]:
     directory = Path(tempfile.mkdtemp(prefix="runbook-kernels-"))
     path = str(directory / "socket")
     try:
-        # Connections wait on it from now on, while the server loads its libraries.
+        # Connections queue on the socket from now on, while the server imports its libraries.
         with listen(path) as listener:
             process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, str(listener.fileno()), str(os.getpid())],
@@ -75,7 +75,7 @@ def _server() -> Iterator[str | None]:
                 start_new_session=True,
             )
     except OSError as problem:
-        _log.warning("kernels are started cold, as there can be no fork server: %s", problem)
+        _log.warning("the fork server cannot be started, so kernels start cold: %s", problem)
         shutil.rmtree(directory, ignore_errors=True)
         yield None
         return
@@ -84,7 +84,7 @@ def _server() -> Iterator[str | None]:
     finally:
         process.terminate()
         try:
-            process.wait(_END)
+            process.wait(_EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

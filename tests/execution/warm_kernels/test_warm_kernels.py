@@ -15,7 +15,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from runbook_lib.errors import InputError
-from runbook_lib.execution.warm_kernels.lifetime import KERNELS, pool
+from runbook_lib.execution.warm_kernels.lifetime import KERNELS, fork_server
 from runbook_lib.execution.warm_kernels.protocol import SERVER
 from runbook_lib.execution.warm_kernels.provisioner import choose
 from tests.deadlines import deadline, wait_until
@@ -66,7 +66,7 @@ class Kernel:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A fork server of this test's own."""
     monkeypatch.delenv(SERVER, raising=False)
-    with pool("warm"):
+    with fork_server("warm"):
         yield
 
 
@@ -238,14 +238,14 @@ def test_a_server_ends_with_its_pool_and_ends_its_kernels(start: Start) -> None:
 def test_a_pool_inside_of_another_starts_no_second_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(KERNELS, raising=False)
     outer = os.environ[SERVER]
-    with pool():
+    with fork_server():
         assert os.environ[SERVER] == outer
-    with pool("cold"):
+    with fork_server("cold"):
         assert SERVER not in os.environ
     assert os.environ[SERVER] == outer
 
 
 def test_another_kind_of_kernel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KERNELS, "tepid")
-    with pytest.raises(InputError, match=r"'tepid' is no kind of kernel(.|\n)*choose warm or cold"), pool():
+    with pytest.raises(InputError, match=r"'tepid' is no kind of kernel(.|\n)*choose warm or cold"), fork_server():
         pass
