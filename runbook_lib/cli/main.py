@@ -53,7 +53,9 @@ def main() -> None:
         click.echo(f"{type(problem).__name__}: {problem}", err=True)
         code = problem.exit_code
     except (KeyboardInterrupt, click.Abort):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # already handled; a second one would replace the exit code
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # already handled; a second one would replace the exit code
         click.echo("interrupted", err=True)
         code = 4
     gc.freeze()  # otherwise Python scans all live objects once more on exit: a tenth of a second

@@ -33,7 +33,7 @@ class Progress:
 
     Args:
         console: Where to print; None: standard output.
-        prefix: Printed before each line, to tell parallel runs apart.
+        prefix: Printed before each line, to distinguish parallel runs.
         spins: Whether to show the current step and command on a terminal.
     """
 

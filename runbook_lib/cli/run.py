@@ -55,7 +55,10 @@ _KEY = "RUNBOOK_SIGNING_KEY"
     "--scheduler", metavar="ADDRESS", help="Dask scheduler address; default: start a local cluster."
 )
 @click.option(
-    "--sign-key", metavar="REF", envvar=_KEY, help="Sign each run's seal with this key: a file or a reference."
+    "--sign-key",
+    metavar="REF",
+    envvar=_KEY,
+    help="Sign each run's seal with this key: a file or a reference.",
 )
 @click.option(
     "--kernels",
@@ -162,4 +165,6 @@ def _load() -> None:
 
 def _print_missing_needs(graph: JobGraph) -> None:
     for need, runbooks in graph.missing_needs.items():
-        click.echo(f"{', '.join(runbooks)}: needs {need}, which is not part of this run (--with-needs adds it)")
+        click.echo(
+            f"{', '.join(runbooks)}: needs {need}, which is not part of this run (--with-needs adds it)"
+        )

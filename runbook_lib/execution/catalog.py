@@ -131,7 +131,9 @@ def load(path: Path) -> CatalogEntry:
     )
 
 
-def read_parameters(file: str | None, pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], YamlFile | None]:
+def read_parameters(
+    file: str | None, pairs: Sequence[tuple[str, str]]
+) -> tuple[dict[str, Any], YamlFile | None]:
     """Read a parameters file and `-p NAME VALUE` pairs; the pairs override the file.
 
     Raises:

@@ -1,7 +1,7 @@
-"""pytest's view of runbooks: `pytest --runbooks NOTEBOOK` runs it once; each step, host and check is a test.
+"""Runbooks as tests: `pytest --runbooks NOTEBOOK` runs it once; each step, host and check is a test.
 
-Every pytest of an environment with this package loads this module. So it takes only option names that
-begin with `--runbook`, and imports the library only once `--runbooks` is given.
+Every pytest in an environment with this package imports this module. So it adds only options whose names begin
+with `--runbook`, and imports the rest of the library only if `--runbooks` is given.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ _HOSTS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer our options, under names that nobody else takes."""
+    """Add the options, under names that are not used elsewhere."""
     group = parser.getgroup("runbooks", "executable runbooks")
     group.addoption(
         "--runbooks",
         action="append",
         default=[],
         metavar="RUNBOOK",
-        help="Run this runbook (name or notebook) once and tell its steps, hosts and checks as tests. "
-        "Repeatable. Without further paths nothing else is collected.",
+        help="Run this runbook (name or notebook) once, and report its steps, hosts and checks as tests. "
+        "Repeatable. Other tests are collected only from paths given as arguments.",
     )
     group.addoption("--runbook-params", **_PARAMETERS)
     group.addoption(
         "--runbook-mode",
         choices=["plan", "apply", "validate"],
         default="validate",
-        help="What the run may do. Default: validate, which only looks, whatever the parameters file says.",
+        help="What the run may do. Default: validate, which changes nothing, whatever the parameters file says.",
     )
     group.addoption("--runbook-hosts", **_HOSTS)
     group.addoption(
@@ -55,13 +55,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar=("NAME", "VALUE"),
-        help="A parameter; wins over the file.",
+        help="A parameter; overrides the file.",
     )
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Generator[None, None, None]:
-    """Offer the short names too, where runbooks are asked for and neither plugin nor conftest has them."""
+    """Add the short names too, if runbooks are given and no plugin or conftest uses them."""
     yield
     if not any(arg.partition("=")[0] == "--runbooks" for arg in args):
         return
@@ -73,7 +73,7 @@ def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Gen
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load the rest, where runbooks are asked for."""
+    """Load the rest, if runbooks are given."""
     if config.getoption("runbooks"):
         plugin = importlib.import_module("runbook_lib.pytest_plugin.plugin").Plugin(config)
         config.pluginmanager.register(plugin, "runbook-runs")

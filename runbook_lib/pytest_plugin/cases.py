@@ -1,7 +1,7 @@
-"""A run as test cases: a path of names, what came out, and the text that says why. No pytest here.
+"""A run as test cases: a path of names, a result, and the text that explains it. pytest is not imported here.
 
-Every step on every host has a case `status`, however many checks tell of it too: checks come and go with
-how far a step got, and a case that is looked for again (`--lf`) must still be there.
+Each step has a case `status` per host, however many checks it has: how many depends on how far the step got, and
+a case that `--lf` selects again must still exist.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.plans import Check
     from runbook_lib.model.records import CommandRecord, HostRecord, StepRecord
-    from runbook_lib.pytest_plugin.notebook_run import Ran
+    from runbook_lib.pytest_plugin.notebook_run import NotebookRun
 
 __all__ = ["END", "Case", "cases", "end"]
 
 END = "the run ended"
-"""Name of the case that is red where a run did not end well outside of any step."""
+"""Name of the case that fails if something went wrong outside of any step."""
 
 _STATUS = "status"
-_COMMANDS = 20  # commands of a step on a host that a failure shows; the report has all
-_LINES = 20  # lines of an output that a failure shows; the report has all
-# `::` and `[` divide pytest's own test ids.
+_COMMANDS = 20  # commands of a step on a host that a failure shows; the report has all of them
+_LINES = 20  # lines of an output that a failure shows; the report has all of them
+# `::` and `[` are separators in pytest's own test ids.
 _PLAIN = str.maketrans({"[": "(", "]": ")", "\n": " ", "\t": " "})
 
 
@@ -38,10 +38,10 @@ class Case:
     """One test case.
 
     Args:
-        path: Names from the outermost: step, host, what is told.
-        result: What pytest shall make of it.
+        path: Names from the outermost: step, host, check or `status`.
+        result: As pytest reports it.
         text: Why it failed or was skipped.
-        seconds: How long it took in the run; None: nothing of its own.
+        seconds: Its duration in the run; None: it has no duration of its own.
     """
 
     path: tuple[str, ...]
@@ -50,45 +50,46 @@ class Case:
     seconds: float | None = None
 
 
-def cases(ran: Ran) -> Iterator[Case]:
+def cases(run: NotebookRun) -> Iterator[Case]:
     """Yield the cases of a run; the last one is its end."""
-    for step in ran.record.steps if ran.record else ():
+    for step in run.record.steps if run.record else ():
         for host in step.hosts:
-            yield from _host(ran, step, host)
-    yield end(ran)
+            yield from _host(run, step, host)
+    yield end(run)
 
 
-def end(ran: Ran) -> Case:
-    """Return the case that says whether the run came to its end; red steps have cases of their own."""
-    run = ran.record
-    if run is None:
-        return Case(
-            (END,), "failed", f"no record of it: {ran.problem or 'nothing was told'}\n{_evidence(ran)}"
-        )
-    if run.incomplete or (run.status in BAD and not troubles(run)):
-        told = of_run(run)
-        why = f"{run.status}: {told.headline}: {told.sentence}"
-        return Case((END,), "failed", "\n".join(filter(None, (why, ran.problem, _evidence(ran)))))
-    if ran.problem and run.status not in BAD:
-        return Case((END,), "failed", f"{run.status}, but: {ran.problem}\n{_evidence(ran)}")
-    if run.status is Status.SKIPPED:
-        return Case((END,), "skipped", of_run(run).sentence)
+def end(run: NotebookRun) -> Case:
+    """Return the case for the end of the run; steps that failed have cases of their own."""
+    record = run.record
+    if record is None:
+        return _failed_end(run, run.problem or "no journal")
+    if record.incomplete or (record.status in BAD and not troubles(record)):
+        outcome = of_run(record)
+        return _failed_end(run, f"{record.status}: {outcome.headline}: {outcome.sentence}", run.problem)
+    if run.problem and record.status not in BAD:
+        return _failed_end(run, f"{record.status}, but: {run.problem}")
+    if record.status is Status.SKIPPED:
+        return Case((END,), "skipped", of_run(record).sentence)
     return Case((END,), "passed")
 
 
-def _host(ran: Ran, step: StepRecord, host: HostRecord) -> Iterator[Case]:
+def _failed_end(run: NotebookRun, *reasons: str) -> Case:
+    return Case((END,), "failed", "\n".join(filter(None, (*reasons, _evidence(run)))))
+
+
+def _host(run: NotebookRun, step: StepRecord, host: HostRecord) -> Iterator[Case]:
     place = (_name(f"step {step.number} {step.title}"), _name(host.host))
     seconds = (host.ended - host.started).total_seconds() if host.started and host.ended else None
     if host.status is Status.SKIPPED:
-        reason = " ".join(host.message.split()) or "no reason was told"
+        reason = " ".join(host.message.split()) or "no reason given"
         yield Case((*place, _STATUS), "skipped", visible(reason), seconds)
         return
     good = host.status not in BAD
-    card = "" if good else _card(ran, step, host)
-    yield Case((*place, _STATUS), "passed" if good else "failed", card, seconds)
+    text = "" if good else _card(run, step, host)
+    yield Case((*place, _STATUS), "passed" if good else "failed", text, seconds)
     for name, check in zip(_distinct([check.name for check in host.checks]), host.checks, strict=True):
-        broken = "" if check.holds else _broken(ran, step, host, check)
-        yield Case((*place, name), "passed" if check.holds else "failed", broken)
+        text = "" if check.holds else _failed_check(run, step, host, check)
+        yield Case((*place, name), "passed" if check.holds else "failed", text)
 
 
 def _name(text: str) -> str:
@@ -97,25 +98,25 @@ def _name(text: str) -> str:
 
 
 def _distinct(names: Sequence[str]) -> Iterator[str]:
-    """Yield names for a test id; one that was there before, or is taken by us, gets a number."""
-    seen = Counter({_STATUS: 1})
+    """Yield names for test ids; a name that is used already, or reserved, gets a number."""
+    used = Counter({_STATUS: 1})
     for name in map(_name, names):
-        seen[name] += 1
-        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
+        used[name] += 1
+        yield name if used[name] == 1 else f"{name} ({used[name]})"
 
 
-def _broken(ran: Ran, step: StepRecord, host: HostRecord, check: Check) -> str:
+def _failed_check(run: NotebookRun, step: StepRecord, host: HostRecord, check: Check) -> str:
     lines = [
         f"expected {_line(check.expected)}, observed {_line(check.observed)}",
-        f"check {check.name!r}, {_place(step, host)}; {_STATUS!r} beside it tells the commands",
-        _evidence(ran),
+        f"check {check.name!r}, {_place(step, host)}; the commands are in {_STATUS!r} of the same host",
+        _evidence(run),
     ]
     return visible("\n".join(lines))
 
 
-def _card(ran: Ran, step: StepRecord, host: HostRecord) -> str:
-    """Return what the step's card in the notebook says of this host."""
-    message = host.message or "no reason was told"
+def _card(run: NotebookRun, step: StepRecord, host: HostRecord) -> str:
+    """Return what the step's card in the notebook shows for this host."""
+    message = host.message or "no reason given"
     first, _, rest = message.partition("\n")
     headline = first if host.status is Status.FAILED else f"{host.status}: {first}"
     lines = [headline, rest, _place(step, host), first_line(host.operation)]
@@ -129,15 +130,15 @@ def _card(ran: Ran, step: StepRecord, host: HostRecord) -> str:
     shown = host.commands[-_COMMANDS:]
     for command in shown:
         lines += _command(command, whole=not command.accepted or command is shown[-1])
-    lines.append(_evidence(ran))
+    lines.append(_evidence(run))
     return visible("\n".join(filter(None, lines)))
 
 
 def _command(command: CommandRecord, *, whole: bool) -> Iterator[str]:
     yield f"$ {command.text}"
     if whole:
-        for told in (command.stdout, command.stderr):
-            lines = stream(told).splitlines()
+        for output in (command.stdout, command.stderr):
+            lines = stream(output).splitlines()
             hidden = len(lines) - _LINES
             if hidden > 0:
                 yield f"  | … {hidden} lines before these are in the report …"
@@ -151,9 +152,9 @@ def _place(step: StepRecord, host: HostRecord) -> str:
 
 
 def _line(text: str) -> str:
-    """Return a text so that its lines do not break ours."""
+    """Return a text on one line."""
     return repr(text) if "\n" in text else text
 
 
-def _evidence(ran: Ran) -> str:
-    return f"evidence: {ran.directory} (journal.jsonl, report.html)" if ran.directory else ""
+def _evidence(run: NotebookRun) -> str:
+    return f"evidence: {run.directory} (journal.jsonl, report.html)" if run.directory else ""

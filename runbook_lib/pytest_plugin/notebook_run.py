@@ -1,4 +1,4 @@
-"""A run as pytest is told of it."""
+"""A run as pytest's nodes need it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,28 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from runbook_lib.model.records import RunRecord
-from runbook_lib.report.summary import BAD
+from runbook_lib.model.status import Status
 
-__all__ = ["Ran"]
+__all__ = ["NotebookRun"]
 
 
-class Ran(BaseModel):
-    """One run that was made, or could not be; it travels to the workers of pytest-xdist as JSON.
+class NotebookRun(BaseModel):
+    """One run that was made, or could not be; the workers of pytest-xdist receive it as JSON.
 
     Args:
         notebook: The runbook's file.
-        name: Tells it from other runs of the same notebook: its parameters file.
-        directory: The evidence; empty when there is none.
-        record: What the journal tells; None where there is none.
+        name: Distinguishes it from other runs of the same notebook: the name of its parameters file.
+        status: How it ended; as `runbook run` judges it.
+        directory: The evidence; empty if no run was made.
+        record: The run according to its journal; None without a journal.
         problem: What went wrong outside of any step.
-        stopped: The user or a signal ended it.
+        interrupted: The user or a signal stopped it.
     """
 
     notebook: Path
     name: str
+    status: Status = Status.UNKNOWN
     directory: str = ""
     record: RunRecord | None = None
     problem: str = ""
-    stopped: bool = False
-
-    @property
-    def well(self) -> bool:
-        """Whether a runbook that needs this one may go on."""
-        return self.record is not None and self.record.status not in BAD
+    interrupted: bool = False

@@ -1,12 +1,13 @@
-"""The hooks of a pytest run that was given runbooks.
+"""The hooks of a pytest session that was given runbooks.
 
-They are run before collection, since only a run tells which steps, hosts and checks there are: in this
-process, or with pytest-xdist in its controller, which hands the records to the workers.
+The runbooks run before collection, since only a run shows which steps, hosts and checks there are: in this
+process, or with pytest-xdist in its controller, which passes the records to the workers.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,32 +15,35 @@ import pytest
 from pydantic import TypeAdapter
 
 from runbook_lib.errors import InputError
-from runbook_lib.model.status import SYMBOLS, Status
+from runbook_lib.model.status import SYMBOLS, Mode, Status
 from runbook_lib.pytest_plugin.items import CaseItem, RunbookFile
-from runbook_lib.pytest_plugin.notebook_run import Ran
+from runbook_lib.pytest_plugin.notebook_run import NotebookRun
+from runbook_lib.report.summary import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator
 
-    from runbook_lib.pytest_plugin.runner import Wanted
+    from runbook_lib.execution.fleet.job import Job
+    from runbook_lib.execution.fleet.request import RunRequest
 
 __all__ = ["Plugin"]
 
-_TRAVEL = TypeAdapter(list[Ran])
+_RUNS = TypeAdapter(list[NotebookRun])
 _KEY = "runbooks"
+_SIGNING_KEY = "RUNBOOK_SIGNING_KEY"
 
 
 class Plugin:
-    """Run once, then tell.
+    """Runs the runbooks once, and has their steps, hosts and checks collected as tests.
 
     Args:
-        config: pytest's; a worker of pytest-xdist has the records in it already.
+        config: pytest's; in a worker of pytest-xdist it contains the records already.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        told = getattr(config, "workerinput", {}).get(_KEY)
-        self._made: list[Ran] | None = _TRAVEL.validate_json(told) if told is not None else None
+        received = getattr(config, "workerinput", {}).get(_KEY)
+        self._runs: list[NotebookRun] | None = _RUNS.validate_json(received) if received is not None else None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self) -> None:
@@ -48,111 +52,113 @@ class Plugin:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - pytest-xdist's
-        """Hand the records to a worker."""
-        node.workerinput[_KEY] = _TRAVEL.dump_json(self._made or []).decode()
+        """Pass the records to a worker."""
+        node.workerinput[_KEY] = _RUNS.dump_json(self._runs or []).decode()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
-        """Run, and have the notebooks collected; without paths of the user's own, nothing else."""
+        """Run the runbooks and have their notebooks collected; nothing else, unless the user gave paths."""
         self._run_once()
         config = self._config
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             config.args[:] = []
-        there = {Path(argument.split("::")[0]).resolve() for argument in config.args}
-        config.args += [str(path) for path in self._files() if path.resolve() not in there]
+        given = {Path(argument.split("::")[0]).resolve() for argument in config.args}
+        config.args += [str(path) for path in self._files() if path.resolve() not in given]
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> RunbookFile | None:
-        """Make a node of a notebook that was run."""
-        made = self._files().get(file_path) or self._files().get(file_path.resolve())
-        return RunbookFile.from_parent(parent, path=file_path, made=made) if made else None
+        """Return a node for a notebook that was run."""
+        runs = self._files().get(file_path) or self._files().get(file_path.resolve())
+        return RunbookFile.from_parent(parent, path=file_path, runs=runs) if runs else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
-        """Keep what nobody may choose away: the end of a run that did not come to it.
+        """Keep what must not be deselected: the failed ends of runs.
 
-        After a signal nothing else of this pytest is run.
+        After a signal no other test of this session runs.
         """
-        broken = {
+        failed_ends = {
             item.nodeid: item
-            for path, made in self._files().items()
-            for item in RunbookFile.from_parent(session, path=path, made=made).broken_ends()
+            for path, runs in self._files().items()
+            for item in RunbookFile.from_parent(session, path=path, runs=runs).failed_ends()
         }
-        items[:] = [item for item in items if item.nodeid not in broken]
-        if any(ran.stopped for ran in self._made or ()):
+        items[:] = [item for item in items if item.nodeid not in failed_ends]
+        if any(run.interrupted for run in self._runs or ()):
             others = [item for item in items if not isinstance(item, CaseItem)]
             items[:] = [item for item in items if isinstance(item, CaseItem)]
             config.hook.pytest_deselected(items=others)
         yield
-        items += broken.values()
+        items += failed_ends.values()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Tell how long the step took in the run: telling it takes no time."""
+        """Report the duration of the step in the run, not that of reading its record."""
         report = yield
         if isinstance(item, CaseItem) and call.when == "call" and item.case.seconds is not None:
             report.duration = item.case.seconds
         return report
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say where the evidence is."""
-        if not self._made or hasattr(self._config, "workerinput"):
+        """Print where the evidence is."""
+        if not self._runs or hasattr(self._config, "workerinput"):
             return
         terminalreporter.section("runbooks")
-        for ran in self._made:
-            status = ran.record.status if ran.record else Status.UNKNOWN
-            where = ran.directory or ran.problem.partition("\n")[0]
-            terminalreporter.write_line(f"{SYMBOLS[status]} {ran.notebook.stem}: {status}; {where}")
+        for run in self._runs:
+            where = run.directory or first_line(run.problem)
+            terminalreporter.write_line(f"{SYMBOLS[run.status]} {run.notebook.stem}: {run.status}; {where}")
 
-    def _files(self) -> dict[Path, list[Ran]]:
-        files: dict[Path, list[Ran]] = {}
-        for ran in self._made or ():
-            files.setdefault(ran.notebook.absolute(), []).append(ran)
+    def _files(self) -> dict[Path, list[NotebookRun]]:
+        files: dict[Path, list[NotebookRun]] = {}
+        for run in self._runs or ():
+            files.setdefault(run.notebook.absolute(), []).append(run)
         return files
 
     def _run_once(self) -> None:
         """Check everything, then run.
 
         Raises:
-            UsageError: Anything is wrong with what was given. No host was touched.
+            UsageError: An option or a runbook is wrong. No host was touched.
         """
-        if self._made is not None:
+        if self._runs is not None:
             return
-        get = self._config.getoption
-        # A worker has no use for what it takes to run a notebook, and it takes long to load.
-        runs = importlib.import_module("runbook_lib.pytest_plugin.runner")
-        request = runs.Request(
-            names=get("runbooks"),
-            files=get("runbook_params"),
-            pairs=[(name, value) for name, value in get("runbook_set")],
-            mode=get("runbook_mode"),
-            hosts=get("runbook_hosts"),
-        )
-        if get("collectonly") and request.mode == "apply":
+        # A worker does not run notebooks, and what that takes is slow to import.
+        runner = importlib.import_module("runbook_lib.pytest_plugin.runner")
+        request = self._request()
+        if self._config.getoption("collectonly") and request.options["mode"] == Mode.APPLY:
             raise pytest.UsageError(
                 "--collect-only runs the notebook to learn its steps, and mode apply would change hosts\n"
                 "  hint: --runbook-mode plan or validate"
             )
         try:
-            wanted = runs.check(request)
+            planned = runner.plan(request)
         except InputError as problem:
             raise pytest.UsageError(f"{problem}\n  no host was touched") from problem
-        self._say_what(wanted)
-        self._made = runs.run(wanted, self._tell)
+        for job in planned.graph.jobs:
+            self._print(f"runbook {job.label}: {request.options['mode']} on {', '.join(job.hosts)}")
+        self._runs = runner.run(planned, self._report)
 
-    def _say_what(self, wanted: Sequence[Wanted]) -> None:
-        for one in wanted:
-            self._say(f"runbook {one.entry.name}: {one.parameters.mode} on {one.parameters.hosts}")
+    def _request(self) -> RunRequest:
+        request = importlib.import_module("runbook_lib.execution.fleet.request")
+        get = self._config.getoption
+        options = {"mode": get("runbook_mode"), "hosts": get("runbook_hosts")}
+        found: RunRequest = request.RunRequest(
+            names=get("runbooks"),
+            files=get("runbook_params"),
+            pairs=[(name, value) for name, value in get("runbook_set")],
+            options={name: value for name, value in options.items() if value is not None},
+            sign_key=os.environ.get(_SIGNING_KEY),
+        )
+        return found
 
-    def _tell(self, one: Wanted, entry: dict[str, Any]) -> None:
+    def _report(self, job: Job, entry: dict[str, Any]) -> None:
         if entry["event"] == "host_ended" and self._config.get_verbosity() > 0:
             status = Status(entry["status"])
-            self._say(f"  {one.entry.name} step {entry['step']} {SYMBOLS[status]} {status} {entry['host']}")
+            self._print(f"  {job.label} step {entry['step']} {SYMBOLS[status]} {status} {entry['host']}")
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal and self._config.get_verbosity() >= 0:
             terminal.write_line(line)

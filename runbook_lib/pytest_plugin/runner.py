@@ -1,155 +1,133 @@
-"""Run the runbooks that pytest was given: all checked before the first host is touched, each run once."""
+"""Run the runbooks that pytest was given, planned, run and sealed as by `runbook run`."""
 
 from __future__ import annotations
 
 import gc
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import EvidenceError, ParameterError
-from runbook_lib.execution import catalog
-from runbook_lib.execution.notebook import run_notebook
-from runbook_lib.model.status import Status
-from runbook_lib.pytest_plugin.notebook_run import Ran
-from runbook_lib.report.html import write_html
-from runbook_lib.report.junit import write_junit
+from runbook_lib.errors import ParameterError
+from runbook_lib.execution.fleet.job_graph import JobGraph, plan_run
+from runbook_lib.execution.fleet.run_job import run_job
+from runbook_lib.execution.fleet.scheduler import InlineExecutor, run_graph
+from runbook_lib.execution.notebook.outcome import Outcome
+from runbook_lib.model.status import Mode
+from runbook_lib.pytest_plugin.notebook_run import NotebookRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from runbook_lib.execution.catalog import Entry
-    from runbook_lib.parameters import Parameters
+    from runbook_lib.execution.fleet.job import Job, JobResult
+    from runbook_lib.execution.fleet.request import RunRequest
 
-__all__ = ["Request", "Wanted", "check", "run"]
+    Report = Callable[[Job, dict[str, Any]], None]
 
-_SIGNALS = ("SIGINT", "SIGTERM")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What pytest's command line asks for.
-
-    Args:
-        names: Runbooks, by name or path.
-        files: Parameters files: none, one for all, or one for each.
-        pairs: Single parameters for all, as text.
-        mode: What the runs may do.
-        hosts: A pattern of hosts, or None for that of the parameters.
-    """
-
-    names: Sequence[str]
-    files: Sequence[str]
-    pairs: Sequence[tuple[str, str]]
-    mode: str
-    hosts: str | None
+__all__ = ["PlannedRuns", "plan", "run"]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One run to be made, its parameters checked.
+class PlannedRuns:
+    """The jobs of a request, checked, and what distinguishes runs of the same notebook.
 
     Args:
-        name: Tells it from the others of the same notebook: its parameters file.
+        graph: The jobs.
+        names: For each job, the name of its parameters file.
+        validates: Whether the runs change nothing.
     """
 
-    entry: Entry
-    parameters: Parameters
-    given: dict[str, Any]
-    name: str
+    graph: JobGraph
+    names: tuple[str, ...]
+    validates: bool
 
 
-def check(request: Request) -> list[Wanted]:
+def plan(request: RunRequest) -> PlannedRuns:
     """Find all runbooks and check all their parameters.
 
+    Args:
+        request: Its options hold the mode.
+
     Raises:
-        InputError: Anything in them is wrong. No host was touched.
+        InputError: Anything in the request is wrong. No host was touched.
     """
-    pairs = [*request.pairs, ("mode", request.mode)]
     for name, option in (("mode", "--runbook-mode"), ("hosts", "--runbook-hosts")):
         if name in dict(request.pairs):
             raise ParameterError(
-                "is not for --runbook-set", where=f"parameter {name!r}", hint=f"use {option}"
+                "cannot be given with --runbook-set", where=f"parameter {name!r}", hint=f"use {option}"
             )
-    if request.hosts:
-        pairs.append(("hosts", request.hosts))
-    wanted = []
-    for name, file in zip(request.names, _one_for_each(request), strict=True):
-        entry = catalog.find(name)
-        given, source = catalog.given(file, pairs)
-        parameters = catalog.check(entry, given, source)
-        wanted.append(Wanted(entry, parameters, given, Path(file).stem if file else "without parameters"))
-    places = [(one.entry.path.resolve(), one.name) for one in wanted]
-    for one, place in zip(wanted, places, strict=True):
-        if places.count(place) > 1:
+    graph = plan_run(request)
+    names = tuple(Path(file).stem if file else "without parameters" for file in request.file_of_each())
+    counts = Counter((job.notebook, name) for job, name in zip(graph.jobs, names, strict=True))
+    for (notebook, name), count in counts.items():
+        if count > 1:
             raise ParameterError(
-                f"is named twice with parameters of the same name ({one.name})",
-                where=str(one.entry.path),
-                hint="name each runbook once, or with a parameters file of another name each time",
+                f"is given twice with parameters files of the same name ({name})",
+                where=notebook,
+                hint="give each runbook once, or each time with a parameters file of another name",
             )
-    return wanted
+    validates = request.options["mode"] == Mode.VALIDATE
+    # What changes nothing needs no order, and after a failed validation the others are still worth running.
+    return PlannedRuns(graph.without_needs() if validates else graph, names, validates)
 
 
-def run(wanted: Sequence[Wanted], tell: Callable[[Wanted, dict[str, Any]], None]) -> list[Ran]:
-    """Make the runs one after another, and leave each run's reports beside its evidence.
+def run(planned: PlannedRuns, report: Report) -> list[NotebookRun]:
+    """Make the runs one after another; each is sealed, and has its reports next to its evidence.
 
-    After a signal none is begun any more; in a mode other than `validate` none after one that did not end
-    well, because later runbooks build on earlier ones. Those are told too, as never begun.
+    After a signal no further run is started. After a run that did not succeed none is started either, except in
+    mode `validate`, because later runbooks build on earlier ones. Runs that were not made are returned too.
 
     Args:
-        wanted: As checked.
-        tell: Called with each journal entry as it appears.
+        planned: From `plan`.
+        report: Called with each journal entry as it appears.
     """
-    made: list[Ran] = []
-    obstacle = ""
-    for one in wanted:
-        if obstacle:
-            problem = f"it was never begun: {obstacle}"
-            made.append(Ran(notebook=one.entry.path, name=one.name, problem=problem))
-            continue
-        ran = _run(one, lambda entry, one=one: tell(one, entry))  # type: ignore[misc]
-        made.append(ran)
-        if ran.stopped:
-            obstacle = f"{one.entry.name} was stopped"
-        elif not ran.well and one.parameters.mode != "validate":
-            obstacle = f"{one.entry.name} before it did not end well"
-    return made
-
-
-def _one_for_each(request: Request) -> list[str | None]:
-    files: list[str | None] = [*request.files]
-    if len(files) in {0, 1}:
-        return (files or [None]) * len(request.names)
-    if len(files) != len(request.names):
-        raise ParameterError(
-            f"{len(files)} parameters files for {len(request.names)} runbooks",
-            hint="name one file for all runbooks, or one for each in their order",
+    with warnings.catch_warnings():
+        # A user who turns warnings into errors means those of the tests, not those of papermill and Jupyter.
+        warnings.simplefilter("ignore")
+        results = run_graph(
+            planned.graph,
+            lambda job: _run(job, report),
+            InlineExecutor(),
+            jobs=1,
+            on_failure="continue" if planned.validates else "stop",
+            watcher=_Silent(),
+            stopped=lambda: False,
         )
-    return files
+    return [
+        _notebook_run(job, name, result)
+        for job, name, result in zip(planned.graph.jobs, planned.names, results, strict=True)
+    ]
 
 
-def _run(one: Wanted, tell: Callable[[dict[str, Any]], None]) -> Ran:
-    ran = Ran(notebook=one.entry.path, name=one.name)
-    try:
-        with warnings.catch_warnings():
-            # Whoever makes warnings errors means those of their own tests, not of the way to a kernel.
-            warnings.simplefilter("ignore")
-            outcome = run_notebook.run(one.entry, one.parameters, one.given, tell)
-            # papermill leaves its event loop to the garbage collector, which warns of it whenever it comes by.
-            gc.collect()
-    except EvidenceError as problem:
-        return ran.model_copy(update={"problem": str(problem)})
-    told = {
-        "directory": str(outcome.path.absolute()),
-        "record": outcome.record,
-        "problem": outcome.problem,
-        "stopped": outcome.status is Status.INTERRUPTED or any(name in outcome.problem for name in _SIGNALS),
-    }
-    if outcome.record:
-        try:
-            write_html([outcome.record], outcome.path / "report.html", outcome.record.title)
-            write_junit([outcome.record], outcome.path / "junit.xml")
-        except EvidenceError as problem:
-            told["problem"] = "; ".join(filter(None, (outcome.problem, str(problem))))
-    return ran.model_copy(update=told)
+def _run(job: Job, report: Report) -> JobResult:
+    result = run_job(job, lambda entry: report(job, entry))
+    # papermill leaves its event loop to the garbage collector, which warns of it whenever it runs.
+    gc.collect()
+    return result
+
+
+def _notebook_run(job: Job, name: str, result: JobResult) -> NotebookRun:
+    path = Path(result.path)
+    return NotebookRun(
+        notebook=Path(job.notebook),
+        name=name,
+        status=result.status,
+        directory=str(path.absolute()) if result.path else "",
+        record=Outcome.read(path).record if result.path else None,
+        problem=result.problem,
+        interrupted=result.interrupted,
+    )
+
+
+class _Silent:
+    """A `Watcher` that shows nothing: the journal entries are reported."""
+
+    def started(self, job: Job) -> None:
+        """Do nothing."""
+
+    def ended(self, job: Job, result: JobResult) -> None:
+        """Do nothing."""
+
+    def refresh(self) -> None:
+        """Do nothing."""

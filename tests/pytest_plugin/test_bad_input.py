@@ -15,7 +15,8 @@ import pytest
 import runbook_lib
 from runbook_lib import pytest_plugin
 from runbook_lib.errors import InputError
-from runbook_lib.pytest_plugin.runner import Request, check
+from runbook_lib.execution.fleet.request import RunRequest
+from runbook_lib.pytest_plugin.runner import plan
 from tests.deadlines import deadline
 from tests.pytest_plugin.practice import TOP
 
@@ -44,13 +45,13 @@ def pytest_addoption(parser):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"names": ["99_none"]}, "there is no runbook '99_none'"),
-        ({"names": ["empty.ipynb"]}, "is no notebook"),
+        ({"names": ["99_none"]}, "unknown runbook '99_none'"),
+        ({"names": ["empty.ipynb"]}, "not a notebook"),
         ({"files": ["none.yml"]}, "none.yml: no such file"),
         ({"pairs": [("mod", "plan")]}, "unknown name 'mod' (did you mean 'mode'?)"),
         ({"pairs": [("mode", "apply")]}, "use --runbook-mode"),
-        ({"hosts": "host-z"}, "unknown host or group 'host-z'"),
-        ({"names": [NOTEBOOK, NOTEBOOK]}, "is named twice"),
+        ({"options": {"mode": "validate", "hosts": "host-z"}}, "unknown host or group 'host-z'"),
+        ({"names": [NOTEBOOK, NOTEBOOK]}, "is given twice"),
         ({"files": ["a.yml", "b.yml"]}, "2 parameters files for 1 runbooks"),
     ],
 )
@@ -60,9 +61,9 @@ def test_bad_input_is_found_before_anything_runs(
     project.runbook("90_look", project.holds("First", "first"))
     (project.place / "empty.ipynb").write_text("{}", encoding="utf-8")
     monkeypatch.chdir(project.place)
-    request = Request(names=[NOTEBOOK], files=[], pairs=[], mode="validate", hosts=None)
+    request = RunRequest(names=[NOTEBOOK], options={"mode": "validate"})
     with pytest.raises(InputError) as refused:
-        check(dataclasses.replace(request, **given))
+        plan(dataclasses.replace(request, **given))
     assert message in str(refused.value)
 
 

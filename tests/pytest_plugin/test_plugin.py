@@ -164,7 +164,7 @@ def test_apply_changes_once_and_what_builds_on_a_failure_is_never_begun(project:
     told.stdout.fnmatch_lines_random(
         [
             "FAILED *20_fail.ipynb::step 1 Fail::host-a::status - Failed: host-a: `false` ended with 1",
-            "FAILED *30_after.ipynb::the run ended - Failed: no record of it: it was never begun: 20_fail*",
+            "FAILED *30_after.ipynb::the run ended - Failed: not run: stopped after 20_fail (failed)*",
         ]
     )
 
@@ -221,7 +221,7 @@ def test_a_signal_ends_the_run_and_all_else_but_is_told(project: Project, progra
     assert "never run" not in said
     (record,) = project.records()
     assert record.status is Status.INTERRUPTED
-    assert "20_after.ipynb::the run ended - Failed: no record of it: it was never begun" in said
+    assert "20_after.ipynb::the run ended - Failed: not run: interrupted" in said
     assert not (project.place / "host-a.after").exists()
     junit = cases(project.place / "junit.xml")
     (interrupted,) = junit["step 2 Sleep.host-a", "status"].result

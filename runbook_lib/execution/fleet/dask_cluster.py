@@ -40,11 +40,13 @@ def dask_executor(scheduler: str | None, workers: int = 1) -> Iterator[tuple[Exe
         raise RequirementError("Dask is not installed", hint="pip install 'runbook-lib[dask]'") from missing
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
+        client: Any
         if scheduler is None:
-            client: Any = stack.enter_context(distributed.Client(stack.enter_context(_local_cluster(workers))))
+            local = stack.enter_context(_local_cluster(workers))
+            client = stack.enter_context(distributed.Client(local))  # type: ignore[no-untyped-call]
         else:
             try:
-                client = stack.enter_context(distributed.Client(scheduler, timeout=_CONNECT_TIMEOUT))
+                client = stack.enter_context(distributed.Client(scheduler, timeout=_CONNECT_TIMEOUT))  # type: ignore[no-untyped-call]
             except (OSError, ValueError) as problem:
                 raise InputError(
                     f"no Dask scheduler answers: {problem}",
@@ -61,7 +63,7 @@ def _local_cluster(workers: int) -> Any:  # noqa: ANN401 - distributed's
 
     # The cluster's processes ignore Ctrl-C: this process handles it, and stops the runs.
     with signal_handler(signal.SIG_IGN, signal.SIGINT):
-        return distributed.LocalCluster(
+        return distributed.LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=workers,
             threads_per_worker=1,
             security=True,  # otherwise any user of this machine could execute code on the workers

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from runbook_lib.execution.notebook.outcome import exit_code
+from runbook_lib.execution.notebook.outcome import succeeded
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -113,4 +113,4 @@ class JobResult(_AsJson):
     @property
     def succeeded(self) -> bool:
         """Whether jobs that come after this one may start: a run was made, and its status is a success."""
-        return bool(self.path) and exit_code(self.status) == 0
+        return bool(self.path) and succeeded(self.status)

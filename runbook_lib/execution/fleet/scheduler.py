@@ -148,7 +148,9 @@ class _GraphProgress:
         if failed:
             return self._skipped(job, f"needs {self._described(failed[0])}")
         if stopped or self._first_failed is None:
-            return JobResult(job.id, status=Status.INTERRUPTED, problem="not run: interrupted", interrupted=True)
+            return JobResult(
+                job.id, status=Status.INTERRUPTED, problem="not run: interrupted", interrupted=True
+            )
         return self._skipped(job, f"stopped after {self._described(self._first_failed.job)}")
 
     def _skipped(self, job: Job, reason: str) -> JobResult:
@@ -160,7 +162,7 @@ class _GraphProgress:
 
 
 def _result_of(future: Future[JobResult], job: Job) -> JobResult:
-    """Return a future's result, or why there is none; one that is not done is abandoned."""
+    """Return a future's result, or the reason for not having one; one that is not done is abandoned."""
     if not future.done() and not future.cancel():
         return JobResult(job.id, problem="stopped; the run did not report its end in time")
     try:

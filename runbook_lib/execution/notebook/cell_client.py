@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["CellClient"]
 
 _POLL = 0.1  # seconds between two checks whether the kernel is alive
-_MISSED_REPLY_POLLS = 10  # polls of an idle kernel without a reply, which it sends before it says that it is idle
+_MISSED_REPLY_POLLS = (
+    10  # polls of an idle kernel without a reply, which it sends before it says that it is idle
+)
 _OUTPUT_TIMEOUT = 60  # seconds that a cell's last outputs may take after its end; very large ones take some
 
 
@@ -71,6 +73,7 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
                 self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
         if self.kernel.interrupted:
             self._interrupt_runs()
+
     def process_message(
         self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
     ) -> NotebookNode | None:

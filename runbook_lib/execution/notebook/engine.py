@@ -21,9 +21,10 @@ from papermill.utils import merge_kwargs, remove_args
 from runbook_lib.execution.notebook.atomic_save import save_atomically
 from runbook_lib.execution.notebook.cell_client import CellClient
 from runbook_lib.execution.notebook.kernel_process import Kernel
-from runbook_lib.execution.notebook.outcome import Outcome, exit_code
+from runbook_lib.execution.notebook.outcome import Outcome, exit_code, succeeded
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import Status
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -48,6 +49,7 @@ class RunFailed(PapermillException, click.ClickException):  # type: ignore[misc]
 
 class RunbookEngine(NBClientEngine):  # type: ignore[misc]
     """Executes a notebook, and judges the runs in it by their journals."""
+
     @classmethod
     def execute_notebook(
         cls,
@@ -162,7 +164,7 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
         if not kernel.runs:
             raise
         died = problem
-    failed = [outcome for outcome in map(Outcome.read, kernel.runs) if exit_code(outcome.status)]
+    failed = [outcome for outcome in map(Outcome.read, kernel.runs) if not succeeded(outcome.status)]
     if failed or died:
         manager.nb.metadata.papermill["exception"] = True
     if _has_error(manager.nb) and not (died or kernel.interrupted):

@@ -84,7 +84,9 @@ class Kernel:
         if self.interrupted:
             _log.warning("%s: already stopping", why)
             return
-        _log.warning("%s: stopping; running commands get a few seconds to finish before they are stopped", why)
+        _log.warning(
+            "%s: stopping; running commands get a few seconds to finish before they are stopped", why
+        )
         self.interrupted = why
         self._kill_timer.start()
         if self.executing:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["Outcome", "exit_code", "exit_code_of_all"]
+__all__ = ["Outcome", "exit_code", "exit_code_of_all", "succeeded"]
 
 _CODES = {
     Status.FAILED: 1,
@@ -31,7 +31,7 @@ class Outcome:
 
     Args:
         path: The run directory.
-        record: The run according to its journal; None if there is no journal.
+        record: The run according to its journal; None without a journal.
         problem: What went wrong outside of any step.
         interrupted: A signal stopped the run, or came too late to stop it.
         evidence_problem: Why its reports or its seal could not be written.
@@ -56,7 +56,7 @@ class Outcome:
         """The run's status; unknown without a journal, and in place of a success whose evidence is incomplete."""
         if self.record is None:
             return Status.UNKNOWN
-        if self.evidence_problem and exit_code(self.record.status) == 0:
+        if self.evidence_problem and succeeded(self.record.status):
             return Status.UNKNOWN
         return self.record.status
 
@@ -70,6 +70,11 @@ class Outcome:
         """The run's status, and the reason for it if one is known."""
         reason = (self.record.message or self.record.incomplete) if self.record else self.problem
         return f"run {self.path} is {self.status}" + (f": {reason}" if reason else "")
+
+
+def succeeded(status: Status) -> bool:
+    """Return whether runs that need a run with this status may start."""
+    return status.is_success or status is Status.SKIPPED
 
 
 def exit_code(status: Status) -> int:

@@ -61,7 +61,9 @@ def run_notebook(
     with Kernel(path) as kernel, forward_signals(kernel):
         problems = _follow(entry, path, values, kernel, report)
         interrupted = kernel.interrupted
-    return Outcome.read(path, "; ".join(filter(None, (interrupted, *problems))), interrupted=bool(interrupted))
+    return Outcome.read(
+        path, "; ".join(filter(None, (interrupted, *problems))), interrupted=bool(interrupted)
+    )
 
 
 def _follow(

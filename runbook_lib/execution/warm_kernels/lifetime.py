@@ -48,7 +48,9 @@ def fork_server(kind: str | None = None) -> Iterator[None]:
     """
     kind = kind or os.environ.get(KERNELS) or KINDS[0]
     if kind not in KINDS:
-        raise InputError(f"unknown kind of kernel {kind!r}", where=KERNELS, hint=f"choose {' or '.join(KINDS)}")
+        raise InputError(
+            f"unknown kind of kernel {kind!r}", where=KERNELS, hint=f"choose {' or '.join(KINDS)}"
+        )
     if kind == "cold":
         with _environment(None):
             yield

@@ -32,7 +32,7 @@ def overlap(first: RunRecord, second: RunRecord) -> bool:
 
 def test_what_is_needed_and_not_named_is_told_and_not_added(project: Project) -> None:
     done = project.run("30_third", "10_first")
-    assert "30_third: needs 20_second, which is not run here (--with-needs adds it)" in done.stdout
+    assert "30_third: needs 20_second, which is not part of this run (--with-needs adds it)" in done.stdout
     assert names(project.records()) == ["10_first", "30_third"], "the order holds through what is not run"
     assert "[" not in done.stdout, "one after another: no prefix"
 
@@ -60,11 +60,11 @@ def test_a_bad_parameter_of_any_runbook_is_told_before_anything_runs(project: Pr
     ("arguments", "told"),
     [
         ((), "name a runbook"),
-        (("10_first", "--matrix", "fleet.yml"), "goes with neither NAME nor --resume"),
-        (("10_first", "--scheduler", "tcp://127.0.0.1:1"), "goes with --executor dask"),
+        (("10_first", "--matrix", "fleet.yml"), "cannot be combined with NAME or --resume"),
+        (("10_first", "--scheduler", "tcp://127.0.0.1:1"), "--scheduler requires --executor dask"),
         (("10_first", "--jobs", "0"), "0 is not in the range"),
         (("10_first", "--resume", "20260101"), "no run's id"),
-        (("10_frist",), "there is no runbook '10_frist'"),
+        (("10_frist",), "unknown runbook '10_frist'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -78,7 +78,7 @@ def test_runbooks_that_need_each_other_are_refused(project: Project, monkeypatch
     monkeypatch.chdir(project.top)
     path = project.top / "notebooks" / "10_first.ipynb"
     path.write_text(path.read_text().replace('"needs": []', '"needs": [\n    "30_third"\n   ]'))
-    assert "these runbooks need each other" in project.refused("10_first", "20_second")
+    assert "runbooks need each other" in project.refused("10_first", "20_second")
 
 
 @pytest.mark.parametrize("jobs", ["1", "3"])
@@ -88,7 +88,7 @@ def test_what_needs_a_failed_one_is_not_begun_and_told_so(project: Project, jobs
     done = project.run("10_first", "15_other", "20_second", "30_third", *common)
     assert done.returncode == 1
     assert sorted(names(project.records())) == ["10_first", "15_other"]
-    assert done.stdout.count("not run: it needs 10_first, which is failed") == 2
+    assert done.stdout.count("not run: needs 10_first (failed)") == 2
 
 
 def test_after_a_failure_nothing_more_is_begun_unless_told_otherwise(project: Project) -> None:
@@ -96,7 +96,7 @@ def test_after_a_failure_nothing_more_is_begun_unless_told_otherwise(project: Pr
     done = project.run("10_first", "15_other")
     assert done.returncode == 1
     assert names(project.records()) == ["10_first"]
-    assert "15_other: not run: another one did not end well (--on-failure stop)" in done.stdout
+    assert "15_other: not run: stopped after 10_first (failed)" in done.stdout
 
 
 def test_one_ctrl_c_interrupts_all_runs_and_further_ones_lose_no_evidence(project: Project) -> None:
@@ -112,7 +112,7 @@ def test_one_ctrl_c_interrupts_all_runs_and_further_ones_lose_no_evidence(projec
     assert "interrupting every run" in said
     assert overlap(*records), "what changes nothing and needs nothing of the other goes side by side"
     assert "[15_other]   ■ interrupted, 1 steps" in said
-    assert "not run: it needs 10_first, which is interrupted" in said
+    assert "not run: needs 10_first (interrupted)" in said
 
 
 def test_a_killed_process_of_one_run_is_told_and_leaves_the_others_alone(project: Project) -> None:
@@ -127,7 +127,7 @@ def test_a_killed_process_of_one_run_is_told_and_leaves_the_others_alone(project
     assert process.returncode == 4
     statuses = {record.runbook: record.status for record in project.records()}
     assert statuses == {"10_first": Status.UNKNOWN, "15_other": Status.OK}
-    assert "the process that carried it out was killed by SIGKILL" in said
+    assert "the worker process was killed by SIGKILL" in said
 
 
 def test_on_a_terminal_a_table_shows_each_run_step_and_host(project: Project) -> None:
@@ -153,4 +153,4 @@ def test_on_a_terminal_a_table_shows_each_run_step_and_host(project: Project) ->
     shown = said.decode()
     assert "1. Look" in shown
     assert "sleep 2.0" in shown
-    assert "of 2 runs have ended" in shown
+    assert "of 2 runs ended" in shown

@@ -40,7 +40,7 @@ def killed(project: Project, request: pytest.FixtureRequest) -> str:
 def test_a_killed_run_is_gone_on_with_by_the_beginning_of_its_id(project: Project, killed: str) -> None:
     done = project.run("--resume", killed[:-2])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"goes on with {killed}" in done.stdout
+    assert f"resumes {killed}" in done.stdout
     before, after = project.records()
     assert (before.status, after.status) == (Status.UNKNOWN, Status.CHANGED)
     assert after.resumes == killed
@@ -60,9 +60,9 @@ def test_what_contradicts_the_run_is_refused_before_anything_runs_and_then_it_is
 
     assert "word is 'other' now and was 'done'" in refused("-p", "word", "other")
     assert "mode is 'plan' now and was 'apply'" in refused("--mode", "plan")
-    assert "is a run of 10_first, which is not among the runbooks to run" in refused("15_other")
+    assert "a run of 10_first, which is not among the runbooks to run" in refused("15_other")
     project.write("10_first", STEPS[0], STEPS[1].replace('"Write"', '"Write it"'), STEPS[2])
-    assert "step 2 in its source is 'Write it' now and was 'Write'" in refused()
+    assert "in its source, step 2 was 'Write' and is now 'Write it'" in refused()
     project.write("10_first", *STEPS)
     assert project.run("10_first", "--resume", killed).returncode == 0
     assert project.records()[1].resumes == killed

@@ -117,4 +117,4 @@ def test_a_flood_from_a_cell_is_whole_on_disk_and_bounded_in_the_notebook(projec
     assert text.startswith("0000000x")
     assert text.endswith("x\n")
     assert "0019999x" in text
-    assert f"[20000000 bytes in all; the whole is output/{whole.name}]" in text
+    assert f"[truncated; all 20000000 bytes are in output/{whole.name}]" in text

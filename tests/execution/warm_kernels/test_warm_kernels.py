@@ -97,7 +97,9 @@ def fork_server_of(kernel: Kernel) -> int:
 
 
 def is_forked(kernel: Kernel) -> bool:
-    return "warm.server" in Path(f"/proc/{parent_of(kernel.pid)}/cmdline").read_text(encoding="utf-8")
+    return "warm_kernels.fork_server" in Path(f"/proc/{parent_of(kernel.pid)}/cmdline").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_kernel_is_forked_into_a_session_of_its_own(start: Start) -> None:
@@ -108,7 +110,7 @@ def test_a_kernel_is_forked_into_a_session_of_its_own(start: Start) -> None:
         assert kernel.run("import os; print(os.getpid(), os.getpgrp(), os.getsid(0))") == " ".join(
             [str(kernel.pid)] * 3
         )
-    assert "warm.server" not in first.run("import sys; print(sys.argv, sys.path)")
+    assert "warm_kernels.fork_server" not in first.run("import sys; print(sys.argv, sys.path)")
     assert first.run(f"print(os.environ.get({SERVER!r}))") == "None"
 
 
@@ -247,5 +249,8 @@ def test_a_pool_inside_of_another_starts_no_second_server(monkeypatch: pytest.Mo
 
 def test_another_kind_of_kernel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KERNELS, "tepid")
-    with pytest.raises(InputError, match=r"'tepid' is no kind of kernel(.|\n)*choose warm or cold"), fork_server():
+    with (
+        pytest.raises(InputError, match=r"unknown kind of kernel 'tepid'(.|\n)*choose warm or cold"),
+        fork_server(),
+    ):
         pass

@@ -232,8 +232,10 @@ def test_what_papermill_was_loaded_without_can_be_loaded_later() -> None:
     assert (done.stdout.strip(), done.stderr) == ("1", "")
 
 
-@pytest.mark.parametrize("module", ["client", "engine", "headless", "loading"])
-def test_each_part_can_be_loaded_first_although_papermill_loads_our_engine(module: str) -> None:
+@pytest.mark.parametrize(
+    "module", ["fast_import", "notebook.cell_client", "notebook.engine", "notebook.run_notebook"]
+)
+def test_each_module_can_be_imported_first_although_papermill_loads_our_engine(module: str) -> None:
     code = f"import runbook_lib.execution.{module}"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=deadline(120)
