@@ -73,7 +73,9 @@ def _cloud_run(lab: Lab, runs: str) -> BackgroundRun:
     return BackgroundRun([*CLOUD, *parameters, "-p", "hosts", _CLOUD], lambda: lab.up([_CLOUD]))
 
 
-def _run_chapter(background: BackgroundRun | None, inventory: Path, runs: str, name: str, started: float) -> int:
+def _run_chapter(
+    background: BackgroundRun | None, inventory: Path, runs: str, name: str, started: float
+) -> int:
     from runbook_lib.cli.run import run_in_turn  # noqa: PLC0415 - keeps `--help` fast
     from runbook_lib.execution.notebook.outcome import Outcome, exit_code  # noqa: PLC0415 - as above
 
