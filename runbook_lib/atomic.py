@@ -1,4 +1,4 @@
-"""Files replaced as a whole: readers find what was there before, or all of the new one."""
+"""Replace files atomically: readers see either the old content or all of the new content, never a mixture."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["replace_file", "sync_directory"]
 
 
 def replace_file(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Put a file in place in one step, for its owner alone from the first byte.
+    """Write a file atomically, with mode 0600.
 
     Args:
-        path: The file; its directory is there.
-        data: All of it.
-        durable: It is on disk when this returns.
+        path: The file; its directory must exist.
+        data: The whole content.
+        durable: Sync the file and its directory to disk before returning.
 
     Raises:
-        OSError: It cannot be written; what was there before stays.
+        OSError: The file cannot be written; the old content stays.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     part = Path(name)
@@ -36,10 +36,10 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Have a directory's entries on disk when this returns.
+    """Sync a directory's entries to disk, so that a created or renamed file survives a crash.
 
     Raises:
-        OSError: It cannot be opened, or the disk failed.
+        OSError: The directory cannot be opened, or the disk failed.
     """
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -1,29 +1,29 @@
-"""Every error a user of runbook_lib can meet, in one tree.
+"""Every error that runbook_lib raises for its users, in one tree.
 
     RunbookError
       InputError              exit 2: refused before any host was touched
         ParameterError        a parameter is unknown, missing or of the wrong type
         InventoryError        the inventory, a host or a group is wrong
         SecretError           a secret reference cannot be resolved
-        RequirementError      this machine lacks a program or a right
+        RequirementError      this machine lacks a program or a privilege
       UnreachableError        exit 3: a host cannot be reached
-        HostKeyError          the host's key is not the known one
-        AuthenticationError   the host refuses our key
-      OperationError          exit 1: a step did not do what it says
-        FactError             what a host answered cannot be understood
-          FactUnavailable     the subsystem asked about is not there (yet)
-        PlanRefused           going on would do harm; nothing was changed
-          NotApplicable       a host of this kind has no such thing: the step is skipped there
+        HostKeyError          the host key does not match known_hosts
+        AuthenticationError   the host rejects the key or the user
+      OperationError          exit 1: a step did not do what it promises
+        FactError             the host's output cannot be parsed
+          FactUnavailable     the subsystem a fact reads is not available (yet)
+        PlanRefused           continuing would do harm; nothing was changed
+          NotApplicable       the step does not apply to this kind of host and is skipped there
           HostLocked          another run is changing the host
-          NotYet              what stands in the way goes away by itself
-        CommandFailed         a command ended with an exit code that is not accepted
-        DeadlinePassed        a step or the run took longer than it may
-        StepFailed            a step ended with a host not ok
-      LabError                exit 1: the lab could not be built, started or ended
+          NotYet              a temporary obstacle; the operation is retried
+        CommandFailed         a command exited with a code that is not accepted
+        DeadlinePassed        a step or the run exceeded its time limit
+        StepFailed            a step failed on at least one host
+      LabError                exit 1: the lab could not be built, started or stopped
       EvidenceError           exit 4: the evidence cannot be written or is incomplete
       Interrupted             exit 4: stopped by the user or a signal
 
-Each says what was tried, on which host, what came back and what to do next.
+Each error says what was tried, on which host, what came back and what to do next.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ __all__ = [
 
 
 class RunbookError(Exception):
-    """Base of the tree.
+    """Base class of all errors of this library.
 
     Args:
         message: What was tried and what came back, in one sentence.
-        where: The host, file or place it happened at.
+        where: The host, file or parameter concerned.
         hint: What to do next.
     """
 
@@ -76,7 +76,7 @@ class RunbookError(Exception):
         return f"{text}\n  hint: {self.hint}" if self.hint else text
 
     def _render_traceback_(self) -> list[str]:
-        """Show IPython (and so papermill's output) the message instead of library frames."""
+        """Show IPython, and so papermill's output, the message instead of library stack frames."""
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -99,7 +99,7 @@ class SecretError(InputError):
 
 
 class RequirementError(InputError):
-    """This machine lacks a program or a right."""
+    """This machine lacks a program or a privilege."""
 
 
 class UnreachableError(RunbookError):
@@ -109,31 +109,31 @@ class UnreachableError(RunbookError):
 
 
 class HostKeyError(UnreachableError):
-    """The host's key is not the one in known_hosts."""
+    """The host key does not match the one in known_hosts."""
 
 
 class AuthenticationError(UnreachableError):
-    """The host refuses our key."""
+    """The host rejects the key or the user."""
 
 
 class OperationError(RunbookError):
-    """A step did not do what it says."""
+    """A step did not do what it promises."""
 
 
 class FactError(OperationError):
-    """What a host answered cannot be understood."""
+    """The host's output cannot be parsed."""
 
 
 class FactUnavailable(FactError):  # noqa: N818 - an expected state, not a programming error
-    """The subsystem a fact asks about is not there (yet)."""
+    """The subsystem that a fact reads is not available (yet)."""
 
 
 class PlanRefused(OperationError):  # noqa: N818 - the field's word
-    """Going on would do harm; nothing was changed."""
+    """Continuing would do harm; nothing was changed."""
 
 
 class NotApplicable(PlanRefused):
-    """A host of this kind has no such thing: the step is `skipped` there, with this reason."""
+    """The step does not apply to this kind of host: it is `skipped` there, with this reason."""
 
 
 class HostLocked(PlanRefused):
@@ -141,11 +141,11 @@ class HostLocked(PlanRefused):
 
 
 class NotYet(PlanRefused):
-    """What stands in the way goes away by itself: mode `apply` waits for that.
+    """A temporary obstacle that clears by itself; mode `apply` waits and plans again.
 
     Args:
         message: As for `RunbookError`.
-        within: Seconds it may take.
+        within: Seconds to wait at most.
         hint: As for `RunbookError`.
     """
 
@@ -155,19 +155,19 @@ class NotYet(PlanRefused):
 
 
 class CommandFailed(OperationError):  # noqa: N818 - the field's word
-    """A command ended with an exit code that is not accepted."""
+    """A command exited with a code that is not accepted."""
 
 
 class DeadlinePassed(OperationError):  # noqa: N818 - what happened
-    """A step or the run took longer than it may."""
+    """A step or the run exceeded its time limit."""
 
 
 class StepFailed(OperationError):  # noqa: N818 - the field's word
-    """A step ended with a host that is not ok."""
+    """A step failed on at least one host."""
 
 
 class LabError(RunbookError):
-    """The lab could not be built, started or ended."""
+    """The lab could not be built, started or stopped."""
 
 
 class EvidenceError(RunbookError):

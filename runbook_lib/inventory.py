@@ -41,13 +41,17 @@ class Host(BaseModel):
 
     name: str = Field(pattern=_NAME)
     connection: Literal["ssh", "local"] = "ssh"
-    address: str | None = Field(default=None, description="Name or IP address; the host's name without it.")
+    address: str | None = Field(
+        default=None, description="Name or IP address; default: the host's name in the inventory."
+    )
     port: int = Field(default=22, ge=1, le=65535)
     user: str | None = None
     identity_file: str | None = None
-    known_hosts: str | None = Field(default=None, description="The user's own file without it.")
+    known_hosts: str | None = Field(default=None, description="Default: ~/.ssh/known_hosts.")
     sudo_password: str | None = Field(default=None, description="A secret reference, never a value.")
-    proxy_command: str | None = Field(default=None, description="As OpenSSH's ProxyCommand, %h and %p known.")
+    proxy_command: str | None = Field(
+        default=None, description="Like OpenSSH's ProxyCommand; %h, %p and %r are expanded."
+    )
     network_namespace: str | None = Field(
         default=None, description="File of the network namespace to connect from; used by the lab."
     )
@@ -95,7 +99,7 @@ class _File(BaseModel):
 
 
 class Inventory:
-    """The hosts of a file, selected by name, group or pattern."""
+    """The hosts of an inventory file, selected by name, group or pattern."""
 
     def __init__(
         self, hosts: dict[str, Host], groups: dict[str, list[str]], path: Path | None = None
@@ -127,21 +131,21 @@ class Inventory:
                 if member not in hosts:
                     line = file.line(("groups", group, number))
                     raise InventoryError(
-                        f"group {group!r} names the unknown host {member!r}",
+                        f"group {group!r} contains an unknown host, {member!r}",
                         where=f"{file.path}, line {line}",
-                        hint=f"hosts are: {', '.join(hosts)}",
+                        hint=f"known hosts: {', '.join(hosts)}",
                     )
         return cls(hosts, top.groups, file.path)
 
     def select(self, pattern: str) -> list[Host]:
-        """Return the hosts that `pattern` names, in the file's order.
+        """Return the hosts that `pattern` selects, in the order of the file.
 
         Args:
             pattern: `all`, or names, groups and shell patterns separated by commas or colons;
-                a part that begins with `!` takes hosts away.
+                a part that starts with `!` excludes hosts.
 
         Raises:
-            InventoryError: A part names nothing, or nothing is left.
+            InventoryError: A part matches no host, or no host is left.
         """
         chosen: set[str] = set()
         for part in filter(None, (piece.strip() for piece in pattern.replace(":", ",").split(","))):
@@ -149,7 +153,7 @@ class Inventory:
             chosen = chosen - matched if part.startswith("!") else chosen | matched
         if not chosen:
             raise InventoryError(
-                f"{pattern!r} selects no host",
+                f"the pattern {pattern!r} selects no host",
                 where=str(self.path or "inventory"),
                 hint=self._known(),
             )
@@ -168,4 +172,4 @@ class Inventory:
         return matched
 
     def _known(self) -> str:
-        return f"hosts are: {', '.join(self.hosts) or 'none'}; groups are: {', '.join(self.groups) or 'none'}"
+        return f"known hosts: {', '.join(self.hosts) or 'none'}; known groups: {', '.join(self.groups) or 'none'}"

@@ -1,4 +1,4 @@
-"""Replace secret values in text, in each form that they are likely to take, also in text that comes in pieces."""
+"""Replace secret values in text, in every encoding they are likely to appear in, also in streamed text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LINE_ENDS = str.maketrans("", "", "\r\n")
 
 
 class Mask:
-    """Known values and what stands for each.
+    """Known secret values and the reference that replaces each.
 
     Args:
         references: A value's replacement, by value.
@@ -32,10 +32,10 @@ class Mask:
                 self._forms.setdefault(form, reference)
                 patterns.setdefault(form, re.escape(form))
             for form in _base64_forms(value):
-                # Encoders break their lines anywhere.
+                # Base64 encoders may break lines anywhere.
                 self._forms.setdefault(form, reference)
                 patterns.setdefault(form, r"(?:\r?\n)?".join(map(re.escape, form)))
-        # Of two that begin at the same place the longer wins.
+        # Of two values that start at the same position the longer wins.
         longest_first = sorted(patterns, key=len, reverse=True)
         self._pattern = re.compile("|".join(patterns[form] for form in longest_first)) if patterns else None
         self._longest = max(map(len, patterns), default=0)
@@ -45,7 +45,7 @@ class Mask:
         return self._pattern.sub(self._stand_in, text) if self._pattern else text
 
     def part(self, text: str) -> tuple[str, str]:
-        """Return what of `text` is certain, masked, and its end that may be the beginning of a value."""
+        """Return the masked part of `text` that is final, and the rest, which may be the start of a secret value."""
         if self._pattern is None:
             return text, ""
         uncertain = self._uncertain_from(text)
@@ -63,7 +63,7 @@ class Mask:
         return self._forms.get(found) or self._forms[found.translate(_LINE_ENDS)]
 
     def _uncertain_from(self, text: str) -> int:
-        """Return where the longest end of `text` begins that could go on to be a value."""
+        """Return the position of the longest suffix of `text` that could be the start of a secret value."""
         # Base64 may hold a line end after every few characters, so look back further than the longest.
         for start in range(max(0, len(text) - 2 * self._longest), len(text)):
             end = text[start:]
@@ -79,25 +79,25 @@ class Mask:
 
 
 class Masker:
-    """Mask a text that comes in pieces; a value may lie across any of them."""
+    """Mask a stream of text; a value may be split across pieces."""
 
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """Take a piece; return what can be told by now."""
+        """Add a piece of text; return the masked text that is final by now."""
         done, self._held = self._mask.part(self._held + piece)
         return done
 
     def end(self) -> str:
-        """Return what was held back; a new text may begin after it."""
+        """Return the text held back, masked; the masker can then be used for a new text."""
         rest, self._held = self._mask(self._held), ""
         return rest
 
 
 def _plain_forms(value: str) -> Iterator[str]:
-    """Yield how a value looks as it is, quoted for a shell, in JSON and percent-encoded."""
+    """Yield a value in plain form, quoted for a shell, in JSON and percent-encoded."""
     yield value
     yield value.replace("'", "'\"'\"'")
     yield value.replace("'", "'\\''")
@@ -114,13 +114,13 @@ def _plain_forms(value: str) -> Iterator[str]:
 
 
 def _base64_forms(value: str) -> Iterator[str]:
-    """Yield how a value looks in base64, alone and inside of a longer text, with either alphabet."""
+    """Yield a value in base64, standalone and inside a longer text, in both alphabets."""
     data = value.encode()
     for alphabet in (b"+/", b"-_"):
         yield base64.b64encode(data, alphabet).decode()
         yield base64.b64encode(data, alphabet).decode().rstrip("=")
         for before in range(3):
-            # Inside of a longer text, of `user:password` for example, what is before it shifts it.
+            # In a longer text, for example `user:password`, the bytes before the value shift its encoding.
             encoded = base64.b64encode(b"-" * before + data, alphabet).decode()
             inner = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
             if len(inner) >= _SHORTEST_INNER:

@@ -1,6 +1,6 @@
-"""A notebook's parameters: a strict model each, filled from the notebook's own variables.
+"""Notebook parameters: one strict model per notebook, filled from the notebook's own variables.
 
-papermill warns about an unknown parameter and goes on; here it is an error before any host is touched.
+papermill only warns about an unknown parameter; here it is an error, raised before any host is touched.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _COLLECT = ".collect("
 
 
 class Parameters(BaseModel):
-    """What every runbook can be given.
+    """Parameters that every runbook accepts.
 
     Subclasses add their own fields, and name the runbook and its title.
     """
@@ -38,33 +38,39 @@ class Parameters(BaseModel):
     hosts: str = Field(description="Names, groups or patterns of hosts, separated by commas.")
     mode: Literal["plan", "apply", "validate"] = Field(default="apply", description="What the run may do.")
     on_failure: Literal["stop", "continue"] = Field(
-        default="stop", description="After a failed step: end at once, or go on with the hosts that are well."
+        default="stop",
+        description="After a failed step: `stop` the run, or `continue` with the hosts that have not failed.",
     )
     step_timeout: float | None = Field(
-        default=None, gt=0, description="Seconds a step may take, on all its hosts together."
+        default=None, gt=0, description="Time limit of each step, over all its hosts, in seconds."
     )
-    run_timeout: float | None = Field(default=None, gt=0, description="Seconds the whole run may take.")
-    runs: str = Field(default="runs", description="Directory for run directories, below the project's top.")
-    at_once: int = Field(default=32, ge=1, description="Hosts of a step that are worked on at the same time.")
+    run_timeout: float | None = Field(
+        default=None, gt=0, description="Time limit of the whole run, in seconds."
+    )
+    runs: str = Field(
+        default="runs", description="Directory for run directories, relative to the project's top directory."
+    )
+    at_once: int = Field(default=32, ge=1, description="Number of hosts that a step works on in parallel.")
     lock_timeout: float = Field(
         default=0.0, ge=0, description="Seconds to wait for a host that another run is changing; 0: refuse."
     )
     take_over: bool = Field(
-        default=False, description="End another run's lock on a host instead of refusing; it is recorded."
+        default=False,
+        description="Take over another run's lock on a host instead of refusing; the takeover is recorded.",
     )
-    resume: str = Field(default="", description="The run directory of the run that this one goes on with.")
+    resume: str = Field(default="", description="Directory of the run to resume.")
 
     @property
     def run_mode(self) -> Mode:
-        """The mode as the library's own word."""
+        """The mode as a `Mode`."""
         return Mode(self.mode)
 
     @classmethod
     def collect(cls, namespace: Mapping[str, Any]) -> Self:
-        """Make the model from a notebook's variables: `P.collect(globals())`.
+        """Build the model from a notebook's variables: `P.collect(globals())`.
 
-        Every literal variable set before this call is taken for a parameter, so that a mistyped
-        name in a parameters file or a cell is found.
+        Every variable with a literal value that was set before this call is treated as a parameter, so that a
+        mistyped name in a parameters file or a cell is found.
 
         Args:
             namespace: The notebook's `globals()`.
@@ -80,7 +86,7 @@ class Parameters(BaseModel):
 
 
 def _assigned_in_cells(history: Any) -> set[str] | None:  # noqa: ANN401 - IPython's history, or anything
-    """Return the names assigned in the cells that ran before parameters were first collected."""
+    """Return the names assigned in the cells that ran before the first `collect`."""
     if not isinstance(history, list):
         return None
     names: set[str] = set()
@@ -108,11 +114,11 @@ def literals(source: str, where: str) -> dict[str, Any]:
     """Return a parameters cell's assignments.
 
     Args:
-        source: The cell's.
-        where: What to name in a message.
+        source: The cell's source.
+        where: The file to name in error messages.
 
     Raises:
-        InputError: It holds more than assignments of literals.
+        InputError: The cell contains anything but assignments of literals.
     """
     values: dict[str, Any] = {}
     try:
@@ -125,8 +131,10 @@ def literals(source: str, where: str) -> dict[str, Any]:
                     values[name] = ast.literal_eval(value)
                 case _:
                     raise InputError(
-                        f"parameters cell: {ast.unparse(statement)!r} assigns nothing", where=where
+                        f"parameters cell: {ast.unparse(statement)!r} is not an assignment", where=where
                     )
     except (SyntaxError, ValueError) as problem:
-        raise InputError(f"parameters cell holds more than literals: {problem}", where=where) from problem
+        raise InputError(
+            f"parameters cell: only literal values are allowed: {problem}", where=where
+        ) from problem
     return values

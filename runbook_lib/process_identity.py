@@ -1,4 +1,4 @@
-"""Processes of this machine, named so that a number used again is not taken for the same process."""
+"""Identify processes of this machine by PID, start time and boot, because a PID alone is reused."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from pathlib import Path
 
 __all__ = ["boot_id", "start_ticks"]
 
-_START = 19  # place of the start time after the name, in /proc/PID/stat
+_START = 19  # index of the start time among the fields after the name in /proc/PID/stat
 
 
 def start_ticks(pid: int) -> int:
-    """Return when a living process began, in clock ticks since the machine's boot; 0 where there is none."""
+    """Return when a running process started, in clock ticks since boot; 0 if there is no such process."""
     try:
         line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return 0
-    # The name before may hold spaces and brackets.
+    # The process name before these fields may contain spaces and parentheses.
     fields = line.rpartition(") ")[2].split()
     return 0 if fields[0] in {"Z", "X"} else int(fields[_START])
 
 
 def boot_id() -> str:
-    """Return the id of this machine's boot; empty where the kernel tells none."""
+    """Return the id of this machine's current boot; empty if the kernel does not provide one."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

@@ -10,7 +10,7 @@ __all__ = ["operator", "project_top"]
 
 
 def project_top() -> Path:
-    """Return the nearest directory, from the current one upwards, that has a `notebooks` folder; else this one."""
+    """Return the nearest directory, from the current one upwards, with a `notebooks` folder; else the current one."""
     for base in (Path.cwd(), *Path.cwd().parents):
         if (base / "notebooks").is_dir():
             return base
@@ -18,7 +18,7 @@ def project_top() -> Path:
 
 
 def operator() -> str:
-    """Return the user who runs this process, with the user behind `sudo` where there is one."""
+    """Return the user who runs this process, as `alice as root` under sudo."""
     user = getpass.getuser()
     behind = os.environ.get("SUDO_USER")
     return f"{behind} as {user}" if behind and behind != user else user

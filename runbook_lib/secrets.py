@@ -1,7 +1,7 @@
-"""Secrets are references in files and values only in memory.
+"""Secrets: files hold only references, values exist only in memory.
 
-A reference is `${env:NAME}`, `${file:PATH}` or `${keyring:SERVICE/NAME}`. Values that were resolved
-are masked wherever text leaves the process towards a record.
+A reference is `${env:NAME}`, `${file:PATH}` or `${keyring:SERVICE/NAME}`. Resolved values are masked
+in all text that is written to a record.
 """
 
 from __future__ import annotations
@@ -33,20 +33,18 @@ def _from_file(name: str) -> str | None:
     try:
         return Path(name).expanduser().read_text(encoding="utf-8").rstrip("\n")
     except (OSError, UnicodeDecodeError) as problem:
-        raise SecretError(f"cannot read the secret's file: {problem}", where=f"${{file:{name}}}") from problem
+        raise SecretError(f"cannot read the secret file: {problem}", where=f"${{file:{name}}}") from problem
 
 
 def _from_keyring(name: str) -> str | None:
-    import keyring  # noqa: PLC0415 - few runs have a secret in one, and it takes a while to load
+    import keyring  # noqa: PLC0415 - slow to import, and few runs use it
     import keyring.errors  # noqa: PLC0415 - as above
 
     service, _, user = name.partition("/")
     try:
         return keyring.get_password(service, user)
     except keyring.errors.KeyringError as problem:
-        raise SecretError(
-            f"the keyring does not answer: {problem}", where=f"${{keyring:{name}}}"
-        ) from problem
+        raise SecretError(f"cannot read the keyring: {problem}", where=f"${{keyring:{name}}}") from problem
 
 
 _SOURCES: dict[str, Callable[[str], str | None]] = {
@@ -64,41 +62,46 @@ def _only_a_reference(value: str) -> str:
 
 _IS_REFERENCE = AfterValidator(_only_a_reference)
 Reference = Annotated[str, _IS_REFERENCE]
-"""A parameter that names a secret; `Runbook.secret` gives its value."""
+"""A parameter that refers to a secret; `Runbook.secret` returns its value."""
 
 
 class Secrets:
-    """Resolve references and mask the values that were resolved."""
+    """Resolve references, and mask the resolved values."""
 
     def __init__(self) -> None:
         self._references: dict[str, str] = {}
         self._mask = Mask({})
 
     def resolve(self, reference: str) -> str:
-        """Return the value behind a reference and mask it from now on.
+        """Return the value of a reference, and mask it from now on.
 
         Raises:
-            SecretError: The reference is malformed, leads nowhere, or is too short to be masked safely.
+            SecretError: The reference is malformed, has no value, or its value is too short to be masked safely.
         """
         match = _REFERENCE.match(reference)
         if not match:
             raise SecretError(
-                "is no secret reference",
-                where="a secret",
+                "not a valid secret reference",
+                where="secret",
                 hint="write ${env:NAME}, ${file:PATH} or ${keyring:SERVICE/NAME}",
             )
         value = _SOURCES[match["source"]](match["name"])
         if not value:
-            raise SecretError("has no value", where=reference, hint="set it before the run starts")
+            raise SecretError(
+                "the secret has no value", where=reference, hint="set it before starting the run"
+            )
         if len(value) < _SHORTEST:
-            raise SecretError(f"is shorter than {_SHORTEST} characters and cannot be masked", where=reference)
+            raise SecretError(
+                f"the value has fewer than {_SHORTEST} characters and cannot be masked safely",
+                where=reference,
+            )
         if value not in self._references:
             self._references[value] = reference
             self._mask = Mask(self._references)
         return value
 
     def resolve_all(self, model: BaseModel) -> None:
-        """Resolve every field of a model that is a `Reference`, so that it is masked before it is asked for.
+        """Resolve every `Reference` field of a model, so that its value is masked before it is first used.
 
         Raises:
             SecretError: As `resolve`.
@@ -125,9 +128,9 @@ class Secrets:
         return data
 
     def mask(self, text: str) -> str:
-        """Return `text` with every known value, in each form it is likely to take, as its reference."""
+        """Return `text` with every known value, in every likely encoding, replaced by its reference."""
         return self._mask(text)
 
     def masker(self) -> Masker:
-        """Return what masks a text that comes in pieces."""
+        """Return a masker for text that arrives in pieces."""
         return Masker(self._mask)

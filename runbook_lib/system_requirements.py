@@ -1,8 +1,8 @@
-"""What this machine must have, part by part, and how to get it.
+"""System programs that each part of the library needs, and how to install them.
 
-`python -m runbook_lib.system_requirements [--install] PART...` says what is missing, or installs it (Debian and
-Ubuntu, as root). Nothing that is installed is started: a policy-rc.d(8) of ours tells package scripts so
-while apt runs, and enabled units are disabled again.
+`python -m runbook_lib.system_requirements [--install] PART...` reports what is missing, or installs it (Debian and
+Ubuntu, as root). Installed services are not started: a temporary policy-rc.d(8) forbids it while apt runs, and
+units that their packages enabled are disabled again.
 """
 
 from __future__ import annotations
@@ -30,102 +30,102 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Program:
-    """A program some part needs, and the Debian package that has it."""
+    """A required program and the Debian package that contains it."""
 
     name: str
     package: str
     purpose: str
 
 
-_SSH = Program("ssh", "openssh-client", "reach hosts by hand")
+_SSH = Program("ssh", "openssh-client", "log in to hosts by hand")
 _HOSTS = (
-    Program("apt-get", "apt", "tell where Debian's packages come from"),
+    Program("apt-get", "apt", "find this machine's Debian mirror"),
     Program("mmdebstrap", "mmdebstrap", "build the hosts' root file systems"),
-    Program("apt-cacher-ng", "apt-cacher-ng", "keep the packages the hosts install"),
-    Program("socat", "socat", "pass connections between the lab's networks"),
+    Program("apt-cacher-ng", "apt-cacher-ng", "cache the packages that hosts install"),
+    Program("socat", "socat", "forward connections between the lab's networks"),
     _SSH,
-    Program("ssh-keygen", "openssh-client", "make the lab's keys"),
+    Program("ssh-keygen", "openssh-client", "create the lab's SSH keys"),
 )
 PARTS: dict[str, tuple[Program, ...]] = {
     "lab": (
         *_HOSTS,
         Program("systemd-nspawn", "systemd-container", "boot the hosts"),
-        Program("docker-registry", "docker-registry", "serve the lab's images"),
-        Program("buildah", "buildah", "build the lab's images"),
-        Program("skopeo", "skopeo", "store the lab's images"),
-        Program("ip", "iproute2", "bring up the image build's own network"),
-        Program("nsenter", "util-linux", "enter the lab's networks"),
+        Program("docker-registry", "docker-registry", "serve the lab's container images"),
+        Program("buildah", "buildah", "build the lab's container images"),
+        Program("skopeo", "skopeo", "copy the lab's container images"),
+        Program("ip", "iproute2", "set up the network of the image build"),
+        Program("nsenter", "util-linux", "enter the lab's network namespaces"),
     ),
     "vm": (
         *_HOSTS,
-        Program("qemu-system-x86_64", "qemu-system-x86", "boot hosts with a kernel of their own"),
-        Program("qemu-img", "qemu-utils", "make their disks"),
-        Program("mke2fs", "e2fsprogs", "make their file system"),
-        Program("newuidmap", "uidmap", "build it as an ordinary user"),
+        Program("qemu-system-x86_64", "qemu-system-x86", "boot virtual machines"),
+        Program("qemu-img", "qemu-utils", "create VM disks"),
+        Program("mke2fs", "e2fsprogs", "create VM file systems"),
+        Program("newuidmap", "uidmap", "build root file systems as an ordinary user"),
     ),
     "el": (
-        Program("rpm", "rpm", "install packages as the EL family does, in tests"),
-        Program("rpmbuild", "rpm", "build packages for a repository of the tests' own"),
-        Program("dnf", "dnf", "the same"),
-        Program("createrepo_c", "createrepo-c", "tell what is in that repository"),
-        Program("gpg", "gnupg", "sign its packages and check its key"),
-        Program("curl", "curl", "fetch that key"),
+        Program("rpm", "rpm", "test package installation on the EL family"),
+        Program("rpmbuild", "rpm", "build packages for a test repository"),
+        Program("dnf", "dnf", "test package installation on the EL family"),
+        Program("createrepo_c", "createrepo-c", "index the test repository"),
+        Program("gpg", "gnupg", "sign the test packages and check their key"),
+        Program("curl", "curl", "download the repository key"),
     ),
-    "pages": (Program("chromium", "chromium", "look at reports as a reader does, in tests"),),
-    "disk": (Program("strace", "strace", "let a disk fail, in tests"),),
+    "pages": (Program("chromium", "chromium", "render reports in tests"),),
+    "disk": (Program("strace", "strace", "simulate disk failures in tests"),),
     "sshd": (Program("sshd", "openssh-server", "test connections against a real SSH server"),),
 }
 OPTIONAL = {
     "pages": "for tests only",
     "el": "for tests only",
     "disk": "for tests only",
-    "vm": "for practice hosts with a kernel of their own",
+    "vm": "for practice hosts that are virtual machines",
 }
-"""Parts without which most works, and what they are for."""
+"""Parts that are optional, and what they are for."""
 
 _NEEDS_ROOT = frozenset({"lab"})
 _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _SERVICES = ("apt-cacher-ng.service", "docker-registry.service", "ssh.service")
 _OWN_HOSTS = (
-    "or run the runbooks on your own hosts: write an inventory (params/example/ shows one) and give it with"
-    " `-p inventory FILE`; that needs none of this"
+    "or run the runbooks on your own hosts, which needs no lab: write an inventory (see params/example/) and pass it"
+    " with `-p inventory FILE`"
 )
 
 
 def missing(*parts: str) -> list[Program]:
-    """Return the programs of some parts that this machine lacks; of all parts without arguments."""
+    """Return the programs of the given parts that are not installed; without arguments, of all parts."""
     wanted = dict.fromkeys(program for part in parts or PARTS for program in PARTS[part])
     return [program for program in wanted if _find(program.name) is None]
 
 
 def require(part: str) -> None:
-    """Do nothing if this machine has what a part needs.
+    """Raise unless this machine meets the requirements of a part.
 
     Raises:
-        RequirementError: It lacks a program or a right; the hint gives the command that mends it.
+        RequirementError: A program or a privilege is missing; the hint gives the command that fixes it.
     """
     lacking = missing(part)
     if lacking:
         names = ", ".join(f"{program.name} (to {program.purpose})" for program in lacking)
         raise RequirementError(
-            f"the {part} needs programs this machine lacks: {names}", hint=_advice(lacking)
+            f"the {part} needs programs that are not installed: {names}", hint=_advice(lacking)
         )
     if part in _NEEDS_ROOT and os.geteuid() != 0:
         raise RequirementError(
-            f"the {part} makes network namespaces and boots hosts: only root may",
-            hint=f"use sudo; or `runbook lab up --hosts cloud`, a VM, needs no root; {_OWN_HOSTS}",
+            f"the {part} needs root: it creates network namespaces and boots containers",
+            hint=f"use sudo; or use a VM, which needs no root: `runbook lab up --hosts cloud`; {_OWN_HOSTS}",
         )
 
 
 def install(*parts: str) -> list[str]:
-    """Install what some parts lack.
+    """Install the missing programs of the given parts.
 
     Returns:
-        The packages installed; empty when nothing was missing.
+        The installed packages; empty if nothing was missing.
 
     Raises:
-        RequirementError: This is no Debian or Ubuntu, this user is not root, or apt failed.
+        RequirementError: This machine is not Debian or Ubuntu, this user is not root, or apt failed.
     """
     lacking = missing(*parts)
     if not lacking:
@@ -133,24 +133,24 @@ def install(*parts: str) -> list[str]:
     packages = sorted({program.package for program in lacking})
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         names = ", ".join(program.name for program in lacking)
-        raise RequirementError(f"this machine lacks {names}", hint=_advice(lacking))
+        raise RequirementError(f"programs are not installed: {names}", hint=_advice(lacking))
     with _services_not_started():
         _apt("update", "--quiet")
         _apt("install", "--quiet", "--yes", "--no-install-recommends", *packages)
     still = missing(*parts)
     if still:
         raise RequirementError(
-            f"installed {', '.join(packages)}, yet still missing: {', '.join(p.name for p in still)}",
-            hint="see whether PATH has the directories programs are in",
+            f"still missing after installing {', '.join(packages)}: {', '.join(p.name for p in still)}",
+            hint="check that PATH contains the directories of these programs",
         )
     return packages
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Say or install what is missing; for Makefile and scripts.
+    """Report or install what is missing; for the Makefile and scripts.
 
     Returns:
-        0 when nothing is missing (any more), else 2.
+        Exit code: 0 if nothing is missing (any more), else 2.
     """
     parser = argparse.ArgumentParser(
         prog="python -m runbook_lib.system_requirements", description=missing.__doc__
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.install:
             installed = install(*given.parts)
-            _log.info("installed: %s", ", ".join(installed) or "nothing, all is there")
+            _log.info("installed: %s", ", ".join(installed) or "nothing, all programs are present")
         for part in given.parts:
             require(part)
     except RequirementError as problem:
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _find(program: str) -> str | None:
-    """Look also where an ordinary user's PATH does not."""
+    """Search PATH and the system directories that an ordinary user's PATH lacks."""
     return shutil.which(program) or shutil.which(program, path=os.pathsep.join(_SYSTEM_DIRECTORIES))
 
 
@@ -193,14 +193,14 @@ def _apt(*arguments: str) -> None:
     if ended.returncode != 0:
         said = " | ".join((ended.stderr or ended.stdout).strip().splitlines()[-5:])
         raise RequirementError(
-            f"`{' '.join(command)}` ended with {ended.returncode}: {said}",
-            hint="run it by hand to see all it says",
+            f"`{' '.join(command)}` failed with exit code {ended.returncode}: {said}",
+            hint="run the command by hand to see its full output",
         )
 
 
 @contextlib.contextmanager
 def _services_not_started() -> Iterator[None]:
-    """Keep package scripts from starting daemons; a policy of the machine's own stays in force."""
+    """Keep package scripts from starting daemons; an existing policy-rc.d stays in force."""
     before = {unit for unit in _SERVICES if _unit_file(unit)}
     ours = not _POLICY.exists()
     if ours:
@@ -213,7 +213,7 @@ def _services_not_started() -> Iterator[None]:
             _POLICY.unlink(missing_ok=True)
         new = [unit for unit in _SERVICES if unit not in before and _unit_file(unit)]
         if new and shutil.which("systemctl"):
-            # Not started now, nor at this machine's next boot.
+            # They must not start at the next boot either.
             subprocess.run(["systemctl", "disable", "--quiet", *new], check=False, capture_output=True)
 
 

@@ -1,4 +1,4 @@
-"""Read YAML files so that every complaint names the file and the line."""
+"""Read YAML files so that every error message names the file and the line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["YamlFile", "explain", "find_upwards", "validate"]
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has it
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if PyYAML was built with it
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -25,10 +25,10 @@ class YamlFile:
 
     Args:
         path: The file, as the user named it.
-        error: The class of `InputError` to raise; the caller's own, so that messages fit.
+        error: The subclass of `InputError` to raise.
 
     Raises:
-        InputError: The file is missing, unreadable, malformed, has a key twice or is no mapping.
+        InputError: The file is missing, unreadable or malformed, has a duplicate key, or is not a mapping.
     """
 
     def __init__(self, path: Path, error: type[InputError] = InputError) -> None:
@@ -39,7 +39,7 @@ class YamlFile:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError as missing:
             raise error(
-                "no such file", where=str(path), hint=f"check the path; looked from {Path.cwd()}"
+                "no such file", where=str(path), hint=f"check the path; the current directory is {Path.cwd()}"
             ) from missing
         except (OSError, UnicodeDecodeError) as problem:
             raise error(f"cannot be read: {problem}", where=str(path)) from problem
@@ -54,19 +54,19 @@ class YamlFile:
             raise error(
                 f"malformed YAML: {problem.problem}: {shown!r}",
                 where=f"{path}, line {line}",
-                hint="mend that line; YAML wants spaces, not tabs, and a space after each colon",
+                hint="fix that line; YAML needs spaces instead of tabs, and a space after each colon",
             ) from problem
         except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as problem:
-            # yaml lets what Python says of a value through, of the 45th day of a month for example.
+            # PyYAML passes on errors of Python's constructors, for example for the 45th day of a month.
             raise error(f"malformed YAML: {problem}", where=str(path)) from problem
         if loaded is None:
             loaded = {}
         if not isinstance(loaded, dict):
-            raise error("must be a mapping of names to values", where=f"{path}, line 1")
+            raise error("the file must be a mapping of names to values", where=f"{path}, line 1")
         self.data: dict[str, Any] = loaded
 
     def line(self, location: Sequence[str | int]) -> int | None:
-        """Return the line (from 1) of the deepest known key on the way to `location`."""
+        """Return the line (from 1) of the deepest known key on the path to `location`."""
         for end in range(len(location), 0, -1):
             found = self._lines.get(tuple(location[:end]))
             if found:
@@ -78,15 +78,15 @@ class YamlFile:
     ) -> None:
         if node in above:
             line = node.start_mark.line + 1 if node else 1
-            raise self._error("refers to itself", where=f"{self.path}, line {line}")
+            raise self._error("the YAML refers to itself", where=f"{self.path}, line {line}")
         if isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:
                 if not isinstance(key, yaml.ScalarNode):
-                    continue  # yaml's own complaint comes when it is loaded
+                    continue  # PyYAML itself raises when it loads this
                 if key.value in seen:
                     raise self._error(
-                        f"{key.value!r} is given twice", where=f"{self.path}, line {key.start_mark.line + 1}"
+                        f"duplicate key {key.value!r}", where=f"{self.path}, line {key.start_mark.line + 1}"
                     )
                 seen.add(key.value)
                 self._lines[(*prefix, key.value)] = key.start_mark.line + 1
@@ -100,10 +100,17 @@ class YamlFile:
 def validate(
     model: type[M], data: Mapping[str, Any], error: type[InputError], where: str, file: YamlFile | None = None
 ) -> M:
-    """Return `data` as `model`.
+    """Return `data` validated as `model`.
+
+    Args:
+        model: The pydantic model.
+        data: The values.
+        error: The subclass of `InputError` to raise.
+        where: The file or object to name in the error message.
+        file: The file the data came from, to add line numbers.
 
     Raises:
-        InputError: As `error`; each complaint names the place, and a near miss the likely name.
+        InputError: As `error`, with every invalid value and, for a misspelled name, the likely one.
     """
     try:
         return model.model_validate(dict(data))
@@ -114,13 +121,13 @@ def validate(
             f"line {line}: {text}" if line else text for line, text in zip(lines, complaints, strict=True)
         ]
         raise error(
-            "; ".join(places), where=where, hint=f"see {model.__name__} for the names allowed"
+            "; ".join(places), where=where, hint=f"see {model.__name__} for the allowed names"
         ) from problem
 
 
 def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's error details, a TypedDict of theirs
-    """Say one pydantic complaint in a runbook user's words."""
-    import difflib  # noqa: PLC0415 - only on the way out
+    """Return one pydantic error as a message for runbook users."""
+    import difflib  # noqa: PLC0415 - only needed for errors
 
     name = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
@@ -133,10 +140,10 @@ def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydanti
 
 
 def find_upwards(path: str | Path) -> Path:
-    """Return `path` as it stands below the current directory or the nearest parent that has it.
+    """Resolve a relative path against the current directory or the nearest parent directory that contains it.
 
     A notebook runs from the project's top under papermill and from `notebooks/` in JupyterLab;
-    the same relative path must work in both. A path that is nowhere is returned as given.
+    the same relative path must work in both. A path that does not exist anywhere is returned unchanged.
     """
     given = Path(path).expanduser()
     if given.is_absolute():

@@ -79,7 +79,7 @@ def test_a_pattern_that_selects_nothing_is_refused_and_the_names_are_told(
     with pytest.raises(InventoryError) as refused:
         inventory.select(pattern)
     assert why in refused.value.message
-    assert refused.value.hint == "hosts are: web-1, web-2, db; groups are: web, all-of-it, nobody"
+    assert refused.value.hint == "known hosts: web-1, web-2, db; known groups: web, all-of-it, nobody"
 
 
 def test_a_host_is_reached_as_its_line_says_or_by_its_name(inventory: Inventory) -> None:
@@ -114,9 +114,9 @@ def test_a_variable_is_the_hosts_own_and_a_missing_one_is_refused(inventory: Inv
         ("groups: {}\n", "inventory.yml", "'hosts' is missing"),
         ("", "inventory.yml", "'hosts' is missing"),
         ("host:\n  a: {}\n", "inventory.yml", "unknown name 'host' (did you mean 'hosts'?)"),
-        ("hosts:\n  a: {}\ngroups:\n  g: [a, b]\n", "line 4", "group 'g' names the unknown host 'b'"),
+        ("hosts:\n  a: {}\ngroups:\n  g: [a, b]\n", "line 4", "group 'g' contains an unknown host, 'b'"),
         ("hosts:\n  a: {}\ngroups:\n  g: a\n", "inventory.yml", "line 4: 'groups.g': Input should be a valid list"),
-        ("hosts:\n  a: {}\n  a: {}\n", "line 3", "'a' is given twice"),
+        ("hosts:\n  a: {}\n  a: {}\n", "line 3", "duplicate key 'a'"),
     ],
 )  # fmt: skip
 def test_an_inventory_that_is_wrong_is_refused_with_its_place(

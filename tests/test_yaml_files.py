@@ -28,8 +28,8 @@ class Shape(BaseModel):
     [
         ("a: 1\nb: [1, 2\nc: 3\n", 3, "malformed YAML"),
         ("a: 1\n\tb: 2\n", 2, "malformed YAML"),
-        ("a: 1\nb: 2\na: 3\n", 3, "'a' is given twice"),
-        ("a:\n  x: 1\n  y: 2\n  x: 3\n", 4, "'x' is given twice"),
+        ("a: 1\nb: 2\na: 3\n", 3, "duplicate key 'a'"),
+        ("a:\n  x: 1\n  y: 2\n  x: 3\n", 4, "duplicate key 'x'"),
         ("- a\n- b\n", 1, "must be a mapping"),
         ("just words\n", 1, "must be a mapping"),
         ("a: 1\n---\nb: 2\n", 2, "malformed YAML"),

@@ -1,1 +1,1 @@
-"""The words of a run as data: status, commands, plans and the records a step leaves."""
+"""Data model of a run: status, commands, plans, and the records of steps and runs."""

@@ -1,4 +1,4 @@
-"""What is sent to a host, and what comes back."""
+"""Commands sent to a host, and their output."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ __all__ = ["Command", "DockerQuery", "Output"]
 
 @dataclass(frozen=True)
 class Command:
-    """One command to send to a host, as separate arguments: quoting happens in `text` alone.
+    """One command to send to a host, as separate arguments; they are quoted only in `text`.
 
     Args:
         argv: Program and arguments.
-        stdin: Text for standard input; the way to hand over file contents.
+        stdin: Text for standard input, for example the content of a file to write.
         sudo: Run as root.
-        accept: Exit codes that are no failure.
+        accept: Exit codes that count as success.
         timeout: Seconds.
-        purpose: What a trainee should know about it.
-        may_cut_connection: The connection may break while it runs; its exit code is then unknown.
-        probes_sudo: It is sent to learn whether there is sudo: its refusal is an answer.
-        safe_to_interrupt: It is ended on the host once the run does not wait for it any more. False where half of
-            it is worse than all of it, as an installation: it is left running then, and no deadline but its
-            own `timeout` ends the waiting.
+        purpose: Explanation for the reader, for example a trainee.
+        may_cut_connection: The command may break the connection; its exit code is then unknown.
+        probes_sudo: The command tests whether sudo works: being refused is a valid answer.
+        safe_to_interrupt: Whether the command may be terminated on the host when the run stops waiting for it.
+            False for commands that must not stop halfway, such as a package installation: they are left running,
+            and only their own `timeout` limits the wait, no deadline of the step or the run.
     """
 
     argv: tuple[str, ...]
@@ -39,17 +39,18 @@ class Command:
 
     @property
     def text(self) -> str:
-        """The command as it can be pasted into a shell, without `sudo`."""
+        """The command, quoted for a shell, without `sudo`."""
         return shlex.join(self.argv)
 
 
 @dataclass(frozen=True)
 class DockerQuery:
-    """A read-only question to a host's Docker engine, asked through the docker SDK.
+    """A read-only query to a host's Docker engine, made through the docker SDK.
 
     Args:
-        method: The SDK's low-level method.
+        method: Name of the SDK's low-level method.
         arguments: Its positional arguments.
+        timeout: Seconds.
     """
 
     method: Literal[
@@ -66,15 +67,15 @@ class DockerQuery:
 
 @dataclass(frozen=True)
 class Output:
-    """What came back.
+    """Output and exit status of a command.
 
     Args:
-        exit_code: None when it was never told: the connection broke, time ran out, the user stopped.
-        problem: Why there is no exit code, in words.
+        exit_code: None if unknown: the connection broke, the command timed out, or the user interrupted the run.
+        problem: Why the exit code is unknown.
         lost: The connection broke while the command ran.
-        still_running: It had not ended when the waiting did: `Connection.stop` ends it.
-        truncated: More came than is held in memory: the streams are beginnings.
-        started: Seconds since the epoch on this machine; with `ended` it brackets the host's clock.
+        still_running: The command was still running when the wait ended; `Connection.stop` terminates it.
+        truncated: The output did not fit in memory: `stdout` and `stderr` hold only its beginning.
+        started: Seconds since the epoch on this machine's clock; `ended` likewise.
     """
 
     exit_code: int | None

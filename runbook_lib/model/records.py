@@ -1,6 +1,6 @@
-"""The words of a run as data: commands, outputs, checks and the records a step leaves.
+"""Records of commands, steps and runs.
 
-Everything here is immutable and can be written as JSON. A record's status starts as `unknown`.
+All records are immutable and can be written as JSON. The status of a new record is `unknown`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 2
-"""Version of the records and of the four tables made from them."""
+"""Version of the records and of the four tables built from them."""
 
 CommandKind = Literal["fact", "change", "guard", "rollback", "shell", "termination"]
 """What a command is for; `termination` ends a command that the run no longer waits for."""
@@ -45,12 +45,12 @@ class _Record(BaseModel):
 
 
 class StreamRecord(_Record):
-    """Head and tail of one output stream; the whole is the head, or lies in `output/` by its hash.
+    """Head and tail of one output stream; a longer output is stored in full in `output/` under its hash.
 
     Args:
-        size: Bytes of the whole, as UTF-8.
-        sha256: Hash of the whole.
-        complete: Whether `head` is the whole.
+        size: Size of the full output in bytes, as UTF-8.
+        sha256: Hash of the full output.
+        complete: Whether `head` is the full output.
     """
 
     head: str = ""
@@ -61,7 +61,7 @@ class StreamRecord(_Record):
 
 
 class CommandRecord(_Record):
-    """One command as sent and what came back; `exit_code` None means: never known."""
+    """One command as sent, and its result; `exit_code` is None if it is unknown."""
 
     number: int
     kind: Annotated[CommandKind, BeforeValidator(current_kind)]
@@ -82,7 +82,7 @@ class HostRecord(_Record):
     """One step on one host.
 
     Args:
-        proven: The run that this one goes on with and in which the step ended well on this host, if so.
+        proven: For a resumed run, the earlier run in which this step succeeded on this host, if any.
     """
 
     host: str
@@ -113,23 +113,23 @@ class StepRecord(_Record):
 
     @property
     def status(self) -> Status:
-        """The status that decides for all hosts."""
+        """The worst status of all hosts."""
         return worst([host.status for host in self.hosts])
 
     def _ipython_display_(self) -> None:
-        """Show nothing more as a cell's value: the step's card is there already."""
+        """Show nothing as the value of a cell: the step's card is shown already."""
 
 
 class RunRecord(_Record):
-    """One run, as its journal or its notebook tells it.
+    """One run, as its journal or its notebook records it.
 
     Args:
-        status: From the journal's own end-of-run line; without it, `unknown`.
-        pid_began: Start of process `pid`, in clock ticks since its machine's boot `boot`.
-        message: Why the run ended as it did, where no step tells it.
-        resumes: The run that this one goes on with, if any.
-        unit: The piece of a fleet's work that this run is; empty where it is none.
-        incomplete: What is missing or wrong with the evidence, in words; empty when it is whole.
+        status: From the end-of-run line of the journal; `unknown` without one.
+        pid_began: Start time of process `pid`, in clock ticks since the boot `boot` of its machine.
+        message: Why the run ended with this status, if no step says so.
+        resumes: The run that this run resumes, if any.
+        unit: Id of the fleet job that this run carried out; empty if there was none.
+        incomplete: What is missing from or wrong with the evidence; empty if it is complete.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -159,4 +159,4 @@ class RunRecord(_Record):
     incomplete: str = ""
 
     def _ipython_display_(self) -> None:
-        """Show nothing more as a cell's value: the run's card is there already."""
+        """Show nothing as the value of a cell: the run's card is shown already."""

@@ -1,4 +1,4 @@
-"""What a run may do, and how a step and a run end."""
+"""Modes of a run, and outcomes of steps and runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Status(StrEnum):
 
     @property
     def is_success(self) -> bool:
-        """Whether this outcome is a success; `skipped` and `unknown` are none."""
+        """Whether this outcome is a success; `skipped` and `unknown` are not."""
         return self in {Status.OK, Status.CHANGED, Status.PLANNED}
 
     @property
@@ -59,7 +59,7 @@ _FROM_BEST = [
 
 
 def worst(statuses: list[Status]) -> Status:
-    """Return the status that decides for many; of nothing it is `unknown`. A skip decides only where all are."""
+    """Return the worst status; `unknown` for an empty list, and `skipped` only if all are `skipped`."""
     done = [status for status in statuses if status is not Status.SKIPPED]
     return max(done or statuses, key=_FROM_BEST.index, default=Status.UNKNOWN)
 
@@ -74,4 +74,4 @@ SYMBOLS = {
     Status.INTERRUPTED: "■",
     Status.UNKNOWN: "?",
 }
-"""A sign for each status, so that colour is never the only difference."""
+"""A symbol for each status, so that colour is never the only difference."""

@@ -77,7 +77,7 @@ def test_an_encrypted_key_needs_its_passphrase_by_reference(
     for passphrase, told in [(None, "no passphrase is given"), ("${env:WRONG}", "another passphrase")]:
         with pytest.raises(SecretError, match=told):
             load(str(path), passphrase)
-    with pytest.raises(SecretError, match="is no secret reference") as problem:
+    with pytest.raises(SecretError, match="not a valid secret reference") as problem:
         load(str(path), "correct horse battery")
     assert "horse" not in str(problem.value)
     generate(tmp_path / "open")

@@ -71,7 +71,7 @@ def test_an_unknown_host_is_named(tmp_path: Path) -> None:
         ("host-b:", "Host_B:", r"lowercase letters"),
         ("host-b:", "a-very-long-name:", r"too long"),
         ("[host-a, host-b]", "[host-a, host-c]", r"line 11.*unknown host 'host-c'"),
-        ("  host-b:", "  host-a:", r"line 7.*given twice"),
+        ("  host-b:", "  host-a:", r"line 7.*duplicate key"),
         (
             "em1: {vlan: 101, address: 192.168.7.32/20}",
             "em1: {vlan: 101}",

@@ -83,7 +83,7 @@ def test_missing_inventory(tmp_path: Path) -> None:
 def test_unknown_host_tells_the_known_ones(tmp_path: Path, inventory: Path) -> None:
     said = refuse(tmp_path, "00_preflight", "--hosts", "host-z", "-p", "inventory", str(inventory))
     assert "unknown host or group 'host-z'" in said
-    assert "hosts are: nowhere; groups are: docker" in said
+    assert "known hosts: nowhere; known groups: docker" in said
 
 
 def test_unknown_runbook_tells_the_known_ones(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_validate_refuses_to_apply(tmp_path: Path, inventory: Path) -> None:
 def test_unresolved_secret_is_told_by_its_reference(tmp_path: Path, inventory: Path) -> None:
     inventory.write_text(INVENTORY.replace("port: 1", "sudo_password: ${env:NOT_SET_ANYWHERE}"))
     said = refuse(tmp_path, "00_preflight", "-p", "inventory", str(inventory))
-    assert "${env:NOT_SET_ANYWHERE}: has no value" in said
+    assert "${env:NOT_SET_ANYWHERE}: the secret has no value" in said
 
 
 def test_all_parameters_are_checked_before_the_first_runbook_starts(tmp_path: Path, inventory: Path) -> None:
