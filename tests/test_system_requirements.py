@@ -35,11 +35,11 @@ def test_missing_programs_are_named_with_packages_and_another_way() -> None:
 
 @pytest.mark.usefixtures("bare_machine")
 def test_without_apt_nothing_is_installed() -> None:
-    with pytest.raises(RequirementError, match="lacks chromium"):
+    with pytest.raises(RequirementError, match="not installed: chromium"):
         system_requirements.install("pages")
 
 
-def test_a_part_that_is_there_needs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_part_whose_programs_are_installed_needs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "chromium").write_text("#!/bin/sh\n", encoding="ascii")
     (tmp_path / "chromium").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -48,16 +48,16 @@ def test_a_part_that_is_there_needs_nothing(monkeypatch: pytest.MonkeyPatch, tmp
     system_requirements.require("pages")
 
 
-def test_a_user_who_is_not_root_is_told() -> None:
+def test_an_ordinary_user_learns_that_the_lab_needs_root() -> None:
     if system_requirements.missing("lab") or os.geteuid() != 0:
-        pytest.skip("needs the lab's programs, and root to become somebody else")
+        pytest.skip("needs the lab's programs, and root to switch to another user")
     code = (
         "import os; from runbook_lib import system_requirements; "
         "os.setuid(65534); system_requirements.require('lab')"
     )
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert ended.returncode != 0
-    assert "only root may" in ended.stderr
+    assert "needs root" in ended.stderr
     assert "your own hosts" in ended.stderr
 
 
