@@ -39,7 +39,9 @@ def test_without_apt_nothing_is_installed() -> None:
         system_requirements.install("pages")
 
 
-def test_a_part_whose_programs_are_installed_needs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_part_whose_programs_are_installed_needs_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "chromium").write_text("#!/bin/sh\n", encoding="ascii")
     (tmp_path / "chromium").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
