@@ -4,7 +4,11 @@ export PYTHON
 RUN := .venv/bin/python -m
 
 PYTEST_ARGUMENTS ?= -m "not vm and not kills"
-.PHONY: demo demo-quick test test-kills test-vm lint benchmark clean
+# Most tests wait most of the time: two processes for each core, and no more labs side by side than fit in memory.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
+IN_PARALLEL := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --progress
+SEED ?= $(shell date +%s)
+.PHONY: demo demo-quick test test-random test-kills test-vm lint benchmark clean
 
 demo: ## Carry the whole chapter out on practice hosts, a virtual machine among them, and show the report
 	@tools/set-up test lint
@@ -19,17 +23,22 @@ demo-quick: ## The same on the two containers alone, without the kernel upgrade
 test: ## All tests but those of test-vm and test-kills, those on real hosts too
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk
-	@$(RUN) pytest $(PYTEST_ARGUMENTS)
+	@echo "make test: every test but those of test-vm and test-kills, in $(WORKERS) processes, some of them on practice hosts"
+	@echo "that boot on this machine: about 10 minutes on 2 cores; the first time also the minutes in which these are built."
+	@$(RUN) pytest $(IN_PARALLEL) $(PYTEST_ARGUMENTS)
+
+test-random: ## The same tests in a random order; SEED=NUMBER repeats one
+	@$(MAKE) --no-print-directory test PYTEST_ARGUMENTS='--shuffle $(SEED) $(PYTEST_ARGUMENTS)'
 
 test-vm: ## The tests on virtual machines: a quarter of an hour under software emulation; VM_TESTS=PATH picks some
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab vm sshd
 	@RUNBOOK_REQUIRE=lab,root,vm $(RUN) pytest -m vm $(VM_TESTS)
 
-test-kills: ## The chapter killed after every step and in every change, each time another part of it: a quarter of an hour
+test-kills: ## The chapter killed after every step and in every change, each time another part of it: ten minutes
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd
-	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m kills
+	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest $(IN_PARALLEL) -m kills
 
 lint: ## Style and types, over the notebooks too
 	@tools/set-up test lint

@@ -45,9 +45,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("timeout", None) is None:
         config.option.timeout = deadlines.deadline(deadlines.TEST)  # before pytest-timeout reads it
-    terminal = config.pluginmanager.getplugin("terminalreporter")
-    if config.getoption("progress") and terminal and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Progress(terminal))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    plugins = session.config.pluginmanager
+    terminal = plugins.getplugin("terminalreporter")
+    if session.config.getoption("progress") and terminal and not hasattr(session.config, "workerinput"):
+        plugins.register(Progress(terminal))
 
 
 def pytest_report_header(config: pytest.Config) -> str:

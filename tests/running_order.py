@@ -21,7 +21,13 @@ __all__ = ["arrange", "group_of"]
 _LABS = {"can_have_lab", "session_lab", "scenario_lab", "kernel_lab"}
 _LONG: dict[str, int] = {}
 # Modules whose tests share nothing that is costly to make, and take long: one process for each test.
-_APART = ("tests/connections/", "tests/execution/", "tests/pytest_plugin/", "tests/runbook/")
+_APART = (
+    "tests/connections/",
+    "tests/execution/",
+    "tests/pytest_plugin/",
+    "tests/runbook/",
+    "tests/scenarios/test_chapter_killed.py",
+)
 
 
 def group_of(item: pytest.Item) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["load_papermill", "without_gc", "without_modules"]
+__all__ = ["freeze_objects", "load_papermill", "without_gc", "without_modules"]
 
 # jsonschema builds a grammar for international web addresses while it is imported (0.8 s), and imports checks of
 # plain addresses and durations (0.03 s), if Jupyter's server has installed them; papermill imports Arrow (0.15 s)
@@ -29,6 +29,16 @@ def load_papermill() -> None:
         importlib.import_module("papermill")
 
 
+def freeze_objects() -> None:
+    """Exempt all live objects from garbage collection, unless DuckDB is loaded.
+
+    On exit DuckDB's binding lists on standard error which of its objects were never freed, and frozen ones never
+    are.
+    """
+    if "_duckdb" not in sys.modules:
+        gc.freeze()
+
+
 @contextlib.contextmanager
 def without_gc() -> Iterator[None]:
     """Switch the garbage collector off while libraries are imported: it would take a tenth of the time."""
@@ -36,7 +46,7 @@ def without_gc() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
+        freeze_objects()
         gc.enable()
 
 
