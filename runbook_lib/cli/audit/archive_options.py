@@ -70,7 +70,11 @@ def opened(chosen: dict[str, Any], path: str | None = None) -> Archive:
 
     address = path or chosen["address"] or project_top() / "runs"
     with ExitStack() as stack:
-        executor: Any = stack.enter_context(_cluster(chosen["dask"])) if chosen["dask"] else "processes"
+        executor: Any = "processes"
+        if chosen["dask"]:
+            from runbook_lib.execution.fleet.dask_cluster import dask_executor  # noqa: PLC0415 - as above
+
+            executor, _ = stack.enter_context(dask_executor(chosen["dask"]))
         report = stack.enter_context(_progress())
         return Archive(
             address, cache=chosen["cache"], executor=executor, refresh=not chosen["as_is"], report=report
@@ -124,24 +128,6 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - a value of any column
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     return f"{value:.1f}" if isinstance(value, float) else str(value)
-
-
-def _cluster(address: str) -> Any:  # noqa: ANN401 - distributed's executor
-    """Return a Dask cluster's executor.
-
-    Raises:
-        InputError: Dask is not installed, or nobody answers.
-    """
-    from runbook_lib.errors import InputError  # noqa: PLC0415 - `--help` stays quick
-
-    try:
-        from distributed import Client  # noqa: PLC0415 - an extra
-    except ImportError as problem:
-        raise InputError("Dask is not installed", hint="pip install 'runbook-lib[dask]'") from problem
-    try:
-        return Client(address, timeout=10).get_executor()  # type: ignore[no-untyped-call] # distributed's own gap
-    except (OSError, ValueError) as problem:
-        raise InputError(f"no Dask scheduler answers: {problem}", where=address) from problem
 
 
 def _progress() -> Any:  # noqa: ANN401 - a context manager

@@ -16,7 +16,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.paths import jupyter_path
 
-from runbook_lib.execution.warm_kernels.provisioner import choose
+from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
 from runbook_lib.runbook.parent_process import RUNNER, this_process
 from runbook_lib.runbook.run_directory import RUN_DIRECTORY, RUNS_OPENED
 
@@ -132,7 +132,7 @@ class Kernel:
             async def _async_start_kernel(self, **options: Any) -> None:  # noqa: ANN401 - jupyter_client's signature
                 inherited = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
                 environment = {**inherited, **kernel._environment}
-                choose(self)
+                use_fork_server(self)
                 await super()._async_start_kernel(**{**options, "env": environment})
 
             start_kernel = _async_start_kernel

@@ -1,4 +1,4 @@
-"""A forked kernel as its owner sees it, and how to ask the fork server for one."""
+"""Request kernels from the fork server, and represent them as `subprocess.Popen` would."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 
 from runbook_lib.execution.warm_kernels import protocol
 
-__all__ = ["Forked", "Refused", "fork"]
+__all__ = ["ForkRefused", "ForkedProcess", "fork"]
 
 _log = logging.getLogger(__name__)
-_PATIENCE = 60.0  # seconds that the server may take to load its libraries
+_LOAD_TIMEOUT = 60.0  # seconds that the server may take to import its libraries
 
 
-class Refused(Exception):  # noqa: N818 - an answer, which leads to a cold kernel
-    """The fork server will not fork this kernel, and says why."""
+class ForkRefused(Exception):  # noqa: N818 - not an error: a cold kernel is started instead
+    """The fork server does not fork this kernel; the message is the reason."""
 
 
-class Forked:
-    """A forked kernel, as `subprocess.Popen` would show it; it is no child of this process.
+class ForkedProcess:
+    """A forked kernel with the interface of `subprocess.Popen`; it is a child of the fork server.
 
     Args:
-        pid: Its process id, and its process group's.
-        connection: To the fork server; where it closes, the kernel is ended.
+        pid: Its process id and process group id.
+        connection: To the fork server, which kills the kernel once this closes.
     """
 
     stdin = stdout = stderr = None
@@ -39,15 +39,15 @@ class Forked:
 
     def poll(self) -> int | None:
         """Return the exit code, negative for a signal; None while it runs."""
-        return self._look(0.0)
+        return self._receive_exit_code(0.0)
 
     def wait(self) -> int:
-        """Wait for its end and return the exit code."""
-        code = self._look(None)
+        """Wait until it exits, and return the exit code."""
+        code = self._receive_exit_code(None)
         return -signal.SIGKILL if code is None else code
 
     def send_signal(self, number: int) -> None:
-        """Send a signal, if it runs."""
+        """Send a signal, if it is running."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
@@ -56,26 +56,26 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask it to exit."""
         self.send_signal(signal.SIGTERM)
 
-    def _look(self, timeout: float | None) -> int | None:
+    def _receive_exit_code(self, timeout: float | None) -> int | None:
         if self.returncode is not None:
             return self.returncode
         self._connection.settimeout(timeout)
         try:
-            told = protocol.unpack(self._connection.recv(protocol.LIMIT))
+            message = protocol.unpack(self._connection.recv(protocol.LIMIT))
         except BlockingIOError:
             return None
         except OSError:
-            told = {}
+            message = {}
         self._connection.close()
-        self.returncode = told["exit"] if told else self._without_server()
+        self.returncode = message["exit"] if message else self._kill_orphan()
         return self.returncode
 
-    def _without_server(self) -> int:
-        """End a kernel whose server died: nobody is left to tell how it ends."""
-        _log.warning("the fork server has died: kernel %d is ended", self.pid)
+    def _kill_orphan(self) -> int:
+        """Kill a kernel whose server died: its exit code could not be learned any more."""
+        _log.warning("the fork server has died: killing kernel %d", self.pid)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         return -signal.SIGKILL
@@ -91,38 +91,38 @@ def fork(  # noqa: PLR0913 - as `jupyter_client.launcher.launch_kernel`
     stderr: int | None = None,
     independent: bool = False,
     **options: Any,  # noqa: ANN401 - Popen's
-) -> Forked:
-    """Ask the fork server for a kernel.
+) -> ForkedProcess:
+    """Request a kernel from the fork server.
 
     Args:
         cmd: Its command line.
         env: All of its environment.
-        cwd: Its directory; the current one without it.
+        cwd: Its directory; None: the current one.
         stdin: Ignored.
-        stdout: A descriptor; this process's own without it.
-        stderr: The same.
+        stdout: A descriptor; None: this process's own.
+        stderr: As `stdout`.
         independent: Whether it is to outlive this process.
-        options: What else `subprocess.Popen` knows.
+        options: Other options of `subprocess.Popen`.
 
     Raises:
-        OSError: There is no server, or it is gone.
-        Refused: It will not.
+        OSError: The server cannot be reached.
+        ForkRefused: A fork would not be the kernel that is requested.
     """
     server = os.environ.get(protocol.SERVER)
     if not server:
-        raise Refused("this command has no fork server")
+        raise ForkRefused("this command has no fork server")
     if independent or options or any(stream is not None and stream < 0 for stream in (stdout, stderr)):
-        raise Refused("it is started with options that only a program can have")
+        raise ForkRefused("it has options that only a new program can have")
     environment = {**env, "JPY_PARENT_PID": str(os.getpid())}
     request = protocol.pack(argv=cmd, cwd=str(cwd or Path.cwd()), environment=environment)
-    with contextlib.ExitStack() as refused:
-        connection = refused.enter_context(protocol.connect(server))
-        connection.settimeout(_PATIENCE)
+    with contextlib.ExitStack() as failed:
+        connection = failed.enter_context(protocol.connect(server))
+        connection.settimeout(_LOAD_TIMEOUT)
         socket.send_fds(
             connection, [request], [1 if stdout is None else stdout, 2 if stderr is None else stderr]
         )
-        told = protocol.unpack(connection.recv(protocol.LIMIT))
-        if "pid" not in told:
-            raise Refused(told.get("refused", "the fork server has died"))
-        refused.pop_all()
-    return Forked(told["pid"], connection)
+        answer = protocol.unpack(connection.recv(protocol.LIMIT))
+        if "pid" not in answer:
+            raise ForkRefused(answer.get("refused", "the fork server has died"))
+        failed.pop_all()
+    return ForkedProcess(answer["pid"], connection)

@@ -1,12 +1,12 @@
-"""What a provisioner and the fork server say to each other: one JSON object a packet, on a Unix socket.
+"""The protocol between a provisioner and the fork server: one JSON object per packet, on a Unix socket.
 
-A connection stands for one kernel and lives as long as it does::
+A connection represents one kernel, and is open as long as the kernel is running::
 
-    -> {"argv": [...], "cwd": "...", "environment": {...}}   with two descriptors: standard output and error
+    -> {"argv": [...], "cwd": "...", "environment": {...}}   with two descriptors: standard output and standard error
     <- {"pid": 4711}    or    {"refused": "why"}, after which a cold kernel is started
-    <- {"exit": 0}      at its end; negative: ended by that signal
+    <- {"exit": 0}      once it exited; negative: killed by that signal
 
-Whoever asked for a kernel ends it by closing the connection, and so does its own death.
+The server kills a kernel whose owner closes the connection or dies.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 __all__ = ["LIMIT", "SERVER", "connect", "listen", "pack", "unpack"]
 
 SERVER = "RUNBOOK_KERNEL_SERVER"
-"""Environment variable that holds the fork server's socket; processes below `runbook run` inherit it."""
+"""Environment variable with the path of the fork server's socket; child processes of `runbook run` inherit it."""
 LIMIT = 1 << 20
 """Bytes of the largest packet."""
 
 
 def listen(path: str) -> socket.socket:
-    """Return a socket on which connections wait from now on, before anything is loaded."""
+    """Return a listening socket, on which connections queue from now on."""
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     server.bind(path)
     server.listen(128)
@@ -35,7 +35,7 @@ def connect(path: str) -> socket.socket:
     """Connect to a fork server.
 
     Raises:
-        OSError: There is none.
+        OSError: No server listens there.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
@@ -52,6 +52,6 @@ def pack(**values: Any) -> bytes:  # noqa: ANN401 - any JSON
 
 
 def unpack(packet: bytes) -> dict[str, Any]:
-    """Return what a packet says; nothing where the other side has closed the connection."""
-    told: dict[str, Any] = json.loads(packet) if packet else {}
-    return told
+    """Return a packet's content; empty if the other side has closed the connection."""
+    content: dict[str, Any] = json.loads(packet) if packet else {}
+    return content

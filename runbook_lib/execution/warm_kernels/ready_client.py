@@ -1,4 +1,4 @@
-"""A kernel client that sees at once that its kernel is ready."""
+"""A kernel client that notices at once that its kernel is ready."""
 
 from __future__ import annotations
 
@@ -8,34 +8,36 @@ from typing import Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 
-__all__ = ["PromptClient"]
+__all__ = ["ReadyClient"]
 
-_REPLY = 1.0  # seconds after which a kernel that did not answer is asked again
-_IDLE = 0.2  # the same, where the answer came and what it tells all clients did not: that channel lags behind
+_REPLY_TIMEOUT = 1.0  # seconds after which a request without a reply is sent again
+_IDLE_TIMEOUT = 0.2  # the same after a reply without an idle message: the iopub channel is connected later
 
 
-class PromptClient(AsyncKernelClient):
-    """As jupyter_client's own, which lets 0.2 s pass in silence before it calls a kernel ready.
+class ReadyClient(AsyncKernelClient):
+    """jupyter_client's client without its wait of 0.2 s for silence before it considers a kernel ready.
 
-    A kernel tells on its iopub channel that it is idle, after all else that belongs to a question. Once this
-    has come, both channels are connected and nothing old is under way.
+    A kernel sends on its iopub channel that it is idle, as the last message of a request. Once this has arrived,
+    both channels are connected and no older message is pending.
     """
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as there
         """Wait until the kernel has answered on both channels.
 
         Args:
-            timeout: Seconds; None: for ever.
+            timeout: Seconds; None: no limit.
 
         Raises:
-            RuntimeError: It died, or did not answer in time.
+            RuntimeError: The kernel died, or did not answer in time.
         """
         deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
         while time.monotonic() < deadline:
-            question = self.kernel_info()
+            request = self.kernel_info()
             try:
-                reply = await _told(self.shell_channel, question, _REPLY)
-                while (await _told(self.iopub_channel, question, _IDLE)).get("execution_state") != "idle":
+                reply = await _content(self.shell_channel, request, _REPLY_TIMEOUT)
+                while (await _content(self.iopub_channel, request, _IDLE_TIMEOUT)).get(
+                    "execution_state"
+                ) != "idle":
                     pass
             except Empty:
                 if not await self._async_is_alive():
@@ -46,14 +48,14 @@ class PromptClient(AsyncKernelClient):
         raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
 
 
-async def _told(channel: Any, question: str, patience: float) -> dict[str, Any]:  # noqa: ANN401 - untyped
-    """Return what a channel's next message about a question says.
+async def _content(channel: Any, request: str, timeout: float) -> dict[str, Any]:  # noqa: ANN401, ASYNC109
+    """Return the content of a channel's next message about a request.
 
     Raises:
-        Empty: There was none for `patience` seconds.
+        Empty: No message came for `timeout` seconds.
     """
     while True:
-        message = await channel.get_msg(timeout=patience)
-        if message["parent_header"].get("msg_id") == question:
+        message = await channel.get_msg(timeout=timeout)
+        if message["parent_header"].get("msg_id") == request:
             content: dict[str, Any] = message["content"]
             return content
