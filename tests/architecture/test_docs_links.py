@@ -1,0 +1,86 @@
+"""What the docs point to exists: relative links and their anchors, paths and dotted names in backticks."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+PAGES = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md"), *(TOP / "images").glob("*.md")])
+EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+
+LINK = re.compile(r"\]\(([^()\s]+)\)")
+BACKTICKS = re.compile(r"`([^`\n]+)`")
+# A path from the top of the tree, or a module below runbook_lib as the architecture page names it.
+FROM_TOP = re.compile(r"(?:runbook_lib|tests|benchmarks|docs|images|notebooks|tools)/[\w./*-]*")
+MODULE_FILE = re.compile(r"[a-z_]+(?:/[a-z_]+)+\.py")
+DOTTED = re.compile(r"runbook_lib(?:\.\w+)+")
+RUN_MODULE = re.compile(r"python -m ((?:runbook_lib|tests)(?:\.\w+)*)")
+
+
+def headings(page: Path) -> set[str]:
+    """Anchors of a page's headings, as code hosts make them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in found}
+
+
+def in_backticks(page: Path, pattern: re.Pattern[str]) -> list[str]:
+    """Texts in backticks that match as a whole, without a call's parentheses."""
+    texts = (text.removesuffix("()") for text in BACKTICKS.findall(page.read_text(encoding="utf-8")))
+    return [text for text in texts if pattern.fullmatch(text)]
+
+
+def exists(path: str, *tops: Path) -> bool:
+    return any(list(top.glob(path.rstrip("/"))) for top in tops)
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or something inside of one."""
+    pieces = name.split(".")
+    for count in range(len(pieces), 0, -1):
+        try:
+            value: object = importlib.import_module(".".join(pieces[:count]))
+        except ModuleNotFoundError:
+            continue
+        for piece in pieces[count:]:
+            if not hasattr(value, piece):
+                return False
+            value = getattr(value, piece)
+        return True
+    return False
+
+
+@EACH
+def test_relative_links_lead_to_a_file_and_a_heading_of_it(page: Path) -> None:
+    missing = []
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in headings(target)):
+            missing.append(link)
+    assert missing == []
+
+
+@EACH
+def test_paths_in_backticks_exist(page: Path) -> None:
+    missing = [path for path in in_backticks(page, FROM_TOP) if not exists(path, TOP)]
+    modules = [path for path in in_backticks(page, MODULE_FILE) if path not in missing]
+    missing += [path for path in modules if not exists(path, TOP, TOP / "runbook_lib")]
+    assert missing == []
+
+
+@EACH
+def test_dotted_names_in_backticks_exist(page: Path) -> None:
+    named = [*in_backticks(page, DOTTED), *RUN_MODULE.findall(page.read_text(encoding="utf-8"))]
+    assert [name for name in named if not resolves(name)] == []
+
+
+@pytest.mark.parametrize("name", ["runbook_lib.nothing", "runbook_lib.errors.NoSuchError"])
+def test_a_name_that_does_not_exist_is_noticed(name: str) -> None:
+    assert not resolves(name)
+    assert resolves("runbook_lib.errors.InputError.exit_code")
