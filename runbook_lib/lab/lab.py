@@ -66,7 +66,7 @@ class Lab:
             inventory: As for the class.
 
         Raises:
-            InputError: The name is not allowed, or there is no topology file.
+            InputError: The name is not allowed.
         """
         return cls(name, topology, Path(inventory).absolute() if inventory else None)
 

@@ -21,10 +21,11 @@ from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.paths import LabPaths
 from runbook_lib.lab.testing import Machine, reason_to_skip, running_lab
 from runbook_lib.lab.topology import Topology
+from tests.deadlines import deadline
 from tests.entry_points import write_package
 
 TOP = Path(__file__).parents[2]
-NAME = "test-kind"
+NAME = f"test-kind-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"  # several processes run these tests
 # `Terse` is a container with a rule of its own for plans; no machine meets the requirements of `Quantum`.
 MODULE = """
 from runbook_lib.errors import InputError, RequirementError
@@ -91,7 +92,7 @@ def runbook_lab(*arguments: str, package: Path | None = None) -> subprocess.Comp
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=deadline(120),
         check=False,
     )
 
@@ -178,7 +179,11 @@ def test_a_host_of_another_kind_boots_and_is_ended_without_its_package(tmp_path:
     file = write_topology(tmp_path, BOOTABLE)
     with running_lab(NAME, topology=file) as lab:
         answer = subprocess.run(
-            lab.ssh_command("host-t", ["hostname"]), capture_output=True, text=True, check=True, timeout=60
+            lab.ssh_command("host-t", ["hostname"]),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=deadline(60),
         )
         assert answer.stdout == "host-t\n"
         assert Inventory.load(lab.inventory).select("host-t")[0].kind == "container"

@@ -36,8 +36,8 @@ def fresh_lab(scenario_lab: Lab) -> Lab:
 @pytest.fixture(scope="module")
 def docker_lab(fresh_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Return the lab with Docker on its hosts."""
-    place = tmp_path_factory.mktemp("install")
-    done = Practice(fresh_lab, place, Programs()).run("20_docker_install")
+    runs = tmp_path_factory.mktemp("install")
+    done = Practice(fresh_lab, runs, Programs()).run("20_docker_install")
     assert done.returncode == 0, done.stdout + done.stderr
     return fresh_lab
 

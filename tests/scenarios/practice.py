@@ -1,4 +1,4 @@
-"""A lab of the tests' own, driven by the real command line."""
+"""Runbooks run on a lab of the tests' own, through the real command line."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Practice:
         )
 
     def command(self, *arguments: str, inventory: Path | None = None) -> list[str]:
-        place = ["-p", "inventory", str(inventory or self.lab.inventory), "-p", "runs", str(self.runs)]
-        return [RUNBOOK, "run", *arguments, *place]
+        parameters = ["-p", "inventory", str(inventory or self.lab.inventory), "-p", "runs", str(self.runs)]
+        return [RUNBOOK, "run", *arguments, *parameters]
 
     def records(self) -> list[RunRecord]:
         return [
@@ -58,30 +58,30 @@ class Practice:
         return self.records()[-1]
 
     def on(self, host: str, script: str) -> str:
-        """Run a script on a host behind the runbooks' back."""
+        """Run a script on a host directly, without a runbook."""
         command = self.lab.ssh_command(host, [script])
         done = subprocess.run(command, capture_output=True, text=True, timeout=deadline(120), check=False)
         assert done.returncode == 0, f"{script}: {done.stderr}"
         return done.stdout
 
     def changed_inventory(self, change: Callable[[dict[str, Any]], None]) -> Path:
-        """Write the lab's inventory anew with a change to it."""
-        told = yaml.safe_load(self.lab.inventory.read_text())
-        change(told)
+        """Return a copy of the lab's inventory with a change made to it."""
+        inventory = yaml.safe_load(self.lab.inventory.read_text())
+        change(inventory)
         path = self.runs / "inventory.yml"
-        path.write_text(yaml.safe_dump(told))
+        path.write_text(yaml.safe_dump(inventory))
         return path
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return self.programs.start(
             self.command(*arguments),
             cwd=TOP,
-            # What a killed process leaves behind goes with the test's own directory.
+            # What a killed process leaves behind is removed with the test's directory.
             env={**os.environ, "TMPDIR": str(self.runs)},
         )
 
     def wait_for(self, event: str, containing: str, seconds: float = 60) -> dict[str, Any]:
-        """Wait until some run's journal tells an event whose text contains something."""
+        """Return the first event of that name whose text contains a string, in the journal of any run; wait for it."""
 
         def found() -> dict[str, Any] | None:
             for journal in self.runs.glob("*/journal.jsonl"):
@@ -90,11 +90,11 @@ class Practice:
                         return entry
             return None
 
-        return wait_until(found, f"a {event} with {containing!r}", seconds=seconds)
+        return wait_until(found, f"an event {event} with {containing!r}", seconds=seconds)
 
 
-def end(process: subprocess.Popen[str], number: signal.Signals) -> str:
-    """Send a signal and return all the process said."""
+def signal_and_wait(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """Send a signal to a process, wait until it exits, and return its output."""
     process.send_signal(number)
-    said, _ = process.communicate(timeout=deadline(60))
-    return said
+    output, _ = process.communicate(timeout=deadline(60))
+    return output

@@ -1,4 +1,4 @@
-"""Bad input: one clear message, exit code 2, and no host was touched."""
+"""Bad input: one clear message, exit code 2, and no host is touched."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def inventory(tmp_path: Path) -> Path:
 
 
 def refuse(tmp_path: Path, *arguments: str) -> str:
-    """Run, demand exit code 2 and one message, and that not even a run directory was made."""
+    """Run runbooks; check the exit code 2, and that no run directory was made; return standard error."""
     done = subprocess.run(
         [RUNBOOK, "run", *arguments, "-p", "runs", str(tmp_path / "runs")],
         cwd=TOP,
@@ -47,20 +47,20 @@ def refuse(tmp_path: Path, *arguments: str) -> str:
 
 
 def test_unknown_parameter_is_named_with_the_likely_one(tmp_path: Path, inventory: Path) -> None:
-    said = refuse(tmp_path, "30_bridge_br0", "-p", "brdge", "br9", "-p", "inventory", str(inventory))
-    assert "unknown name 'brdge' (did you mean 'bridge'?)" in said
+    message = refuse(tmp_path, "30_bridge_br0", "-p", "brdge", "br9", "-p", "inventory", str(inventory))
+    assert "unknown name 'brdge' (did you mean 'bridge'?)" in message
 
 
-def test_parameter_of_wrong_type_is_named_with_what_was_given(tmp_path: Path, inventory: Path) -> None:
-    said = refuse(tmp_path, "30_bridge_br0", "-p", "bridge", "5", "-p", "inventory", str(inventory))
-    assert "'bridge': Input should be a valid string, got 5" in said
+def test_parameter_of_wrong_type_is_named_with_its_value(tmp_path: Path, inventory: Path) -> None:
+    message = refuse(tmp_path, "30_bridge_br0", "-p", "bridge", "5", "-p", "inventory", str(inventory))
+    assert "'bridge': Input should be a valid string, got 5" in message
 
 
-def test_wrong_type_in_a_file_is_told_with_its_line(tmp_path: Path, inventory: Path) -> None:
+def test_wrong_type_in_a_file_is_reported_with_its_line(tmp_path: Path, inventory: Path) -> None:
     file = tmp_path / "p.yml"
     file.write_text(f"inventory: {inventory}\nrevert_after: soon\n")
-    said = refuse(tmp_path, "30_bridge_br0", "-f", str(file))
-    assert "line 2: 'revert_after'" in said
+    message = refuse(tmp_path, "30_bridge_br0", "-f", str(file))
+    assert "line 2: 'revert_after'" in message
 
 
 def test_missing_parameters_file(tmp_path: Path) -> None:
@@ -70,41 +70,41 @@ def test_missing_parameters_file(tmp_path: Path) -> None:
 def test_malformed_yaml_shows_the_line(tmp_path: Path) -> None:
     file = tmp_path / "p.yml"
     file.write_text("inventory: x\nhosts: [a, b\nmode: plan\n")
-    said = refuse(tmp_path, "30_bridge_br0", "-f", str(file))
-    assert "malformed YAML" in said
-    assert ", line 3" in said
+    message = refuse(tmp_path, "30_bridge_br0", "-f", str(file))
+    assert "malformed YAML" in message
+    assert ", line 3" in message
 
 
 def test_missing_inventory(tmp_path: Path) -> None:
-    said = refuse(tmp_path, "00_preflight", "-p", "inventory", str(tmp_path / "none.yml"))
-    assert "none.yml: no such file" in said
+    message = refuse(tmp_path, "00_preflight", "-p", "inventory", str(tmp_path / "none.yml"))
+    assert "none.yml: no such file" in message
 
 
-def test_unknown_host_tells_the_known_ones(tmp_path: Path, inventory: Path) -> None:
-    said = refuse(tmp_path, "00_preflight", "--hosts", "host-z", "-p", "inventory", str(inventory))
-    assert "unknown host or group 'host-z'" in said
-    assert "known hosts: nowhere; known groups: docker" in said
+def test_unknown_host_is_reported_with_the_known_ones(tmp_path: Path, inventory: Path) -> None:
+    message = refuse(tmp_path, "00_preflight", "--hosts", "host-z", "-p", "inventory", str(inventory))
+    assert "unknown host or group 'host-z'" in message
+    assert "known hosts: nowhere; known groups: docker" in message
 
 
-def test_unknown_runbook_tells_the_known_ones(tmp_path: Path) -> None:
-    said = refuse(tmp_path, "31_bridge")
-    assert "runbooks are: 00_preflight, " in said
-    assert "30_bridge_br0" in said
+def test_unknown_runbook_is_reported_with_the_known_ones(tmp_path: Path) -> None:
+    message = refuse(tmp_path, "31_bridge")
+    assert "runbooks are: 00_preflight, " in message
+    assert "30_bridge_br0" in message
 
 
 def test_validate_refuses_to_apply(tmp_path: Path, inventory: Path) -> None:
-    said = refuse(tmp_path, "90_validate", "--mode", "apply", "-p", "inventory", str(inventory))
-    assert "'mode': Input should be 'validate'" in said
+    message = refuse(tmp_path, "90_validate", "--mode", "apply", "-p", "inventory", str(inventory))
+    assert "'mode': Input should be 'validate'" in message
 
 
-def test_unresolved_secret_is_told_by_its_reference(tmp_path: Path, inventory: Path) -> None:
+def test_unresolved_secret_is_named_by_its_reference(tmp_path: Path, inventory: Path) -> None:
     inventory.write_text(INVENTORY.replace("port: 1", "sudo_password: ${env:NOT_SET_ANYWHERE}"))
-    said = refuse(tmp_path, "00_preflight", "-p", "inventory", str(inventory))
-    assert "${env:NOT_SET_ANYWHERE}: the secret has no value" in said
+    message = refuse(tmp_path, "00_preflight", "-p", "inventory", str(inventory))
+    assert "${env:NOT_SET_ANYWHERE}: the secret has no value" in message
 
 
 def test_all_parameters_are_checked_before_the_first_runbook_starts(tmp_path: Path, inventory: Path) -> None:
-    said = refuse(
+    message = refuse(
         tmp_path, "00_preflight", "30_bridge_br0", "-p", "least_disk", "9", "-p", "inventory", str(inventory)
     )
-    assert "unknown name 'least_disk'" in said
+    assert "unknown name 'least_disk'" in message

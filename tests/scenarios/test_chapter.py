@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.in_order
 CHAPTER = ("00_preflight", "20_docker_install", "30_bridge_br0", "40_ambassador_redis", "90_validate")
-_LOOK = (
+_HOST_STATE = (
     "cat /etc/network/interfaces; ip -br link | cut -d' ' -f1; ip -br -4 address; dpkg -l | grep -c ^ii; "
     "sudo cat /etc/docker/daemon.json 2>/dev/null; "
     "sudo docker ps -aq --no-trunc 2>/dev/null; sudo docker images -q 2>/dev/null; "
@@ -39,8 +39,8 @@ def chapter(fresh_lab: Lab, tmp_path: Path, programs: Programs) -> Practice:
     return Practice(fresh_lab, tmp_path, programs)
 
 
-def look(practice: Practice) -> list[str]:
-    return [practice.on(host, f"{_LOOK} || true") for host in ("host-a", "host-b")]
+def host_state(practice: Practice) -> list[str]:
+    return [practice.on(host, f"{_HOST_STATE} || true") for host in ("host-a", "host-b")]
 
 
 def statuses(practice: Practice) -> set[Status]:
@@ -48,11 +48,11 @@ def statuses(practice: Practice) -> set[Status]:
 
 
 def test_plan_on_fresh_hosts_changes_nothing(chapter: Practice) -> None:
-    before = look(chapter)
+    before = host_state(chapter)
     done = chapter.run("20_docker_install", "30_bridge_br0", "--mode", "plan")
     assert done.returncode == 0, done.stdout + done.stderr
     assert chapter.records()[0].status is Status.PLANNED
-    assert look(chapter) == before
+    assert host_state(chapter) == before
 
 
 def test_first_run_ends_with_a_pong_from_host_b(chapter: Practice) -> None:
@@ -70,40 +70,40 @@ def test_first_run_ends_with_a_pong_from_host_b(chapter: Practice) -> None:
 
 
 def test_second_run_changes_nothing(chapter: Practice) -> None:
-    before = look(chapter)
+    before = host_state(chapter)
     assert chapter.run(*CHAPTER).returncode == 0
     assert statuses(chapter) == {Status.OK}
-    assert look(chapter) == before
+    assert host_state(chapter) == before
 
 
-def test_pytest_tells_each_step_host_and_check_of_the_validation(chapter: Practice) -> None:
+def test_pytest_has_a_case_per_step_host_and_check_of_the_validation(chapter: Practice) -> None:
     done = pytest_on(chapter, "-n", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     record = chapter.last()
-    places = [host for step in record.steps for host in step.hosts]
-    number = len(places) + sum(len(host.checks) for host in places) + 1
+    hosts = [host for step in record.steps for host in step.hosts]
+    number = len(hosts) + sum(len(host.checks) for host in hosts) + 1
     assert f"{number} passed" in done.stdout
 
 
 def test_the_ci_recipe_validates_with_the_key_and_the_known_hosts_as_secrets(
     chapter: Practice, tmp_path: Path
 ) -> None:
-    place = recipe.fresh(tmp_path / "clone")
-    told = yaml.safe_load(chapter.lab.inventory.read_text(encoding="utf-8"))
-    (key,) = {host["identity_file"] for host in told["hosts"].values()}
-    (known,) = {host["known_hosts"] for host in told["hosts"].values()}
-    for host in told["hosts"].values():
+    clone = recipe.fresh(tmp_path / "clone")
+    inventory = yaml.safe_load(chapter.lab.inventory.read_text(encoding="utf-8"))
+    (key,) = {host["identity_file"] for host in inventory["hosts"].values()}
+    (known,) = {host["known_hosts"] for host in inventory["hosts"].values()}
+    for host in inventory["hosts"].values():
         host |= {"identity_file": "~/.ssh/id_ed25519", "known_hosts": "~/.ssh/known_hosts"}
-    mine = place / "params" / "mine"
-    shutil.copytree(place / "params" / "lab", mine)
-    (mine / "inventory.yml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    mine = clone / "params" / "mine"
+    shutil.copytree(clone / "params" / "lab", mine)
+    (mine / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
     given = {
         name: Path(path).expanduser().read_text(encoding="utf-8").rstrip("\n")
         for name, path in (("RUNBOOK_SSH_KEY", key), ("RUNBOOK_KNOWN_HOSTS", known))
     }
-    done = recipe.github(place, given)
-    assert done.code == 0, done.said
-    assert "junit.xml" in {path.name for path in done.kept}
+    done = recipe.github(clone, given)
+    assert done.code == 0, done.output
+    assert "junit.xml" in {path.name for path in done.artifacts}
     assert done.left == []
 
 
@@ -116,7 +116,7 @@ def test_containers_have_addresses_of_the_physical_network(chapter: Practice) ->
 
 
 @pytest.mark.parametrize("name", CHAPTER)
-def test_papermill_alone_runs_each_notebook(chapter: Practice, name: str) -> None:
+def test_papermill_without_the_runbook_command_runs_each_notebook(chapter: Practice, name: str) -> None:
     out = chapter.runs / "out.ipynb"
     done = papermill(chapter, name, out)
     assert done.returncode == 0, done.stderr
@@ -127,7 +127,7 @@ def test_papermill_alone_runs_each_notebook(chapter: Practice, name: str) -> Non
         pd.testing.assert_frame_equal(getattr(from_notebook, table), getattr(from_journal, table))
 
 
-def test_papermill_alone_is_red_when_a_step_fails(chapter: Practice) -> None:
+def test_papermill_without_the_runbook_command_fails_if_a_step_fails(chapter: Practice) -> None:
     done = papermill(
         chapter, "40_ambassador_redis", chapter.runs / "out.ipynb", "-p", "redis_image", "runbook/none:1"
     )
@@ -135,10 +135,10 @@ def test_papermill_alone_is_red_when_a_step_fails(chapter: Practice) -> None:
     assert chapter.last().status is Status.FAILED
 
 
-def test_plan_of_what_is_there_changes_nothing(chapter: Practice) -> None:
-    before = look(chapter)
+def test_plan_of_an_existing_setup_changes_nothing(chapter: Practice) -> None:
+    before = host_state(chapter)
     assert chapter.run("40_ambassador_redis", "--mode", "plan").returncode == 0
-    assert look(chapter) == before
+    assert host_state(chapter) == before
 
 
 def test_wiring_with_links_as_in_the_book(chapter: Practice) -> None:
@@ -149,7 +149,7 @@ def test_wiring_with_links_as_in_the_book(chapter: Practice) -> None:
     assert chapter.run("40_ambassador_redis", "-p", "wiring", "network").returncode == 0
 
 
-def test_unplugged_cable_turns_validation_red_at_the_hop(chapter: Practice) -> None:
+def test_unplugged_cable_fails_the_validation_at_the_right_hop(chapter: Practice) -> None:
     chapter.lab.faults.inject("cable")
     try:
         assert chapter.run("90_validate").returncode == 1
@@ -170,12 +170,12 @@ def test_unplugged_cable_turns_validation_red_at_the_hop(chapter: Practice) -> N
 
 def test_stopped_redis_is_located_at_the_first_hop(chapter: Practice) -> None:
     chapter.on("host-a", "sudo docker stop redis-server")
-    told = pytest_on(chapter, "-k", "Hop")
-    assert told.returncode == 1
+    done = pytest_on(chapter, "-k", "Hop")
+    assert done.returncode == 1
     failed = [step.title for step in chapter.last().steps if step.status is Status.FAILED]
     assert failed[:2] == ["Redis runs", "Hop 1: redis itself"]
     assert re.search(
-        r"FAILED notebooks/90_validate.ipynb::step \d+ Hop 1: redis itself::host-a::", told.stdout
+        r"FAILED notebooks/90_validate.ipynb::step \d+ Hop 1: redis itself::host-a::", done.stdout
     )
     assert chapter.run("40_ambassador_redis").returncode == 0
 
@@ -190,7 +190,7 @@ def pytest_on(practice: Practice, *arguments: str) -> subprocess.CompletedProces
         "--runbooks",
         "notebooks/90_validate.ipynb",
     ]
-    place = [
+    parameters = [
         "--runbook-set",
         "inventory",
         str(practice.lab.inventory),
@@ -199,7 +199,7 @@ def pytest_on(practice: Practice, *arguments: str) -> subprocess.CompletedProces
         str(practice.runs),
     ]
     return subprocess.run(
-        [*command, "--params", "params/lab/90_validate.yml", *place, *arguments],
+        [*command, "--params", "params/lab/90_validate.yml", *parameters, *arguments],
         cwd=TOP,
         capture_output=True,
         text=True,
@@ -217,9 +217,9 @@ def papermill(practice: Practice, name: str, out: Path, *arguments: str) -> subp
         f"params/lab/{name}.yml",
         "--no-progress-bar",
     ]
-    place = ["-p", "inventory", str(practice.lab.inventory), "-p", "runs", str(practice.runs)]
+    parameters = ["-p", "inventory", str(practice.lab.inventory), "-p", "runs", str(practice.runs)]
     return subprocess.run(
-        [*command, *place, *arguments],
+        [*command, *parameters, *arguments],
         cwd=TOP,
         capture_output=True,
         text=True,

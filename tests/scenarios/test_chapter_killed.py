@@ -1,7 +1,8 @@
-"""The chapter on real hosts, killed after every step and in every change, by turns the kernel, the runner and a host.
+"""The chapter on real hosts, killed after every step and in every change: in turn the kernel, the runner and a host.
 
-What was killed is gone on with until its last step has ended; then all of it must be right. Each turn begins with
-another of the three, so the three turns together kill each of them everywhere; `make test-kills` takes the other two.
+A killed run is resumed until its last step has ended; then every host must be in the desired state. Each test case
+begins with another of the three, so the three cases together kill each of them at every step; `make test-kills` runs
+the other two.
 """
 
 from __future__ import annotations
@@ -46,32 +47,32 @@ class Attempt:
         return read_lines(self.journal.read_bytes()).entries
 
     def reaches(self, step: int, *, in_a_change: bool) -> int | None:
-        """Wait until that step, or the first after it that there is one in, comes to where it is to be killed.
+        """Wait until that step, or a later one, reaches the point where the run is to be killed.
 
         Returns:
-            Its number; None where the run has ended before.
+            The step's number; None if the run has ended before.
         """
         end = time.monotonic() + deadline(_STEP)
         while time.monotonic() < end:
-            over = self.process.poll() is not None
+            exited = self.process.poll() is not None
             for entry in self.entries():
                 wanted = entry["event"] == ("command_started" if in_a_change else "step_ended")
                 if wanted and entry["step"] >= step and (not in_a_change or entry["kind"] == "change"):
                     number: int = entry["step"]
-                    return None if over else number
-            if over:
+                    return None if exited else number
+            if exited:
                 return None
             time.sleep(0.005)
         pytest.fail(f"step {step} was not reached in {deadline(_STEP):.0f} s")
 
     def kill(self, victim: str) -> None:
-        """Kill it, and wait until nothing of it is left."""
+        """Kill the victim, and wait until the run's processes have exited."""
         if victim == "kernel":
             os.kill(self.pid, signal.SIGKILL)
         elif victim == "runner":
             self.process.kill()
         else:
-            os.kill(self.pid, signal.SIGSTOP)  # pulling a plug takes longer than many a step
+            os.kill(self.pid, signal.SIGSTOP)  # cutting the power takes longer than many a step
             self.practice.lab.faults.inject(f"power:{victim}")
             os.kill(self.pid, signal.SIGCONT)
         self.process.communicate(timeout=deadline(_STEP))
@@ -79,19 +80,19 @@ class Attempt:
         wait_until(lambda: not start_ticks(self.pid))
 
     def _wait_for_journal(self, before: set[Path]) -> Path:
-        def begun() -> list[Path]:
+        def started() -> list[Path]:
             new = set(self.practice.runs.glob("*/journal.jsonl")) - before
             return [journal for journal in new if read_lines(journal.read_bytes()).entries]
 
-        wait_until(lambda: begun() or self.process.poll() is not None)
-        found = begun()
-        assert found, f"no run was begun:\n{self.process.communicate(timeout=deadline(60))[0]}"
+        wait_until(lambda: started() or self.process.poll() is not None)
+        found = started()
+        assert found, f"no run was started:\n{self.process.communicate(timeout=deadline(60))[0]}"
         return found[0]
 
 
 @pytest.fixture
 def new(scenario_lab: Lab, tmp_path: Path, programs: Programs) -> Iterator[Practice]:
-    """A lab of freshly installed hosts."""
+    """Return a lab with freshly installed hosts."""
     scenario_lab.faults.repair()
     scenario_lab.reset()
     yield Practice(scenario_lab, tmp_path, programs)
@@ -103,39 +104,39 @@ def new(scenario_lab: Lab, tmp_path: Path, programs: Programs) -> Iterator[Pract
 @pytest.mark.parametrize(
     "first", [0, pytest.param(1, marks=pytest.mark.kills), pytest.param(2, marks=pytest.mark.kills)]
 )
-def test_the_chapter_is_gone_on_with_until_it_is_right(
+def test_the_chapter_is_resumed_until_every_host_is_in_the_desired_state(
     new: Practice, first: int, *, in_a_change: bool
 ) -> None:
     victims = itertools.islice(itertools.cycle(VICTIMS), first, None)
-    killed = sum(killed_all_along(new, name, victims, in_a_change=in_a_change) for name in CHAPTER)
-    assert killed >= len(CHAPTER) + 1, "it was hardly killed at all"
+    killed = sum(kill_and_resume(new, name, victims, in_a_change=in_a_change) for name in CHAPTER)
+    assert killed >= len(CHAPTER) + 1, "too few steps were killed"
     validated = new.run("90_validate")
     assert validated.returncode == 0, validated.stdout
     again = new.run(*CHAPTER)
     assert again.returncode == 0, again.stdout
     for record in new.records()[-len(CHAPTER) :]:
-        assert record.status is Status.OK, f"{record.runbook} was called right, and changed something again"
+        assert record.status is Status.OK, f"{record.runbook} had passed, and yet it changed something again"
 
 
-def killed_all_along(practice: Practice, name: str, victims: Iterator[str], *, in_a_change: bool) -> int:
-    """Run a runbook, kill it at every step, and go on with it until it ends well; return how often it was killed."""
+def kill_and_resume(practice: Practice, name: str, victims: Iterator[str], *, in_a_change: bool) -> int:
+    """Run a runbook, kill it at every step and resume it until it passes; return how often it was killed."""
     step, killed, arguments = 1, 0, [name]
     while True:
         attempt = Attempt(practice, *arguments)
         reached = attempt.reaches(step, in_a_change=in_a_change)
         victim = next(victims)
         if reached is None:
-            said, _ = attempt.process.communicate(timeout=deadline(_STEP))
-            assert attempt.process.returncode == 0, f"{name} after {killed} kills:\n{said}"
+            output, _ = attempt.process.communicate(timeout=deadline(_STEP))
+            assert attempt.process.returncode == 0, f"{name} after {killed} kills:\n{output}"
             assert read_journal(attempt.journal).status.is_success
             return killed
         attempt.kill(victim)
         record = read_journal(attempt.journal)
-        ended_well = attempt.process.returncode == 0
-        # A runner may be killed when its run has just told its end: nobody calls that right, and yet it is.
-        assert record.status.is_success == ended_well or (victim == "runner" and not ended_well), (
+        passed = attempt.process.returncode == 0
+        # A runner may be killed just after its run has recorded its end: then the run passed and the command did not.
+        assert record.status.is_success == passed or (victim == "runner" and not passed), (
             f"{victim}, step {reached}: {record.status}, exit code {attempt.process.returncode}"
         )
-        if record.status.is_success:  # it had ended before the blow fell
+        if record.status.is_success:  # the run had ended before the kill
             return killed
         step, killed, arguments = reached + 1, killed + 1, ["--resume", record.run]

@@ -1,4 +1,4 @@
-"""What runs as root under sudo on a real host is ended there too, with its children."""
+"""A command that runs as root under sudo on a real host is terminated with its children."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ class DoesAsRoot(Does):
         return Plan((Command(self.argv, timeout=self.timeout, sudo=True),))
 
 
-def opened(fresh: OnLab, **given: Any) -> Runbook:  # noqa: ANN401 - any parameter
-    asked = {"inventory": str(fresh.lab.inventory), "hosts": "host-a", "runs": str(fresh.runs)}
-    return Runbook.open(Practice.model_validate({**asked, **given}))
+def open_book(fresh: OnLab, **given: Any) -> Runbook:  # noqa: ANN401 - any parameter
+    defaults = {"inventory": str(fresh.lab.inventory), "hosts": "host-a", "runs": str(fresh.runs)}
+    return Runbook.open(Practice.model_validate({**defaults, **given}))
 
 
-# How newer versions of sudo are set up, a terminal of the command's own, and how older ones are.
+# The defaults of newer sudo versions, which give the command a terminal, and of older ones.
 @pytest.mark.parametrize("terminal", ["use_pty", "!use_pty"])
-@pytest.mark.parametrize("trap", ["", "trap '' TERM; "], ids=["hears-term", "does-not"])
-def test_a_command_under_sudo_is_ended_with_its_children(fresh: OnLab, terminal: str, trap: str) -> None:
+@pytest.mark.parametrize("trap", ["", "trap '' TERM; "], ids=["handles-term", "ignores-term"])
+def test_a_command_under_sudo_is_terminated_with_its_children(fresh: OnLab, terminal: str, trap: str) -> None:
     fresh.on("host-a", f"echo 'Defaults {terminal}' | sudo tee /etc/sudoers.d/test >/dev/null")
-    book = opened(fresh, step_timeout=3.0)
+    book = open_book(fresh, step_timeout=3.0)
     with pytest.raises(StepFailed, match="the step_timeout of 3 s has passed; ended on the host with"):
         book.step("Wait", DoesAsRoot(("sh", "-c", f"{trap}{WAITS} & {WAITS}; true"), timeout=900.0))
-    command, look, end = book.record.steps[0].hosts[0].commands
-    assert (command.exit_code, look.kind, end.kind) == (None, "termination", "termination")
-    assert end.text.startswith("sudo -n -- sh -s -- ")
+    command, search, kill = book.record.steps[0].hosts[0].commands
+    assert (command.exit_code, search.kind, kill.kind) == (None, "termination", "termination")
+    assert kill.text.startswith("sudo -n -- sh -s -- ")
     assert fresh.on("host-a", COUNT).strip() == "0"

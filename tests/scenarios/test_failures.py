@@ -1,4 +1,4 @@
-"""What goes wrong on real hosts: each told once, plainly, with the right exit code and a sound journal."""
+"""Failures on real hosts: each is reported once, clearly, with the right exit code and an intact journal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from runbook_lib.evidence.reader import read_lines
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline
-from tests.scenarios.practice import Practice, end
+from tests.scenarios.practice import Practice, signal_and_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ REDIS = ("40_ambassador_redis", "-p", "on_failure", "stop")
 
 
 def messages(practice: Practice) -> dict[str, str]:
-    """Return host -> message of the last run's last step; its journal must be sound."""
+    """Return host -> message of the last run's last step; its journal must be complete."""
     record = practice.last()
     assert record.incomplete == ""
     return {host.host: host.message for host in record.steps[-1].hosts}
@@ -37,7 +37,7 @@ def test_changed_host_key_is_refused(practice: Practice) -> None:
     key = (practice.runs / "other.pub").read_text().split()
     known.write_text(f"192.168.7.31 {key[0]} {key[1]}\n")
     inventory = practice.changed_inventory(
-        lambda told: told["hosts"]["host-a"].update(known_hosts=str(known))
+        lambda data: data["hosts"]["host-a"].update(known_hosts=str(known))
     )
     done = practice.run("00_preflight", "--hosts", "host-a", inventory=inventory)
     assert done.returncode == 3
@@ -48,24 +48,24 @@ def test_changed_host_key_is_refused(practice: Practice) -> None:
 def test_unknown_host_key_is_refused(practice: Practice) -> None:
     (practice.runs / "empty").touch()
     inventory = practice.changed_inventory(
-        lambda told: told["hosts"]["host-a"].update(known_hosts=str(practice.runs / "empty"))
+        lambda data: data["hosts"]["host-a"].update(known_hosts=str(practice.runs / "empty"))
     )
     assert practice.run("00_preflight", "--hosts", "host-a", inventory=inventory).returncode == 3
     assert "the host's key is unknown" in messages(practice)["host-a"]
 
 
-def test_wrong_key_of_ours(practice: Practice) -> None:
+def test_client_key_that_the_host_does_not_accept(practice: Practice) -> None:
     key = practice.runs / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     inventory = practice.changed_inventory(
-        lambda told: told["hosts"]["host-a"].update(identity_file=str(key))
+        lambda data: data["hosts"]["host-a"].update(identity_file=str(key))
     )
     assert practice.run("00_preflight", "--hosts", "host-a", inventory=inventory).returncode == 3
     assert "the host refuses our key for user 'ops'" in messages(practice)["host-a"]
 
 
 def test_no_sshd_on_one_host_does_not_hide_the_other(practice: Practice) -> None:
-    inventory = practice.changed_inventory(lambda told: told["hosts"]["host-a"].update(port=2222))
+    inventory = practice.changed_inventory(lambda data: data["hosts"]["host-a"].update(port=2222))
     assert practice.run("00_preflight", inventory=inventory).returncode == 3
     statuses = {host.host: host.status for host in practice.last().steps[0].hosts}
     assert statuses == {"host-a": Status.UNREACHABLE, "host-b": Status.OK}
@@ -73,16 +73,16 @@ def test_no_sshd_on_one_host_does_not_hide_the_other(practice: Practice) -> None
 
 def test_no_route(practice: Practice) -> None:
     practice.lab.faults.inject("unplug:host-b")
-    inventory = practice.changed_inventory(lambda told: told["hosts"]["host-b"].update(connect_timeout=2.0))
+    inventory = practice.changed_inventory(lambda data: data["hosts"]["host-b"].update(connect_timeout=2.0))
     assert practice.run("00_preflight", "--hosts", "host-b", inventory=inventory).returncode == 3
     assert "cannot connect" in messages(practice)["host-b"]
 
 
-def test_no_sudo_is_told_with_what_to_do(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_sudo_is_reported_with_a_hint(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(
         "RUNBOOK_LOCK_FILE"
     )  # the host is locked as a real one: without sudo in the user's home
-    inventory = practice.changed_inventory(lambda told: told["hosts"]["host-a"].update(user="guest"))
+    inventory = practice.changed_inventory(lambda data: data["hosts"]["host-a"].update(user="guest"))
     done = practice.run(
         "20_docker_install", "--hosts", "host-a", "-p", "engine_options", "{debug: true}", inventory=inventory
     )
@@ -98,9 +98,9 @@ def test_docker_daemon_not_running(practice: Practice) -> None:
 
 def test_missing_image(practice: Practice) -> None:
     assert practice.run(*REDIS, "-p", "redis_image", "runbook/no-such-image:9").returncode == 1
-    told = messages(practice)["host-a"]
-    assert "docker pull" in told
-    assert "no-such-image" in told
+    message = messages(practice)["host-a"]
+    assert "docker pull" in message
+    assert "no-such-image" in message
 
 
 def test_port_already_taken(practice: Practice) -> None:
@@ -112,7 +112,7 @@ def test_port_already_taken(practice: Practice) -> None:
         practice.on("host-a", "sudo systemctl stop squatter")
 
 
-def test_name_used_by_a_container_of_somebody_else(practice: Practice) -> None:
+def test_name_used_by_another_container(practice: Practice) -> None:
     practice.on(
         "host-a", "sudo docker rm -f redis-server >/dev/null 2>&1; sudo docker pull -q runbook/redis-cli:1"
     )
@@ -128,7 +128,7 @@ def test_name_used_by_a_container_of_somebody_else(practice: Practice) -> None:
         practice.on("host-a", "sudo docker rm -f redis-server")
 
 
-def test_option_on_the_engines_command_line_too(practice: Practice) -> None:
+def test_option_that_is_also_on_the_engines_command_line(practice: Practice) -> None:
     option = "--registry-mirror=http://192.168.7.254:5000"
     before = practice.on("host-b", "cat /etc/docker/daemon.json")
     practice.on(
@@ -150,7 +150,7 @@ def test_option_on_the_engines_command_line_too(practice: Practice) -> None:
         )
 
 
-def test_options_with_which_the_engine_does_not_start_are_taken_back(practice: Practice) -> None:
+def test_options_with_which_the_engine_does_not_start_are_rolled_back(practice: Practice) -> None:
     before = practice.on("host-b", "cat /etc/docker/daemon.json")
     done = practice.run(
         "20_docker_install", "--hosts", "host-b", "-p", "engine_options", "{no-such-option: 1}"
@@ -161,7 +161,7 @@ def test_options_with_which_the_engine_does_not_start_are_taken_back(practice: P
     assert practice.on("host-b", "systemctl is-active docker").strip() == "active"
 
 
-def test_daemon_json_that_is_no_json_is_not_overwritten(practice: Practice) -> None:
+def test_daemon_json_that_is_not_valid_json_is_not_overwritten(practice: Practice) -> None:
     before = practice.on("host-b", "cat /etc/docker/daemon.json")
     practice.on("host-b", "echo '{oops' | sudo tee /etc/docker/daemon.json")
     try:
@@ -179,7 +179,7 @@ def test_interrupted_in_the_middle_of_an_installation_and_run_again(
     practice.on("host-b", "sudo apt-get -qq purge -y docker.io containerd runc >/dev/null 2>&1")
     process = practice.start("20_docker_install", "--hosts", "host-b")
     practice.wait_for("command_started", "apt-get --quiet --option=DPkg::Lock::Timeout=120 install")
-    end(process, number)
+    signal_and_wait(process, number)
     assert process.returncode == 4
     assert practice.last().status is Status.INTERRUPTED
     assert practice.last().incomplete == ""
@@ -196,24 +196,26 @@ def test_killed_kernel_is_never_a_success(practice: Practice) -> None:
     assert practice.last().status is Status.UNKNOWN
 
 
-def test_killed_runner_leaves_a_journal_that_claims_nothing(practice: Practice) -> None:
+def test_killed_runner_leaves_a_run_with_status_unknown(practice: Practice) -> None:
     process = practice.start("30_bridge_br0", "--mode", "plan")
     started = practice.wait_for("run_started", "30_bridge_br0")
-    os.kill(started["pid"], signal.SIGSTOP)  # its kernel, which would tell that its runner is gone
+    os.kill(
+        started["pid"], signal.SIGSTOP
+    )  # the kernel, which would otherwise report that its runner is gone
     process.kill()
     process.communicate(timeout=deadline(60))
-    with contextlib.suppress(ProcessLookupError):  # a forked one ends with its fork server
+    with contextlib.suppress(ProcessLookupError):  # a forked kernel ends with its fork server
         os.kill(started["pid"], signal.SIGKILL)
     assert practice.last().status is Status.UNKNOWN
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(place)], check=True)
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    mount_point = tmp_path / "small"
+    mount_point.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(mount_point)], check=True)
+    yield mount_point
+    subprocess.run(["umount", "--lazy", str(mount_point)], check=True)
 
 
 def test_full_disk_stops_the_run_before_the_next_command(practice: Practice, small_disk: Path) -> None:
@@ -225,7 +227,7 @@ def test_full_disk_stops_the_run_before_the_next_command(practice: Practice, sma
     assert lines.problem == ""
     sent: set[Any] = {entry["command"] for entry in lines.entries if entry["event"] == "command_started"}
     ended = {entry["command"] for entry in lines.entries if entry["event"] == "command_ended"}
-    # At most the commands under way on the two hosts when the disk was full lack their end.
+    # At most the two commands that ran on the two hosts when the disk became full lack their end event.
     assert len(sent - ended) <= 2
 
 
@@ -240,7 +242,7 @@ def test_sudo_password_reaches_sudo_and_nothing_else(
         "sudo docker rm -f docker-proof",
     )
     inventory = practice.changed_inventory(
-        lambda told: told["hosts"]["host-a"].update(
+        lambda data: data["hosts"]["host-a"].update(
             {"user": "guest", "sudo_password": "${env:RUNBOOK_TEST_SUDO}"}
         )
     )
@@ -253,5 +255,5 @@ def test_sudo_password_reaches_sudo_and_nothing_else(
     written = [path for path in practice.runs.rglob("*") if path.is_file()]
     assert len(written) > 4
     assert [path for path in written if canary.encode() in path.read_bytes()] == []
-    # Where sudo asks for nothing the password must not become a command's input either.
+    # Where sudo does not ask for a password, the password must not become the command's standard input either.
     assert canary not in practice.on("host-a", "sudo cat /etc/docker/daemon.json")

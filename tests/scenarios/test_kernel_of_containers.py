@@ -17,11 +17,11 @@ def test_container_host_is_skipped_with_the_reason(fresh: Practice, mode: str) -
     done = fresh.run("10_kernel_upgrade", "--hosts", "host-a", "--mode", mode)
     assert done.returncode == 0, done.stdout
     record = fresh.last()
-    told = {step.title: step.hosts[0] for step in record.steps}
+    hosts = {step.title: step.hosts[0] for step in record.steps}
     for title in ("Keep the running kernel as the default", "Install the kernel", "Boot the new kernel"):
-        assert told[title].status is Status.SKIPPED
+        assert hosts[title].status is Status.SKIPPED
         assert (
-            "a container (systemd-nspawn) runs on the kernel of the machine it is on" in told[title].message
+            "a container (systemd-nspawn) runs on the kernel of the machine it is on" in hosts[title].message
         )
-    assert told["Is the kernel new enough?"].status is Status.OK
-    assert all(command.kind == "fact" for host in told.values() for command in host.commands)
+    assert hosts["Is the kernel new enough?"].status is Status.OK
+    assert all(command.kind == "fact" for host in hosts.values() for command in host.commands)

@@ -1,4 +1,4 @@
-"""The riskiest step: the host's address moves to the bridge. Whatever goes wrong, the host comes back."""
+"""The riskiest step moves the host's address to the bridge: after any failure the host can be reached again."""
 
 from __future__ import annotations
 
@@ -9,48 +9,51 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline
-from tests.scenarios.practice import Practice, end
+from tests.scenarios.practice import Practice, signal_and_wait
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord
 
 BRIDGE = ("30_bridge_br0", "--hosts", "host-a", "-p", "revert_after", "20.0")
-_LOOK = "cat /etc/network/interfaces; ip -br -4 address; ip route; sudo ls /var/lib/runbook/network 2>/dev/null || true"
+_NETWORK_STATE = (
+    "cat /etc/network/interfaces; ip -br -4 address; ip route; "
+    "sudo ls /var/lib/runbook/network 2>/dev/null || true"
+)
 
 
 def host_record(practice: Practice) -> HostRecord:
     return practice.last().steps[0].hosts[0]
 
 
-def test_wrong_gateway_is_reverted_and_told(fresh: Practice) -> None:
-    before = fresh.on("host-a", _LOOK)
+def test_wrong_gateway_is_reverted_and_reported(fresh: Practice) -> None:
+    before = fresh.on("host-a", _NETWORK_STATE)
     assert fresh.run(*BRIDGE, "-p", "gateway", "192.168.7.253").returncode == 1
-    assert fresh.on("host-a", _LOOK) == before
+    assert fresh.on("host-a", _NETWORK_STATE) == before
     assert "the gateway 192.168.7.253 gives: expected an answer, observed none" in host_record(fresh).message
     back = next(check for check in host_record(fresh).checks if check.name == "the old state is back")
     assert back.holds
 
 
-def test_host_that_cannot_be_reached_anymore_reverts_by_its_own_timer(fresh: Practice) -> None:
-    before = fresh.on("host-a", _LOOK)
+def test_unreachable_host_reverts_by_its_own_timer(fresh: Practice) -> None:
+    before = fresh.on("host-a", _NETWORK_STATE)
     inventory = fresh.changed_inventory(
-        lambda told: told["hosts"]["host-a"]["variables"].update(bridge_address="192.168.7.99/20")
+        lambda data: data["hosts"]["host-a"]["variables"].update(bridge_address="192.168.7.99/20")
     )
     started = time.monotonic()
     assert fresh.run(*BRIDGE, inventory=inventory).returncode == 1
     assert time.monotonic() - started < 20 + deadline(60)
-    assert fresh.on("host-a", _LOOK) == before
+    assert fresh.on("host-a", _NETWORK_STATE) == before
     assert "the host is back as it was" in host_record(fresh).message
     assert fresh.last().incomplete == ""
 
 
-def test_wrong_card_is_refused_before_anything_is_changed(fresh: Practice) -> None:
+def test_wrong_interface_is_refused_before_anything_is_changed(fresh: Practice) -> None:
     assert fresh.run(*BRIDGE, "-p", "card", "em2").returncode == 1
     assert "192.168.7.31/20 is on em1, not on em2" in host_record(fresh).message
     assert all(command.kind == "fact" for command in host_record(fresh).commands)
 
 
-def test_missing_card_is_refused_with_the_names_there_are(fresh: Practice) -> None:
+def test_missing_interface_is_refused_with_the_existing_names(fresh: Practice) -> None:
     assert fresh.run(*BRIDGE, "-p", "card", "em7").returncode == 1
     assert "interfaces are: lo, em1, em2" in host_record(fresh).message
 
@@ -65,25 +68,25 @@ def test_bridge_with_other_ports_is_refused(fresh: Practice) -> None:
 
 
 def test_interrupt_before_the_confirmation_leaves_the_old_network(fresh: Practice) -> None:
-    before = fresh.on("host-a", _LOOK)
+    before = fresh.on("host-a", _NETWORK_STATE)
     process = fresh.start(*BRIDGE)
     fresh.wait_for("command_started", "apply.sh /var")
-    end(process, signal.SIGINT)
+    signal_and_wait(process, signal.SIGINT)
     assert process.returncode == 4
     assert fresh.last().status is Status.INTERRUPTED
     assert "the host puts its old state back within 20 s" in host_record(fresh).message
     time.sleep(25)
-    assert fresh.on("host-a", _LOOK) == before
+    assert fresh.on("host-a", _NETWORK_STATE) == before
 
 
-def test_host_that_goes_down_before_the_confirmation_comes_up_with_the_old_network(fresh: Practice) -> None:
+def test_host_that_reboots_before_the_confirmation_has_the_old_network(fresh: Practice) -> None:
     before = fresh.on("host-a", "cat /etc/network/interfaces")
     process = fresh.start(*BRIDGE[:-1], "120.0")
     change = fresh.wait_for("command_started", "apply.sh /var")["command"]
     fresh.wait_for("command_ended", f"'command': {change},")
     os.kill(
         fresh.wait_for("run_started", "30_bridge")["pid"], signal.SIGKILL
-    )  # a forked one may end with its runner
+    )  # a forked kernel may end with its runner
     process.kill()
     process.communicate(timeout=deadline(60))
     time.sleep(3)
@@ -92,7 +95,7 @@ def test_host_that_goes_down_before_the_confirmation_comes_up_with_the_old_netwo
     assert fresh.on("host-a", "cat /etc/network/interfaces") == before
 
 
-def test_right_parameters_are_confirmed_and_last_over_a_reboot(fresh: Practice) -> None:
+def test_correct_change_is_confirmed_and_persists_over_a_reboot(fresh: Practice) -> None:
     done = fresh.run(*BRIDGE)
     assert host_record(fresh).status is Status.CHANGED, done.stdout
     time.sleep(25)
@@ -101,9 +104,9 @@ def test_right_parameters_are_confirmed_and_last_over_a_reboot(fresh: Practice) 
     assert "br0" in fresh.on("host-a", "ip -br -4 address")
 
 
-def test_run_killed_in_the_change_is_gone_on_with_once_the_host_has_reverted(fresh: Practice) -> None:
-    """Later steps need Docker, which is not there."""
-    fresh.lab.reset(["host-a"])  # without the bridge that an earlier test has left
+def test_run_killed_during_the_change_is_resumed_after_the_host_has_reverted(fresh: Practice) -> None:
+    """The resumed run fails later, at a step that needs Docker, which is not installed."""
+    fresh.lab.reset(["host-a"])  # removes the bridge of an earlier test
     process = fresh.start(*BRIDGE)
     change = fresh.wait_for("command_started", "apply.sh /var")["command"]
     fresh.wait_for("command_ended", f"'command': {change},")
@@ -116,7 +119,7 @@ def test_run_killed_in_the_change_is_gone_on_with_once_the_host_has_reverted(fre
     assert resumed.resumes == killed.run
     record = host_record(fresh)
     assert record.status is Status.CHANGED
-    assert record.attempt > 1, "it did not take the bridge for right that the host was about to take away"
+    assert record.attempt > 1, "it did not accept the bridge that the host was about to remove"
     lock = next(change for change in record.changes if change.what == "the lock on this host")
     assert killed.run in str(lock.before)
     lock_file = os.environ["RUNBOOK_LOCK_FILE"]

@@ -31,7 +31,7 @@ def image_storage(distribution: str) -> Path:
         distribution: Debian's code name, such as `bookworm`.
 
     Raises:
-        InputError: There is no directory `images` here or in a parent directory.
+        InputError: No directory `images` was found, here or in a parent directory.
         LabError: A build failed.
     """
     folder = find_upwards("images")

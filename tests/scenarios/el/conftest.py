@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
-    lacking = system_requirements.missing("el")
-    if lacking or os.geteuid():
-        reason = f"needs root and {', '.join(program.name for program in lacking) or 'nothing else'}"
+    missing = system_requirements.missing("el")
+    if missing or os.geteuid():
+        reason = f"needs root and {', '.join(program.name for program in missing) or 'no other programs'}"
         if "el" in os.environ.get("RUNBOOK_REQUIRE", "").split(","):
             pytest.fail(reason)
         pytest.skip(reason)
@@ -28,6 +28,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]
 
 @pytest.fixture
 def host(repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElHost]:
-    made = ElHost.make(tmp_path_factory.mktemp("host") / "el", repository.place)
+    made = ElHost.make(tmp_path_factory.mktemp("host") / "el", repository.directory)
     yield made
     made.end()

@@ -1,7 +1,7 @@
-"""A host of the EL family as far as it can be had here: the real rpm and dnf in a root of their own.
+"""A stand-in for a host of the EL family: the real rpm and dnf in a root directory of their own.
 
-The root is this machine's own, under an overlay: without dpkg and apt, with os-release and /boot of an EL system.
-What is written there is gone with the test. No kernel boots in it.
+The root directory is this machine's own under an overlay: without dpkg and apt, with os-release and /boot of an EL
+system. What is written there is removed with the test. No kernel boots in it.
 """
 
 from __future__ import annotations
@@ -28,58 +28,58 @@ _DEBIAN = ("dpkg", "dpkg-query", "apt-get", "apt-cache", "update-grub", "grub-re
 
 @dataclass(frozen=True)
 class ElHost:
-    """A root directory and what can be done in it."""
+    """A root directory in which commands run."""
 
     root: Path
     shared: Path
 
     @classmethod
-    def make(cls, place: Path, shared: Path) -> ElHost:
-        """Mount and furnish the root; what is in `shared` is seen there too. End it with `end`."""
-        place.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "none", str(place)], check=True)
+    def make(cls, directory: Path, shared: Path) -> ElHost:
+        """Mount the root directory and write its files; `shared` is visible in it too. `end` unmounts it."""
+        directory.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", str(directory)], check=True)
         for name in ("upper", "work", "root"):
-            (place / name).mkdir()
-        layers = f"lowerdir=/,upperdir={place}/upper,workdir={place}/work"
-        subprocess.run(["mount", "-t", "overlay", "none", "-o", layers, str(place / "root")], check=True)
-        subprocess.run(["mount", "-t", "proc", "proc", str(place / "root/proc")], check=True)
-        host = cls(place / "root", shared)
+            (directory / name).mkdir()
+        layers = f"lowerdir=/,upperdir={directory}/upper,workdir={directory}/work"
+        subprocess.run(["mount", "-t", "overlay", "none", "-o", layers, str(directory / "root")], check=True)
+        subprocess.run(["mount", "-t", "proc", "proc", str(directory / "root/proc")], check=True)
+        host = cls(directory / "root", shared)
         inside = host.root / shared.relative_to("/")
         inside.mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "--bind", str(shared), str(inside)], check=True)
         for program in _DEBIAN:
-            for directory in ("usr/bin", "usr/sbin"):
-                (host.root / directory / program).unlink(missing_ok=True)
+            for folder in ("usr/bin", "usr/sbin"):
+                (host.root / folder / program).unlink(missing_ok=True)
         host.write("etc/os-release", OS_RELEASE)
         host.write("root/.rpmmacros", "%_dbpath /var/lib/rpm\n")
-        for directory in ("etc/yum.repos.d", "etc/dnf/vars"):
-            shutil.rmtree(host.root / directory, ignore_errors=True)
-            (host.root / directory).mkdir(parents=True)
+        for folder in ("etc/yum.repos.d", "etc/dnf/vars"):
+            shutil.rmtree(host.root / folder, ignore_errors=True)
+            (host.root / folder).mkdir(parents=True)
         host.write(
             "etc/dnf/dnf.conf", "[main]\ngpgcheck=1\nlocalpkg_gpgcheck=1\ninstallonly_limit=3\nbest=True\n"
         )
         return host
 
     def end(self) -> None:
-        """Unmount it all."""
+        """Unmount everything."""
         inside = self.root / self.shared.relative_to("/")
         for path in (inside, self.root / "proc", self.root, self.root.parent):
             subprocess.run(["umount", "--lazy", str(path)], check=True)
 
     def write(self, path: str, text: str) -> None:
-        """Put a file in place."""
+        """Write a file."""
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)
         file.write_text(text)
 
     def program(self, name: str) -> None:
-        """Have a program of that name be found; it does nothing."""
+        """Install a program of that name that does nothing."""
         self.write(f"usr/bin/{name}", "#!/bin/sh\n")
         (self.root / "usr/bin" / name).chmod(0o755)
 
     def run(self, command: Command) -> Output:
-        """Run a command there as root."""
+        """Run a command in the root directory, as root."""
         done = subprocess.run(
             ["chroot", str(self.root), *command.argv],
             input=command.stdin or "",
@@ -90,8 +90,8 @@ class ElHost:
         )
         return Output(done.returncode, done.stdout, done.stderr)
 
-    def look(self, operation: Operation) -> Facts:
-        """Gather an operation's facts."""
+    def read_facts(self, operation: Operation) -> Facts:
+        """Return the facts an operation needs."""
         values = {}
         for fact in operation.facts():
             request = fact.request()
@@ -102,9 +102,9 @@ class ElHost:
         return Facts(values)
 
     def apply(self, operation: Operation) -> tuple[Plan, list[Check]]:
-        """Plan, run, and verify, as a step does."""
-        plan = operation.plan(self.look(operation))
+        """Plan, run and verify an operation, as a step does."""
+        plan = operation.plan(self.read_facts(operation))
         for command in plan.commands:
             output = self.run(command)
             assert output.exit_code in command.accept, f"{command.text}: {output.stdout}{output.stderr}"
-        return plan, operation.verify(self.look(operation))
+        return plan, operation.verify(self.read_facts(operation))

@@ -1,6 +1,6 @@
-"""The boot loader's files of EL 6, 7 and 9, as they lie on such hosts; grub.conf is changed by the real sed.
+"""The boot loader's files of EL 6, 7 and 9, as such hosts have them; grub.conf is changed by the real sed.
 
-grubby itself cannot be had here: of EL 7 and later only the reading is tried, and the commands are told by the cases.
+grubby is not available here: for EL 7 and later only the parsing is tested, and the cases list the commands.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def facts(host: ElHost, running: str) -> Facts:
 
 def test_two_titles_of_grub_conf_are_read_and_the_default_is_the_old_one(host: ElHost) -> None:
     el6(host)
-    seen = loader(host)
-    assert (seen.kind, seen.configuration, seen.default) == ("grub-legacy", "/boot/grub/grub.conf", OLD)
-    assert [entry.release for entry in seen.entries] == [NEW, OLD]
+    found = loader(host)
+    assert (found.kind, found.configuration, found.default) == ("grub-legacy", "/boot/grub/grub.conf", OLD)
+    assert [entry.release for entry in found.entries] == [NEW, OLD]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_the_default_of_grub_conf_becomes_the_new_kernel_and_no_other_byte_chang
     assert operation.plan(facts(host, NEW)).commands == ()
 
 
-def test_password_of_the_boot_loader_stays_on_the_host(host: ElHost) -> None:
+def test_password_of_the_boot_loader_is_not_read(host: ElHost) -> None:
     el6(host, lambda text: text.replace("hiddenmenu", "password --md5 $1$secret"))
     assert "secret" not in host.run(BootLoader().request()).stdout
 
@@ -115,9 +115,9 @@ def test_default_of_el7_is_the_title_in_the_environment_block(
     host.write("boot/grub2/grub.cfg", (FILES / "el7_grub.cfg").read_text())
     host.write("boot/grub2/grubenv", environment(saved_entry=saved))
     host.program("grubby")
-    seen = loader(host)
-    assert (seen.kind, seen.default, seen.pinned, seen.once) == ("grub2-grubby", default, pinned, None)
-    wanted = seen.entry(EL7_NEW)
+    found = loader(host)
+    assert (found.kind, found.default, found.pinned, found.once) == ("grub2-grubby", default, pinned, None)
+    wanted = found.entry(EL7_NEW)
     assert wanted is not None
     assert wanted.path == f"CentOS Linux ({EL7_NEW}) 7 (Core)"
 
@@ -133,11 +133,11 @@ def test_default_and_one_shot_entry_of_el9_are_ids_of_bls_files(host: ElHost) ->
         environment(saved_entry=f"{machine}-{EL9_OLD}", next_entry=f"{machine}-{EL9_NEW}"),
     )
     host.program("grubby")
-    seen = loader(host)
-    assert [entry.release for entry in seen.entries] == [EL9_NEW, EL9_OLD]
-    assert (seen.kind, seen.default, seen.pinned) == ("grub2-grubby", EL9_OLD, True)
-    assert seen.once == f"{machine}-{EL9_NEW}"
+    found = loader(host)
+    assert [entry.release for entry in found.entries] == [EL9_NEW, EL9_OLD]
+    assert (found.kind, found.default, found.pinned) == ("grub2-grubby", EL9_OLD, True)
+    assert found.once == f"{machine}-{EL9_NEW}"
 
 
-def test_host_without_a_boot_loader_is_told_as_such(host: ElHost) -> None:
+def test_host_without_a_boot_loader_is_recognized(host: ElHost) -> None:
     assert loader(host).kind == "none"

@@ -1,4 +1,4 @@
-"""EL kernels are installed with the real dnf, from a repository of our own; see docs/el.md for what this proves."""
+"""EL kernels are installed with the real dnf, from the tests' own repository; docs/el.md says what this proves."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ time.sleep(60)
 """
 
 
-def told(host: ElHost, fact: Fact[T]) -> T:
+def read_fact(host: ElHost, fact: Fact[T]) -> T:
     request = fact.request()
     assert isinstance(request, Command)
     return fact.parse(host.run(request))
@@ -49,7 +49,7 @@ def source(
     )
 
 
-def test_repository_is_added_with_its_key_and_then_all_is_as_wanted(
+def test_repository_is_added_with_its_key_and_is_then_in_the_desired_state(
     host: ElHost, repository: Repository
 ) -> None:
     plan, checks = host.apply(source(repository))
@@ -63,17 +63,17 @@ def test_repository_is_added_with_its_key_and_then_all_is_as_wanted(
 def test_key_that_is_not_the_one_expected_is_not_imported(
     host: ElHost, repository: Repository, wrong: str
 ) -> None:
-    asked = (
+    operation = (
         source(repository, fingerprint=repository.other_fingerprint)
         if wrong == "another fingerprint"
         else source(repository, key=repository.both_keys)
     )
-    first = asked.plan(host.look(asked)).commands[0]
+    first = operation.plan(host.read_facts(operation)).commands[0]
     output = host.run(first)
     assert output.exit_code == 3
     assert "not imported" in output.stderr
     assert repository.fingerprint in output.stderr
-    assert told(host, PackageVersion(f"gpg-pubkey-{repository.fingerprint[-8:].lower()}")) is None
+    assert read_fact(host, PackageVersion(f"gpg-pubkey-{repository.fingerprint[-8:].lower()}")) is None
 
 
 def test_repository_without_a_fingerprint_is_refused_before_any_host_is_touched(
@@ -89,52 +89,52 @@ def test_unsigned_kernel_is_not_installed(host: ElHost, repository: Repository) 
     output = host.run(install(host, "kernel-none"))
     assert output.exit_code != 0
     assert "not signed" in output.stdout + output.stderr
-    assert told(host, PackageVersion("kernel-none")) is None
+    assert read_fact(host, PackageVersion("kernel-none")) is None
 
 
 def test_kernel_lt_is_offered_installed_and_found_in_boot(host: ElHost, repository: Repository) -> None:
     host.apply(source(repository))
     release = "5.4.278-1.el9.elrepo.x86_64"
     version = "5.4.278-1.el9.elrepo"
-    assert told(host, Candidates(LT, ELREPO)) == KernelOffer(LT, None, None, version, release)
+    assert read_fact(host, Candidates(LT, ELREPO)) == KernelOffer(LT, None, None, version, release)
     assert host.run(install(host, LT)).exit_code == 0
-    assert InstalledKernel(release, LT, version, initrd=True) in told(host, InstalledKernels())
-    assert told(host, Candidates(LT, ELREPO)) == KernelOffer(LT, version, release, None, None)
+    assert InstalledKernel(release, LT, version, initrd=True) in read_fact(host, InstalledKernels())
+    assert read_fact(host, Candidates(LT, ELREPO)) == KernelOffer(LT, version, release, None, None)
 
 
-def test_newer_kernel_of_a_package_is_offered_beside_the_installed_one(
+def test_newer_kernel_of_a_package_is_offered_next_to_the_installed_one(
     host: ElHost, repository: Repository
 ) -> None:
     host.apply(source(repository))
     assert host.run(install(host, LT)).exit_code == 0
     repository.add(LT, "5.15.160-1.el9.elrepo")
     host.run(Command(("dnf", "clean", "all")))
-    offer = told(host, Candidates(LT, ELREPO))
+    offer = read_fact(host, Candidates(LT, ELREPO))
     assert (offer.installed, offer.available) == ("5.4.278-1.el9.elrepo", "5.15.160-1.el9.elrepo")
     assert offer.release == "5.15.160-1.el9.elrepo.x86_64"
 
 
-def test_package_that_no_repository_has_is_no_offer(host: ElHost, repository: Repository) -> None:
+def test_package_that_no_repository_has_is_not_offered(host: ElHost, repository: Repository) -> None:
     host.apply(source(repository))
-    assert told(host, Candidates("kernel-nothing", ELREPO)) == KernelOffer("kernel-nothing")
+    assert read_fact(host, Candidates("kernel-nothing", ELREPO)) == KernelOffer("kernel-nothing")
 
 
-def test_lock_of_rpm_is_told_with_its_holder(host: ElHost) -> None:
-    assert told(host, LockHolder()) == ()
+def test_lock_of_rpm_is_reported_with_its_holder(host: ElHost) -> None:
+    assert read_fact(host, LockHolder()) == ()
     with subprocess.Popen(
         ["chroot", str(host.root), "python3", "-c", _HOLD], stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdout
         holder.stdout.readline()
-        assert told(host, LockHolder()) == (Holder(holder.pid, "python3", "/var/lib/rpm/.rpm.lock"),)
+        assert read_fact(host, LockHolder()) == (Holder(holder.pid, "python3", "/var/lib/rpm/.rpm.lock"),)
         holder.kill()
 
 
-def test_version_of_a_package_is_told_by_rpm(host: ElHost, repository: Repository) -> None:
-    assert told(host, PackageVersion("elrepo-release")) is None
+def test_version_of_a_package_is_read_from_rpm(host: ElHost, repository: Repository) -> None:
+    assert read_fact(host, PackageVersion("elrepo-release")) is None
     host.apply(source(repository))
-    assert told(host, PackageVersion("elrepo-release")) == "9-1.el9.elrepo"
+    assert read_fact(host, PackageVersion("elrepo-release")) == "9-1.el9.elrepo"
 
 
 def install(host: ElHost, name: str) -> Command:
-    return packages.install(told(host, Release()), {"el": (name,)}, ELREPO)[-1]
+    return packages.install(read_fact(host, Release()), {"el": (name,)}, ELREPO)[-1]

@@ -50,8 +50,10 @@ def by_rpm(one: str, other: str) -> int:
     return 0
 
 
-needs_dpkg = pytest.mark.skipif(shutil.which("dpkg") is None, reason="no dpkg here")
-needs_rpm = pytest.mark.skipif(shutil.which("rpm") is None, reason="no rpm here: apt-get install rpm")
+needs_dpkg = pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg is not installed")
+needs_rpm = pytest.mark.skipif(
+    shutil.which("rpm") is None, reason="rpm is not installed: apt-get install rpm"
+)
 
 
 @needs_dpkg
@@ -91,11 +93,11 @@ def test_ten_is_newer_than_nine() -> None:
 
 
 @pytest.mark.parametrize(("family", "version"), [("debian", "not a version"), ("debian", ""), ("other", "1")])
-def test_what_is_no_version_or_of_no_known_family_is_refused(family: str, version: str) -> None:
+def test_malformed_version_or_unknown_family_is_refused(family: str, version: str) -> None:
     with pytest.raises(FactError):
         compare(family, version, "1-1")
 
 
-def test_what_is_no_kernel_release_is_refused() -> None:
+def test_malformed_kernel_release_is_refused() -> None:
     with pytest.raises(FactError, match="'amd64' is no kernel release"):
         upstream("amd64")

@@ -1,4 +1,4 @@
-"""The lab's cloud host, driven by the real command line and by single steps."""
+"""The lab's host `cloud`, on which the tests run the real command line and single steps."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["PACKAGE", "UPGRADE", "Cloud", "One"]
 
 UPGRADE = ("10_kernel_upgrade", "-f", "params/lab/10_kernel_upgrade.yml")
 PACKAGE = "linux-image-6.12-cloud-amd64"
-# Found before the real one by sudo's secure_path and by root's PATH.
-_STAND_IN = "/usr/local/sbin/shutdown"
+# Found before the real program, in sudo's secure_path and in root's PATH.
+_FAKE_SHUTDOWN = "/usr/local/sbin/shutdown"
 
 
 class One(Parameters):
@@ -32,17 +32,17 @@ class One(Parameters):
 
 
 class Cloud(Practice):
-    """The host `cloud` and what the tests do to it."""
+    """The host `cloud`, with the actions that the tests need."""
 
     def upgrade(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the whole runbook; without hardware virtualization and on a busy machine it takes minutes."""
+        """Run the whole runbook, which takes minutes without hardware virtualization."""
         command = self.command(*UPGRADE, *arguments)
         return subprocess.run(
             command, cwd=TOP, capture_output=True, text=True, timeout=deadline(600), check=False
         )
 
     def step(self, operation: Operation) -> HostRecord:
-        """Carry one operation out; return its record, however it ended."""
+        """Run one operation as a step; return its record, whether it passed or failed."""
         given = {"inventory": str(self.lab.inventory), "hosts": "cloud", "runs": str(self.runs)}
         book = Runbook.open(One.model_validate(given))
         try:
@@ -53,7 +53,7 @@ class Cloud(Practice):
         return book.record.steps[-1].hosts[0]
 
     def start_step(self, expression: str) -> subprocess.Popen[str]:
-        """Begin one operation in a process of its own, to be interrupted."""
+        """Start one operation in a separate process, which can be interrupted."""
         given = {"inventory": str(self.lab.inventory), "hosts": "cloud", "runs": str(self.runs)}
         program = (
             "from runbook_lib import Runbook\nfrom runbook_lib.operations import host\n"
@@ -64,7 +64,7 @@ class Cloud(Practice):
         return self.programs.start([sys.executable, "-c", program], cwd=TOP)
 
     def root(self, script: str) -> str:
-        """Run a script on the host as root, behind the runbooks' back."""
+        """Run a script on the host as root, without a runbook."""
         return self.on("cloud", f"sudo sh -c {shlex.quote(script)}")
 
     def boot_id(self) -> str:
@@ -74,9 +74,9 @@ class Cloud(Practice):
         return self.on("cloud", "uname -r").strip()
 
     def shutdown_does(self, script: str) -> None:
-        """Have the program that reboots do something else."""
+        """Replace the program that reboots the host by a script."""
         body = base64.b64encode(f"#!/bin/sh\n{script}\n".encode()).decode()
-        self.root(f"echo {body} | base64 -d > {_STAND_IN} && chmod 755 {_STAND_IN}")
+        self.root(f"echo {body} | base64 -d > {_FAKE_SHUTDOWN} && chmod 755 {_FAKE_SHUTDOWN}")
 
     def shutdown_works(self) -> None:
-        self.root(f"rm -f {_STAND_IN}")
+        self.root(f"rm -f {_FAKE_SHUTDOWN}")

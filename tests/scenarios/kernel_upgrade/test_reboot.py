@@ -1,4 +1,4 @@
-"""A host is told to reboot, and does otherwise."""
+"""A step reboots a host, and the host does something else."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from runbook_lib.model.status import Status
 from runbook_lib.operations import host, kernel, package_source, packages
 from tests.deadlines import deadline
 from tests.scenarios.kernel_upgrade.practice import PACKAGE
-from tests.scenarios.practice import end
+from tests.scenarios.practice import signal_and_wait
 
 if TYPE_CHECKING:
     from tests.scenarios.kernel_upgrade.practice import Cloud
 
 pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.in_order]
-# struct flock of fcntl(2) on x86_64: dpkg takes its lock so, and flock(1) does not.
+# struct flock of fcntl(2) on x86_64, as dpkg locks; flock(1) uses another kind of lock.
 _HOLD = """
 setsid perl -e 'use Fcntl; open F, ">", "/var/lib/dpkg/lock-frontend" or die;
 my $all = pack("s s x4 q q i", F_WRLCK, 0, 0, 0, 0);
@@ -27,7 +27,7 @@ sleep 1
 """
 
 
-def test_lock_held_by_another_is_waited_for_and_its_holder_named(cloud: Cloud) -> None:
+def test_lock_held_by_another_process_is_waited_for_and_its_holder_named(cloud: Cloud) -> None:
     cloud.root(_HOLD)
     started = time.monotonic()
     record = cloud.step(packages.unlocked(4))
@@ -39,7 +39,7 @@ def test_lock_held_by_another_is_waited_for_and_its_holder_named(cloud: Cloud) -
     assert cloud.step(packages.unlocked(4)).status is Status.OK
 
 
-def test_broken_package_source_is_told_and_nothing_is_installed(cloud: Cloud) -> None:
+def test_broken_package_source_is_reported_and_nothing_is_installed(cloud: Cloud) -> None:
     file = "/etc/apt/sources.list.d/broken.list"
     cloud.root(f"echo 'deb http://127.0.0.1:9/debian bookworm main' > {file}")
     record = cloud.step(package_source.ready())
@@ -57,7 +57,7 @@ def test_too_little_space_in_boot_is_refused_before_anything_is_installed(cloud:
 
 
 def test_plan_shows_the_commands_and_the_entry_before_and_after(cloud: Cloud) -> None:
-    """After the test above: the package lists were read."""
+    """Needs the test above, which downloads the package lists."""
     boot_id = cloud.boot_id()
     assert cloud.upgrade("--mode", "plan").returncode == 0
     planned = {step.title: step.hosts[0] for step in cloud.last().steps}
@@ -86,25 +86,25 @@ def test_host_that_does_not_reboot_keeps_its_boot_id_and_the_step_fails(cloud: C
     assert cloud.boot_id() == before
 
 
-def test_interrupt_while_the_host_is_away_is_told(cloud: Cloud) -> None:
+def test_interrupt_while_the_host_reboots_is_reported(cloud: Cloud) -> None:
     cloud.shutdown_does(
         "systemd-run --quiet sh -c 'systemctl stop ssh; pkill sshd; sleep 20; systemctl start ssh'"
     )
     process = cloud.start_step("host.rebooted(deadline=100.0)")
     cloud.wait_for("command_started", "shutdown -r now")
     time.sleep(4)
-    said = end(process, signal.SIGINT)
-    assert cloud.last().status is Status.INTERRUPTED, said
+    output = signal_and_wait(process, signal.SIGINT)
+    assert cloud.last().status is Status.INTERRUPTED, output
     assert "stopped while waiting for the host to come back" in cloud.last().steps[0].hosts[0].message
     cloud.lab.wait(["cloud"])
     cloud.shutdown_works()
 
 
-def test_host_that_comes_back_with_another_key_is_not_talked_to(cloud: Cloud) -> None:
+def test_host_that_comes_back_with_another_key_gets_no_command(cloud: Cloud) -> None:
     cloud.root("touch /run/reboot-required")
     keys = "/etc/ssh/ssh_host_ed25519_key"
     cloud.root(f"cp -a {keys} /root/key; cp -a {keys}.pub /root/key.pub 2>/dev/null || true")
-    # Under the old key once more, twenty seconds later: the test needs its host again.
+    # The old key is restored after 12 s, because later tests need the host.
     cloud.shutdown_does(
         f"rm -f {keys} {keys}.pub; ssh-keygen -q -t ed25519 -N '' -f {keys}; systemctl restart ssh\n"
         f"systemd-run --quiet sh -c 'sleep 12; cp -a /root/key {keys}; systemctl restart ssh'"
@@ -124,4 +124,4 @@ def test_host_that_stays_down_past_the_deadline_is_unreachable(cloud: Cloud) -> 
     assert record.status is Status.UNREACHABLE
     assert "the host did not come back within 15 s" in record.message
     assert "reset it" in record.message
-    # Left switched off: the last test here, and the next module begins with a new host.
+    # The host stays off: this is the last test here, and the next module resets the host.

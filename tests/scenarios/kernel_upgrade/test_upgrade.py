@@ -1,4 +1,4 @@
-"""The kernel upgrade on a host that really boots: cut off, panicking, then well; in this order, on one host."""
+"""The kernel upgrade on a host that really boots: power cut, panic, then success; in this order, on one host."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from tests.scenarios.kernel_upgrade.practice import Cloud
 
 pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.in_order]
-# Kept as it should be; then what the kernel is given is no initial RAM disk: it panics for want of a root.
+# Keeps a copy of the initial RAM disk, then breaks it: the kernel panics because it finds no root file system.
 _BREAK = "f=$(ls /boot/initrd.img-6.12*); [ -e /root/good ] || cp $f /root/good; echo broken > $f"
-_MEND = "cp /root/good $(ls /boot/initrd.img-6.12*)"
+_REPAIR = "cp /root/good $(ls /boot/initrd.img-6.12*)"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,21 +34,21 @@ def changes(record: HostRecord) -> dict[str, tuple[str | None, str | None]]:
     return {change.what: (change.before, change.after) for change in record.changes}
 
 
-def test_power_cut_during_the_installation_is_told_and_leaves_the_old_kernel(cloud: Cloud) -> None:
+def test_power_cut_during_the_installation_is_reported_and_leaves_the_old_kernel(cloud: Cloud) -> None:
     process = cloud.start(*UPGRADE)
     cloud.wait_for("command_started", "apt-get --quiet --option=DPkg::Lock::Timeout=120 install", 240)
     wait_until(
         lambda: cloud.on("cloud", "ls /boot | grep ^vmlinuz-6.12 || true"), "the new kernel", seconds=120
     )
     cloud.lab.restart("cloud")
-    said, _ = process.communicate(timeout=deadline(60))
-    assert process.returncode == 3, said
+    output, _ = process.communicate(timeout=deadline(60))
+    assert process.returncode == 3, output
     assert cloud.last().status is Status.UNREACHABLE
     assert cloud.kernel().startswith("6.1.0-")
 
 
-def test_new_kernel_that_panics_gives_way_to_the_old_one_and_the_console_is_told(cloud: Cloud) -> None:
-    """Run again after the power cut: the installation is finished first."""
+def test_new_kernel_that_panics_is_replaced_by_the_old_one_and_the_console_is_recorded(cloud: Cloud) -> None:
+    """Runs after the power cut: the interrupted installation is completed first."""
     hook = "/etc/kernel/postinst.d/zzz-break"
     cloud.root(f"printf '#!/bin/sh\\n%s\\n' '{_BREAK}' > {hook}; chmod 755 {hook}")
     done = cloud.upgrade()
@@ -69,31 +69,31 @@ def test_new_kernel_that_panics_gives_way_to_the_old_one_and_the_console_is_told
     assert "zz-runbook-trial.cfg" not in cloud.root("ls /etc/default/grub.d").split()
 
 
-def test_new_kernel_is_booted_on_trial_and_then_made_the_default(cloud: Cloud) -> None:
-    cloud.root(_MEND)
+def test_new_kernel_is_booted_on_trial_and_becomes_the_default(cloud: Cloud) -> None:
+    cloud.root(_REPAIR)
     done = cloud.upgrade()
     assert done.returncode == 0, done.stdout
     record = trial(cloud)
     assert record.status is Status.CHANGED
-    seen = changes(record)
+    made = changes(record)
     for what in ("running kernel", "default boot entry"):
-        before, after = seen[what]
+        before, after = made[what]
         assert before is not None
         assert after is not None
         assert before.startswith("6.1.0-")
         assert after.startswith("6.12.")
-    assert seen["boot id"][1] == cloud.boot_id()
-    assert "s without an answer" in (seen["downtime"][1] or "")
+    assert made["boot id"][1] == cloud.boot_id()
+    assert "s without an answer" in (made["downtime"][1] or "")
     assert cloud.kernel().startswith("6.12.")
 
 
-def test_run_again_nothing_changes_and_nothing_reboots(cloud: Cloud) -> None:
+def test_second_run_changes_nothing_and_does_not_reboot(cloud: Cloud) -> None:
     boot_id = cloud.boot_id()
     assert cloud.upgrade().returncode == 0
     assert {host.status for step in cloud.last().steps for host in step.hosts} == {Status.OK}
     assert cloud.boot_id() == boot_id
 
 
-def test_the_default_is_the_new_kernel_also_after_a_power_cut(cloud: Cloud) -> None:
+def test_the_new_kernel_is_still_the_default_after_a_power_cut(cloud: Cloud) -> None:
     cloud.lab.restart("cloud")
     assert cloud.kernel().startswith("6.12.")
