@@ -88,7 +88,7 @@ def test_unknown_host_is_reported_with_the_known_ones(tmp_path: Path, inventory:
 
 def test_unknown_runbook_is_reported_with_the_known_ones(tmp_path: Path) -> None:
     message = refuse(tmp_path, "31_bridge")
-    assert "runbooks are: 00_preflight, " in message
+    assert "known runbooks: 00_preflight, " in message
     assert "30_bridge_br0" in message
 
 
