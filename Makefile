@@ -1,53 +1,53 @@
-# Everything here sets itself up; nothing needs to be installed by hand before `make demo` or `make test`.
+# Each target installs what it needs; nothing has to be installed by hand before `make demo` or `make test`.
 PYTHON ?= python3
 export PYTHON
 RUN := .venv/bin/python -m
 
 PYTEST_ARGUMENTS ?= -m "not vm and not kills"
-# Most tests wait most of the time: two processes for each core, and no more labs side by side than fit in memory.
+# Most tests wait most of the time: two processes per core, but no more labs in parallel than fit in memory.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 IN_PARALLEL := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --progress
 SEED ?= $(shell date +%s)
 .PHONY: demo demo-quick test test-random test-kills test-vm lint benchmark clean
 
-demo: ## Carry the whole chapter out on practice hosts, a virtual machine among them, and show the report
+demo: ## Run the whole chapter on practice hosts, one of them a virtual machine, and write the report
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab vm
 	@.venv/bin/runbook demo
 
-demo-quick: ## The same on the two containers alone, without the kernel upgrade
+demo-quick: ## The same on the two containers only, without the kernel upgrade
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@.venv/bin/runbook demo --no-cloud
 
-test: ## All tests but those of test-vm and test-kills, those on real hosts too
+test: ## All tests except those of test-vm and test-kills, including those on practice hosts
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk
-	@echo "make test: every test but those of test-vm and test-kills, in $(WORKERS) processes, some of them on practice hosts"
-	@echo "that boot on this machine: about 10 minutes on 2 cores; the first time also the minutes in which these are built."
+	@echo "make test: all tests except those of test-vm and test-kills, in $(WORKERS) processes, some of them on practice"
+	@echo "hosts that boot on this machine: about 10 minutes on 2 cores, and some minutes more the first time to build the hosts."
 	@$(RUN) pytest $(IN_PARALLEL) $(PYTEST_ARGUMENTS)
 
-test-random: ## The same tests in a random order; SEED=NUMBER repeats one
+test-random: ## The same tests in random order; SEED=NUMBER repeats an order
 	@$(MAKE) --no-print-directory test PYTEST_ARGUMENTS='--shuffle $(SEED) $(PYTEST_ARGUMENTS)'
 
-test-vm: ## The tests on virtual machines: a quarter of an hour under software emulation; VM_TESTS=PATH picks some
+test-vm: ## The tests on virtual machines: 15 minutes under software emulation; VM_TESTS=PATH selects some
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab vm sshd
 	@RUNBOOK_REQUIRE=lab,root,vm $(RUN) pytest -m vm $(VM_TESTS)
 
-test-kills: ## The chapter killed after every step and in every change, each time another part of it: ten minutes
+test-kills: ## The chapter killed after every step and in every change, each time another process: ten minutes
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest $(IN_PARALLEL) -m kills
 
-lint: ## Style and types, over the notebooks too
+lint: ## Style and types, including the notebooks
 	@tools/set-up test lint
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@$(RUN) nbqa mypy notebooks --exclude tests
 
-benchmark: ## This project and its peers side by side, as one table: ten minutes, and more for Ansible on 256 hosts
+benchmark: ## Compare this project with its peers in one table: ten minutes, and more for Ansible on 256 hosts
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install sshd
 	@$(RUN) benchmarks $(BENCHMARK_ARGUMENTS)
