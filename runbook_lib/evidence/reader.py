@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from runbook_lib.evidence.journal_view import HostEntries, JournalEntry, StepEntries
 
-__all__ = ["JournalLines", "build_record", "read_journal", "read_lines"]
+__all__ = ["NO_HOST_END", "JournalLines", "build_record", "read_journal", "read_lines"]
+
+NO_HOST_END = "its end was not recorded"
+"""The message of a step on a host that ended before its end could be written to the journal."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +159,7 @@ def _host(name: str, host: HostEntries) -> HostRecord:
         for _, entry in sorted(host.commands.items())
     ]
     if host.ended is None:
-        return HostRecord(
-            host=name, address="", kind="", message="its end was not recorded", commands=commands
-        )
+        return HostRecord(host=name, address="", kind="", message=NO_HOST_END, commands=commands)
     values = {key: value for key, value in host.ended.items() if key in HostRecord.model_fields}
     planned = [CommandRecord.model_validate(command) for command in host.ended.get("planned", [])]
     return HostRecord.model_validate(

@@ -258,6 +258,7 @@ CHECKS = (
     Column("expected", TEXT, "the expected value", "check.expected"),
     Column("observed", TEXT, "the observed value", "check.observed"),
     Column("holds", BOOLEAN, "whether the check passed", "check.holds"),
+    Column("id", TEXT, "the check's identifier, the same in every run; empty if it has none", "check.id"),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {"runs": RUNS, "steps": STEPS, "commands": COMMANDS, "checks": CHECKS}

@@ -60,7 +60,8 @@ _IDENTITY = ("path", "run", "runbook", "mode", "operator", "machine", "hosts", "
 _VERDICT_FIELDS = (*_IDENTITY, "verdict", "status", "result", "sealed", "signers")
 
 _QUERIES = {
-    # The row of a foreign notebook is not made from a record: its version is that of the library, which rises.
+    # Schema version 1 said `ending` for `termination`. The row of a foreign notebook is not made from a record: its
+    # version is that of the library, which rises.
     "runs": """
         SELECT run, runbook, title, mode, status, started, ended,
                round(duration, 3) AS duration, operator, machine, lab, inventory, hosts, on_failure, steps,
@@ -73,7 +74,8 @@ _QUERIES = {
                checks_broken, message <> '' AS has_message
         FROM steps ORDER BY run, step, host""",
     "commands": """
-        SELECT run, kind, sent, accepted, exit_code, stdout_complete, stderr_complete, count(*) AS commands,
+        SELECT run, CASE kind WHEN 'termination' THEN 'ending' ELSE kind END AS kind, sent, accepted, exit_code,
+               stdout_complete, stderr_complete, count(*) AS commands,
                count(stdin) AS with_stdin, CAST(sum(stdout_size) AS BIGINT) AS stdout_bytes,
                CAST(sum(stderr_size) AS BIGINT) AS stderr_bytes,
                md5(string_agg(text, chr(10) ORDER BY step, host, position)) AS texts
@@ -239,9 +241,7 @@ def _query(runbook: _CommandLine) -> Observed:
 
 
 def _plain(column: str, value: Any) -> Any:  # noqa: ANN401 - JSON
-    if column in _JSON_COLUMNS and value:
-        return json.loads(value)
-    return _RENAMED.get(column, {}).get(value, value)
+    return json.loads(value) if column in _JSON_COLUMNS and value else value
 
 
 def _report(runbook: _CommandLine) -> Observed:

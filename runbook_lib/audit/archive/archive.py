@@ -11,9 +11,7 @@ from runbook_lib.audit.archive.ingest import ingest
 from runbook_lib.audit.archive.location import LocalLocation, location_of
 from runbook_lib.audit.archive.sql import Database
 from runbook_lib.errors import InputError
-from runbook_lib.model.records import SCHEMA_VERSION
-from runbook_lib.report.columns import TABLES
-from runbook_lib.report.tables import Tables
+from runbook_lib.report.tables import Tables, data_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +149,4 @@ class Archive:
         )
 
     def _frame(self, name: str) -> pd.DataFrame:
-        types: dict[str, Any] = {column.name: column.dtype for column in TABLES[name]}
-        frame: pd.DataFrame = self.database.table(name).to_pandas().astype(types)
-        frame.attrs["schema_version"] = SCHEMA_VERSION
-        return frame
+        return data_frame(name, self.database.table(name))

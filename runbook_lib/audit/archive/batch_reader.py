@@ -15,22 +15,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runbook_lib.audit.archive.arrow_rows import Rows
-from runbook_lib.audit.archive.journal_rows import UNUSUAL, rows_of_journal
-from runbook_lib.audit.archive.notebook_rows import foreign_run, rows_of_notebook
+from runbook_lib.audit.archive import defaults
+from runbook_lib.audit.archive.journal_rows import UNUSUAL, run_of_journal
+from runbook_lib.audit.archive.notebook_rows import foreign_run, run_of_notebook
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import record_of_notebook
 from runbook_lib.evidence.reader import build_record, read_lines
-from runbook_lib.model.records import SCHEMA_VERSION
-from runbook_lib.model.status import Status
+from runbook_lib.report.arrow_rows import Rows, encodable
 from runbook_lib.report.columns import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from runbook_lib.audit.archive.location import Found, Location
-    from runbook_lib.model.records import RunRecord
 
 __all__ = ["Batch", "FileResult", "parquet", "read_batch", "read_encoded"]
 
@@ -83,7 +81,7 @@ def read_batch(location: Location, found: Sequence[tuple[int, Found]]) -> Batch:
             hashes.append(hasher.submit(_hash, content))
             result, rows = _read(source, file, content)
             results.append(result)
-            whole.add(rows)
+            whole.extend(rows)
         try:
             tables = whole.tables()
         except _NO_TABLE:
@@ -165,68 +163,37 @@ def _read(source: int, file: Found, content: _Content, *, carefully: bool = Fals
 
 
 def _quickly(source: int, file: Found, data: bytes) -> tuple[FileResult, Rows]:
-    rows = Rows()
     if file.kind == "run":
-        run = rows_of_journal(rows, source, data)
-        return FileResult(source, "run", run, "", _problem(rows)), rows
+        return _rows(source, "run", run_of_journal(data))
     notebook = Notebook.parse(data, file.path)
-    id_ = rows_of_notebook(rows, source, notebook)
-    if id_ is not None:
-        return FileResult(source, "notebook", id_, "", _problem(rows)), rows
-    rows.run(source, foreign_run(file.path, notebook))
-    return FileResult(source, "foreign", file.path, "", _problem(rows)), rows
+    run = run_of_notebook(notebook)
+    if run is not None:
+        return _rows(source, "notebook", run)
+    return _rows(source, "foreign", foreign_run(file.path, notebook))
+
+
+def _rows(source: int, kind: str, run: dict[str, Any]) -> tuple[FileResult, Rows]:
+    rows = Rows()
+    rows.add(run, source)
+    return FileResult(source, kind, run["run"], "", run["incomplete"]), rows
 
 
 def _carefully(source: int, file: Found, data: bytes) -> tuple[FileResult, Rows]:
     """Read with the readers that can say what is wrong."""
-    rows = Rows()
     try:
         if file.kind == "run":
             record = build_record(read_lines(data))
         else:
             record = record_of_notebook(Notebook.parse(data, file.path))
-        _add_record(rows, source, record)
+        return _rows(source, file.kind, encodable(record.model_dump(mode="json")))
     except EvidenceError as problem:
         return _damaged(source, file, problem.message)
     except UNUSUAL as problem:
         why = f"contains something that cannot be interpreted: {type(problem).__name__}: {problem}"
         return _damaged(source, file, why)
-    return FileResult(source, file.kind, record.run, "", record.incomplete), rows
-
-
-def _add_record(rows: Rows, source: int, record: RunRecord) -> None:
-    run = _encodable(record.model_dump(mode="json"))
-    for step in run["steps"]:
-        for host in step["hosts"]:
-            rows.host((source, run["run"], step["number"], host["host"]), step, host, host["commands"])
-    rows.run(source, run | {"steps": len(run["steps"])})
-
-
-def _encodable(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Replace halves of characters, which JSON can hold and UTF-8 cannot."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_encodable(item) for item in value]
-    return value
 
 
 def _damaged(source: int, file: Found, problem: str) -> tuple[FileResult, Rows]:
-    rows = Rows()
     short = problem if len(problem) <= _LONGEST else problem[:_LONGEST] + " …"
-    path, why = _encodable(file.path), _encodable(short)
-    texts = dict.fromkeys(("runbook", "title", "mode", "operator", "machine", "inventory", "on_failure"), "")
-    rows.run(
-        source,
-        texts
-        | {"run": path, "status": Status.UNKNOWN.value, "started": None, "ended": None, "lab": None}
-        | {"hosts": [], "steps": 0, "parameters": {}, "versions": {}, "source": {}}
-        | {"incomplete": why, "schema_version": SCHEMA_VERSION},
-    )
-    return FileResult(source, "damaged", path, "", why), rows
-
-
-def _problem(rows: Rows) -> str:
-    return str(rows.of["runs"][0][-2])
+    run = {**defaults.RUN, "run": file.path, "runbook": "", "incomplete": short}
+    return _rows(source, "damaged", encodable(run))

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from runbook_lib.audit.archive.arrow_rows import FILE
 from runbook_lib.audit.archive.batch_reader import parquet
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.model.records import SCHEMA_VERSION
+from runbook_lib.report.arrow_rows import FILE, SCHEMAS
 from runbook_lib.report.columns import TABLES
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["EMPTY_INDEX", "Cache", "FileEntry", "Index"]
 
 _log = logging.getLogger(__name__)
-_LAYOUT = f"1.{SCHEMA_VERSION}"
+_LAYOUT = f"2.{SCHEMA_VERSION}.{hashlib.sha256(repr(SCHEMAS).encode()).hexdigest()[:16]}"
+"""What must be the same for a cache to be used; an index of another layout is as good as none."""
 _INDEX = "files.parquet"
 
 
@@ -162,10 +163,16 @@ class Cache:
         if not path.exists():
             return []
         try:
-            column = pq.read_table(path, columns=["part"]).column("part")
+            table = pq.read_table(path, columns=["part"])
         except (OSError, pa.ArrowException) as problem:
             raise self._unreadable(path, problem) from problem
-        return sorted(set(pc.unique(column).to_pylist()) - {""})
+        if (table.schema.metadata or {}).get(b"layout") != _LAYOUT.encode():
+            raise EvidenceError(
+                "the cache was written by a version with other columns",
+                where=str(self.directory),
+                hint="run the command again without --as-is: the cache is then made again",
+            )
+        return sorted(set(pc.unique(table.column("part")).to_pylist()) - {""})
 
     def save(self, index: Index) -> None:
         """Replace the index.

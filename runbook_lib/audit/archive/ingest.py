@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from runbook_lib.audit.archive.arrow_rows import FILE
 from runbook_lib.audit.archive.batch_reader import read_batch, read_encoded
 from runbook_lib.audit.archive.cache import FileEntry
 from runbook_lib.audit.archive.location import LocalLocation
+from runbook_lib.report.arrow_rows import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -1,49 +1,29 @@
-"""Turn a sound journal straight into rows.
+"""Turn a sound journal straight into what its rows are made from: the run's record as JSON.
 
-A run's record would say the same, but validating each of its values takes several times as long. So only the usual
-case is handled here; anything unusual is left to `evidence.reader.record_of`, which says what is wrong.
+The validated record would say the same, but validating each of its values takes several times as long. So only the
+usual case is handled here; anything unusual is left to `evidence.reader.record_of`, which says what is wrong.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.audit.archive import defaults
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.journal_view import JournalView
-from runbook_lib.evidence.reader import read_lines
+from runbook_lib.evidence.reader import NO_HOST_END, read_lines
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
-    from runbook_lib.audit.archive.arrow_rows import Rows
-    from runbook_lib.evidence.journal_view import HostEntries, JournalEntry
+    from runbook_lib.evidence.journal_view import HostEntries, StepEntries
 
-__all__ = ["MODES", "STATUSES", "STEP_KINDS", "UNUSUAL", "Unusual", "rows_of_journal"]
+__all__ = ["MODES", "STATUSES", "STEP_KINDS", "UNUSUAL", "Unusual", "run_of_journal"]
+
+Payload = dict[str, Any]
 
 STATUSES = frozenset(status.value for status in Status)
 MODES = frozenset(mode.value for mode in Mode)
 STEP_KINDS = frozenset({"operation", "facts", "shell"})
-_HOST_WITHOUT_END: dict[str, Any] = {
-    "address": "",
-    "kind": "",
-    "operation": "",
-    "status": Status.UNKNOWN.value,
-    "message": "its end was not recorded",
-    "attempt": 1,
-    "started": None,
-    "ended": None,
-    "changes": [],
-    "checks": [],
-    "facts": {},
-}
-_STREAM = {"head": "", "tail": "", "size": 0, "sha256": "", "complete": True}
-_COMMAND_WITHOUT_END = {
-    "ended": None,
-    "exit_code": None,
-    "accepted": False,
-    "problem": "",
-    "stdout": _STREAM,
-    "stderr": _STREAM,
-}
 
 
 class Unusual(ValueError):  # noqa: N818 - it may still be sound
@@ -54,53 +34,50 @@ UNUSUAL = (RunbookError, ValueError, KeyError, TypeError, AttributeError, IndexE
 """What reading something unusual may raise."""
 
 
-def rows_of_journal(rows: Rows, source: int, data: bytes) -> str:
-    """Add a journal's run to the rows.
-
-    Args:
-        rows: Where to add it.
-        source: The number of the file.
-        data: The journal.
-
-    Returns:
-        The run's id.
+def run_of_journal(data: bytes) -> Payload:
+    """Return a journal's run, as `RunRecord` in JSON.
 
     Raises:
-        Unusual: Or any other of `UNUSUAL`; the rows may then be left half filled.
+        Unusual: Or any other of `UNUSUAL`.
     """
     lines = read_lines(data)
     if lines.problem or lines.entries[0]["event"] != "run_started" or lines.entries[0]["mode"] not in MODES:
         raise Unusual("not a sound journal that begins with the start of a run")
     view = JournalView.of(lines)
-    run: str = view.started["run"]
     if view.status not in STATUSES:
         raise Unusual("the run has an unknown status")
-    rows.run(
-        source,
-        view.started
-        | {
-            "status": view.status,
-            "ended": view.ended["ended"] if view.ended else None,
-            "steps": len(view.steps),
-            "incomplete": view.incomplete,
-        },
-    )
-    for number, step in sorted(view.steps.items()):
-        if step.started["kind"] not in STEP_KINDS:
-            raise Unusual("a step of an unknown kind")
-        for name, host in step.hosts.items():
-            _add_host(rows, (source, run, number, name), step.started, host)
-    return run
+    return {
+        **view.started,
+        "status": view.status,
+        "ended": view.ended["ended"] if view.ended else None,
+        "incomplete": view.incomplete,
+        "steps": [_step(number, step) for number, step in sorted(view.steps.items())],
+    }
 
 
-def _add_host(rows: Rows, key: tuple[int, str, int, str], step: JournalEntry, host: HostEntries) -> None:
+def _step(number: int, step: StepEntries) -> Payload:
+    if step.started["kind"] not in STEP_KINDS:
+        raise Unusual("a step of an unknown kind")
+    return {
+        **step.started,
+        "number": number,
+        "hosts": [_host(name, host) for name, host in step.hosts.items()],
+    }
+
+
+def _host(name: str, host: HostEntries) -> Payload:
     commands = [
-        command if "ended" in command else command | _COMMAND_WITHOUT_END
+        command if "ended" in command else defaults.COMMAND | command
         for _, command in sorted(host.commands.items())
     ]
     if host.ended is None:
-        rows.host(key, step, _HOST_WITHOUT_END, commands)
-        return
+        return {**defaults.HOST, "host": name, "message": NO_HOST_END, "commands": commands}
     if host.ended["status"] not in STATUSES:
         raise Unusual("a host has an unknown status")
-    rows.host(key, step, {**host.ended, "kind": host.ended["host_kind"]}, commands + host.ended["planned"])
+    return {
+        **host.ended,
+        "host": name,
+        "kind": host.ended["host_kind"],
+        "checks": defaults.complete_checks(host.ended["checks"]),
+        "commands": commands + host.ended["planned"],
+    }

@@ -1,4 +1,4 @@
-"""Turn an executed notebook straight into rows, and list what is known of one that no run of ours wrote.
+"""Turn an executed notebook straight into what its rows are made from, and say what is known of a foreign one.
 
 As in `journal_rows`, only the usual case is handled here; the rest is left to `evidence.notebook_records`.
 """
@@ -8,65 +8,57 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from runbook_lib.audit.archive import defaults
 from runbook_lib.audit.archive.journal_rows import MODES, STATUSES, STEP_KINDS, Unusual
 from runbook_lib.evidence.notebook_records import EmbeddedRecords, outcome
-from runbook_lib.model.records import SCHEMA_VERSION, CommandRecord, HostRecord
+from runbook_lib.model.records import CommandKind, CommandRecord, HostRecord, current_kind
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
-    from runbook_lib.audit.archive.arrow_rows import Rows
     from runbook_lib.evidence.notebook import Notebook
 
-__all__ = ["foreign_run", "rows_of_notebook"]
+__all__ = ["foreign_run", "run_of_notebook"]
 
 Data = dict[str, Any]
 
 _HOST_FIELDS = len(HostRecord.model_fields)
 _COMMAND_FIELDS = len(CommandRecord.model_fields)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
-_COMMAND_KINDS = frozenset({"fact", "change", "guard", "rollback", "shell"})
+_COMMAND_KINDS = frozenset(get_args(CommandKind))
 _FOREIGN = "a foreign notebook, with no record of a run"
 _NO_PROOF = "that its cells completed proves nothing"
 
 
-def rows_of_notebook(rows: Rows, source: int, notebook: Notebook) -> str | None:
-    """Add the run of an executed notebook to the rows.
-
-    Args:
-        rows: Where to add it.
-        source: The number of the file.
-        notebook: The notebook.
-
-    Returns:
-        The run's id; None if the notebook contains no record of a run, and nothing was added.
+def run_of_notebook(notebook: Notebook) -> Data | None:
+    """Return the run of an executed notebook, as `RunRecord` in JSON; None if it contains no record of a run.
 
     Raises:
-        Unusual: Or any other of `UNUSUAL`; the rows may then be left half filled.
+        Unusual: Or any other of `UNUSUAL`.
     """
     embedded = EmbeddedRecords.of(notebook)
     if not embedded.starts:
         return None
     start = _only_start(embedded.starts)
-    run: str = start["run"]
     started = _time(start["started"])
     steps = [step for step in embedded.steps if _time(step["started"]) >= started]
     steps.sort(key=lambda step: int(step["number"]))
-    ends = [record for record in embedded.ends if record["run"] == run]
+    ends = [record for record in embedded.ends if record["run"] == start["run"]]
     end = outcome([step["number"] for step in steps], ends, map(_status, steps))
-    rows.run(
-        source,
-        start
-        | {"status": end.status.value, "ended": end.ended, "incomplete": end.incomplete, "steps": len(steps)},
-    )
-    for step in steps:
-        _add_step(rows, source, run, step)
-    return run
+    return {
+        **start,
+        "status": end.status.value,
+        "ended": end.ended,
+        "incomplete": end.incomplete,
+        "steps": list(map(_complete, steps)),
+    }
 
 
 def foreign_run(path: str, notebook: Notebook) -> Data:
-    """Return a row of the table `runs` for a notebook that contains no record of a run; its status is unknown.
+    """Return what is known of a notebook that contains no record of a run, as `RunRecord` in JSON.
+
+    Its status is unknown.
 
     Args:
         path: Its path in the archive, which stands for the run's id.
@@ -76,25 +68,15 @@ def foreign_run(path: str, notebook: Notebook) -> Data:
     code = [cell for cell in notebook.cells if cell.get("cell_type") == "code"]
     executed = sum(isinstance(cell.get("execution_count"), int) for cell in code)
     return {
+        **defaults.RUN,
         "run": path,
         "runbook": PurePosixPath(str(papermill.get("input_path") or path)).stem,
-        "title": "",
-        "mode": "",
-        "status": Status.UNKNOWN.value,
         "started": _papermill_time(papermill.get("start_time")),
         "ended": _papermill_time(papermill.get("end_time")),
-        "operator": "",
-        "machine": "",
-        "lab": None,
-        "inventory": "",
-        "hosts": [],
-        "on_failure": "",
-        "steps": 0,
         "parameters": _mapping(papermill.get("parameters")),
         "versions": {"papermill": str(papermill["version"])} if papermill.get("version") else {},
         "source": {"input_path": str(papermill["input_path"])} if papermill.get("input_path") else {},
         "incomplete": _summary(len(code), executed, papermill),
-        "schema_version": SCHEMA_VERSION,
     }
 
 
@@ -118,16 +100,17 @@ def _status(step: Data) -> Status:
     return worst([Status(host["status"]) for host in step["hosts"]])
 
 
-def _add_step(rows: Rows, source: int, run: str, step: Data) -> None:
+def _complete(step: Data) -> Data:
     if step["kind"] not in STEP_KINDS or (step["ended"] is not None and not _time(step["ended"])):
         raise Unusual("a step of an unknown kind")
     for host in step["hosts"]:
         if len(host) != _HOST_FIELDS or host["status"] not in STATUSES:
             raise Unusual("a host's record with other fields")
         for command in host["commands"]:
-            if len(command) != _COMMAND_FIELDS or command["kind"] not in _COMMAND_KINDS:
+            if len(command) != _COMMAND_FIELDS or current_kind(command["kind"]) not in _COMMAND_KINDS:
                 raise Unusual("a command's record with other fields")
-        rows.host((source, run, step["number"], host["host"]), step, host, host["commands"])
+    hosts = [{**host, "checks": defaults.complete_checks(host["checks"])} for host in step["hosts"]]
+    return {**step, "hosts": hosts}
 
 
 def _summary(code: int, executed: int, papermill: Data) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from runbook_lib.model.plans import Change, Check
+from runbook_lib.model.plans import Check
 from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord, StreamRecord
-from runbook_lib.model.status import Mode, Status
+from runbook_lib.report.arrow_rows import values_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,32 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["records"]
 
 Row = dict[str, Any]
-_RUN = (
-    "run",
-    "runbook",
-    "title",
-    "started",
-    "ended",
-    "operator",
-    "machine",
-    "inventory",
-    "lab",
-    "incomplete",
-)
-_HOST = ("host", "address", "operation", "message", "attempt", "started", "ended")
-_COMMAND = (
-    "number",
-    "kind",
-    "text",
-    "stdin",
-    "purpose",
-    "attempt",
-    "started",
-    "ended",
-    "exit_code",
-    "accepted",
-)
-_STREAM = ("head", "tail", "size", "sha256", "complete")
 
 
 def records(database: Database, runs: Sequence[str]) -> dict[str, RunRecord]:
@@ -80,26 +52,16 @@ def _run(row: Row, hosts: list[Row], commands: Row | Any, checks: Any) -> RunRec
     for host in hosts:
         steps[host["step"]].append(host)
     return RunRecord.model_construct(
-        **{name: row[name] for name in _RUN},
-        mode=Mode(row["mode"]),
-        status=Status(row["status"]),
-        schema_version=row["schema_version"],
-        on_failure=row["on_failure"],
-        hosts=row["hosts"].split(",") if row["hosts"] else [],
-        parameters=orjson.loads(row["parameters"]),
-        versions=orjson.loads(row["versions"]),
-        source=orjson.loads(row["source"]),
-        steps=[_step(number, rows, commands, checks) for number, rows in sorted(steps.items())],
+        **values_for("run", "runs", row),
+        steps=[_step(rows, commands, checks) for _, rows in sorted(steps.items())],
     )
 
 
-def _step(number: int, hosts: list[Row], commands: Any, checks: Any) -> StepRecord:  # noqa: ANN401 - as above
+def _step(hosts: list[Row], commands: Any, checks: Any) -> StepRecord:  # noqa: ANN401 - as above
     ends: list[Any] = [host["ended"] for host in hosts]
     starts: list[Any] = [host["started"] for host in hosts if host["started"]]
     return StepRecord.model_construct(
-        number=number,
-        title=hosts[0]["title"],
-        kind=hosts[0]["kind"],
+        **values_for("step", "steps", hosts[0]),
         started=min(starts) if starts else ends[0],
         ended=None if None in ends else max(ends),
         hosts=[_host(row, commands[_key(row)], checks[_key(row)]) for row in hosts],
@@ -112,22 +74,14 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 def _host(row: Row, commands: list[Row], checks: list[Row]) -> HostRecord:
     return HostRecord.model_construct(
-        **{name: row[name] for name in _HOST},
-        kind=row["host_kind"],
-        status=Status(row["status"]),
-        changes=[Change(**change) for change in orjson.loads(row["changes"])],
-        checks=[
-            Check(check["name"], check["expected"], check["observed"], check["holds"]) for check in checks
-        ],
-        facts=orjson.loads(row["facts"]),
+        **values_for("host", "steps", row),
+        checks=[Check(**values_for("check", "checks", check)) for check in checks],
         commands=[_command(command) for command in commands],
     )
 
 
 def _command(row: Row) -> CommandRecord:
-    streams: dict[str, Any] = {
-        name: StreamRecord.model_construct(**{part: row[f"{name}_{part}"] for part in _STREAM})
-        for name in ("stdout", "stderr")
-    }
-    values = {name: row[name] for name in _COMMAND}
-    return CommandRecord.model_construct(**values, problem=row["problem"], **streams)
+    values = values_for("command", "commands", row)
+    for name in ("stdout", "stderr"):
+        values[name] = StreamRecord.model_construct(**values[name])
+    return CommandRecord.model_construct(**values)

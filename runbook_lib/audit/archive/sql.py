@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from runbook_lib.audit.archive.arrow_rows import SCHEMAS
 from runbook_lib.audit.archive.cache import EMPTY_INDEX
 from runbook_lib.errors import InputError
+from runbook_lib.report.arrow_rows import SCHEMAS
 from runbook_lib.report.columns import TABLES
 
 if TYPE_CHECKING:

@@ -1,0 +1,44 @@
+"""The values that a record has where evidence does not give them, as JSON, taken from the models."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+
+from runbook_lib.model.plans import Check
+from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Payload = dict[str, Any]
+
+__all__ = ["COMMAND", "HOST", "RUN", "complete_checks"]
+
+
+def _defaults(model: type[BaseModel]) -> Payload:
+    return {
+        name: to_jsonable_python(field.get_default(call_default_factory=True))
+        for name, field in model.model_fields.items()
+        if not field.is_required()
+    }
+
+
+COMMAND = _defaults(CommandRecord)
+HOST = {**_defaults(HostRecord), "address": "", "kind": ""}
+"""Of a step on a host whose end was not recorded."""
+RUN = {**_defaults(RunRecord), "mode": "", "started": None, "on_failure": ""}
+"""Of a file that is not a record of a run."""
+_CHECK = {
+    field.name: field.default
+    for field in dataclasses.fields(Check)
+    if field.default is not dataclasses.MISSING
+}
+_CHECK_FIELDS = len(dataclasses.fields(Check))
+
+
+def complete_checks(checks: list[Payload]) -> list[Payload]:
+    """Return checks with all fields; those from an earlier version have fewer."""
+    return [check if len(check) == _CHECK_FIELDS else _CHECK | check for check in checks]
