@@ -130,9 +130,9 @@ class Faults:
 def _parse(fault: str, state: LabState) -> tuple[str, str]:
     found = _FAULT.fullmatch(fault)
     if not found or (found["kind"] == "cable") != (found["host"] is None):
-        raise InputError(f"unknown fault {fault!r}", hint=f"faults are: {', '.join(FAULTS)}")
+        raise InputError(f"unknown fault {fault!r}", hint=f"known faults: {', '.join(FAULTS)}")
     if found["host"] is not None and found["host"] not in state.hosts:
-        raise InputError(f"unknown host in {fault!r}", hint=f"hosts are: {', '.join(state.hosts)}")
+        raise InputError(f"unknown host in {fault!r}", hint=f"known hosts: {', '.join(state.hosts)}")
     host = found["host"] or ""
     if found["kind"] == "unplug" and not host_class(state.hosts[host].kind).uses_switch:
         raise InputError(
@@ -140,7 +140,7 @@ def _parse(fault: str, state: LabState) -> tuple[str, str]:
         )
     if found["kind"] == "cable" and not state.has_switch:
         raise InputError(
-            "this lab has no switch", hint="a lab has one if a host uses it, such as a container"
+            "this lab has no switch", hint="the fault `cable` needs a host on the switch, such as a container"
         )
     return found["kind"], host
 

@@ -134,7 +134,7 @@ class Topology:
                     raise InputError(
                         f"group {group!r} names the unknown host {member!r}",
                         where=f"{file.path}, line {file.line(('groups', group, number))}",
-                        hint=f"hosts are: {', '.join(hosts)}",
+                        hint=f"known hosts: {', '.join(hosts)}",
                     )
         return cls(top.control, hosts, top.groups)
 
@@ -150,7 +150,9 @@ class Topology:
         for name in names:
             if name not in self.hosts:
                 raise InventoryError(
-                    f"unknown host {name!r}", where="lab topology", hint=f"hosts are: {', '.join(self.hosts)}"
+                    f"unknown host {name!r}",
+                    where="lab topology",
+                    hint=f"known hosts: {', '.join(self.hosts)}",
                 )
         hosts = {name: plan for name, plan in self.hosts.items() if name in names}
         groups = {group: [m for m in members if m in hosts] for group, members in self.groups.items()}

@@ -167,7 +167,7 @@ def test_the_command_line_finds_the_other_package_and_refuses_without_a_trace(
     unknown = runbook_lab(*arguments)
     assert unknown.returncode == 2
     assert f"{file}, line 3, host 'host-t': unknown host kind 'terse'" in unknown.stderr
-    assert "kinds are: container, vm; a package adds one with an entry point in" in unknown.stderr
+    assert "known kinds: container, vm; a package adds one with an entry point in" in unknown.stderr
     assert "Traceback" not in unmet.stderr + unknown.stderr
     assert not LabPaths(NAME).run.exists()
 

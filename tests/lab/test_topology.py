@@ -81,7 +81,7 @@ def test_an_unknown_host_is_named(tmp_path: Path) -> None:
         (
             "  host-b:\n",
             "  host-b:\n    kind: toaster\n",
-            r"line 7, host 'host-b': unknown host kind 'toaster'.*kinds are: container, vm",
+            r"line 7, host 'host-b': unknown host kind 'toaster'.*known kinds: container, vm",
         ),
         ("  host-a:\n", "  host-a:\n    kind: vm\n", r"one interface, not 2"),
         ("hosts:", "\thosts:", r"line 2"),

@@ -40,7 +40,7 @@ def host_class(kind: str) -> type[LabHost]:
     if kind not in known:
         raise InputError(
             f"unknown host kind {kind!r}",
-            hint=f"kinds are: {', '.join(known)}; a package adds one with an entry point in {GROUP}",
+            hint=f"known kinds: {', '.join(known)}; a package adds one with an entry point in {GROUP}",
         )
     return load_class(known[kind], LabHost)  # type: ignore[type-abstract] # its subclasses are not
 
@@ -61,7 +61,7 @@ def lab_host(paths: LabPaths, state: LabState, name: str) -> LabHost:
         raise InventoryError(
             f"unknown host {name!r}",
             where=f"lab {paths.name}",
-            hint=f"hosts are: {', '.join(state.hosts)}",
+            hint=f"known hosts: {', '.join(state.hosts)}",
         )
     plan = state.hosts[name]
     return host_class(plan.kind)(paths, state.topology, plan)

@@ -37,7 +37,7 @@ def image_storage(distribution: str) -> Path:
     folder = find_upwards("images")
     if not (folder / _BASE / "Dockerfile").is_file():
         raise InputError(
-            "the Dockerfiles of the lab's images are not here",
+            "the Dockerfiles of the lab's images were not found",
             where=str(folder),
             hint="run this command in the project's directory",
         )
