@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runbook_lib import errors
     from runbook_lib.audit.archive.archive import Archive
     from runbook_lib.audit.rules.policy import Policy, scan
-    from runbook_lib.evidence.notebook_records import read_run
+    from runbook_lib.evidence.lookup import read_run
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.lab.lab import Lab
     from runbook_lib.model.commands import Command, DockerQuery, Output
@@ -85,7 +85,7 @@ _DEFINED_IN = {
     "Status": "runbook_lib.model.status",
     "StepRecord": "runbook_lib.model.records",
     "find_upwards": "runbook_lib.yaml_files",
-    "read_run": "runbook_lib.evidence.notebook_records",
+    "read_run": "runbook_lib.evidence.lookup",
     "scan": "runbook_lib.audit.rules.policy",
     "tables": "runbook_lib.report.tables",
 }

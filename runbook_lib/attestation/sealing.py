@@ -13,9 +13,9 @@ from runbook_lib.attestation.envelope import locked, sign, wrap, write
 from runbook_lib.attestation.files import digest, evidence
 from runbook_lib.attestation.keys import signers as signers_given
 from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.judge import judged_record
 from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
 from runbook_lib.evidence.liveness import still_running
-from runbook_lib.evidence.reader import read_journal
 from runbook_lib.project import operator as who
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _seal(path: Path, signers: Sequence[CryptoSigner], *, later: bool) -> Seal |
                 "is sealed already", where=str(path), hint="`runbook audit countersign` adds a signature"
             )
         before = digest(path / JOURNAL)
-        record = read_journal(path)
+        record = judged_record(path)
         if record.incomplete and not later:
             return None
         if record.incomplete and still_running(path / JOURNAL, record):

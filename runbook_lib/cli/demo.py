@@ -77,7 +77,7 @@ def _run_chapter(
     background: BackgroundRun | None, inventory: Path, runs: str, name: str, started: float
 ) -> int:
     from runbook_lib.cli.run import run_in_turn  # noqa: PLC0415 - keeps `--help` fast
-    from runbook_lib.execution.notebook.outcome import Outcome, exit_code  # noqa: PLC0415 - as above
+    from runbook_lib.execution.notebook.outcome import Outcome  # noqa: PLC0415 - as above
 
     code = 0
     paths: list[Path] = []
@@ -93,7 +93,7 @@ def _run_chapter(
     outcomes = [*map(Outcome.read, paths), *outcomes]
     report = _write_report(outcomes, Path(runs))
     _print_summary(outcomes, report, time.monotonic() - started, name, background_passed=code == 0)
-    return exit_code(outcomes[-1].status) or code
+    return outcomes[-1].status.exit_code or code
 
 
 def _write_report(outcomes: Sequence[Outcome], runs: Path) -> Path | None:

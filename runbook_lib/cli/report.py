@@ -9,8 +9,7 @@ import click
 
 from runbook_lib.books.docker.hops import with_hop_ids
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.lookup import find_run
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.project import project_top
 from runbook_lib.report.formats import PAGES as _PAGES
 from runbook_lib.report.formats import TABLES as _TABLES

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.evidence.layout import JOURNAL
@@ -24,16 +26,41 @@ class JournalFollower:
     def __init__(self, run: Path) -> None:
         self.run = run
         self._position = 0
+        self._digest = hashlib.sha256()
+        self._inode: int | None = None
+        self.ended = False
 
     def new_entries(self) -> Iterator[dict[str, Any]]:
         """Yield the entries of the lines completed since the last call; a line half written waits for its end."""
         try:
             with (self.run / JOURNAL).open("rb") as file:
+                if self._inode is None:
+                    self._inode = os.fstat(file.fileno()).st_ino
                 file.seek(self._position)
                 for line in file:
                     if not line.endswith(b"\n"):
                         return
                     self._position += len(line)
+                    self._digest.update(line)
                     yield json.loads(line)
-        except FileNotFoundError:
-            return
+        except (FileNotFoundError, ValueError):
+            return  # not there yet; or no longer what a run writes, which `replaced` reports
+
+    def read(self) -> None:
+        """Take note of the lines completed since the last call."""
+        for entry in self.new_entries():
+            self.ended = self.ended or entry.get("event") == "run_ended"
+
+    def replaced(self) -> str:
+        """Return how the journal differs from the one that was followed; empty while it is the same file, longer."""
+        if self._inode is None:
+            return ""
+        try:
+            with (self.run / JOURNAL).open("rb") as file:
+                same = os.fstat(file.fileno()).st_ino == self._inode
+                known = file.read(self._position)
+        except OSError as problem:
+            return f"the journal of run {self.run.name} is gone: {problem.strerror}"
+        if not same or hashlib.sha256(known).digest() != self._digest.digest():
+            return f"the journal of run {self.run.name} was replaced while the run was followed"
+        return ""

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.layout import NOTEBOOK, RUN_MIME
+from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.notebook_records import EmbeddedRecords
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status, worst
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["EXECUTION", "Execution", "Judgement", "judge", "judge_directory", "judged_record"]
+__all__ = ["EXECUTION", "Execution", "Judgement", "judge", "judged_record", "with_judgement"]
 
 EXECUTION = "runbook_execution"
 """Key in the notebook's metadata under which the engine records how the execution ended."""
@@ -125,38 +126,40 @@ def judge(
     return Judgement(worst(statuses), tuple(dict.fromkeys(problems)), tuple(runs))
 
 
-def judge_directory(path: Path) -> Judgement:
-    """Return the outcome of a run directory: of its journal and, where there is one, of the notebook beside it.
+def judged_record(path: Path) -> RunRecord:
+    """Return the record of a run directory as judged: by its journal and, if there is one, the notebook beside it.
 
     Args:
-        path: The run directory.
+        path: The run directory, or its journal.
 
     Raises:
         EvidenceError: There is no journal, or it cannot be read at all.
     """
     record = read_journal(path)
+    directory = path if path.is_dir() else path.parent
     broken = []
-    if record.run != path.resolve().name:
+    if path.is_dir() and record.run != path.resolve().name:
         broken.append(f"the journal in {path.name} is of run {record.run}")
     notebook = None
     try:
-        notebook = Notebook.parse((path / NOTEBOOK).read_bytes(), NOTEBOOK)
+        notebook = Notebook.parse((directory / NOTEBOOK).read_bytes(), NOTEBOOK)
     except FileNotFoundError:
         pass  # the run was made without a notebook, or by hand: its journal is all there is
     except (OSError, EvidenceError) as problem:
         broken.append(f"{NOTEBOOK} cannot be read: {problem}")
-    execution = Execution.of_notebook(notebook) if notebook else None
-    return judge([record], notebook, execution, broken=broken)
+    return with_judgement(record, notebook, broken=broken)
 
 
-def judged_record(path: Path) -> RunRecord:
-    """Return the record of a run directory with the status and the message that the judge gives it.
+def with_judgement(record: RunRecord, notebook: Notebook | None, *, broken: Sequence[str] = ()) -> RunRecord:
+    """Return a run's record with the status and the message that the judge gives it.
 
-    Raises:
-        EvidenceError: As `judge_directory`.
+    Args:
+        record: As its journal, or the notebook itself, records it.
+        notebook: The executed notebook, if there is one.
+        broken: As for `judge`.
     """
-    judgement = judge_directory(path)
-    (record,) = judgement.runs
+    execution = Execution.of_notebook(notebook) if notebook else None
+    judgement = judge([record], notebook, execution, broken=broken)
     if judgement.status is record.status:
         return record
     message = "; ".join(filter(None, (record.message, *judgement.problems)))
@@ -165,16 +168,9 @@ def judged_record(path: Path) -> RunRecord:
 
 def _recorded_runs(notebook: Notebook) -> dict[str, Status]:
     """Return each run that a notebook's outputs record, with its last recorded status; without an end, `unknown`."""
-    found: dict[str, Status] = {}
-    for bundle in notebook.bundles():
-        record = bundle.get(RUN_MIME)
-        if not isinstance(record, dict) or not isinstance(record.get("run"), str):
-            continue
-        if record.get("event") == "opened":
-            found.setdefault(record["run"], Status.UNKNOWN)
-        else:
-            found[record["run"]] = _status(record.get("status"))
-    return found
+    records = EmbeddedRecords.of(notebook)
+    found = {str(start.get("run")): Status.UNKNOWN for start in records.starts}
+    return found | {str(end.get("run")): _status(end.get("status")) for end in records.ends}
 
 
 def _status(value: Any) -> Status:  # noqa: ANN401 - whatever the notebook holds

@@ -1,12 +1,19 @@
-"""Find the run that a user names."""
+"""Find and read the run that a user names."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runbook_lib.errors import InputError
+from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.judge import judged_record, with_judgement
+from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.notebook_records import record_of_notebook
 
-__all__ = ["find_run"]
+if TYPE_CHECKING:
+    from runbook_lib.model.records import RunRecord
+
+__all__ = ["find_run", "read_run"]
 
 
 def find_run(name: str, runs: Path) -> Path:
@@ -34,3 +41,30 @@ def find_run(name: str, runs: Path) -> Path:
         where=name,
         hint=f"in {runs} there are: {', '.join(known[-5:]) or 'no runs'}",
     )
+
+
+def read_run(path: Path) -> RunRecord:
+    """Return the record of a run, judged.
+
+    Args:
+        path: A run directory, a `journal.jsonl`, or an executed notebook.
+
+    Returns:
+        Its status is the judge's: `unknown`, with `incomplete` saying why, if the end of the run was not recorded.
+
+    Raises:
+        InputError: `path` does not exist.
+        EvidenceError: It exists, but no run can be read from it.
+    """
+    if not path.exists():
+        raise InputError(
+            "there is no such run", where=str(path), hint="name a run directory, a journal or a notebook"
+        )
+    if path.suffix != ".ipynb":
+        return judged_record(path)
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        raise EvidenceError(f"cannot be read: {problem.strerror}", where=str(path)) from problem
+    notebook = Notebook.parse(content, str(path))
+    return with_judgement(record_of_notebook(notebook), notebook)

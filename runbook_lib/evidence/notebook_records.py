@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
-from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.records import RunRecord, StepRecord
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
-__all__ = ["EmbeddedRecords", "Outcome", "outcome", "read_run", "record_of_notebook"]
+    from runbook_lib.evidence.notebook import Notebook
+
+__all__ = ["EmbeddedRecords", "Outcome", "outcome", "record_of_notebook"]
 
 Data = dict[str, Any]
 _MOST_GAPS = 10  # missing steps that a message names
@@ -123,32 +122,6 @@ def _missing(numbers: Sequence[int], ends: Sequence[Data]) -> str:
     if counted != len(numbers):
         return f"the run had {counted} steps, the notebook has records of {len(numbers)}"
     return ""
-
-
-def read_run(path: Path) -> RunRecord:
-    """Return the record of a run.
-
-    Args:
-        path: A run directory, a `journal.jsonl`, or an executed notebook.
-
-    Returns:
-        Status `unknown`, with `incomplete` saying why, if the end of the run was not recorded.
-
-    Raises:
-        InputError: `path` does not exist.
-        EvidenceError: It exists, but no run can be read from it.
-    """
-    if not path.exists():
-        raise InputError(
-            "there is no such run", where=str(path), hint="name a run directory, a journal or a notebook"
-        )
-    if path.suffix != ".ipynb":
-        return read_journal(path)
-    try:
-        content = path.read_bytes()
-    except OSError as problem:
-        raise EvidenceError(f"cannot be read: {problem.strerror}", where=str(path)) from problem
-    return record_of_notebook(Notebook.parse(content, str(path)))
 
 
 def record_of_notebook(notebook: Notebook) -> RunRecord:

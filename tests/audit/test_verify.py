@@ -16,7 +16,7 @@ from runbook_lib.audit.verify.verify import exit_code, verify_below, verify_run
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.chain import FIRST, chain
 from runbook_lib.evidence.layout import STEP_MIME
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import read_run
 from runbook_lib.report.html import write_html
 from tests.audit.altering import cell, edit_notebook, forge_journal, found, journal, put_journal
 from tests.audit.project import NAME, git

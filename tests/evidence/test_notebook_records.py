@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.layout import RUN_MIME
-from runbook_lib.evidence.lookup import find_run
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.model.status import Status
 from runbook_lib.report.html import page
 from runbook_lib.report.junit import junit

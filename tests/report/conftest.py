@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import read_run
 from tests.deadlines import deadline
 from tests.report import browser, practice
 

@@ -11,7 +11,7 @@ import scrapbook
 
 from runbook_lib.display.scrapbook import SCRAP_MIME
 from runbook_lib.evidence.layout import STEP_MIME
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import read_run
 from runbook_lib.model.status import Status
 from tests.deadlines import wait_until
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib import Runbook
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import read_run
 from runbook_lib.facts.interfaces import Interfaces
 from runbook_lib.model.status import Status
 from runbook_lib.report.topology import Picture, picture

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import read_run
 from runbook_lib.model.status import Status
 from runbook_lib.report.tables import tables
 from tests.deadlines import deadline

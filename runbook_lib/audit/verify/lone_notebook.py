@@ -12,8 +12,8 @@ from runbook_lib.audit.verify.untrusted import guarded
 from runbook_lib.audit.verify.verdict import Finding, Kind, Verdict, decide
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import RUN_MIME
+from runbook_lib.evidence.lookup import read_run
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.notebook_records import read_run
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:

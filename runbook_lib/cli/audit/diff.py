@@ -50,7 +50,7 @@ def diff_command(chosen: dict[str, Any], first: str, second: str, form: str, out
 
 
 def _read(names: list[str], chosen: dict[str, Any]) -> list[tuple[RunRecord, Path]]:
-    from runbook_lib.evidence.notebook_records import read_run  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.evidence.lookup import read_run  # noqa: PLC0415 - `--help` stays quick
 
     paths = [Path(name) for name in names]
     if not all(path.exists() for path in paths):

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import InputError, ParameterError
 from runbook_lib.evidence.layout import NOTEBOOK
-from runbook_lib.evidence.lookup import find_run
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job import JobSpec
 from runbook_lib.project import project_top

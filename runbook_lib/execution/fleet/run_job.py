@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
 from runbook_lib.evidence.liveness import has_writer
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import JobResult
@@ -117,6 +118,10 @@ def _finished(job: Job, outcome: Outcome, reports: _Reports | None = None) -> Jo
     try:
         (reports or _Reports(outcome.path.parent)).write(outcome)
         _seal(outcome)
+        for path in outcome.later:
+            further = Outcome.read(path)
+            _Reports(path.parent).write(further)
+            _seal(further)
     except RunbookError as problem:
         outcome = replace(outcome, evidence_problem=str(problem))
     return JobResult(
@@ -151,7 +156,7 @@ class _Reports:
             cards.load_templates(jinja_environment.templates)
         elif entry["event"] == "run_ended":
             with contextlib.suppress(EvidenceError):  # it is tried again, and then reported
-                self.write(Outcome.read(self._path))
+                self.write(Outcome(self._path, read_journal(self._path)))
 
     def write(self, outcome: Outcome) -> None:
         """Write the reports, unless they exist for the same record.

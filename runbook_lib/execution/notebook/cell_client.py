@@ -11,7 +11,6 @@ from nbclient.util import ensure_async, run_sync
 from papermill.clientwrap import PapermillNotebookClient
 
 from runbook_lib.execution.notebook.kernel_process import GRACE_PERIOD
-from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.output_limit import OutputLimit
 
 if TYPE_CHECKING:
@@ -67,6 +66,7 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
                     self.kernel.interrupt("the kernel was interrupted at the end of a cell")
             finally:
                 self.kernel.cell_ended()
+                self.kernel.follow()
                 self._output_limit.finish()
                 if not completed:
                     self.nb_man.cell_exception(self.nb.cells[index], cell_index=index)
@@ -95,6 +95,7 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
         while True:
             await asyncio.sleep(_POLL)
             self.nb_man.save_if_due()
+            self.kernel.follow()
             try:
                 await self._async_check_alive()
             except DeadKernelError:
@@ -129,7 +130,6 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
     async def _async_await_runs(self) -> None:
         until = time.monotonic() + GRACE_PERIOD
         while time.monotonic() < until and await ensure_async(self.kc.is_alive()):
-            records = [Outcome.read(path).record for path in self.kernel.runs]
-            if all(record and record.ended for record in records):
+            if all(follower.ended for follower in self.kernel.follow()):
                 return
             await asyncio.sleep(_POLL)

@@ -18,10 +18,14 @@ from papermill.exceptions import PapermillException
 from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
 
+from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.judge import EXECUTION, Execution, Judgement, judge
+from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution.notebook.atomic_save import save_atomically
 from runbook_lib.execution.notebook.cell_client import CellClient
 from runbook_lib.execution.notebook.kernel_process import Kernel
-from runbook_lib.execution.notebook.outcome import Outcome, exit_code, succeeded
+from runbook_lib.execution.notebook.outcome import succeeded
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import Status
 
@@ -34,6 +38,7 @@ __all__ = ["NAME", "RunFailed", "RunbookEngine"]
 
 NAME = "runbook"
 """The engine's name for papermill."""
+_CUT_OFF = "the program that executed the notebook was killed before the notebook had ended"
 _START_TIMEOUT = 60  # seconds, as papermill's
 _SAVE_INTERVAL = 20  # times as long as writing the notebook takes: it takes at most a twentieth of the time
 _RENAMED = ("input_path", "execution_timeout", "timeout", "start_timeout", "startup_timeout")
@@ -48,7 +53,7 @@ class RunFailed(PapermillException, click.ClickException):  # type: ignore[misc]
 
 
 class RunbookEngine(NBClientEngine):  # type: ignore[misc]
-    """Executes a notebook, and judges the runs in it by their journals."""
+    """Executes a notebook, and raises unless the judge finds a proven good end."""
 
     @classmethod
     def execute_notebook(
@@ -155,28 +160,70 @@ class _NotebookManager(NotebookExecutionManager):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[None]:
-    """Raise if a run that the kernel opened did not succeed, or if no run records an interrupt."""
+    """Record how the execution ended, and raise if the notebook is not judged a success.
+
+    A notebook that opened no run is papermill's business, unless it was interrupted.
+    """
     died: DeadKernelError | CellTimeoutError | None = None
+    manager.nb.metadata[EXECUTION] = Execution("unknown", _CUT_OFF).as_metadata()
     try:
         yield
     except (DeadKernelError, CellTimeoutError) as problem:
         manager.nb.metadata.papermill["exception"] = True
-        if not kernel.runs:
-            raise
         died = problem
-    failed = [outcome for outcome in map(Outcome.read, kernel.runs) if not succeeded(outcome.status)]
-    if failed or died:
+    execution = _execution(kernel, manager.nb, died)
+    manager.nb.metadata[EXECUTION] = execution.as_metadata()
+    judgement = _judgement(kernel, manager.nb, execution)
+    if judgement.exit_code and (kernel.runs or died):
         manager.nb.metadata.papermill["exception"] = True
     if _has_error(manager.nb) and not (died or kernel.interrupted):
         return  # papermill marks the cell and raises
-    if failed:
-        causes = [str(died).strip().rpartition("\n")[2]] if died else []
-        summaries = [outcome.summary for outcome in failed]
-        raise RunFailed("; ".join([*summaries, *causes]), exit_code(failed[-1].status)) from died
+    if kernel.runs and not succeeded(judgement.status):
+        raise RunFailed(_summary(judgement), judgement.exit_code) from died
     if died:
         raise died
     if kernel.interrupted and not kernel.runs:
-        raise RunFailed(f"{kernel.interrupted}: not all cells were executed", exit_code(Status.INTERRUPTED))
+        raise RunFailed(f"{kernel.interrupted}: not all cells were executed", Status.INTERRUPTED.exit_code)
+
+
+def _execution(
+    kernel: Kernel, nb: NotebookNode, died: DeadKernelError | CellTimeoutError | None
+) -> Execution:
+    if kernel.interrupted:
+        return Execution(
+            "timed out" if isinstance(died, CellTimeoutError) else "interrupted", kernel.interrupted
+        )
+    if isinstance(died, CellTimeoutError):
+        return Execution("timed out", str(died).strip().partition("\n")[0])
+    if died:
+        return Execution("kernel died", str(died).strip().rpartition("\n")[2])
+    return Execution("failed" if _has_error(nb) else "finished")
+
+
+def _judgement(kernel: Kernel, nb: NotebookNode, execution: Execution) -> Judgement:
+    """Judge the executed notebook, still in memory, by the journals of the runs that its kernel opened."""
+    records, broken = [], [follower.replaced() for follower in kernel.follow()]
+    for path in kernel.runs:
+        try:
+            record = read_journal(path)
+        except EvidenceError as problem:
+            broken.append(str(problem))
+            continue
+        records.append(record)
+        if record.run != path.name:
+            broken.append(f"the journal in {path.name} is of run {record.run}")
+    notebook = Notebook("the executed notebook", list(nb.cells), dict(nb.metadata))
+    return judge(records, notebook, execution, broken=[*filter(None, broken)])
+
+
+def _summary(judgement: Judgement) -> str:
+    runs = [
+        f"run {run.run} is {run.status}" + (f": {reason}" if reason else "")
+        for run in judgement.runs
+        if not succeeded(run.status)
+        for reason in [run.message or run.incomplete]
+    ]
+    return "; ".join([*runs, *judgement.problems])
 
 
 def _has_error(nb: NotebookNode) -> bool:

@@ -16,6 +16,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.paths import jupyter_path
 
+from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
 from runbook_lib.runbook.parent_process import RUNNER, this_process
 from runbook_lib.runbook.run_directory import RUN_DIRECTORY, RUNS_OPENED
@@ -47,6 +48,7 @@ class Kernel:
         self._signals = itertools.count()
         self._kill_timer = threading.Timer(GRACE_PERIOD, self.signal, args=(signal.SIGKILL,))
         self._kill_timer.daemon = True
+        self._followers: dict[Path, JournalFollower] = {}
         self.interrupted = ""
         self.executing = False
         self.manager_class = self._make_manager_class()
@@ -61,9 +63,21 @@ class Kernel:
     @property
     def runs(self) -> list[Path]:
         """The directories of the runs that it opened, in order."""
+        return [follower.run for follower in self.follow()]
+
+    def follow(self) -> list[JournalFollower]:
+        """Read what the kernel's runs have written since the last call, so that nothing can be rewritten later.
+
+        Returns:
+            A follower for each run that was announced, also if a cell has removed the announcement since.
+        """
         with contextlib.suppress(FileNotFoundError):
-            return [Path(line) for line in self._runs_file.read_text(encoding="utf-8").splitlines()]
-        return []
+            for line in self._runs_file.read_text(encoding="utf-8").splitlines():
+                path = Path(line)
+                self._followers.setdefault(path, JournalFollower(path))
+        for follower in self._followers.values():
+            follower.read()
+        return [*self._followers.values()]
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the kernel's process group, if it runs."""

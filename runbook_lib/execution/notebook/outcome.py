@@ -1,4 +1,4 @@
-"""How a run ended, according to its journal, and the exit code for it: decided here and nowhere else."""
+"""How a headless run ended, as `evidence.judge` decides it, and what follows from that for later runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.reader import read_journal
+from runbook_lib.evidence.judge import judged_record
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["Outcome", "exit_code", "exit_code_of_all", "succeeded"]
-
-_CODES = {
-    Status.FAILED: 1,
-    Status.UNREACHABLE: 3,
-    Status.INTERRUPTED: 4,
-    Status.UNKNOWN: 4,
-}
+__all__ = ["Outcome", "exit_code_of_all", "succeeded"]
 
 
 @dataclass(frozen=True)
@@ -31,10 +24,11 @@ class Outcome:
 
     Args:
         path: The run directory.
-        record: The run according to its journal; None without a journal.
+        record: The run as it was judged; None without a journal.
         problem: What went wrong outside of any step.
         interrupted: A signal stopped the run, or came too late to stop it.
         evidence_problem: Why its reports or its seal could not be written.
+        later: Directories of further runs that the same notebook opened.
     """
 
     path: Path
@@ -42,12 +36,13 @@ class Outcome:
     problem: str = ""
     interrupted: bool = False
     evidence_problem: str = ""
+    later: tuple[Path, ...] = ()
 
     @classmethod
     def read(cls, path: Path, problem: str = "", *, interrupted: bool = False) -> Self:
-        """Return the outcome according to a run directory's journal; without a journal its record is None."""
+        """Return how a run directory is judged; without a journal its record is None."""
         try:
-            return cls(path, read_journal(path), problem, interrupted)
+            return cls(path, judged_record(path), problem, interrupted)
         except EvidenceError as missing:
             return cls(path, None, problem or str(missing), interrupted)
 
@@ -77,11 +72,6 @@ def succeeded(status: Status) -> bool:
     return status.is_success or status is Status.SKIPPED
 
 
-def exit_code(status: Status) -> int:
-    """Return the exit code for a run's status: 0 only for a run that succeeded."""
-    return _CODES.get(status, 0)
-
-
 def exit_code_of_all(statuses: Sequence[Status]) -> int:
     """Return the exit code for several runs: that of the worst."""
-    return exit_code(worst([*statuses]))
+    return worst([*statuses]).exit_code

@@ -6,6 +6,7 @@ papermill's own account is not used: it marks cells completed after a kernel was
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillException
 
-from runbook_lib.errors import RunbookError
+from runbook_lib import atomic
+from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.execution.notebook.engine import NAME, RunbookEngine
@@ -61,9 +63,24 @@ def run_notebook(
     with Kernel(path) as kernel, forward_signals(kernel):
         problems = _follow(entry, path, values, kernel, report)
         interrupted = kernel.interrupted
-    return Outcome.read(
+        later = [run for run in kernel.runs if run != path.absolute()]
+        problems += filter(None, (follower.replaced() for follower in kernel.follow()))
+    for run in later:
+        _copy_notebook(path, run)
+    outcome = Outcome.read(
         path, "; ".join(filter(None, (interrupted, *problems))), interrupted=bool(interrupted)
     )
+    return replace(outcome, later=tuple(later))
+
+
+def _copy_notebook(path: Path, run: Path) -> None:
+    """Give a further run of the same notebook its own copy: each run directory is evidence on its own."""
+    try:
+        atomic.replace_file(run / NOTEBOOK, (path / NOTEBOOK).read_bytes())
+    except OSError as problem:
+        raise EvidenceError(
+            f"the executed notebook cannot be copied: {problem.strerror or problem}", where=str(run)
+        ) from problem
 
 
 def _follow(

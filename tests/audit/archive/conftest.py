@@ -10,7 +10,7 @@ import pytest
 
 from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import read_run
 from tests.report import browser, practice
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_lib.audit.run_diff import SECTIONS, compare, source_cells
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import read_run
 
 if TYPE_CHECKING:
     from pathlib import Path

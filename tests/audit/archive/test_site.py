@@ -13,7 +13,7 @@ from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.audit.site.site import write_site
 from runbook_lib.audit.site.templating import file_name
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import read_run
 from tests.audit.archive.conftest import as_notebook
 from tests.deadlines import wait_until
 from tests.report import practice
