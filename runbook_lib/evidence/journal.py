@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.atomic import sync_directory
+from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import FIRST, chain, seal
 from runbook_lib.evidence.disk import cannot_write as _cannot_write
 from runbook_lib.evidence.disk import write_whole as _write_whole
@@ -48,6 +49,7 @@ class Journal:
     def __init__(self, path: Path, mask: Callable[[Any], Any] = lambda data: data) -> None:
         self.path = path
         self._mask = mask
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._disk = threading.Lock()
         self._written = self._safe = _End()
@@ -99,6 +101,12 @@ class Journal:
     def _put(self, event: str, data: dict[str, Any], *, waits: bool = True) -> tuple[int, int]:
         """Write one line; return its number, and how often the disk had failed by then."""
         told = self._mask(data)
+        if os.getpid() != self._process:
+            raise EvidenceError(
+                "a forked process must not write into the journal of the process it came from",
+                where=str(self.path),
+                hint="carry out steps in the process that opened the run; nothing was sent",
+            )
         with self._lock:
             self._write(event, told)
             if not waits:

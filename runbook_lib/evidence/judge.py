@@ -19,19 +19,29 @@ from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["EXECUTION", "Execution", "Judgement", "judge", "judged_record", "with_judgement"]
+__all__ = [
+    "EXECUTION",
+    "SKIP",
+    "Execution",
+    "Judgement",
+    "judge",
+    "judged_record",
+    "skipped_cells",
+    "with_judgement",
+]
 
 EXECUTION = "runbook_execution"
 """Key in the notebook's metadata under which the engine records how the execution ended."""
 
 Ended = Literal["finished", "kernel died", "interrupted", "timed out", "failed", "unknown"]
 
-_SKIP = "skip-execution"
+SKIP = "skip-execution"
+"""Tag of a cell that nbclient does not execute; a runbook must not have any."""
 _CLEAN_EXITS = {"", "0", "None"}
 _ENDS: dict[str, Status] = {
     "finished": Status.OK,
@@ -166,6 +176,15 @@ def with_judgement(record: RunRecord, notebook: Notebook | None, *, broken: Sequ
     return record.model_copy(update={"status": judgement.status, "message": message})
 
 
+def skipped_cells(cells: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the positions, from 1, of code cells that nbclient would not execute because of their tag."""
+    return [
+        position
+        for position, cell in enumerate(cells, start=1)
+        if cell.get("cell_type") == "code" and SKIP in ((cell.get("metadata") or {}).get("tags") or [])
+    ]
+
+
 def _recorded_runs(notebook: Notebook) -> dict[str, Status]:
     """Return each run that a notebook's outputs record, with its last recorded status; without an end, `unknown`."""
     records = EmbeddedRecords.of(notebook)
@@ -182,14 +201,13 @@ def _status(value: Any) -> Status:  # noqa: ANN401 - whatever the notebook holds
 
 def _cells(notebook: Notebook) -> Iterator[tuple[Status, str]]:
     """Yield what is wrong with the cells of a notebook that was executed from its first cell to its last."""
-    last = 0
+    last, skipped = 0, skipped_cells(notebook.cells)
     for position, cell in enumerate(notebook.cells, start=1):
         if cell.get("cell_type") != "code" or not _text(cell.get("source")).strip():
             continue
-        tags = (cell.get("metadata") or {}).get("tags") or []
         count = cell.get("execution_count")
-        if _SKIP in tags:
-            yield Status.UNKNOWN, f"cell {position} is tagged {_SKIP}: it was not executed"
+        if position in skipped:
+            yield Status.UNKNOWN, f"cell {position} is tagged {SKIP}: it was not executed"
         elif not isinstance(count, int) or isinstance(count, bool):
             yield Status.UNKNOWN, f"cell {position} was not executed"
         elif count <= last:

@@ -18,6 +18,7 @@ import nbformat
 import yaml
 
 from runbook_lib.errors import InputError, ParameterError
+from runbook_lib.evidence.judge import SKIP, skipped_cells
 from runbook_lib.inventory import Inventory
 from runbook_lib.parameters import Parameters, literals
 from runbook_lib.project import project_top
@@ -120,6 +121,13 @@ def load(path: Path) -> CatalogEntry:
     cells = [cell for cell in notebook.cells if _TAG in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise InputError(f"expected one cell tagged {_TAG!r}, found {len(cells)}", where=str(path))
+    skipped = skipped_cells(notebook.cells)
+    if skipped:
+        raise InputError(
+            f"cell {skipped[0]} is tagged {SKIP!r}: a runbook's cells are all executed",
+            where=str(path),
+            hint="remove the tag, or the cell",
+        )
     return CatalogEntry(
         name=path.stem,
         path=path,

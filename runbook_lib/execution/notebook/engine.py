@@ -18,8 +18,8 @@ from papermill.exceptions import PapermillException
 from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
 
-from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.judge import EXECUTION, Execution, Judgement, judge
+from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.judge import EXECUTION, SKIP, Execution, Judgement, judge, skipped_cells
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution.notebook.atomic_save import save_atomically
@@ -68,6 +68,12 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
         Raises:
             RunFailed: The notebook was executed, or its kernel died, and a run in it did not succeed.
         """
+        skipped = skipped_cells(nb.cells) if "runbook" in nb.metadata else []
+        if skipped:
+            raise RunFailed(
+                f"cell {skipped[0]} is tagged {SKIP!r}: a runbook's cells are all executed; no host was touched",
+                InputError.exit_code,
+            )
         if output_path:
             save_atomically(output_path)
         names = ("progress_bar", "log_output", "autosave_cell_every")
