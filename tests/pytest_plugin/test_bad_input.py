@@ -79,6 +79,17 @@ def test_bad_input_is_a_usage_error_and_no_host_is_touched(
     assert not (project.place / "runs").exists()
 
 
+def test_a_signing_key_that_cannot_be_used_is_a_usage_error(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_SIGNING_KEY", str(project.place / "nowhere"))
+    project.runbook("90_look", project.holds("First", "first"))
+    result = project.run(*LOOK)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: the signing key: *", "*no host was touched"])
+    assert not (project.place / "runs").exists()
+
+
 def test_the_plugin_is_installed_for_pytest() -> None:
     (found,) = importlib.metadata.entry_points(group="pytest11", name="runbook")
     assert found.load() is pytest_plugin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import sys
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from junitparser import JUnitXml, Skipped, TestCase
 
+from runbook_lib.attestation.keys import generate
+from runbook_lib.audit.verify.verdict import Word
+from runbook_lib.audit.verify.verify import verify_run
 from runbook_lib.model.status import Mode, Status
 from tests.deadlines import deadline, wait_until
 
@@ -78,6 +82,34 @@ def test_each_step_host_and_check_is_a_test_and_warnings_may_be_errors(project: 
     assert lasted.ended
     seconds = (lasted.ended - lasted.started).total_seconds()
     assert junit["step 1 First.host-a", "status"].time == pytest.approx(seconds, abs=0.02)
+
+
+def test_runs_are_sealed_as_by_runbook_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    public = generate(project.place / "operator")
+    monkeypatch.setenv("RUNBOOK_SIGNING_KEY", str(project.place / "operator"))
+    project.runbook("10_practice", project.holds("First", "first"))
+    project.run("--runbooks", "10_practice", "-n", "1").assert_outcomes(passed=5)
+    (run,) = (project.place / "runs").glob("*_10_practice_*")
+    assert {"attestation.json", "report.html", "junit.xml"} <= {path.name for path in run.iterdir()}
+    envelope = json.loads((run / "attestation.json").read_bytes())
+    assert [signature["keyid"] for signature in envelope["signatures"]] == [public.keyid]
+    verdict = verify_run(run, trust=project.place / "operator.pub", approved=project.place / "notebooks")
+    assert verdict.verdict == Word.VERIFIED, verdict
+
+
+def test_a_run_that_is_cut_off_is_not_sealed(project: Project) -> None:
+    project.runbook("10_practice", project.holds("First", "first"), close="import sys; sys.exit(0)")
+    project.run("--runbooks", "10_practice").assert_outcomes(passed=4, failed=1)
+    (run,) = (project.place / "runs").glob("*_10_practice_*")
+    assert not (run / "attestation.json").exists()
+
+
+def test_a_run_whose_evidence_is_incomplete_fails_whatever_is_selected(project: Project) -> None:
+    block = "import os; os.makedirs(book.directory / 'report.html' / 'in the way')"
+    project.runbook("10_practice", project.holds("First", "first"), block)
+    result = project.run("--runbooks", "10_practice", "-k", "host-a")
+    result.assert_outcomes(passed=2, failed=1, deselected=2)
+    result.stdout.fnmatch_lines_random(["FAILED *::the run ended - Failed: ok, but: *report.html: *"])
 
 
 def test_workers_of_xdist_tell_one_and_the_same_run(project: Project) -> None:

@@ -45,3 +45,15 @@ def test_a_key_that_cannot_be_used_is_told_before_anything_runs(project: Project
     assert done.returncode == 2
     assert "the signing key: is neither a file nor a secret reference" in done.stderr
     assert not project.runs.exists()
+
+
+def test_a_run_whose_reports_cannot_be_written_is_not_a_success(project: Project) -> None:
+    block = 'import os; os.makedirs(book.directory / "report.html" / "in the way")'
+    project.write("10_first", 'book.facts("Look", Asleep(0.0))', block)
+    done = project.run("10_first", "20_second")
+    assert done.returncode == 4
+    assert "  ✓ ok, 1 steps" in done.stdout
+    assert "report.html: " in done.stdout
+    assert f"evidence: {sealed(project)}" in done.stdout
+    assert "20_second: not run: needs 10_first (unknown)" in done.stdout
+    assert not (sealed(project) / "attestation.json").exists()
