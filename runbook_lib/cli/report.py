@@ -1,4 +1,4 @@
-"""`runbook report`: a run as page, JUnit, Markdown or tables."""
+"""`runbook report`: a run as a page, JUnit XML, Markdown, tables, or a format of another package."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import click
 
 from runbook_lib.books.docker.hops import with_hop_ids
 from runbook_lib.errors import InputError
+from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.project import project_top
-from runbook_lib.report.formats import PAGES as _PAGES
-from runbook_lib.report.formats import TABLES as _TABLES
-from runbook_lib.report.report_file import write_bytes
-from runbook_lib.report.summary import of_runs
-from runbook_lib.report.tables import tables
+from runbook_lib.report.formats import FileFormat, ReportFormat, default_target, format_names, load_format
+from runbook_lib.report.summary import outcome_of_runs
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from runbook_lib.model.records import RunRecord
 
 __all__ = ["report_command"]
@@ -25,70 +25,113 @@ __all__ = ["report_command"]
 _STDOUT = "-"
 
 
+class _Format(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
+    """The name of a report format; the formats are looked up only when they are needed."""
+
+    name = "format"
+
+    def convert(
+        self,
+        value: ReportFormat | str,
+        param: click.Parameter | None,  # noqa: ARG002 - click's signature
+        ctx: click.Context | None,  # noqa: ARG002 - as above
+    ) -> ReportFormat:
+        """Load the format of a name."""
+        return value if isinstance(value, ReportFormat) else load_format(value)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002 - as above
+        """Return the names for the help."""
+        return f"[{'|'.join(format_names())}]"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - as above
+        param: click.Parameter,  # noqa: ARG002 - as above
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the names that begin with what was typed."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell needs it
+
+        return [CompletionItem(name) for name in format_names() if name.startswith(incomplete)]
+
+
 @click.command("report")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
     "--format",
-    "form",
-    type=click.Choice([*_PAGES, *_TABLES]),
+    "report_format",
+    type=_Format(),
     default="html",
     show_default=True,
-    help="csv and parquet make a directory with one file a table.",
+    help="csv and parquet write a directory with one file per table.",
 )
 @click.option(
     "-o",
     "--output",
     help="File, or directory for csv and parquet; - is standard output. Default: in the run's directory.",
 )
-@click.option("--title", help="The report's heading. Default: the runbook's title, or Runs.")
-@click.option("--runs", "below", default="runs", show_default=True, help="Where to look RUN up by its id.")
+@click.option(
+    "--title", help="Heading of the report. Default: the runbook's title; for several runs, `Runs`."
+)
+@click.option(
+    "--runs",
+    "runs_directory",
+    default="runs",
+    show_default=True,
+    help="Directory in which to look up run ids.",
+)
 def report_command(
-    runs: tuple[str, ...], form: str, output: str | None, title: str | None, below: str
+    runs: tuple[str, ...],
+    report_format: ReportFormat,
+    output: str | None,
+    title: str | None,
+    runs_directory: str,
 ) -> None:
-    """Tell what runs did: as a page to read, JUnit for CI, Markdown, or tables.
+    """Write a report on runs: a page to read, JUnit for CI, Markdown, or tables.
 
-    RUN is a run directory, its journal, an executed notebook, the beginning of a run's id, or `last`.
-    The exit code tells whether the report was made, not how the runs ended.
+    RUN is a run directory, its journal, an executed notebook, a run id or its prefix, or `last`. The exit code says
+    whether the report was written, not how the runs ended.
     """
-    paths = [find_run(name, project_top() / below) for name in runs]
+    paths = [find_run(name, project_top() / runs_directory) for name in runs]
     records = [with_hop_ids(read_run(path)) for path in paths]
     heading = title or _heading(records)
-    if form in _PAGES:
-        name, make = _PAGES[form]
-        data = make(records, heading)
-        if output == _STDOUT:
-            click.echo(data, nl=False)
-            return
-        target = Path(output) if output else _beside(paths, name)
-        if not target.parent.is_dir():
-            raise InputError("there is no such directory", where=str(target.parent), hint="make it first")
-        write_bytes(target, data)
-        written = [target]
-    else:
-        if output == _STDOUT:
+    if output == _STDOUT:
+        if not isinstance(report_format, FileFormat):
             raise InputError(
-                f"{form} is several files: they cannot go to standard output", hint="name a directory"
+                "this format writes several files, which cannot go to standard output",
+                where="--output",
+                hint="name a directory",
             )
-        written = _TABLES[form](tables(records), Path(output) if output else _beside(paths, form))
-    outcome = of_runs(records)
+        click.echo(report_format.render(records, heading), nl=False)
+        return
+    target = Path(output) if output else default_target(report_format, _run_directory(paths, report_format))
+    if isinstance(report_format, FileFormat) and output and not target.parent.is_dir():
+        raise InputError(
+            "no such directory", where=str(target.parent), hint="create the directory, or name another one"
+        )
+    written = report_format.write(records, heading, target)
+    outcome = outcome_of_runs(records)
     click.echo(f"{outcome.headline}. {outcome.sentence}")
     for path in written:
         click.echo(str(path))
 
 
-def _beside(paths: list[Path], name: str) -> Path:
-    """Return where a single run's report goes: into its directory.
+def _run_directory(paths: list[Path], report_format: ReportFormat) -> Path:
+    """Return the directory of the one run to report on.
 
     Raises:
-        InputError: There are several runs, or a notebook alone.
+        InputError: There are several runs, or the run is a standalone notebook.
     """
     if len(paths) == 1 and paths[0].is_dir():
-        return paths[0] / name
-    if len(paths) == 1 and paths[0].name == "journal.jsonl":
-        return paths[0].parent / name
+        return paths[0]
+    if len(paths) == 1 and paths[0].name == JOURNAL:
+        return paths[0].parent
     raise InputError(
-        "several runs, or a run that is no directory, have no place of their own for a report",
-        hint=f"name one, for example --output {name}",
+        "a report on several runs has no default place"
+        if len(paths) > 1
+        else "a report on a standalone notebook has no default place",
+        where="--output",
+        hint=f"say where to write the report, for example --output {report_format.default_name}",
     )
 
 

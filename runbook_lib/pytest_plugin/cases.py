@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from runbook_lib.model.status import SYMBOLS, Status
 from runbook_lib.report.safe_text import ending, stream, visible
-from runbook_lib.report.summary import BAD, first_line, of_run, troubles
+from runbook_lib.report.summary import BAD, first_line, outcome_of_run, troubles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,12 +64,12 @@ def end(run: NotebookRun) -> Case:
     if record is None:
         return _failed_end(run, run.problem or "no journal")
     if record.incomplete or (record.status in BAD and not troubles(record)):
-        outcome = of_run(record)
+        outcome = outcome_of_run(record)
         return _failed_end(run, f"{record.status}: {outcome.headline}: {outcome.sentence}", run.problem)
     if run.problem and record.status not in BAD:
         return _failed_end(run, f"{record.status}, but: {run.problem}")
     if record.status is Status.SKIPPED:
-        return Case((END,), "skipped", of_run(record).sentence)
+        return Case((END,), "skipped", outcome_of_run(record).sentence)
     return Case((END,), "passed")
 
 

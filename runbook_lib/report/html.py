@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from runbook_lib.report import summary
+from runbook_lib.report.formats import FileFormat
 from runbook_lib.report.jinja_environment import templates
-from runbook_lib.report.report_file import write_bytes
+from runbook_lib.report.report_file import write_file
 from runbook_lib.report.topology import picture
 from runbook_lib.report.topology_svg import draw
 from runbook_lib.report.topology_text import picture_in_words, way_in_words
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
 
-__all__ = ["Shown", "page", "part", "policy_hash", "write_html"]
+__all__ = ["HtmlFormat", "Shown", "page", "part", "policy_hash", "write_html"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,16 @@ class Shown:
         return place if host is None else f"{place}-{re.sub(r'[^A-Za-z0-9._-]', '_', host)}"
 
 
+class HtmlFormat(FileFormat):
+    """`--format html`."""
+
+    default_name = "report.html"
+
+    def render(self, records: list[RunRecord], title: str) -> bytes:
+        """Return the page; see `page`."""
+        return page(records, title).encode()
+
+
 def page(records: list[RunRecord], title: str) -> str:
     """Return the page's HTML.
 
@@ -95,7 +106,9 @@ def page(records: list[RunRecord], title: str) -> str:
         records: The runs, in the order they shall be listed.
         title: The page's heading.
     """
-    runs = [Shown(f"r{number}", run, summary.of_run(run)) for number, run in enumerate(records, start=1)]
+    runs = [
+        Shown(f"r{number}", run, summary.outcome_of_run(run)) for number, run in enumerate(records, start=1)
+    ]
     drawn = picture(records)
     style, script = part("style.css"), part("script.js")
     return templates.get_template("page.html.j2").render(
@@ -103,7 +116,7 @@ def page(records: list[RunRecord], title: str) -> str:
         runs=runs,
         # Runs that somebody has to look at come first; the list above them keeps the order given.
         ordered=sorted(runs, key=lambda run: run.record.status not in summary.BAD),
-        outcome=summary.of_runs(records),
+        outcome=summary.outcome_of_runs(records),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         style_hash=policy_hash(style),
@@ -120,7 +133,7 @@ def write_html(records: list[RunRecord], path: Path, title: str) -> None:
     Raises:
         EvidenceError: The file cannot be written.
     """
-    write_bytes(path, page(records, title).encode())
+    write_file(path, page(records, title).encode())
 
 
 def part(name: str) -> str:

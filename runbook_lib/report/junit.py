@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from runbook_lib.model.status import Status
-from runbook_lib.report.report_file import write_bytes
+from runbook_lib.report.formats import FileFormat
+from runbook_lib.report.report_file import write_file
 from runbook_lib.report.safe_text import ending, stream, visible
-from runbook_lib.report.summary import BAD, first_line, of_run
+from runbook_lib.report.summary import BAD, first_line, outcome_of_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
 
-__all__ = ["junit", "write_junit"]
+__all__ = ["JUnitFormat", "junit", "write_junit"]
 
 _RESULTS = {
     Status.FAILED: Failure,
@@ -28,6 +29,16 @@ _RESULTS = {
     Status.SKIPPED: Skipped,
 }
 _WHOLE = "run is complete"
+
+
+class JUnitFormat(FileFormat):
+    """`--format junit`."""
+
+    default_name = "junit.xml"
+
+    def render(self, records: list[RunRecord], title: str) -> bytes:  # noqa: ARG002 - JUnit has no heading
+        """Return JUnit XML; see `junit`."""
+        return junit(records)
 
 
 def junit(records: list[RunRecord]) -> bytes:
@@ -51,7 +62,7 @@ def write_junit(records: list[RunRecord], path: Path) -> None:
     Raises:
         EvidenceError: The file cannot be written.
     """
-    write_bytes(path, junit(records))
+    write_file(path, junit(records))
 
 
 def _suite(run: RunRecord) -> TestSuite:
@@ -89,7 +100,7 @@ def _case(run: RunRecord, step: StepRecord, host: HostRecord, name: str) -> Test
 
 def _incomplete(run: RunRecord) -> TestCase:
     case = TestCase(_WHOLE, visible(run.runbook), 0.0)
-    outcome = of_run(run)
+    outcome = outcome_of_run(run)
     case.result = [Error(visible(f"{outcome.headline}: {outcome.sentence}"), run.status.value)]
     return case
 

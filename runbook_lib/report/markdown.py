@@ -9,6 +9,7 @@ import pandas as pd
 
 from runbook_lib.model.status import SYMBOLS
 from runbook_lib.report import summary
+from runbook_lib.report.formats import FileFormat
 from runbook_lib.report.safe_text import ending, visible
 from runbook_lib.report.topology import picture
 from runbook_lib.report.topology_text import picture_in_words, way_in_words
@@ -17,9 +18,19 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
     from runbook_lib.model.status import Status
 
-__all__ = ["markdown"]
+__all__ = ["MarkdownFormat", "markdown"]
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$])")
+
+
+class MarkdownFormat(FileFormat):
+    """`--format markdown`."""
+
+    default_name = "report.md"
+
+    def render(self, records: list[RunRecord], title: str) -> bytes:
+        """Return the report; see `markdown`."""
+        return markdown(records, title).encode()
 
 
 def markdown(records: list[RunRecord], title: str) -> str:
@@ -29,7 +40,7 @@ def markdown(records: list[RunRecord], title: str) -> str:
         records: The runs, in the order they shall be listed.
         title: The heading.
     """
-    outcome = summary.of_runs(records)
+    outcome = summary.outcome_of_runs(records)
     parts = [
         f"# {plain(title)}",
         f"**{outcome.sign} {outcome.headline}.** {plain(outcome.sentence)}",
@@ -95,7 +106,7 @@ def _runs(records: list[RunRecord]) -> str:
 
 
 def _run(run: RunRecord) -> list[str]:
-    outcome = summary.of_run(run)
+    outcome = summary.outcome_of_run(run)
     hosts = list(dict.fromkeys([*run.hosts, *(host.host for step in run.steps for host in step.hosts)]))
     rows = [
         {

@@ -12,27 +12,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["refusing", "write_bytes"]
+__all__ = ["as_evidence_error", "make_directory", "write_file"]
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Put a file in place in one step: what was there before stays until the new one is whole.
+def make_directory(path: Path) -> None:
+    """Create a directory for reports, with those above it, unless it exists.
 
     Raises:
-        EvidenceError: It cannot be written.
+        EvidenceError: The directory cannot be created.
     """
-    with refusing(path):
+    with as_evidence_error(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Replace a file in one step, so that the old report stays until the new one is complete.
+
+    Raises:
+        EvidenceError: The file cannot be written.
+    """
+    with as_evidence_error(path):
         replace_file(path, data)
 
 
 @contextmanager
-def refusing(path: Path) -> Iterator[None]:
-    """Turn a failure to write into the message that a user needs."""
+def as_evidence_error(path: Path) -> Iterator[None]:
+    """Turn a failure to write a report into an error that names the path and says what to do."""
     try:
         yield
     except OSError as problem:
         raise EvidenceError(
             f"the report cannot be written: {problem.strerror or problem}",
             where=str(path),
-            hint="name a place with room and with the right to write, with --output",
+            hint="name a writable path on a disk with free space, with --output",
         ) from problem

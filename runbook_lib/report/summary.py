@@ -21,8 +21,8 @@ __all__ = [
     "counted",
     "first_line",
     "moment",
-    "of_run",
-    "of_runs",
+    "outcome_of_run",
+    "outcome_of_runs",
     "seconds",
     "troubles",
 ]
@@ -86,16 +86,16 @@ class Outcome:
         return SYMBOLS[Status.OK if self.status is Status.CHANGED else self.status]
 
 
-def of_run(run: RunRecord) -> Outcome:
+def outcome_of_run(run: RunRecord) -> Outcome:
     """Tell the outcome of one run."""
     headline, sentence = _VERDICTS[run.status](run)
     return Outcome(run.status, headline, sentence, _circumstances(run))
 
 
-def of_runs(runs: Sequence[RunRecord]) -> Outcome:
+def outcome_of_runs(runs: Sequence[RunRecord]) -> Outcome:
     """Tell the outcome of a page's runs in one; of a single run it is that run's own."""
     if len(runs) == 1:
-        return of_run(runs[0])
+        return outcome_of_run(runs[0])
     status = worst([run.status for run in runs])
     bad = [run for run in runs if run.status in BAD]
     if not runs:

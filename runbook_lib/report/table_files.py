@@ -1,41 +1,72 @@
-"""The tables as files: a directory with one CSV or Parquet file a table."""
+"""The tables as files: a directory with one CSV or Parquet file per table."""
 
 from __future__ import annotations
 
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from runbook_lib.report.report_file import refusing, write_bytes
+from runbook_lib.report.formats import ReportFormat
+from runbook_lib.report.report_file import make_directory, write_file
+from runbook_lib.report.tables import tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
 
+    from runbook_lib.model.records import RunRecord
     from runbook_lib.report.tables import Tables
 
-__all__ = ["write_csv", "write_parquet"]
+__all__ = ["CsvFormat", "ParquetFormat", "write_csv", "write_parquet"]
 
 
-def write_csv(tables: Tables, directory: Path) -> list[Path]:
+class CsvFormat(ReportFormat):
+    """`--format csv`."""
+
+    default_name = "csv"
+
+    def write(self, records: list[RunRecord], title: str, target: Path) -> list[Path]:  # noqa: ARG002 - tables have no heading
+        """Write the tables of the runs; see `write_csv`."""
+        return write_csv(tables(records), target)
+
+
+class ParquetFormat(ReportFormat):
+    """`--format parquet`."""
+
+    default_name = "parquet"
+
+    def write(self, records: list[RunRecord], title: str, target: Path) -> list[Path]:  # noqa: ARG002 - as above
+        """Write the tables of the runs; see `write_parquet`."""
+        return write_parquet(tables(records), target)
+
+
+def write_csv(made: Tables, directory: Path) -> list[Path]:
     """Write `runs.csv`, `steps.csv`, `commands.csv` and `checks.csv`; return the files.
 
-    Times are ISO 8601 with their offset; a missing value is an empty field. Text is as it was
-    recorded: a spreadsheet that reads formulas out of CSV must be told not to.
+    Times are ISO 8601 with their offset; a missing value is an empty field. Text is as it was recorded: a
+    spreadsheet may take text that begins with `=` for a formula, so import such columns as text.
+
+    Args:
+        made: The tables.
+        directory: Where to write; created if it does not exist.
 
     Raises:
-        EvidenceError: They cannot be written.
+        EvidenceError: The files cannot be written.
     """
-    return [_put(directory, f"{name}.csv", _csv(frame)) for name, frame in tables.by_name().items()]
+    return [_write(directory / f"{name}.csv", _csv(frame)) for name, frame in made.by_name().items()]
 
 
-def write_parquet(tables: Tables, directory: Path) -> list[Path]:
-    """Write one Parquet file a table, with the columns' types and the schema version; return the files.
+def write_parquet(made: Tables, directory: Path) -> list[Path]:
+    """Write one Parquet file per table, with the types of its columns and the schema version; return the files.
+
+    Args:
+        made: The tables.
+        directory: Where to write; created if it does not exist.
 
     Raises:
-        EvidenceError: They cannot be written.
+        EvidenceError: The files cannot be written.
     """
-    return [_put(directory, f"{name}.parquet", _parquet(frame)) for name, frame in tables.by_name().items()]
+    return [_write(directory / f"{name}.parquet", _parquet(frame)) for name, frame in made.by_name().items()]
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
@@ -48,9 +79,7 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _put(directory: Path, name: str, data: bytes) -> Path:
-    path = directory / name
-    with refusing(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, data)
+def _write(path: Path, data: bytes) -> Path:
+    make_directory(path.parent)
+    write_file(path, data)
     return path

@@ -35,7 +35,7 @@ import sys
 from pathlib import Path
 
 from runbook_lib.audit.archive.archive import Archive
-from runbook_lib.evidence.notebook_records import read_run
+from runbook_lib.evidence.lookup import read_run
 from runbook_lib.report.table_files import write_csv, write_parquet
 from runbook_lib.report.tables import tables
 from tests.report.tables_page import page

@@ -19,7 +19,7 @@ from runbook_lib.audit.site.templating import file_name, render
 from runbook_lib.errors import InputError
 from runbook_lib.report import summary
 from runbook_lib.report.html import Shown
-from runbook_lib.report.report_file import refusing, write_bytes
+from runbook_lib.report.report_file import as_evidence_error, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -91,7 +91,7 @@ def _prepared(archive: Archive, out: Path) -> dict[str, str]:
             hint="name another directory",
         )
     known = where / _KNOWN
-    with refusing(where):
+    with as_evidence_error(where):
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not known.exists():
             if any(where.iterdir()):
@@ -128,11 +128,11 @@ class _Site:
         self.kept = 0
 
     def write(self, title: str) -> Written:
-        with refusing(self.out):
+        with as_evidence_error(self.out):
             for name in ("runs", "hosts"):
                 (self.out / name).mkdir(mode=0o700, exist_ok=True)
         # A site that is cut off in the middle is still known for ours.
-        write_bytes(self.out / _KNOWN, orjson.dumps(dict(self.before)))
+        write_file(self.out / _KNOWN, orjson.dumps(dict(self.before)))
         rows = history.runs(self.archive)
         verdicts = {row["run"]: self._verdict(row) for row in rows}
         found = history.hosts(self.archive, rows)
@@ -141,7 +141,7 @@ class _Site:
             key = "|".join([__version__, *(f"{row['run']}{row['sha256']}" for row in host.runs)])
             self._put(f"hosts/{file_name(host.name)}.html", key, lambda host=host: render("host", host=host))  # type: ignore[misc] # mypy and default arguments
         self._put("index.html", "", lambda: _overview(title, rows, found, verdicts))
-        write_bytes(self.out / _KNOWN, orjson.dumps(self.keys))
+        write_file(self.out / _KNOWN, orjson.dumps(self.keys))
         for name in set(self.before) - set(self.keys):
             (self.out / name).unlink(missing_ok=True)
         return Written(self.out / "index.html", self.written, self.kept)
@@ -187,7 +187,7 @@ class _Site:
 
         def page() -> str:
             record = known.get(row["run"])
-            shown = Shown("run", record, summary.of_run(record)) if record else None
+            shown = Shown("run", record, summary.outcome_of_run(record)) if record else None
             return render("run", row=row, run=shown, verdict=verdict)
 
         self._put(f"runs/{name}.html", key, page)
@@ -209,7 +209,7 @@ class _Site:
         if key and self.before.get(name) == key and (self.out / name).exists():
             self.kept += 1
             return
-        write_bytes(self.out / name, page().encode())
+        write_file(self.out / name, page().encode())
         self.written += 1
 
 

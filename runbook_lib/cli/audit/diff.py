@@ -36,7 +36,7 @@ def diff_command(chosen: dict[str, Any], first: str, second: str, form: str, out
     facts tell differently has drifted between the two. The exit code is 0 whether or not anything differs.
     """
     from runbook_lib.audit.run_diff import compare, source_cells  # noqa: PLC0415 - `--help` stays quick
-    from runbook_lib.report.report_file import write_bytes  # noqa: PLC0415 - as above
+    from runbook_lib.report.report_file import write_file  # noqa: PLC0415 - as above
 
     (before, path), (after, other) = _read([first, second], chosen)
     frame = compare(before, after, (source_cells(path), source_cells(other)))
@@ -44,7 +44,7 @@ def diff_command(chosen: dict[str, Any], first: str, second: str, form: str, out
     if output == "-":
         click.echo(data.decode(), nl=False)
     else:
-        write_bytes(Path(output), data)
+        write_file(Path(output), data)
         click.echo(output)
     return 0
 

@@ -42,7 +42,7 @@ def scan_command(  # noqa: PLR0913 - click passes each option by name
     The exit code is 1 where anything was found, else 0. A finding on a secret says where it is, never what.
     """
     from runbook_lib.audit.rules.policy import Policy, scan  # noqa: PLC0415 - `--help` stays quick
-    from runbook_lib.report.report_file import write_bytes  # noqa: PLC0415 - as above
+    from runbook_lib.report.report_file import write_file  # noqa: PLC0415 - as above
     from runbook_lib.yaml_files import find_upwards  # noqa: PLC0415 - as above
 
     policy = Policy.load(find_upwards(policy_file))
@@ -56,7 +56,7 @@ def scan_command(  # noqa: PLR0913 - click passes each option by name
         if output == "-":
             click.echo(data.decode(), nl=False)
         else:
-            write_bytes(Path(output), data)
+            write_file(Path(output), data)
             click.echo(output)
     return 1 if told.findings else 0
 
