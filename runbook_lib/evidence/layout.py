@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["ATTESTATION", "DERIVED", "JOURNAL", "NOTEBOOK", "OUTPUT", "PARAMETERS", "REPORTS", "RUN_MIME", "STEP_MIME"]
+__all__ = [
+    "ATTESTATION",
+    "DERIVED",
+    "JOURNAL",
+    "NOTEBOOK",
+    "OUTPUT",
+    "PARAMETERS",
+    "REPORTS",
+    "RUN_MIME",
+    "STEP_MIME",
+]
 
 RUN_MIME = "application/vnd.runbook.run.v1+json"
 """MIME type of what is told of a run at its start and its end."""
