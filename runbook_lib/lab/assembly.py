@@ -100,6 +100,8 @@ class Assembly:
             switch.create_namespace(self.paths.switch)
             switch.create_namespace(self.paths.control)
             switch.create_switch(self.paths.name, wanted, self.paths.switch, self.paths.control)
+        elif self.state.has_switch:
+            switch.add_vlans(wanted.vlans, self.paths.switch)
         make_keys(self.paths, list(new))
         hosts = [(plan, self._host(name).ssh_endpoint) for name, plan in self.state.hosts.items()]
         write_client_files(self.paths, hosts)

@@ -22,12 +22,13 @@ from runbook_lib.errors import LabError
 from runbook_lib.lab.system.subprocesses import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from runbook_lib.lab.topology import HostPlan, Topology
 
 __all__ = [
+    "add_vlans",
     "create_namespace",
     "create_switch",
     "isolate",
@@ -66,12 +67,9 @@ def create_switch(lab: str, topology: Topology, switch: Path, control: Path) -> 
         LabError: The kernel refused a part.
     """
 
-    def create_bridges() -> None:
+    def connect_control() -> None:
         with IPRoute() as kernel:
             _up(kernel, "lo")
-            for vlan in topology.vlans:
-                kernel.link("add", ifname=_bridge(vlan), kind="bridge", br_stp_state=0, br_forward_delay=0)
-                _up(kernel, _bridge(vlan))
             _cable(
                 kernel,
                 _CONTROL_PORT,
@@ -90,8 +88,32 @@ def create_switch(lab: str, topology: Topology, switch: Path, control: Path) -> 
             _up(kernel, "eth0")
 
     with _explained("create the switch"):
-        run_in(switch, create_bridges)
+        add_vlans(topology.vlans, switch)
+        run_in(switch, connect_control)
         run_in(control, set_address)
+
+
+def add_vlans(vlans: Iterable[int], switch: Path) -> None:
+    """Create the bridges of VLANs that the switch does not have yet.
+
+    Args:
+        vlans: VLAN numbers.
+        switch: The switch's namespace.
+
+    Raises:
+        LabError: The kernel refused.
+    """
+
+    def create_bridges() -> None:
+        with IPRoute() as kernel:
+            for vlan in vlans:
+                if kernel.link_lookup(ifname=_bridge(vlan)):
+                    continue
+                kernel.link("add", ifname=_bridge(vlan), kind="bridge", br_stp_state=0, br_forward_delay=0)
+                _up(kernel, _bridge(vlan))
+
+    with _explained("add VLANs to the switch"):
+        run_in(switch, create_bridges)
 
 
 def plug_host(lab: str, plan: HostPlan, switch: Path, namespace: Path, faults: set[str]) -> None:

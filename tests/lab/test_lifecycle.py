@@ -16,6 +16,7 @@ from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory
 from runbook_lib.lab.testing import CONTAINERS, Machine, running_lab
+from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
 from tests.deadlines import deadline
 
 if TYPE_CHECKING:
@@ -189,3 +190,13 @@ def test_down_lists_what_remains() -> None:
         shell.wait()
     lab.down()
     assert not lab.paths.run.exists()
+
+
+def test_a_host_on_a_new_vlan_can_be_added_to_a_running_lab(tmp_path: Path) -> None:
+    file = tmp_path / "topology.yml"
+    text = DEFAULT_TOPOLOGY.read_text(encoding="utf-8")
+    first, second = text.split("  host-b:", maxsplit=1)
+    file.write_text(f"{first}  host-b:{second.replace('vlan: 102', 'vlan: 103', 1)}", encoding="utf-8")
+    with running_lab(NAME, hosts=["host-a"], topology=file) as lab:
+        assert lab.up(CONTAINERS)
+        assert {host.name: host.answers for host in lab.status().hosts} == dict.fromkeys(CONTAINERS, True)
