@@ -1,1 +1,1 @@
-"""How a host is reached: SSH through Fabric, or this machine itself."""
+"""Connections to hosts: over SSH with Fabric, or to this machine itself."""

@@ -1,4 +1,4 @@
-"""What every way to a host can do."""
+"""The interface of every connection to a host."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["INTERRUPT_GRACE", "CommandWait", "Connection", "ConnectionInfo"]
 
 INTERRUPT_GRACE = 5.0
-"""Seconds a command that is under way may take to end by itself once the run was interrupted."""
+"""Seconds that a running command may take to finish by itself after the run was interrupted."""
 
 
 class CommandWait:
-    """Bounds the wait for one command, from the moment it is sent.
+    """Limit the wait for one command, from the moment it is sent.
 
     Args:
         timeout: Seconds.
-        cancel: Once set, `INTERRUPT_GRACE` seconds are left.
+        cancel: Once set, the wait ends after another `INTERRUPT_GRACE` seconds.
     """
 
     def __init__(self, timeout: float, cancel: threading.Event) -> None:
@@ -36,7 +36,7 @@ class CommandWait:
         self._grace: float | None = None
 
     def expired(self) -> str:
-        """Return why the wait is over; empty while it is not."""
+        """Return why the wait is over; empty while there is time left."""
         now = time.monotonic()
         if self._cancel.is_set() and self._grace is None:
             self._grace = now + INTERRUPT_GRACE
@@ -61,7 +61,7 @@ class ConnectionInfo:
 
 
 class Connection(Protocol):
-    """One host, reached; used by one thread at a time."""
+    """A connection to one host; used by one thread at a time."""
 
     @property
     def host(self) -> Host:
@@ -69,65 +69,68 @@ class Connection(Protocol):
 
     @property
     def established(self) -> ConnectionInfo | None:
-        """The connection that was made last; None where there was none, or none is needed."""
+        """The latest established connection; None before the first, and for hosts that need no connection."""
 
     def open(self) -> None:
-        """Connect, if not connected.
+        """Connect unless connected already.
 
         Raises:
-            UnreachableError: With the reason and a hint.
+            UnreachableError: The host cannot be reached; with the reason and a hint.
         """
 
     def render(self, command: Command) -> str:
         """Return the exact text that `run` sends."""
 
     def run(self, command: Command, cancel: threading.Event, open_spool: OpenSpool | None = None) -> Output:
-        """Send a command and wait for its end.
+        """Send a command and wait until it exits.
 
         Args:
             command: What to send.
-            cancel: Once set, wait `INTERRUPT_GRACE` seconds more and then give up.
-            open_spool: Where a stream goes that is larger than `MAX_BUFFERED_BYTES`; None: all of it is in the output.
+            cancel: Once set, stop waiting after another `INTERRUPT_GRACE` seconds.
+            open_spool: Opens the spool for a stream larger than `MAX_BUFFERED_BYTES`; None: keep all of it in memory.
 
         Returns:
-            What came back; where `still_running`, call `stop` next.
+            Output and exit code; if `still_running`, call `stop` next.
 
         Raises:
-            UnreachableError: The command could not be sent. After it was sent a broken connection is
-                told in `Output.problem`, with no exit code.
+            UnreachableError: The command could not be sent. If the connection breaks later, `Output.problem` says so
+                and the exit code is None.
         """
 
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
-        """End on the host what the last `run` left under way, or name it where it may not be ended.
+        """Terminate on the host what the last `run` left running, or name it if it is not safe to interrupt.
 
         Args:
-            command: The command that is under way.
-            send: Sends and records the commands that do it.
+            command: The command that is still running.
+            send: Sends and records the commands that terminate it.
 
         Returns:
-            What was done and whether the end was confirmed, in words.
+            A message: what was done, and whether termination was confirmed.
 
         Raises:
-            UnreachableError: The host is gone.
+            UnreachableError: The connection is lost.
         """
 
     def query_docker(self, query: DockerQuery) -> Output:
-        """Ask the host's Docker engine; the answer is JSON in `stdout`, exit code 1 means: no such thing.
+        """Query the host's Docker engine.
+
+        Returns:
+            The answer as JSON in `stdout`; exit code 1 if the object does not exist.
 
         Raises:
-            FactUnavailable: There is no engine to ask.
-            UnreachableError: The host is gone.
+            FactUnavailable: No Docker engine answers.
+            UnreachableError: The connection is lost.
         """
 
     def start_persistent(self, command: Command) -> tuple[Output, PersistentProcess | None]:
-        """Send a command that stays once it has answered, for as long as this connection lasts.
+        """Start a command that keeps running after its first answer, at most as long as this connection.
 
         Returns:
-            What it said; and itself, or None where it has ended.
+            Its output so far, and the running process, or None if it has exited.
 
         Raises:
             UnreachableError: The command could not be sent.
         """
 
     def close(self) -> None:
-        """End the connection; the next `open` makes a new one."""
+        """Close the connection; the next `open` establishes a new one."""

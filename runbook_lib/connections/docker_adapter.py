@@ -1,4 +1,4 @@
-"""HTTP over a byte stream that is opened for each question, as the docker SDK wants it."""
+"""HTTP adapter for the docker SDK over a byte stream that is opened for every query."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class _Pool(urllib3.connectionpool.HTTPConnectionPool):
         return _Stream(self._dial, self._seconds)
 
     def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401, ARG002 - urllib3's signature
-        # A used channel cannot be probed with select as urllib3 would; each question gets its own.
+        # urllib3 would probe a used connection with select(), which a channel does not support.
         return self._new_conn()
 
 
 class Adapter(BaseHTTPAdapter):
-    """A way to one engine, mounted on the SDK's client.
+    """Transport adapter to one engine, mounted on the SDK's client.
 
     Args:
-        dial: Opens a stream (socket-like); called for every question.
+        dial: Opens a socket-like stream; called for every query.
         timeout: Seconds.
     """
 
@@ -50,5 +50,5 @@ class Adapter(BaseHTTPAdapter):
         self._pool = _Pool(dial, timeout)
 
     def get_connection(self, url: str | bytes, proxies: object = None) -> _Pool:  # noqa: ARG002 - requests' signature
-        """Return the pool of this adapter's engine, whatever the address."""
+        """Return the connection pool of this adapter's engine for any URL."""
         return self._pool

@@ -1,4 +1,4 @@
-"""The docker SDK over a byte stream to a host's engine: `docker system dial-stdio`, never a TCP port."""
+"""The docker SDK over a byte stream to a host's engine (`docker system dial-stdio`), never over a TCP port."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["DIAL", "DockerApi"]
 
 DIAL = ("docker", "system", "dial-stdio")
-"""The engine's own bridge from standard input and output to its socket."""
+"""Docker's own bridge from standard input and output to the engine's socket."""
 
-_BASE = "http://localhost:2375"  # a name for requests' adapter table; nothing listens or connects there
-_FIRST_ASK = "1.44"  # the oldest version that engines 29 and later speak; asking `version` needs none
+_BASE = "http://localhost:2375"  # only a key in requests' adapter table; nothing connects there
+_VERSION_QUERY = (
+    "1.44"  # the oldest API version that engines from 29 on accept; used only to query the version
+)
 
 
 class DockerApi:
-    """Questions to one engine.
+    """Queries to one Docker engine.
 
     Args:
-        dial: Opens a stream (socket-like) to the engine; called for every question.
+        dial: Opens a socket-like stream to the engine; called for every query.
     """
 
     def __init__(self, dial: Callable[[], Any]) -> None:
@@ -34,14 +36,14 @@ class DockerApi:
         self._version: str | None = None
 
     def query(self, query: DockerQuery) -> Output:
-        """Return the answer as JSON in `stdout`; exit code 1 and the engine's words where it knows no such thing.
+        """Return the answer as JSON in `stdout`; if the object does not exist, exit code 1 and the engine's message.
 
         Raises:
             FactUnavailable: No engine answers.
         """
-        # The SDK takes 0.15 s to load, which is spared where no engine is asked.
-        import docker.errors  # noqa: PLC0415 - as said
-        import requests.exceptions  # noqa: PLC0415 - it comes with the SDK
+        # The SDK takes 0.15 s to import, and most runs do not need it.
+        import docker.errors  # noqa: PLC0415 - slow to import
+        import requests.exceptions  # noqa: PLC0415 - part of the SDK's dependencies
 
         try:
             client = self._client(query.timeout)
@@ -52,17 +54,17 @@ class DockerApi:
             self._version = None
             raise FactUnavailable(
                 f"the Docker engine does not answer: {_reason(problem)}",
-                hint="is Docker installed and running there? see `systemctl status docker`",
+                hint="check that Docker is installed and running on the host: `systemctl status docker`",
             ) from problem
         return Output(exit_code=0, stdout=json.dumps(answer))
 
     def _client(self, timeout: float) -> Any:  # noqa: ANN401 - docker.APIClient, whose stubs lack the methods by name
         if self._version is None:
-            self._version = self._make(_FIRST_ASK, timeout).version(api_version=False)["ApiVersion"]
+            self._version = self._make(_VERSION_QUERY, timeout).version(api_version=False)["ApiVersion"]
         return self._make(self._version, timeout)
 
     def _make(self, version: str, timeout: float) -> Any:  # noqa: ANN401 - see above
-        import docker  # noqa: PLC0415 - see `ask`
+        import docker  # noqa: PLC0415 - slow to import, see `query`
 
         from runbook_lib.connections.docker_adapter import Adapter  # noqa: PLC0415 - as above
 

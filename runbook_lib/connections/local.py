@@ -1,4 +1,4 @@
-"""This machine itself as a host."""
+"""Run commands on this machine itself."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SOCKET = "/var/run/docker.sock"
 
 
 class LocalConnection:
-    """Commands as child processes, each in a process group of its own."""
+    """A connection to this machine: commands are child processes, each in a session of its own."""
 
     def __init__(self, host: Host, secrets: Secrets) -> None:
         self._host = host
@@ -42,12 +42,12 @@ class LocalConnection:
             secrets.resolve(host.sudo_password)
             if os.geteuid() != 0:
                 raise InventoryError(
-                    "sudo_password works over SSH only",
+                    "sudo_password is supported over SSH only",
                     where=host.name,
-                    hint="allow sudo without a password here, or reach this machine with connection: ssh",
+                    hint="allow sudo without a password on this machine, or use `connection: ssh` for it",
                 )
         self._unfinished: subprocess.Popen[bytes] | None = None
-        self._left: list[subprocess.Popen[bytes]] = []
+        self._left_running: list[subprocess.Popen[bytes]] = []
         self._docker = DockerApi(_dial_docker)
 
     @property
@@ -57,10 +57,10 @@ class LocalConnection:
 
     @property
     def established(self) -> None:
-        """None: nobody has to be met."""
+        """None: no connection is needed."""
 
     def open(self) -> None:
-        """Do nothing: this machine is here."""
+        """Do nothing: no connection is needed."""
 
     def render(self, command: Command) -> str:
         """Return the exact text that `run` sends."""
@@ -78,13 +78,13 @@ class LocalConnection:
         )
 
     def run(self, command: Command, cancel: threading.Event, open_spool: OpenSpool | None = None) -> Output:
-        """Run a command and wait for its end; see `Connection.run`."""
+        """Run a command and wait until it exits; see `Connection.run`."""
         started = time.time()
         try:
             process = self._start(command)
         except (FileNotFoundError, NotADirectoryError) as missing:
             return Output(exit_code=127, stderr=str(missing), started=started, ended=time.time())
-        except PermissionError as refused:  # as a shell tells it
+        except PermissionError as refused:  # the exit code that a shell returns
             return Output(exit_code=126, stderr=str(refused), started=started, ended=time.time())
         except OSError as problem:
             raise UnreachableError(f"cannot start a process: {problem}", where=self._host.name) from problem
@@ -98,7 +98,7 @@ class LocalConnection:
         if still_running:
             self._unfinished = process
         elif why:
-            why += "; it has ended, but what it left behind holds its output open"
+            why += "; the command has exited, but a process it started keeps its output open"
         return Output(
             exit_code=None if why else process.wait(),
             stdout=out.text,
@@ -111,47 +111,47 @@ class LocalConnection:
         )
 
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
-        """End what the last `run` left under way; see `Connection.stop`."""
+        """Terminate what the last `run` left running; see `Connection.stop`."""
         process, self._unfinished = self._unfinished, None
         if process is None or process.poll() is not None:
-            return "it had ended by itself"
+            return "the command had already exited"
         if not command.safe_to_interrupt:
-            self._left.append(process)
-            return f"left running here, as process {process.pid}: half of it is worse than all of it"
+            self._left_running.append(process)
+            return f"left running as PID {process.pid} (not safe to interrupt)"
         done = summarize(
             send(terminate(SessionLeader(process.pid, start_ticks(process.pid)), sudo=command.sudo))
         )
         if process.poll() is None:
-            self._left.append(process)
+            self._left_running.append(process)
         return done
 
     def query_docker(self, query: DockerQuery) -> Output:
-        """Ask this machine's Docker engine; see `Connection.query_docker`."""
+        """Query this machine's Docker engine; see `Connection.query_docker`."""
         return self._docker.query(query)
 
     def start_persistent(self, command: Command) -> tuple[Output, PersistentProcess | None]:
-        """Start a command that stays once it has answered; see `Connection.start_persistent`."""
+        """Start a command that keeps running after its first answer; see `Connection.start_persistent`."""
         started = time.time()
         try:
             process = self._start(command)
         except OSError as problem:
             missing = Output(127, stderr=f"{command.argv[0]}: {problem}", started=started, ended=time.time())
             return missing, None
-        holder = LocalPersistentProcess(process)
-        said, stays = holder.answer()
-        errors = b"" if stays else holder.end()
+        persistent = LocalPersistentProcess(process)
+        answer, running = persistent.read_answer()
+        errors = b"" if running else persistent.end()
         output = Output(
             exit_code=process.poll(),
-            stdout=said.decode(errors="replace"),
+            stdout=answer.decode(errors="replace"),
             stderr=errors.decode(errors="replace"),
             started=started,
             ended=time.time(),
         )
-        return output, holder if stays else None
+        return output, persistent if running else None
 
     def close(self) -> None:
-        """Let go of what was left running."""
-        for process in self._left:
+        """Close the pipes of processes that were left running."""
+        for process in self._left_running:
             for pipe in (process.stdin, process.stdout, process.stderr):
                 if pipe:
                     pipe.close()

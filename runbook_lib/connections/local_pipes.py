@@ -1,4 +1,4 @@
-"""One child process's pipes: its input written, its two streams read, until its end."""
+"""The pipes of one child process: write its input and read both output streams until it exits."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipes"]
 
-_POLL = 0.05  # seconds between looks at the clock and at `cancel` while a command is silent
+_POLL = 0.05  # seconds between checks of the clock and of `cancel` while the command prints nothing
 _PIECE = 65536  # bytes read or written at a time
 
 
 class Pipes:
-    """Feed a process and read it.
+    """Write the input of a process and read its output.
 
     Args:
-        process: Started with three pipes.
+        process: A process started with three pipes.
         stdin: Its input.
-        out: Takes its standard output.
-        err: Takes its standard error.
+        out: Buffer for its standard output.
+        err: Buffer for its standard error.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class Pipes:
             self._ready.register(pipe, selectors.EVENT_READ, stream)
 
     def close(self, *, keep: bool = False) -> None:
-        """Stop listening.
+        """Stop reading and writing.
 
         Args:
-            keep: Leave the pipes open: a process that lives on would end of its next output.
+            keep: Leave the pipes open: a process that keeps running would be killed by SIGPIPE at its next output.
         """
         self._ready.close()
         for pipe in () if keep else self._pipes:
@@ -57,7 +57,7 @@ class Pipes:
                 pipe.close()
 
     def wait(self, timeout: float, cancel: threading.Event) -> str:
-        """Wait for the end of both streams and of the process; return why there was none, if so."""
+        """Wait until both streams are closed and the process has exited; return why the wait ended early, if it did."""
         wait = CommandWait(timeout, cancel)
         while True:
             self._turn()
@@ -67,8 +67,8 @@ class Pipes:
                 return why
 
     def _turn(self) -> None:
-        """Move what can be moved now."""
-        if not self._ready.get_map():  # only its own end is still to come, mostly within a millisecond
+        """Transfer the data that is available now."""
+        if not self._ready.get_map():  # the process only has to exit, usually within a millisecond
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_POLL)
             return
@@ -87,7 +87,7 @@ class Pipes:
             if self._left:
                 return
         except BrokenPipeError:
-            pass  # it ended, or closed its input, before it read all of it
+            pass  # the process exited, or closed its input, before reading all of it
         self._ready.unregister(self._stdin)
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()

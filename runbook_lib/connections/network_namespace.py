@@ -1,7 +1,7 @@
-"""Work inside another network namespace, without moving this process there.
+"""Open sockets inside another network namespace without moving this process there.
 
-`setns` moves one thread. A short-lived thread enters the namespace and opens a socket; the socket stays in
-that namespace whoever uses it later, so the rest of the process never leaves its own network.
+`setns` moves a single thread. A short-lived thread enters the namespace and opens a socket; the socket belongs to that
+namespace no matter which thread uses it later, so the rest of the process never leaves its own network.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def run_in(namespace: str | Path, work: Callable[[], T]) -> T:
         work: Called without arguments. Sockets it opens belong to the namespace.
 
     Raises:
-        OSError: The file is missing, is no namespace, or this user may not enter it; or what `work` raises.
+        OSError: The file is missing or not a namespace, or this user may not enter it; or `work` raised it.
     """
-    from pyroute2 import netns  # noqa: PLC0415 - slow to load, and for few hosts
+    from pyroute2 import netns  # noqa: PLC0415 - slow to import, and few hosts need it
 
     def enter_and_work() -> T:
         descriptor = os.open(Path(namespace), os.O_RDONLY | os.O_CLOEXEC)
@@ -49,7 +49,7 @@ def open_socket(namespace: str, address: str, port: int, timeout: float) -> sock
 
     Args:
         namespace: The namespace's file.
-        address: IP address; names would be looked up with this machine's resolver.
+        address: IP address; a name would be resolved by this machine's resolver.
         port: TCP port.
         timeout: Seconds to wait for the connection; the socket keeps it as its own timeout.
 

@@ -1,4 +1,4 @@
-"""A process on a host that stays for as long as its connection does, or until it is told to end."""
+"""A process on a host that runs as long as its connection, or until it is released."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["END_OF_ANSWER", "RELEASE", "LocalPersistentProcess", "PersistentProcess", "SshPersistentProcess"]
 
 END_OF_ANSWER = "."
-"""The line with which a process says that it has answered and stays."""
+"""The line by which the process signals that its answer is complete and that it keeps running."""
 RELEASE = "release"
-"""The line with which it is told to end; the end of its input alone means that we are gone."""
+"""The line that makes the process exit in an orderly way; end of input alone means that the connection is lost."""
 
 _log = logging.getLogger(__name__)
 _ANSWERS_WITHIN = 30.0  # seconds
@@ -25,14 +25,14 @@ _POLL = 0.1  # seconds
 
 
 class PersistentProcess(Protocol):
-    """The process."""
+    """A process on a host that keeps running after its first answer."""
 
     @property
     def alive(self) -> bool:
-        """Whether it is still there, as far as this side knows."""
+        """Whether the process is still running, as far as this side knows."""
 
     def release(self) -> None:
-        """Tell it to end and wait a moment for that; a connection that is gone has ended it already."""
+        """Make the process exit, and wait briefly; if the connection is lost, the process has exited already."""
 
 
 class SshPersistentProcess:
@@ -43,22 +43,22 @@ class SshPersistentProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether the channel is open and has told no end; see `PersistentProcess.alive`."""
+        """Whether the channel is open and no exit status has arrived; see `PersistentProcess.alive`."""
         return not (self._channel.closed or self._channel.exit_status_ready() or self._channel.eof_received)
 
-    def answer(self) -> tuple[bytes, bool]:
-        """Return what it said, and whether it stays."""
+    def read_answer(self) -> tuple[bytes, bool]:
+        """Return the answer, and whether the process keeps running."""
         self._channel.settimeout(_POLL)
-        return _until_answered(lambda: self._channel.recv(65536))
+        return _read_answer(lambda: self._channel.recv(65536))
 
     def release(self) -> None:
-        """Tell it to end; see `PersistentProcess.release`."""
+        """Make the process exit; see `PersistentProcess.release`."""
         try:
             if self.alive:
                 self._channel.sendall(f"{RELEASE}\n".encode())
                 self._channel.status_event.wait(_ENDS_WITHIN)
         except OSError as gone:
-            _log.debug("the lock's channel was gone: %s", gone)
+            _log.debug("the channel of a persistent process was closed: %s", gone)
         self._channel.close()
 
 
@@ -67,25 +67,27 @@ class LocalPersistentProcess:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        self._unused = weakref.finalize(self, _end, process, b"")  # a run that nobody closed ends it too
+        self._finalizer = weakref.finalize(
+            self, _end, process, b""
+        )  # also ends the process of a connection that was never closed
 
     @property
     def alive(self) -> bool:
-        """Whether it runs; see `PersistentProcess.alive`."""
+        """Whether the process is running; see `PersistentProcess.alive`."""
         return self._process.poll() is None
 
-    def answer(self) -> tuple[bytes, bool]:
-        """Return what it said, and whether it stays."""
+    def read_answer(self) -> tuple[bytes, bool]:
+        """Return the answer, and whether the process keeps running."""
         stream = self._process.stdout
-        return _until_answered(lambda: stream.readline() if stream else b"")
+        return _read_answer(lambda: stream.readline() if stream else b"")
 
     def release(self) -> None:
-        """Tell it to end; see `PersistentProcess.release`."""
+        """Make the process exit; see `PersistentProcess.release`."""
         self.end(f"{RELEASE}\n".encode())
 
     def end(self, last: bytes = b"") -> bytes:
-        """End its input, and it where that is not enough; return what it wrote as errors."""
-        self._unused.detach()
+        """Close the input of the process, kill it if it does not exit, and return its standard error."""
+        self._finalizer.detach()
         return _end(self._process, last)
 
 
@@ -97,17 +99,17 @@ def _end(process: subprocess.Popen[bytes], last: bytes) -> bytes:
         return process.communicate()[1]
 
 
-def _until_answered(receive: Callable[[], bytes]) -> tuple[bytes, bool]:
-    said = b""
+def _read_answer(receive: Callable[[], bytes]) -> tuple[bytes, bool]:
+    answer = b""
     deadline = time.monotonic() + _ANSWERS_WITHIN
     while time.monotonic() < deadline:
         try:
             piece = receive()
         except TimeoutError:
             continue
-        said += piece
-        if said.endswith(f"\n{END_OF_ANSWER}\n".encode()):
-            return said, True
+        answer += piece
+        if answer.endswith(f"\n{END_OF_ANSWER}\n".encode()):
+            return answer, True
         if not piece:
-            return said, False
-    return said, False
+            return answer, False
+    return answer, False

@@ -1,4 +1,4 @@
-"""Reach a host over SSH, with Fabric. Unknown and changed host keys are refused."""
+"""Connect to a host over SSH, with Fabric. Unknown and changed host keys are refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _JUST_ENDED = 0.1  # seconds that the end of a command may take to be told
 
 @functools.cache
 def _config() -> Any:  # noqa: ANN401 - fabric is untyped
-    # Told its SSH settings, it does not read them again, and add them to what it has, each time that it is cloned.
+    # With explicit SSH settings, Fabric does not read them again and append them every time the object is cloned.
     return fabric.Config(ssh_config=fabric.Config().base_ssh_config)
 
 
@@ -62,11 +62,11 @@ class SshConnection:
         self._host = host
         self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
         self._sudo_asks = True
-        self._meeting: ConnectionInfo | None = None
+        self._established: ConnectionInfo | None = None
         self._fabric: Any = None
         self._proxy: subprocess.Popen[bytes] | None = None
         self._unfinished: Any = None
-        self._left: dict[SessionLeader, Any] = {}  # a channel that nothing refers to is closed
+        self._left_running: dict[SessionLeader, Any] = {}  # an unreferenced channel would be closed
         self._docker = DockerApi(self._dial_docker)
 
     @property
@@ -76,11 +76,11 @@ class SshConnection:
 
     @property
     def established(self) -> ConnectionInfo | None:
-        """The connection that was made last."""
-        return self._meeting
+        """The latest established connection; None before the first."""
+        return self._established
 
     def open(self) -> None:
-        """Connect, if not connected; see `Connection.open`."""
+        """Connect unless connected already; see `Connection.open`."""
         if self._fabric is not None and self._fabric.is_connected:
             return
         self.close()
@@ -90,55 +90,56 @@ class SshConnection:
             self._fabric.open()
         except paramiko.BadHostKeyException as changed:
             raise HostKeyError(
-                "the host's key is not the known one: this may be another machine",
+                "the host key has changed: this may be another machine",
                 where=place,
-                hint=f"find out why it changed; if it is right, replace its line in {self._known_hosts()}",
+                hint=f"find out why; if the new key is correct, replace the host's line in {self._known_hosts()}",
             ) from changed
         except paramiko.AuthenticationException as refused:
             raise AuthenticationError(
-                f"the host refuses our key for user {self._fabric.user!r}",
+                f"the host rejects the login of user {self._fabric.user!r}",
                 where=place,
-                hint=f"check user and identity_file in the inventory ({self._host.identity_file or 'none given'})",
+                hint="check user and identity_file in the inventory"
+                f" (identity_file: {self._host.identity_file or 'not set'})",
             ) from refused
         except paramiko.SSHException as problem:
             if "private key file" in str(problem):
                 raise AuthenticationError(
-                    f"identity_file {self._host.identity_file} holds no private key",
+                    f"identity_file {self._host.identity_file} is not a private key",
                     where=place,
-                    hint="name our private key's file, not the public one",
+                    hint="set identity_file to the private key, not the public key",
                 ) from problem
             if "not found in known_hosts" in str(problem):
                 raise HostKeyError(
-                    "the host's key is unknown",
+                    "the host key is unknown",
                     where=place,
-                    hint=f"compare its fingerprint with the owner's, then add it to {self._known_hosts()}",
+                    hint=f"verify its fingerprint with the host's administrator, then add it to {self._known_hosts()}",
                 ) from problem
             raise UnreachableError(
-                f"no SSH: {problem}", where=place, hint="is sshd running there?"
+                f"SSH failed: {problem}", where=place, hint="check that sshd is running on the host"
             ) from problem
         except (OSError, EOFError) as problem:
             reason = str(problem) or type(problem).__name__
             raise UnreachableError(
                 f"cannot connect: {reason}",
                 where=place,
-                hint="check the address, the cable and that sshd runs",
+                hint="check the address, the network, and that sshd is running on the host",
             ) from problem
         transport = self._fabric.transport
         transport.set_keepalive(_KEEPALIVE)
         key = transport.get_remote_server_key()
-        made = self._meeting.number if self._meeting else 0
-        self._meeting = ConnectionInfo(made + 1, f"{key.get_name()} {key.fingerprint}")
+        earlier = self._established.number if self._established else 0
+        self._established = ConnectionInfo(earlier + 1, f"{key.get_name()} {key.fingerprint}")
 
     def render(self, command: Command) -> str:
         """Return the exact text that `run` sends."""
         if not command.sudo or self._host.user == "root":
             return command.text
-        # -k: sudo asks anew each time and never remembers; so whether it asks does not depend on the past.
+        # -k: sudo ignores cached credentials, so whether it asks for the password does not depend on earlier commands.
         options = ("-S", "-k", "-p", SUDO_PROMPT) if self._password else ("-n",)
         return shlex.join(("sudo", *options, "--", *command.argv))
 
     def run(self, command: Command, cancel: threading.Event, open_spool: OpenSpool | None = None) -> Output:
-        """Send a command and wait for its end; see `Connection.run`."""
+        """Send a command and wait until it exits; see `Connection.run`."""
         self.open()
         started = time.time()
         channel = self._send(command)
@@ -147,9 +148,9 @@ class SshConnection:
         why = collect(channel, (command.stdin or "").encode(), command.timeout, cancel, out=out, err=err)
         still_running = bool(why) and not channel.exit_status_ready()
         if why and not still_running:
-            why += "; it has ended, but what it left behind holds its output open"
-        # No exit status, which paramiko tells as -1: a signal ended the command, or the connection was cut.
-        # Only a channel that the host itself has ended has told the end of its streams.
+            why += "; the command has exited, but a process it started keeps its output open"
+        # paramiko returns -1 if there is no exit status: a signal killed the command, or the connection was lost.
+        # The end of the streams arrives only if the host itself closed the channel.
         code = channel.recv_exit_status() if not why else -1
         lost = code == -1 and not why and not channel.eof_received
         if still_running:
@@ -157,7 +158,11 @@ class SshConnection:
         else:
             channel.close()
         if code == -1 and not why:
-            why = "the connection was cut before the command's end was told" if lost else "a signal ended it"
+            why = (
+                "connection lost before the exit status arrived"
+                if lost
+                else "the command was killed by a signal"
+            )
         return Output(
             exit_code=None if code == -1 else code,
             stdout=out.text,
@@ -171,64 +176,64 @@ class SshConnection:
         )
 
     def _send(self, command: Command) -> Any:  # noqa: ANN401 - paramiko's channel
-        """Return the channel of its own that a command was sent over."""
+        """Send a command over a new channel and return the channel."""
         try:
             channel = self._fabric.transport.open_session()
             channel.exec_command(self.render(command))
         except (paramiko.SSHException, EOFError, OSError) as problem:
             self.close()
-            raise UnreachableError(f"the connection is gone: {problem}", where=self._host.name) from problem
+            raise UnreachableError(f"connection lost: {problem}", where=self._host.name) from problem
         return channel
 
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
-        """End what the last `run` left under way, over a second channel; see `Connection.stop`."""
+        """Terminate what the last `run` left running, over a second channel; see `Connection.stop`."""
         channel, self._unfinished = self._unfinished, None
-        leader = latest_session(send(list_sessions()), self._left)
+        leader = latest_session(send(list_sessions()), self._left_running)
         ended = channel is None or channel.status_event.wait(_JUST_ENDED)
         if ended:
-            leader = None  # what was found is not what was under way
+            leader = None  # the session found belongs to another command
         if leader is not None and not command.safe_to_interrupt:
-            # Its channel stays open: with its output closed it would end of that.
-            self._left[leader] = channel
-            return f"left running on the host, as process {leader.pid}: half of it is worse than all of it"
+            # The channel stays open: with its output closed the command would be killed by SIGPIPE.
+            self._left_running[leader] = channel
+            return f"left running as PID {leader.pid} (not safe to interrupt)"
         if ended:
-            done = "it had ended on the host by itself"
+            done = "the command had already exited"
         elif leader is None:
-            done = "ITS FIRST PROCESS IS GONE, what that began may still run on the host"
+            done = "main process exited; its children may still be running on the host"
         else:
             done = summarize(send(terminate(leader, sudo=command.sudo)))
-            self._left[leader] = None
+            self._left_running[leader] = None
         if channel is not None:
             channel.close()
         return done
 
     def query_docker(self, query: DockerQuery) -> Output:
-        """Ask the host's Docker engine; see `Connection.query_docker`."""
+        """Query the host's Docker engine; see `Connection.query_docker`."""
         self.open()
         return self._docker.query(query)
 
     def start_persistent(self, command: Command) -> tuple[Output, PersistentProcess | None]:
-        """Send a command that stays once it has answered; see `Connection.start_persistent`."""
+        """Start a command that keeps running after its first answer; see `Connection.start_persistent`."""
         self.open()
         started = time.time()
         channel = self._send(command)
         early = self._answer_sudo(channel) if command.sudo else b""
-        holder = SshPersistentProcess(channel)
-        said, stays = holder.answer()
+        persistent = SshPersistentProcess(channel)
+        answer, running = persistent.read_answer()
         code = None
-        if not stays:
+        if not running:
             code = channel.recv_exit_status() if channel.status_event.wait(_ENDS_WITHIN) else None
             early += channel.recv_stderr(65536) if channel.recv_stderr_ready() else b""
             channel.close()
         output = Output(
             exit_code=code,
-            stdout=said.decode(errors="replace"),
+            stdout=answer.decode(errors="replace"),
             stderr=early.decode(errors="replace"),
             started=started,
             ended=time.time(),
             problem="" if stays or code is not None else "it has not answered",
         )
-        return output, holder if stays else None
+        return output, persistent if running else None
 
     def close(self) -> None:
         """End the connection; the next `open` makes a new one."""
@@ -236,7 +241,7 @@ class SshConnection:
             self._fabric.close()
             self._fabric.client.close()  # one that was refused is not connected, yet has a transport
             self._fabric = self._unfinished = None
-            self._left.clear()
+            self._left_running.clear()
         if self._proxy is not None:
             _end(self._proxy)
             self._proxy = None
@@ -250,7 +255,7 @@ class SshConnection:
                 raise AuthenticationError(
                     f"identity_file {path} does not exist",
                     where=host.name,
-                    hint="name our private key's file",
+                    hint="set identity_file to your private key",
                 )
             keys |= {"key_filename": str(path), "allow_agent": False, "look_for_keys": False}
         if host.network_namespace:
@@ -265,7 +270,7 @@ class SshConnection:
             connect_timeout=max(1, round(host.connect_timeout)),
             connect_kwargs=keys,
         )
-        # Fabric's default accepts any unknown host.
+        # Fabric accepts unknown host keys by default.
         connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
         try:
             add_known_keys(connection.client, self._known_hosts(), connection.host, connection.port)
@@ -273,18 +278,18 @@ class SshConnection:
             raise HostKeyError(
                 f"known_hosts cannot be read: {problem}",
                 where=host.name,
-                hint="name the file in the inventory",
+                hint="set known_hosts in the inventory",
             ) from problem
         except paramiko.hostkeys.InvalidHostKey as malformed:
             raise HostKeyError(
                 f"known_hosts has a malformed line: {malformed.line}",
                 where=host.name,
-                hint=f"mend it in {self._known_hosts()}",
+                hint=f"fix that line in {self._known_hosts()}",
             ) from malformed
         return connection
 
     def _socket_of_proxy(self, command: str) -> socket.socket:
-        # Fabric's own way fills in port 22 whichever port the host has, and leaves the process behind.
+        # Fabric's own implementation always fills in port 22, and never terminates the process.
         host = self._host
         known = {"%": "%", "h": host.target, "p": str(host.port), "r": host.user or getpass.getuser()}
         filled = re.sub("%(.)", lambda token: known.get(token[1], token[0]), command)
@@ -302,7 +307,7 @@ class SshConnection:
                 raise UnreachableError(
                     f"proxy_command cannot be started: {problem}",
                     where=host.name,
-                    hint="mend it in the inventory",
+                    hint="fix proxy_command in the inventory",
                 ) from problem
         return ours
 
@@ -314,7 +319,7 @@ class SshConnection:
             raise UnreachableError(
                 f"cannot connect: {problem}",
                 where=f"{host.name} ({host.target}:{host.port})",
-                hint="is the lab up? see `runbook lab status`",
+                hint="check that the lab is up: `runbook lab status`",
             ) from problem
 
     def _known_hosts(self) -> Path:
@@ -328,7 +333,7 @@ class SshConnection:
         return channel
 
     def _answer_sudo(self, channel: Any) -> bytes:  # noqa: ANN401 - paramiko's channel
-        """Give the password where there is one and sudo asks; return what was read of the error stream."""
+        """Answer sudo's password prompt, if there is one; return what was read from standard error."""
         if self._password is None or self._host.user == "root" or not self._sudo_asks:
             return b""
         asked, early = answer_sudo(channel, self._password)

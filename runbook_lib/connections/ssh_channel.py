@@ -1,4 +1,4 @@
-"""One command's channel: its input, its two streams, its end, and sudo's question for a password."""
+"""The SSH channel of one command: its input, both output streams, its exit, and sudo's password prompt."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ if TYPE_CHECKING:
 __all__ = ["SUDO_PROMPT", "answer_sudo", "collect"]
 
 _log = logging.getLogger(__name__)
-_POLL = 0.1  # seconds between looks at the clock and at `cancel` while a command is silent
+_POLL = 0.1  # seconds between checks of the clock and of `cancel` while the command prints nothing
 _PIECE = 65536  # bytes read at a time
-_ASKED_WITHIN = 10.0  # seconds in which sudo asks, if it asks at all
+_SUDO_PROMPT_TIMEOUT = 10.0  # seconds to wait for sudo's prompt; sudo may also need no password
 
 SUDO_PROMPT = "[runbook] sudo password: "
-"""What sudo is told to ask with; the password is sent once this was read, and never otherwise."""
+"""The prompt that sudo is told to use; the password is sent only after this prompt has been read."""
 
 
 def answer_sudo(channel: Any, password: str) -> tuple[bool, bytes]:  # noqa: ANN401 - paramiko's channel
-    """Wait for sudo's question and answer it.
+    """Wait for sudo's prompt and send the password.
 
-    A password sent unasked would become the command's own input: sudo does not ask where the user needs none.
+    If sudo needs no password it does not prompt, and a password sent anyway would become the command's own input.
 
     Args:
-        channel: With a `sudo -S -k -p SUDO_PROMPT` command under way.
-        password: The answer.
+        channel: The channel of a running `sudo -S -k -p SUDO_PROMPT` command.
+        password: The password.
 
     Returns:
-        Whether sudo asked, and what else was read from the error stream.
+        Whether sudo prompted, and what else was read from standard error.
     """
-    seen = b""
+    received = b""
     prompt = SUDO_PROMPT.encode()
-    deadline = time.monotonic() + _ASKED_WITHIN
+    deadline = time.monotonic() + _SUDO_PROMPT_TIMEOUT
     while time.monotonic() < deadline and not (channel.exit_status_ready() or channel.closed):
         while channel.recv_stderr_ready():
-            seen += channel.recv_stderr(65536)
-        if prompt in seen:
+            received += channel.recv_stderr(65536)
+        if prompt in received:
             channel.sendall(f"{password}\n".encode())
-            return True, seen.replace(prompt, b"", 1)
+            return True, received.replace(prompt, b"", 1)
         time.sleep(_POLL / 10)
-    return False, seen
+    return False, received
 
 
-def collect(  # noqa: PLR0913 - a command's ends
+def collect(  # noqa: PLR0913 - the ends of a command
     channel: Any,  # noqa: ANN401 - paramiko's channel
     stdin: bytes,
     timeout: float,
@@ -58,13 +58,13 @@ def collect(  # noqa: PLR0913 - a command's ends
     out: OutputBuffer,
     err: OutputBuffer,
 ) -> str:
-    """Write input and read both streams until the command's end; return why there was none, if so."""
+    """Write input and read both streams until the command exits; return why the wait ended early, if it did."""
     wait = CommandWait(timeout, cancel)
     channel.settimeout(_POLL)
     left: memoryview | None = memoryview(stdin)
     open_stdout = True
     while True:
-        # Input and output take turns: a host that waits to be read from does not read.
+        # Alternate between input and output: a command blocked on writing does not read.
         left = _feed(channel, left)
         busy = left is not None and channel.send_ready()
         try:
@@ -85,7 +85,7 @@ def collect(  # noqa: PLR0913 - a command's ends
 
 
 def _feed(channel: Any, left: memoryview | None) -> memoryview | None:  # noqa: ANN401 - paramiko's channel
-    """Write what the host takes without waiting; return what is left of the input, None once it is ended."""
+    """Write as much input as possible without blocking; return the rest, or None once the input is closed."""
     if left is None:
         return None
     try:
@@ -95,5 +95,5 @@ def _feed(channel: Any, left: memoryview | None) -> memoryview | None:  # noqa: 
             return left
         channel.shutdown_write()
     except OSError:
-        _log.debug("the command ended before it read its input")
+        _log.debug("the command exited before it had read all its input")
     return None

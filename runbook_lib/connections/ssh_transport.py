@@ -1,4 +1,4 @@
-"""What a connection's handshake needs, made quick for many hosts: known keys read once, the cheaper cipher first."""
+"""Faster SSH handshakes for many hosts: known_hosts is read once, and the cheapest cipher is offered first."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 __all__ = ["add_known_keys", "make_transport"]
 
 _SSH_PORT = 22
-# They authenticate each packet themselves; with the others paramiko compares a checksum byte by byte, in Python.
-_FIRST = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com")
+# AES-GCM authenticates packets itself; for other ciphers paramiko compares the MAC byte by byte, in Python.
+_PREFERRED_CIPHERS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com")
 
 
 def make_transport(sock: Any, **options: Any) -> paramiko.Transport:  # noqa: ANN401 - paramiko's
-    """Return a transport that asks for AES-GCM first, and else for what paramiko asks for."""
+    """Return a transport that prefers AES-GCM over paramiko's other ciphers."""
     transport = paramiko.Transport(sock, **options)
     security = transport.get_security_options()
     offered = security.ciphers
-    security.ciphers = tuple(sorted(offered, key=lambda cipher: cipher not in _FIRST))
+    security.ciphers = tuple(sorted(offered, key=lambda cipher: cipher not in _PREFERRED_CIPHERS))
     return transport
 
 
 def add_known_keys(client: paramiko.SSHClient, file: Path, host: str, port: int) -> None:
-    """Let a client know a host's keys from a known_hosts file, which is read once for all hosts.
+    """Add a host's keys from a known_hosts file to a client; the file is read once for all hosts.
 
     Raises:
-        OSError: It cannot be read.
-        paramiko.hostkeys.InvalidHostKey: A line of it is malformed.
+        OSError: The file cannot be read.
+        paramiko.hostkeys.InvalidHostKey: A line of the file is malformed.
     """
     state = file.stat()
     name = host if port == _SSH_PORT else f"[{host}]:{port}"

@@ -1,7 +1,7 @@
-"""End on the host what the run no longer waits for: the command's session and all that it started.
+"""Terminate on the host what the run no longer waits for: the command's session and every process it started.
 
-Each command over SSH is a session of its own under the connection's server process, so a second channel of
-the same connection finds it beside itself; nothing is added to the text that the command was sent as.
+Each command over SSH runs in a session of its own under the connection's sshd process, so a second channel of the
+same connection can find it among its siblings; the text of the command itself is sent unchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GRACE = 3
 """Seconds between TERM and KILL."""
 _TIMEOUT = 20.0  # seconds for each of our own commands
 
-# What /proc tells of process $1. The name in it may hold spaces and brackets: it ends at the last bracket.
+# Read /proc/$1/stat. The process name may contain spaces and parentheses: it ends at the last parenthesis.
 _STAT = """\
 stat() {
   { read -r line < "/proc/$1/stat"; } 2>/dev/null || return 1
@@ -31,7 +31,7 @@ stat() {
 }
 """
 
-_LOOK = (
+_LIST_SESSIONS = (
     _STAT
     + """\
 stat $$; mine=$session
@@ -46,7 +46,7 @@ exit 0
 """
 )
 
-_END = (
+_TERMINATE = (
     _STAT
     + """\
 leader=$1 grace=$3
@@ -66,11 +66,11 @@ gather() {
     done
   done
 }
-there() { stat "${1%%:*}" && rest=${1#*:} && [ "$began" = "${rest%%:*}" ] && [ "$state" != Z ]; }
-send() { for one in $known; do there "$one" && kill -s "$1" "${one%%:*}" 2>/dev/null; done; }
+alive() { stat "${1%%:*}" && rest=${1#*:} && [ "$began" = "${rest%%:*}" ] && [ "$state" != Z ]; }
+send() { for one in $known; do alive "$one" && kill -s "$1" "${one%%:*}" 2>/dev/null; done; }
 gone() {
   gather
-  for one in $known; do there "$one" && return 1; done
+  for one in $known; do alive "$one" && return 1; done
   return 0
 }
 wait_gone() {
@@ -85,7 +85,7 @@ send TERM; with=TERM
 wait_gone "$grace" || { with=KILL; send KILL; wait_gone 2; }
 code=0
 for one in $known; do
-  if there "$one"; then word=there code=1; else word=$with; fi
+  if alive "$one"; then word=running code=1; else word=$with; fi
   echo "$word ${one%%:*} ${one##*:}"
 done
 exit $code
@@ -95,10 +95,10 @@ exit $code
 
 @dataclass(frozen=True)
 class SessionLeader:
-    """The process that leads a command's session.
+    """The session leader of a command.
 
     Args:
-        began: Its start in clock ticks since the host's boot: a process number alone may be used again.
+        began: Start time in clock ticks since the host's boot, because a PID alone may be reused.
     """
 
     pid: int
@@ -106,17 +106,17 @@ class SessionLeader:
 
 
 def list_sessions() -> Command:
-    """Return the command that lists the other sessions of the connection it is sent over."""
+    """Return a command that lists the other sessions of the connection over which it is sent."""
     return Command(
         ("sh", "-s"),
-        stdin=_LOOK,
+        stdin=_LIST_SESSIONS,
         timeout=_TIMEOUT,
-        purpose="find on the host what is not waited for any more",
+        purpose="find the processes of the command that the run no longer waits for",
     )
 
 
 def latest_session(output: Output, besides: Collection[SessionLeader]) -> SessionLeader | None:
-    """Return the session that began last, of those that `look` listed; None where there is none."""
+    """Return the latest session that `list_sessions` found, apart from `besides`; None if there is no other."""
     found = []
     for line in output.stdout.splitlines():
         pid, _, began = line.partition(" ")
@@ -126,31 +126,31 @@ def latest_session(output: Output, besides: Collection[SessionLeader]) -> Sessio
 
 
 def terminate(leader: SessionLeader, *, sudo: bool) -> Command:
-    """Return the command that ends a session and all that it started: TERM, then KILL.
+    """Return a command that terminates a session and every process it started: TERM, then KILL.
 
-    Its exit code is 0 exactly when all of them are gone; it prints one line a process.
+    The command exits with 0 only if all of them are gone; it prints one line per process.
     """
     return Command(
         ("sh", "-s", "--", str(leader.pid), str(leader.began), str(GRACE)),
-        stdin=_END,
+        stdin=_TERMINATE,
         sudo=sudo,
         timeout=_TIMEOUT,
-        purpose="end on the host what is not waited for any more",
+        purpose="terminate the command that the run no longer waits for",
     )
 
 
 def summarize(output: Output) -> str:
-    """Return in words what `end` did."""
+    """Return a message about what the command of `terminate` did."""
     lines = [line.split() for line in output.stdout.splitlines()]
     lines = [line for line in lines if len(line) == 3]  # noqa: PLR2004 - how, number, name
-    there = [f"{name} ({pid})" for how, pid, name in lines if how == "there"]
-    ended = [f"{name} ({pid})" for how, pid, name in lines if how != "there"]
+    running = [f"{name} ({pid})" for how, pid, name in lines if how == "running"]
+    ended = [f"{name} ({pid})" for how, pid, name in lines if how != "running"]
     how = "KILL" if any(line[0] == "KILL" for line in lines) else "TERM"
-    if output.exit_code is None or (output.exit_code and not there):
-        said = output.problem or output.stderr.strip().partition("\n")[0] or f"exit code {output.exit_code}"
-        return f"WHETHER IT ENDED ON THE HOST IS NOT KNOWN: {said}"
-    if there:
-        return f"IT STILL RUNS ON THE HOST: {', '.join(there)}"
+    if output.exit_code is None or (output.exit_code and not running):
+        reason = output.problem or output.stderr.strip().partition("\n")[0] or f"exit code {output.exit_code}"
+        return f"could not confirm termination on the host: {reason}"
+    if running:
+        return f"still running on the host: {', '.join(running)}"
     if not ended:
-        return "it had ended on the host by itself"
-    return f"ended on the host with {how}: {', '.join(ended)}"
+        return "the command had already exited"
+    return f"terminated on the host with {how}: {', '.join(ended)}"

@@ -1,1 +1,1 @@
-"""The append-only, hash-chained record of a run."""
+"""The evidence of a run: the hash-chained journal, stored outputs and notebooks, and how they are read."""

@@ -1,4 +1,4 @@
-"""The journal's hash chain: how a line refers to the one before, and how a line seals itself."""
+"""The journal's hash chain: each line contains the hash of the previous line, and a seal over itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 __all__ = ["FIRST", "chain", "is_sealed", "next_link", "seal"]
 
 FIRST = "0" * 64
-"""What the first line carries in place of a line before it."""
+"""The first line's value for the hash of the previous line."""
 _SEAL = b',"seal":"%s"}'
 _SEAL_SIZE = len(_SEAL % FIRST.encode())
 _PREVIOUS = b',"previous":"%s"'
@@ -19,12 +19,12 @@ def chain(line: bytes) -> str:
 
 
 def seal(body: bytes) -> bytes:
-    """Return a line, a JSON object, with its own hash as one more value at its end."""
+    """Return a line (a JSON object) with its own hash appended as the last value."""
     return body[:-1] + _SEAL % chain(body).encode()
 
 
 def is_sealed(line: bytes) -> bool:
-    """Return whether a line ends with the seal of what comes before it."""
+    """Return whether a line ends with a valid seal."""
     return seal(line[:-_SEAL_SIZE] + b"}") == line
 
 

@@ -1,4 +1,4 @@
-"""Write evidence to disk whole, or say why not."""
+"""Write evidence to disk completely, or raise an error that says why not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["cannot_write", "write_whole"]
 
 
 def write_whole(file: int, data: bytes) -> None:
-    """Write all of `data` to a file descriptor: one `write` may take only part of it."""
+    """Write all of `data` to a file descriptor; a single `write` may be partial."""
     while data:
         data = data[os.write(file, data) :]
 
@@ -22,7 +22,7 @@ def write_whole(file: int, data: bytes) -> None:
 def cannot_write(path: Path, problem: OSError) -> EvidenceError:
     """Return the error for evidence that cannot be written to `path`."""
     return EvidenceError(
-        f"the evidence cannot be written: {problem.strerror or problem}",
+        f"cannot write the evidence: {problem.strerror or problem}",
         where=str(path),
-        hint="free or mount space for the run directory (parameter `runs`), then run again; nothing more was sent",
+        hint="free disk space for the run directory (parameter `runs`), then run again; nothing more was sent to hosts",
     )

@@ -1,4 +1,4 @@
-"""The lines by which a run's journal tells the run, its steps, and their hosts."""
+"""Write the journal lines that record a run, its steps and their hosts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["host_ended", "run_ended", "run_started", "step_ended", "step_started
 
 
 def run_started(journal: Journal, record: RunRecord) -> None:
-    """Tell all that is known of a run at its start."""
-    told = record.model_dump(mode="json", exclude={"steps", "status", "ended", "message", "incomplete"})
-    journal.append("run_started", **told)
+    """Record everything known about a run at its start."""
+    fields = record.model_dump(mode="json", exclude={"steps", "status", "ended", "message", "incomplete"})
+    journal.append("run_started", **fields)
 
 
 def step_started(journal: Journal, step: StepRecord, hosts: list[str]) -> None:
-    """Tell a step, and on which hosts it is to be carried out."""
+    """Record the start of a step, and the hosts it runs on."""
     journal.append(
         "step_started",
         step=step.number,
@@ -30,17 +30,17 @@ def step_started(journal: Journal, step: StepRecord, hosts: list[str]) -> None:
 
 
 def host_ended(journal: Journal, number: int, record: HostRecord) -> None:
-    """Tell how a step ended on one host, besides the commands, which are told already."""
-    told = record.model_dump(mode="json", exclude={"commands"})
-    told["host_kind"] = told.pop("kind")
-    told["commands"] = [command.number for command in record.commands if command.number]
-    # Commands that were only planned were never sent, so the journal has no lines of their own for them.
-    told["planned"] = [command.model_dump(mode="json") for command in record.commands if not command.number]
-    journal.append_nowait("host_ended", step=number, **told)
+    """Record the result of a step on one host; its commands have journal lines of their own."""
+    fields = record.model_dump(mode="json", exclude={"commands"})
+    fields["host_kind"] = fields.pop("kind")
+    fields["commands"] = [command.number for command in record.commands if command.number]
+    # Planned commands were never sent, so they have no journal lines of their own.
+    fields["planned"] = [command.model_dump(mode="json") for command in record.commands if not command.number]
+    journal.append_nowait("host_ended", step=number, **fields)
 
 
 def step_ended(journal: Journal, step: StepRecord) -> None:
-    """Tell the status that decides for all of a step's hosts."""
+    """Record the overall status of a step."""
     journal.append(
         "step_ended",
         step=step.number,
@@ -50,7 +50,7 @@ def step_ended(journal: Journal, step: StepRecord) -> None:
 
 
 def run_ended(journal: Journal, record: RunRecord) -> None:
-    """Tell the end, without which no run is a success."""
+    """Record the end of a run; without this line a run never counts as successful."""
     journal.append(
         "run_ended",
         status=record.status,

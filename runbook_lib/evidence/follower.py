@@ -1,4 +1,4 @@
-"""Follow a journal that another process is still writing."""
+"""Follow a journal while another process writes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["JournalFollower"]
 
 
 class JournalFollower:
-    """Reads the lines of a growing journal, each once.
+    """Read each line of a growing journal once.
 
     Args:
         run: The run's directory; its journal need not exist yet.
@@ -31,7 +31,7 @@ class JournalFollower:
         self.ended = False
 
     def new_entries(self) -> Iterator[dict[str, Any]]:
-        """Yield the entries of the lines completed since the last call; a line half written waits for its end."""
+        """Yield the entries completed since the last call; an incomplete line is left for a later call."""
         try:
             with (self.run / JOURNAL).open("rb") as file:
                 if self._inode is None:

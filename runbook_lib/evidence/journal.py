@@ -1,6 +1,6 @@
-"""Write a run's journal: append-only, each line on disk before `append` returns, each chained to the one before.
+"""Write a run's journal: append-only and hash-chained; a line is on disk before `append` returns.
 
-Each line also ends with a seal of its own, since nothing comes after the last one to vouch for it.
+Each line also ends with a seal over itself, because no later line protects the last one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Journal"]
 
 @dataclass(frozen=True)
 class _End:
-    """Where a journal ends: its last line's number and hash, and its size."""
+    """The end of a journal: number and hash of the last line, and the file's size."""
 
     number: int = 0
     size: int = 0
@@ -36,14 +36,14 @@ class _End:
 
 
 class Journal:
-    """The journal's only writer.
+    """The only writer of a journal.
 
     Args:
         path: The file; it must not exist yet.
-        mask: Takes secret values out of what is written.
+        mask: Removes secret values from everything that is written.
 
     Raises:
-        EvidenceError: It exists already, or the directory cannot be written.
+        EvidenceError: The file exists already, or the directory is not writable.
     """
 
     def __init__(self, path: Path, mask: Callable[[Any], Any] = lambda data: data) -> None:
@@ -52,9 +52,9 @@ class Journal:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._disk = threading.Lock()
-        self._written = self._safe = _End()
+        self._written = self._synced = _End()
         self._failures: list[OSError] = []
-        self._noted = 0
+        self._unawaited = 0
         self._lost: OSError | None = None
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
@@ -66,51 +66,51 @@ class Journal:
     def append(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
         """Write one line and wait until it is on disk.
 
-        Lines of several threads that come while the disk is at work go there together, at its next turn.
+        Lines written by several threads while a sync is in progress share the next sync.
 
         Args:
             event: What happened: `run_started`, `command_ended`, …
             data: JSON-ready values.
 
         Raises:
-            EvidenceError: It cannot be written; the journal is left as it was before.
+            EvidenceError: The line cannot be written; the journal is unchanged.
         """
         line, failures = self._put(event, data)
         with self._disk:
-            if len(self._failures) == failures and self._safe.number < line:
+            if len(self._failures) == failures and self._synced.number < line:
                 self._sync()
             if len(self._failures) > failures:
                 problem = self._failures[failures]
                 raise _cannot_write(self.path, problem) from problem
 
     def append_nowait(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
-        """Write one line and do not wait: it is on disk before the next `append` of any thread returns.
+        """Write one line without waiting; the line is on disk before the next `append` of any thread returns.
 
-        For what is told of something that has happened, where nothing follows from it before the next `append`.
-        A line that then cannot be brought to disk ends the journal: every later line is refused.
+        For events that have already happened and on which nothing depends before the next `append`. If such a line
+        cannot be synced to disk, the journal is closed to further lines: every later call raises.
 
         Args:
             event: What happened: `command_ended`, …
             data: JSON-ready values.
 
         Raises:
-            EvidenceError: It cannot be written; the journal is left as it was before.
+            EvidenceError: The line cannot be written; the journal is unchanged.
         """
-        self._put(event, data, waits=False)
+        self._put(event, data, wait=False)
 
-    def _put(self, event: str, data: dict[str, Any], *, waits: bool = True) -> tuple[int, int]:
-        """Write one line; return its number, and how often the disk had failed by then."""
-        told = self._mask(data)
+    def _put(self, event: str, data: dict[str, Any], *, wait: bool = True) -> tuple[int, int]:
+        """Write one line; return its number, and how many syncs had failed by then."""
+        masked = self._mask(data)
         if os.getpid() != self._process:
             raise EvidenceError(
-                "a forked process must not write into the journal of the process it came from",
+                "a forked process must not write to the journal of its parent process",
                 where=str(self.path),
-                hint="carry out steps in the process that opened the run; nothing was sent",
+                hint="run steps in the process that opened the run; nothing was sent to hosts",
             )
         with self._lock:
-            self._write(event, told)
-            if not waits:
-                self._noted = self._written.number
+            self._write(event, masked)
+            if not wait:
+                self._unawaited = self._written.number
             return self._written.number, len(self._failures)
 
     def _write(self, event: str, data: dict[str, Any]) -> None:
@@ -128,28 +128,28 @@ class Journal:
         try:
             _write_whole(self._file, line + b"\n")
         except OSError as problem:
-            # A line cut in the middle would make a sound journal look tampered with.
+            # A truncated line would make a valid journal look tampered with.
             os.ftruncate(self._file, end.size)
             raise _cannot_write(self.path, problem) from problem
         self._written = _End(end.number + 1, end.size + len(line) + 1, chain(line))
 
     def _sync(self) -> None:
-        """Bring to disk what is written so far; others may write meanwhile."""
+        """Sync all lines written so far to disk; other threads may write meanwhile."""
         with self._lock:
             end = self._written
         try:
             os.fsync(self._file)
         except OSError as problem:
-            # None of the lines that wait for the disk is known to be there: all are taken back.
+            # It is unknown which of the unsynced lines reached the disk, so all of them are removed.
             with self._lock:
-                os.ftruncate(self._file, self._safe.size)
-                if self._noted > self._safe.number:
-                    self._lost = problem  # whoever noted a line does not wait, and would never hear of it
-                self._written = self._safe
+                os.ftruncate(self._file, self._synced.size)
+                if self._unawaited > self._synced.number:
+                    self._lost = problem  # `append_nowait` has returned already, so later calls must raise
+                self._written = self._synced
                 self._failures.append(problem)
         else:
-            self._safe = end
+            self._synced = end
 
     def close(self) -> None:
-        """Close the file; nothing is written by it."""
+        """Close the file without writing anything."""
         os.close(self._file)

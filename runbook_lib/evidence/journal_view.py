@@ -54,7 +54,7 @@ class JournalView:
     """A run as its journal records it.
 
     Args:
-        started: The entry of the run's start; empty if there is none.
+        started: The entry of the run's start; empty if the journal has none.
         ended: The entry of its end, if that is the last line and the chain up to it is unbroken.
         steps: By number.
         problem: What is wrong with the chain; empty if nothing is.
@@ -67,7 +67,7 @@ class JournalView:
 
     @classmethod
     def of(cls, lines: JournalLines) -> JournalView:
-        """Put a journal's sound entries together.
+        """Put the valid entries of a journal together.
 
         Raises:
             EvidenceError: An entry does not fit those before it, or lacks what its event needs.

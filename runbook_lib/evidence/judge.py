@@ -120,7 +120,7 @@ def judge(
     if not statuses:
         statuses, problems = [Status.UNKNOWN], ["the notebook opened no run"]
     if notebook is not None:
-        # 2. Runs that only the notebook knows of: the directory at hand may hold another one.
+        # 2. Runs that only the notebook records: the run directory may contain another run.
         ours = {run.run for run in runs}
         for other, status in _recorded_runs(notebook).items():
             if other not in ours:
@@ -137,13 +137,13 @@ def judge(
 
 
 def judged_record(path: Path) -> RunRecord:
-    """Return the record of a run directory as judged: by its journal and, if there is one, the notebook beside it.
+    """Return the record of a run directory as judged: by its journal and by the notebook next to it, if any.
 
     Args:
         path: The run directory, or its journal.
 
     Raises:
-        EvidenceError: There is no journal, or it cannot be read at all.
+        EvidenceError: The journal is missing, or cannot be read at all.
     """
     record = read_journal(path)
     directory = path if path.is_dir() else path.parent
@@ -222,7 +222,7 @@ def _cells(notebook: Notebook) -> Iterator[tuple[Status, str]]:
 def _raised(position: int, output: dict[str, Any]) -> Iterator[tuple[Status, str]]:
     name, value = str(output.get("ename")), str(output.get("evalue"))
     if name == "SystemExit" and value in _CLEAN_EXITS:
-        return  # leaving early is no error; the cells after it were not executed, which is noticed
+        return  # not an error: the cells after it were not executed, which is reported
     status = Status.INTERRUPTED if name == "KeyboardInterrupt" else Status.FAILED
     yield status, f"cell {position} raised {name}" + (f": {value.splitlines()[0]}" if value.strip() else "")
 

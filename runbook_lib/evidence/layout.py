@@ -1,4 +1,4 @@
-"""Names and media types of what a run leaves."""
+"""File names and MIME types of the evidence that a run leaves."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = [
 ]
 
 RUN_MIME = "application/vnd.runbook.run.v1+json"
-"""MIME type of what is told of a run at its start and its end."""
+"""MIME type of the record of a run's start and of its end."""
 STEP_MIME = "application/vnd.runbook.step.v1+json"
-"""MIME type of a step's whole record."""
+"""MIME type of the complete record of a step."""
 
 
 ATTESTATION = "attestation.json"
@@ -28,4 +28,4 @@ OUTPUT = "output"
 REPORTS = "reports"
 """Directory for reports in formats of other packages."""
 DERIVED = frozenset({"report.html", "junit.xml", "report.md", "csv", "parquet", REPORTS})
-"""What `runbook report` makes from the evidence and can make again: never sealed, and not missed by verification."""
+"""What `runbook report` generates from the evidence and can generate again: never sealed, and not missed by verification."""

@@ -1,4 +1,4 @@
-"""Whether a run whose journal has no end is still under way, or was killed."""
+"""Decide whether a run whose journal has no end is still running or was killed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Liveness", "has_writer", "liveness", "still_running"]
 
-_BEGINS_WITHIN = 2.0  # seconds from a process's fork until it runs a program of its own
-_PACE = 0.01
+_EXEC_TIMEOUT = 2.0  # seconds from the fork of a child process until it executes its own program
+_POLL = 0.01  # seconds
 
 
 class Liveness(StrEnum):
-    """What is known of a run's process."""
+    """What is known about the process of a run."""
 
     ENDED = "ended"
     RUNNING = "running"
@@ -31,14 +31,14 @@ class Liveness(StrEnum):
 
 
 def liveness(record: RunRecord) -> Liveness:
-    """Return whether a run has ended, goes on, or lost its process before its end.
+    """Return whether a run has ended, is running, or lost its process before its end.
 
     Args:
-        record: As the journal tells it now; read it anew to ask again.
+        record: The run as its journal records it now; read the journal again before a second call.
 
     Returns:
-        `stale` where the process that wrote the journal is gone; `undetermined` where it ran on another machine, or
-        its journal does not tell enough to know it from a later process with the same number.
+        `stale` if the process that wrote the journal is gone; `undetermined` if it ran on another machine, or if the
+        journal lacks the start time that distinguishes the process from a later one with the same PID.
     """
     if record.ended is not None:
         return Liveness.ENDED
@@ -55,7 +55,7 @@ def liveness(record: RunRecord) -> Liveness:
 
 
 def has_writer(journal: Path) -> bool:
-    """Return whether a process of this machine has a journal open to write it, and has written its first line."""
+    """Return whether a process of this machine has a journal open for writing and has written its first line."""
     try:
         with journal.open("rb") as file:
             if not file.readline().endswith(b"\n"):
@@ -69,17 +69,18 @@ def has_writer(journal: Path) -> bool:
 
 
 def still_running(journal: Path, record: RunRecord) -> bool:
-    """Return whether a run's journal is held by more than what its dead process was just beginning.
+    """Return whether a run's journal still has a writer, other than a child that its killed process was just starting.
 
-    A process that is killed while it begins another leaves it the open journal, until that one runs its program.
+    A process that is killed while it starts a child leaves the journal open in the child until the child executes its
+    own program; this function waits that long.
 
     Args:
-        journal: The file.
-        record: As the journal tells it.
+        journal: The journal file.
+        record: The run as its journal records it.
     """
-    over = time.monotonic() + _BEGINS_WITHIN
+    deadline = time.monotonic() + _EXEC_TIMEOUT
     while has_writer(journal):
-        if liveness(record) is not Liveness.STALE or time.monotonic() > over:
+        if liveness(record) is not Liveness.STALE or time.monotonic() > deadline:
             return True
-        time.sleep(_PACE)
+        time.sleep(_POLL)
     return False

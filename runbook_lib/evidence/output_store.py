@@ -1,4 +1,4 @@
-"""Whole outputs that do not fit in a record, stored by their SHA-256."""
+"""Store outputs that are too large for a record, under their SHA-256."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["OutputFile", "OutputStore"]
 
 
 class OutputStore:
-    """Whole outputs that do not fit in a record, one file each, named by sha256."""
+    """Outputs that are too large for a record: one file per output, named after its SHA-256."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     @staticmethod
     def digest(whole: bytes) -> str:
-        """Return the sha256 by which an output is known, stored or not."""
+        """Return the SHA-256 that identifies an output."""
         return hashlib.sha256(whole).hexdigest()
 
     def put(self, whole: bytes) -> str:
-        """Store `whole` and return its sha256; on disk when this returns.
+        """Store an output and sync it to disk; return its SHA-256.
 
         Raises:
-            EvidenceError: It cannot be written.
+            EvidenceError: The output cannot be written.
         """
         digest = self.digest(whole)
         if (self.directory / digest).exists():
@@ -40,22 +40,22 @@ class OutputStore:
         return file.close()
 
     def open(self) -> OutputFile:
-        """Begin an output that is written piece by piece.
+        """Start an output that is written piece by piece.
 
         Raises:
-            EvidenceError: It cannot be written.
+            EvidenceError: The output cannot be written.
         """
         return OutputFile(self.directory)
 
 
 class OutputFile:
-    """One output on its way to disk; it has its name once it is whole.
+    """One output being written; the file gets its final name when it is complete.
 
     Args:
-        directory: Made, where it is not there.
+        directory: Where the file is stored; created if missing.
 
     Raises:
-        EvidenceError: It cannot be written.
+        EvidenceError: The directory is not writable.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -74,7 +74,7 @@ class OutputFile:
         """Write the next bytes.
 
         Raises:
-            EvidenceError: They cannot be written; what was written is taken away.
+            EvidenceError: They cannot be written; the partial file is removed.
         """
         try:
             _write_whole(self._file, piece)
@@ -85,10 +85,10 @@ class OutputFile:
         self.size += len(piece)
 
     def close(self) -> str:
-        """End it and return its sha256, by which it is named; on disk when this returns.
+        """Complete the file and sync it to disk; return its SHA-256, which is also its name.
 
         Raises:
-            EvidenceError: It cannot be written; what was written is taken away.
+            EvidenceError: The file cannot be written; the partial file is removed.
         """
         digest = self._hash.hexdigest()
         try:
@@ -102,7 +102,7 @@ class OutputFile:
         return digest
 
     def discard(self) -> None:
-        """Take away what was written."""
+        """Remove the partial file."""
         with contextlib.suppress(OSError):
             os.close(self._file)
         with contextlib.suppress(OSError):

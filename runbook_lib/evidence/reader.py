@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_HOST_END", "JournalLines", "build_record", "read_journal", "read_lines"]
 
-NO_HOST_END = "its end was not recorded"
+NO_HOST_END = "no end of this step was recorded"
 """The message of a step on a host that ended before its end could be written to the journal."""
 
 
 @dataclass(frozen=True)
 class JournalLines:
-    """A journal's sound lines, and the first thing wrong with it, if any.
+    """The valid lines of a journal, and the first thing wrong with it, if any.
 
     Args:
-        entries: The parsed lines, in order, up to the first that is not sound.
+        entries: The parsed lines, in order, up to the first invalid line.
         problem: What is wrong and at which line; empty if nothing is.
     """
 
@@ -46,7 +46,7 @@ class JournalLines:
 def read_lines(data: bytes) -> JournalLines:
     """Split a journal's bytes into entries and walk its hash chain.
 
-    A line that is cut off, altered, removed or moved ends the sound part; the problem names its number. An altered
+    A line that is cut off, altered, removed or moved ends the valid part; `problem` names its number. An altered
     line breaks its own seal; an altered line with a new seal breaks the link of the line after it.
     """
     entries: list[JournalEntry] = []
@@ -63,10 +63,10 @@ def read_lines(data: bytes) -> JournalLines:
             return JournalLines(entries, f"line {number} does not follow from the line before it")
         link = next_link(line, previous)
         if link is None:
-            # Not as runs write it today: the fields tell whether it is broken, or only from an older version.
+            # Not in today's form: the fields show whether the chain is broken or the line is from an older version.
             if entry.get("previous") != previous:
                 return JournalLines(entries, f"line {number} does not follow from the line before it")
-            # Journals from before there were seals have none, from their first line on.
+            # Journals from before seals were introduced have none, from their first line on.
             if not is_sealed(line) and any("seal" in some for some in (entry, *entries[:1])):
                 return JournalLines(entries, f"line {number} was altered: its seal is broken")
             link = chain(line)
@@ -89,10 +89,10 @@ def read_journal(path: Path) -> RunRecord:
         path: The journal, or its run directory.
 
     Returns:
-        Status `unknown` unless the sound journal's last line is the end of the run.
+        Status `unknown` unless the journal is valid and its last line is the end of the run.
 
     Raises:
-        EvidenceError: There is no journal, or not even its first line can be read.
+        EvidenceError: The journal is missing, or not even its first line can be read.
     """
     file = path / JOURNAL if path.is_dir() else path
     try:
@@ -114,13 +114,13 @@ def _record_of_bytes(data: bytes) -> RunRecord:
 
 
 def build_record(lines: JournalLines) -> RunRecord:
-    """Return the record of the run that sound lines belong to.
+    """Return the record of the run that a journal's valid lines describe.
 
     Raises:
         EvidenceError: The lines do not begin with the start of a run, or a value is not of its field's type.
     """
     if not lines.entries or lines.entries[0].get("event") != "run_started":
-        why = lines.problem or "it does not begin with the start of a run"
+        why = lines.problem or "the first line is not the start of a run"
         raise EvidenceError(f"not a runbook journal: {why}")
     view = JournalView.of(lines)
     start = {key: value for key, value in view.started.items() if key in RunRecord.model_fields}

@@ -1,4 +1,4 @@
-"""A command's output that does not fit in memory: masked, to disk as it comes, with its head and tail kept."""
+"""Command output too large for memory: masked and written to disk as it arrives; head and tail are kept."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["HEAD", "TAIL", "SpooledOutput", "SpooledOutputs"]
 
 HEAD = 4096
-"""Characters of an output that a record holds from its beginning."""
+"""Number of characters from the beginning of an output that a record contains."""
 TAIL = 4096
-"""Characters of an output that a record holds from its end."""
+"""Number of characters from the end of an output that a record contains."""
 
 
 class SpooledOutput:
-    """One stream on its way to disk."""
+    """One output stream being written to disk."""
 
     def __init__(self, store: OutputStore, secrets: Secrets) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -30,33 +30,33 @@ class SpooledOutput:
         self._head = self._tail = ""
 
     def write(self, piece: bytes) -> None:
-        """Take the stream's next bytes.
+        """Write the stream's next bytes.
 
         Raises:
-            EvidenceError: They cannot be written.
+            EvidenceError: The bytes cannot be written.
         """
-        self._take(self._masker.feed(self._decoder.decode(piece)))
+        self._write_masked(self._masker.feed(self._decoder.decode(piece)))
 
     def record(self) -> StreamRecord:
-        """End the stream and return what is told of it."""
-        self._take(self._masker.feed(self._decoder.decode(b"", final=True)) + self._masker.end())
+        """Complete the stream and return its record."""
+        self._write_masked(self._masker.feed(self._decoder.decode(b"", final=True)) + self._masker.end())
         size = self._file.size
         return StreamRecord(
             head=self._head, tail=self._tail, size=size, sha256=self._file.close(), complete=False
         )
 
     def discard(self) -> None:
-        """Take away what was written."""
+        """Remove the partial file."""
         self._file.discard()
 
-    def _take(self, text: str) -> None:
+    def _write_masked(self, text: str) -> None:
         self._file.write(text.encode())
         self._head += text[: HEAD - len(self._head)]
         self._tail = (self._tail + text[-TAIL:])[-TAIL:]
 
 
 class SpooledOutputs:
-    """The streams of one command that do not fit."""
+    """The spooled output streams of one command."""
 
     def __init__(self, store: OutputStore, secrets: Secrets) -> None:
         self._store = store
@@ -64,15 +64,15 @@ class SpooledOutputs:
         self._open: dict[StreamName, SpooledOutput] = {}
 
     def open(self, name: StreamName) -> SpooledOutput:
-        """Begin a stream; called by the connection."""
+        """Start a stream; called by the connection."""
         self._open[name] = SpooledOutput(self._store, self._secrets)
         return self._open[name]
 
     def records(self) -> dict[StreamName, StreamRecord]:
-        """End all streams and return what is told of each."""
+        """Complete all streams and return their records."""
         return {name: self._open.pop(name).record() for name in list(self._open)}
 
     def discard(self) -> None:
-        """Take away what was written of all that were not ended."""
+        """Remove the partial files of all incomplete streams."""
         while self._open:
             self._open.popitem()[1].discard()

@@ -204,7 +204,7 @@ class Recorder:
         try:
             done = connection.stop(request, also_send)
         except UnreachableError as gone:
-            done = f"WHETHER IT ENDED ON THE HOST IS NOT KNOWN: {gone.message}"
+            done = f"could not confirm termination on the host: {gone.message}"
         return dataclasses.replace(output, problem=f"{why}; {done}", ended=time.time())
 
     def _end(

@@ -44,7 +44,7 @@ def run(connection: Connection, *argv: str, stdin: str | None = None, timeout: f
     output = connection.run(command, NEVER)
     assert output.still_running == ("still running" in output.problem)
     if output.still_running:
-        assert stopped(connection, command).startswith("ended on the host with TERM: ")
+        assert stopped(connection, command).startswith("terminated on the host with TERM: ")
     return output
 
 
@@ -150,7 +150,9 @@ def test_a_command_that_does_not_end_after_an_interrupt_is_given_up(connection: 
     cancel.set()
     before = time.monotonic()
     output = connection.run(Command(("sleep", "60")), cancel)
-    assert stopped(connection, Command(("sleep", "60"))).startswith("ended on the host with TERM: sleep (")
+    assert stopped(connection, Command(("sleep", "60"))).startswith(
+        "terminated on the host with TERM: sleep ("
+    )
     assert output.exit_code is None
     assert output.problem == "interrupted before the exit status arrived"
     assert 4 < time.monotonic() - before < 4 + deadline(5)

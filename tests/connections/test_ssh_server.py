@@ -101,7 +101,7 @@ def test_a_missing_or_malformed_known_hosts_file_is_refused(server: Server) -> N
 def test_a_key_that_the_host_does_not_let_in_is_refused(server: Server) -> None:
     other = sshd.make_key(server.place / f"stranger-{time.monotonic_ns()}")
     error = refused(server, AuthenticationError, identity_file=str(other))
-    assert "refuses our key" in error.message
+    assert "rejects the login" in error.message
     assert str(other) in str(error.hint)
 
 

@@ -63,14 +63,14 @@ def give_up(connection: Connection, *argv: str) -> str:
 def test_a_command_and_its_children_end_with_term(connection: Connection) -> None:
     seconds = f"601.{UNIQUE}"
     told = give_up(connection, "sh", "-c", f"sleep {seconds} & sleep {seconds}; true")
-    assert re.fullmatch(r"ended on the host with TERM: sh \(\d+\), sleep \(\d+\), sleep \(\d+\)", told)
+    assert re.fullmatch(r"terminated on the host with TERM: sh \(\d+\), sleep \(\d+\), sleep \(\d+\)", told)
     assert living(f"sleep {seconds}") == []
 
 
 def test_what_does_not_hear_term_ends_with_kill(connection: Connection) -> None:
     seconds = f"602.{UNIQUE}"
     told = give_up(connection, "sh", "-c", f"trap '' TERM; sleep {seconds}; true")
-    assert told.startswith("ended on the host with KILL: sh (")
+    assert told.startswith("terminated on the host with KILL: sh (")
     assert living(f"sleep {seconds}") == []
 
 
@@ -88,7 +88,7 @@ def test_what_may_not_be_ended_is_left_running_and_named(connection: Connection,
     command = Command(("sh", "-e", "-c", said_and_done), timeout=0.5, safe_to_interrupt=False)
     assert connection.run(command, NEVER).still_running
     told = connection.stop(command, sent(connection, []))
-    found = re.fullmatch(r"left running (?:on the host|here), as process (\d+): .*", told)
+    found = re.fullmatch(r"left running as PID (\d+) \(not safe to interrupt\)", told)
     assert found
     assert start_ticks(int(found[1]))
     # The next one that is given up is not taken for it.
@@ -105,7 +105,7 @@ def test_a_command_that_ends_meanwhile_is_not_taken_for_another(server: Server) 
     command = Command(("sleep", "1"), timeout=0.5)
     assert connection.run(command, NEVER).still_running
     time.sleep(1.0)
-    assert connection.stop(command, sent(connection, [])) == "it had ended on the host by itself"
+    assert connection.stop(command, sent(connection, [])) == "the command had already exited"
     connection.close()
     (pid,) = living(f"sleep {other}")
     os.kill(pid, signal.SIGKILL)
@@ -128,8 +128,10 @@ def test_a_process_that_cannot_be_ended_is_told_so() -> None:
     """The words, from what the host answers; for real it takes a command of root's that began without sudo."""
     from runbook_lib.connections.termination import summarize  # noqa: PLC0415 - only here
 
-    assert summarize(Output(1, "there 17 dockerd\nKILL 18 sh\n")) == "IT STILL RUNS ON THE HOST: dockerd (17)"
+    assert (
+        summarize(Output(1, "running 17 dockerd\nKILL 18 sh\n")) == "still running on the host: dockerd (17)"
+    )
     assert summarize(Output(1, "", "sudo: a password is required")).endswith(": sudo: a password is required")
     assert summarize(Output(None, problem="still running after 20 s")).startswith(
-        "WHETHER IT ENDED ON THE HOST IS NOT KNOWN"
+        "could not confirm termination on the host"
     )

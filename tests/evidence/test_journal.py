@@ -200,7 +200,7 @@ def test_lines_after_the_end_of_the_run_make_it_unknown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "does not begin with the start of a run"),
+        (b"", "the first line is not the start of a run"),
         (b"\n", "line 1 is not JSON"),
         (b"[]\n", "line 1 does not follow"),
         (b'{"n":1}\n', "line 1 does not follow"),
@@ -330,7 +330,7 @@ def test_a_full_disk_leaves_a_sound_journal_that_goes_on_once_there_is_room(smal
     with pytest.raises(EvidenceError, match="No space left") as refused:
         fill(journal)
     assert refused.value.hint
-    assert "free or mount space" in refused.value.hint
+    assert "free disk space" in refused.value.hint
     lines = read_lines((small_disk / "journal.jsonl").read_bytes())
     assert lines.problem == ""
     filler.unlink()

@@ -163,7 +163,7 @@ def test_a_killed_kernel_is_red_whatever_is_chosen(project: Project) -> None:
     told.assert_outcomes(passed=2, failed=2, deselected=3)
     told.stdout.fnmatch_lines_random(
         [
-            "FAILED *::step 2 Sleep::host-a::status - Failed: unknown: its end was not recorded",
+            "FAILED *::step 2 Sleep::host-a::status - Failed: unknown: no end of this step was recorded",
             "FAILED *::the run ended - Failed: unknown*",
             "*the journal has no end-of-run line*",
         ]

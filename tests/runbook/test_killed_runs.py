@@ -77,7 +77,7 @@ def test_an_interrupted_run_ends_soon_as_interrupted_with_a_sound_journal(child:
     command, ending = told.steps[1].hosts[0].commands
     assert command.exit_code is None
     assert command.problem.startswith(
-        "interrupted before its end was told; ended on the host with TERM: sleep"
+        "interrupted before the exit status arrived; terminated on the host with TERM: sleep"
     )
     assert (ending.kind, ending.exit_code) == ("termination", 0)
     assert living(child.waits) == []
@@ -121,4 +121,4 @@ def test_a_killed_run_is_unknown_and_its_journal_sound_up_to_there(child: Child)
     assert told.steps[0].status is Status.CHANGED
     waiting = told.steps[1].hosts[0]
     assert (waiting.status, waiting.commands[0].exit_code) == (Status.UNKNOWN, None)
-    assert waiting.message == "its end was not recorded"
+    assert waiting.message == "no end of this step was recorded"

@@ -303,11 +303,11 @@ def test_bytes_that_are_no_text_do_not_break_the_record(tmp_path: Path) -> None:
 
 def test_a_command_that_takes_too_long_is_a_failure_with_what_it_said(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
-    with pytest.raises(StepFailed, match=r"did not end: no end after 0\.5 s"):
+    with pytest.raises(StepFailed, match=r"did not end: still running after 0\.5 s"):
         book.step("Hang", Does(("sh", "-c", "echo begun; exec sleep 30"), timeout=0.5))
     command, ending = book.record.steps[0].hosts[0].commands
     assert ending.kind == "termination"
-    assert "ended on the host with TERM: sleep" in command.problem
+    assert "terminated on the host with TERM: sleep" in command.problem
     assert (command.exit_code, command.accepted, command.stdout.head) == (None, False, "begun\n")
 
 

@@ -38,7 +38,7 @@ def open_book(fresh: OnLab, **given: Any) -> Runbook:  # noqa: ANN401 - any para
 def test_a_command_under_sudo_is_terminated_with_its_children(fresh: OnLab, terminal: str, trap: str) -> None:
     fresh.on("host-a", f"echo 'Defaults {terminal}' | sudo tee /etc/sudoers.d/test >/dev/null")
     book = open_book(fresh, step_timeout=3.0)
-    with pytest.raises(StepFailed, match="the step_timeout of 3 s has passed; ended on the host with"):
+    with pytest.raises(StepFailed, match="the step_timeout of 3 s has passed; terminated on the host with"):
         book.step("Wait", DoesAsRoot(("sh", "-c", f"{trap}{WAITS} & {WAITS}; true"), timeout=900.0))
     command, search, kill = book.record.steps[0].hosts[0].commands
     assert (command.exit_code, search.kind, kill.kind) == (None, "termination", "termination")

@@ -69,7 +69,8 @@ def test_a_step_that_takes_too_long_fails_and_its_command_is_ended_on_the_host(p
     (host,) = book.record.steps[0].hosts
     assert host.status is Status.FAILED
     assert (
-        "did not end: the step_timeout of 4 s has passed; ended on the host with TERM: sh (" in host.message
+        "did not end: the step_timeout of 4 s has passed; terminated on the host with TERM: sh ("
+        in host.message
     )
     command, *endings = host.commands
     assert command.exit_code is None
@@ -93,7 +94,7 @@ def test_a_run_that_takes_too_long_is_ended_with_its_journal_whole(place: Path) 
 
 def test_a_commands_own_timeout_ends_it_on_the_host(place: Path) -> None:
     book = opened(place)
-    with pytest.raises(StepFailed, match=r"no end after 0\.5 s; ended on the host with TERM"):
+    with pytest.raises(StepFailed, match=r"still running after 0\.5 s; terminated on the host with TERM"):
         book.step("Wait", Does(("sleep", SECONDS), timeout=0.5))
     assert told(book).status is Status.FAILED
     assert living(f"sleep {SECONDS}") == []

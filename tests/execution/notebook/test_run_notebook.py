@@ -62,7 +62,7 @@ def test_a_signal_is_passed_on_journaled_and_ends_the_command_on_the_host(
     record = project.record
     assert (record.status, record.incomplete) == (Status.INTERRUPTED, "")
     command, ending = record.steps[1].hosts[0].commands
-    assert "ended on the host with TERM: sleep" in command.problem
+    assert "terminated on the host with TERM: sleep" in command.problem
     assert (ending.kind, ending.exit_code) == ("termination", 0)
     assert living(WAITS) == []
     assert "echo never" not in project.sent()

@@ -104,4 +104,4 @@ def test_an_unknown_host_key_is_refused(
     given = {**secrets(server), "RUNBOOK_KNOWN_HOSTS": "# nobody yet"}
     done = recipe(clone(tmp_path, server), given)
     assert done.code == 3, done.output
-    assert "the host's key is unknown" in done.output
+    assert "the host key is unknown" in done.output
