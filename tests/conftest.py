@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["kernel", "started_kernel"]
 
 # A shell starts background jobs with SIGINT ignored, and every program below would inherit that: Ctrl-C
-# could not be tested there. A handler is put back to the default where a program is started.
+# could not be tested there. Python resets a handler to the default in a program that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests change this machine as a host. Several test sessions at once must not wait for each other's locks.

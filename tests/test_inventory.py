@@ -1,4 +1,4 @@
-"""An inventory tells how hosts are reached; whatever is wrong with it is told before any host is touched."""
+"""An inventory says how hosts are reached; every mistake in it is reported before any host is touched."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_pattern_selects_hosts_in_the_files_order(inventory: Inventory, patter
         ("nobody", "selects no host"),
     ],
 )
-def test_a_pattern_that_selects_nothing_is_refused_and_the_names_are_told(
+def test_a_pattern_that_selects_nothing_is_refused_with_the_known_names(
     inventory: Inventory, pattern: str, why: str
 ) -> None:
     with pytest.raises(InventoryError) as refused:
@@ -130,7 +130,7 @@ def test_an_inventory_that_is_wrong_is_refused_with_its_place(
     assert refused.value.exit_code == 2
 
 
-def test_a_sudo_password_that_was_written_down_is_not_told_again(tmp_path: Path) -> None:
+def test_a_literal_sudo_password_is_not_repeated_in_the_message(tmp_path: Path) -> None:
     with pytest.raises(InventoryError) as refused:
         load(tmp_path, "hosts:\n  a: {sudo_password: hunter2}\n")
     assert "hunter2" not in str(refused.value)

@@ -35,7 +35,7 @@ def test_variables_become_parameters_and_the_rest_has_defaults() -> None:
     assert (p.run_mode, p.on_failure, p.runs) == (Mode.APPLY, "stop", "runs")
 
 
-def test_modules_functions_classes_and_private_names_are_no_parameters() -> None:
+def test_modules_functions_classes_and_private_names_are_not_parameters() -> None:
     namespace = {
         **GIVEN,
         "math": math,
@@ -118,7 +118,7 @@ CHAPTER: dict[str, Any] = {
         ({"mode": "apply"}, "'mode': Input should be 'validate'"),
     ],
 )
-def test_the_chapter_refuses_values_that_cannot_be_right(given: dict[str, Any], why: str) -> None:
+def test_the_chapter_refuses_invalid_values(given: dict[str, Any], why: str) -> None:
     parameters.ValidateChapter.collect(CHAPTER)
     with pytest.raises(ParameterError) as refused:
         parameters.ValidateChapter.collect({**CHAPTER, **given})
@@ -152,19 +152,19 @@ def test_in_a_kernel_the_cells_assignments_are_the_parameters(kernel: Kernel) ->
     )
 
 
-def test_in_a_kernel_a_mistyped_name_in_any_cell_is_found_and_told_without_library_frames(
+def test_in_a_kernel_a_mistyped_name_is_reported_without_library_frames(
     kernel: Kernel,
 ) -> None:
     kernel.run('inventory = "inventory.yml"\nhosts = "all"')
     kernel.run('gatway = "10.0.0.1"  # injected by papermill')
     kernel.run(DEFINE)
-    told = kernel.fail("p = Practice.collect(globals())")
-    assert "unknown name 'gatway' (did you mean 'gateway'?)" in told
-    assert "Traceback" not in told
-    assert "pydantic" not in told
+    traceback = kernel.fail("p = Practice.collect(globals())")
+    assert "unknown name 'gatway' (did you mean 'gateway'?)" in traceback
+    assert "Traceback" not in traceback
+    assert "pydantic" not in traceback
 
 
-def test_in_a_kernel_what_is_set_after_collecting_is_no_parameter_when_collecting_again(
+def test_in_a_kernel_variables_set_after_collecting_are_not_parameters(
     kernel: Kernel,
 ) -> None:
     kernel.run('inventory = "inventory.yml"\nhosts = "all"')
@@ -182,8 +182,8 @@ def test_in_a_kernel_a_cell_with_a_magic_still_gives_its_parameters(kernel: Kern
     assert kernel.run("print(Practice.collect(globals()).hosts)") == "all\n"
 
 
-def test_in_a_kernel_a_cell_that_does_not_parse_is_no_hindrance(kernel: Kernel) -> None:
-    kernel.fail("this is no Python")
+def test_in_a_kernel_a_cell_that_does_not_parse_is_ignored(kernel: Kernel) -> None:
+    kernel.fail("this is not Python")
     kernel.run('inventory = "inventory.yml"; hosts = "all"')
     kernel.run(DEFINE)
     assert kernel.run("print(Practice.collect(globals()).hosts)") == "all\n"

@@ -64,9 +64,7 @@ def test_a_value_inside_of_a_longer_base64_text_is_masked(before: bytes, after: 
 
 
 @given(data=st.data(), times=st.integers(1, 3))
-def test_a_value_that_comes_in_pieces_is_masked_as_if_it_came_at_once(
-    data: st.DataObject, times: int
-) -> None:
+def test_a_value_split_across_pieces_is_masked(data: st.DataObject, times: int) -> None:
     known = Secrets()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RUNBOOK_TEST_SECRET", VALUE)
@@ -139,13 +137,13 @@ def test_a_file_is_read_without_its_last_newline(tmp_path: Path) -> None:
         ("${file:/}", "cannot read the secret file"),
     ],
 )
-def test_a_reference_that_leads_nowhere_is_refused(reference: str, why: str) -> None:
+def test_a_reference_without_a_value_is_refused(reference: str, why: str) -> None:
     with pytest.raises(SecretError, match=why) as refused:
         Secrets().resolve(reference)
     assert refused.value.exit_code == 2
 
 
-def test_what_is_no_reference_may_be_the_password_itself_and_is_not_told() -> None:
+def test_a_malformed_reference_may_be_the_password_and_is_not_shown() -> None:
     with pytest.raises(SecretError) as refused:
         Secrets().resolve("hunter2")
     assert "hunter2" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""What a machine lacks is said with the command that mends it."""
+"""Missing programs are reported with the command that installs them."""
 
 from __future__ import annotations
 

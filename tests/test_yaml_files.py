@@ -98,7 +98,7 @@ def test_lines_are_known_for_keys_and_items_at_any_depth(tmp_path: Path) -> None
     assert file.line(("nowhere",)) is None
 
 
-def test_a_key_used_again_in_another_place_by_anchor_is_no_key_given_twice(tmp_path: Path) -> None:
+def test_a_key_repeated_through_an_anchor_is_not_a_duplicate(tmp_path: Path) -> None:
     path = tmp_path / "given.yml"
     path.write_text(
         "base: &base {port: 22}\nother:\n  <<: *base\n  port: 23\nsame: *base\n", encoding="utf-8"
@@ -117,26 +117,26 @@ def test_a_key_used_again_in_another_place_by_anchor_is_no_key_given_twice(tmp_p
         ({"name": "a", "ports": [True]}, "'ports.0': Input should be a valid integer, got True"),
     ],
 )
-def test_a_complaint_says_what_is_wrong_in_the_users_words(data: dict[str, Any], complaint: str) -> None:
+def test_an_error_says_what_is_wrong(data: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ParameterError) as refused:
         validate(Shape, data, ParameterError, "here")
     assert refused.value.message == complaint
     assert refused.value.where == "here"
 
 
-def test_every_complaint_is_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+def test_all_errors_are_reported_together_each_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "given.yml"
     path.write_text("gateway: 1\nports: [22, x]\nnmae: a\n", encoding="utf-8")
     file = YamlFile(path)
     with pytest.raises(InputError) as refused:
         validate(Shape, file.data, InputError, str(path), file)
-    for told in (
+    for text in (
         "'name' is missing",
         "line 1: 'gateway'",
         "line 2: 'ports.1'",
         "line 3: unknown name 'nmae'",
     ):
-        assert told in refused.value.message
+        assert text in refused.value.message
 
 
 def test_a_relative_path_is_found_from_the_top_and_from_notebooks(
@@ -161,5 +161,5 @@ def test_the_nearest_file_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert find_upwards("given.yml").resolve() == (tmp_path / "inner" / "given.yml").resolve()
 
 
-def test_a_path_below_the_home_directory_is_expanded() -> None:
+def test_a_path_in_the_home_directory_is_expanded() -> None:
     assert find_upwards("~/given.yml") == Path.home() / "given.yml"

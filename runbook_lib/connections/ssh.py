@@ -231,12 +231,12 @@ class SshConnection:
             stderr=early.decode(errors="replace"),
             started=started,
             ended=time.time(),
-            problem="" if stays or code is not None else "it has not answered",
+            problem="" if running or code is not None else "no answer from the command",
         )
         return output, persistent if running else None
 
     def close(self) -> None:
-        """End the connection; the next `open` makes a new one."""
+        """Close the connection; see `Connection.close`."""
         if self._fabric is not None:
             self._fabric.close()
             self._fabric.client.close()  # one that was refused is not connected, yet has a transport

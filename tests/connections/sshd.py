@@ -59,13 +59,13 @@ class Server:
         return f"[127.0.0.1]:{self.port}"
 
     def knows(self, key: Path) -> None:
-        """Have the client's known_hosts tell this public key for the server."""
+        """Make this public key the server's entry in the client's known_hosts."""
         public = " ".join(key.with_suffix(".pub").read_text(encoding="ascii").split()[:2])
         self.known_hosts.write_text(f"{self.name_in_known_hosts} {public}\n", encoding="ascii")
 
     def host(self, **given: Any) -> Host:  # noqa: ANN401 - any field of a host
         """Return the inventory's host for this server."""
-        told = {
+        fields = {
             "name": "host-a",
             "address": "127.0.0.1",
             "port": self.port,
@@ -73,7 +73,7 @@ class Server:
             "known_hosts": str(self.known_hosts),
             "connect_timeout": 5.0,
         }
-        return Host.model_validate({**told, **given})
+        return Host.model_validate({**fields, **given})
 
     def start(self) -> None:
         sshd = program()
@@ -99,8 +99,8 @@ class Server:
         assert self.process
         found, todo = [], [self.process.pid]
         while todo:
-            told = Path(f"/proc/{todo.pop()}/task")
-            for task in told.glob("*/children"):
+            tasks = Path(f"/proc/{todo.pop()}/task")
+            for task in tasks.glob("*/children"):
                 with contextlib.suppress(OSError):
                     new = [int(pid) for pid in task.read_text(encoding="ascii").split()]
                     found += new
@@ -108,7 +108,7 @@ class Server:
         return found
 
     def cut(self) -> None:
-        """Kill every session at once; the server itself goes on."""
+        """Kill every session at once; the server itself keeps running."""
         for pid in self.children():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

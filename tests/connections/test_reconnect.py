@@ -1,4 +1,4 @@
-"""The journal tells which host a run has met, by the key that it proved, and each time it met it anew."""
+"""The journal records every connection to a host, with the host key that was verified."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def run_on(server: Server, place: Path) -> Runbook:
-    told = server.host().model_dump(exclude_defaults=True, exclude={"name"})
-    (place / "inventory.yml").write_text(yaml.safe_dump({"hosts": {"host-a": told}}), encoding="utf-8")
+    fields = server.host().model_dump(exclude_defaults=True, exclude={"name"})
+    (place / "inventory.yml").write_text(yaml.safe_dump({"hosts": {"host-a": fields}}), encoding="utf-8")
     return Runbook.open(parameters(place))
 
 
@@ -34,10 +34,10 @@ def connected(book: Runbook) -> list[dict[str, Any]]:
 
 def fingerprint(server: Server) -> str:
     """Return what OpenSSH itself says of the host's key."""
-    told = subprocess.run(
+    listed = subprocess.run(
         ["ssh-keygen", "-l", "-f", str(server.place / "host.pub")], capture_output=True, text=True, check=True
     )
-    return told.stdout.split()[1]
+    return listed.stdout.split()[1]
 
 
 def await_end_of_connections() -> None:
@@ -47,7 +47,7 @@ def await_end_of_connections() -> None:
     wait_until(lambda: not any(transport.is_active() for transport in transports), "the end of connections")
 
 
-def test_a_host_is_met_once_for_many_steps(server: Server, tmp_path: Path) -> None:
+def test_many_steps_share_one_connection(server: Server, tmp_path: Path) -> None:
     book = run_on(server, tmp_path)
     for title in ("First", "Second"):
         assert book.step(title, Does(("true",))).hosts[0].message == ""
@@ -58,7 +58,7 @@ def test_a_host_is_met_once_for_many_steps(server: Server, tmp_path: Path) -> No
     assert entry["key"] == f"ssh-ed25519 {fingerprint(server)}"
 
 
-def test_a_connection_that_is_lost_between_two_steps_is_told(server: Server, tmp_path: Path) -> None:
+def test_a_reconnection_between_two_steps_is_recorded(server: Server, tmp_path: Path) -> None:
     book = run_on(server, tmp_path)
     book.step("First", Does(("true",)))
     server.cut()

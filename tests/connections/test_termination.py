@@ -1,4 +1,4 @@
-"""What is not waited for any more is ended on the host, all of it, or named where it may not be ended."""
+"""What a run no longer waits for is terminated with all its children, or named if it is not safe to interrupt."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def sent(connection: Connection, into: list[Output]) -> Callable[[Command], Outp
 
 
 def give_up(connection: Connection, *argv: str) -> str:
-    """Run a command, stop waiting for it, and say what is told of its end."""
+    """Run a command, stop waiting for it, and return the message about its termination."""
     command = Command(argv, timeout=2.0)
     output = connection.run(command, NEVER)
     assert output.exit_code is None
@@ -60,35 +60,39 @@ def give_up(connection: Connection, *argv: str) -> str:
     return connection.stop(command, sent(connection, []))
 
 
-def test_a_command_and_its_children_end_with_term(connection: Connection) -> None:
+def test_a_command_and_its_children_are_terminated_with_term(connection: Connection) -> None:
     seconds = f"601.{UNIQUE}"
-    told = give_up(connection, "sh", "-c", f"sleep {seconds} & sleep {seconds}; true")
-    assert re.fullmatch(r"terminated on the host with TERM: sh \(\d+\), sleep \(\d+\), sleep \(\d+\)", told)
+    message = give_up(connection, "sh", "-c", f"sleep {seconds} & sleep {seconds}; true")
+    assert re.fullmatch(
+        r"terminated on the host with TERM: sh \(\d+\), sleep \(\d+\), sleep \(\d+\)", message
+    )
     assert living(f"sleep {seconds}") == []
 
 
-def test_what_does_not_hear_term_ends_with_kill(connection: Connection) -> None:
+def test_a_process_that_ignores_term_is_killed(connection: Connection) -> None:
     seconds = f"602.{UNIQUE}"
-    told = give_up(connection, "sh", "-c", f"trap '' TERM; sleep {seconds}; true")
-    assert told.startswith("terminated on the host with KILL: sh (")
+    message = give_up(connection, "sh", "-c", f"trap '' TERM; sleep {seconds}; true")
+    assert message.startswith("terminated on the host with KILL: sh (")
     assert living(f"sleep {seconds}") == []
 
 
-def test_a_child_in_a_session_of_its_own_ends_too(connection: Connection) -> None:
+def test_a_child_in_a_session_of_its_own_is_terminated_too(connection: Connection) -> None:
     """As sudo starts commands, where it gives them a terminal of their own."""
     seconds = f"603.{UNIQUE}"
-    told = give_up(connection, "sh", "-c", f"setsid --wait sleep {seconds}; true")
-    assert "sleep (" in told
+    message = give_up(connection, "sh", "-c", f"setsid --wait sleep {seconds}; true")
+    assert "sleep (" in message
     assert living(f"sleep {seconds}") == []
 
 
-def test_what_may_not_be_ended_is_left_running_and_named(connection: Connection, tmp_path: Path) -> None:
+def test_a_command_that_is_not_safe_to_interrupt_is_left_running_and_named(
+    connection: Connection, tmp_path: Path
+) -> None:
     done = tmp_path / "done"
     said_and_done = f"sleep 4; echo still heard; touch {done}"
     command = Command(("sh", "-e", "-c", said_and_done), timeout=0.5, safe_to_interrupt=False)
     assert connection.run(command, NEVER).still_running
-    told = connection.stop(command, sent(connection, []))
-    found = re.fullmatch(r"left running as PID (\d+) \(not safe to interrupt\)", told)
+    message = connection.stop(command, sent(connection, []))
+    found = re.fullmatch(r"left running as PID (\d+) \(not safe to interrupt\)", message)
     assert found
     assert start_ticks(int(found[1]))
     # The next one that is given up is not taken for it.
@@ -97,7 +101,7 @@ def test_what_may_not_be_ended_is_left_running_and_named(connection: Connection,
     wait_until(done.exists)
 
 
-def test_a_command_that_ends_meanwhile_is_not_taken_for_another(server: Server) -> None:
+def test_a_command_that_exits_meanwhile_is_not_confused_with_another(server: Server) -> None:
     connection = SshConnection(server.host(), Secrets())
     other = f"605.{UNIQUE}"
     left = Command(("sleep", other), timeout=0.5, safe_to_interrupt=False)
@@ -111,7 +115,7 @@ def test_a_command_that_ends_meanwhile_is_not_taken_for_another(server: Server) 
     os.kill(pid, signal.SIGKILL)
 
 
-def test_what_is_sent_to_end_a_command_is_told_as_any_command(server: Server) -> None:
+def test_the_commands_that_terminate_a_command_are_recorded_too(server: Server) -> None:
     connection = SshConnection(server.host(), Secrets())
     outputs: list[Output] = []
     command = Command(("sleep", f"606.{UNIQUE}"), timeout=0.5)
@@ -124,8 +128,8 @@ def test_what_is_sent_to_end_a_command_is_told_as_any_command(server: Server) ->
     connection.close()
 
 
-def test_a_process_that_cannot_be_ended_is_told_so() -> None:
-    """The words, from what the host answers; for real it takes a command of root's that began without sudo."""
+def test_a_process_that_cannot_be_terminated_is_named() -> None:
+    """The messages, made from a host's answer; a real case needs a command of root that was started without sudo."""
     from runbook_lib.connections.termination import summarize  # noqa: PLC0415 - only here
 
     assert (

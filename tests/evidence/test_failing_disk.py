@@ -1,4 +1,4 @@
-"""A disk that fails when it is told to keep what was written: strace(1) lets the system call itself fail."""
+"""A disk on which syncing fails: strace(1) makes the system call itself fail."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ DOES = """
     from runbook_lib.errors import EvidenceError
     from runbook_lib.evidence.journal import Journal
 
-    journal, told = Journal(Path(sys.argv[1])), []
+    journal, results = Journal(Path(sys.argv[1])), []
     for name, event in json.loads(sys.argv[2]):
         try:
             getattr(journal, name)(event)
-            told.append("written")
+            results.append("written")
         except EvidenceError as problem:
-            told.append(str(problem))
-    print(json.dumps(told))
+            results.append(str(problem))
+    print(json.dumps(results))
 """
 
 
-def told_on_a_disk_that_fails(journal: Path, lines: list[tuple[str, str]], *, at: int) -> list[str]:
+def results_on_a_failing_disk(journal: Path, lines: list[tuple[str, str]], *, at: int) -> list[str]:
     """Write lines where the `at`th fsync fails; return what came of each."""
     if shutil.which("strace") is None:
         assert "disk" not in os.environ.get("RUNBOOK_REQUIRE", ""), "this machine is meant to have strace"
@@ -49,8 +49,8 @@ def told_on_a_disk_that_fails(journal: Path, lines: list[tuple[str, str]], *, at
         check=True,
     )
     assert "(INJECTED)" in Path(f"{journal}.calls").read_text(encoding="utf-8"), "no call was made to fail"
-    told: list[str] = json.loads(done.stdout)
-    return told
+    results: list[str] = json.loads(done.stdout)
+    return results
 
 
 def events(journal: Path) -> list[str]:
@@ -59,17 +59,17 @@ def events(journal: Path) -> list[str]:
     return [entry["event"] for entry in lines.entries]
 
 
-def test_a_line_that_does_not_reach_the_disk_is_taken_back_and_told(tmp_path: Path) -> None:
+def test_a_line_that_does_not_reach_the_disk_is_removed_and_reported(tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
     lines = [("append", "run_started"), ("append", "command_started"), ("append", "run_ended")]
-    told = told_on_a_disk_that_fails(journal, lines, at=FIRST + 1)
-    assert told[0] == told[2] == "written"
-    assert "Input/output error" in told[1]
+    results = results_on_a_failing_disk(journal, lines, at=FIRST + 1)
+    assert results[0] == results[2] == "written"
+    assert "Input/output error" in results[1]
     assert events(journal) == ["run_started", "run_ended"]
 
 
-def test_a_noted_line_that_is_lost_ends_the_journal(tmp_path: Path) -> None:
-    """Whoever noted it did not wait: were the journal to go on, its loss would not be seen."""
+def test_an_unawaited_line_that_is_lost_closes_the_journal(tmp_path: Path) -> None:
+    """The caller did not wait: if the journal continued, nobody would notice the loss."""
     journal = tmp_path / "journal.jsonl"
     lines = [
         ("append", "command_started"),
@@ -78,13 +78,13 @@ def test_a_noted_line_that_is_lost_ends_the_journal(tmp_path: Path) -> None:
         ("append_nowait", "command_ended"),
         ("append", "run_ended"),
     ]
-    told = told_on_a_disk_that_fails(journal, lines, at=FIRST + 1)
-    assert told[:2] == ["written", "written"]
-    assert all("Input/output error" in line for line in told[2:])
+    results = results_on_a_failing_disk(journal, lines, at=FIRST + 1)
+    assert results[:2] == ["written", "written"]
+    assert all("Input/output error" in line for line in results[2:])
     assert events(journal) == ["command_started"]
 
 
-def test_a_noted_line_is_on_disk_with_the_next_that_waits(tmp_path: Path) -> None:
+def test_an_unawaited_line_is_on_disk_with_the_next_awaited_one(tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
     lines = [
         ("append", "command_started"),
@@ -92,6 +92,6 @@ def test_a_noted_line_is_on_disk_with_the_next_that_waits(tmp_path: Path) -> Non
         ("append", "step_ended"),
         ("append", "x"),
     ]
-    told = told_on_a_disk_that_fails(journal, lines, at=FIRST + 2)
-    assert told[:3] == ["written"] * 3
+    results = results_on_a_failing_disk(journal, lines, at=FIRST + 2)
+    assert results[:3] == ["written"] * 3
     assert events(journal) == ["command_started", "command_ended", "step_ended"]

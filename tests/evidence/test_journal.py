@@ -1,4 +1,4 @@
-"""A journal tells what was done; cut off, altered or mixed up it says so, by line, and is never a success."""
+"""A journal that is cut off, altered or reordered says at which line, and never reports success."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def understood(lines: JournalLines) -> RunRecord | None:
 
 
 def assert_not_proven(data: bytes, at_most: int) -> None:
-    """The trouble is told at one of the lines up to `at_most`, and no success is told."""
+    """The problem is reported at one of the lines up to `at_most`, and no success is reported."""
     lines = read_lines(data)
     record = understood(lines)
     if record:
@@ -93,7 +93,7 @@ def assert_not_proven(data: bytes, at_most: int) -> None:
         assert lines.entries[-1:] == [] or lines.entries[-1]["event"] != "run_ended"
 
 
-def test_a_sound_journal_is_read_back_as_the_run_it_tells(sound: bytes, tmp_path: Path) -> None:
+def test_a_valid_journal_is_read_back_as_the_run_it_records(sound: bytes, tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_bytes(sound)
     record = read_journal(tmp_path)
     assert record == read_journal(tmp_path / "journal.jsonl")
@@ -116,7 +116,7 @@ def test_each_line_carries_its_number_the_hash_of_the_line_before_and_its_own_se
         previous = chain(line)
 
 
-def test_a_journal_cut_at_any_byte_is_no_success(sound: bytes) -> None:
+def test_a_journal_cut_at_any_byte_is_not_a_success(sound: bytes) -> None:
     for end in range(len(sound)):
         lines = read_lines(sound[:end])
         assert bool(lines.problem) == (end > 0 and sound[end - 1 : end] != b"\n")
@@ -142,7 +142,7 @@ def test_a_changed_byte_anywhere_in_the_last_line_is_found(sound: bytes) -> None
 
 
 @given(data=st.data())
-def test_bytes_put_in_anywhere_are_found(data: st.DataObject, sound: bytes) -> None:
+def test_inserted_bytes_are_found_anywhere(data: st.DataObject, sound: bytes) -> None:
     place = data.draw(st.integers(0, len(sound)))
     put_in = data.draw(st.binary(min_size=1, max_size=8))
     altered = sound[:place] + put_in + sound[place:]
@@ -152,7 +152,7 @@ def test_bytes_put_in_anywhere_are_found(data: st.DataObject, sound: bytes) -> N
 
 
 @given(data=st.data())
-def test_lines_taken_out_doubled_or_swapped_are_found(data: st.DataObject, sound: bytes) -> None:
+def test_removed_duplicated_or_swapped_lines_are_found(data: st.DataObject, sound: bytes) -> None:
     lines = sound.splitlines(keepends=True)
     one, other = sorted(
         data.draw(st.lists(st.integers(0, len(lines) - 1), min_size=2, max_size=2, unique=True))
@@ -170,7 +170,7 @@ def test_lines_taken_out_doubled_or_swapped_are_found(data: st.DataObject, sound
         assert_not_proven(b"".join(changed), at_most=one + 2)
 
 
-def test_a_line_altered_and_sealed_anew_is_told_by_the_next_line(sound: bytes) -> None:
+def test_an_altered_line_with_a_new_seal_is_found_by_the_next_line(sound: bytes) -> None:
     lines = sound.splitlines()
     entry = json.loads(lines[3])
     entry.pop("seal")
@@ -208,7 +208,7 @@ def test_lines_after_the_end_of_the_run_make_it_unknown(tmp_path: Path) -> None:
         (b"half a line", "line 1 is cut off"),
     ],
 )
-def test_what_is_no_journal_is_refused_with_its_name(data: bytes, why: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_refused_by_name(data: bytes, why: str, tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_bytes(data)
     with pytest.raises(EvidenceError, match="not a runbook journal") as refused:
         read_journal(tmp_path)
@@ -216,13 +216,13 @@ def test_what_is_no_journal_is_refused_with_its_name(data: bytes, why: str, tmp_
     assert refused.value.where == str(tmp_path / "journal.jsonl")
 
 
-def test_a_directory_without_a_journal_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_directory_without_a_journal_is_refused_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(EvidenceError, match="No such file") as refused:
         read_journal(tmp_path)
     assert refused.value.hint
 
 
-def test_a_sound_chain_that_tells_nonsense_is_refused(tmp_path: Path) -> None:
+def test_a_valid_chain_with_meaningless_entries_is_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     journal.append("run_started", run="r", runbook="b", mode="destroy", started=AT)
     journal.close()
@@ -230,7 +230,7 @@ def test_a_sound_chain_that_tells_nonsense_is_refused(tmp_path: Path) -> None:
         read_journal(tmp_path)
 
 
-def test_a_second_writer_is_refused_and_leaves_the_first_ones_lines_alone(tmp_path: Path) -> None:
+def test_a_second_writer_is_refused_and_does_not_touch_existing_lines(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     first = Journal(path)
     first.append("run_started")
@@ -243,19 +243,19 @@ def test_a_second_writer_is_refused_and_leaves_the_first_ones_lines_alone(tmp_pa
         Journal(path)
 
 
-def test_a_journal_cannot_be_begun_where_there_is_no_directory(tmp_path: Path) -> None:
+def test_a_journal_needs_an_existing_directory(tmp_path: Path) -> None:
     with pytest.raises(EvidenceError, match="No such file") as refused:
         Journal(tmp_path / "missing" / "journal.jsonl")
     assert refused.value.exit_code == 4
 
 
-def test_a_journal_and_its_outputs_are_for_their_owner_only(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_a_journal_and_its_outputs(tmp_path: Path) -> None:
     Journal(tmp_path / "journal.jsonl").close()
     OutputStore(tmp_path / "output").put(b"x")
     assert [path.stat().st_mode & 0o077 for path in sorted(tmp_path.rglob("*"))] == [0, 0, 0]
 
 
-def test_many_threads_write_one_sound_journal(tmp_path: Path) -> None:
+def test_many_threads_write_one_valid_journal(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
 
     def work(host: int) -> None:
@@ -294,7 +294,7 @@ def test_an_output_is_stored_once_under_its_hash(tmp_path: Path) -> None:
 
 def test_an_output_that_cannot_be_stored_is_an_evidence_error(tmp_path: Path) -> None:
     (tmp_path / "output").write_text("a file where a directory should be", encoding="utf-8")
-    with pytest.raises(EvidenceError, match="cannot be written"):
+    with pytest.raises(EvidenceError, match="cannot write the evidence"):
         OutputStore(tmp_path / "output").put(b"x")
 
 
@@ -321,7 +321,7 @@ def fill(journal: Journal) -> None:
         journal.append("command_ended", stdout="x" * 1000)
 
 
-def test_a_full_disk_leaves_a_sound_journal_that_goes_on_once_there_is_room(small_disk: Path) -> None:
+def test_a_full_disk_leaves_a_valid_journal_that_continues_once_there_is_space(small_disk: Path) -> None:
     journal = Journal(small_disk / "journal.jsonl")
     journal.append("run_started")
     filler = small_disk / "filler"
@@ -341,17 +341,17 @@ def test_a_full_disk_leaves_a_sound_journal_that_goes_on_once_there_is_room(smal
     assert [entry["n"] for entry in after.entries] == list(range(1, len(lines.entries) + 2))
 
 
-def test_on_a_full_disk_every_thread_knows_which_of_its_lines_are_there(small_disk: Path) -> None:
+def test_on_a_full_disk_every_thread_knows_which_of_its_lines_were_written(small_disk: Path) -> None:
     journal = Journal(small_disk / "journal.jsonl")
-    told: dict[int, list[int]] = {host: [] for host in range(8)}
+    written: dict[int, list[int]] = {host: [] for host in range(8)}
 
     def work(host: int) -> None:
         for i in range(30):
             with contextlib.suppress(EvidenceError):
                 journal.append("x", host=host, i=i, text="x" * 300)
-                told[host].append(i)
+                written[host].append(i)
 
-    threads = [threading.Thread(target=work, args=(host,)) for host in told]
+    threads = [threading.Thread(target=work, args=(host,)) for host in written]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -360,11 +360,11 @@ def test_on_a_full_disk_every_thread_knows_which_of_its_lines_are_there(small_di
     lines = read_lines((small_disk / "journal.jsonl").read_bytes())
     assert lines.problem == ""
     assert 0 < len(lines.entries) < 240
-    for host, there in told.items():
+    for host, there in written.items():
         assert [entry["i"] for entry in lines.entries if entry["host"] == host] == there
 
 
-def test_a_full_disk_leaves_no_part_of_an_output(small_disk: Path) -> None:
+def test_a_full_disk_leaves_no_partial_output(small_disk: Path) -> None:
     store = OutputStore(small_disk / "output")
     with pytest.raises(EvidenceError, match="No space left"):
         store.put(b"x" * 100_000)

@@ -1,4 +1,4 @@
-"""A journal is held by whoever writes it, and by nobody soon after that process has died."""
+"""A journal has a writer while its process lives, and none soon after that process has died."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TOP = Path(__file__).parents[2]
 
 @pytest.fixture
 def cut_off(tmp_path: Path) -> Path:
-    """The journal of a run whose process is gone, and which tells no end."""
+    """The journal, without an end, of a run whose process is gone."""
     subprocess.run([sys.executable, "-m", "tests.runbook.practice", str(tmp_path), "0"], cwd=TOP, check=True)
     (journal,) = tmp_path.glob("runs/*/journal.jsonl")
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
     return journal
 
 
-def test_what_a_dead_writer_was_beginning_is_waited_for(cut_off: Path) -> None:
+def test_a_child_that_a_dead_writer_was_starting_is_waited_for(cut_off: Path) -> None:
     with cut_off.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         # As a child does between its fork and its program: the open file is its own now.
@@ -38,14 +38,14 @@ def test_what_a_dead_writer_was_beginning_is_waited_for(cut_off: Path) -> None:
     assert child.wait() == 0
 
 
-def test_what_holds_on_to_a_dead_writers_journal_goes_on(cut_off: Path) -> None:
+def test_a_process_that_keeps_a_dead_writers_journal_open_counts_as_running(cut_off: Path) -> None:
     with cut_off.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert still_running(cut_off, read_journal(cut_off.parent))
     assert not has_writer(cut_off)
 
 
-def test_a_run_under_way_goes_on(tmp_path: Path) -> None:
+def test_a_run_with_a_living_writer_is_running(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path))
     journal = book.directory / "journal.jsonl"
     assert has_writer(journal)
@@ -54,5 +54,5 @@ def test_a_run_under_way_goes_on(tmp_path: Path) -> None:
     book.close()
 
 
-def test_nobody_holds_a_journal_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_journal_has_no_writer(tmp_path: Path) -> None:
     assert not has_writer(tmp_path / "journal.jsonl")

@@ -1,4 +1,4 @@
-"""A run is read from its journal or from its notebook alone, alike; and never better than it was."""
+"""A run reads the same from its journal and from its standalone notebook, and never better than it was."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ def empty(cell: str) -> Callable[[Notebooks], None]:
     ],
     ids=["all-well", "plan", "one-failed", "stopped", "validate"],
 )
-def test_journal_and_notebook_alone_give_equal_tables(
+def test_journal_and_standalone_notebook_give_equal_tables(
     asked: dict[str, str], status: Status, start_notebook: StartNotebook
 ) -> None:
     notebook = start_notebook(**asked)
     code = notebook.finish()
-    told = read_run(notebook.directory)
-    assert told.status is status
+    record = read_run(notebook.directory)
+    assert record.status is status
     assert (code == 0) is status.is_success
-    assert told.incomplete == ""
-    assert_same_tables(told, read_run(notebook.executed))
-    assert told == read_run(notebook.executed)
+    assert record.incomplete == ""
+    assert_same_tables(record, read_run(notebook.executed))
+    assert record == read_run(notebook.executed)
 
 
 def test_a_run_whose_kernel_was_killed_is_unknown_and_nowhere_green(start_notebook: StartNotebook) -> None:
@@ -82,13 +82,13 @@ def test_a_run_whose_kernel_was_killed_is_unknown_and_nowhere_green(start_notebo
     kill_kernel_in_step_5(notebook)
     assert notebook.finish() != 0
     for source in (notebook.directory, notebook.executed):
-        told = read_run(source)
-        assert told.status is Status.UNKNOWN
-        assert told.incomplete
-        assert b"run is complete" in junit([told])
-        assert b'errors="0"' not in junit([told])
-        assert "Not proven" in page([told], "A killed run")
-        assert "All well" not in page([told], "A killed run")
+        record = read_run(source)
+        assert record.status is Status.UNKNOWN
+        assert record.incomplete
+        assert b"run is complete" in junit([record])
+        assert b'errors="0"' not in junit([record])
+        assert "Not proven" in page([record], "A killed run")
+        assert "All well" not in page([record], "A killed run")
     of_journal = read_run(notebook.directory)
     assert [host.status for host in of_journal.steps[-1].hosts] == [Status.UNKNOWN, Status.UNKNOWN]
     assert of_journal.steps[-1].hosts[0].commands[-1].exit_code is None
@@ -112,11 +112,11 @@ def kill_kernel_in_step_5(notebook: Notebook) -> None:
         os.kill(int(child), signal.SIGKILL)
 
 
-def ends_with(told: Notebooks) -> Callable[[Notebooks], None]:
+def ends_with(record: Notebooks) -> Callable[[Notebooks], None]:
     def change(content: Notebooks) -> None:
         cell = next(item for item in content["cells"] if item["id"] == "close")
         (bundle,) = [out["data"] for out in cell["outputs"] if RUN_MIME in out.get("data", {})]
-        bundle[RUN_MIME] |= told
+        bundle[RUN_MIME] |= record
 
     return change
 
@@ -132,9 +132,9 @@ def test_a_notebook_without_a_part_of_the_run_is_unknown(start_notebook: StartNo
         (ends_with({"run": "another"}), "no end-of-run record"),
         (ends_with({"status": "ok"}), "does not fit its steps"),
     ):
-        told = read_run(edit(notebook.executed, change))
-        assert (told.status, told.ended) == (Status.UNKNOWN, None)
-        assert why in told.incomplete
+        record = read_run(edit(notebook.executed, change))
+        assert (record.status, record.ended) == (Status.UNKNOWN, None)
+        assert why in record.incomplete
     with pytest.raises(EvidenceError, match="no record of a run"):
         read_run(edit(notebook.executed, empty("open")))
     for nonsense in ({"status": "splendid"}, {"ended": "yesterday"}):
@@ -142,7 +142,7 @@ def test_a_notebook_without_a_part_of_the_run_is_unknown(start_notebook: StartNo
             read_run(edit(notebook.executed, ends_with(nonsense)))
 
 
-def test_steps_left_from_an_older_run_are_not_taken_for_the_newer_one(start_notebook: StartNotebook) -> None:
+def test_steps_of_an_older_run_are_not_attributed_to_a_newer_one(start_notebook: StartNotebook) -> None:
     notebook = start_notebook()
     notebook.finish()
 
@@ -151,9 +151,9 @@ def test_steps_left_from_an_older_run_are_not_taken_for_the_newer_one(start_note
         (bundle,) = [out["data"] for out in cell["outputs"] if RUN_MIME in out.get("data", {})]
         bundle[RUN_MIME] |= {"run": "20991231T235959Z_10_practice_ffffff", "started": "2099-12-31T23:59:59Z"}
 
-    told = read_run(edit(notebook.executed, open_again))
-    assert told.status is Status.UNKNOWN
-    assert told.steps == []
+    record = read_run(edit(notebook.executed, open_again))
+    assert record.status is Status.UNKNOWN
+    assert record.steps == []
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -180,13 +180,13 @@ def test_a_journal_with_any_byte_altered_before_its_last_line_is_unknown_or_refu
 def assert_unknown_or_refused(content: bytes, path: Path) -> None:
     path.write_bytes(content)
     try:
-        told = read_run(path)
+        record = read_run(path)
     except EvidenceError as refused:
         assert str(path) in str(refused)  # noqa: PT017 - either is right
         return
-    assert told.status is Status.UNKNOWN
-    assert told.incomplete
-    assert len(tables([told]).runs) == 1
+    assert record.status is Status.UNKNOWN
+    assert record.incomplete
+    assert len(tables([record]).runs) == 1
 
 
 @pytest.mark.parametrize("name", ["report.ipynb", "run", "journal.jsonl"])
@@ -206,24 +206,22 @@ def test_a_missing_run_is_bad_input(name: str, tmp_path: Path) -> None:
         ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}', "no record of a run"),
     ],
 )
-def test_a_notebook_that_is_none_of_ours_is_refused(content: str, said: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_executed_runbook_is_refused(content: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "some.ipynb"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(EvidenceError, match=said):
         read_run(path)
 
 
-def test_a_run_is_found_by_path_by_the_beginning_of_its_id_and_as_the_last(
-    failed_directory: Path, tmp_path: Path
-) -> None:
+def test_a_run_is_found_by_path_by_id_prefix_and_as_last(failed_directory: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     for name in ("20260101T000000Z_a_111111", "20260101T000000Z_b_222222", "20260202T000000Z_a_333333"):
         (runs / name).mkdir(parents=True)
     assert find_run(str(failed_directory), runs) == failed_directory
     assert find_run("last", runs).name == "20260202T000000Z_a_333333"
     assert find_run("20260101T000000Z_b", runs).name == "20260101T000000Z_b_222222"
-    with pytest.raises(InputError, match="beginning of 2 runs"):
+    with pytest.raises(InputError, match="matches 2 runs"):
         find_run("20260101", runs)
     for name, below in (("nothing", runs), ("last", tmp_path / "nowhere")):
-        with pytest.raises(InputError, match="no run's id"):
+        with pytest.raises(InputError, match="run id"):
             find_run(name, below)

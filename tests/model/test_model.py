@@ -1,4 +1,4 @@
-"""The words of a run as data: which status decides, what a command looks like, which error ends how."""
+"""The data model: which status is the worst, how a command is quoted, which exit code an error has."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ STATUSES = st.lists(st.sampled_from(Status))
         ([*Status], Status.UNKNOWN),
     ],
 )
-def test_the_worst_decides_and_a_skip_only_where_all_are(statuses: list[Status], decides: Status) -> None:
+def test_the_worst_status_decides_and_skipped_only_if_all_are(
+    statuses: list[Status], decides: Status
+) -> None:
     assert worst(statuses) is decides
 
 
@@ -52,7 +54,7 @@ def test_the_order_of_hosts_makes_no_difference(statuses: list[Status]) -> None:
     assert worst(statuses) is worst(statuses[::-1])
 
 
-def test_only_three_outcomes_are_good() -> None:
+def test_only_three_outcomes_are_successes() -> None:
     assert {status for status in Status if status.is_success} == {Status.OK, Status.CHANGED, Status.PLANNED}
 
 
@@ -72,7 +74,7 @@ def test_a_commands_text_is_quoted_so_that_a_shell_reads_the_same_arguments(argv
     assert shlex.split(Command(tuple(argv)).text) == argv
 
 
-def test_a_query_is_shown_as_a_command_would_be() -> None:
+def test_a_docker_query_is_shown_like_a_command() -> None:
     assert DockerQuery("inspect_container", ("a b",)).text == "docker-api inspect_container 'a b'"
 
 
@@ -111,7 +113,7 @@ def test_every_error_is_in_the_tree_that_the_module_draws() -> None:
         assert issubclass(getattr(errors, name), errors.RunbookError)
 
 
-def test_an_error_says_where_what_and_what_to_do() -> None:
-    error = errors.RunbookError("it broke", where="host-a", hint="mend it")
-    assert str(error) == "host-a: it broke\n  hint: mend it"
+def test_an_error_says_where_what_and_gives_a_hint() -> None:
+    error = errors.RunbookError("it broke", where="host-a", hint="repair it")
+    assert str(error) == "host-a: it broke\n  hint: repair it"
     assert str(errors.RunbookError("it broke")) == "it broke"

@@ -1,4 +1,4 @@
-"""What a command means is the same on this machine and over SSH."""
+"""Commands behave the same on this machine and over SSH."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
 
 
 def stopped(connection: Connection, command: Command) -> str:
-    """What is told of the end of a command that was left under way."""
+    """Terminate a command that is still running; return the message about it."""
     return connection.stop(command, lambda one: connection.run(one, NEVER))
 
 
@@ -59,22 +59,22 @@ def test_both_streams_and_the_exit_code_come_back(connection: Connection) -> Non
 @pytest.mark.parametrize(
     "argument", ["two  words", "it's", '"', "$HOME `id` $(id)", "a\nb", "*", "", "; false", "日本語", "\\"]
 )
-def test_an_argument_arrives_as_it_is_whatever_it_holds(connection: Connection, argument: str) -> None:
+def test_an_argument_arrives_unchanged_whatever_it_contains(connection: Connection, argument: str) -> None:
     assert run(connection, "printf", "%s", argument).stdout == argument
 
 
-def test_standard_input_is_handed_over_and_ends(connection: Connection) -> None:
+def test_standard_input_is_passed_on_and_closed(connection: Connection) -> None:
     text = "first\nit's second\n" * 1000 + "no newline at the end"
     assert run(connection, "cat", stdin=text).stdout == text
     assert run(connection, "cat").stdout == ""
 
 
-def test_a_command_that_does_not_read_its_input_is_no_problem(connection: Connection) -> None:
+def test_a_command_need_not_read_its_input(connection: Connection) -> None:
     output = run(connection, "true", stdin="x" * 1_000_000)
     assert (output.exit_code, output.problem) == (0, "")
 
 
-def test_input_and_output_of_megabytes_pass_each_other(connection: Connection) -> None:
+def test_megabytes_of_input_and_output_do_not_block_each_other(connection: Connection) -> None:
     text = "0123456789abcde\n" * 400_000
     output = run(connection, "cat", stdin=text)
     assert output.exit_code == 0
@@ -90,30 +90,30 @@ def test_a_command_that_never_reads_a_large_input_is_stopped_in_time(connection:
     assert time.monotonic() - before < deadline(5)
 
 
-def test_a_flood_on_both_streams_comes_whole(connection: Connection) -> None:
+def test_a_flood_on_both_streams_arrives_completely(connection: Connection) -> None:
     output = run(connection, "sh", "-c", "head -c 3000000 /dev/zero | tee /dev/stderr; exit 3")
     assert output.exit_code == 3
     assert (len(output.stdout), len(output.stderr)) == (3_000_000, 3_000_000)
 
 
-def test_bytes_that_are_no_text_are_shown_as_such(connection: Connection) -> None:
+def test_bytes_that_are_not_text_are_replaced(connection: Connection) -> None:
     output = run(connection, "printf", r"a\377\200b\n")
     assert output.stdout == "a\ufffd\ufffdb\n"
 
 
-def test_a_missing_program_ends_with_127_and_says_which(connection: Connection) -> None:
+def test_a_missing_program_gives_exit_code_127_and_its_name(connection: Connection) -> None:
     output = run(connection, "no-such-program-anywhere")
     assert output.exit_code == 127
     assert "no-such-program-anywhere" in output.stderr
 
 
-def test_a_file_that_is_no_program_ends_with_126(connection: Connection) -> None:
+def test_a_file_that_is_not_executable_gives_exit_code_126(connection: Connection) -> None:
     output = run(connection, "/etc/passwd")
     assert output.exit_code == 126
     assert "/etc/passwd" in output.stderr
 
 
-def test_a_command_that_takes_too_long_has_no_exit_code_but_what_it_said(connection: Connection) -> None:
+def test_a_command_that_takes_too_long_has_output_but_no_exit_code(connection: Connection) -> None:
     before = time.monotonic()
     output = run(connection, "sh", "-c", "echo begun; echo oops >&2; exec sleep 60", timeout=0.5)
     assert output.exit_code is None
@@ -123,7 +123,7 @@ def test_a_command_that_takes_too_long_has_no_exit_code_but_what_it_said(connect
     assert time.monotonic() - before < deadline(5)
 
 
-def test_a_command_that_left_something_in_the_background_is_stopped_in_time(connection: Connection) -> None:
+def test_a_command_with_a_background_process_is_stopped_in_time(connection: Connection) -> None:
     before = time.monotonic()
     output = run(connection, "sh", "-c", "echo begun; setsid sleep 60 & exec sleep 60", timeout=0.5)
     assert output.problem == "still running after 0.5 s"
@@ -131,21 +131,21 @@ def test_a_command_that_left_something_in_the_background_is_stopped_in_time(conn
     assert time.monotonic() - before < deadline(5)
 
 
-def test_a_command_ended_by_a_signal_has_not_lost_its_connection(connection: Connection) -> None:
+def test_a_command_killed_by_a_signal_does_not_count_as_a_lost_connection(connection: Connection) -> None:
     output = run(connection, "sh", "-c", "kill -9 $$")
     assert not output.lost
     assert output.exit_code != 0
     assert run(connection, "echo", "still here").stdout == "still here\n"
 
 
-def test_a_command_under_way_may_end_by_itself_after_an_interrupt(connection: Connection) -> None:
+def test_a_running_command_may_finish_by_itself_after_an_interrupt(connection: Connection) -> None:
     cancel = threading.Event()
     cancel.set()
     output = connection.run(Command(("sh", "-c", "sleep 1; echo done")), cancel)
     assert (output.exit_code, output.stdout) == (0, "done\n")
 
 
-def test_a_command_that_does_not_end_after_an_interrupt_is_given_up(connection: Connection) -> None:
+def test_a_command_that_outlasts_an_interrupt_is_terminated(connection: Connection) -> None:
     cancel = threading.Event()
     cancel.set()
     before = time.monotonic()
@@ -168,7 +168,7 @@ def test_what_is_rendered_is_what_is_sent(connection: Connection) -> None:
     assert connection.render(command) == command.text == "printf %s 'it'\"'\"'s'"
 
 
-def test_closing_twice_and_opening_again_is_no_problem(connection: Connection) -> None:
+def test_a_connection_can_be_closed_twice_and_opened_again(connection: Connection) -> None:
     connection.close()
     connection.close()
     connection.open()
