@@ -28,4 +28,4 @@ OUTPUT = "output"
 REPORTS = "reports"
 """Directory for reports in formats of other packages."""
 DERIVED = frozenset({"report.html", "junit.xml", "report.md", "csv", "parquet", REPORTS})
-"""What `runbook report` generates from the evidence and can generate again: never sealed, nor missed by verification."""
+"""What `runbook report` generates from the evidence and can generate again: never sealed or verified."""
