@@ -1,4 +1,4 @@
-"""Processes as /proc tells them."""
+"""Processes according to /proc."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["alive", "children", "kill", "parent_of"]
 
 
 def _stat(pid: int) -> list[str]:
-    """State, parent and what follows; nothing where there is no such process."""
+    """State, parent and what follows; empty without such a process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:

@@ -36,11 +36,11 @@ class Executed:
 
     Args:
         code: Its exit code.
-        said: All it said.
+        output: What it printed.
     """
 
     code: int
-    said: str
+    output: str
 
 
 class Project:
@@ -70,8 +70,8 @@ class Project:
         **given: Any,  # noqa: ANN401 - any parameter
     ) -> Path:
         """Write a notebook: parameters, imports, and these cells."""
-        told = {"inventory": str(self.inventory), "hosts": "all", "runs": str(self.runs), **given}
-        parameters = "\n".join(f"{name} = {value!r}" for name, value in told.items())
+        values = {"inventory": str(self.inventory), "hosts": "all", "runs": str(self.runs), **given}
+        parameters = "\n".join(f"{name} = {value!r}" for name, value in values.items())
         made: Any = new_notebook()  # type: ignore[no-untyped-call]
         made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         if runbook:
@@ -123,11 +123,11 @@ class Project:
 
     @property
     def record(self) -> RunRecord:
-        """What its journal tells."""
+        """The run according to its journal."""
         return read_journal(self.run)
 
     def entries(self) -> list[dict[str, Any]]:
-        """Whole lines of its journal so far; none while there is none."""
+        """Whole lines of its journal so far; empty before there is one."""
         for journal in self.runs.glob("*/journal.jsonl"):
             return [json.loads(line) for line in journal.read_bytes().rpartition(b"\n")[0].splitlines()]
         return []
@@ -148,18 +148,18 @@ class Project:
 
     def cells(self, path: Path | None = None) -> list[str]:
         """What the executed notebook's metadata calls its cells."""
-        told = json.loads((path or self.executed).read_text(encoding="utf-8"))
+        notebook = json.loads((path or self.executed).read_text(encoding="utf-8"))
         return [
             cell["metadata"]["papermill"]["status"]
-            for cell in told["cells"]
+            for cell in notebook["cells"]
             if "papermill" in cell["metadata"]
         ]
 
 
 def finish(process: subprocess.Popen[str]) -> Executed:
     """Wait for a program's end."""
-    said, _ = process.communicate(timeout=deadline(60))
-    return Executed(process.returncode, said)
+    output, _ = process.communicate(timeout=deadline(60))
+    return Executed(process.returncode, output)
 
 
 def living(line: str) -> list[int]:

@@ -48,8 +48,8 @@ class Project:
         return self.pytester.path
 
     def inventory(self, hosts: Mapping[str, Mapping[str, object]]) -> None:
-        told = {name: dict(values) for name, values in hosts.items()}
-        (self.place / "inventory.yml").write_text(yaml.safe_dump({"hosts": told}), encoding="utf-8")
+        values_of = {name: dict(values) for name, values in hosts.items()}
+        (self.place / "inventory.yml").write_text(yaml.safe_dump({"hosts": values_of}), encoding="utf-8")
 
     def runbook(self, name: str, *steps: str, close: str = "book.close()") -> Path:
         """Write a notebook with one cell a step."""

@@ -72,10 +72,10 @@ def test_bad_input_is_a_usage_error_and_no_host_is_touched(
     project: Project, workers: tuple[str, ...]
 ) -> None:
     project.runbook("90_look", project.holds("First", "first"))
-    told = project.run(*LOOK, "--hosts", "host-z", *workers)
-    assert told.ret == pytest.ExitCode.USAGE_ERROR
-    told.stderr.fnmatch_lines(["ERROR: *unknown host or group 'host-z'*", "*no host was touched"])
-    assert "Traceback" not in told.stderr.str()
+    result = project.run(*LOOK, "--hosts", "host-z", *workers)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *unknown host or group 'host-z'*", "*no host was touched"])
+    assert "Traceback" not in result.stderr.str()
     assert not (project.place / "runs").exists()
 
 
@@ -112,7 +112,7 @@ def test_pytest_does_not_warn_where_the_library_was_imported_before_it(project: 
         "import sys, runbook_lib, pytest; assert 'installed' in runbook_lib.__file__; "
         "sys.exit(pytest.main(['-Werror']))"
     )
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", start],
         cwd=project.place,
         env={**os.environ, "PYTHONPATH": str(place)},
@@ -121,7 +121,7 @@ def test_pytest_does_not_warn_where_the_library_was_imported_before_it(project: 
         timeout=deadline(60),
         check=False,
     )
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
@@ -130,20 +130,20 @@ def test_without_runbooks_nothing_is_loaded_and_no_option_is_taken(
 ) -> None:
     project.pytester.makeconftest(_OPTIONS)
     project.pytester.makepyfile(_OWN)
-    told = project.run("-W", "error", "--params", "theirs", "--hosts", "theirs", *workers)
-    told.assert_outcomes(passed=1)
+    result = project.run("-W", "error", "--params", "theirs", "--hosts", "theirs", *workers)
+    result.assert_outcomes(passed=1)
 
 
 def test_short_names_that_a_conftest_has_stay_its_own(project: Project) -> None:
     project.pytester.makeconftest(_OPTIONS)
-    told = project.run(*LOOK, "--runbook-hosts", "host-a", "--hosts", "theirs", "--help")
-    assert told.ret == pytest.ExitCode.OK
-    told.stdout.fnmatch_lines(["*--runbook-hosts=PATTERN*", "*--hosts=HOSTS*"])
+    result = project.run(*LOOK, "--runbook-hosts", "host-a", "--hosts", "theirs", "--help")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["*--runbook-hosts=PATTERN*", "*--hosts=HOSTS*"])
 
 
 def test_help_and_fixtures_run_no_runbook(project: Project) -> None:
     project.runbook("90_look", project.holds("First", "first"))
-    told = project.run(*LOOK, "--help")
-    told.stdout.fnmatch_lines(["*--runbooks=RUNBOOK*", "*--params=FILE*"])
+    result = project.run(*LOOK, "--help")
+    result.stdout.fnmatch_lines(["*--runbooks=RUNBOOK*", "*--params=FILE*"])
     assert project.run(*LOOK, "--fixtures").ret == pytest.ExitCode.OK
     assert not (project.place / "runs").exists()

@@ -1,4 +1,4 @@
-"""Steps, hosts and checks of real runs, told by a pytest that a user starts."""
+"""Steps, hosts and checks of real runs, reported by a pytest that a user starts."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def cases(path: Path) -> dict[tuple[str, str], TestCase]:
 def test_each_step_host_and_check_is_a_test_and_warnings_may_be_errors(project: Project) -> None:
     look(project)
     project.write("host-b", "second", "wrong\n")
-    told = project.run(*LOOK, "-v", "-W", "error", "--junitxml=junit.xml")
-    told.assert_outcomes(passed=7, failed=2, skipped=2)
-    assert told.ret == pytest.ExitCode.TESTS_FAILED
-    told.stdout.fnmatch_lines(
+    result = project.run(*LOOK, "-v", "-W", "error", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=7, failed=2, skipped=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
         [
             "notebooks/90_look.ipynb::step 1 First::host-a::status PASSED*",
             "notebooks/90_look.ipynb::step 1 First::host-a::content PASSED*",
@@ -66,9 +66,9 @@ def test_each_step_host_and_check_is_a_test_and_warnings_may_be_errors(project: 
             "FAILED notebooks/90_look.ipynb::step 2 Second::host-b::status - Failed: content:*",
         ]
     )
-    said = told.stdout.str() + told.stderr.str()
-    assert "Traceback" not in said
-    assert "runbook_lib/" not in said
+    output = result.stdout.str() + result.stderr.str()
+    assert "Traceback" not in output
+    assert "runbook_lib/" not in output
     (record,) = project.records()
     assert (record.mode, record.status) == (Mode.VALIDATE, Status.FAILED)
     junit = cases(project.place / "junit.xml")
@@ -112,12 +112,12 @@ def test_a_run_whose_evidence_is_incomplete_fails_whatever_is_selected(project: 
     result.stdout.fnmatch_lines_random(["FAILED *::the run ended - Failed: ok, but: *report.html: *"])
 
 
-def test_workers_of_xdist_tell_one_and_the_same_run(project: Project) -> None:
+def test_workers_of_xdist_report_one_and_the_same_run(project: Project) -> None:
     look(project)
     project.write("host-b", "second", "wrong\n")
-    told = project.run(*LOOK, "-n", "2", "-W", "error", "--junitxml=junit.xml")
-    told.assert_outcomes(passed=7, failed=2, skipped=2)
-    told.stdout.fnmatch_lines(
+    result = project.run(*LOOK, "-n", "2", "-W", "error", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=7, failed=2, skipped=2)
+    result.stdout.fnmatch_lines(
         ["FAILED notebooks/90_look.ipynb::step 2 Second::host-b::status - Failed: content:*"]
     )
     (record,) = project.records()
@@ -125,15 +125,15 @@ def test_workers_of_xdist_tell_one_and_the_same_run(project: Project) -> None:
     assert len(cases(project.place / "junit.xml")) == 11
 
 
-def test_k_and_x_choose_what_is_told_of_hosts_that_were_chosen(project: Project) -> None:
+def test_k_and_x_select_what_is_reported_of_hosts_that_were_selected(project: Project) -> None:
     look(project)
     project.write("host-a", "first", "wrong\n")
-    told = project.run(*LOOK, "--hosts", "host-a", "-x", "-k", "content")
-    told.assert_outcomes(failed=1, deselected=4)
-    told.stdout.fnmatch_lines(["*stopping after 1 failures*"])
+    result = project.run(*LOOK, "--hosts", "host-a", "-x", "-k", "content")
+    result.assert_outcomes(failed=1, deselected=4)
+    result.stdout.fnmatch_lines(["*stopping after 1 failures*"])
 
 
-def test_what_failed_last_is_told_again_and_so_is_the_broken_end_of_another(project: Project) -> None:
+def test_what_failed_last_is_reported_again_and_so_is_the_failed_end_of_another(project: Project) -> None:
     look(project)
     other = project.runbook("95_other", project.holds("First", "first"))
     project.write("host-a", "second", "wrong\n")
@@ -141,9 +141,9 @@ def test_what_failed_last_is_told_again_and_so_is_the_broken_end_of_another(proj
     project.remembering(*both).assert_outcomes(passed=12, failed=2, skipped=2)
     project.write("host-a", "second")
     project.runbook("95_other", project.holds("First", "first"), close="import sys; sys.exit(0)")
-    told = project.remembering(*both, "--lf")
-    told.assert_outcomes(passed=2, failed=1)
-    told.stdout.fnmatch_lines([f"FAILED notebooks/{other.name}::the run ended - Failed: unknown*"])
+    result = project.remembering(*both, "--lf")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines([f"FAILED notebooks/{other.name}::the run ended - Failed: unknown*"])
     assert len(project.records()) == 4
 
 
@@ -152,16 +152,16 @@ def test_an_id_from_the_summary_can_be_given(project: Project) -> None:
     project.run(*LOOK, "notebooks/90_look.ipynb::step 2 Second::host-b").assert_outcomes(passed=2)
 
 
-def test_a_killed_kernel_is_red_whatever_is_chosen(project: Project) -> None:
+def test_a_killed_kernel_fails_whatever_is_selected(project: Project) -> None:
     killed_meanwhile = (
         "import os, signal, threading\n"
         "threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGKILL)).start()\n"
         "book.step('Sleep', Does(('sleep', '20')))"
     )
     project.runbook("90_look", project.holds("First", "first"), killed_meanwhile)
-    told = project.run(*LOOK, "--runbook-mode", "apply", "-k", "host-a")
-    told.assert_outcomes(passed=2, failed=2, deselected=3)
-    told.stdout.fnmatch_lines_random(
+    result = project.run(*LOOK, "--runbook-mode", "apply", "-k", "host-a")
+    result.assert_outcomes(passed=2, failed=2, deselected=3)
+    result.stdout.fnmatch_lines_random(
         [
             "FAILED *::step 2 Sleep::host-a::status - Failed: unknown: no end of this step was recorded",
             "FAILED *::the run ended - Failed: unknown*",
@@ -172,28 +172,28 @@ def test_a_killed_kernel_is_red_whatever_is_chosen(project: Project) -> None:
 
 def test_collecting_only_looks_and_never_applies(project: Project) -> None:
     look(project)
-    told = project.run(*LOOK, "--collect-only", "-q")
-    assert told.ret == pytest.ExitCode.OK
-    told.stdout.fnmatch_lines(["notebooks/90_look.ipynb::step 1 First::host-a::content"])
+    result = project.run(*LOOK, "--collect-only", "-q")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["notebooks/90_look.ipynb::step 1 First::host-a::content"])
     (record,) = project.records()
     assert record.mode is Mode.VALIDATE
-    told = project.run(*LOOK, "--collect-only", "--runbook-mode", "apply")
-    assert told.ret == pytest.ExitCode.USAGE_ERROR
-    told.stderr.fnmatch_lines(["ERROR: --collect-only runs the notebook*"])
+    result = project.run(*LOOK, "--collect-only", "--runbook-mode", "apply")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --collect-only runs the notebook*"])
     assert len(project.records()) == 1
 
 
-def test_apply_changes_once_and_what_builds_on_a_failure_is_never_begun(project: Project) -> None:
+def test_apply_changes_once_and_what_builds_on_a_failure_is_not_run(project: Project) -> None:
     project.runbook("10_write", project.holds("Write", "new"))
     project.runbook("20_fail", "book.step('Fail', Does(('false',)))")
     project.runbook("30_after", project.holds("After", "after"))
     names = [word for name in ("10_write", "20_fail", "30_after") for word in ("--runbooks", name)]
-    told = project.run(*names, "--runbook-mode", "apply")
-    told.assert_outcomes(passed=6, failed=3)
+    result = project.run(*names, "--runbook-mode", "apply")
+    result.assert_outcomes(passed=6, failed=3)
     assert [record.status for record in project.records()] == [Status.CHANGED, Status.FAILED]
     assert (project.place / "host-a.new").read_text() == "right\n"
     assert not (project.place / "host-a.after").exists()
-    told.stdout.fnmatch_lines_random(
+    result.stdout.fnmatch_lines_random(
         [
             "FAILED *20_fail.ipynb::step 1 Fail::host-a::status - Failed: host-a: `false` ended with 1",
             "FAILED *30_after.ipynb::the run ended - Failed: not run: stopped after 20_fail (failed)*",
@@ -201,15 +201,15 @@ def test_apply_changes_once_and_what_builds_on_a_failure_is_never_begun(project:
     )
 
 
-def test_a_notebook_may_be_run_twice_with_two_files_beside_tests_of_ones_own(project: Project) -> None:
+def test_a_notebook_may_be_run_twice_with_two_files_together_with_other_tests(project: Project) -> None:
     look(project)
     project.pytester.makepyfile(test_own="def test_own(): pass")
     for name in ("host-a", "host-b"):
         (project.place / f"{name}.yml").write_text(f"hosts: {name}\n", encoding="utf-8")
     twice = (*LOOK, *LOOK, "--params", "host-a.yml", "--params", "host-b.yml")
-    told = project.run(*twice, "-v", "test_own.py")
-    told.assert_outcomes(passed=11, skipped=2)
-    told.stdout.fnmatch_lines(
+    result = project.run(*twice, "-v", "test_own.py")
+    result.assert_outcomes(passed=11, skipped=2)
+    result.stdout.fnmatch_lines(
         [
             "test_own.py::test_own PASSED*",
             "notebooks/90_look.ipynb::host-a::step 1 First::host-a::content PASSED*",
@@ -218,14 +218,14 @@ def test_a_notebook_may_be_run_twice_with_two_files_beside_tests_of_ones_own(pro
     )
 
 
-def test_hosts_over_ssh_are_told_and_one_that_cannot_be_reached_is_red(
+def test_hosts_over_ssh_are_reported_and_one_that_cannot_be_reached_fails(
     project: Project, session_server: sshd.Server
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        told = session_server.host().model_dump(mode="json", include=set(_SSH))
-        gone = {**told, "port": free.getsockname()[1]}
-        project.inventory({"host-a": told, "host-b": gone})
+        reachable = session_server.host().model_dump(mode="json", include=set(_SSH))
+        gone = {**reachable, "port": free.getsockname()[1]}
+        project.inventory({"host-a": reachable, "host-b": gone})
         project.runbook("90_look", project.holds("First", "first"))
         result = project.run(*LOOK)
     result.assert_outcomes(passed=3, failed=1)
@@ -237,7 +237,9 @@ def test_hosts_over_ssh_are_told_and_one_that_cannot_be_reached_is_red(
 _SSH = ("address", "port", "identity_file", "known_hosts", "connect_timeout")
 
 
-def test_a_signal_ends_the_run_and_all_else_but_is_told(project: Project, programs: Programs) -> None:
+def test_a_signal_stops_the_run_and_everything_after_it_and_is_reported(
+    project: Project, programs: Programs
+) -> None:
     project.runbook("10_sleep", project.holds("First", "first"), "book.step('Sleep', Does(('sleep', '60')))")
     project.runbook("20_after", project.holds("After", "after"))
     project.pytester.makepyfile(test_own="def test_own(): raise SystemExit('never run')")
@@ -248,12 +250,12 @@ def test_a_signal_ends_the_run_and_all_else_but_is_told(project: Project, progra
     )
     _wait_for(project, "sleep 60", process)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=deadline(60))
-    assert process.returncode == pytest.ExitCode.TESTS_FAILED, said
-    assert "never run" not in said
+    output, _ = process.communicate(timeout=deadline(60))
+    assert process.returncode == pytest.ExitCode.TESTS_FAILED, output
+    assert "never run" not in output
     (record,) = project.records()
     assert record.status is Status.INTERRUPTED
-    assert "20_after.ipynb::the run ended - Failed: not run: interrupted" in said
+    assert "20_after.ipynb::the run ended - Failed: not run: interrupted" in output
     assert not (project.place / "host-a.after").exists()
     junit = cases(project.place / "junit.xml")
     (interrupted,) = junit["step 2 Sleep.host-a", "status"].result

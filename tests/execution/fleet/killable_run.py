@@ -48,8 +48,8 @@ class _Mortal(Journal):
 
 
 def parameters(place: Path, **given: Any) -> First:  # noqa: ANN401 - any parameter
-    told = {"inventory": str(place / "inventory.yml"), "hosts": "all", "runs": str(place / "runs")}
-    return First.model_validate({**told, "place": str(place), **given})
+    defaults = {"inventory": str(place / "inventory.yml"), "hosts": "all", "runs": str(place / "runs")}
+    return First.model_validate({**defaults, "place": str(place), **given})
 
 
 def run(place: Path, **given: Any) -> None:  # noqa: ANN401 - any parameter

@@ -76,7 +76,7 @@ class Awake(Probe):
 
 @dataclass(frozen=True)
 class Written(Operation):
-    """A file holds a word, written by several commands; each time one more line tells of it in `FILE.times`.
+    """A file holds a word, written by several commands; each time adds a line to `FILE.times`.
 
     Args:
         path: The file.
@@ -128,7 +128,7 @@ class Written(Operation):
 
 @dataclass(frozen=True)
 class Lasting(Operation):
-    """A command has run; nothing can tell later whether it did. Each time one more line tells of it in a file."""
+    """A command has run; later nothing shows whether it did. Each time adds a line to a file."""
 
     path: str
     seconds: float = 0.0

@@ -57,10 +57,10 @@ class Project:
         first = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})  # type: ignore[no-untyped-call]
         rest = [nbformat.v4.new_code_cell(source) for source in [*sources, "book.close()"]]  # type: ignore[no-untyped-call]
         notebook.cells = [first, *rest]
-        told = {"parameters": f"tests.execution.fleet.practice_books:{model}", "needs": needs}
+        metadata = {"parameters": f"tests.execution.fleet.practice_books:{model}", "needs": needs}
         notebook.metadata = {
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-            "runbook": told,
+            "runbook": metadata,
         }
         self.place.mkdir(parents=True, exist_ok=True)
         (self.top / "notebooks").mkdir(exist_ok=True)
@@ -68,8 +68,8 @@ class Project:
 
     def hosts(self, **hosts: dict[str, Any]) -> None:
         """Write the inventory."""
-        told = {"hosts": {name.replace("_", "-"): host for name, host in hosts.items()}}
-        (self.top / "inventory.yml").write_text(yaml.safe_dump(told), encoding="utf-8")
+        inventory = {"hosts": {name.replace("_", "-"): host for name, host in hosts.items()}}
+        (self.top / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(TOP), "TMPDIR": str(self.top)}
@@ -115,7 +115,7 @@ class Project:
         return sorted((entry for lines in journals for entry in lines), key=lambda entry: entry["time"])
 
     def wait_for(self, event: str, containing: str = "", number: int = 1) -> list[dict[str, Any]]:
-        """Wait until journals tell so many events whose text contains something."""
+        """Wait until journals have so many entries of an event whose text contains something."""
 
         def found() -> list[dict[str, Any]]:
             those = [e for e in self.entries() if e["event"] == event and containing in json.dumps(e)]

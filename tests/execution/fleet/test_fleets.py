@@ -53,7 +53,7 @@ def test_a_matrix_is_listed_and_crossed_and_summed_up(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("rums: []", "unknown name 'rums' (did you mean 'runs'?)"),
         ("parameters: {}", "lists no runs"),
@@ -65,13 +65,13 @@ def test_a_matrix_is_listed_and_crossed_and_summed_up(project: Project) -> None:
     ],
 )
 def test_a_wrong_matrix_is_refused_before_anything_runs(
-    project: Project, text: str, told: str, monkeypatch: pytest.MonkeyPatch
+    project: Project, text: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project.top)
-    assert told in project.refused("--matrix", matrix(project, text))
+    assert message in project.refused("--matrix", matrix(project, text))
 
 
-def test_no_scheduler_at_the_address_is_told(project: Project) -> None:
+def test_no_scheduler_at_the_address_is_bad_input(project: Project) -> None:
     done = project.run("10_first", "--executor", "dask", "--scheduler", "tcp://127.0.0.1:1")
     assert done.returncode == 2
     assert "no Dask scheduler answers" in done.stderr
@@ -138,16 +138,16 @@ def test_a_killed_worker_loses_nothing_and_runs_nothing_twice(
     if its_runs_too:
         kill(runner)
         kill(sleeping["pid"])
-    said, _ = process.communicate(timeout=deadline(100))
-    assert "attempt 2" in said, said
-    assert "after a worker died" in said
+    output, _ = process.communicate(timeout=deadline(100))
+    assert "attempt 2" in output, output
+    assert "after a worker died" in output
     assert (project.place / "once").read_text().splitlines() == ["ran"]
     records = [record for record in project.records() if record.runbook == "10_first"]
     if its_runs_too:
-        assert [record.status for record in records] == [Status.UNKNOWN, Status.OK], said
+        assert [record.status for record in records] == [Status.UNKNOWN, Status.OK], output
         assert records[1].resumes == records[0].run
-        assert f"resumed {records[0].run}" in said
+        assert f"resumed {records[0].run}" in output
     else:
-        assert [record.status for record in records] == [Status.CHANGED], said
-        assert "the run it had started ran to its end" in said
-    assert process.returncode == 0, said
+        assert [record.status for record in records] == [Status.CHANGED], output
+        assert "the run it had started ran to its end" in output
+    assert process.returncode == 0, output

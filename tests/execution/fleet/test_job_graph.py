@@ -57,7 +57,7 @@ def test_a_bad_parameter_of_any_runbook_is_told_before_anything_runs(project: Pr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((), "name a runbook"),
         (("10_first", "--matrix", "fleet.yml"), "cannot be combined with NAME or --resume"),
@@ -68,10 +68,10 @@ def test_a_bad_parameter_of_any_runbook_is_told_before_anything_runs(project: Pr
     ],
 )
 def test_what_cannot_be_meant_is_refused(
-    project: Project, arguments: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch
+    project: Project, arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project.top)
-    assert told in project.refused(*arguments)
+    assert message in project.refused(*arguments)
 
 
 def test_runbooks_that_need_each_other_are_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,14 +105,16 @@ def test_one_ctrl_c_interrupts_all_runs_and_further_ones_lose_no_evidence(projec
     project.wait_for("command_started", "sleep", number=4)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=deadline(60))
+    output, _ = process.communicate(timeout=deadline(60))
     assert process.returncode == 4
     records = project.records()
-    assert [(record.status, record.incomplete) for record in records] == [(Status.INTERRUPTED, "")] * 2, said
-    assert "interrupting every run" in said
+    assert [(record.status, record.incomplete) for record in records] == [(Status.INTERRUPTED, "")] * 2, (
+        output
+    )
+    assert "interrupting every run" in output
     assert overlap(*records), "what changes nothing and needs nothing of the other goes side by side"
-    assert "[15_other]   ■ interrupted, 1 steps" in said
-    assert "not run: needs 10_first (interrupted)" in said
+    assert "[15_other]   ■ interrupted, 1 steps" in output
+    assert "not run: needs 10_first (interrupted)" in output
 
 
 def test_a_killed_process_of_one_run_is_told_and_leaves_the_others_alone(project: Project) -> None:
@@ -122,12 +124,12 @@ def test_a_killed_process_of_one_run_is_told_and_leaves_the_others_alone(project
     began = project.wait_for("command_started", "sleep", number=4)
     victim = next(e for e in project.wait_for("run_started", "10_first") if e["runbook"] == "10_first")
     kill(parent_of(victim["pid"]))
-    said, _ = process.communicate(timeout=deadline(60))
+    output, _ = process.communicate(timeout=deadline(60))
     assert began
     assert process.returncode == 4
     statuses = {record.runbook: record.status for record in project.records()}
     assert statuses == {"10_first": Status.UNKNOWN, "15_other": Status.OK}
-    assert "the worker process was killed by SIGKILL" in said
+    assert "the worker process was killed by SIGKILL" in output
 
 
 def test_on_a_terminal_a_table_shows_each_run_step_and_host(project: Project) -> None:
@@ -141,16 +143,16 @@ def test_on_a_terminal_a_table_shows_each_run_step_and_host(project: Project) ->
         stderr=theirs,
     )
     os.close(theirs)
-    said = b""
+    output = b""
     while True:
         try:
             piece = os.read(ours, 65536)
         except OSError:
             break  # the other end is closed
-        said += piece
+        output += piece
     os.close(ours)
     assert process.wait(deadline(60)) == 0
-    shown = said.decode()
+    shown = output.decode()
     assert "1. Look" in shown
     assert "sleep 2.0" in shown
     assert "of 2 runs ended" in shown

@@ -26,13 +26,13 @@ def killed(project: Project, request: pytest.FixtureRequest) -> str:
     """The id of a run whose runner or kernel was killed in its second step."""
     project.write("10_first", *STEPS)
     process = project.start("10_first", "--hosts", "host-a", "-p", "word", "done", "-p", "seconds", "1.5")
-    (told,) = project.wait_for("run_started")
+    (entry,) = project.wait_for("run_started")
     project.wait_for("command_started", "sleep 1.5")
-    os.kill(process.pid if request.param == "runner" else told["pid"], signal.SIGKILL)
+    os.kill(process.pid if request.param == "runner" else entry["pid"], signal.SIGKILL)
     process.communicate(timeout=deadline(60))
     assert process.returncode == (-9 if request.param == "runner" else 4)
-    project.wait_until_gone(told["pid"])
-    run: str = told["run"]
+    project.wait_until_gone(entry["pid"])
+    run: str = entry["run"]
     return run
 
 

@@ -26,8 +26,8 @@ def test_each_run_is_signed_at_its_end(project: Project) -> None:
     done = project.run("10_first", "15_other", "--sign-key", str(key))
     assert done.returncode == 0, done.stderr
     for path in project.runs.glob("*_1*"):
-        told = json.loads((path / "attestation.json").read_bytes())
-        assert [signature["keyid"] for signature in told["signatures"]] == [public.keyid]
+        envelope = json.loads((path / "attestation.json").read_bytes())
+        assert [signature["keyid"] for signature in envelope["signatures"]] == [public.keyid]
     verdict = verify_run(
         sealed(project), trust=project.top / "operator.pub", approved=project.top / "notebooks"
     )

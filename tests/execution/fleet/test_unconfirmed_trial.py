@@ -1,4 +1,4 @@
-"""A trial boot that a killed run began: whoever comes next checks before it confirms, and does not reboot."""
+"""A trial boot that a killed run began: the next run checks before it confirms, and does not reboot."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PROGRAMS = ("sh", "cat", "cp", "touch", "rm", "mkdir", "flock", "grep", "sed", "
 
 @pytest.fixture(autouse=True)
 def without_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away systemctl: where it is installed and not running, this machine is no host for a reboot."""
+    """Take away systemctl: where systemd is not running, it would make this machine no host for a reboot."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in PROGRAMS:

@@ -54,8 +54,8 @@ def opened(place: Path, **given: Any) -> Runbook:  # noqa: ANN401 - any paramete
     return Runbook.open(parameters(place, hosts="host-a", **given))
 
 
-def told(book: Runbook) -> RunRecord:
-    """The run as its journal tells it, which says the same as the run itself."""
+def journaled(book: Runbook) -> RunRecord:
+    """Return the run according to its journal, which agrees with the run itself."""
     record = read_journal(book.directory)
     assert record.model_dump(exclude={"steps"}) == book.record.model_dump(exclude={"steps"})
     assert record.steps == book.record.steps
@@ -79,7 +79,7 @@ def test_a_step_that_takes_too_long_fails_and_its_command_is_ended_on_the_host(p
         ("termination", True),
     ]
     assert living(f"sleep {SECONDS}") == []
-    assert told(book).status is Status.FAILED
+    assert journaled(book).status is Status.FAILED
 
 
 def test_a_run_that_takes_too_long_is_ended_with_its_journal_whole(place: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_run_that_takes_too_long_is_ended_with_its_journal_whole(place: Path) 
     assert book.step("Fine", Does(("true",))).status is Status.CHANGED
     with pytest.raises(StepFailed, match="the run_timeout of 5 s has passed"):
         book.step("Wait", WAITS)
-    record = told(book)
+    record = journaled(book)
     assert (record.status, record.incomplete) == (Status.FAILED, "")
     assert living(f"sleep {SECONDS}") == []
 
@@ -96,7 +96,7 @@ def test_a_commands_own_timeout_ends_it_on_the_host(place: Path) -> None:
     book = opened(place)
     with pytest.raises(StepFailed, match=r"still running after 0\.5 s; terminated on the host with TERM"):
         book.step("Wait", Does(("sleep", SECONDS), timeout=0.5))
-    assert told(book).status is Status.FAILED
+    assert journaled(book).status is Status.FAILED
     assert living(f"sleep {SECONDS}") == []
 
 
@@ -108,7 +108,7 @@ def test_what_may_not_be_cut_off_is_waited_for_past_the_deadline(place: Path) ->
     with pytest.raises(StepFailed, match=r"stopped before the next command: the run_timeout of 3 s"):
         book.step("Next", Does(("touch", str(place / "never"))))
     assert not (place / "never").exists()
-    record = told(book)
+    record = journaled(book)
     assert [[c.exit_code for c in step.hosts[0].commands] for step in record.steps] == [[0], []]
     assert record.status is Status.FAILED
 
@@ -131,7 +131,7 @@ def test_the_runs_time_is_over_also_between_two_steps(project: Project) -> None:
         run_timeout=3.0,
     )
     done = finish(project.runbook_run(notebook))
-    assert done.code == 1, done.said
+    assert done.code == 1, done.output
     assert project.record.status is Status.FAILED
     assert project.record.message == "between two steps: the run_timeout of 3 s has passed"
 

@@ -1,4 +1,4 @@
-"""`papermill --engine runbook` tells the truth, by the journal, in its exit code and in the notebook."""
+"""`papermill --engine runbook` reports how runs ended, by the journal, in its exit code and in the notebook."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DONE, NOT, NEVER = "completed", "failed", "pending"
 
 def test_a_run_that_ends_well_is_a_success_and_its_notebook_is_for_its_owner(project: Project) -> None:
     done = finish(project.papermill(project.notebook(OPEN, STEP, "book.close()")))
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     assert project.record.status is Status.CHANGED
     assert project.cells() == [DONE] * 5
     assert project.executed.stat().st_mode & 0o777 == 0o600
@@ -34,7 +34,7 @@ def test_a_run_that_ends_well_is_a_success_and_its_notebook_is_for_its_owner(pro
 
 
 @pytest.mark.parametrize(
-    ("cells", "outcome", "told", "called"),
+    ("cells", "outcome", "message", "called"),
     [
         (
             (OPEN, KILL, "book.close()"),
@@ -59,22 +59,22 @@ def test_a_run_that_ends_well_is_a_success_and_its_notebook_is_for_its_owner(pro
     ids=["kernel-killed", "sys-exit-0", "never-closed", "error-between-steps"],
 )
 def test_what_does_not_end_well_is_no_success(
-    project: Project, cells: tuple[str, ...], outcome: tuple[int, Status], told: str, called: list[str]
+    project: Project, cells: tuple[str, ...], outcome: tuple[int, Status], message: str, called: list[str]
 ) -> None:
     code, status = outcome
     done = finish(project.papermill(project.notebook(*cells)))
-    assert done.code == code, done.said
-    assert re.search(told, done.said)
+    assert done.code == code, done.output
+    assert re.search(message, done.output)
     assert project.record.status is status
     assert project.cells() == [DONE, DONE, DONE, *called]
-    assert "Traceback" not in done.said or status is Status.FAILED
+    assert "Traceback" not in done.output or status is Status.FAILED
 
 
 def test_where_last_words_are_lost_the_journal_is_not_believed(project: Project) -> None:
     lose = "path = book.directory / 'journal.jsonl'\nopen(path, 'ab').truncate(path.stat().st_size - 9)"
     done = finish(project.papermill(project.notebook(OPEN, STEP, "book.close()", lose)))
-    assert done.code == 4, done.said
-    assert "cut off" in done.said
+    assert done.code == 4, done.output
+    assert "cut off" in done.output
 
 
 def test_papermills_own_engine_calls_the_cells_of_a_killed_kernel_completed(project: Project) -> None:
@@ -87,9 +87,9 @@ def test_papermills_own_engine_calls_the_cells_of_a_killed_kernel_completed(proj
 def test_a_notebook_that_is_no_runbook_is_executed_as_ever(project: Project) -> None:
     notebook = project.notebook("n = 1", "print(n)", runbook=False)
     done = finish(project.papermill(notebook, "runbook", "-p", "n", "7"))
-    assert done.code == 0, done.said
-    told = json.loads(project.executed.read_text(encoding="utf-8"))
-    assert told["cells"][-1]["outputs"][0]["text"] == ["7\n"]
+    assert done.code == 0, done.output
+    notebook_json = json.loads(project.executed.read_text(encoding="utf-8"))
+    assert notebook_json["cells"][-1]["outputs"][0]["text"] == ["7\n"]
     assert project.cells() == [DONE] * 3
     assert not project.runs.exists()
 
@@ -97,7 +97,7 @@ def test_a_notebook_that_is_no_runbook_is_executed_as_ever(project: Project) -> 
 def test_a_cell_that_takes_too_long_leaves_a_run_with_last_words(project: Project) -> None:
     notebook = project.notebook(OPEN, STEP, "import time\ntime.sleep(600)", "book.close()")
     done = finish(project.papermill(notebook, "runbook", "--execution-timeout", "2"))
-    assert done.code == 4, done.said
+    assert done.code == 4, done.output
     assert project.record.status is Status.INTERRUPTED
     assert project.cells() == [DONE] * 4 + [NOT, NEVER]
 
@@ -105,14 +105,14 @@ def test_a_cell_that_takes_too_long_leaves_a_run_with_last_words(project: Projec
 def test_a_flood_from_a_cell_is_whole_on_disk_and_bounded_in_the_notebook(project: Project) -> None:
     flood = "for number in range(20_000):\n    print(f'{number:07}' + 'x' * 992)"
     done = finish(project.papermill(project.notebook(OPEN, flood, STEP, "book.close()")))
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     (whole,) = (project.run / "output").iterdir()
     lines = whole.read_text(encoding="ascii").splitlines()
     assert [line[:7] for line in lines] == [f"{number:07}" for number in range(20_000)]
     assert whole.stat().st_mode & 0o777 == 0o600
     assert project.executed.stat().st_size < 200_000
-    told = json.loads(project.executed.read_text(encoding="utf-8"))
-    (output,) = told["cells"][3]["outputs"]
+    notebook_json = json.loads(project.executed.read_text(encoding="utf-8"))
+    (output,) = notebook_json["cells"][3]["outputs"]
     text = "".join(output["text"])
     assert text.startswith("0000000x")
     assert text.endswith("x\n")

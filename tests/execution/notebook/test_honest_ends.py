@@ -1,4 +1,4 @@
-"""Work that failed or never ran is never green: not in an exit code, a report, a seal, nor for whoever verifies it."""
+"""Work that failed or never ran is never green: not in an exit code, a report, a seal, nor in a verdict."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def green(junit: Path) -> bool:
 @EACH
 def test_runbook_run_reports_seals_and_verifies_what_came_of_it(project: Project, end: End) -> None:
     done = finish(project.runbook_run(written(project, end)))
-    assert done.code == end.code, done.said
-    assert "Traceback" not in done.said
+    assert done.code == end.code, done.output
+    assert "Traceback" not in done.output
     for directory in project.runs.iterdir():
         assert result_of(directory) not in {"PASSED", "WARNED"}
         if not (directory / "journal.jsonl").exists():
@@ -125,22 +125,22 @@ def test_runbook_run_reports_seals_and_verifies_what_came_of_it(project: Project
 @EACH
 def test_papermill_with_our_engine_agrees(project: Project, end: End) -> None:
     done = finish(project.papermill(written(project, end)))
-    assert done.code != 0, done.said
+    assert done.code != 0, done.output
 
 
 def test_a_cell_that_is_to_be_skipped_is_refused_before_any_host_is_touched(project: Project) -> None:
     path = written(project, End((OPEN, STEP, "1 / 0", CLOSE), 2, ((2, "skip-execution"),)))
     for process in (project.runbook_run(path), project.papermill(path)):
         done = finish(process)
-        assert done.code == 2, done.said
-        assert "skip-execution" in done.said
-        assert "Traceback" not in done.said
+        assert done.code == 2, done.output
+        assert "skip-execution" in done.output
+        assert "Traceback" not in done.output
     assert not project.runs.exists()
 
 
 def test_a_good_notebook_is_green_everywhere(project: Project) -> None:
     done = finish(project.runbook_run(project.notebook(OPEN, STEP, CLOSE, "1 + 1")))
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     record = judged_record(project.run)
     assert record.status is Status.CHANGED
     assert result_of(project.run) == "PASSED"
@@ -150,7 +150,7 @@ def test_a_good_notebook_is_green_everywhere(project: Project) -> None:
 
 def test_two_good_runs_in_one_notebook_are_both_sealed_and_reported(project: Project) -> None:
     done = finish(project.runbook_run(project.notebook(AFTER, AFTER)))
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     directories = sorted(project.runs.iterdir())
     assert len(directories) == 2
     for directory in directories:
@@ -169,5 +169,5 @@ def test_a_forked_child_cannot_write_into_its_parents_journal(project: Project) 
         "os.waitpid(child, 0)"
     )
     done = finish(project.runbook_run(project.notebook(OPEN, STEP, fork, CLOSE)))
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     assert [step.number for step in read_run(project.run).steps] == [1]

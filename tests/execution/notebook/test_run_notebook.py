@@ -1,4 +1,4 @@
-"""`runbook run` ends as the journal says, whoever is interrupted or killed on the way."""
+"""`runbook run` ends as the journal says, whichever process is interrupted or killed meanwhile."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def waiting(project: Project, *, papermill: bool = False) -> subprocess.Popen[st
     [(signal.SIGINT, False), (signal.SIGTERM, True)],
     ids=["SIGINT-runbook-run", "SIGTERM-papermill"],
 )
-def test_a_signal_is_passed_on_journaled_and_ends_the_command_on_the_host(
+def test_a_signal_is_forwarded_journaled_and_ends_the_command_on_the_host(
     project: Project, number: signal.Signals, *, papermill: bool
 ) -> None:
     process = waiting(project, papermill=papermill)
     process.send_signal(number)
     done = finish(process)
-    assert done.code == 4, done.said
+    assert done.code == 4, done.output
     record = project.record
     assert (record.status, record.incomplete) == (Status.INTERRUPTED, "")
     command, ending = record.steps[1].hosts[0].commands
@@ -66,7 +66,7 @@ def test_a_signal_is_passed_on_journaled_and_ends_the_command_on_the_host(
     assert (ending.kind, ending.exit_code) == ("termination", 0)
     assert living(WAITS) == []
     assert "echo never" not in project.sent()
-    assert "Traceback" not in done.said
+    assert "Traceback" not in done.output
 
 
 def test_a_signal_between_two_steps_ends_the_run_too(project: Project) -> None:
@@ -82,7 +82,7 @@ def test_a_signal_between_two_steps_ends_the_run_too(project: Project) -> None:
     assert "step_ended" in [entry["event"] for entry in project.entries()]
     process.send_signal(signal.SIGTERM)
     done = finish(process)
-    assert done.code == 4, done.said
+    assert done.code == 4, done.output
     assert (project.record.status, project.record.message) == (
         Status.INTERRUPTED,
         "interrupted between two steps",
@@ -94,25 +94,25 @@ def test_an_interrupt_between_a_cells_end_and_the_kernels_answer_ends_the_run(pr
     notebook = project.notebook(
         OPEN,
         "import os, signal\nkernel = get_ipython().kernel\nanswer = kernel.finish_metadata",
-        "kernel.finish_metadata = lambda *told: (os.kill(os.getpid(), signal.SIGINT), answer(*told))[1]",
+        "kernel.finish_metadata = lambda *sent: (os.kill(os.getpid(), signal.SIGINT), answer(*sent))[1]",
         'book.step("Never", Does(("echo", "never")))',
         "book.close()",
     )
     done = finish(project.runbook_run(notebook))
-    assert done.code == 4, done.said
+    assert done.code == 4, done.output
     assert (project.record.status, project.record.message) == (
         Status.INTERRUPTED,
         "interrupted between two steps",
     )
     assert "echo never" not in project.sent()
-    assert "the kernel was interrupted at the end of a cell" in done.said
+    assert "the kernel was interrupted at the end of a cell" in done.output
 
 
 def test_a_killed_kernel_is_noticed_and_its_run_is_unknown(project: Project) -> None:
     process = waiting(project)
     os.kill(project.kernel(), signal.SIGKILL)
     done = finish(process)
-    assert done.code == 4, done.said
+    assert done.code == 4, done.output
     assert project.record.status is Status.UNKNOWN
     assert project.cells(project.run / "notebook.ipynb")[-3:] == ["failed", "pending", "pending"]
     assert liveness(project.record) is Liveness.STALE
@@ -126,7 +126,7 @@ def test_a_killed_runner_takes_its_kernel_along_and_leaves_a_stale_run(project: 
     process = waiting(project)
     kernel = project.kernel()
     assert liveness(project.record) is Liveness.RUNNING
-    assert "running" in listed(project).said
+    assert "running" in listed(project).output
     process.kill()
     finish(process)
     wait_until(lambda: liveness(project.record) is Liveness.STALE)
@@ -134,7 +134,7 @@ def test_a_killed_runner_takes_its_kernel_along_and_leaves_a_stale_run(project: 
     assert project.record.status is Status.UNKNOWN
     assert "echo never" not in project.sent()
     assert read_lines((project.run / "journal.jsonl").read_bytes()).problem == ""
-    assert "stale" in listed(project).said
+    assert "stale" in listed(project).output
 
 
 def test_runner_and_kernel_killed_at_once_leave_a_stale_run(project: Project) -> None:

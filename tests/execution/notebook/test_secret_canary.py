@@ -1,4 +1,4 @@
-"""No byte that a run writes, prints or starts a process with holds a secret, in any form, whoever said it."""
+"""No byte that a run writes, prints or starts a process with holds a secret, in any form, whatever printed it."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ CELLS = (
 
 def forms(value: str) -> list[bytes]:
     """How a value may look: plain, percent-encoded, in JSON, and in base64 at each of its three alignments."""
-    told = [value, urllib.parse.quote(value, safe=""), json.dumps(value)[1:-1]]
+    found = [value, urllib.parse.quote(value, safe=""), json.dumps(value)[1:-1]]
     for before in range(3):
         whole = base64.b64encode(b"-" * before + value.encode()).decode()
-        told.append(whole[4 : len(value) * 4 // 3])
+        found.append(whole[4 : len(value) * 4 // 3])
     # Half of it, from either end, is too much as well.
-    return [form.encode() for form in told] + [
+    return [form.encode() for form in found] + [
         value[: len(value) // 2].encode(),
         value[len(value) // 2 :].encode(),
     ]
@@ -68,7 +68,7 @@ def found_in(data: bytes) -> list[bytes]:
 
 
 class Watch:
-    """Look at every process's command line, and at every file below some directories, until told to stop."""
+    """Look at every process's command line, and at every file below some directories, until stopped."""
 
     def __init__(self, *places: Path) -> None:
         self._places = places
@@ -127,13 +127,13 @@ def test_a_canary_is_nowhere_but_where_it_was_put(
     )
     with Watch(project.place, project.temporary) as watch:
         done = finish(project.runbook_run(notebook, CANARY=SECRET, CANARY_PASSWORD=PASSWORD))
-    assert done.code == 1, done.said
+    assert done.code == 1, done.output
     record = project.record
-    assert [step.status for step in record.steps] == [Status.CHANGED, Status.CHANGED], done.said
+    assert [step.status for step in record.steps] == [Status.CHANGED, Status.CHANGED], done.output
     assert record.status is Status.FAILED, "the last cell raises"
     assert watch.looks > 10
     assert watch.leaks == set()
-    assert found_in(done.said.encode()) == [], done.said
+    assert found_in(done.output.encode()) == [], done.output
     leaks = {
         str(path): found_in(path.read_bytes())
         for place in (project.place, project.temporary)
@@ -141,7 +141,7 @@ def test_a_canary_is_nowhere_but_where_it_was_put(
         if path.is_file()
     }
     assert {path: forms for path, forms in leaks.items() if forms} == {}
-    # It was said, and its reference stands in its place.
+    # It was printed, and its reference stands in its place.
     executed = (project.run / "notebook.ipynb").read_text(encoding="utf-8")
     assert executed.count(reference) > 10
     assert f"in two {reference} pieces" in printed(executed)
@@ -166,13 +166,13 @@ def test_a_secret_on_a_command_line_is_refused_before_it_is_sent(
     ("token", "why"),
     [(SECRET, "must be a reference such as"), ("${env:RUNBOOK_TEST_NOT_SET}", "has no value")],
 )
-def test_a_secret_that_is_none_is_bad_input_and_not_told(project: Project, token: str, why: str) -> None:
+def test_a_secret_that_is_none_is_bad_input_and_not_shown(project: Project, token: str, why: str) -> None:
     notebook = project.notebook(
         *CELLS, model="tests.execution.notebook.secret_canary:Canary", token=token, imports=IMPORTS
     )
     done = finish(project.runbook_run(notebook))
-    assert (done.code, why in done.said) == (2, True), done.said
-    assert found_in(done.said.encode()) == []
+    assert (done.code, why in done.output) == (2, True), done.output
+    assert found_in(done.output.encode()) == []
     assert not project.runs.exists()
 
 
@@ -181,7 +181,7 @@ def test_echoes_says_it_in_all_forms_where_nobody_masks() -> None:
     import subprocess  # noqa: PLC0415 - only here
 
     (command,) = Echoes(SECRET).plan(None).commands  # type: ignore[arg-type]
-    said = subprocess.run(command.argv, input=SECRET.encode(), capture_output=True, check=True)
+    echoed = subprocess.run(command.argv, input=SECRET.encode(), capture_output=True, check=True)
     assert set(forms(SECRET)) == {
-        form for form in found_in(said.stdout + said.stderr) if form in forms(SECRET)
+        form for form in found_in(echoed.stdout + echoed.stderr) if form in forms(SECRET)
     }

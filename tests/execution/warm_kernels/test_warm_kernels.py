@@ -41,24 +41,24 @@ class Kernel:
 
     def run(self, code: str) -> str:
         """Run a cell; return what it printed, or the name of the error it ended with."""
-        said: list[str] = []
+        output: list[str] = []
 
         def hear(message: dict[str, Any]) -> None:
             content = message["content"]
             if message["msg_type"] == "stream":
-                said.append(content["text"])
+                output.append(content["text"])
             elif message["msg_type"] == "error":
-                said.append(content["ename"])
+                output.append(content["ename"])
 
         self.client.execute_interactive(code, timeout=deadline(_WAIT), output_hook=hear)
-        return "".join(said).strip()
+        return "".join(output).strip()
 
     def send(self, code: str) -> None:
         """Begin a cell and do not wait for it."""
         self.client.execute(code)
 
     def ended(self) -> int | None:
-        """Exit code, as the provisioner tells it."""
+        """Return the exit code, as the provisioner reports it."""
         code: int | None = self.manager.provisioner.process.poll()
         return code
 
@@ -140,7 +140,7 @@ def test_two_kernels_draw_different_numbers(start: Start) -> None:
     assert not set(first) & set(second)
 
 
-def test_its_exit_code_is_told(start: Start) -> None:
+def test_its_exit_code_is_reported(start: Start) -> None:
     kernel = start()
     kernel.send("import os; os._exit(3)")
     assert wait_until(kernel.ended) == 3
@@ -148,7 +148,7 @@ def test_its_exit_code_is_told(start: Start) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_signal_that_ends_it_is_told(start: Start, number: signal.Signals) -> None:
+def test_a_signal_that_kills_it_is_reported(start: Start, number: signal.Signals) -> None:
     kernel = start()
     assert kernel.ended() is None
     os.kill(kernel.pid, number)

@@ -71,9 +71,9 @@ class Project:
 
     def kernel(self) -> int | None:
         """Process id of a kernel that waits in its second step."""
-        told = self.journal()
-        waits = any(entry["event"] == "command_started" and entry["step"] == 2 for entry in told)
-        return told[0]["pid"] if waits else None
+        entries = self.journal()
+        waits = any(entry["event"] == "command_started" and entry["step"] == 2 for entry in entries)
+        return entries[0]["pid"] if waits else None
 
 
 @pytest.fixture
@@ -99,8 +99,8 @@ def cell_of(source: str) -> Any:  # noqa: ANN401 - nbformat's node
 
 
 def finished(process: subprocess.Popen[str]) -> str:
-    said, _ = process.communicate(timeout=deadline(120))
-    return said
+    output, _ = process.communicate(timeout=deadline(120))
+    return output
 
 
 def likeness(data: Any) -> Any:  # noqa: ANN401 - JSON
@@ -123,15 +123,15 @@ def by_host(journal: list[dict[str, Any]]) -> list[Any]:
 
 
 def test_a_warm_run_leaves_the_evidence_of_a_cold_one(project: Project) -> None:
-    told: dict[str, tuple[Path, list[dict[str, Any]]]] = {}
+    runs: dict[str, tuple[Path, list[dict[str, Any]]]] = {}
     shown: dict[str, list[Any]] = {}
     for kind in ("cold", "warm"):
         process = project.start("--kernels", kind)
-        said = finished(process)
-        assert process.returncode == 0, said
-        assert "starting a cold kernel" not in said
-        (path,) = set(project.runs()) - {before for before, _ in told.values()}
-        told[kind] = (path, journal_of(path))
+        output = finished(process)
+        assert process.returncode == 0, output
+        assert "starting a cold kernel" not in output
+        (path,) = set(project.runs()) - {before for before, _ in runs.values()}
+        runs[kind] = (path, journal_of(path))
         notebook = nbformat.read(path / "notebook.ipynb", as_version=4)  # type: ignore[no-untyped-call]
         shown[kind] = [
             sorted(output.data)
@@ -142,7 +142,7 @@ def test_a_warm_run_leaves_the_evidence_of_a_cold_one(project: Project) -> None:
         assert read_journal(path).status is Status.CHANGED
         for host in ("host-a", "host-b"):
             (project.place / host).unlink()
-    assert by_host(told["warm"][1]) == by_host(told["cold"][1])
+    assert by_host(runs["warm"][1]) == by_host(runs["cold"][1])
     assert shown["warm"] == shown["cold"] != []
 
 
@@ -189,8 +189,8 @@ def test_ctrl_c_is_heard_and_the_journal_ended(waiting: tuple[Project, subproces
     os.killpg(process.pid, signal.SIGINT)
     finished(process)
     assert process.returncode == 4
-    told = read_journal(project.runs()[-1])
-    assert (told.status, told.incomplete) == (Status.INTERRUPTED, "")
+    record = read_journal(project.runs()[-1])
+    assert (record.status, record.incomplete) == (Status.INTERRUPTED, "")
     wait_until(lambda: not alive(server) and not alive(kernel))
 
 
@@ -207,8 +207,8 @@ def test_a_killed_server_is_seen_and_the_run_is_no_success(
 ) -> None:
     project, process, kernel = waiting
     kill(parent_of(kernel))
-    said = finished(process)
-    assert process.returncode == 4, said
+    output = finished(process)
+    assert process.returncode == 4, output
     assert read_journal(project.runs()[-1]).status is Status.UNKNOWN
     assert not alive(kernel)
 
