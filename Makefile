@@ -6,7 +6,7 @@ RUN := .venv/bin/python -m
 PYTEST_ARGUMENTS ?= -m "not vm and not kills"
 # Most tests wait most of the time: two processes per core, but no more labs in parallel than fit in memory.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
-IN_PARALLEL := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --progress
+IN_PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder --progress -o console_output_style=classic
 SEED ?= $(shell date +%s)
 .PHONY: demo demo-quick test test-random test-kills test-vm lint benchmark clean
 

@@ -11,12 +11,15 @@ import pytest
 
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, fork_server
 from tests import deadlines, running_order
+from tests.aftermath import AFTERMATH
 from tests.ipython_kernel import kernel, started_kernel
 from tests.programs import Programs
 from tests.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+
+    from xdist.remote import Producer
 
     LabName = Callable[[str], str]
 
@@ -59,6 +62,15 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"random order: repeat it with --shuffle {seed}" if seed else ""
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> running_order.Groups | None:
+    return running_order.Groups(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+def pytest_unconfigure() -> None:
+    AFTERMATH.close()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     running_order.arrange(items, config.getoption("shuffle"))
@@ -71,6 +83,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.skipped and os.environ.get(_REQUIRE) == _ALL and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid}: skipped, and {_REQUIRE}={_ALL}: {report.longreprtext}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """As above, for a module that is skipped as a whole."""
+    report = yield
+    if report.skipped and os.environ.get(_REQUIRE) == _ALL:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid}: skipped, and {_REQUIRE}={_ALL}: {report.longreprtext}"
     return report
 
 

@@ -12,6 +12,8 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from tests.aftermath import AFTERMATH
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -32,6 +34,7 @@ class Programs:
             command, **{**usual, "start_new_session": True, **options}
         )
         self._started.append(process)
+        AFTERMATH.begun(process)
         return process
 
     def end(self) -> None:

@@ -1,4 +1,7 @@
-"""What a person who waits for the tests sees: a line each half minute and each failure at once, no dots."""
+"""What a person who waits for the tests sees: a line each half minute and each failure at once, no dots.
+
+`--progress -o console_output_style=classic`, without which pytest would still print its percentages.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +49,10 @@ class Progress:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        if report.failed or hasattr(report, "wasxfail"):
+        if hasattr(report, "wasxfail"):
             return None
+        if report.failed:
+            return ("failed", "", "FAILED") if report.when == "call" else ("error", "", "ERROR")
         if report.skipped:
             return "skipped", "", ""
         return ("passed", "", "") if report.when == "call" else None

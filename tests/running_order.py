@@ -1,6 +1,6 @@
 """In which order tests run, and which of them have to run in one process.
 
-The order is by module: what takes minutes begins first, so that at the end nobody waits for one worker. With
+The order is by module: what takes minutes begins first, so that at the end nobody waits for one process. With
 `--shuffle SEED` modules, and the tests inside each, come in a random order instead: no test may depend on
 another's leftovers. A module whose tests build on each other says so with `pytest.mark.in_order`.
 """
@@ -11,50 +11,76 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["arrange", "group_of"]
+__all__ = ["Groups", "arrange", "group_of"]
 
-# Seconds of a module on an idle machine, for those that take longest; all others follow in their own order.
-_LABS = {"can_have_lab", "session_lab", "scenario_lab", "kernel_lab"}
-_LONG: dict[str, int] = {}
-# Modules whose tests share nothing that is costly to make, and take long: one process for each test.
+# Seconds of a module where it runs beside others on 2 cores. Other modules follow in their own order.
+_LONG = {
+    "tests/scenarios/test_chapter.py": 300,
+    "tests/scenarios/test_network_change.py": 260,
+    "tests/scenarios/test_chapter_killed.py": 250,
+    "tests/scenarios/test_failures.py": 240,
+    "tests/pytest_plugin/test_plugin.py": 240,
+    "tests/lab/test_hosts.py": 150,
+    "tests/lab/test_lifecycle.py": 150,
+    "tests/execution/fleet/test_fleets.py": 120,
+    "tests/scenarios/ci/test_recipes.py": 90,
+    "tests/runbook/test_resume.py": 90,
+    "tests/audit/test_bad_input.py": 80,
+    "tests/evidence/test_notebook_records.py": 80,
+    "tests/execution/notebook/test_engine.py": 70,
+    "tests/scenarios/test_kernel_of_containers.py": 60,
+    "tests/cli/test_quiet_success.py": 60,
+    "tests/scenarios/test_command_termination.py": 50,
+    "tests/scenarios/el/test_kernel_packages.py": 50,
+}
+# Modules whose tests share nothing that is costly to make, and take long: each test goes where there is room.
 _APART = (
     "tests/connections/",
+    "tests/evidence/test_notebook_records.py",
     "tests/execution/",
     "tests/pytest_plugin/",
     "tests/runbook/",
+    "tests/scenarios/ci/",
+    "tests/scenarios/test_bad_input.py",
     "tests/scenarios/test_chapter_killed.py",
 )
+_LABS = {"can_have_lab", "session_lab", "weather_lab", "kernel_lab"}
 
 
-def group_of(item: pytest.Item) -> str | None:
-    """Return the name of the group of tests that one process runs; nothing for a test of its own.
+def group_of(nodeid: str) -> str:
+    """Return the name of the group of tests that one process runs: the test's module, or the test itself."""
+    module = _module(nodeid)
+    return nodeid if module.startswith(_APART) else module
 
-    A test's own mark counts first. Else a module is a group, since its tests share fixtures.
+
+class Groups(LoadScopeScheduling):  # type: ignore[misc] # it ships no type information
+    """Give each process a group of tests whenever it has run those that it had.
+
+    Used for `--dist loadscope`. pytest-xdist's own groups (`loadgroup`) are lost on the way with newer versions of
+    pytest, without a word.
     """
-    if item.get_closest_marker("xdist_group"):
-        return None
-    module = item.nodeid.split("::")[0]
-    if item.get_closest_marker("in_order") or not module.startswith(_APART):
-        return module
-    return None
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
 
 
 def arrange(items: list[pytest.Item], seed: str | None) -> None:
-    """Put collected tests in order, and mark the groups for pytest-xdist."""
+    """Put collected tests in order, and mark those that need a lab."""
     modules: dict[str, list[pytest.Item]] = {}
     for item in items:
-        modules.setdefault(item.nodeid.split("::")[0], []).append(item)
-    items[:] = _flat(_long_first(modules) if seed is None else _shuffled(modules, seed))
-    for item in items:
+        modules.setdefault(_module(item.nodeid), []).append(item)
         if _LABS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.lab)
-        group = group_of(item)
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
+    items[:] = _flat(_long_first(modules) if seed is None else _shuffled(modules, seed))
+
+
+def _module(nodeid: str) -> str:
+    return nodeid.split("::", maxsplit=1)[0]
 
 
 def _flat(modules: Iterable[list[pytest.Item]]) -> list[pytest.Item]:
@@ -66,7 +92,7 @@ def _long_first(modules: dict[str, list[pytest.Item]]) -> list[list[pytest.Item]
 
 
 def _shuffled(modules: dict[str, list[pytest.Item]], seed: str) -> list[list[pytest.Item]]:
-    # Text as a seed: the same on every worker, whatever its hash seed.
+    # Text as a seed: the same in every process, whatever its hash seed.
     dice = random.Random(seed)  # noqa: S311 - an order, not a secret
     shuffled = list(modules.values())
     dice.shuffle(shuffled)

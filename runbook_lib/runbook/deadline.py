@@ -1,4 +1,4 @@
-"""The point in time by which a step or a run must be finished."""
+"""When a step or a run must be over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runbook_lib.errors import DeadlinePassed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Deadline", "earliest"]
+__all__ = ["Deadline", "soonest"]
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Deadline:
     """A point in time, and the parameter that set it.
 
     Args:
-        parameter: The name of that parameter.
-        seconds: The parameter's value.
+        parameter: Which.
+        seconds: Its value.
         at: Monotonic time.
     """
 
@@ -32,37 +32,36 @@ class Deadline:
     def from_now(
         cls, parameter: Literal["step_timeout", "run_timeout"], seconds: float | None
     ) -> Deadline | None:
-        """Return the deadline that a parameter sets; None if the parameter is not set."""
+        """Return the deadline that a parameter sets; None where it sets none."""
         return cls(parameter, seconds, time.monotonic() + seconds) if seconds is not None else None
 
     @property
     def left(self) -> float:
-        """Seconds until the deadline; 0 once it has passed."""
+        """Seconds that are left; never less than none."""
         return max(0.0, self.at - time.monotonic())
 
     @property
     def passed(self) -> bool:
-        """Whether the deadline has passed."""
+        """Whether it has passed."""
         return not self.left
 
     def __str__(self) -> str:
         return f"{self.parameter} of {self.seconds:g} s"
 
     @property
-    def message(self) -> str:
-        """The text for messages once the deadline has passed."""
+    def over(self) -> str:
+        """What is told once it has passed."""
         return f"the {self} has passed"
 
     def error(self, what: str, where: str | None) -> DeadlinePassed:
-        """Return the error for work that the deadline cut short."""
+        """Return the error that tells what it cut short."""
         return DeadlinePassed(
-            what if self.message in what else f"{what}: {self.message}",
+            what if self.over in what else f"{what}: {self.over}",
             where=where,
-            hint=f"find out what takes so long, or raise {self.parameter}, then run again: "
-            "steps already in the desired state report ok",
+            hint=f"see what takes so long, or raise {self.parameter}; steps that are right already say ok",
         )
 
 
-def earliest(deadlines: Iterable[Deadline | None]) -> Deadline | None:
-    """Return the earliest deadline; None if there are none."""
+def soonest(deadlines: Iterable[Deadline | None]) -> Deadline | None:
+    """Return the deadline that comes first; None of none."""
     return min((one for one in deadlines if one), key=lambda one: one.at, default=None)

@@ -1,4 +1,4 @@
-"""Work on many hosts in parallel."""
+"""Work on many hosts side by side."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["HostPool"]
+__all__ = ["Workers"]
 
-_Item = TypeVar("_Item")
+_Thing = TypeVar("_Thing")
 _Result = TypeVar("_Result")
 
 
-class HostPool:
-    """A run's threads, kept from step to step: starting them again would dominate quick steps on many hosts.
+class Workers:
+    """A run's threads, kept from step to step: quick steps on many hosts would spend their time on starting them.
 
     Args:
-        limit: Most hosts to work on at the same time.
+        at_most: How many work at the same time.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=limit, thread_name_prefix="host")
+    def __init__(self, at_most: int) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=at_most, thread_name_prefix="host")
 
-    def map(self, function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
-        """Call a function for each item in the pool's threads; return the results in the items' order.
+    def each(self, work: Callable[[_Thing], _Result], things: Sequence[_Thing]) -> list[_Result]:
+        """Do the work for each thing and return what came of it, in their order.
 
         Args:
-            function: Called in one of the threads.
-            items: Its arguments.
+            work: Called in one of the threads.
+            things: What it is called with.
 
         Raises:
-            Exception: The first exception of any call, once all calls have returned.
+            Exception: The first that any of them raised, once all have ended.
         """
-        futures = [self._pool.submit(function, item) for item in items]
+        futures = [self._pool.submit(work, thing) for thing in things]
         wait_for(futures)
         try:
             return list(map(Future.result, futures))
         finally:
-            futures.clear()  # a future and the exception it holds refer to each other, and would keep the run alive
+            futures.clear()  # with what one of them raised they would keep each other, and the run, alive

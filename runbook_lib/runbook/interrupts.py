@@ -1,4 +1,4 @@
-"""Ctrl-C as a callback: a KeyboardInterrupt raised in the middle of a write could tear the evidence."""
+"""Ctrl-C, told to a run in place of raised in the middle of what it writes down."""
 
 from __future__ import annotations
 
@@ -13,65 +13,65 @@ if TYPE_CHECKING:
 
     from runbook_lib.runbook.deadline import Deadline
 
-__all__ = ["interrupt_at_deadline", "on_interrupt"]
+__all__ = ["at_deadline", "heard"]
 
-_RETRY_AFTER = 0.5  # seconds until the signal is sent again: a kernel between two cells ignores it
+_PACE = 0.5  # seconds until it is tried again: one that hits a kernel between two cells is lost
 
 
 @contextlib.contextmanager
-def on_interrupt(callback: Callable[[], None]) -> Iterator[None]:
-    """Call a function on each Ctrl-C while the block runs. Python delivers signals to the main thread only.
+def heard(tell: Callable[[], None]) -> Iterator[None]:
+    """Have each Ctrl-C call a function while the block runs; Python tells it to the main thread alone.
 
-    A process that ignores Ctrl-C keeps ignoring it. In nested blocks only the outer callback is called.
+    A process that ignores Ctrl-C goes on to ignore it. One block inside another leaves it to the outer one.
 
     Args:
-        callback: Called between any two instructions of the main thread, which may hold any lock: it must not
-            acquire a lock that the block uses. Ctrl-C during the callback does not call it again.
+        tell: Called between any two instructions of the main thread, which may hold any lock: it must ask for none
+            that the block asks for. Ctrl-C while it is at work is not told again.
     """
     before = signal.getsignal(signal.SIGINT)
-    keep = isinstance(before, _Handler) or not callable(before)
-    if keep or threading.current_thread() is not threading.main_thread():
+    left_alone = isinstance(before, _Teller) or not callable(before)
+    if left_alone or threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGINT, _Handler(callback))
+    signal.signal(signal.SIGINT, _Teller(tell))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-class _Handler:
-    """A signal handler that can be recognized as ours."""
+class _Teller:
+    """A signal handler that is known as one of ours."""
 
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self._callback = callback
-        self._running = False
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+        self._telling = False
 
     def __call__(self, *_: object) -> None:
-        if self._running:
+        if self._telling:
             return
-        self._running = True
+        self._telling = True
         try:
-            self._callback()
+            self._tell()
         finally:
-            self._running = False
+            self._telling = False
 
 
-def interrupt_at_deadline(deadline: Deadline, *, busy: Callable[[], bool], done: Callable[[], bool]) -> None:
-    """Interrupt the main thread as Ctrl-C would, from a deadline until the run is done.
+def at_deadline(deadline: Deadline, *, busy: Callable[[], bool], over: Callable[[], bool]) -> None:
+    """Interrupt the main thread as Ctrl-C would, from a deadline on until what it limits is over.
 
     Args:
-        deadline: When to interrupt.
-        busy: Whether the main thread is in code that watches the deadline itself.
-        done: Whether the run is over, so that nothing is left to interrupt.
+        deadline: When.
+        busy: Whether the main thread is at something that looks at the clock itself.
+        over: Whether there is nothing left to interrupt.
     """
 
     def interrupt() -> None:
         time.sleep(deadline.left)
-        while not done() and main.ident:
+        while not over() and main.ident:
             if not busy():
                 signal.pthread_kill(main.ident, signal.SIGINT)
-            time.sleep(_RETRY_AFTER)
+            time.sleep(_PACE)
 
     main = threading.main_thread()
     threading.Thread(target=interrupt, name="deadline", daemon=True).start()

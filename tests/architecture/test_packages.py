@@ -61,6 +61,7 @@ def test_every_package_that_is_imported_is_named() -> None:
         "requests": "docker",
         "urllib3": "docker",
         "websocket": "websocket-client",
+        "xdist": "pytest-xdist",
         "markupsafe": "jinja2",
         "dask": "distributed",
         "detect_secrets": "detect-secrets",

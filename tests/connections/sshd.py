@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.inventory import Host
 from tests.deadlines import deadline, wait_until
+from tests.programs import Programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,8 @@ class Server:
 
     place: Path
     port: int
-    process: subprocess.Popen[bytes] | None = field(default=None)
+    process: subprocess.Popen[str] | None = None
+    programs: Programs = field(default_factory=Programs)
 
     @property
     def client_key(self) -> Path:
@@ -79,12 +81,11 @@ class Server:
         sshd = program()
         assert sshd
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        self.process = subprocess.Popen(
+        self.process = self.programs.start(
             [sshd, "-D", "-E", str(self.place / "sshd.log"), "-f", str(self.place / "sshd_config")],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
         )
         process = self.process
 
@@ -154,3 +155,4 @@ def running(place: Path) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
+        server.programs.end()

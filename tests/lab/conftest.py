@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
+from tests.aftermath import AFTERMATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,8 @@ def can_have_lab() -> None:
 
 @pytest.fixture(scope="session")
 def session_lab(can_have_lab: None, lab_name: LabName) -> Iterator[Lab]:  # noqa: ARG001 - asked for by name
-    with running_lab(lab_name("session"), CONTAINERS) as lab:
+    name = lab_name("session")
+    with AFTERMATH.lab(name), running_lab(name, CONTAINERS) as lab:
         yield lab
 
 

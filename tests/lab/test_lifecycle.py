@@ -17,16 +17,23 @@ from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory
 from runbook_lib.lab.testing import CONTAINERS, Machine, running_lab
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
+from tests.aftermath import AFTERMATH
 from tests.deadlines import deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("can_have_lab")]
 NAME = f"test-life-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"  # several processes run these tests
 HOSTS = ("--hosts", ",".join(CONTAINERS))
 _COMMAND = [sys.executable, "-c", "from runbook_lib.cli.main import main; main()", "lab"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left() -> Iterator[None]:
+    with AFTERMATH.lab(NAME):
+        yield
 
 
 def command(

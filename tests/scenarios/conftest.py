@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
+from tests.aftermath import AFTERMATH
 from tests.programs import Programs
 from tests.scenarios.practice import Practice
 
@@ -21,7 +22,8 @@ def scenario_lab(lab_name: LabName) -> Iterator[Lab]:
     reason = reason_to_skip()
     if reason:
         pytest.skip(reason)
-    with running_lab(lab_name("scenarios"), CONTAINERS) as lab:
+    name = lab_name("scenarios")
+    with AFTERMATH.lab(name), running_lab(name, CONTAINERS) as lab:
         yield lab
 
 

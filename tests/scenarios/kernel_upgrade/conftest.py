@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.lab.testing import reason_to_skip, running_lab
+from tests.aftermath import AFTERMATH
 from tests.scenarios.kernel_upgrade.practice import Cloud
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def kernel_lab(lab_name: LabName) -> Iterator[Lab]:
     reason = reason_to_skip("vm")
     if reason:
         pytest.skip(reason)
-    with running_lab(lab_name("kernel"), ["cloud"]) as lab:
+    name = lab_name("kernel")
+    with AFTERMATH.lab(name), running_lab(name, ["cloud"]) as lab:
         yield lab
 
 
