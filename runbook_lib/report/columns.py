@@ -244,7 +244,7 @@ COMMANDS = (
         may_be_missing=True,
     ),
     Column("accepted", BOOLEAN, "whether the exit code is an accepted one", "command.accepted"),
-    Column("problem", TEXT, "why there is no exit code", "command.problem"),
+    Column("problem", TEXT, "why the exit code is missing", "command.problem"),
     *_stream("stdout"),
     *_stream("stderr"),
 )
