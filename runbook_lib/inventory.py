@@ -16,17 +16,27 @@ An inventory file::
 from __future__ import annotations
 
 import fnmatch
+import functools
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from runbook_lib.errors import InventoryError
+from runbook_lib.plugins import find_plugins
 from runbook_lib.yaml_files import YamlFile, find_upwards, validate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Host", "Inventory"]
+__all__ = ["BUILT_IN_CONNECTIONS", "CONNECTIONS_GROUP", "Host", "Inventory"]
+
+CONNECTIONS_GROUP = "runbook_lib.connections"
+"""The entry-point group: the name is a host's `connection`, the object a subclass of `connections.base.Connection`."""
+BUILT_IN_CONNECTIONS = {
+    "ssh": "runbook_lib.connections.ssh:SshConnection",
+    "local": "runbook_lib.connections.local:LocalConnection",
+}
+"""The connections that this package provides, as `pyproject.toml` declares them."""
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -40,7 +50,9 @@ class Host(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: str = Field(pattern=_NAME)
-    connection: Literal["ssh", "local"] = "ssh"
+    connection: str = Field(
+        default="ssh", description="`ssh`, `local`, or a connection that an installed package provides."
+    )
     address: str | None = Field(
         default=None, description="Name or IP address; default: the host's name in the inventory."
     )
@@ -62,6 +74,12 @@ class Host(BaseModel):
     )
     lab: str | None = Field(default=None, description="Name of the lab this host belongs to, if any.")
     variables: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("connection")
+    @classmethod
+    def _known_connection(cls, value: str) -> str:
+        _require_connection(value)
+        return value
 
     @field_validator("sudo_password")
     @classmethod
@@ -89,6 +107,18 @@ class Host(BaseModel):
     def target(self) -> str:
         """The address to connect to."""
         return self.address or self.name
+
+
+@functools.cache  # a plugin is searched for once, not once per host
+def _require_connection(name: str) -> None:
+    if name in BUILT_IN_CONNECTIONS:
+        return
+    known = find_plugins(CONNECTIONS_GROUP, BUILT_IN_CONNECTIONS)
+    if name not in known:
+        raise ValueError(
+            f"unknown connection {name!r}; known connections: {', '.join(known)}"
+            f" (a package adds one with an entry point in {CONNECTIONS_GROUP})"
+        )
 
 
 class _File(BaseModel):

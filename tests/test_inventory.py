@@ -102,7 +102,7 @@ def test_a_variable_is_the_hosts_own_and_a_missing_one_is_refused(inventory: Inv
         ("hosts:\n  a: {adress: 10.0.0.1}\n", "line 2, host 'a'", "unknown name 'adress' (did you mean 'address'?)"),
         ("hosts:\n  a: {port: '22'}\n", "line 2, host 'a'", "'port': Input should be a valid integer"),
         ("hosts:\n  a: {port: 70000}\n", "host 'a'", "less than or equal to 65535"),
-        ("hosts:\n  a: {connection: telnet}\n", "host 'a'", "'ssh' or 'local'"),
+        ("hosts:\n  a: {connection: telnet}\n", "host 'a'", "known connections: ssh, local"),
         ("hosts:\n  a: {kind: toaster}\n", "host 'a'", "'machine', 'container' or 'vm'"),
         ("hosts:\n  a: {sudo_password: hunter2}\n", "host 'a'", "must be a reference"),
         ("hosts:\n  a: {name: b, connect_timeout: 0}\n", "host 'a'", "greater than 0"),

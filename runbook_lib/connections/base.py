@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from runbook_lib.connections.persistent_process import PersistentProcess
     from runbook_lib.inventory import Host
     from runbook_lib.model.commands import Command, DockerQuery, Output
+    from runbook_lib.secrets import Secrets
 
 __all__ = ["INTERRUPT_GRACE", "CommandWait", "Connection", "ConnectionInfo"]
 
@@ -60,17 +62,31 @@ class ConnectionInfo:
     host_key: str
 
 
-class Connection(Protocol):
-    """A connection to one host; used by one thread at a time."""
+class Connection(ABC):
+    """A connection to one host; used by one thread at a time.
+
+    Args:
+        host: The inventory's host.
+        secrets: Resolves the host's sudo password.
+
+    Raises:
+        SecretError: The sudo password cannot be resolved.
+    """
+
+    @abstractmethod
+    def __init__(self, host: Host, secrets: Secrets) -> None: ...
 
     @property
+    @abstractmethod
     def host(self) -> Host:
         """The inventory's host."""
 
     @property
+    @abstractmethod
     def established(self) -> ConnectionInfo | None:
         """The latest established connection; None before the first, and for hosts that need no connection."""
 
+    @abstractmethod
     def open(self) -> None:
         """Connect unless connected already.
 
@@ -78,9 +94,11 @@ class Connection(Protocol):
             UnreachableError: The host cannot be reached; with the reason and a hint.
         """
 
+    @abstractmethod
     def render(self, command: Command) -> str:
         """Return the exact text that `run` sends."""
 
+    @abstractmethod
     def run(self, command: Command, cancel: threading.Event, open_spool: OpenSpool | None = None) -> Output:
         """Send a command and wait until it exits.
 
@@ -97,6 +115,7 @@ class Connection(Protocol):
                 and the exit code is None.
         """
 
+    @abstractmethod
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
         """Terminate on the host what the last `run` left running, or name it if it is not safe to interrupt.
 
@@ -111,6 +130,7 @@ class Connection(Protocol):
             UnreachableError: The connection is lost.
         """
 
+    @abstractmethod
     def query_docker(self, query: DockerQuery) -> Output:
         """Query the host's Docker engine.
 
@@ -122,6 +142,7 @@ class Connection(Protocol):
             UnreachableError: The connection is lost.
         """
 
+    @abstractmethod
     def start_persistent(self, command: Command) -> tuple[Output, PersistentProcess | None]:
         """Start a command that keeps running after its first answer, at most as long as this connection.
 
@@ -132,5 +153,6 @@ class Connection(Protocol):
             UnreachableError: The command could not be sent.
         """
 
+    @abstractmethod
     def close(self) -> None:
         """Close the connection; the next `open` establishes a new one."""

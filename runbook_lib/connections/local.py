@@ -9,6 +9,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from runbook_lib.connections.base import Connection
 from runbook_lib.connections.docker_api import DockerApi
 from runbook_lib.connections.local_pipes import Pipes
 from runbook_lib.connections.output_buffer import OutputBuffer
@@ -33,7 +34,7 @@ __all__ = ["LocalConnection"]
 _SOCKET = "/var/run/docker.sock"
 
 
-class LocalConnection:
+class LocalConnection(Connection):
     """A connection to this machine: commands are child processes, each in a session of its own."""
 
     def __init__(self, host: Host, secrets: Secrets) -> None:

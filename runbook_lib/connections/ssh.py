@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
-from runbook_lib.connections.base import ConnectionInfo
+from runbook_lib.connections.base import Connection, ConnectionInfo
 from runbook_lib.connections.docker_api import DIAL, DockerApi
 from runbook_lib.connections.network_namespace import open_socket
 from runbook_lib.connections.output_buffer import OutputBuffer
@@ -55,7 +55,7 @@ def _config() -> Any:  # noqa: ANN401 - fabric is untyped
     return fabric.Config(ssh_config=fabric.Config().base_ssh_config)
 
 
-class SshConnection:
+class SshConnection(Connection):
     """One SSH connection, kept open for the whole run."""
 
     def __init__(self, host: Host, secrets: Secrets) -> None:

@@ -1,6 +1,6 @@
-"""What a notebook shows: a card a step, and the same record as data beside it.
+"""What a notebook shows: one card per step, with the same record as data in the same output.
 
-Outside of Jupyter nothing is shown; one line a host goes to the log.
+Outside of Jupyter nothing is shown; the log gets one line per host.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "host_ended",
     "load_templates",
-    "offer_magic",
-    "run_ended",
-    "run_opened",
-    "step_ended",
-    "when_a_cell_fails",
+    "log_host",
+    "on_cell_error",
+    "register_magic",
+    "show_run_end",
+    "show_run_start",
+    "show_step",
 ]
 
 
@@ -38,17 +38,17 @@ _templates = jinja2.Environment(
 
 
 def load_templates(environment: jinja2.Environment = _templates) -> None:
-    """Have all templates compiled before somebody waits for one.
+    """Compile all templates in advance, so that the first card does not wait for it.
 
     Args:
-        environment: Whose; ours without it.
+        environment: The templates' environment; default: that of the cards.
     """
     for name in environment.list_templates(extensions=("j2",)):
         environment.get_template(name)
 
 
-def run_opened(record: RunRecord, path: Path) -> None:
-    """Show what run this is: runbook, mode, hosts, who, where the evidence goes."""
+def show_run_start(record: RunRecord, path: Path) -> None:
+    """Show the card of a run that starts: runbook, mode, hosts, operator, evidence."""
     _show(
         "run_opened.html.j2",
         f"{record.runbook} {record.mode}: {', '.join(record.hosts)}; evidence in {path}",
@@ -59,7 +59,7 @@ def run_opened(record: RunRecord, path: Path) -> None:
     )
 
 
-def step_ended(step: StepRecord, mode: Mode, run: str) -> None:
+def show_step(step: StepRecord, mode: Mode, run: str) -> None:
     """Show a step's card."""
     lines = [
         f"{SYMBOLS[host.status]} {host.host}: {host.status} {host.message}".rstrip() for host in step.hosts
@@ -71,18 +71,18 @@ def step_ended(step: StepRecord, mode: Mode, run: str) -> None:
         {"schema_version": SCHEMA_VERSION, "run": run, **step.model_dump(mode="json")},
         step=step,
         mode=mode,
-        sent=_sent,
-        looked=_looked,
+        changing_commands=_changing_commands,
+        read_only_commands=_read_only_commands,
     )
 
 
-def host_ended(number: int, record: HostRecord) -> None:
-    """Tell the log that a host is through with a step."""
+def log_host(number: int, record: HostRecord) -> None:
+    """Log a host's outcome in a step."""
     _log.info("step %d %s %s %s", number, record.host, record.status, record.message)
 
 
-def run_ended(record: RunRecord) -> None:
-    """Show the run's outcome."""
+def show_run_end(record: RunRecord) -> None:
+    """Show the card with the run's outcome."""
     _show(
         "run_ended.html.j2",
         f"{record.runbook}: {record.status}",
@@ -97,8 +97,8 @@ def run_ended(record: RunRecord) -> None:
     )
 
 
-def offer_magic(shell: Callable[[str, str], StepRecord]) -> None:
-    """Register `%%on HOSTS`: the cell's text runs as shell on these hosts, recorded."""
+def register_magic(shell: Callable[[str, str], StepRecord]) -> None:
+    """Register the cell magic `%%on HOSTS`: the cell runs as a shell script on these hosts, recorded."""
     if _shell() is None:
         return
     from IPython.core.magic import register_cell_magic  # noqa: PLC0415 - see `_shell`
@@ -109,22 +109,22 @@ def offer_magic(shell: Callable[[str, str], StepRecord]) -> None:
     register_cell_magic(on)
 
 
-def when_a_cell_fails(tell: Callable[[BaseException], None]) -> None:
-    """Have `tell` called with what a cell raised, after each cell that raised something."""
+def on_cell_error(report: Callable[[BaseException], None]) -> None:
+    """Call `report` with the exception after each cell that raised one."""
     shell = _shell()
     if shell is None:
         return
 
-    def ended(result: Any) -> None:  # noqa: ANN401 - IPython's ExecutionResult
+    def cell_ended(result: Any) -> None:  # noqa: ANN401 - IPython's ExecutionResult
         problem = result.error_in_exec
         if problem is not None:
-            tell(problem)
+            report(problem)
 
-    shell.events.register("post_run_cell", ended)
+    shell.events.register("post_run_cell", cell_ended)
 
 
 def _shell() -> Any:  # noqa: ANN401 - IPython's
-    """Return IPython's shell; where this is none, IPython is not loaded for the answer."""
+    """Return IPython's shell, or None outside of IPython; never imports IPython just to find out."""
     ipython: Any = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython else None
 
@@ -140,11 +140,11 @@ def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context:
     publish_display_data(bundle)  # type: ignore[no-untyped-call]
 
 
-def _sent(host: HostRecord) -> list[CommandRecord]:
-    """Return the commands that changed the host, or would."""
+def _changing_commands(host: HostRecord) -> list[CommandRecord]:
+    """Return the commands that change the host."""
     return [command for command in host.commands if command.kind != "fact"]
 
 
-def _looked(host: HostRecord) -> list[CommandRecord]:
-    """Return the commands that only looked."""
+def _read_only_commands(host: HostRecord) -> list[CommandRecord]:
+    """Return the commands that only read."""
     return [command for command in host.commands if command.kind == "fact"]

@@ -1,4 +1,4 @@
-"""Mask secret values in all that a kernel says: what cells print and show, tracebacks, replies."""
+"""Mask secret values in everything that a kernel sends: cell outputs, tracebacks, replies."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _COPY = "_original_stdstream_copy"  # ipykernel's own name
 
 
 def mask_outputs(secrets: Secrets) -> None:
-    """Mask every message that this kernel sends from now on; outside of a kernel nothing is done.
+    """Mask every message that this kernel sends from now on; outside of a kernel do nothing.
 
-    What child processes print goes out as messages too, and raw to wherever the kernel was started from. That
-    copy ends here: nobody could mask it.
+    The kernel sends the output of child processes as messages, and also copies it unmasked to the terminal that the
+    kernel was started from. That copy is discarded, because it cannot be masked.
     """
-    ipython: Any = sys.modules.get("IPython")  # a kernel has loaded it; nobody else needs it for this
+    ipython: Any = sys.modules.get("IPython")  # always loaded in a kernel; not worth loading elsewhere
     shell = ipython.get_ipython() if ipython else None
     session = getattr(getattr(shell, "kernel", None), "session", None)
     if session is None:
@@ -38,10 +38,10 @@ def mask_outputs(secrets: Secrets) -> None:
 
 
 class _MaskedSend:
-    """Stands before `jupyter_client.session.Session.send`, the one way out of a kernel.
+    """Wraps `jupyter_client.session.Session.send`, through which a kernel sends everything.
 
-    What is printed goes out in pieces as it comes, so the end of a piece that may be the beginning of a secret
-    is held back until the next piece, or until something else is said.
+    Printed text is sent in pieces. If the end of a piece may be the start of a secret, that end is held back until
+    the next piece, or until another message is sent.
     """
 
     def __init__(self, send: Callable[..., Any], secrets: Secrets) -> None:
@@ -49,7 +49,7 @@ class _MaskedSend:
         self._secrets = secrets
         self._lock = threading.RLock()
         self._maskers: dict[str, Masker] = {}
-        self._again: dict[str, Callable[[str], Any]] = {}
+        self._resend: dict[str, Callable[[str], Any]] = {}
 
     def __call__(
         self,
@@ -57,36 +57,36 @@ class _MaskedSend:
         msg_or_type: dict[str, Any] | str,
         content: dict[str, Any] | None = None,
         *rest: Any,  # noqa: ANN401 - as jupyter_client's
-        **told: Any,  # noqa: ANN401 - as above
+        **keywords: Any,  # noqa: ANN401 - as above
     ) -> Any:  # noqa: ANN401 - as above
-        """Send a message without secret values in it; what is held back of it goes out later."""
+        """Send a message with secret values masked; text that is held back is sent later."""
 
         def send(masked: Any) -> Any:  # noqa: ANN401 - JSON
             if isinstance(msg_or_type, dict):
-                return self._send(stream, {**msg_or_type, "content": masked}, content, *rest, **told)
-            return self._send(stream, msg_or_type, masked, *rest, **told)
+                return self._send(stream, {**msg_or_type, "content": masked}, content, *rest, **keywords)
+            return self._send(stream, msg_or_type, masked, *rest, **keywords)
 
-        said: Any = content
+        sent: Any = content
         kind = msg_or_type
         if isinstance(msg_or_type, dict):
-            kind, said = msg_or_type["header"]["msg_type"], msg_or_type["content"]
+            kind, sent = msg_or_type["header"]["msg_type"], msg_or_type["content"]
         with self._lock:
             if kind == "stream":
-                return self._print(said, send)
+                return self._send_stream(sent, send)
             for name in list(self._maskers):
-                self._let_go(name)
-            return send(self._secrets.mask_data(said))
+                self._flush(name)
+            return send(self._secrets.mask_data(sent))
 
-    def _print(self, said: dict[str, str], send: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - as above
-        name = said["name"]
+    def _send_stream(self, sent: dict[str, str], send: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - as above
+        name = sent["name"]
         masker = self._maskers.setdefault(name, self._secrets.masker())
-        self._again[name] = lambda text: send({"name": name, "text": text})
-        text = masker.feed(said["text"])
-        return self._again[name](text) if text else None
+        self._resend[name] = lambda text: send({"name": name, "text": text})
+        text = masker.feed(sent["text"])
+        return self._resend[name](text) if text else None
 
-    def _let_go(self, name: str) -> None:
-        """Send what was held back of a stream; a secret that is known later is masked in what comes then."""
+    def _flush(self, name: str) -> None:
+        """Send the text that was held back of a stream."""
         text = self._maskers.pop(name).end()
-        again = self._again.pop(name)
+        resend = self._resend.pop(name)
         if text:
-            again(text)
+            resend(text)

@@ -1,6 +1,6 @@
-"""What scrapbook sees of a notebook's records: a summary each, as a scrap beside the record itself.
+"""Summaries of a notebook's records for scrapbook, each as a scrap in the same output as the record.
 
-The record is in the same output already, so it is not written twice. See docs/tables.md.
+A scrap does not repeat the whole record, which the output contains already. See docs/tables.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from runbook_lib.model.status import Status, worst
 __all__ = ["SCRAP_MIME", "scrap"]
 
 SCRAP_MIME = "application/scrapbook.scrap.json+json"
-"""MIME type by which scrapbook knows its scraps of JSON."""
+"""MIME type of scrapbook's JSON scraps."""
 _PAYLOAD_VERSION = 1  # of scrapbook's schema
 
 Data = dict[str, Any]
@@ -22,19 +22,19 @@ Data = dict[str, Any]
 def scrap(data: Data) -> Data:
     """Return the MIME bundle's entry for scrapbook, for a record as it is shown in a notebook.
 
-    A step is `runbook.step.<number>`, the beginning of a run `runbook.run`, its end `runbook.end`: a notebook
-    without `runbook.end` tells of a run that did not come to its end.
+    A step is `runbook.step.<number>`, the start of a run `runbook.run`, its end `runbook.end`: a notebook without
+    `runbook.end` holds a run that was not finished.
     """
     if "number" in data:
-        name, told = f"runbook.step.{data['number']}", _step(data)
+        name, summary = f"runbook.step.{data['number']}", _step(data)
     elif data["event"] == "opened":
         kept = ("run", "runbook", "mode", "hosts", "operator", "machine", "started")
-        name, told = "runbook.run", {key: data[key] for key in kept}
+        name, summary = "runbook.run", {key: data[key] for key in kept}
     else:
-        name, told = "runbook.end", {key: data[key] for key in ("run", "status", "ended", "steps")}
+        name, summary = "runbook.end", {key: data[key] for key in ("run", "status", "ended", "steps")}
     payload = {
         "name": name,
-        "data": {"schema_version": SCHEMA_VERSION, **told},
+        "data": {"schema_version": SCHEMA_VERSION, **summary},
         "encoder": "json",
         "version": _PAYLOAD_VERSION,
     }

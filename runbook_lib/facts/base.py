@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.commands import Command, DockerQuery, Output
 
-__all__ = ["Fact", "Facts", "as_plain", "load_json", "understood"]
+__all__ = ["Fact", "Facts", "as_plain", "load_json", "parsing"]
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ def as_plain(value: Any) -> Any:  # noqa: ANN401 - any fact's value
 
 
 @contextlib.contextmanager
-def understood(source: str) -> Iterator[None]:
+def parsing(source: str) -> Iterator[None]:
     """Turn what goes wrong while an answer is taken apart into a `FactError`.
 
     Args:
@@ -121,7 +121,7 @@ def understood(source: str) -> Iterator[None]:
         yield
     except (LookupError, TypeError, AttributeError, ValueError) as problem:
         raise FactError(
-            f"{source} printed what cannot be understood: {type(problem).__name__}: {problem}"
+            f"{source} printed what cannot be parsing: {type(problem).__name__}: {problem}"
         ) from problem
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.facts.base import Fact, load_json, understood
+from runbook_lib.facts.base import Fact, load_json, parsing
 from runbook_lib.model.commands import DockerQuery, Output
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Container(Fact[ContainerState | None]):
         told = load_json(output, "docker inspect")
         if told is None:
             return None
-        with understood(f"docker inspect of {self.name}"):
+        with parsing(f"docker inspect of {self.name}"):
             networks = _networks(told["NetworkSettings"])
             return ContainerState(
                 running=told["State"]["Running"],
@@ -101,7 +101,7 @@ class Containers(Fact[tuple[ContainerSummary, ...]]):
     def parse(self, output: Output) -> tuple[ContainerSummary, ...]:
         """Return the containers sorted by name."""
         told = load_json(output, "docker ps")
-        with understood("docker ps"):
+        with parsing("docker ps"):
             found = [_summary(item) for item in told]
         return tuple(sorted(found, key=lambda item: item.name))
 

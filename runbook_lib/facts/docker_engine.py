@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, load_json, understood
+from runbook_lib.facts.base import Fact, load_json, parsing
 from runbook_lib.model.commands import Command, DockerQuery, Output
 
 __all__ = ["EngineArguments", "EngineInfo", "EngineSummary", "EngineVersion"]
@@ -78,7 +78,7 @@ class EngineInfo(Fact[EngineSummary | None]):
     def parse(self, output: Output) -> EngineSummary:
         """Return the summary."""
         info = load_json(output, "docker info")
-        with understood("docker info"):
+        with parsing("docker info"):
             return EngineSummary(
                 version=info["ServerVersion"],
                 storage=info["Driver"],

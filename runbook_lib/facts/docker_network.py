@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook_lib.facts.base import Fact, load_json, understood
+from runbook_lib.facts.base import Fact, load_json, parsing
 from runbook_lib.model.commands import DockerQuery, Output
 
 __all__ = ["Network", "NetworkState"]
@@ -48,7 +48,7 @@ class Network(Fact[NetworkState | None]):
         told = load_json(output, "docker network inspect")
         if told is None:
             return None
-        with understood(f"docker network inspect of {self.name}"):
+        with parsing(f"docker network inspect of {self.name}"):
             pools = (told.get("IPAM") or {}).get("Config") or [{}]
             return NetworkState(
                 driver=told["Driver"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook_lib.facts.base import Fact, load_json, understood
+from runbook_lib.facts.base import Fact, load_json, parsing
 from runbook_lib.model.commands import DockerQuery, Output
 
 __all__ = ["Image", "ImageState"]
@@ -42,7 +42,7 @@ class Image(Fact[ImageState | None]):
         told = load_json(output, "docker image inspect")
         if told is None:
             return None
-        with understood(f"docker image inspect of {self.name}"):
+        with parsing(f"docker image inspect of {self.name}"):
             ports = (told.get("Config") or {}).get("ExposedPorts") or {}
             return ImageState(identifier=told["Id"], exposed=tuple(sorted(ports)))
 

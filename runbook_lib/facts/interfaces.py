@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.facts.base import Fact, load_json, understood
+from runbook_lib.facts.base import Fact, load_json, parsing
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["DefaultRoute", "Interface", "Interfaces", "Reachable", "Route"]
@@ -45,7 +45,7 @@ class Interfaces(Fact[tuple[Interface, ...]]):
     def parse(self, output: Output) -> tuple[Interface, ...]:
         """Return the interfaces in the kernel's order."""
         told = load_json(output, "ip address")
-        with understood("ip address"):
+        with parsing("ip address"):
             return tuple(_interface(item) for item in told if item)
 
 
@@ -85,7 +85,7 @@ class DefaultRoute(Fact[Route | None]):
         routes = load_json(output, "ip route")
         if not routes:
             return None
-        with understood("ip route"):
+        with parsing("ip route"):
             return Route(gateway=routes[0].get("gateway"), interface=routes[0]["dev"])
 
 

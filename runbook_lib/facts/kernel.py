@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, understood
+from runbook_lib.facts.base import Fact, parsing
 from runbook_lib.model.commands import Command, Output
 
 __all__ = [
@@ -107,7 +107,7 @@ class InstalledKernels(Fact[tuple[InstalledKernel, ...]]):
         """Return the kernels, as they stand in /boot; empty in a container."""
         found = []
         for line in output.stdout.splitlines():
-            with understood("the list of kernels"):
+            with parsing("the list of kernels"):
                 release, initrd, *owner = line.split("\t")
                 package, version = [word for word in owner if word] or (None, None)
                 if initrd not in {"with", "without"}:
@@ -126,7 +126,7 @@ class BootSpace(Fact[int]):
 
     def parse(self, output: Output) -> int:
         """Return the space."""
-        with understood("df"):
+        with parsing("df"):
             return int(output.stdout.splitlines()[1].split()[3])
 
 
@@ -171,5 +171,5 @@ class SecureBoot(Fact[bool]):
         text = output.stdout.strip()
         if text == "none":
             return False
-        with understood("the firmware's variable SecureBoot"):
+        with parsing("the firmware's variable SecureBoot"):
             return {"0": False, "1": True}[text.split()[-1]]

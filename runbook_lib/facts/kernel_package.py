@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, understood
+from runbook_lib.facts.base import Fact, parsing
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["Candidates", "KernelOffer"]
@@ -93,7 +93,7 @@ class Candidates(Fact[KernelOffer]):
             r"^(Installed|Available) Packages\n((?:(?!^\w+ Packages$).*\n?)*)", text, re.MULTILINE
         ):
             words = body.split()
-            with understood("the list of packages"):
+            with parsing("the list of packages"):
                 for name, version, _ in zip(*[iter(words)] * 3, strict=True):
                     package, _, machine = name.rpartition(".")
                     if package == self.package:

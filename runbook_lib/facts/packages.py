@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, understood
+from runbook_lib.facts.base import Fact, parsing
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["LISTS_READ", "Holder", "ListsAge", "LockHolder", "PackageVersion", "UnfinishedPackages"]
@@ -74,7 +74,7 @@ class LockHolder(Fact[tuple[Holder, ...]]):
         *lines, end = output.stdout.splitlines() or [""]
         if end != "end":
             raise FactError("the list of locks was cut off")
-        with understood("lslocks"):
+        with parsing("lslocks"):
             found = []
             for process, program, path in (line.split(None, 2) for line in lines):
                 found.append(Holder(int(process), program, path))

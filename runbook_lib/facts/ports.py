@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, understood
+from runbook_lib.facts.base import Fact, parsing
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["Listener", "ListeningPorts"]
@@ -47,6 +47,6 @@ def _listener(line: str) -> Listener:
         raise FactError(f"ss printed {line!r}")
     address, _, port = words[3].rpartition(":")
     program = re.search(r'users:\(\("([^"]+)"', line)
-    with understood("ss"):
+    with parsing("ss"):
         number = int(port)
     return Listener(port=number, address=address, program=program[1] if program else "")

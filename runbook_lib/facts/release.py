@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, understood
+from runbook_lib.facts.base import Fact, parsing
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["Release", "ReleaseInfo"]
@@ -61,7 +61,7 @@ class Release(Fact[ReleaseInfo]):
         for line in output.stdout.splitlines():
             key, separator, value = line.partition("=")
             if separator and not key.startswith("#"):
-                with understood("/etc/os-release"):
+                with parsing("/etc/os-release"):
                     values[key.strip()] = " ".join(shlex.split(value))
         if "ID" not in values:
             raise FactError("/etc/os-release names no ID")

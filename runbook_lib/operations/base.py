@@ -43,7 +43,7 @@ class Operation(ABC):
         return True
 
     @property
-    def sends(self) -> Literal["change", "shell"]:
+    def command_kind(self) -> Literal["change", "shell"]:
         """How the commands of a plan are recorded."""
         return "change"
 
@@ -53,7 +53,7 @@ class Operation(ABC):
         return 0.0
 
     @property
-    def pace(self) -> float:
+    def poll_interval(self) -> float:
         """Seconds between two looks at facts that have yet to settle."""
         return 0.5
 

@@ -27,7 +27,7 @@ _NUMBER = r"s/^\([[:space:]]*default\([[:space:]]*=[[:space:]]*\|[[:space:]][[:s
 class Backend(Protocol):
     """One kind of boot loader."""
 
-    can_try: bool
+    has_trial_boot: bool
     """Whether it can boot an entry once, and the default again at the reset after."""
 
     def make_default(self, loader: BootLoaderInfo, release: str) -> tuple[Command, ...]:
@@ -43,7 +43,7 @@ class Backend(Protocol):
 class GrubOfDebian:
     """GRUB 2 as Debian and Ubuntu set it up: settings in /etc/default, a menu written by update-grub."""
 
-    can_try = True
+    has_trial_boot = True
 
     def make_default(self, loader: BootLoaderInfo, release: str) -> tuple[Command, ...]:
         """Return `grub-set-default`, and what makes it count: GRUB_DEFAULT=saved."""
@@ -82,7 +82,7 @@ class GrubOfDebian:
 class GrubWithGrubby:
     """GRUB 2 of the EL family, 7 and later: told by grubby (grubby(8)), menu in grub.cfg or BLS files."""
 
-    can_try = True
+    has_trial_boot = True
 
     def make_default(self, loader: BootLoaderInfo, release: str) -> tuple[Command, ...]:  # noqa: ARG002 - see Backend
         """Return `grubby --set-default`."""
@@ -129,7 +129,7 @@ class GrubWithGrubby:
 class GrubLegacy:
     """GRUB legacy of EL6: a number in grub.conf (book S10), no one-shot entry that survives a panic."""
 
-    can_try = False
+    has_trial_boot = False
 
     def make_default(self, loader: BootLoaderInfo, release: str) -> tuple[Command, ...]:
         """Return the command that changes the number and no other byte."""

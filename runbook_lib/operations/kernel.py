@@ -136,7 +136,7 @@ class Installed(Operation):
         if facts[Release()].family == "el" and loader.entry(running):
             # There the package's own script may make the new kernel the default (/etc/sysconfig/kernel).
             kept = loader.default or running
-            commands += backend.make_default(loader, kept) if backend.can_try else ()
+            commands += backend.make_default(loader, kept) if backend.has_trial_boot else ()
         return Plan(commands=commands, changes=(Change(self.package, offer.installed, offer.available),))
 
     def verify(self, facts: Facts) -> list[Check]:
@@ -231,21 +231,23 @@ class Booted(Operation):
         backend = backend_of(loader)
         default = Change(_DEFAULT, _entry(loader.default, loader.default_entry), wanted)
         # The mark goes last, and stays where the trial is taken back: the kernel that runs is not known to be good.
-        forget, unmark = (backend.forget_trial(loader, wanted), (_UNMARK,)) if backend.can_try else ((), ())
+        forget, unmark = (
+            (backend.forget_trial(loader, wanted), (_UNMARK,)) if backend.has_trial_boot else ((), ())
+        )
         accepted = (*forget, *backend.make_default(loader, wanted), *unmark)
         trial = _on_trial(facts)
         if running == wanted and trial is None:
             return Plan(commands=accepted, changes=(default,))
         reboot = Reboot(
             arm=(
-                *(_mark(facts, wanted) if backend.can_try else ()),
+                *(_mark(facts, wanted) if backend.has_trial_boot else ()),
                 *backend.try_once(loader, wanted, self.panic_after),
             ),
-            confirm=accepted if backend.can_try else (),
+            confirm=accepted if backend.has_trial_boot else (),
             abandon=forget,
-            only_after_confirm=(_DEFAULT_ID, _PENDING_ID) if backend.can_try else (),
+            only_after_confirm=(_DEFAULT_ID, _PENDING_ID) if backend.has_trial_boot else (),
             recovery=f"the trial was for one boot: the next reset brings {loader.default}, still the default"
-            if backend.can_try
+            if backend.has_trial_boot
             else f"this boot loader knows no trial: choose the old kernel {running} in its menu, on the console",
             deadline=self.deadline,
         )

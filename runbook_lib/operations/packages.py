@@ -165,7 +165,7 @@ class Unlocked(Probe):
         return self.wait
 
     @property
-    def pace(self) -> float:
+    def poll_interval(self) -> float:
         """Installations take long: there is no need to look often."""
         return 3.0
 

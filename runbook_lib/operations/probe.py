@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "Pings", "Responds", "answers", "pings", "responds"]
 
-_PATIENCE = "5"  # seconds a program may take to answer; a broken hop must not hang the run
+_TIMEOUT = "5"  # seconds a program may take to answer; a broken hop must not hang the run
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Answers(Probe):
         inside = (
             ("docker", "exec", *(("-i",) if self.stdin else ()), self.container) if self.container else ()
         )
-        return Answer(argv=("timeout", _PATIENCE, *inside, *self.argv), stdin=self.stdin)
+        return Answer(argv=("timeout", _TIMEOUT, *inside, *self.argv), stdin=self.stdin)
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Pings(Probe):
     @property
     def _answer(self) -> Answer:
         ping = ("ping", "-n", "-c", "2", "-i", "0.3", "-W", "2", self.address)
-        return Answer(argv=("timeout", _PATIENCE, "docker", "exec", self.container, *ping))
+        return Answer(argv=("timeout", _TIMEOUT, "docker", "exec", self.container, *ping))
 
 
 @dataclass(frozen=True)

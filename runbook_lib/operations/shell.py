@@ -33,7 +33,7 @@ class Script(Operation):
         return False
 
     @property
-    def sends(self) -> Literal["change", "shell"]:
+    def command_kind(self) -> Literal["change", "shell"]:
         """Return that it is free shell."""
         return "shell"
 

@@ -1,4 +1,4 @@
-"""When a step or a run must be over."""
+"""The point in time by which a step or a run must be finished."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runbook_lib.errors import DeadlinePassed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Deadline", "soonest"]
+__all__ = ["Deadline", "earliest"]
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Deadline:
     """A point in time, and the parameter that set it.
 
     Args:
-        parameter: Which.
-        seconds: Its value.
+        parameter: The name of that parameter.
+        seconds: The parameter's value.
         at: Monotonic time.
     """
 
@@ -32,36 +32,37 @@ class Deadline:
     def from_now(
         cls, parameter: Literal["step_timeout", "run_timeout"], seconds: float | None
     ) -> Deadline | None:
-        """Return the deadline that a parameter sets; None where it sets none."""
+        """Return the deadline that a parameter sets; None if the parameter is not set."""
         return cls(parameter, seconds, time.monotonic() + seconds) if seconds is not None else None
 
     @property
     def left(self) -> float:
-        """Seconds that are left; never less than none."""
+        """Seconds until the deadline; 0 once it has passed."""
         return max(0.0, self.at - time.monotonic())
 
     @property
     def passed(self) -> bool:
-        """Whether it has passed."""
+        """Whether the deadline has passed."""
         return not self.left
 
     def __str__(self) -> str:
         return f"{self.parameter} of {self.seconds:g} s"
 
     @property
-    def over(self) -> str:
-        """What is told once it has passed."""
+    def message(self) -> str:
+        """The text for messages once the deadline has passed."""
         return f"the {self} has passed"
 
     def error(self, what: str, where: str | None) -> DeadlinePassed:
-        """Return the error that tells what it cut short."""
+        """Return the error for work that the deadline cut short."""
         return DeadlinePassed(
-            what if self.over in what else f"{what}: {self.over}",
+            what if self.message in what else f"{what}: {self.message}",
             where=where,
-            hint=f"see what takes so long, or raise {self.parameter}; steps that are right already say ok",
+            hint=f"find out what takes so long, or raise {self.parameter}, then run again: "
+            "steps already in the desired state report ok",
         )
 
 
-def soonest(deadlines: Iterable[Deadline | None]) -> Deadline | None:
-    """Return the deadline that comes first; None of none."""
+def earliest(deadlines: Iterable[Deadline | None]) -> Deadline | None:
+    """Return the earliest deadline; None if there are none."""
     return min((one for one in deadlines if one), key=lambda one: one.at, default=None)

@@ -1,8 +1,8 @@
-"""One run at a time changes a host: a lock that lies on the host itself.
+"""A lock on the host itself, so that only one run at a time changes the host.
 
 A small process on a channel of the run's own connection holds an advisory lock (flock(2)) on a file that names
-the run. It ends with the channel, so the lock of a run that died is free; the file still names that run, and
-whoever comes next takes the lock over and records it. An orderly end empties the file.
+the run. The process exits with the channel, so the lock of a run that died is free; the file still names that run,
+and the next run takes over the lock and records that. An orderly release empties the file.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 __all__ = ["LOCK_FILE", "HostLock", "Owner"]
 
 LOCK_FILE = "RUNBOOK_LOCK_FILE"
-"""Environment variable that names another lock file on hosts; runs with different ones do not see each other."""
+"""Environment variable with another path for the lock file; runs with different paths do not exclude each other."""
 
 _log = logging.getLogger(__name__)
 _FILE = "/run/runbook/lock"
 _HELD = 75  # EX_TEMPFAIL of sysexits.h
-_PACE = 1.0  # seconds between two tries while another run holds the lock
-_WRITES_WITHIN = 0.2  # seconds from having the lock to having named oneself in the file
+_POLL_INTERVAL = 1.0  # seconds between two attempts while another run holds the lock
+_WRITES_WITHIN = 0.2  # seconds from acquiring the lock to having written the owner into the file
 
-# Without root there is no place that all users of a host can write safely: each user has a lock of their own.
+# Without root no file can be written safely by all users of a host: each user has a separate lock.
 _HOLD = f"""\
 umask 022
-file=$1 me=$2 ends=$3
+file=$1 me=$2 old=$3
 [ -n "$file" ] || file=${{XDG_RUNTIME_DIR:-$HOME}}/.runbook-lock
 {{ [ -d "${{file%/*}}" ] || mkdir -p -- "${{file%/*}}"; }} && exec 9>>"$file" || exit 73
-if [ -n "$ends" ] && [ "$(sed -n 1p "$file")" = "$ends" ] && grep -qs runbook-lock "/proc/$ends/cmdline"; then
-  kill "$ends"; flock -w 5 9
+if [ -n "$old" ] && [ "$(sed -n 1p "$file")" = "$old" ] && grep -qs runbook-lock "/proc/$old/cmdline"; then
+  kill "$old"; flock -w 5 9
 else
   flock -n 9
 fi
@@ -64,10 +64,10 @@ exit 0
 
 @dataclass(frozen=True)
 class Owner:
-    """Who holds a lock.
+    """The run that holds a lock.
 
     Args:
-        since: When the run asked for it first, UTC.
+        since: Start of the run, UTC.
     """
 
     run: str
@@ -77,8 +77,8 @@ class Owner:
     since: str
 
     @classmethod
-    def of(cls, text: str) -> Owner | None:
-        """Return whom a lock file's line names; None where it names nobody."""
+    def parse(cls, text: str) -> Owner | None:
+        """Return the owner that a lock file's line names; None if it names none."""
         try:
             return cls(**json.loads(text))
         except (json.JSONDecodeError, TypeError):
@@ -90,44 +90,44 @@ class Owner:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What the host said: the file, and who was named in it with which process."""
+    """The host's answer: the lock file's path, and the process and owner that the file named."""
 
     path: str
     pid: str
     owner: Owner | None
 
     @classmethod
-    def of(cls, text: str) -> _Answer:
+    def parse(cls, text: str) -> _Answer:
         path, pid, line = [*text.removesuffix(f"{END_OF_ANSWER}\n").splitlines(), "", "", ""][:3]
-        return cls(path, pid, Owner.of(line))
+        return cls(path, pid, Owner.parse(line))
 
 
 class HostLock:
-    """A run's lock on one host; taken before the first change, and again after each reconnection.
+    """A run's lock on one host; acquired before the first change, and again after each reconnection.
 
     Args:
-        connection: The host.
-        owner: This run, as the host shall know it.
-        journal: Where it is told what was asked of the host, and what came of it.
-        patience: Seconds to wait while another run holds the lock.
-        take_over: End the lock of another run instead.
+        connection: The connection to the host.
+        owner: This run, as written into the lock file.
+        journal: Gets an entry for each attempt and its outcome.
+        timeout: Seconds to wait while another run holds the lock.
+        take_over: End the lock of another run instead of waiting.
         cancel: Set once the run is interrupted.
     """
 
-    def __init__(  # noqa: PLR0913 - what a lock is made of
+    def __init__(  # noqa: PLR0913 - all that a lock depends on
         self,
         connection: Connection,
         owner: Owner,
         journal: Journal,
         *,
-        patience: float,
+        timeout: float,
         take_over: bool,
         cancel: threading.Event,
     ) -> None:
         self._connection = connection
         self._owner = owner
         self._journal = journal
-        self._patience = patience
+        self._timeout = timeout
         self._take_over = take_over
         self._cancel = cancel
         self._sudo = True
@@ -135,26 +135,26 @@ class HostLock:
         self._shared = False
 
     def ensure(self, step: int) -> Change | None:
-        """Hold the lock, taking it where it is not held (any more).
+        """Acquire the lock unless it is held already.
 
         Returns:
-            What to tell of a lock that was taken from a run that died, or by force; else None.
+            A change for the record if the lock was taken over, from a run that died or by force; otherwise None.
 
         Raises:
-            HostLocked: Another run holds it, and still did when patience was at its end.
-            OperationError: The host cannot lock.
-            Interrupted: The run was interrupted while it waited.
-            UnreachableError: The host is gone.
+            HostLocked: Another run still held the lock at the end of the timeout.
+            OperationError: The host has no way to lock.
+            Interrupted: The run was interrupted while waiting.
+            UnreachableError: The host cannot be reached.
         """
         if self._shared or (self._holder is not None and self._holder.alive):
             return None
         if self._holder is not None:
             self._holder.release()
             self._holder = None
-        return self._take(step)
+        return self._acquire(step)
 
     def release(self) -> None:
-        """Let go; told in the journal."""
+        """Release the lock, with an entry in the journal."""
         if self._holder is None:
             return
         orderly = self._holder.alive
@@ -162,77 +162,78 @@ class HostLock:
         self._holder = None
         self._journal.append("lock_released", host=self._owner.host, orderly=orderly)
 
-    def _take(self, step: int) -> Change | None:
-        deadline = time.monotonic() + self._patience
-        waiting, ends, tries = False, "", 0
+    def _acquire(self, step: int) -> Change | None:
+        deadline = time.monotonic() + self._timeout
+        waiting, kill_pid, tries = False, "", 0
         while True:
-            answer, mine = self._ask(step, ends, tell=not waiting)
-            forced, tries = bool(ends), tries + 1
-            if mine:
-                return self._taken(step, answer, forced=forced)
+            answer, acquired = self._ask(step, kill_pid, journaled=not waiting)
+            forced, tries = bool(kill_pid), tries + 1
+            if acquired:
+                return self._acquired(step, answer, forced=forced)
             other = answer.owner
             if other and other.run == self._owner.run and other.host != self._owner.host:
-                # This run's own, under another of the host's names: who holds that holds this.
+                # This run holds it already, under another name of the same host.
                 self._shared = True
-                self._tell(step, "shared", answer)
+                self._journal_answer(step, "shared", answer)
                 return None
-            ours = other == self._owner  # of a connection that is gone, and the host does not know it yet
-            if (ours or self._take_over) and tries <= 2:  # noqa: PLR2004 - the second time by its process id
-                ends = answer.pid
+            ours = other == self._owner  # on a lost connection that the host has not noticed yet
+            if (ours or self._take_over) and tries <= 2:  # noqa: PLR2004 - the second attempt kills it by process id
+                kill_pid = answer.pid
             elif tries > 1 and time.monotonic() >= deadline:
                 self._refuse(step, answer)
             elif tries > 1 and not waiting:
                 waiting = True
-                self._tell(step, "waiting", answer)
+                self._journal_answer(step, "waiting", answer)
                 _log.warning("%s: waiting for the lock of %s", self._owner.host, other or "another run")
-            # The name in the file is only believed once its owner has had time to write it.
-            if self._cancel.wait(_PACE if waiting else _WRITES_WITHIN):
+            # The file is only trusted once the new owner has had time to write it.
+            if self._cancel.wait(_POLL_INTERVAL if waiting else _WRITES_WITHIN):
                 raise Interrupted("stopped while waiting for the host's lock", where=self._owner.host)
 
-    def _ask(self, step: int, ends: str, *, tell: bool) -> tuple[_Answer, bool]:
-        output, holder = self._send(step, ends, tell=tell)
+    def _ask(self, step: int, kill_pid: str, *, journaled: bool) -> tuple[_Answer, bool]:
+        output, holder = self._send(step, kill_pid, journaled=journaled)
         if self._sudo and holder is None and output.exit_code in (1, 127) and "sudo" in output.stderr:
             self._sudo = False
-            output, holder = self._send(step, ends, tell=tell)
+            output, holder = self._send(step, kill_pid, journaled=journaled)
         self._holder = holder
         if holder is None and output.exit_code != _HELD:
             reason = (output.stderr or output.problem).strip().splitlines()[-1:]
             raise OperationError(
                 f"the host cannot be locked (exit code {output.exit_code}): {' '.join(reason)}",
                 where=self._owner.host,
-                hint="it needs flock (of util-linux), and a user who can write /run/runbook with sudo, or a home",
+                hint="locking needs flock (util-linux), and a user with sudo or with a home directory",
             )
-        return _Answer.of(output.stdout), holder is not None
+        return _Answer.parse(output.stdout), holder is not None
 
-    def _send(self, step: int, ends: str, *, tell: bool) -> tuple[Output, PersistentProcess | None]:
+    def _send(self, step: int, kill_pid: str, *, journaled: bool) -> tuple[Output, PersistentProcess | None]:
         file = os.environ.get(LOCK_FILE, _FILE) if self._sudo else os.environ.get(LOCK_FILE, "")
         command = Command(
-            ("sh", "-c", _HOLD, "runbook-lock", file, json.dumps(asdict(self._owner)), ends), sudo=self._sudo
+            ("sh", "-c", _HOLD, "runbook-lock", file, json.dumps(asdict(self._owner)), kill_pid),
+            sudo=self._sudo,
         )
-        if tell:
+        if journaled:
             text = self._connection.render(command)
             self._journal.append("lock_asked", step=step, host=self._owner.host, text=text)
         return self._connection.start_persistent(command)
 
-    def _taken(self, step: int, answer: _Answer, *, forced: bool) -> Change | None:
+    def _acquired(self, step: int, answer: _Answer, *, forced: bool) -> Change | None:
         other = answer.owner if answer.owner != self._owner else None
         forced = forced and other is not None
-        self._tell(step, "taken over" if other else "taken", answer, forced=forced)
+        self._journal_answer(step, "taken over" if other else "taken", answer, forced=forced)
         if other is None:
             return None
-        why = "it was taken from it (take_over)" if forced else "it ended without letting go"
+        why = "its lock was taken over (take_over)" if forced else "it exited without releasing the lock"
         return Change("the lock on this host", f"{other}; {why}", str(self._owner))
 
     def _refuse(self, step: int, answer: _Answer) -> None:
-        self._tell(step, "refused", answer)
-        waited = f" and still did after {self._patience:g} s" if self._patience else ""
+        self._journal_answer(step, "refused", answer)
+        waited = f" (waited {self._timeout:g} s)" if self._timeout else ""
         raise HostLocked(
-            f"another run is changing this host{waited}: {answer.owner or 'it has not said who it is'}",
+            f"another run is changing this host{waited}: {answer.owner or 'an unknown run'}",
             where=self._owner.host,
-            hint="wait for it (parameter lock_timeout); where its machine is gone for good, --take-over ends its lock",
+            hint="wait for that run (parameter lock_timeout); if its machine is gone for good, use --take-over",
         )
 
-    def _tell(self, step: int, outcome: str, answer: _Answer, **more: Any) -> None:  # noqa: ANN401 - any JSON
+    def _journal_answer(self, step: int, outcome: str, answer: _Answer, **more: Any) -> None:  # noqa: ANN401 - any JSON
         other = answer.owner if answer.owner != self._owner else None
         self._journal.append_nowait(
             "lock_answered",

@@ -1,4 +1,4 @@
-"""Work on many hosts side by side."""
+"""Work on many hosts in parallel."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Workers"]
+__all__ = ["HostPool"]
 
-_Thing = TypeVar("_Thing")
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-class Workers:
-    """A run's threads, kept from step to step: quick steps on many hosts would spend their time on starting them.
+class HostPool:
+    """A run's threads, kept from step to step: starting them again would dominate quick steps on many hosts.
 
     Args:
-        at_most: How many work at the same time.
+        limit: Most hosts to work on at the same time.
     """
 
-    def __init__(self, at_most: int) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=at_most, thread_name_prefix="host")
+    def __init__(self, limit: int) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=limit, thread_name_prefix="host")
 
-    def each(self, work: Callable[[_Thing], _Result], things: Sequence[_Thing]) -> list[_Result]:
-        """Do the work for each thing and return what came of it, in their order.
+    def map(self, function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+        """Call a function for each item in the pool's threads; return the results in the items' order.
 
         Args:
-            work: Called in one of the threads.
-            things: What it is called with.
+            function: Called in one of the threads.
+            items: Its arguments.
 
         Raises:
-            Exception: The first that any of them raised, once all have ended.
+            Exception: The first exception of any call, once all calls have returned.
         """
-        futures = [self._pool.submit(work, thing) for thing in things]
+        futures = [self._pool.submit(function, item) for item in items]
         wait_for(futures)
         try:
             return list(map(Future.result, futures))
         finally:
-            futures.clear()  # with what one of them raised they would keep each other, and the run, alive
+            futures.clear()  # a future and the exception it holds refer to each other, and would keep the run alive

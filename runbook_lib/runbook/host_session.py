@@ -1,6 +1,6 @@
-"""A session on one host during one step: commands out, answers in, all of it recorded and bounded in time.
+"""A session on one host during one step: sends commands and reads facts, recorded and limited in time.
 
-What a step, a guarded network change and a reboot have in common.
+Shared by an ordinary step, a network change under commit-confirm, and a reboot.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class HostSession:
     """One host during one step.
 
     Args:
-        operation: What the step is about; its facts are read and its checks made.
-        connection: The host.
-        recorder: Sends and records.
+        operation: The operation whose facts are read and whose checks are made.
+        connection: The connection to the host.
+        recorder: Sends and records commands.
         step: The step's number.
-        mode: What may be done.
-        predicting: In mode `plan`: an earlier step plans changes, so what is missing may come.
-        deadline: When the step must be over; rolling back may take longer.
-        lock: Held before anything is changed.
+        mode: What the run may do.
+        predicting: In mode `plan`: an earlier step plans changes, which may provide what is missing now.
+        deadline: When the step must be finished; a rollback may take longer.
+        lock: Acquired before anything is changed.
     """
 
-    def __init__(  # noqa: PLR0913 - what a step on a host is made of
+    def __init__(  # noqa: PLR0913 - all that a step depends on
         self,
         operation: Operation,
         connection: Connection,
@@ -68,54 +68,56 @@ class HostSession:
         self.attempt = 1
 
     def send(self, command: Command, kind: CommandKind) -> Output:
-        """Send one command and refuse an exit code that is not accepted.
+        """Send one command and return its output, if its exit code is accepted.
 
         Raises:
-            Interrupted: The run was interrupted before or while it ran.
-            DeadlinePassed: The step's or the run's time was over before or while it ran.
-            CommandFailed: It ended otherwise than accepted, or its end was never told.
+            Interrupted: The run was interrupted before or while the command ran.
+            DeadlinePassed: The step's or the run's deadline passed before or while the command ran.
+            CommandFailed: The exit code is not accepted, or none arrived.
         """
         self.stop_if_interrupted()
-        if kind != "rollback":  # what was there before is put back in any case
+        if kind != "rollback":  # a rollback must not wait for a lock
             self.hold_lock()
-        output = self._ask(command, kind)
+        output = self._send(command, kind)
         if output.exit_code in command.accept or (output.exit_code is None and command.may_cut_connection):
             return output
-        self._refuse_cut(command, output)
+        self._raise_if_cut_short(command, output)
         raise CommandFailed(
-            f"`{command.text[:200]}` {how_it_ended(output)}",
+            f"`{command.text[:200]}` {exit_text(output)}",
             where=self.connection.host.name,
-            hint="look on the host what it waits for, then run again" if output.still_running else None,
+            hint="find out on the host what the command waits for, then run again"
+            if output.still_running
+            else None,
         )
 
     def stop_if_interrupted(self, what: str = "stopped before the next command") -> None:
-        """Raise `Interrupted` once the run was interrupted, `DeadlinePassed` once its time is over."""
+        """Raise `Interrupted` if the run was interrupted, `DeadlinePassed` if the deadline has passed."""
         if self.recorder.cancel.is_set():
             raise Interrupted(what, where=self.connection.host.name)
         if self.deadline and self.deadline.passed:
             raise self.deadline.error(what, self.connection.host.name)
 
-    def lift_deadline(self) -> None:
-        """Take the time that it takes: what was begun must be confirmed or put back."""
+    def ignore_deadline(self) -> None:
+        """Drop the deadline: a change that has begun must be confirmed or rolled back, however long it takes."""
         self.deadline = None
 
     def read_facts(self) -> Facts:
-        """Gather the operation's facts."""
+        """Read the operation's facts."""
         values: dict[Fact[Any], Any] = {}
         for fact in self.operation.facts():
             if fact not in values:
-                values[fact] = self.fact(fact)
+                values[fact] = self.read_fact(fact)
         self.observed = Facts(values)
         return self.observed
 
     def read_until_settled(self) -> bool:
-        """Gather facts and verify until all checks hold or the operation's time to settle is over."""
+        """Read facts and check until all checks hold or the `settle` time is over; return whether they hold."""
         deadline = time.monotonic() + self.operation.settle
         while True:
             try:
                 self.checks = self.operation.verify(self.read_facts())
             except FactUnavailable:
-                # What was just started cannot always be asked yet.
+                # A service that was just started may not answer yet.
                 if time.monotonic() > deadline:
                     raise
                 self.checks = []
@@ -123,29 +125,29 @@ class HostSession:
                 return all_hold(self.checks)
             self.stop_if_interrupted()
             self.attempt += 1
-            time.sleep(self.operation.pace)
+            time.sleep(self.operation.poll_interval)
 
-    def fact(self, fact: Fact[Any]) -> Any:  # noqa: ANN401 - any fact's value
-        """Ask for one fact.
+    def read_fact(self, fact: Fact[Any]) -> Any:  # noqa: ANN401 - any fact's value
+        """Read one fact.
 
         Raises:
-            OperationError: There was no answer, or none that can be understood.
-            UnreachableError: The connection broke.
+            OperationError: The command failed, or its output cannot be parsed.
+            UnreachableError: The connection was lost.
         """
         self.stop_if_interrupted()
         request = fact.request()
         try:
-            output = self._ask(request, "fact")
+            output = self._send(request, "fact")
             if output.truncated:
                 raise FactError(
-                    f"{fact.label}: the answer is too large to be read",
+                    f"{fact.label}: the output is too large to be parsed",
                     where=self.connection.host.name,
-                    hint="the whole of it is in output/ of the run's directory",
+                    hint="the complete output is in output/ in the run's directory",
                 )
             if isinstance(request, Command) and output.exit_code not in request.accept:
-                self._refuse_cut(request, output)
+                self._raise_if_cut_short(request, output)
                 raise CommandFailed(
-                    f"{fact.label}: `{request.text[:200]}` {how_it_ended(output)}",
+                    f"{fact.label}: `{request.text[:200]}` {exit_text(output)}",
                     where=self.connection.host.name,
                 )
             return fact.parse(output)
@@ -155,27 +157,27 @@ class HostSession:
             raise
 
     def hold_lock(self) -> None:
-        """Hold the host's lock from here on; note it as a change where another run's lock was taken over."""
+        """Acquire the host's lock if it is not held; record a change if it was taken over from another run."""
         change = self.lock.ensure(self.step) if self.lock else None
         if change:
             self.taken_over.append(change)
 
-    def _refuse_cut(self, command: Command, output: Output) -> None:
-        """Raise where a command's end says nothing of the command: interrupted, or the connection lost."""
+    def _raise_if_cut_short(self, command: Command, output: Output) -> None:
+        """Raise if the command was interrupted, cut short by the deadline or by a lost connection."""
         if output.exit_code is None and self.recorder.cancel.is_set():
-            self.stop_if_interrupted(f"`{command.text[:80]}` was under way: {output.problem}")
+            self.stop_if_interrupted(f"`{command.text[:80]}` was running: {output.problem}")
         if output.exit_code is None and self.deadline and self.deadline.passed:
             raise self.deadline.error(
-                f"`{command.text[:200]}` {how_it_ended(output)}", self.connection.host.name
+                f"`{command.text[:200]}` {exit_text(output)}", self.connection.host.name
             )
         if output.lost:
             raise UnreachableError(
                 f"`{command.text[:200]}`: {output.problem}",
                 where=self.connection.host.name,
-                hint="see whether the host is up, then run again: steps that are right already say ok",
+                hint="check that the host is up, then run again: steps already in the desired state report ok",
             )
 
-    def _ask(self, request: Command | DockerQuery, kind: CommandKind) -> Output:
+    def _send(self, request: Command | DockerQuery, kind: CommandKind) -> Output:
         output = self.recorder.send(
             self.connection,
             request,
@@ -187,7 +189,7 @@ class HostSession:
         )
         wanted_sudo = isinstance(request, Command) and request.sudo and not request.probes_sudo
         if wanted_sudo and output.exit_code == 1 and output.stderr.startswith("sudo:"):
-            # The exit code is sudo's own and says nothing of the command, whatever it would accept.
+            # The exit code is sudo's own: the command did not run, whatever exit codes it accepts.
             raise CommandFailed(
                 f"`{request.text[:200]}` was not run: {output.stderr.strip().splitlines()[-1]}",
                 where=self.connection.host.name,
@@ -198,12 +200,12 @@ class HostSession:
 
 
 def all_hold(checks: list[Check]) -> bool:
-    """Return whether there are checks and each of them holds: no check at all proves nothing."""
+    """Return whether there are checks and all of them hold; without checks nothing is proven."""
     return bool(checks) and all(check.holds for check in checks)
 
 
-def how_it_ended(output: Output) -> str:
+def exit_text(output: Output) -> str:
     if output.exit_code is None:
-        return f"did not end: {output.problem}"
-    said = (output.stderr.strip() or output.stdout.strip()).splitlines()
-    return f"ended with {output.exit_code}" + (f": {said[-1][:300]}" if said else "")
+        return f"did not finish: {output.problem}"
+    lines = (output.stderr.strip() or output.stdout.strip()).splitlines()
+    return f"exited with {output.exit_code}" + (f": {lines[-1][:300]}" if lines else "")

@@ -1,4 +1,4 @@
-"""One step on one host: facts, plan, commands, facts again, checks, record."""
+"""One step on one host: read facts, plan, send commands, read facts again, check, record."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from runbook_lib.errors import (
 from runbook_lib.model.records import CommandRecord, HostRecord
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.base import Probe
-from runbook_lib.runbook.commit_confirm import carry_out_guarded, plan_once_reverted
+from runbook_lib.runbook.commit_confirm import apply_with_confirmation, plan_after_revert
 from runbook_lib.runbook.host_session import HostSession, all_hold
-from runbook_lib.runbook.reboot import carry_out_reboot
+from runbook_lib.runbook.reboot import reboot_and_confirm
 from runbook_lib.runbook.recorder import now
-from runbook_lib.runbook.resume import Before
-from runbook_lib.runbook.run_status import broken
+from runbook_lib.runbook.resume import StepHistory
+from runbook_lib.runbook.run_status import describe_unmet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,24 +40,25 @@ if TYPE_CHECKING:
 __all__ = ["HostStep"]
 
 _log = logging.getLogger(__name__)
+_RECONNECTED = "reconnected (the previous connection was lost)"
 
 
 class HostStep:
-    """Carry one operation out on one host.
+    """Carry out one operation on one host.
 
     Args:
-        operation: What shall hold.
-        connection: The host.
-        recorder: Sends and records.
+        operation: The desired state.
+        connection: The connection to the host.
+        recorder: Sends and records commands.
         step: The step's number.
-        mode: What may be done.
-        predicting: In mode `plan`: an earlier step plans changes, so what is missing may come.
-        deadline: When it must be over; putting back what was there before may take longer.
-        lock: Held before anything is changed.
-        before: What the run that this one goes on with tells of the step on the host.
+        mode: What the run may do.
+        predicting: In mode `plan`: an earlier step plans changes, which may provide what is missing now.
+        deadline: When the step must be finished; a rollback may take longer.
+        lock: Acquired before anything is changed.
+        history: What the run that is resumed did in this step on the host.
     """
 
-    def __init__(  # noqa: PLR0913 - what a step is made of
+    def __init__(  # noqa: PLR0913 - all that a step depends on
         self,
         operation: Operation,
         connection: Connection,
@@ -68,7 +69,7 @@ class HostStep:
         predicting: bool = False,
         deadline: Deadline | None = None,
         lock: HostLock | None = None,
-        before: Before | None = None,
+        history: StepHistory | None = None,
     ) -> None:
         self.session = HostSession(
             operation,
@@ -80,14 +81,14 @@ class HostStep:
             deadline=deadline,
             lock=lock,
         )
-        self.before = before or Before()
-        self.anew = ""
+        self.history = history or StepHistory()
+        self.reconnected = False
 
     def run(self) -> HostRecord:
-        """Return the host's record; whatever goes wrong on the host is in it.
+        """Carry out the step and return the host's record, which also reports anything that went wrong.
 
         Raises:
-            EvidenceError: The evidence cannot be written: the run must end.
+            EvidenceError: The evidence cannot be written, so the run must end.
         """
         started = now()
         message = ""
@@ -103,9 +104,9 @@ class HostStep:
             status, message = Status.SKIPPED, str(problem)
         except RunbookError as problem:
             status, message = Status.FAILED, str(problem)
-        except Exception as problem:  # noqa: BLE001 - a step ends here, and its record must say how
+        except Exception as problem:  # noqa: BLE001 - the step ends here, and its record must say how
             _log.exception("step %s on %s", self.session.step, self.session.connection.host.name)
-            status, message = Status.FAILED, f"defect in the step itself: {type(problem).__name__}: {problem}"
+            status, message = Status.FAILED, f"internal error in step: {type(problem).__name__}: {problem}"
         host = self.session.connection.host
         record = HostRecord(
             host=host.name,
@@ -113,8 +114,8 @@ class HostStep:
             kind=host.kind,
             operation=self.session.operation.describe(),
             status=status,
-            message="; ".join(filter(None, (self.anew, message))),
-            proven=self.before.run,
+            message="; ".join(filter(None, (_RECONNECTED if self.reconnected else "", message))),
+            proven=self.history.done_in,
             attempt=self.session.attempt,
             started=started,
             ended=now(),
@@ -128,29 +129,28 @@ class HostStep:
     def _carry_out(self) -> tuple[Status, str]:
         self.session.stop_if_interrupted()
         self.session.connection.open()
-        if self.session.recorder.meet(self.session.connection, self.session.step):
-            self.anew = "connected anew: the connection of the steps before was gone"
+        self.reconnected = self.session.recorder.note_connection(self.session.connection, self.session.step)
         if self.session.mode is Mode.VALIDATE:
             return self._validate()
         if self.session.mode is Mode.APPLY and not isinstance(self.session.operation, Probe):
-            if self.before.run and not self.session.operation.verifiable:
+            if self.history.done_in and not self.session.operation.verifiable:
                 return (
                     Status.SKIPPED,
-                    f"done already in {self.before.run}, and not known to be repeatable: not run again",
+                    f"already done in {self.history.done_in}; not marked repeatable, so not run again",
                 )
-            self.session.hold_lock()  # before the plan is made: no other run shall change what it is made from
-            status, message = self._plan_and_go_on()
-            return status, "; ".join(filter(None, (message, self._in_spite_of_before(status))))
-        return self._plan_and_go_on()
+            self.session.hold_lock()  # before planning, so that no other run changes the facts the plan is based on
+            status, message = self._plan_then_act()
+            return status, "; ".join(filter(None, (message, self._history_note(status))))
+        return self._plan_then_act()
 
-    def _plan_and_go_on(self) -> tuple[Status, str]:
+    def _plan_then_act(self) -> tuple[Status, str]:
         try:
-            facts, plan = plan_once_reverted(self.session)
+            facts, plan = plan_after_revert(self.session)
         except NotApplicable:
             raise
         except PlanRefused as refused:
             if self.session.mode is Mode.PLAN and self.session.predicting:
-                # What stands in the way now may be gone once the steps before have been applied.
+                # The obstacle may be gone once the earlier steps have been applied.
                 return (
                     Status.SKIPPED,
                     f"cannot be planned before the steps above are applied: {refused.message}",
@@ -159,50 +159,47 @@ class HostStep:
         self.session.changes = list(plan.changes)
         return self._predict(plan, facts) if self.session.mode is Mode.PLAN else self._apply(plan, facts)
 
-    def _in_spite_of_before(self, status: Status) -> str:
-        """Return what a reader of both runs must be told."""
-        if status is Status.CHANGED and self.before.run:
-            return f"it was done in {self.before.run} already, and was no longer so"
-        if self.before.begun and not self.session.operation.verifiable:
-            return f"run again: {self.before.begun} began it and does not tell its end"
+    def _history_note(self, status: Status) -> str:
+        """Return what a reader who compares both runs must know."""
+        if status is Status.CHANGED and self.history.done_in:
+            return f"already done in {self.history.done_in}, but no longer in the desired state"
+        if self.history.started_in and not self.session.operation.verifiable:
+            return f"run again: {self.history.started_in} started it, with unknown outcome"
         return ""
 
     def _validate(self) -> tuple[Status, str]:
         if not self.session.operation.verifiable:
-            return (
-                Status.SKIPPED,
-                "nothing is known of it that could be validated, and validation changes nothing",
-            )
-        # Validation waits for nothing: what does not hold now does not hold.
+            return Status.SKIPPED, "no checks to validate"
+        # Validation does not wait: a check that does not hold now has failed.
         self.session.checks = self.session.operation.verify(self.session.read_facts())
-        return self._verdict(Status.OK)
+        return self._judge(Status.OK)
 
     def _apply(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
         if not plan.commands and not plan.reboot:
             self.session.checks = self.session.operation.verify(facts)
             if not all_hold(self.session.checks) and self.session.operation.settle:
                 self.session.read_until_settled()
-            return self._verdict(Status.OK)
+            return self._judge(Status.OK)
         if plan.guard:
-            return carry_out_guarded(self.session, plan, plan.guard, facts)
+            return apply_with_confirmation(self.session, plan, plan.guard, facts)
         if plan.reboot:
-            return carry_out_reboot(self.session, plan, plan.reboot, facts)
+            return reboot_and_confirm(self.session, plan, plan.reboot, facts)
         self._change(plan)
         self.session.read_until_settled()
-        return self._verdict(Status.CHANGED)
+        return self._judge(Status.CHANGED)
 
     def _change(self, plan: Plan) -> None:
         try:
             for command in plan.commands:
-                self.session.send(command, self.session.operation.sends)
+                self.session.send(command, self.session.operation.command_kind)
         except OperationError as problem:
             if plan.rollback:
                 problem.message += f"; {self._roll_back(plan.rollback)}"
             raise
 
     def _roll_back(self, commands: Iterable[Command]) -> str:
-        """Put back what was there before, as far as it goes; return how far that was."""
-        self.session.lift_deadline()
+        """Send all rollback commands, also after one of them has failed; return the outcome for the message."""
+        self.session.ignore_deadline()
         failed = []
         for command in commands:
             try:
@@ -210,15 +207,15 @@ class HostStep:
             except OperationError as problem:
                 failed.append(problem.message)
         if failed:
-            return f"WHAT WAS THERE BEFORE IS NOT BACK, look at it now: {'; '.join(failed)}"
-        return "what was there before has been put back"
+            return f"ROLLBACK FAILED: check the host now: {'; '.join(failed)}"
+        return "the change was rolled back"
 
     def _predict(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
         if plan.commands or plan.reboot:
             around = plan.guard or plan.reboot
-            self._show(around.arm if around else (), "guard")
-            self._show(plan.commands, self.session.operation.sends)
-            self._show(around.confirm if around else (), "guard")
+            self._record_planned(around.arm if around else (), "guard")
+            self._record_planned(plan.commands, self.session.operation.command_kind)
+            self._record_planned(around.confirm if around else (), "guard")
             return Status.PLANNED, ""
         self.session.checks = self.session.operation.verify(facts)
         if (
@@ -227,9 +224,9 @@ class HostStep:
             and isinstance(self.session.operation, Probe)
         ):
             return Status.SKIPPED, "cannot be known before the steps planned above are applied"
-        return self._verdict(Status.OK)
+        return self._judge(Status.OK)
 
-    def _show(self, commands: Iterable[Command], kind: CommandKind) -> None:
+    def _record_planned(self, commands: Iterable[Command], kind: CommandKind) -> None:
         for command in commands:
             record = CommandRecord(
                 number=0,
@@ -242,8 +239,8 @@ class HostStep:
             )
             self.session.commands.append(record)
 
-    def _verdict(self, success: Status) -> tuple[Status, str]:
+    def _judge(self, success: Status) -> tuple[Status, str]:
         if not self.session.checks:
-            return Status.FAILED, "the operation checked nothing"
-        wrong = broken(self.session.checks)
-        return (Status.FAILED, wrong) if wrong else (success, "")
+            return Status.FAILED, "the operation has no checks"
+        unmet = describe_unmet(self.session.checks)
+        return (Status.FAILED, unmet) if unmet else (success, "")

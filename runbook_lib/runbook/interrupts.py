@@ -1,4 +1,4 @@
-"""Ctrl-C, told to a run in place of raised in the middle of what it writes down."""
+"""Ctrl-C as a callback: a KeyboardInterrupt raised in the middle of a write could tear the evidence."""
 
 from __future__ import annotations
 
@@ -13,65 +13,65 @@ if TYPE_CHECKING:
 
     from runbook_lib.runbook.deadline import Deadline
 
-__all__ = ["at_deadline", "heard"]
+__all__ = ["interrupt_at_deadline", "on_interrupt"]
 
-_PACE = 0.5  # seconds until it is tried again: one that hits a kernel between two cells is lost
+_RETRY_AFTER = 0.5  # seconds until the signal is sent again: a kernel between two cells ignores it
 
 
 @contextlib.contextmanager
-def heard(tell: Callable[[], None]) -> Iterator[None]:
-    """Have each Ctrl-C call a function while the block runs; Python tells it to the main thread alone.
+def on_interrupt(callback: Callable[[], None]) -> Iterator[None]:
+    """Call a function on each Ctrl-C while the block runs. Python delivers signals to the main thread only.
 
-    A process that ignores Ctrl-C goes on to ignore it. One block inside another leaves it to the outer one.
+    A process that ignores Ctrl-C keeps ignoring it. In nested blocks only the outer callback is called.
 
     Args:
-        tell: Called between any two instructions of the main thread, which may hold any lock: it must ask for none
-            that the block asks for. Ctrl-C while it is at work is not told again.
+        callback: Called between any two instructions of the main thread, which may hold any lock: it must not
+            acquire a lock that the block uses. Ctrl-C during the callback does not call it again.
     """
     before = signal.getsignal(signal.SIGINT)
-    left_alone = isinstance(before, _Teller) or not callable(before)
-    if left_alone or threading.current_thread() is not threading.main_thread():
+    keep = isinstance(before, _Handler) or not callable(before)
+    if keep or threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGINT, _Teller(tell))
+    signal.signal(signal.SIGINT, _Handler(callback))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-class _Teller:
-    """A signal handler that is known as one of ours."""
+class _Handler:
+    """A signal handler that can be recognized as ours."""
 
-    def __init__(self, tell: Callable[[], None]) -> None:
-        self._tell = tell
-        self._telling = False
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
+        self._running = False
 
     def __call__(self, *_: object) -> None:
-        if self._telling:
+        if self._running:
             return
-        self._telling = True
+        self._running = True
         try:
-            self._tell()
+            self._callback()
         finally:
-            self._telling = False
+            self._running = False
 
 
-def at_deadline(deadline: Deadline, *, busy: Callable[[], bool], over: Callable[[], bool]) -> None:
-    """Interrupt the main thread as Ctrl-C would, from a deadline on until what it limits is over.
+def interrupt_at_deadline(deadline: Deadline, *, busy: Callable[[], bool], done: Callable[[], bool]) -> None:
+    """Interrupt the main thread as Ctrl-C would, from a deadline until the run is done.
 
     Args:
-        deadline: When.
-        busy: Whether the main thread is at something that looks at the clock itself.
-        over: Whether there is nothing left to interrupt.
+        deadline: When to interrupt.
+        busy: Whether the main thread is in code that watches the deadline itself.
+        done: Whether the run is over, so that nothing is left to interrupt.
     """
 
     def interrupt() -> None:
         time.sleep(deadline.left)
-        while not over() and main.ident:
+        while not done() and main.ident:
             if not busy():
                 signal.pthread_kill(main.ident, signal.SIGINT)
-            time.sleep(_PACE)
+            time.sleep(_RETRY_AFTER)
 
     main = threading.main_thread()
     threading.Thread(target=interrupt, name="deadline", daemon=True).start()

@@ -1,4 +1,4 @@
-"""Where a run comes from: operator, machine, source, versions."""
+"""The provenance of a run: operator, machine, source, versions."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from runbook_lib.model.records import RunRecord
 from runbook_lib.process_identity import boot_id, start_ticks
 from runbook_lib.project import operator, project_top
 from runbook_lib.runbook.recorder import now
-from runbook_lib.runbook.run_directory import UNIT
+from runbook_lib.runbook.run_directory import JOB
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.inventory import Host, Inventory
     from runbook_lib.parameters import Parameters
-    from runbook_lib.runbook.resume import Earlier
+    from runbook_lib.runbook.resume import EarlierRun
 
-__all__ = ["Source", "first_record", "source_state", "versions"]
+__all__ = ["Source", "new_run_record", "source_state", "versions"]
 
 _PACKAGES = ("runbook-lib", "papermill", "fabric", "paramiko", "docker", "pandas", "pydantic")
 Source = dict[str, Any]
@@ -30,7 +30,7 @@ Source = dict[str, Any]
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Return the versions that the run depends on; as this process loaded them, they are looked up once."""
+    """Return the versions of Python and of the packages that a run depends on; cached: this process has loaded them."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 
 
 def source_state() -> Source:
-    """Return the git commit the runbooks come from and whether anything in it is uncommitted; empty outside git."""
+    """Return the git commit of the runbooks and whether there are uncommitted changes; empty outside git."""
     top = project_top()
 
     def git(*arguments: str) -> str | None:
@@ -62,17 +62,17 @@ def source_state() -> Source:
     }
 
 
-def first_record(
-    parameters: Parameters, inventory: Inventory, hosts: list[Host], path: Path, earlier: Earlier | None
+def new_run_record(
+    parameters: Parameters, inventory: Inventory, hosts: list[Host], path: Path, earlier: EarlierRun | None
 ) -> RunRecord:
-    """Return the record of a run that begins now, in this process.
+    """Return the record of a run that starts now, in this process.
 
     Args:
-        parameters: The run's.
-        inventory: Where its hosts come from.
-        hosts: Those that were chosen.
-        path: Its directory, after which it is named.
-        earlier: The run that it goes on with, if any.
+        parameters: The run's parameters.
+        inventory: The inventory that the hosts come from.
+        hosts: The selected hosts.
+        path: The run's directory; its name is the run's id.
+        earlier: The run that is resumed, if any.
     """
     return RunRecord(
         run=path.name,
@@ -93,5 +93,5 @@ def first_record(
         parameters=parameters.model_dump(mode="json"),
         on_failure=parameters.on_failure,
         resumes=earlier.record.run if earlier else None,
-        unit=os.environ.get(UNIT, ""),
+        unit=os.environ.get(JOB, ""),
     )

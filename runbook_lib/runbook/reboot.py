@@ -1,7 +1,7 @@
-"""Reboot a host and see it come back: another boot id, SSH with the known key, services settled.
+"""Reboot a host and wait until it is back: a new boot id, SSH with the known host key, services settled.
 
-The order is: arm (a one-shot boot entry, say), reboot, wait until it is gone and back, check over the new
-connection, confirm. A host that answers with the boot id from before has not rebooted.
+The order is: arm (for example a one-shot boot entry), reboot, wait until the host is down and up again, check over
+the new connection, confirm. A host that still answers with the old boot id has not rebooted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from runbook_lib.errors import HostKeyError, Interrupted, OperationError, Unreac
 from runbook_lib.facts.host import BootId, SystemState
 from runbook_lib.model.plans import Change, Check
 from runbook_lib.model.status import Status
-from runbook_lib.runbook.run_status import broken
+from runbook_lib.runbook.run_status import describe_unmet
 from runbook_lib.runbook.serial_console import Console
 
 if TYPE_CHECKING:
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from runbook_lib.model.plans import Plan, Reboot
     from runbook_lib.runbook.host_session import HostSession
 
-__all__ = ["carry_out_reboot"]
+__all__ = ["reboot_and_confirm"]
 
-_BETWEEN_TRIES = 1.0  # seconds between two tries to connect
-_LAST_LINES = 12  # of the console, in the message of a failed step
+_BETWEEN_TRIES = 1.0  # seconds between two attempts to connect
+_LAST_LINES = 12  # of the console log, in the message of a failed step
 
 
-def carry_out_reboot(session: HostSession, plan: Plan, reboot: Reboot, before: Facts) -> tuple[Status, str]:
+def reboot_and_confirm(session: HostSession, plan: Plan, reboot: Reboot, before: Facts) -> tuple[Status, str]:
     """Arm, reboot, wait, check, confirm.
 
     Args:
-        session: The host's session; its operation's facts hold a `BootId` and a `SystemState`.
-        plan: The commands that reboot it.
-        reboot: What goes around them.
-        before: The facts from before: boot id and failed units to compare with.
+        session: The host's session; its operation's facts include a `BootId` and a `SystemState`.
+        plan: The commands that reboot the host.
+        reboot: The commands before and after the reboot, and its deadline.
+        before: The facts before the reboot: boot id and failed units to compare with.
 
     Returns:
-        `changed`, or `failed` with what went wrong and how the host was left.
+        `changed`, or `failed` with what went wrong and how to recover the host.
 
     Raises:
         Interrupted: Nothing was confirmed.
@@ -46,31 +46,30 @@ def carry_out_reboot(session: HostSession, plan: Plan, reboot: Reboot, before: F
     console = Console(session.connection.host.console)
     console.mark()
     try:
-        wrong = _reboot(session, plan, reboot, before)
-        if not wrong:
+        reason = _reboot(session, plan, reboot, before)
+        if not reason:
             return Status.CHANGED, ""
     except Interrupted as problem:
         problem.message += f"; nothing was confirmed: {reboot.recovery}"
         raise
     except OperationError as problem:
-        wrong = str(problem)
+        reason = str(problem)
     except UnreachableError as problem:
         problem.message += _last_lines(console)
         problem.hint = f"{problem.hint}; {reboot.recovery}" if problem.hint else reboot.recovery
         raise
     finally:
         if console.tail():
-            session.changes.append(Change("the host's console meanwhile", None, console.tail()))
+            session.changes.append(Change("console output during the reboot", None, console.tail()))
     _abandon(session, reboot)
-    session.changes = [
-        change for change in session.changes if change not in plan.changes
-    ]  # they did not come
-    return Status.FAILED, f"not confirmed: {wrong}; {reboot.recovery}{_last_lines(console)}"
+    # The planned changes did not happen.
+    session.changes = [change for change in session.changes if change not in plan.changes]
+    return Status.FAILED, f"not confirmed: {reason}; {reboot.recovery}{_last_lines(console)}"
 
 
 def _reboot(session: HostSession, plan: Plan, reboot: Reboot, before: Facts) -> str:
-    """Do it all and return what does not hold, in words."""
-    failing = (
+    """Arm, reboot, check and confirm; describe the checks that do not hold."""
+    failed_before = (
         before[SystemState()].failed if reboot.failed_before_reboot is None else reboot.failed_before_reboot
     )
     if reboot.failed_before_reboot is None:
@@ -79,16 +78,16 @@ def _reboot(session: HostSession, plan: Plan, reboot: Reboot, before: Facts) -> 
         for command in plan.commands:
             session.send(command, "change")
         _wait_for_return(session, reboot, before[BootId()])
-    if _holds(session, reboot, failing):
-        session.lift_deadline()
+    if _verify(session, reboot, failed_before):
+        session.ignore_deadline()
         for command in reboot.confirm:
             session.send(command, "guard")
-        _holds(session, reboot, failing, confirmed=True)
-    return broken(session.checks)
+        _verify(session, reboot, failed_before, confirmed=True)
+    return describe_unmet(session.checks)
 
 
 def _wait_for_return(session: HostSession, reboot: Reboot, boot_id: str) -> None:
-    """Wait until the host answers with another boot id; record both and the downtime."""
+    """Wait until the host answers with a new boot id; record both ids and the downtime."""
     sent = time.monotonic()
     gone: float | None = None
     while True:
@@ -99,9 +98,9 @@ def _wait_for_return(session: HostSession, reboot: Reboot, boot_id: str) -> None
         try:
             session.connection.close()
             session.connection.open()
-            now_id = session.fact(BootId())
+            now_id = session.read_fact(BootId())
         except HostKeyError as changed:
-            changed.message = f"after its reboot {changed.message}"
+            changed.message = f"after the reboot: {changed.message}"
             raise
         except (UnreachableError, OperationError) as away:
             gone = trying if gone is None else gone
@@ -113,32 +112,31 @@ def _wait_for_return(session: HostSession, reboot: Reboot, boot_id: str) -> None
                 Change(
                     "downtime",
                     None,
-                    f"{downtime:.1f} s without an answer, {time.monotonic() - sent:.1f} s in all",
+                    f"{downtime:.1f} s unreachable, {time.monotonic() - sent:.1f} s in total",
                 ),
             ]
             return
         if time.monotonic() - sent > reboot.deadline:
             if problem is None:
                 raise OperationError(
-                    f"the host still answers with the boot id from before after {reboot.deadline:g} s: "
-                    "it did not reboot",
+                    f"the host did not reboot within {reboot.deadline:g} s: it still answers with the old boot id",
                     where=session.connection.host.name,
-                    hint="see what keeps it from going down: `systemctl list-jobs`, `systemd-inhibit --list`",
+                    hint="find out what blocks the shutdown: `systemctl list-jobs`, `systemd-inhibit --list`",
                 ) from None
             raise UnreachableError(
                 f"the host did not come back within {reboot.deadline:g} s: {problem.message}",
                 where=session.connection.host.name,
-                hint="look at its console, then reset it",
+                hint="check the host's console, then reset the host",
             ) from problem
         time.sleep(_BETWEEN_TRIES)
 
 
-def _holds(
-    session: HostSession, reboot: Reboot, failing: tuple[str, ...], *, confirmed: bool = False
+def _verify(
+    session: HostSession, reboot: Reboot, failed_before: tuple[str, ...], *, confirmed: bool = False
 ) -> bool:
-    """Wait until starting is over, then check all besides what only the confirmation makes true.
+    """Wait until startup is finished, then check everything but what holds only after the confirmation.
 
-    Nothing else is waited for: which kernel runs, say, does not change any more.
+    The other checks are not waited for: the running kernel, for example, cannot change any more.
     """
     deadline = time.monotonic() + session.operation.settle
     facts = session.read_facts()
@@ -146,12 +144,12 @@ def _holds(
         session.stop_if_interrupted("stopped while waiting for the host's services to settle")
         time.sleep(_BETWEEN_TRIES)
         facts = session.read_facts()
-    later = () if confirmed else reboot.only_after_confirm
-    session.checks = [check for check in session.operation.verify(facts) if check.id not in later]
-    new = sorted(set(facts[SystemState()].failed) - set(failing))
+    skipped = () if confirmed else reboot.only_after_confirm
+    session.checks = [check for check in session.operation.verify(facts) if check.id not in skipped]
+    new = sorted(set(facts[SystemState()].failed) - set(failed_before))
     session.checks.append(
         Check(
-            "units failing that did not before",
+            "newly failed units",
             "none",
             ", ".join(new) or "none",
             not new,
@@ -162,11 +160,11 @@ def _holds(
 
 
 def _abandon(session: HostSession, reboot: Reboot) -> None:
-    session.lift_deadline()
+    session.ignore_deadline()
     for command in reboot.abandon:
         session.send(command, "rollback")
 
 
 def _last_lines(console: Console) -> str:
-    said = console.tail(_LAST_LINES)
-    return f"\nthe console's last lines:\n{said}" if said else ""
+    lines = console.tail(_LAST_LINES)
+    return f"\nlast lines of the console:\n{lines}" if lines else ""

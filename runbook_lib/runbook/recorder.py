@@ -1,4 +1,4 @@
-"""Send requests to hosts so that each is in the journal before it is sent and after it ends."""
+"""Send requests to hosts, each with a journal entry before it is sent and after it has finished."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runbook_lib.evidence.output_store import OutputStore
     from runbook_lib.model.records import CommandKind
     from runbook_lib.runbook.deadline import Deadline
-    from runbook_lib.runbook.parent_process import Runner
+    from runbook_lib.runbook.parent_process import ParentProcess
     from runbook_lib.secrets import Secrets
 
 __all__ = ["Recorder", "now"]
@@ -34,14 +34,14 @@ def now() -> datetime:
 
 
 class Recorder:
-    """The one way from a step to a host.
+    """Sends requests to hosts and records them; steps have no other access to a host.
 
     Args:
-        journal: Where each request is told before and after.
-        outputs: Where outputs go that a record cannot hold.
-        secrets: Masks every text on its way to a record.
+        journal: Gets an entry before and after each request.
+        outputs: Stores outputs that are too large for a record.
+        secrets: Masks every text that goes into a record.
         cancel: Set once the run is interrupted.
-        runner: The process that runs this run, where it is not this one.
+        parent: The process that started this run's kernel.
     """
 
     def __init__(
@@ -50,27 +50,27 @@ class Recorder:
         outputs: OutputStore,
         secrets: Secrets,
         cancel: threading.Event,
-        runner: Runner,
+        parent: ParentProcess,
     ) -> None:
         self.journal = journal
         self.cancel = cancel
-        self._runner = runner
+        self._parent = parent
         self._outputs = outputs
         self._secrets = secrets
         self._numbers = itertools.count(1)
-        self._met: dict[str, int] = {}
+        self._connection_numbers: dict[str, int] = {}
 
-    def meet(self, connection: Connection, step: int) -> bool:
-        """Tell the journal of a connection that was made since this was last asked.
+    def note_connection(self, connection: Connection, step: int) -> bool:
+        """Journal the host's current connection, unless that was done before.
 
         Returns:
-            Whether it takes the place of an earlier one.
+            Whether the connection replaces an earlier one.
         """
         host, established = connection.host, connection.established
-        before = self._met.get(host.name, 0)
-        if established is None or established.number == before:
+        previous = self._connection_numbers.get(host.name, 0)
+        if established is None or established.number == previous:
             return False
-        self._met[host.name] = established.number
+        self._connection_numbers[host.name] = established.number
         self.journal.append_nowait(
             "connected",
             step=step,
@@ -80,7 +80,7 @@ class Recorder:
             key=established.host_key,
             number=established.number,
         )
-        return bool(before)
+        return bool(previous)
 
     def mask(self, text: str) -> str:
         """Return `text` without secret values."""
@@ -92,7 +92,7 @@ class Recorder:
             return record
         return HostRecord.model_validate(self._secrets.mask_data(record.model_dump(mode="json")))
 
-    def send(  # noqa: PLR0913 - what is sent, and all that its record says
+    def send(  # noqa: PLR0913 - the request and the fields of its record
         self,
         connection: Connection,
         request: Command | DockerQuery,
@@ -103,25 +103,25 @@ class Recorder:
         records: list[CommandRecord],
         deadline: Deadline | None = None,
     ) -> Output:
-        """Send one request; return what came back. Its record is appended to `records`, also where this raises.
+        """Send one request and return its output. Its record is appended to `records`, also if this raises.
 
-        A command that does not end in time, or before the deadline, is ended on the host.
+        A command that is still running at its timeout or at the deadline is stopped on the host.
 
         Raises:
-            EvidenceError: It could not be journaled; before the request nothing was sent.
-            UnreachableError: It could not be sent.
-            FactUnavailable: There is no engine to ask.
-            PlanRefused: It would show a secret on a command line; nothing was sent.
-            Interrupted: Whoever ran this run is gone; nothing was sent.
+            EvidenceError: The request could not be journaled; without its first entry nothing was sent.
+            UnreachableError: The request could not be sent.
+            FactUnavailable: There is no Docker engine to query.
+            PlanRefused: The command line would contain a secret; nothing was sent.
+            Interrupted: The parent process has exited; nothing was sent.
         """
-        self._refuse_without_runner(kind)
-        self.meet(connection, step)
+        self._stop_without_parent(kind)
+        self.note_connection(connection, step)
         text = connection.render(request) if isinstance(request, Command) else request.text
         if self.mask(text) != text:
             raise PlanRefused(
-                f"`{self.mask(text)[:200]}` would show a secret to every process of the host",
+                f"`{self.mask(text)[:200]}` would show a secret to every process on the host",
                 where=connection.host.name,
-                hint="hand it over on standard input, or in a file with mode 0600",
+                hint="pass it on standard input, or in a file with mode 0600",
             )
         record = CommandRecord(
             number=next(self._numbers),
@@ -135,12 +135,12 @@ class Recorder:
             started=now(),
         )
         place: dict[str, int | str] = {"step": step, "host": connection.host.name, "command": record.number}
-        told = record.model_dump(
+        fields = record.model_dump(
             mode="json", include={"kind", "text", "stdin", "purpose", "attempt", "started"}
         )
-        self.journal.append("command_started", **place, **told)
+        self.journal.append("command_started", **place, **fields)
 
-        def also_send(command: Command) -> Output:
+        def send_stop(command: Command) -> Output:
             return self.send(
                 connection, command, step=step, kind="termination", attempt=attempt, records=records
             )
@@ -149,34 +149,34 @@ class Recorder:
         spooled = SpooledOutputs(self._outputs, self._secrets)
         try:
             if isinstance(request, Command) and kind == "termination":
-                # It comes after an interrupt, and must not be cut short by it.
+                # It is sent after an interrupt, which must not cut it short.
                 output = connection.run(request, threading.Event(), spooled.open)
             else:
-                output = self._exchange(connection, request, deadline, spooled, also_send)
-            records.append(self._end(record, output, accept, place, spooled))
+                output = self._exchange(connection, request, deadline, spooled, send_stop)
+            records.append(self._record_end(record, output, accept, place, spooled))
         except EvidenceError:
             raise
         except RunbookError as problem:
-            # Not sent, or nobody there to answer: told in the record, then passed on.
+            # Not sent, or not answered: the record says so before the error is passed on.
             failed = Output(exit_code=None, problem=problem.message)
-            records.append(self._end(record, failed, accept, place, spooled))
+            records.append(self._record_end(record, failed, accept, place, spooled))
             raise
         finally:
             spooled.discard()
-            records.sort(key=lambda one: one.number)  # what ended a command was recorded before that command
-            self.meet(connection, step)
+            records.sort(key=lambda one: one.number)  # the command that stopped this one was recorded first
+            self.note_connection(connection, step)
         return output
 
-    def _refuse_without_runner(self, kind: CommandKind) -> None:
-        """Raise where whoever ran this run is gone: nobody would hear of what is done from now on."""
-        if kind == "termination" or not self._runner.gone:
+    def _stop_without_parent(self, kind: CommandKind) -> None:
+        """Raise if the parent process has exited: nobody would receive the output of further commands."""
+        if kind == "termination" or not self._parent.gone:
             return
         if not self.cancel.is_set():
-            self.journal.append("runner_gone", runner=self._runner.pid)
+            self.journal.append("runner_gone", runner=self._parent.pid)
             self.cancel.set()
         raise Interrupted(
-            f"stopped before the next command: process {self._runner.pid}, which ran this run, is gone",
-            hint="run it again: steps that are right already say ok",
+            f"stopped before the next command: the parent process {self._parent.pid} has exited",
+            hint="run it again: steps already in the desired state report ok",
         )
 
     def _exchange(
@@ -185,9 +185,9 @@ class Recorder:
         request: Command | DockerQuery,
         deadline: Deadline | None,
         spooled: SpooledOutputs,
-        also_send: Callable[[Command], Output],
+        send_stop: Callable[[Command], Output],
     ) -> Output:
-        """Send it within the deadline, and end on the host what has not ended by then."""
+        """Send a request within the deadline, and stop a command that is still running by then on the host."""
         cut_short = deadline is not None and deadline.left < request.timeout
         if isinstance(request, DockerQuery):
             if deadline is not None and cut_short:
@@ -200,14 +200,14 @@ class Recorder:
         output = connection.run(sent, self.cancel, spooled.open)
         if not output.still_running:
             return output
-        why = deadline.over if deadline and cut_short and not self.cancel.is_set() else output.problem
+        why = deadline.message if deadline and cut_short and not self.cancel.is_set() else output.problem
         try:
-            done = connection.stop(request, also_send)
+            result = connection.stop(request, send_stop)
         except UnreachableError as gone:
-            done = f"could not confirm termination on the host: {gone.message}"
-        return dataclasses.replace(output, problem=f"{why}; {done}", ended=time.time())
+            result = f"could not confirm termination on the host: {gone.message}"
+        return dataclasses.replace(output, problem=f"{why}; {result}", ended=time.time())
 
-    def _end(
+    def _record_end(
         self,
         record: CommandRecord,
         output: Output,
@@ -215,21 +215,21 @@ class Recorder:
         place: dict[str, int | str],
         spooled: SpooledOutputs,
     ) -> CommandRecord:
-        whole = spooled.records()
+        stored = spooled.records()
         ended = record.model_copy(
             update={
                 "ended": now(),
                 "exit_code": output.exit_code,
                 "accepted": output.exit_code in accept,
                 "problem": self.mask(output.problem),
-                "stdout": whole.get("stdout") or self._stream(output.stdout),
-                "stderr": whole.get("stderr") or self._stream(output.stderr),
+                "stdout": stored.get("stdout") or self._stream(output.stdout),
+                "stderr": stored.get("stderr") or self._stream(output.stderr),
             }
         )
-        told = ended.model_dump(
+        fields = ended.model_dump(
             mode="json", include={"ended", "exit_code", "accepted", "problem", "stdout", "stderr"}
         )
-        self.journal.append_nowait("command_ended", **place, **told)
+        self.journal.append_nowait("command_ended", **place, **fields)
         return ended
 
     def _stream(self, raw: str) -> StreamRecord:

@@ -1,4 +1,4 @@
-"""Go on with a run that did not end well: what is proven done there, and whether it may be gone on with."""
+"""Resume a run that did not succeed: whether it can be resumed, and which of its steps are proven done."""
 
 from __future__ import annotations
 
@@ -18,97 +18,108 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord, RunRecord
     from runbook_lib.parameters import Parameters
 
-__all__ = ["FREE", "Before", "Earlier", "contradictions", "load"]
+__all__ = ["CHANGEABLE", "EarlierRun", "StepHistory", "changed_parameters", "load_earlier"]
 
-FREE = frozenset(
+CHANGEABLE = frozenset(
     {"at_once", "lock_timeout", "on_failure", "resume", "run_timeout", "runs", "step_timeout", "take_over"}
 )
-"""Parameters that say how a run goes about it and not what it does: they may differ from the earlier run's."""
+"""Parameters that set how a run proceeds, not what it does: they may differ from the earlier run's."""
 
 _JOURNAL = "journal.jsonl"
+_START_NEW = "start a new run without --resume; steps already in the desired state report ok"
 
 
 @dataclass(frozen=True)
-class Before:
-    """What the earlier run tells of one step on one host.
+class StepHistory:
+    """What earlier runs did in one step on one host.
 
     Args:
-        run: The run that proves it done; empty where none does.
-        begun: A command was sent that may have changed the host, and the step's good end was not told.
+        done_in: The run that proves the step done; empty if none does.
+        started_in: The run that sent a command which may have changed the host, and did not complete the step;
+            empty if there is none.
     """
 
-    run: str = ""
-    begun: str = ""
+    done_in: str = ""
+    started_in: str = ""
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """The run to go on with."""
+class EarlierRun:
+    """The run to resume.
+
+    Args:
+        record: Its record.
+        histories: By step number and host.
+    """
 
     record: RunRecord
-    _of: dict[tuple[int, str], Before] = field(default_factory=dict)
+    histories: dict[tuple[int, str], StepHistory] = field(default_factory=dict)
 
     def check_step(self, number: int, title: str) -> None:
-        """Refuse a step that is another one than the earlier run's of that number.
+        """Refuse a step that is not the earlier run's step of that number.
 
         Raises:
-            InputError: The runbook has changed since.
+            InputError: The runbook has changed since the earlier run.
         """
         was = next((step.title for step in self.record.steps if step.number == number), title)
         if was != title:
             raise InputError(
-                f"step {number} is {title!r} now and was {was!r} in the run to go on with: the runbook has changed",
+                f"step {number} is {title!r} now and was {was!r} in the run to resume: the runbook has changed",
                 where=self.record.run,
-                hint="run it anew, without --resume: steps that are right already say ok",
+                hint=_START_NEW,
             )
 
-    def before(self, number: int, host: str) -> Before:
-        """Return what is known of a step on a host."""
-        return self._of.get((number, host), Before())
+    def history(self, number: int, host: str) -> StepHistory:
+        """Return what earlier runs did in a step on a host."""
+        return self.histories.get((number, host), StepHistory())
 
 
-def load(path: Path, parameters: Parameters, hosts: Sequence[Host]) -> Earlier:
-    """Read the run to go on with, and refuse one that must not be.
+def load_earlier(path: Path, parameters: Parameters, hosts: Sequence[Host]) -> EarlierRun:
+    """Read the run to resume, and refuse one that cannot be resumed.
 
     Args:
         path: Its run directory.
-        parameters: Of the new run.
-        hosts: Of the new run, as the inventory has them now.
+        parameters: The new run's parameters.
+        hosts: The new run's hosts, as the inventory defines them now.
 
     Raises:
-        InputError: It still runs, it ended well, its journal is not sound, or it is another runbook's or was
-            carried out with other parameters, on other hosts.
+        InputError: The run is still running, has succeeded, has a damaged journal, or is of another runbook, with
+            other parameters, or on other hosts.
     """
     record = _record(path)
     where = record.run
     if still_running(path / _JOURNAL, record):
         raise InputError(
-            f"it is still running (process {record.pid} on {record.machine})",
+            f"the run is still running (process {record.pid} on {record.machine})",
             where=where,
-            hint="wait for its end, or interrupt it: kill -INT with that process id",
+            hint=f"wait until it ends, or interrupt it: kill -INT {record.pid}",
         )
     if record.status.is_success or record.status is Status.SKIPPED:
-        raise InputError(f"it ended well ({record.status}): nothing is left to go on with", where=where)
+        raise InputError(f"the run has ended with status {record.status}: nothing to resume", where=where)
     if record.runbook != parameters.runbook:
-        raise InputError(f"is a run of {record.runbook}, not of {parameters.runbook}", where=where)
-    wrong = contradictions(record, parameters.model_dump(mode="json"))
-    if wrong:
+        raise InputError(
+            f"the run to resume is of {record.runbook}, not of {parameters.runbook}", where=where
+        )
+    changed = changed_parameters(record, parameters.model_dump(mode="json"))
+    if changed:
         raise ParameterError(
-            f"other parameters than in the run to go on with: {'; '.join(wrong)}",
+            f"parameters differ from the run to resume: {'; '.join(changed)}",
             where=where,
-            hint="leave them away, or run it anew without --resume",
+            hint="omit them, or start a new run without --resume",
         )
     _refuse_other_hosts(record, hosts)
-    told = {(step.number, host.host): _before(record, host) for step in record.steps for host in step.hosts}
-    return Earlier(record, told)
+    histories = {
+        (step.number, host.host): _history(record, host) for step in record.steps for host in step.hosts
+    }
+    return EarlierRun(record, histories)
 
 
-def contradictions(record: RunRecord, values: Mapping[str, Any]) -> list[str]:
-    """Return, in words, the parameters in `values` that differ from a run's own and may not."""
+def changed_parameters(record: RunRecord, values: Mapping[str, Any]) -> list[str]:
+    """Describe the parameters in `values` that differ from a run's own and must not."""
     return [
         f"{name} is {values[name]!r} now and was {record.parameters[name]!r}"
         for name in values
-        if name not in FREE and name in record.parameters and values[name] != record.parameters[name]
+        if name not in CHANGEABLE and name in record.parameters and values[name] != record.parameters[name]
     ]
 
 
@@ -117,26 +128,26 @@ def _record(path: Path) -> RunRecord:
         problem = read_lines((path / _JOURNAL).read_bytes()).problem
         record = read_journal(path)
     except OSError as missing:
-        raise InputError(f"has no journal: {missing.strerror}", where=str(path)) from missing
-    except EvidenceError as unsound:
         raise InputError(
-            f"cannot be gone on with: {unsound.message}",
-            where=str(path),
-            hint="run it anew, without --resume: steps that are right already say ok",
-        ) from unsound
-    # A line that the end of the process cut off proves nothing and hides nothing.
+            f"the run to resume has no journal: {missing.strerror}", where=str(path)
+        ) from missing
+    except EvidenceError as damaged:
+        raise InputError(
+            f"cannot be resumed: {damaged.message}", where=str(path), hint=_START_NEW
+        ) from damaged
+    # A last line that was cut off when the process died proves nothing and hides nothing.
     if problem and "is cut off" not in problem:
         raise InputError(
-            f"cannot be gone on with: its journal is not sound: {problem}",
+            f"cannot be resumed: the journal is damaged: {problem}",
             where=record.run,
-            hint="`runbook audit verify` says more; run it anew, without --resume",
+            hint="`runbook audit verify` gives details; start a new run without --resume",
         )
     return record
 
 
 def _refuse_other_hosts(record: RunRecord, hosts: Sequence[Host]) -> None:
     now, was = [host.name for host in hosts], record.hosts
-    addresses = {told.host: told.address for step in record.steps for told in step.hosts if told.address}
+    addresses = {host.host: host.address for step in record.steps for host in step.hosts if host.address}
     moved = [
         f"{host.name} is {host.target} now and was {addresses[host.name]}"
         for host in hosts
@@ -145,18 +156,18 @@ def _refuse_other_hosts(record: RunRecord, hosts: Sequence[Host]) -> None:
     if now != was or moved:
         what = "; ".join(moved) or f"{', '.join(now)} now, {', '.join(was)} then"
         raise InputError(
-            f"other hosts than in the run to go on with: {what}",
+            f"hosts differ from the run to resume: {what}",
             where=record.run,
-            hint="run it anew, without --resume: steps that are right already say ok",
+            hint=_START_NEW,
         )
 
 
-def _before(record: RunRecord, host: HostRecord) -> Before:
+def _history(record: RunRecord, host: HostRecord) -> StepHistory:
     if record.mode is not Mode.APPLY:
-        return Before()
+        return StepHistory()
     if host.proven and host.status.is_success | (host.status is Status.SKIPPED):
-        return Before(run=host.proven)
+        return StepHistory(done_in=host.proven)
     if host.status in {Status.OK, Status.CHANGED}:
-        return Before(run=record.run)
+        return StepHistory(done_in=record.run)
     sent = any(command.number and command.kind != "fact" for command in host.commands)
-    return Before(begun=record.run if sent else "")
+    return StepHistory(started_in=record.run if sent else "")

@@ -1,4 +1,4 @@
-"""A run's directory and what is told of the run at its start."""
+"""A run's directory, and how a kernel and the process that started it agree on one."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from runbook_lib.project import project_top
 if TYPE_CHECKING:
     from runbook_lib.parameters import Parameters
 
-__all__ = ["RUNS_OPENED", "RUN_DIRECTORY", "UNIT", "make"]
+__all__ = ["JOB", "RUNS_OPENED", "RUN_DIRECTORY", "make"]
 
 RUN_DIRECTORY = "RUNBOOK_RUN_DIRECTORY"
-"""Environment variable by which `runbook run` tells a kernel the directory it already made."""
+"""Environment variable with the directory that `runbook run` has made for the kernel's run."""
 
 RUNS_OPENED = "RUNBOOK_RUNS_OPENED"
-"""Environment variable by which our papermill engine names the file that the runs of its kernel are told in."""
+"""Environment variable with the file to which a kernel writes the directory of each run that it opens."""
 
-UNIT = "RUNBOOK_UNIT"
-"""Environment variable that tells a kernel which piece of a fleet's work its run is."""
+JOB = "RUNBOOK_UNIT"
+"""Environment variable with the id of the fleet job that the kernel's run belongs to."""
 
 
 def make(parameters: Parameters) -> Path:
-    """Make the run's directory, or take the one that `runbook run` made.
+    """Make the run's directory, or use the one that `runbook run` has made.
 
     Args:
         parameters: `runs` names the parent; `runbook` becomes part of the name.
@@ -38,7 +38,7 @@ def make(parameters: Parameters) -> Path:
         The directory; its name is the run's id.
 
     Raises:
-        EvidenceError: It cannot be made.
+        EvidenceError: The directory cannot be made.
     """
     given = os.environ.get(RUN_DIRECTORY)
     if given and not (Path(given) / "journal.jsonl").exists():
@@ -50,16 +50,16 @@ def make(parameters: Parameters) -> Path:
 
 
 def _announce(path: Path) -> None:
-    """Tell our engine of a run before its first line is written, so that it is judged whatever happens next."""
+    """Report a run to our engine before its first line is written, so that the engine judges it whatever happens."""
     file = os.environ.get(RUNS_OPENED)
     if not file:
         return
     try:
-        with Path(file).open("a", encoding="utf-8") as told:
-            told.write(f"{path.absolute()}\n")
+        with Path(file).open("a", encoding="utf-8") as opened:
+            opened.write(f"{path.absolute()}\n")
     except OSError as problem:
         raise EvidenceError(
-            f"whoever runs this cannot be told of the run: {problem.strerror or problem}",
+            f"the run cannot be reported to the process that started this kernel: {problem.strerror or problem}",
             where=file,
             hint="no host was touched",
         ) from problem
@@ -76,16 +76,16 @@ def new(runs: Path, runbook: str) -> Path:
         raise EvidenceError(
             f"the run directory cannot be made: {problem.strerror or problem}",
             where=str(path),
-            hint="name a writable place with the parameter `runs`; no host was touched",
+            hint="set the parameter `runs` to a writable directory; no host was touched",
         ) from problem
     return path
 
 
 def write_parameters(directory: Path, parameters: Parameters) -> None:
-    """Write `parameters.yml` as given; secrets are references there.
+    """Write `parameters.yml` as given; secrets stay references.
 
     Raises:
-        EvidenceError: It cannot be written.
+        EvidenceError: The file cannot be written.
     """
     path = directory / "parameters.yml"
     text = yaml.safe_dump(parameters.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -96,5 +96,7 @@ def write_parameters(directory: Path, parameters: Parameters) -> None:
             file.write(text)
     except OSError as problem:
         raise EvidenceError(
-            f"cannot be written: {problem.strerror or problem}", where=str(path), hint="no host was touched"
+            f"parameters.yml cannot be written: {problem.strerror or problem}",
+            where=str(path),
+            hint="no host was touched",
         ) from problem

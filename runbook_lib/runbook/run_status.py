@@ -1,4 +1,4 @@
-"""What a run has come to so far: which hosts are out, which steps count, the status."""
+"""The status of a run so far: which steps count, and which hosts are excluded from further steps."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from runbook_lib.model.plans import Check
     from runbook_lib.model.records import StepRecord
 
-__all__ = ["BAD", "Verdict", "broken"]
+__all__ = ["BAD", "RunStatus", "describe_unmet"]
 
 BAD = frozenset({Status.FAILED, Status.UNREACHABLE, Status.INTERRUPTED, Status.UNKNOWN})
-"""Statuses with which a run does not end well."""
+"""Statuses that make a run unsuccessful."""
 
 
-def broken(checks: Sequence[Check]) -> str:
-    """Return what does not hold, in words; empty where all checks hold."""
+def describe_unmet(checks: Sequence[Check]) -> str:
+    """Describe the checks that do not hold; empty if all of them hold."""
     return "; ".join(
         f"{check.name}: expected {check.expected}, observed {check.observed}"
         for check in checks
@@ -27,60 +27,60 @@ def broken(checks: Sequence[Check]) -> str:
     )
 
 
-class Verdict:
-    """Judge a run by its steps.
+class RunStatus:
+    """The status of a run, computed from its steps.
 
     Args:
         hosts: Names of the run's hosts.
         mode: What the run may do.
-        stop: End the run at the first step that does not end well.
+        stop: End the run at the first failed step.
     """
 
     def __init__(self, hosts: Sequence[str], mode: Mode, *, stop: bool) -> None:
         self._hosts = hosts
         self._stop = stop
-        # What only looks can look on; only a host that is gone is not asked again.
-        self._loses_host = {Status.UNREACHABLE} if mode is Mode.VALIDATE else BAD
-        self._out: dict[str, str] = {}
+        # Validation changes nothing, so it can go on after a failure; only an unreachable host is not tried again.
+        self._excluding = {Status.UNREACHABLE} if mode is Mode.VALIDATE else BAD
+        self._excluded: dict[str, str] = {}
         self._steps: list[StepRecord] = []
-        self._made_good: set[int] = set()
-        self._given_up: StepRecord | None = None
+        self._repaired: set[int] = set()
+        self._stopped_at: StepRecord | None = None
         self.predicting = False
 
     @property
     def status(self) -> Status:
-        """The status that decides; a step that ended the run and was made good by hand counts no more."""
-        return worst([step.status for step in self._steps if step.number not in self._made_good])
+        """The worst status of all steps, without those that failed and were later repeated with success by hand."""
+        return worst([step.status for step in self._steps if step.number not in self._repaired])
 
-    def out(self, host: str) -> str | None:
-        """Return why a host is not worked on any more; None while it is."""
-        return self._out.get(host)
+    def why_excluded(self, host: str) -> str | None:
+        """Return why a host gets no further steps; None if it does."""
+        return self._excluded.get(host)
 
-    def note(self, step: StepRecord) -> bool:
-        """Take a step in; return whether it ends the run."""
+    def add(self, step: StepRecord) -> bool:
+        """Add a finished step; return whether it ends the run."""
         self._steps.append(step)
-        self._make_good(step)
+        self._note_repair(step)
         for host in step.hosts:
             self.predicting |= host.status is Status.PLANNED
-            if host.status in self._loses_host:
-                self._out.setdefault(host.host, f"step {step.number} {step.title!r} is {host.status}")
-        nobody_left = all(host in self._out for host in self._hosts)
-        return step.status is Status.INTERRUPTED or (step.status in BAD and (self._stop or nobody_left))
+            if host.status in self._excluding:
+                self._excluded.setdefault(host.host, f"step {step.number} {step.title!r} is {host.status}")
+        no_host_left = all(host in self._excluded for host in self._hosts)
+        return step.status is Status.INTERRUPTED or (step.status in BAD and (self._stop or no_host_left))
 
-    def give_up(self, step: StepRecord) -> None:
-        """Take note that a step ended the run.
+    def stopped_at(self, step: StepRecord) -> None:
+        """Note that a step ended the run.
 
-        What comes after it comes by hand, from somebody who has mended something: papermill has stopped
-        there. So all hosts are tried again, and that step may be made good.
+        papermill stops there, so any later step is started by hand, by someone who has fixed the problem: all hosts
+        are tried again, and repeating the failed step with success makes up for it.
         """
-        self._given_up = step
-        self._out.clear()
+        self._stopped_at = step
+        self._excluded.clear()
 
-    def _make_good(self, step: StepRecord) -> None:
-        before = self._given_up
-        if before is None or step.title != before.title or not step.status.is_success:
+    def _note_repair(self, step: StepRecord) -> None:
+        failed = self._stopped_at
+        if failed is None or step.title != failed.title or not step.status.is_success:
             return
-        if {host.host for host in step.hosts} == {host.host for host in before.hosts}:
-            same = {told.number for told in self._steps if told.title == step.title}
-            self._made_good |= {number for number in same if before.number <= number < step.number}
-            self._given_up = None
+        if {host.host for host in step.hosts} == {host.host for host in failed.hosts}:
+            same = {earlier.number for earlier in self._steps if earlier.title == step.title}
+            self._repaired |= {number for number in same if failed.number <= number < step.number}
+            self._stopped_at = None

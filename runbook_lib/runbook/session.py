@@ -1,4 +1,4 @@
-"""A run, from `open` to `close`."""
+"""One run of a runbook, from `open` to `close`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from runbook_lib.model.status import Status
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
 from runbook_lib.runbook import interrupts, resume, run_directory
-from runbook_lib.runbook.deadline import Deadline, soonest
+from runbook_lib.runbook.deadline import Deadline, earliest
 from runbook_lib.runbook.host_lock import HostLock, Owner
-from runbook_lib.runbook.host_pool import Workers
+from runbook_lib.runbook.host_pool import HostPool
 from runbook_lib.runbook.host_step import HostStep
-from runbook_lib.runbook.parent_process import Runner
-from runbook_lib.runbook.provenance import first_record
+from runbook_lib.runbook.parent_process import ParentProcess
+from runbook_lib.runbook.provenance import new_run_record
 from runbook_lib.runbook.recorder import Recorder, now
-from runbook_lib.runbook.run_status import BAD, Verdict
+from runbook_lib.runbook.run_status import BAD, RunStatus
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ __all__ = ["Runbook"]
 class Runbook:
     """One run of a runbook: steps on hosts, with evidence on disk before each command is sent.
 
-    Made by `open`; ended by `close`, or by the first failed step where the parameters say so.
+    Created by `open`. It ends with `close`, or at the first failed step if the parameter `on_failure` is `stop`.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Runbook:
         inventory: Inventory,
         hosts: list[Host],
         path: Path,
-        earlier: resume.Earlier | None = None,
+        earlier: resume.EarlierRun | None = None,
     ) -> None:
         self.parameters = parameters
         self.hosts = hosts
@@ -65,30 +65,30 @@ class Runbook:
         self._secrets.resolve_all(parameters)
         self._connections = {host.name: connect(host, self._secrets) for host in hosts}
         self._journal = Journal(path / "journal.jsonl", self._secrets.mask_data)
-        self._runner = Runner()
+        self._parent = ParentProcess()
         self._recorder = Recorder(
-            self._journal, OutputStore(path / "output"), self._secrets, self._cancel, self._runner
+            self._journal, OutputStore(path / "output"), self._secrets, self._cancel, self._parent
         )
         self._deadline = Deadline.from_now("run_timeout", parameters.run_timeout)
         self._busy = False
-        self._workers = Workers(min(len(hosts), parameters.at_once))
-        self._verdict = Verdict(
+        self._pool = HostPool(min(len(hosts), parameters.at_once))
+        self._run_status = RunStatus(
             [host.name for host in hosts], self.mode, stop=parameters.on_failure == "stop"
         )
-        self.record = first_record(parameters, inventory, hosts, path, earlier)
+        self.record = new_run_record(parameters, inventory, hosts, path, earlier)
         self._earlier = earlier
-        self._locks = {name: self._lock(link) for name, link in self._connections.items()}
+        self._locks = {name: self._make_lock(link) for name, link in self._connections.items()}
 
     @classmethod
     def open(cls, parameters: Parameters) -> Self:
-        """Begin a run.
+        """Start a run.
 
         Args:
-            parameters: The runbook's parameters, already checked.
+            parameters: The runbook's parameters, already validated.
 
         Raises:
-            InputError: The inventory, a host or a secret is wrong; nothing was touched or written.
-            EvidenceError: The run directory cannot be written; nothing was touched.
+            InputError: The inventory, a host or a secret is wrong. No host was contacted, nothing was written.
+            EvidenceError: The run directory cannot be written. No host was contacted.
         """
         inventory = Inventory.load(parameters.inventory)
         hosts = inventory.select(parameters.hosts)
@@ -96,38 +96,40 @@ class Runbook:
         for host in hosts:
             if host.sudo_password:
                 Secrets().resolve(host.sudo_password)
-        earlier = resume.load(Path(parameters.resume), parameters, hosts) if parameters.resume else None
+        earlier = (
+            resume.load_earlier(Path(parameters.resume), parameters, hosts) if parameters.resume else None
+        )
         path = run_directory.make(parameters)
         book = cls(parameters, inventory, hosts, path, earlier)
         run_directory.write_parameters(path, parameters)
-        with book._hearing():
-            book._begin()
+        with book._interruptible():
+            book._start()
         return book
 
-    def _begin(self) -> None:
-        """Write the first line; from here on whatever ends the run is told in its journal."""
+    def _start(self) -> None:
+        """Write the journal's first line; from here on the journal says how the run ended."""
         events.run_started(self._journal, self.record)
         if self._secrets.known:
             mask_outputs(self._secrets)
-        cards.run_opened(self.record, self.directory)
-        cards.offer_magic(self.shell)
-        if self._runner.told:
-            cards.when_a_cell_fails(self._cell_failed)
+        cards.show_run_start(self.record, self.directory)
+        cards.register_magic(self.shell)
+        if self._parent.known:
+            cards.on_cell_error(self._cell_failed)
             if self._deadline:
-                interrupts.at_deadline(
-                    self._deadline, busy=lambda: self._busy, over=lambda: self.record.ended is not None
+                interrupts.interrupt_at_deadline(
+                    self._deadline, busy=lambda: self._busy, done=lambda: self.record.ended is not None
                 )
 
     @contextlib.contextmanager
-    def _hearing(self) -> Iterator[None]:
-        """Have an interrupt stop the hosts' work, while the block writes down what came of it.
+    def _interruptible(self) -> Iterator[None]:
+        """Turn Ctrl-C into `self._cancel` while the block runs: commands on hosts stop, records are still written.
 
         Raises:
-            KeyboardInterrupt: One was heard too late for the block to take note.
+            KeyboardInterrupt: Ctrl-C came too late for the block to act on it.
         """
         self._busy = True
         try:
-            with interrupts.heard(self._cancel.set):
+            with interrupts.on_interrupt(self._cancel.set):
                 yield
         finally:
             late = self._cancel.is_set() and self.record.ended is None
@@ -137,15 +139,15 @@ class Runbook:
             raise KeyboardInterrupt
 
     def secret(self, reference: str) -> str:
-        """Return the value behind a reference; from now on it is masked in all that this run leaves and shows.
+        """Return the value of a secret reference; from now on this run's evidence and output mask the value.
 
-        Hand it to a command as `stdin`, never as an argument: every process of a host sees those.
+        Pass the value to a command as `stdin`, never as an argument: every process on a host can read those.
 
         Args:
             reference: `${env:NAME}`, `${file:PATH}` or `${keyring:SERVICE/NAME}`.
 
         Raises:
-            SecretError: It leads nowhere, or is too short to be masked.
+            SecretError: The reference has no value, or the value is too short to be masked.
         """
         known = self._secrets.known
         value = self._secrets.resolve(reference)
@@ -160,27 +162,27 @@ class Runbook:
         *,
         hosts: str | None = None,
     ) -> StepRecord:
-        """Carry an operation out on the run's hosts, side by side, and show the step's card.
+        """Carry out an operation on the run's hosts in parallel, and show the step's card.
 
         Args:
             title: What the step is for, in a few words.
-            operation: The desired state, or a function of a host where it differs by host.
-            hosts: Only these of the run's hosts.
+            operation: The desired state, or a function from a host to its desired state.
+            hosts: Pattern that restricts the step to some of the run's hosts.
 
         Raises:
-            StepFailed: A host failed, and the parameters say stop.
-            ParameterError: `hosts` names none of the run's hosts.
+            StepFailed: The step failed on a host and the run stops there.
+            ParameterError: `hosts` does not match any host of the run.
             EvidenceError: The evidence cannot be written; no further command was sent.
         """
         return self._step(title, "operation", operation, hosts)
 
     def facts(self, title: str, *facts: Fact[Any], hosts: str | None = None) -> StepRecord:
-        """Look at hosts and show what was seen; nothing is changed in any mode.
+        """Read facts from hosts and show them; nothing is changed in any mode.
 
         Args:
-            title: What is looked at.
-            facts: What to gather.
-            hosts: Only these of the run's hosts.
+            title: What the facts are about, in a few words.
+            facts: The facts to read.
+            hosts: Pattern that restricts the step to some of the run's hosts.
 
         Raises:
             StepFailed: As in `step`.
@@ -188,7 +190,7 @@ class Runbook:
         return self._step(title, "facts", Observe(facts), hosts)
 
     def shell(self, hosts: str, script: str) -> StepRecord:
-        """Run a piece of free shell on hosts, recorded like any other command; not in mode `validate`.
+        """Run a shell script on hosts, recorded like any other command; skipped in mode `validate`.
 
         Raises:
             StepFailed: As in `step`.
@@ -199,22 +201,22 @@ class Runbook:
         """End the run: write the end-of-run line and show the summary.
 
         Raises:
-            StepFailed: A step failed on the way (`on_failure: continue`).
+            StepFailed: A step failed earlier (`on_failure: continue`).
         """
-        status = self._verdict.status
-        with self._hearing():
-            self._end(status)
+        status = self._run_status.status
+        with self._interruptible():
+            self._finish(status)
         if status in BAD:
-            broken = [
+            failures = [
                 f"step {step.number} {step.title!r} on {host.host}: {host.message.partition(chr(10))[0]}"
                 for step in self.record.steps
                 for host in step.hosts
                 if host.status in BAD
             ]
             raise StepFailed(
-                "\n  ".join([f"the run is {status}:", *broken]),
+                "\n  ".join([f"the run is {status}:", *failures]),
                 where=self.record.run,
-                hint="the red cards say why",
+                hint="see the red cards for the reasons",
             )
         return self.record
 
@@ -225,55 +227,57 @@ class Runbook:
         operation: Operation | Callable[[Host], Operation],
         pattern: str | None,
     ) -> StepRecord:
-        with self._hearing():
-            return self._carry_out(title, kind, operation, pattern)
+        with self._interruptible():
+            return self._run_step(title, kind, operation, pattern)
 
-    def _carry_out(
+    def _run_step(
         self,
         title: str,
         kind: Literal["operation", "facts", "shell"],
         operation: Operation | Callable[[Host], Operation],
         pattern: str | None,
     ) -> StepRecord:
-        chosen = self._choose(pattern)
+        chosen = self._select_hosts(pattern)
         title = self._secrets.mask(title)
         number = len(self.record.steps) + 1
-        self._refuse_another_step(number, title)
+        self._check_resumed_step(number, title)
         operations = {host.name: operation(host) if callable(operation) else operation for host in chosen}
         step = StepRecord(number=number, title=title, kind=kind, started=now())
         events.step_started(self._journal, step, [host.name for host in chosen])
-        deadline = soonest((self._deadline, Deadline.from_now("step_timeout", self.parameters.step_timeout)))
-        records = self._workers.each(
-            lambda host: self._on_host(host, operations[host.name], number, deadline), chosen
+        deadline = earliest((self._deadline, Deadline.from_now("step_timeout", self.parameters.step_timeout)))
+        records = self._pool.map(
+            lambda host: self._run_on_host(host, operations[host.name], number, deadline), chosen
         )
         step = step.model_copy(update={"ended": now(), "hosts": records})
         events.step_ended(self._journal, step)
-        if self.record.ended:  # by hand, after the run's end: nobody may come to let go
-            self._let_go()
+        if (
+            self.record.ended
+        ):  # a step run by hand after the run's end: nothing may come later to release the locks
+            self._release_locks()
         self.record.steps.append(step)
-        cards.step_ended(step, self.mode, self.record.run)
-        late = bool(self._deadline and self._deadline.passed and step.status in BAD)
-        if self._verdict.note(step) or self._cancel.is_set() or late:
-            self._give_up(step)
+        cards.show_step(step, self.mode, self.record.run)
+        timed_out = bool(self._deadline and self._deadline.passed and step.status in BAD)
+        if self._run_status.add(step) or self._cancel.is_set() or timed_out:
+            self._stop_at(step)
         return step
 
-    def _choose(self, pattern: str | None) -> list[Host]:
+    def _select_hosts(self, pattern: str | None) -> list[Host]:
         if pattern is None:
             return self.hosts
         wanted = {host.name for host in self._inventory.select(pattern)}
         chosen = [host for host in self.hosts if host.name in wanted]
         if not chosen:
             raise ParameterError(
-                f"{pattern!r} is none of the hosts of this run ({', '.join(self.record.hosts)})",
+                f"{pattern!r} is not one of this run's hosts ({', '.join(self.record.hosts)})",
                 where=self.parameters.runbook,
                 hint="widen the parameter `hosts`",
             )
         return chosen
 
-    def _on_host(
+    def _run_on_host(
         self, host: Host, operation: Operation, number: int, deadline: Deadline | None
     ) -> HostRecord:
-        reason = self._verdict.out(host.name)
+        reason = self._run_status.why_excluded(host.name)
         if reason is not None:
             record = HostRecord(
                 host=host.name,
@@ -281,7 +285,7 @@ class Runbook:
                 kind=host.kind,
                 operation=operation.describe(),
                 status=Status.SKIPPED,
-                message=f"not tried: {reason}",
+                message=f"not attempted: {reason}",
                 started=now(),
                 ended=now(),
             )
@@ -292,53 +296,53 @@ class Runbook:
                 self._recorder,
                 step=number,
                 mode=self.mode,
-                predicting=self._verdict.predicting,
+                predicting=self._run_status.predicting,
                 deadline=deadline,
                 lock=self._locks[host.name],
-                before=self._earlier.before(number, host.name) if self._earlier else None,
+                history=self._earlier.history(number, host.name) if self._earlier else None,
             ).run()
         events.host_ended(self._journal, number, record)
-        cards.host_ended(number, record)
+        cards.log_host(number, record)
         return record
 
-    def _refuse_another_step(self, number: int, title: str) -> None:
+    def _check_resumed_step(self, number: int, title: str) -> None:
         if self._earlier is None:
             return
         try:
             self._earlier.check_step(number, title)
         except InputError:
-            self._end(Status.FAILED)
+            self._finish(Status.FAILED)
             raise
 
-    def _lock(self, connection: Connection) -> HostLock:
-        told = self.record
+    def _make_lock(self, connection: Connection) -> HostLock:
+        record = self.record
         owner = Owner(
-            told.run,
+            record.run,
             connection.host.name,
-            told.operator,
-            told.machine,
-            told.started.isoformat("T", "seconds"),
+            record.operator,
+            record.machine,
+            record.started.isoformat("T", "seconds"),
         )
         return HostLock(
             connection,
             owner,
             self._journal,
-            patience=self.parameters.lock_timeout,
+            timeout=self.parameters.lock_timeout,
             take_over=self.parameters.take_over,
             cancel=self._cancel,
         )
 
-    def _give_up(self, step: StepRecord) -> None:
-        """End the run at a step that did not end well."""
-        self._verdict.give_up(step)
+    def _stop_at(self, step: StepRecord) -> None:
+        """End the run at a failed or interrupted step."""
+        self._run_status.stopped_at(step)
         if self._cancel.is_set():
-            self._end(Status.INTERRUPTED)
+            self._finish(Status.INTERRUPTED)
             raise Interrupted(
                 f"the run was interrupted in step {step.number} {step.title!r}",
                 where=self.record.run,
-                hint="run it again: steps that are right already say ok",
+                hint="run it again: steps already in the desired state report ok",
             )
-        self._end(self._verdict.status)
+        self._finish(self._run_status.status)
         first = next(host for host in step.hosts if host.status in BAD)
         raise StepFailed(
             f"step {step.number} {step.title!r} is {step.status} on {first.host}: {first.message}",
@@ -347,25 +351,25 @@ class Runbook:
         )
 
     def _cell_failed(self, problem: BaseException) -> None:
-        """End the run where a cell raised outside of any step: under our engine no cell comes after it."""
+        """End the run after a cell raised outside of any step: under our engine no further cell is executed."""
         if self.record.ended is not None or isinstance(problem, SystemExit | EvidenceError):
             return
-        with self._hearing():
+        with self._interruptible():
             if not isinstance(problem, KeyboardInterrupt):
-                self._end(Status.FAILED, f"a cell raised {type(problem).__name__}: {problem}")
+                self._finish(Status.FAILED, f"a cell raised {type(problem).__name__}: {problem}")
             elif self._deadline and self._deadline.passed:
-                self._end(Status.FAILED, f"between two steps: {self._deadline.over}")
+                self._finish(Status.FAILED, f"between two steps: {self._deadline.message}")
             else:
-                self._end(Status.INTERRUPTED, "interrupted between two steps")
+                self._finish(Status.INTERRUPTED, "interrupted between two steps")
 
-    def _let_go(self) -> None:
-        """Release the locks, side by side: each takes a moment on its host."""
-        self._workers.each(HostLock.release, list(self._locks.values()))
+    def _release_locks(self) -> None:
+        """Release all host locks in parallel: each release takes a round trip."""
+        self._pool.map(HostLock.release, list(self._locks.values()))
 
-    def _end(self, status: Status, message: str = "") -> None:
+    def _finish(self, status: Status, message: str = "") -> None:
         message = self._secrets.mask(message)
         self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
-        self._let_go()
-        self._workers.each(lambda connection: connection.close(), list(self._connections.values()))
+        self._release_locks()
+        self._pool.map(lambda connection: connection.close(), list(self._connections.values()))
         events.run_ended(self._journal, self.record)
-        cards.run_ended(self.record)
+        cards.show_run_end(self.record)

@@ -195,7 +195,7 @@ def test_apply_changes_once_and_what_builds_on_a_failure_is_not_run(project: Pro
     assert not (project.place / "host-a.after").exists()
     result.stdout.fnmatch_lines_random(
         [
-            "FAILED *20_fail.ipynb::step 1 Fail::host-a::status - Failed: host-a: `false` ended with 1",
+            "FAILED *20_fail.ipynb::step 1 Fail::host-a::status - Failed: host-a: `false` exited with 1",
             "FAILED *30_after.ipynb::the run ended - Failed: not run: stopped after 20_fail (failed)*",
         ]
     )

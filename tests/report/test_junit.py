@@ -27,11 +27,11 @@ def test_each_step_on_each_host_is_a_case(failed: RunRecord) -> None:
     (suite,) = JUnitXml.fromstring(junit([failed]))
     cases = {(case.classname, case.name): case for case in suite}
     broken = cases["10_practice.host-b", "Fail where asked to"]
-    assert "ended with 3: it broke" in broken.result[0].message
+    assert "exited with 3: it broke" in broken.result[0].message
     assert "exit 3, not accepted" in broken.system_out
     assert "it broke" in broken.system_out
     skipped = cases["10_practice.host-b", "Afterwards"]
-    assert "not tried: step 6" in skipped.result[0].message
+    assert "not attempted: step 6" in skipped.result[0].message
     assert cases["10_practice.host-a", "Afterwards"].is_passed
 
 

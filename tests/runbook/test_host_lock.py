@@ -150,7 +150,7 @@ def test_the_second_waits_as_long_as_it_is_told_to(host: Host) -> None:
 def test_waiting_ends_where_the_time_does_and_where_it_is_interrupted(host: Host) -> None:
     host.start(30)
     host.wait_for("command_started")
-    assert "and still did after 1 s" in host.run(lock_timeout=1.0)[1]
+    assert "(waited 1 s)" in host.run(lock_timeout=1.0)[1]
     waits = host.start(0, lock_timeout=30.0)
     host.wait_for("lock_answered", runs=2, outcome="waiting")
     waits.send_signal(signal.SIGINT)
@@ -172,7 +172,7 @@ def test_a_lock_whose_owner_was_killed_is_taken_over_and_that_is_recorded(host: 
     assert change.what == "the lock on this host"
     assert change.before
     assert died.run in change.before
-    assert "it ended without letting go" in change.before
+    assert "it exited without releasing the lock" in change.before
     (told,) = host.wait_for("lock_answered", outcome="taken over")
     assert (told["forced"], died.run in told["owner"]) == (False, True)
 
@@ -188,7 +188,7 @@ def test_a_lock_can_be_taken_from_a_run_that_does_not_answer_and_both_are_told(h
     assert told["forced"]
     assert "by force" not in said
     change = host.records()[2].steps[0].hosts[0].changes[0]
-    assert "it was taken from it (take_over)" in str(change.before)
+    assert "its lock was taken over (take_over)" in str(change.before)
     first.send_signal(signal.SIGCONT)
     first.communicate(timeout=deadline(30))
     # The lock was let go meanwhile: it takes it again before it changes anything more.

@@ -14,7 +14,7 @@ from runbook_lib import Runbook
 from runbook_lib.errors import Interrupted
 from runbook_lib.evidence.reader import read_journal, read_lines
 from runbook_lib.model.status import Status
-from runbook_lib.runbook.interrupts import heard
+from runbook_lib.runbook.interrupts import on_interrupt
 from tests.runbook.practice import Does, parameters
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ def test_an_interrupt_after_the_last_line_changes_nothing_any_more(tmp_path: Pat
 
 def test_ctrl_c_is_told_and_raised_again_after_the_block() -> None:
     told: list[str] = []
-    with heard(lambda: told.append("outer")):
+    with on_interrupt(lambda: told.append("outer")):
         signal.raise_signal(signal.SIGINT)
-        with heard(lambda: told.append("inner")):
+        with on_interrupt(lambda: told.append("inner")):
             signal.raise_signal(signal.SIGINT)
     assert told == ["outer", "outer"]
     with pytest.raises(KeyboardInterrupt):
@@ -118,7 +118,7 @@ def test_ctrl_c_is_told_and_raised_again_after_the_block() -> None:
 def test_a_process_that_ignores_ctrl_c_goes_on_to_ignore_it() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with heard(lambda: pytest.fail("it was told")):
+        with on_interrupt(lambda: pytest.fail("it was told")):
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
@@ -131,6 +131,6 @@ def test_ctrl_c_while_it_is_being_told_is_not_told_again() -> None:
         signal.raise_signal(signal.SIGINT)
         told.append(time.monotonic())
 
-    with heard(tell):
+    with on_interrupt(tell):
         signal.raise_signal(signal.SIGINT)
     assert len(told) == 1

@@ -81,7 +81,7 @@ def test_an_interrupted_run_ends_soon_as_interrupted_with_a_sound_journal(child:
     )
     assert (ending.kind, ending.exit_code) == ("termination", 0)
     assert living(child.waits) == []
-    assert f"`{child.waits}` was under way" in told.steps[1].hosts[0].message
+    assert f"`{child.waits}` was running" in told.steps[1].hosts[0].message
     assert list(child.place.glob("*.never")) == []
 
 

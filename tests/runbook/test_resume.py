@@ -18,7 +18,7 @@ from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
 from runbook_lib.report.html import page
 from runbook_lib.report.markdown import markdown
-from runbook_lib.runbook.resume import load
+from runbook_lib.runbook.resume import load_earlier
 from tests.deadlines import deadline, wait_until
 from tests.execution.fleet.killable_run import in_a_child, parameters
 
@@ -87,7 +87,7 @@ def kill_and_go_on(place: Path, server: Server, lines: int, delay: float) -> Non
         assert done.status is Status.SKIPPED
         assert len(lines_of(place, "once")) == once == 1
     elif any(step.title == "Do once" and step.hosts[0].commands for step in before.steps):
-        assert f"run again: {before.run} began it" in done.message
+        assert f"run again: {before.run} started it" in done.message
     # Nobody has to guess that there were two runs.
     assert f"goes on with {before.run}" in page([after], "After")
     assert f"goes on with {before.run}".replace("_", r"\_") in markdown([before, after], "Both")
@@ -164,20 +164,20 @@ def killed(server: Server, tmp_path: Path) -> Path:
 def refused(killed: Path, **given: Any) -> str:  # noqa: ANN401 - any parameter
     asked = parameters(killed.parents[1], resume=str(killed), **given)
     with pytest.raises(InputError) as caught:
-        load(killed, asked, Inventory.load(asked.inventory).select(asked.hosts))
+        load_earlier(killed, asked, Inventory.load(asked.inventory).select(asked.hosts))
     return str(caught.value)
 
 
 def test_a_run_that_still_runs_is_refused(killed: Path) -> None:
     with (killed / "journal.jsonl").open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # as the run's own process does
-        assert "it is still running" in refused(killed)
+        assert "the run is still running" in refused(killed)
 
 
 def test_a_run_that_ended_well_is_refused(server: Server, tmp_path: Path) -> None:
     write_inventory(tmp_path, server)
     assert in_a_child(tmp_path) == 0
-    assert "it ended well (changed)" in refused(runs(tmp_path)[0])
+    assert "the run has ended with status changed" in refused(runs(tmp_path)[0])
 
 
 def test_other_parameters_are_refused_but_not_those_of_how_it_goes_about_it(killed: Path) -> None:
@@ -198,7 +198,7 @@ def test_other_hosts_and_moved_hosts_are_refused(killed: Path, server: Server) -
 def test_a_journal_that_was_altered_is_refused(killed: Path) -> None:
     path = killed / "journal.jsonl"
     path.write_bytes(path.read_bytes().replace(b"Look before", b"Look behind"))
-    assert "its journal is not sound: line 2 was altered" in refused(killed)
+    assert "cannot be resumed: the journal is damaged: line 2 was altered" in refused(killed)
 
 
 def test_a_line_that_the_kill_cut_off_does_not_matter(killed: Path) -> None:
@@ -231,7 +231,7 @@ def test_what_was_proven_and_is_no_longer_so_is_put_right_and_told(killed: Path)
     assert in_a_child(place, resume=str(second)) == 0
     (host,) = read_journal(runs(place)[2]).steps[1].hosts
     assert host.status is Status.CHANGED
-    assert f"it was done in {second.name} already, and was no longer so" in host.message
+    assert f"already done in {second.name}, but no longer in the desired state" in host.message
     assert (place / "one").read_text() == "first"
 
 

@@ -138,7 +138,7 @@ def fails_on(host: str, bad: str) -> Does:
 def test_a_failure_ends_the_run_at_once_and_hides_no_other_hosts_result(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path))
     with pytest.raises(
-        StepFailed, match=r"step 1 'Break' is failed on host-b.*ended with 3: it broke"
+        StepFailed, match=r"step 1 'Break' is failed on host-b.*exited with 3: it broke"
     ) as failed:
         book.step("Break", lambda host: fails_on(host.name, "host-b"))
     assert failed.value.exit_code == 1
@@ -179,7 +179,7 @@ def test_commands_that_did_not_bring_the_state_about_are_no_success(tmp_path: Pa
 def test_a_failed_change_is_rolled_back_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("before\n", encoding="utf-8")
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
-    with pytest.raises(StepFailed, match="what was there before has been put back"):
+    with pytest.raises(StepFailed, match="the change was rolled back"):
         book.step("Break", Holds(str(tmp_path / "a"), "after\n", then=("sh", "-c", "echo no >&2; exit 1")))
     assert (tmp_path / "a").read_text(encoding="utf-8") == "before\n"
     kinds = [command.kind for command in book.record.steps[0].hosts[0].commands]
@@ -193,14 +193,14 @@ def test_a_rollback_that_fails_too_is_told_beside_the_first_failure_and_goes_on(
     with pytest.raises(StepFailed):
         book.step("Break", broken)
     message = book.record.steps[0].hosts[0].message
-    assert "ended with 5" in message
-    assert "ended with 6" in message
-    assert "has been put back" not in message
+    assert "exited with 5" in message
+    assert "exited with 6" in message
+    assert "ROLLBACK FAILED: check the host now" in message
     assert (tmp_path / "a").read_text(encoding="utf-8") == "before\n"
 
 
 @pytest.mark.parametrize(
-    ("defect", "why"), [(True, "defect in the step itself: ZeroDivisionError"), (False, "it would do harm")]
+    ("defect", "why"), [(True, "internal error in step: ZeroDivisionError"), (False, "it would do harm")]
 )
 def test_a_plan_that_is_refused_or_has_a_defect_touches_nothing_and_leaves_a_sound_journal(
     defect: bool,  # noqa: FBT001 - a case
@@ -257,11 +257,11 @@ def test_a_guarded_change_that_goes_wrong_is_taken_back_and_seen_to_be(
 ) -> None:
     (tmp_path / "a").write_text("before\n", encoding="utf-8")
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
-    with pytest.raises(StepFailed, match="the host is back as it was"):
+    with pytest.raises(StepFailed, match="the change was rolled back"):
         book.step("Change", Holds(str(tmp_path / "a"), "after\n", guarded=True, **bad))  # type: ignore[arg-type]
     assert (tmp_path / "a").read_text(encoding="utf-8") == "before\n"
     checks = {check.name: check.holds for check in book.record.steps[0].hosts[0].checks}
-    assert checks["the old state is back"]
+    assert checks["the old state is restored"]
 
 
 def test_hosts_of_a_step_are_worked_on_side_by_side(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_bytes_that_are_no_text_do_not_break_the_record(tmp_path: Path) -> None:
 
 def test_a_command_that_takes_too_long_is_a_failure_with_what_it_said(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
-    with pytest.raises(StepFailed, match=r"did not end: still running after 0\.5 s"):
+    with pytest.raises(StepFailed, match=r"did not finish: still running after 0\.5 s"):
         book.step("Hang", Does(("sh", "-c", "echo begun; exec sleep 30"), timeout=0.5))
     command, ending = book.record.steps[0].hosts[0].commands
     assert ending.kind == "termination"
@@ -319,7 +319,7 @@ def test_a_step_may_be_for_some_hosts_only(tmp_path: Path) -> None:
         book.step("Greet", hello(tmp_path, "c"), hosts="host-c")
     assert book.close().status is Status.CHANGED
     only_a = Runbook.open(parameters(tmp_path, hosts="host-a"))
-    with pytest.raises(ParameterError, match="'host-b' is none of the hosts of this run"):
+    with pytest.raises(ParameterError, match="'host-b' is not one of this run's hosts"):
         only_a.step("Greet", hello(tmp_path, "b"), hosts="host-b")
     only_a.step("Greet", hello(tmp_path, "host-a"))
     only_a.close()

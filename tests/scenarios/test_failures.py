@@ -156,7 +156,7 @@ def test_options_with_which_the_engine_does_not_start_are_rolled_back(practice: 
         "20_docker_install", "--hosts", "host-b", "-p", "engine_options", "{no-such-option: 1}"
     )
     assert done.returncode == 1
-    assert "what was there before has been put back" in messages(practice)["host-b"]
+    assert "the change was rolled back" in messages(practice)["host-b"]
     assert practice.on("host-b", "cat /etc/docker/daemon.json") == before
     assert practice.on("host-b", "systemctl is-active docker").strip() == "active"
 

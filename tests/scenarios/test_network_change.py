@@ -30,7 +30,7 @@ def test_wrong_gateway_is_reverted_and_reported(fresh: Practice) -> None:
     assert fresh.run(*BRIDGE, "-p", "gateway", "192.168.7.253").returncode == 1
     assert fresh.on("host-a", _NETWORK_STATE) == before
     assert "the gateway 192.168.7.253 gives: expected an answer, observed none" in host_record(fresh).message
-    back = next(check for check in host_record(fresh).checks if check.name == "the old state is back")
+    back = next(check for check in host_record(fresh).checks if check.name == "the old state is restored")
     assert back.holds
 
 
@@ -43,7 +43,7 @@ def test_unreachable_host_reverts_by_its_own_timer(fresh: Practice) -> None:
     assert fresh.run(*BRIDGE, inventory=inventory).returncode == 1
     assert time.monotonic() - started < 20 + deadline(60)
     assert fresh.on("host-a", _NETWORK_STATE) == before
-    assert "the host is back as it was" in host_record(fresh).message
+    assert "the change was rolled back" in host_record(fresh).message
     assert fresh.last().incomplete == ""
 
 
@@ -74,7 +74,7 @@ def test_interrupt_before_the_confirmation_leaves_the_old_network(fresh: Practic
     signal_and_wait(process, signal.SIGINT)
     assert process.returncode == 4
     assert fresh.last().status is Status.INTERRUPTED
-    assert "the host puts its old state back within 20 s" in host_record(fresh).message
+    assert "the host rolls it back within 20 s" in host_record(fresh).message
     time.sleep(25)
     assert fresh.on("host-a", _NETWORK_STATE) == before
 

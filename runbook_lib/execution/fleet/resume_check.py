@@ -14,7 +14,7 @@ from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job import JobSpec
 from runbook_lib.project import project_top
-from runbook_lib.runbook.resume import contradictions, load
+from runbook_lib.runbook.resume import changed_parameters, load_earlier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ def resuming(specs: Sequence[JobSpec], name: str, given: Mapping[str, Any]) -> l
             hint=f"name {record.runbook}, or no runbook at all",
         )
     spec = jobs[matching[0]]
-    differing = contradictions(record, spec.values)
+    differing = changed_parameters(record, spec.values)
     if differing:
         raise ParameterError(
             f"parameters differ from the run to resume: {'; '.join(differing)}",
@@ -59,7 +59,7 @@ def resuming(specs: Sequence[JobSpec], name: str, given: Mapping[str, Any]) -> l
     own = {key: value for key, value in record.parameters.items() if key not in _OF_ONE_RUN}
     values = {**own, **spec.values, "resume": str(path)}
     parameters = catalog.check_parameters(spec.entry, values, spec.source)
-    load(path, parameters, catalog.target_hosts(parameters))
+    load_earlier(path, parameters, catalog.target_hosts(parameters))
     refuse_changed(spec.entry.path, path)
     jobs[matching[0]] = replace(spec, values=values)
     return jobs

@@ -103,14 +103,14 @@ def _runs_directory(job: Job) -> Path:
 @contextlib.contextmanager
 def _job_in_environment(job: Job) -> Iterator[None]:
     """Have kernels note the fleet's job in their journal: a later attempt finds its run by that."""
-    before = os.environ.get(run_directory.UNIT)
-    os.environ[run_directory.UNIT] = job.id if job.fleet else ""
+    before = os.environ.get(run_directory.JOB)
+    os.environ[run_directory.JOB] = job.id if job.fleet else ""
     try:
         yield
     finally:
-        del os.environ[run_directory.UNIT]
+        del os.environ[run_directory.JOB]
         if before is not None:
-            os.environ[run_directory.UNIT] = before
+            os.environ[run_directory.JOB] = before
 
 
 def _finished(job: Job, outcome: Outcome, reports: _Reports | None = None) -> JobResult:

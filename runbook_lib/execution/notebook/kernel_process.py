@@ -18,7 +18,7 @@ from jupyter_core.paths import jupyter_path
 
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
-from runbook_lib.runbook.parent_process import RUNNER, this_process
+from runbook_lib.runbook.parent_process import PARENT_PROCESS, identify_this_process
 from runbook_lib.runbook.run_directory import RUN_DIRECTORY, RUNS_OPENED
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Kernel:
 
     @property
     def _environment(self) -> Mapping[str, str]:
-        variables = {RUNNER: this_process(), RUNS_OPENED: str(self._runs_file)}
+        variables = {PARENT_PROCESS: identify_this_process(), RUNS_OPENED: str(self._runs_file)}
         return {**variables, RUN_DIRECTORY: str(self._run)} if self._run else variables
 
     def _make_manager_class(self) -> type[AsyncKernelManager]:

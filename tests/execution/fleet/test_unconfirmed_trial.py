@@ -70,7 +70,7 @@ class Tried(Operation):
         works = facts[Content(f"{self.place}/works")]
         return [
             Check.equal("works", "yes", works),
-            Check.equal("default", "yes", facts[Content(f"{self.place}/default")]),
+            Check.equal("default", "yes", facts[Content(f"{self.place}/default")], "default"),
         ]
 
 
@@ -100,7 +100,7 @@ def test_it_is_confirmed_once_its_checks_hold(tmp_path: Path) -> None:
     assert (record.status, record.message) == (Status.CHANGED, "")
     assert sent(record) == [("guard", "cp")], "neither armed nor rebooted again"
     assert boot_id() == before
-    assert "units failing that did not before" in [check.name for check in record.checks]
+    assert "newly failed units" in [check.name for check in record.checks]
     assert step(tmp_path).status is Status.OK
 
 

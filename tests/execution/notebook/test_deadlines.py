@@ -69,7 +69,7 @@ def test_a_step_that_takes_too_long_fails_and_its_command_is_ended_on_the_host(p
     (host,) = book.record.steps[0].hosts
     assert host.status is Status.FAILED
     assert (
-        "did not end: the step_timeout of 4 s has passed; terminated on the host with TERM: sh ("
+        "did not finish: the step_timeout of 4 s has passed; terminated on the host with TERM: sh ("
         in host.message
     )
     command, *endings = host.commands
@@ -116,7 +116,7 @@ def test_what_may_not_be_cut_off_is_waited_for_past_the_deadline(place: Path) ->
 def test_what_was_there_before_is_put_back_after_the_deadline(place: Path) -> None:
     book = opened(place, step_timeout=1.5)
     (place / "file").write_text("before\n", encoding="utf-8")
-    with pytest.raises(StepFailed, match="what was there before has been put back"):
+    with pytest.raises(StepFailed, match="the change was rolled back"):
         book.step("Write", Holds(str(place / "file"), "after\n", then=("sleep", SECONDS)))
     assert (place / "file").read_text(encoding="utf-8") == "before\n"
     assert living(f"sleep {SECONDS}") == []
