@@ -1,243 +1,196 @@
-"""Verify a run directory: its files, its journal, its notebook, its outputs, its seal."""
+"""Verify a run directory. `verify_directory` is the specification; the rest of the module carries out its steps."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
-from runbook_lib.attestation.files import digest, evidence, read
-from runbook_lib.audit.verify import embedded_records, source_cells
-from runbook_lib.audit.verify.approved_source import template
-from runbook_lib.audit.verify.attestation_check import look
-from runbook_lib.audit.verify.journal_chain import clocks, follow
-from runbook_lib.audit.verify.journal_view import Told, tell
-from runbook_lib.audit.verify.untrusted import guarded
-from runbook_lib.audit.verify.verdict import Finding, Kind, Verdict, decide
+from runbook_lib.audit.verify import source_cells
+from runbook_lib.audit.verify.approved_source import approved_notebook
+from runbook_lib.audit.verify.attestation_check import (
+    Attestation,
+    check_signatures,
+    compare_statement,
+    read_attestation,
+)
+from runbook_lib.audit.verify.broken_chain import check_clock, explain_break
+from runbook_lib.audit.verify.embedded_records import compare_records
+from runbook_lib.audit.verify.evidence_files import open_evidence
+from runbook_lib.audit.verify.findings import Findings
+from runbook_lib.audit.verify.verdict import Verdict, text_of
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.layout import ATTESTATION, DERIVED, JOURNAL, NOTEBOOK, PARAMETERS
+from runbook_lib.evidence.journal_view import JournalView
+from runbook_lib.evidence.layout import ATTESTATION, DERIVED, JOURNAL, NOTEBOOK, OUTPUT, PARAMETERS
 from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.reader import read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from concurrent.futures import Future
     from pathlib import Path
 
     from runbook_lib.attestation.trust import Trust
     from runbook_lib.audit.verify.approved_source import Approval
+    from runbook_lib.audit.verify.evidence_files import EvidenceFiles
+    from runbook_lib.evidence.journal_view import JournalEntry
 
-__all__ = ["verify_directory"]
+__all__ = ["compare_source", "verify_directory"]
 
 
-def verify_directory(path: Path, trust: Trust, approval: Approval, needed: int) -> Verdict:
-    """Return what a run directory's evidence is worth."""
-    found = _Files(path)
-    findings = found.findings
-    told = Told()
-    findings += guarded("journal", JOURNAL, lambda: _journal(found, told))
-    findings += guarded("notebook", NOTEBOOK, lambda: _notebook(found, told, approval))
-    findings += guarded("output", "output", lambda: _outputs(found, told))
-    findings += guarded("parameters", PARAMETERS, lambda: _parameters(found, told))
-    attested = look(path, trust, needed)
-    findings += attested.findings
-    digests = found.digests()
-    findings += guarded("attestation", ATTESTATION, lambda: attested.compare(digests, told))
-    findings += guarded("files", "", lambda: _uncovered(path, digests))
-    sealed = attested.run.get("sealed")
-    return Verdict(
-        path=str(path),
-        verdict=decide(findings),
-        status=told.status,
-        ended=_text(told.ended or {}, "ended").replace("+00:00", "Z"),
-        result=_text(attested.predicate, "result"),
-        sealed={str(key): value if isinstance(value, bool) else str(value) for key, value in sealed.items()}
-        if isinstance(sealed, dict)
-        else {},
-        signers=attested.signers,
-        findings=findings,
-        **told_at_start(told.opened),
+def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int) -> Verdict:
+    """Return the verdict on a run directory.
+
+    Args:
+        path: The run directory.
+        trust: Trusted public keys.
+        approval: Where approved sources are.
+        signers: How many different trusted keys must have signed.
+    """
+    findings = Findings()
+    # A part that cannot be read at all counts as empty in the steps that follow.
+    journal, notebook, attestation = JournalView(), None, Attestation()
+    with open_evidence(path, findings) as files:
+        # 1. The journal's hash chain is unbroken from the start of the run to its end.
+        with findings.part("journal", JOURNAL):
+            journal = read_journal(files, findings)
+
+        # 2. The notebook embeds the records that the journal has, and no others.
+        with findings.part("notebook", NOTEBOOK):
+            notebook = read_notebook(files, approval, findings)
+            if notebook and journal.started:
+                compare_records(notebook, journal, findings)
+
+        # 3. The code that ran is the approved source, and it ran with the parameters in the journal.
+        with findings.part("source", NOTEBOOK):
+            if notebook and journal.started:
+                compare_source(notebook, journal.started, approval, findings)
+
+        # 4. Each stored output matches the SHA-256 in its name, and each output that the journal refers to is stored.
+        with findings.part("output", OUTPUT):
+            check_outputs(files, journal, findings)
+
+        # 5. The parameters file has the parameters in the journal.
+        with findings.part("parameters", PARAMETERS):
+            check_parameters(files, journal, findings)
+
+        # 6. Enough trusted keys signed the attestation, and its statement is about these files and this run.
+        with findings.part("attestation", ATTESTATION):
+            attestation = read_attestation(path, trust, findings)
+            check_signatures(attestation, trust, signers, findings)
+            compare_statement(attestation, files.digests(), journal, findings)
+
+        # 7. Whatever else is in the directory is not evidence.
+        with findings.part("files", ""):
+            list_other_files(path, files, findings)
+    return Verdict.of(
+        path,
+        findings,
+        journal.started,
+        status=journal.status,
+        ended=text_of(journal.ended, "ended").replace("+00:00", "Z"),
+        result=text_of(attestation.predicate, "result"),
+        sealed=attestation.sealed,
+        signers=attestation.signers,
     )
 
 
-def told_at_start(opened: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run's start tells, as fields of a verdict."""
-    source, hosts = opened.get("source"), opened.get("hosts")
-    return {
-        **{
-            name: _text(opened, name) for name in ("run", "runbook", "mode", "operator", "machine", "started")
-        },
-        "hosts": [str(host) for host in hosts] if isinstance(hosts, list) else [],
-        "commit": _text(source, "commit") if isinstance(source, dict) else "",
-    }
-
-
-class _Files:
-    """A run directory's evidence: hashed beside, while it is looked at.
-
-    Whatever is read whole is read once, so that what is hashed is what was looked at.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.findings: list[Finding] = []
-        self.bytes: dict[str, bytes] = {}
-        self.names: list[str] = []
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sha256")
-        self._hashes: dict[str, Future[str]] = {}
-        try:
-            self.names = evidence(path)
-        except EvidenceError as problem:
-            self._refused("files", problem.where or "", problem.message)
-        for name in self.names:
-            if name.startswith("output/"):
-                self._hashes[name] = self._pool.submit(digest, path / name)
-                continue
-            try:
-                data = self.bytes[name] = read(path / name)
-            except EvidenceError as problem:
-                self._refused("files", name, problem.message)
-            else:
-                self._hashes[name] = self._pool.submit(_sha256, data)
-
-    def digests(self) -> dict[str, str]:
-        """Return the sha256 of each file; one that cannot be read is told, and left out."""
-        known: dict[str, str] = {}
-        for name, future in self._hashes.items():
-            try:
-                known[name] = future.result()
-            except EvidenceError as problem:
-                self._refused("output", name, problem.message)
-        self._hashes = {name: self._hashes[name] for name in known}
-        self._pool.shutdown()
-        return known
-
-    def hash(self, name: str) -> str | None:
-        """Return the sha256 of a file; None where there is none that can be read."""
-        future = self._hashes.get(name)
-        return future.result() if future and future.exception() is None else None
-
-    def _refused(self, part: Any, where: str, message: str) -> None:  # noqa: ANN401 - one of Part
-        self.findings.append(Finding(kind=Kind.MISSING, part=part, where=where, message=message))
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _journal(found: _Files, told: Told) -> Iterator[Finding]:
-    data = found.bytes.get(JOURNAL)
+def read_journal(files: EvidenceFiles, findings: Findings) -> JournalView:
+    """Return what the journal has up to the first line that breaks its chain."""
+    data = files.contents.get(JOURNAL)
     if data is None:
-        if JOURNAL not in found.names:
-            yield _missing("journal", JOURNAL, "there is no journal: nothing tells what was done")
-        return
-    entries, problems = follow(data)
-    yield from problems
-    told.__dict__.update(tell(entries, whole=not problems).__dict__)
-    if not told.opened or entries[0] is not told.opened:
-        kind = Kind.ALTERED if entries else Kind.MISSING
-        yield Finding(
-            kind=kind, part="journal", where=JOURNAL, message="it does not begin with the start of a run"
-        )
-    if not told.ended and not problems:
-        yield _missing(
-            "journal", JOURNAL, "it has no end-of-run line: the run was cut off, or is still under way"
-        )
-    name = told.opened.get("run")
-    if told.opened and name != found.path.resolve().name:
-        message = f"the directory is named {found.path.resolve().name!r}, the run in it {name!r}"
-        yield Finding(kind=Kind.WARNING, part="files", message=message[:400])
-    yield from clocks(entries)
+        if JOURNAL not in files.names:
+            findings.missing("no journal: there is no record of what was done")
+        return JournalView()
+    lines = read_lines(data)
+    if lines.problem:
+        explain_break(data, lines, findings)
+    view = JournalView.of(lines)
+    if not lines.entries:
+        findings.missing("does not begin with the start of a run")
+    elif lines.entries[0] is not view.started:
+        findings.altered("does not begin with the start of a run")
+    if not view.ended and not lines.problem:
+        findings.missing("no end-of-run line: the run was cut off, or is still running")
+    directory, run = files.path.resolve().name, view.started.get("run")
+    if view.started and run != directory:
+        message = f"the directory is named {directory!r}, but contains run {run!r}"
+        findings.warning(message, where="", part="files")
+    check_clock(lines.entries, findings)
+    return view
 
 
-def _notebook(found: _Files, told: Told, approval: Approval) -> Iterator[Finding]:
-    data = found.bytes.get(NOTEBOOK)
+def read_notebook(files: EvidenceFiles, approval: Approval, findings: Findings) -> Notebook | None:
+    """Return the executed notebook; None if there is none that can be read."""
+    data = files.contents.get(NOTEBOOK)
     if data is None:
-        if NOTEBOOK not in found.names:
-            message = "there is no executed notebook: the code that ran cannot be compared"
-            kind = Kind.MISSING if approval.wanted else Kind.NOTE
-            yield Finding(kind=kind, part="notebook", where=NOTEBOOK, message=message)
-        return
+        if NOTEBOOK not in files.names:
+            add = findings.missing if approval.wanted else findings.note
+            add("no executed notebook: the code that ran cannot be compared")
+        return None
     try:
-        notebook = Notebook.parse(data, NOTEBOOK)
+        return Notebook.parse(data, NOTEBOOK)
     except EvidenceError as problem:
-        yield _missing("notebook", NOTEBOOK, problem.message)
-        return
-    if not told.opened:
-        return
-    yield from guarded("notebook", NOTEBOOK, lambda: embedded_records.compare(notebook, told))
-    yield from guarded("source", NOTEBOOK, lambda: compare_source(notebook, told.opened, approval))
+        findings.missing(problem.message)
+        return None
 
 
-def compare_source(notebook: Notebook, opened: dict[str, Any], approval: Approval) -> Iterator[Finding]:
-    """Yield each difference between a notebook and its approved source, and between its and the run's parameters."""
-    given = opened.get("parameters")
-    yield from source_cells.parameters(notebook, given if isinstance(given, dict) else {})
+def compare_source(notebook: Notebook, start: JournalEntry, approval: Approval, findings: Findings) -> None:
+    """Compare a notebook's cells with the approved source, and its parameters with the run's."""
+    recorded = start.get("parameters")
+    source_cells.compare_parameters(notebook, recorded if isinstance(recorded, dict) else {}, findings)
     if not approval.wanted:
-        yield Finding(
-            kind=Kind.NOTE, part="source", message="the code was not compared with an approved source"
-        )
+        findings.note("the code was not compared with an approved source", where="")
         return
-    notes: list[Finding] = []
-    approved = template(opened, approval, notes)
-    yield from notes
+    approved = approved_notebook(start, approval, findings)
     if approved is not None:
-        yield from source_cells.compare(notebook, approved)
+        source_cells.compare_cells(notebook, approved, findings)
 
 
-def _outputs(found: _Files, told: Told) -> Iterator[Finding]:
-    for name in found.names:
-        if name.startswith("output/") and found.hash(name) not in {None, name.removeprefix("output/")}:
-            message = "its bytes are not those it is named for"
-            yield Finding(kind=Kind.ALTERED, part="output", where=name, message=message)
-    there = set(found.names)
-    for step, host, command, stream in told.streams():
-        name = f"output/{stream['sha256']}"
+def check_outputs(files: EvidenceFiles, journal: JournalView, findings: Findings) -> None:
+    """Check the outputs that are stored apart from the records, by their SHA-256."""
+    readable: set[str] = set()
+    for name in files.outputs:
+        try:
+            digest = files.digest(name)
+        except EvidenceError as problem:
+            findings.missing(problem.message, where=name)
+            continue
+        readable.add(name)
+        if digest != name.removeprefix(f"{OUTPUT}/"):
+            findings.altered("content does not match the SHA-256 in its name", where=name)
+    for step, host, command, stream in journal.stored_outputs():
+        name = f"{OUTPUT}/{stream['sha256']}"
         where = f"step {step} {host} command {command}"
-        if name not in there:
-            yield _missing("output", where, f"the whole output is not there: {name}")
-        elif found.hash(name) and (found.path / name).lstat().st_size != stream["size"]:
-            message = f"{name} has not the {stream['size']} bytes that the journal tells"
-            yield Finding(kind=Kind.ALTERED, part="output", where=where, message=message)
+        if name not in files.names:
+            findings.missing(f"the complete output is missing: {name}", where=where)
+        elif name in readable and (files.path / name).lstat().st_size != stream["size"]:
+            findings.altered(f"{name} does not have the {stream['size']} bytes in the journal", where=where)
 
 
-def _parameters(found: _Files, told: Told) -> Iterator[Finding]:
-    data = found.bytes.get(PARAMETERS)
+def check_parameters(files: EvidenceFiles, journal: JournalView, findings: Findings) -> None:
+    """Compare the parameters file with the parameters in the journal."""
+    data = files.contents.get(PARAMETERS)
     if data is None:
-        if PARAMETERS not in found.names:
-            yield _missing("parameters", PARAMETERS, "there is no such file")
+        if PARAMETERS not in files.names:
+            findings.missing("no such file")
         return
-    given = told.opened.get("parameters")
-    if not told.opened or data == yaml.safe_dump(given, sort_keys=False, allow_unicode=True).encode():
+    recorded = journal.started.get("parameters")
+    if not journal.started or data == yaml.safe_dump(recorded, sort_keys=False, allow_unicode=True).encode():
         return
     try:
-        same = yaml.safe_load(data) == given
+        same = yaml.safe_load(data) == recorded
     except (yaml.YAMLError, ValueError, TypeError, RecursionError):
         same = False
     if not same:
-        message = "it is not what the journal tells the run was given"
-        yield Finding(kind=Kind.ALTERED, part="parameters", where=PARAMETERS, message=message)
+        findings.altered("differs from the parameters in the journal")
 
 
-def _uncovered(path: Path, digests: dict[str, str]) -> Iterator[Finding]:
-    """Yield what else lies in the directory: reports made again at will, links, other files."""
+def list_other_files(path: Path, files: EvidenceFiles, findings: Findings) -> None:
+    """List what is in the directory and is not evidence, except reports, which can be made again at any time."""
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
-        if entry.name in digests or entry.name in {ATTESTATION, "output"}:
+        if entry.name in files.readable or entry.name in {ATTESTATION, OUTPUT}:
             continue
         if entry.is_symlink():
-            message = "a symbolic link: it is not followed, and no evidence"
-            yield Finding(kind=Kind.WARNING, part="files", where=entry.name, message=message)
+            findings.warning("a symbolic link: not followed, and not evidence", where=entry.name)
         elif entry.name not in DERIVED:
-            message = "it is no evidence: no seal covers it"
-            yield Finding(kind=Kind.NOTE, part="files", where=entry.name, message=message)
-
-
-def _missing(part: Any, where: str, message: str) -> Finding:  # noqa: ANN401 - one of Part
-    return Finding(kind=Kind.MISSING, part=part, where=where, message=message)
-
-
-def _text(data: dict[str, Any], name: str) -> str:
-    value = data.get(name)
-    return value if isinstance(value, str) else ""
+            findings.note("not evidence: no seal covers it", where=entry.name)

@@ -1,20 +1,24 @@
-"""What verification says of a run: one word, and every finding behind it."""
+"""The verdict on a run: one word, and every finding that it rests on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Literal
+from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["VERDICT_VERSION", "Finding", "Kind", "Part", "Signer", "Verdict", "Word", "decide"]
+from runbook_lib.audit.verify.findings import Finding, Kind
+
+__all__ = ["VERDICT_VERSION", "Signer", "Verdict", "Word", "text_of", "word_for"]
 
 VERDICT_VERSION = 1
 """Version of the verdict's fields, as `runbook audit verify --json` writes them."""
 
 
 class Word(StrEnum):
-    """A run's evidence in one word. It says nothing of how the run ended: that is `status`."""
+    """What a run's evidence is worth, in one word. How the run ended is its `status`, not this."""
 
     VERIFIED = "verified"
     UNSIGNED = "unsigned"
@@ -23,47 +27,32 @@ class Word(StrEnum):
     FOREIGN = "foreign"
 
 
-class Kind(StrEnum):
-    """What a finding does to the verdict; `warning` and `note` leave it as it is."""
-
-    ALTERED = "altered"
-    MISSING = "missing"
-    FOREIGN = "foreign"
-    UNSIGNED = "unsigned"
-    WARNING = "warning"
-    NOTE = "note"
+# From the worst.
+_WORD_OF_KIND = [
+    (Kind.FOREIGN, Word.FOREIGN),
+    (Kind.ALTERED, Word.ALTERED),
+    (Kind.MISSING, Word.INCOMPLETE),
+    (Kind.UNSIGNED, Word.UNSIGNED),
+]
 
 
-Part = Literal["attestation", "journal", "notebook", "output", "parameters", "source", "files"]
+def word_for(findings: Iterable[Finding]) -> Word:
+    """Return the word that the worst finding makes."""
+    kinds = {finding.kind for finding in findings}
+    return next((word for kind, word in _WORD_OF_KIND if kind in kinds), Word.VERIFIED)
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Finding(_Model):
-    """One thing that was found.
-
-    Args:
-        where: File, line, step or cell.
-        message: What it is, in a sentence.
-        diff: The difference, as unified diff; empty where there is none to show.
-    """
-
-    kind: Kind
-    part: Part
-    where: str = ""
-    message: str
-    diff: str = ""
-
-
 class Signer(_Model):
     """One signature.
 
     Args:
-        name: The key's holder, from the trusted keys' file names; empty where the key is not trusted.
-        valid: Whether the signature holds; None where its public key is not at hand.
-        trusted: Whether it holds by a key that is trusted.
+        name: The key's holder, from the trusted keys' file names; empty if the key is not trusted.
+        valid: Whether the signature is valid; None if its public key is not available.
+        trusted: Whether it is valid by a trusted key.
     """
 
     key_id: str
@@ -76,11 +65,11 @@ class Verdict(_Model):
     """What is known of one run, and what its evidence is worth.
 
     Args:
-        path: What was looked at.
-        run: The run's id, as its journal (or else its notebook) tells it; empty where nothing does.
-        status: As told by the evidence: `unknown` where the run's end is not.
-        result: The attestation's: PASSED, WARNED or FAILED; empty where there is none.
-        sealed: Who sealed it, where, when, and whether later than at its end, as the attestation says.
+        path: What was verified.
+        run: The run's id, from its journal or else its notebook; empty if neither has one.
+        status: From the evidence; `unknown` without the run's end.
+        result: The attestation's: PASSED, WARNED or FAILED; empty if there is none.
+        sealed: Who sealed the run, where, when, and whether later than at its end, from the attestation.
     """
 
     schema_version: int = VERDICT_VERSION
@@ -101,16 +90,37 @@ class Verdict(_Model):
     signers: list[Signer] = Field(default_factory=list)
     findings: list[Finding] = Field(default_factory=list)
 
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        findings: Iterable[Finding],
+        start: Mapping[str, Any] | None = None,
+        **known: Any,  # noqa: ANN401 - fields of any type
+    ) -> Verdict:
+        """Return the verdict that the findings on a run make.
 
-_DECIDES = [
-    (Kind.FOREIGN, Word.FOREIGN),
-    (Kind.ALTERED, Word.ALTERED),
-    (Kind.MISSING, Word.INCOMPLETE),
-    (Kind.UNSIGNED, Word.UNSIGNED),
-]
+        Args:
+            path: What was verified.
+            findings: Everything that was found.
+            start: The record of the run's start; a value of a wrong type counts as missing.
+            known: Further fields.
+        """
+        found, start = [*findings], start or {}
+        source, hosts = start.get("source"), start.get("hosts")
+        texts = ("run", "runbook", "mode", "operator", "machine", "started")
+        return cls(
+            path=str(path),
+            verdict=word_for(found),
+            findings=found,
+            hosts=[str(host) for host in hosts] if isinstance(hosts, list) else [],
+            commit=text_of(source, "commit"),
+            **{name: text_of(start, name) for name in texts},
+            **known,
+        )
 
 
-def decide(findings: list[Finding]) -> Word:
-    """Return the word that the worst finding makes."""
-    kinds = {finding.kind for finding in findings}
-    return next((word for kind, word in _DECIDES if kind in kinds), Word.VERIFIED)
+def text_of(data: object, name: str) -> str:
+    """Return a text from evidence; empty if it is missing, or something else."""
+    value = data.get(name) if isinstance(data, Mapping) else None
+    return value if isinstance(value, str) else ""
