@@ -1,4 +1,4 @@
-"""`attestation.json`: a statement in a DSSE envelope, with no signature, one or several."""
+"""`attestation.json`: a statement in a DSSE envelope, with any number of signatures."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
     from securesystemslib.signer import CryptoSigner, Signature
 
-__all__ = ["PAYLOAD_TYPE", "Signed", "check", "locked", "open_envelope", "sign", "wrap", "write"]
+__all__ = ["PAYLOAD_TYPE", "CheckedSignature", "check", "locked", "open_envelope", "sign", "wrap", "write"]
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-_BROUGHT = "key"  # a signature brings its public key along: to be recognized by, never trusted for it
+_OWN_KEY = "key"  # a signature carries its public key, so that an unknown signer can be checked; never trusted for it
 
 
-class Signed:
+class CheckedSignature:
     """What one signature of an envelope is worth.
 
     Args:
         key_id: As the signature claims it.
-        name: The holder's, from the trusted keys; empty where the key is not trusted.
-        valid: Whether it holds; None where its public key is not at hand.
-        trusted: Whether it holds by a trusted key.
+        name: The key's holder, from the trusted keys; empty if the key is not trusted.
+        valid: Whether the signature is valid; None if its public key is not available.
+        trusted: Whether it is valid by a trusted key.
     """
 
     def __init__(self, key_id: str, name: str, *, valid: bool | None, trusted: bool) -> None:
@@ -47,7 +47,7 @@ class Signed:
 
 
 def wrap(statement: dict[str, Any]) -> Envelope:
-    """Return a statement in an envelope that nobody has signed yet."""
+    """Return a statement in an unsigned envelope."""
     return Envelope(json.dumps(statement, ensure_ascii=False).encode(), PAYLOAD_TYPE, {})
 
 
@@ -55,63 +55,63 @@ def sign(envelope: Envelope, signers: Sequence[CryptoSigner]) -> list[str]:
     """Add signatures; return the ids of the keys that made them."""
     for signer in signers:
         signature = envelope.sign(signer)
-        signature.unrecognized_fields[_BROUGHT] = signer.public_key.to_dict()
+        signature.unrecognized_fields[_OWN_KEY] = signer.public_key.to_dict()
     return [signer.public_key.keyid for signer in signers]
 
 
-def check(envelope: Envelope, trust: Trust) -> list[Signed]:
-    """Return what each signature is worth, in their order."""
+def check(envelope: Envelope, trust: Trust) -> list[CheckedSignature]:
+    """Check each signature, in their order."""
     pae = envelope.pae()
     return [_check(signature, pae, trust) for signature in envelope.signatures.values()]
 
 
-def _check(signature: Signature, pae: bytes, trust: Trust) -> Signed:
+def _check(signature: Signature, pae: bytes, trust: Trust) -> CheckedSignature:
     key_id = signature.keyid
     key = trust.keys.get(key_id)
     trusted = key is not None
     if key is None:
-        key = public_key(signature.unrecognized_fields.get(_BROUGHT))
+        key = public_key(signature.unrecognized_fields.get(_OWN_KEY))
     if key is None or key.keyid != key_id:
-        return Signed(key_id, "", valid=None, trusted=False)
+        return CheckedSignature(key_id, "", valid=None, trusted=False)
     try:
         key.verify_signature(signature, pae)
     except UnverifiedSignatureError:
-        return Signed(key_id, trust.names.get(key_id, ""), valid=False, trusted=False)
-    return Signed(key_id, trust.names.get(key_id, ""), valid=True, trusted=trusted)
+        return CheckedSignature(key_id, trust.names.get(key_id, ""), valid=False, trusted=False)
+    return CheckedSignature(key_id, trust.names.get(key_id, ""), valid=True, trusted=trusted)
 
 
 def open_envelope(directory: Path) -> tuple[Envelope, dict[str, Any]]:
-    """Return a run's envelope, and the statement in it; no signature is checked by that.
+    """Return a run's envelope, and the statement in it; signatures are not checked.
 
     Raises:
-        EvidenceError: It cannot be read, or is no envelope with an in-toto statement.
+        EvidenceError: The file cannot be read, or is not an envelope with an in-toto statement.
     """
     path = directory / ATTESTATION
     data = read(path)
     try:
-        return _understood(data)
+        return _parse(data)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, FormatError) as problem:
         raise EvidenceError(
-            f"is no DSSE envelope with an in-toto statement: {type(problem).__name__}: {problem}"[:300],
+            f"not a DSSE envelope with an in-toto statement: {type(problem).__name__}: {problem}"[:300],
             where=str(path),
         ) from problem
 
 
-def _understood(data: bytes) -> tuple[Envelope, dict[str, Any]]:
+def _parse(data: bytes) -> tuple[Envelope, dict[str, Any]]:
     envelope = Envelope.from_dict(json.loads(data))
     if envelope.payload_type != PAYLOAD_TYPE:
-        raise ValueError(f"its payload is {envelope.payload_type!r}")
+        raise ValueError(f"the payload type is {envelope.payload_type!r}")
     statement = json.loads(envelope.payload)
     if not isinstance(statement, dict):
-        raise TypeError("its payload is no statement")
+        raise TypeError("the payload is not a statement")
     return envelope, statement
 
 
 def write(directory: Path, envelope: Envelope) -> Path:
-    """Put an envelope in place, whole and on disk when this returns.
+    """Write an envelope in one step; it is on disk when this returns.
 
     Raises:
-        EvidenceError: It cannot be written; what was there before stays.
+        EvidenceError: The envelope cannot be written; an earlier one stays as it was.
     """
     path = directory / ATTESTATION
     data = json.dumps(envelope.to_dict(), indent=1).encode() + b"\n"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["digest", "evidence", "read"]
 
 
-_MOST = 1 << 30  # bytes; a file that is read whole and is larger is refused
+_MOST = 1 << 30  # bytes; a larger file is not read into memory
 
 
 def evidence(directory: Path) -> list[str]:
@@ -44,19 +44,19 @@ def evidence(directory: Path) -> list[str]:
 def _outputs(directory: Path) -> list[str]:
     if directory.is_symlink():
         raise EvidenceError(
-            "is a symbolic link: links in a run directory are not followed", where=str(directory)
+            "a symbolic link: links in a run directory are not followed", where=str(directory)
         )
     if not directory.is_dir():
         return []
-    # What begins with a dot is the rest of a write that was cut off.
+    # A name that begins with a dot is left from a write that was cut off.
     return [entry.name for entry in os.scandir(directory) if not entry.name.startswith(".")]
 
 
 def digest(path: Path) -> str:
-    """Return a file's sha256, however large it is.
+    """Return a file's SHA-256; files of any size are read piece by piece.
 
     Raises:
-        EvidenceError: It cannot be read, or is no plain file.
+        EvidenceError: The file cannot be read, or is not a regular file.
     """
     with _opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -66,22 +66,22 @@ def read(path: Path) -> bytes:
     """Return a file's bytes.
 
     Raises:
-        EvidenceError: It cannot be read, is no plain file, or is too large.
+        EvidenceError: The file cannot be read, is not a regular file, or is too large.
     """
     with _opened(path) as file:
         if os.fstat(file.fileno()).st_size > _MOST:
-            raise EvidenceError(f"is larger than {_MOST >> 20} MiB and is not read", where=str(path))
+            raise EvidenceError(f"larger than {_MOST >> 20} MiB: not read", where=str(path))
         return file.read()
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BufferedReader]:
     try:
-        # A link could lead out of the archive; a pipe would never end.
+        # A link could lead out of the archive; reading a pipe would never end.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
-            raise EvidenceError("is no plain file", where=str(path))
+            raise EvidenceError("not a regular file", where=str(path))
         with os.fdopen(handle, "rb") as file:
             yield file
     except OSError as problem:
@@ -90,5 +90,5 @@ def _opened(path: Path) -> Iterator[BufferedReader]:
 
 def _unreadable(path: Path, problem: OSError) -> EvidenceError:
     if Path(path).is_symlink():
-        return EvidenceError("is a symbolic link: links in a run directory are not followed", where=str(path))
+        return EvidenceError("a symbolic link: links in a run directory are not followed", where=str(path))
     return EvidenceError(f"cannot be read: {problem.strerror or problem}", where=str(path))

@@ -1,4 +1,4 @@
-"""Seal a run: hash its evidence and say, signed where there is a key, what the run came to."""
+"""Seal a run: hash its evidence and state the outcome, signed if there is a key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.judge import judged_record
 from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
 from runbook_lib.evidence.liveness import still_running
-from runbook_lib.project import operator as who
+from runbook_lib.project import operator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,13 +34,13 @@ URL = "RUNBOOK_RUN_URL"
 
 @dataclass(frozen=True)
 class Seal:
-    """What sealing a run came to.
+    """The result of sealing a run.
 
     Args:
         path: The attestation.
         result: PASSED, WARNED or FAILED.
-        key_ids: Of those who signed; none: the run is unsigned.
-        record: The run, as it was sealed.
+        key_ids: The keys that signed; none: the run is unsigned.
+        record: The run's record, as it was sealed.
     """
 
     path: Path
@@ -50,71 +50,71 @@ class Seal:
 
 
 def seal_run(path: Path, signers: Sequence[CryptoSigner] | None = None) -> Seal | None:
-    """Seal a run that has just ended; one without an end of its own is left as it is.
+    """Seal a run that has just ended; a run without a recorded end is left as it is.
 
     Args:
         path: The run directory.
-        signers: Who signs; None: the key that the environment refers to, if any.
+        signers: Who signs; None: the key named in the environment, if any.
 
     Returns:
-        None where the journal does not tell the run's end: `runbook audit seal` seals that one, as what it is.
+        None if the journal has no end of the run: `runbook audit seal` seals such a run as incomplete.
 
     Raises:
-        InputError: The key cannot be used, or the run is sealed already.
-        EvidenceError: The evidence cannot be read or the attestation not be written.
+        InputError: The key cannot be used, or the run is already sealed.
+        EvidenceError: The evidence cannot be read, or the attestation cannot be written.
     """
     chosen = signers_given() if signers is None else signers
     return _seal(path, chosen, later=False)
 
 
 def seal(path: Path, signers: Sequence[CryptoSigner]) -> Seal:
-    """Write the `attestation.json` of a run that was not sealed at its own end.
+    """Seal a run that was not sealed at its end.
 
     Args:
         path: The run directory.
-        signers: Who signs; without any the hashes stand there unsigned.
+        signers: Who signs; none: the run is sealed but unsigned.
 
     Raises:
-        InputError: There is no such run directory, or it is sealed already.
-        EvidenceError: The run is still under way, cannot be read, or the attestation not be written.
+        InputError: No such run directory, or the run is already sealed.
+        EvidenceError: The run is still running, cannot be read, or the attestation cannot be written.
     """
     done = _seal(path, signers, later=True)
-    assert done is not None  # noqa: S101 - what is sealed by hand is sealed as what it is
+    assert done is not None  # noqa: S101 - a run without an end is skipped only at its own end
     return done
 
 
 def _seal(path: Path, signers: Sequence[CryptoSigner], *, later: bool) -> Seal | None:
-    """Seal a run, by hand or at its own end; then one that tells no end is left as it is."""
+    """Seal a run; one without a recorded end is skipped unless it is sealed later, by hand."""
     if not path.is_dir():
-        raise InputError("is no run directory", where=str(path), hint="name the directory with the journal")
+        raise InputError("not a run directory", where=str(path), hint="name the directory with the journal")
     with locked(path):
         if (path / ATTESTATION).exists() or (path / ATTESTATION).is_symlink():
             raise InputError(
-                "is sealed already", where=str(path), hint="`runbook audit countersign` adds a signature"
+                "already sealed", where=str(path), hint="`runbook audit countersign` adds a signature"
             )
         before = digest(path / JOURNAL)
         record = judged_record(path)
         if record.incomplete and not later:
             return None
         if record.incomplete and still_running(path / JOURNAL, record):
-            raise _under_way(path)
+            raise _still_running(path)
         subjects = {name: digest(path / name) for name in evidence(path)}
         if subjects[JOURNAL] != before:
-            raise _under_way(path)
-        told = statement.make(record, subjects, _sealed(later=later), os.environ.get(URL))
-        envelope = wrap(told)
+            raise _still_running(path)
+        sealed = statement.make(record, subjects, _sealed(later=later), os.environ.get(URL))
+        envelope = wrap(sealed)
         key_ids = sign(envelope, signers)
-        return Seal(write(path, envelope), told["predicate"]["result"], tuple(key_ids), record)
+        return Seal(write(path, envelope), sealed["predicate"]["result"], tuple(key_ids), record)
 
 
 def _sealed(*, later: bool) -> dict[str, str | bool]:
     return {
-        "by": who(),
+        "by": operator(),
         "machine": platform.node(),
         "time": datetime.now(UTC).isoformat(),
         "later": later,
     }
 
 
-def _under_way(path: Path) -> EvidenceError:
-    return EvidenceError("the run is still under way", where=str(path), hint="seal it once it has ended")
+def _still_running(path: Path) -> EvidenceError:
+    return EvidenceError("the run is still running", where=str(path), hint="seal it once it has ended")

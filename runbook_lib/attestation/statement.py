@@ -1,4 +1,4 @@
-"""What an attestation says: an in-toto Statement v1 with the predicate `test-result` v0.1.
+"""The statement of an attestation: an in-toto Statement v1 with the predicate `test-result` v0.1.
 
 Sources: the in-toto attestation framework's `spec/v1/statement.md` and `spec/predicates/test-result.md`.
 """
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["EXTENSION", "PREDICATE_TYPE", "STATEMENT_TYPE", "Trial", "make", "outcome"]
+__all__ = ["EXTENSION", "PREDICATE_TYPE", "STATEMENT_TYPE", "StepResult", "make", "outcome"]
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 EXTENSION = "runbookRun"
-"""The predicate's one field that is ours: what a test result has no words for."""
+"""The one field that this library adds to the predicate: what a test result has no fields for."""
 
 _PASSED = frozenset({Status.OK, Status.CHANGED})
 _WARNED = frozenset({Status.PLANNED, Status.SKIPPED})
 
 
-class Trial(NamedTuple):
-    """One step on one host; what could not be told how it ended is `unknown`."""
+class StepResult(NamedTuple):
+    """One step on one host, and how it ended; `unknown` if its end was not recorded."""
 
     step: int
     title: str
@@ -39,16 +39,16 @@ class Trial(NamedTuple):
         return f"{self.step} {self.title} [{self.host}]"
 
 
-def outcome(status: str, tests: Iterable[Trial]) -> dict[str, Any]:
+def outcome(status: str, tests: Iterable[StepResult]) -> dict[str, Any]:
     """Return the predicate's result and its three lists.
 
-    A step on a host passed where it is `ok` or `changed`. `planned` and `skipped` warn: nothing was done
-    or looked at. Everything else failed: `unknown`, `interrupted` and `unreachable` too. A run that ended
-    well in spite of warnings or of steps that were made good later is WARNED.
+    A step on a host passed if it is `ok` or `changed`. `planned` and `skipped` are warnings: nothing was done
+    or checked. Everything else failed, including `unknown`, `interrupted` and `unreachable`. A run that succeeded
+    in spite of warnings, or of steps that failed first and were repeated, is WARNED.
 
     Args:
         status: The run's.
-        tests: Its steps, host by host.
+        tests: Its steps, per host.
     """
     passed: list[str] = []
     warned: list[str] = []
@@ -70,15 +70,17 @@ def make(
     """Return the statement about a run.
 
     Args:
-        record: The run, as its journal tells it.
-        subjects: The sha256 of each file of evidence, by its name in the run directory.
-        sealed: Who seals, where, when, and whether that is at the run's end or later.
-        url: Where the run can be seen, as a CI job's address.
+        record: The run's record, from its journal.
+        subjects: The SHA-256 of each file of evidence, by its name in the run directory.
+        sealed: Who seals the run, where, when, and whether later than at its end.
+        url: The address of the CI job, if any.
     """
     tests = [
-        Trial(step.number, step.title, host.host, host.status) for step in record.steps for host in step.hosts
+        StepResult(step.number, step.title, host.host, host.status)
+        for step in record.steps
+        for host in step.hosts
     ]
-    told = outcome(record.status, tests)
+    result = outcome(record.status, tests)
     return {
         "_type": STATEMENT_TYPE,
         "subject": [
@@ -86,17 +88,17 @@ def make(
         ],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
-            "result": told["result"],
+            "result": result["result"],
             "configuration": _configuration(record, subjects),
             **({"url": url} if url else {}),
-            **{name: told[name] for name in ("passedTests", "warnedTests", "failedTests")},
+            **{name: result[name] for name in ("passedTests", "warnedTests", "failedTests")},
             EXTENSION: _run(record, sealed),
         },
     }
 
 
 def _configuration(record: RunRecord, subjects: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return what the run was given: its parameters, and the commit its runbook comes from."""
+    """Return the run's inputs: its parameters, and the commit that its runbook comes from."""
     given: list[dict[str, Any]] = [
         {"name": name, "digest": {"sha256": subjects[name]}}
         for name in ("parameters.yml",)
@@ -114,10 +116,10 @@ def _configuration(record: RunRecord, subjects: Mapping[str, str]) -> list[dict[
 
 
 def _run(record: RunRecord, sealed: Mapping[str, Any]) -> dict[str, Any]:
-    told = record.model_dump(
+    run = record.model_dump(
         mode="json",
         include={
             "run", "runbook", "mode", "status", "operator", "machine", "hosts", "started", "ended", "incomplete",
         },
     )  # fmt: skip
-    return {**told, "sealed": dict(sealed)}
+    return {**run, "sealed": dict(sealed)}

@@ -1,4 +1,4 @@
-"""The public keys an auditor trusts: files of a folder, each named for its holder."""
+"""The public keys an auditor trusts: files in a folder, each named after its holder."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ DIRECTORY = "trusted_keys"
 
 @dataclass(frozen=True)
 class Trust:
-    """Trusted public keys by their id, and whose they are.
+    """Trusted public keys by their id, and the names of their holders.
 
     Args:
-        keys: By key id; the id is worked out of the key itself.
+        keys: By key id; the id is computed from the key itself.
         names: The holder's name by key id: the name of the file, without `.pub`.
     """
 
@@ -40,7 +40,7 @@ class Trust:
         """Return the keys of files, and of all `*.pub` files of directories.
 
         Raises:
-            InputError: A path does not exist, holds no key, or a file is no public Ed25519 key.
+            InputError: A path does not exist, a folder has no key, or a file is not a public Ed25519 key.
         """
         keys: dict[str, SSlibKey] = {}
         names: dict[str, str] = {}
@@ -53,18 +53,18 @@ class Trust:
 
     @classmethod
     def of_project(cls) -> Trust:
-        """Return the keys in the project's `trusted_keys`; without that folder nobody is trusted."""
+        """Return the keys in the project's `trusted_keys`; no key is trusted if there is no such folder."""
         folder = project_top() / DIRECTORY
         return cls.load(folder) if folder.is_dir() and any(folder.glob("*.pub")) else cls()
 
 
-def public_key(told: Any) -> SSlibKey | None:  # noqa: ANN401 - whatever a signature carries
-    """Return the Ed25519 key that a signature brings along to be recognized by; None where it is none.
+def public_key(carried: Any) -> SSlibKey | None:  # noqa: ANN401 - whatever a signature carries
+    """Return the Ed25519 key that a signature carries; None if that is not one.
 
-    Its id is worked out anew: one that merely claims a trusted key's id is not taken for it.
+    The key's id is computed again: a key that merely claims a trusted key's id is not taken for it.
     """
     try:
-        raw = bytes.fromhex(told["keyval"]["public"])
+        raw = bytes.fromhex(carried["keyval"]["public"])
         return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(raw))
     except (KeyError, TypeError, ValueError):
         return None
@@ -75,12 +75,12 @@ def _files(path: Path) -> Sequence[Path]:
         found = sorted(path.glob("*.pub"))
         if not found:
             raise InputError(
-                "holds no public key", where=str(path), hint="put the signers' NAME.pub files there"
+                "contains no public key", where=str(path), hint="put the signers' NAME.pub files there"
             )
         return found
     if not path.is_file():
         raise InputError(
-            "there is no such file or folder of trusted keys",
+            "no such file or folder of trusted keys",
             where=str(path),
             hint="name the .pub file that `runbook audit keygen` made, or a folder of them",
         )
@@ -92,8 +92,8 @@ def _read(path: Path) -> SSlibKey:
         key = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError, UnsupportedAlgorithm) as problem:
         raise InputError(
-            "is no public key in PEM", where=str(path), hint="name the .pub file, not the private key"
+            "not a public key in PEM", where=str(path), hint="name the .pub file, not the private key"
         ) from problem
     if not isinstance(key, Ed25519PublicKey):
-        raise InputError("is no Ed25519 key", where=str(path))
+        raise InputError("not an Ed25519 key", where=str(path))
     return SSlibKey.from_crypto(key)

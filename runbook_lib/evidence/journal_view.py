@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runbook_lib.evidence.reader import JournalLines
 
 __all__ = ["HostEntries", "JournalEntry", "JournalView", "StepEntries"]
 
 JournalEntry = dict[str, Any]
 """One line of a journal, parsed."""
+# Values that an entry has for the journal's own sake; the others are the record's.
+_NOT_OF_COMMAND = ("n", "time", "event", "step", "host", "command", "previous", "seal")
+_NOT_OF_HOST = frozenset(
+    {"n", "time", "event", "step", "previous", "seal", "host_kind", "commands", "planned"}
+)
 
 
 @dataclass(slots=True)
@@ -96,6 +104,29 @@ class JournalView:
         """What is wrong with the journal or missing from it; empty if it is whole."""
         return self.problem or ("" if self.ended else "the journal has no end-of-run line")
 
+    def step_record(self, number: int) -> dict[str, Any]:
+        """Return the record of a step as a notebook embeds it."""
+        step = self.steps[number]
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run": self.started.get("run"),
+            "number": number,
+            "title": step.started["title"],
+            "kind": step.started["kind"],
+            "started": step.started["started"],
+            "ended": step.ended["ended"] if step.ended else None,
+            "hosts": [_host_record(host) for host in step.hosts.values()],
+        }
+
+    def stored_outputs(self) -> Iterator[tuple[int, str, int, dict[str, Any]]]:
+        """Yield each output that its record does not hold completely: step, host, command, and the record."""
+        for number, step in self.steps.items():
+            for name, host in step.hosts.items():
+                for command, entry in host.commands.items():
+                    for stream in (entry.get("stdout"), entry.get("stderr")):
+                        if stream and not stream["complete"]:
+                            yield number, name, command, stream
+
     def _add(self, entry: JournalEntry) -> None:
         event = entry["event"]
         if event == "command_started":
@@ -115,3 +146,18 @@ class JournalView:
             self.steps[entry["step"]].ended = entry
         elif event == "run_started" and not self.started:
             self.started = entry
+
+
+def _host_record(host: HostEntries) -> dict[str, Any]:
+    ended = host.ended or {}
+    commands = []
+    for _, entry in sorted(host.commands.items()):
+        record = entry.copy()
+        for name in _NOT_OF_COMMAND:
+            record.pop(name, None)  # a journal from before there were seals has no seal
+        commands.append(record)
+    return {
+        **{key: value for key, value in ended.items() if key not in _NOT_OF_HOST},
+        "kind": ended.get("host_kind"),
+        "commands": commands + ended.get("planned", []),
+    }

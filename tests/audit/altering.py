@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from runbook_lib.audit.verify.verdict import Finding, Verdict
+    from runbook_lib.audit.verify.findings import Finding
+    from runbook_lib.audit.verify.verdict import Verdict
 
 Data = dict[str, Any]
 

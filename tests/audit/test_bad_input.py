@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.attestation import seal
 from runbook_lib.attestation.envelope import open_envelope
-from runbook_lib.audit.verify.verdict import Kind, Word
+from runbook_lib.audit.verify.findings import Kind
+from runbook_lib.audit.verify.verdict import Word
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.reader import read_journal
 from tests.audit.altering import edit_notebook, forge_journal, found, journal, put_journal
@@ -151,7 +152,7 @@ def test_a_notebook_too_large_to_read_is_refused_and_not_read(sealed: Path, judg
     os.truncate(sealed / "notebook.ipynb", 1 << 33)
     verdict = judge(sealed)
     assert verdict.verdict is Word.INCOMPLETE
-    found(verdict, "files", "is larger than 1024 MiB")
+    found(verdict, "files", "larger than 1024 MiB")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_a_link_out_of_the_run_directory_is_refused_even_to_equal_bytes(
     (sealed / name).symlink_to(moved)
     verdict = judge(sealed)
     assert verdict.verdict in {Word.INCOMPLETE, Word.ALTERED}
-    assert [item for item in verdict.findings if "is a symbolic link" in item.message]
+    assert [item for item in verdict.findings if "a symbolic link" in item.message]
 
 
 def test_an_output_that_is_a_link_is_refused(sealed: Path, judge: Judge, tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_an_output_that_is_a_link_is_refused(sealed: Path, judge: Judge, tmp_pat
     output.symlink_to(tmp_path / "moved")
     verdict = judge(sealed)
     assert verdict.verdict is Word.INCOMPLETE
-    found(verdict, "output", "is a symbolic link")
+    found(verdict, "output", "a symbolic link")
 
 
 def test_a_pipe_or_a_directory_in_place_of_a_file_ends_with_a_verdict(sealed: Path, judge: Judge) -> None:
@@ -184,7 +185,7 @@ def test_a_pipe_or_a_directory_in_place_of_a_file_ends_with_a_verdict(sealed: Pa
         make(target)
         verdict = judge(sealed)
         assert verdict.verdict is Word.INCOMPLETE
-        assert found(verdict, "files", "is no plain file").where == "parameters.yml"
+        assert found(verdict, "files", "not a regular file").where == "parameters.yml"
         if target.is_fifo():
             target.unlink()
 
@@ -198,7 +199,7 @@ def test_a_seal_from_another_run_does_not_fit(
     verdict = judge(sealed)
     assert verdict.verdict is Word.ALTERED
     assert verdict.signers[0].valid
-    found(verdict, "attestation", f"it is of run {other.name!r}")
+    found(verdict, "attestation", f"is about run {other.name!r}")
 
 
 def test_a_signature_of_another_run_does_not_hold(
@@ -212,7 +213,7 @@ def test_a_signature_of_another_run_does_not_hold(
     verdict = judge(sealed)
     assert verdict.verdict is Word.ALTERED
     assert (verdict.signers[0].valid, verdict.signers[0].trusted) == (False, False)
-    found(verdict, "attestation", "does not hold")
+    found(verdict, "attestation", "is invalid")
 
 
 SUBJECTS = ["journal.jsonl", "notebook.ipynb", "parameters.yml", "output"]

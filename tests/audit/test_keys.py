@@ -74,14 +74,14 @@ def test_an_encrypted_key_needs_its_passphrase_by_reference(
     key = generate(path, "${env:PHRASE}")
     assert b"ENCRYPTED" in path.read_bytes()
     assert load(str(path), "${env:PHRASE}").public_key == key
-    for passphrase, told in [(None, "no passphrase is given"), ("${env:WRONG}", "another passphrase")]:
+    for passphrase, told in [(None, "no passphrase is given"), ("${env:WRONG}", "the passphrase is wrong")]:
         with pytest.raises(SecretError, match=told):
             load(str(path), passphrase)
     with pytest.raises(SecretError, match="not a valid secret reference") as problem:
         load(str(path), "correct horse battery")
     assert "horse" not in str(problem.value)
     generate(tmp_path / "open")
-    with pytest.raises(SecretError, match="is not encrypted"):
+    with pytest.raises(SecretError, match="not encrypted"):
         load(str(tmp_path / "open"), "${env:PHRASE}")
 
 
@@ -106,7 +106,7 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     generate(path)
     path.chmod(0o640)
     for reference in (str(path), f"${{file:{path}}}"):
-        with pytest.raises(InputError, match="others can read"):
+        with pytest.raises(InputError, match="other users can read"):
             load(reference)
 
 

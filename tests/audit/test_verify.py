@@ -11,8 +11,9 @@ import pytest
 
 from runbook_lib.attestation import seal, seal_run
 from runbook_lib.audit.verify.approved_source import Approval
-from runbook_lib.audit.verify.verdict import Kind, Word
-from runbook_lib.audit.verify.verify import exit_code, verify_below, verify_run
+from runbook_lib.audit.verify.findings import Kind
+from runbook_lib.audit.verify.verdict import Word
+from runbook_lib.audit.verify.verify import exit_code, verify_run, verify_runs
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.chain import FIRST, chain
 from runbook_lib.evidence.layout import STEP_MIME
@@ -65,7 +66,7 @@ def test_a_failed_run_is_verified_too_and_says_that_it_failed(
 def test_a_run_that_was_never_sealed_is_unsigned(run: Path, judge: Judge) -> None:
     verdict = judge(run)
     assert verdict.verdict is Word.UNSIGNED
-    found(verdict, "attestation", "never sealed")
+    found(verdict, "attestation", "not sealed")
 
 
 def test_a_report_made_again_changes_nothing(sealed: Path, judge: Judge) -> None:
@@ -99,8 +100,8 @@ def replace(number: int) -> Callable[[list[bytes]], None]:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (drop, "line {0} was removed, or moved; here stands line {1}"),
-        (swap, "line {0} was removed, or moved; here stands line {1}"),
+        (drop, "line {0} missing or moved; line {1} found instead"),
+        (swap, "line {0} missing or moved; line {1} found instead"),
         (replace, "line {0} was altered: its seal is broken"),
     ],
     ids=["removed", "reordered", "altered"],
@@ -134,7 +135,7 @@ def test_a_line_sealed_anew_is_told_by_the_line_after_it(run: Path, judge: Judge
     put_journal(run, [*before[:4], forged[4], *before[5:]])
     verdict = judge(run)
     assert verdict.verdict is Word.ALTERED
-    assert found(verdict, "journal", "line 5 is not the one it was written after").where.endswith("line 6")
+    assert found(verdict, "journal", "line 5 was replaced later").where.endswith("line 6")
 
 
 def test_a_whole_journal_forged_anew_is_told_by_the_seal_and_by_the_notebook(
@@ -209,7 +210,7 @@ def test_a_notebook_edited_by_hand_is_altered(
     edit_notebook(sealed, change)
     verdict = judge(sealed)
     assert verdict.verdict is Word.ALTERED
-    found(verdict, "notebook", "notebook.ipynb: it was changed after it was sealed")
+    found(verdict, "notebook", "notebook.ipynb: changed after it was sealed")
 
 
 def test_a_record_edited_before_the_seal_is_told_by_the_journal(
@@ -230,7 +231,7 @@ def test_a_cell_that_is_not_the_approved_one_is_shown_as_a_diff(
     seal(run, [operator])
     verdict = judge(run)
     assert verdict.verdict is Word.ALTERED
-    finding = found(verdict, "source", "the cell is not the approved one")
+    finding = found(verdict, "source", "the cell differs from the approved one")
     assert '-book.step("Wait", practice.waiting(wait))' in finding.diff.splitlines()
     assert "+harmless = 1" in finding.diff.splitlines()
 
@@ -264,8 +265,8 @@ def inject_otherwise(content: Data) -> None:
     ("change", "part", "told"),
     [
         (add_cell, "source", "the cell was added"),
-        (drop_cell, "source", "the cell was left out"),
-        (hide_code_as_injected, "source", "a parameters cell holds more than plain values"),
+        (drop_cell, "source", "the cell was removed"),
+        (hide_code_as_injected, "source", "a parameters cell contains more than plain values"),
         (inject_twice, "source", "more than one cell of injected parameters"),
         (inject_otherwise, "parameters", "parameter wait: the notebook has 5.0, the journal 0.0"),
     ],
@@ -288,7 +289,7 @@ def test_the_approved_source_can_be_a_folder_of_notebooks(
     trust = keys / "operator.pub"
     missing = verify_run(sealed, trust=trust, approved=approved)
     assert missing.verdict is Word.INCOMPLETE
-    found(missing, "source", "there is no approved notebook")
+    found(missing, "source", "no approved notebook")
     shutil.copy(project.path / "notebooks" / f"{NAME}.ipynb", approved)
     assert verify_run(sealed, trust=trust, approved=approved).verdict is Word.VERIFIED
     edit_notebook(approved / f"{NAME}.ipynb", lie_in_cell)
@@ -332,7 +333,7 @@ def test_source_that_was_not_committed_is_told_and_no_commit_vouches_for_it(
     verdict = judge(run)
     assert verdict.verdict is Word.ALTERED
     found(verdict, "source", "was not committed")
-    assert "+harmless = 1" in found(verdict, "source", "is not the approved one").diff
+    assert "+harmless = 1" in found(verdict, "source", "differs from the approved one").diff
     approved = verify_run(run, trust=keys / "operator.pub", approved=notebook.parent)
     assert found(approved, "source", "was not committed").kind is Kind.WARNING
     shutil.rmtree(run)
@@ -344,11 +345,11 @@ def test_whole_outputs_are_there_and_are_what_they_are_named_for(sealed: Path, j
     output.write_bytes(whole[:-1] + b"X")
     verdict = judge(sealed)
     assert verdict.verdict is Word.ALTERED
-    found(verdict, "output", "its bytes are not those it is named for")
+    found(verdict, "output", "content does not match the SHA-256 in its name")
     output.unlink()
     verdict = judge(sealed)
     assert verdict.verdict is Word.INCOMPLETE
-    assert len([item for item in verdict.findings if "the whole output is not there" in item.message]) == 2
+    assert len([item for item in verdict.findings if "the complete output is missing" in item.message]) == 2
     output.write_bytes(whole)
     assert judge(sealed).verdict is Word.VERIFIED
     (output.parent / ("0" * 64)).write_bytes(b"put there later")
@@ -361,7 +362,7 @@ def test_parameters_are_what_the_journal_tells(run: Path, operator: CryptoSigner
     seal(run, [operator])
     verdict = judge(run)
     assert verdict.verdict is Word.ALTERED
-    found(verdict, "parameters", "it is not what the journal tells the run was given")
+    found(verdict, "parameters", "differs from the parameters in the journal")
 
 
 @pytest.mark.parametrize("name", ["journal.jsonl", "notebook.ipynb", "parameters.yml"])
@@ -372,7 +373,7 @@ def test_a_file_that_is_gone_is_missing(name: str, sealed: Path, judge: Judge) -
     assert [
         item
         for item in verdict.findings
-        if item.where == name and "it was sealed and is not there" in item.message
+        if item.where == name and "sealed, but missing or unreadable" in item.message
     ]
 
 
@@ -380,7 +381,7 @@ def test_a_notebook_alone_is_unsigned_at_best(finished: Path, judge: Judge, tmp_
     alone = Path(shutil.copy(finished / "notebook.ipynb", tmp_path / "sent.ipynb"))
     verdict = judge(alone)
     assert (verdict.verdict, verdict.status, verdict.run) == (Word.UNSIGNED, "changed", finished.name)
-    found(verdict, "attestation", "a notebook alone")
+    found(verdict, "attestation", "standalone notebook")
     edit_notebook(alone, lie_in_cell)
     assert judge(alone).verdict is Word.ALTERED
 
@@ -397,7 +398,7 @@ def test_an_output_edited_in_a_notebook_alone_does_not_fit_its_hash(
     edit_notebook(alone, change)
     verdict = judge(alone)
     assert verdict.verdict is Word.ALTERED
-    found(verdict, "notebook", "the output does not fit the sha256 beside it")
+    found(verdict, "notebook", "the output does not match its SHA-256")
 
 
 def test_a_notebook_without_its_end_is_incomplete(finished: Path, judge: Judge, tmp_path: Path) -> None:
@@ -420,7 +421,7 @@ def test_a_foreign_notebook_is_listed_with_what_it_tells_and_a_warning(
     verdict = judge(foreign)
     assert (verdict.verdict, verdict.status, verdict.run) == (Word.FOREIGN, "unknown", "")
     assert found(verdict, "notebook", "proves nothing").kind is Kind.WARNING
-    assert "completed" in found(verdict, "notebook", "papermill tells").message
+    assert "completed" in found(verdict, "notebook", "papermill reports").message
 
 
 def test_a_tree_is_walked_and_links_out_of_it_are_refused(sealed: Path, keys: Path, project: Project) -> None:
@@ -431,7 +432,7 @@ def test_a_tree_is_walked_and_links_out_of_it_are_refused(sealed: Path, keys: Pa
     (top / "latest").symlink_to(sealed)
     (top / "out").symlink_to("/usr")
     verdicts = list(
-        verify_below([top], trust=keys / "operator.pub", approved=Approval(repository=project.path))
+        verify_runs([top], trust=keys / "operator.pub", approved=Approval(repository=project.path))
     )
     told = {Path(verdict.path).relative_to(top).as_posix(): verdict.verdict for verdict in verdicts}
     assert told == {
@@ -463,7 +464,7 @@ def test_exit_codes_tell_altered_before_incomplete(
 def test_what_holds_no_run_is_bad_input(make: Callable[[Path], None], tmp_path: Path) -> None:
     make(tmp_path / "thing")
     with pytest.raises(InputError):
-        list(verify_below([tmp_path / "thing"]))
+        list(verify_runs([tmp_path / "thing"]))
 
 
 def test_the_command_gives_codes_and_json_for_machines(sealed: Path, project: Project, keys: Path) -> None:

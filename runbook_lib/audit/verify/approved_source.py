@@ -1,6 +1,6 @@
 """Approved sources: a folder of notebooks, or the template in git at the commit that a run names.
 
-git is only asked for an object's bytes: no working tree, no hook, no filter, no replacement, no network.
+git only reads objects: no working tree, hook, filter, replacement or network is involved.
 """
 
 from __future__ import annotations
@@ -10,28 +10,27 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runbook_lib.attestation.files import read
-from runbook_lib.audit.verify.verdict import Finding, Kind
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from runbook_lib.audit.verify.journal_chain import Entry
+    from runbook_lib.audit.verify.findings import Findings
 
-__all__ = ["Approval", "template"]
+__all__ = ["Approval", "approved_notebook"]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _NAME = re.compile(r"[\w][\w.-]*")
-_PATIENCE = 30.0
-# An archive's auditor need not own the clone; objects alone are read, so that whose it is does not matter.
+_GIT_TIMEOUT = 30.0  # seconds
+# An auditor need not own the clone: only objects are read, so its owner does not matter.
 _SETTINGS = ("safe.directory=*", "core.hooksPath=/dev/null", "core.fsmonitor=false", "protocol.allow=never")
-_UNCOMMITTED = "the code was not committed when it ran: no commit tells all of it"
+_USE_APPROVED = "compare with a folder of approved notebooks: --approved"
+_UNCOMMITTED = "the code was not committed when it ran: no commit contains all of it"
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,10 @@ class Approval:
     """Where approved sources are.
 
     Args:
-        directory: A folder of approved notebooks; it wins over git.
-        repository: The project in a git repository; None: the one around the current directory.
+        directory: A folder of approved notebooks; it takes precedence over git.
+        repository: The project in a git repository; None: the project around the current directory.
         ref: A branch or tag: only commits that it contains are approved.
-        wanted: Whether code is compared at all.
+        wanted: Whether to compare the code at all.
     """
 
     directory: Path | None = None
@@ -51,110 +50,99 @@ class Approval:
     wanted: bool = True
 
     def check(self) -> None:
-        """Refuse what cannot be looked at.
+        """Check that the sources exist.
 
         Raises:
-            InputError: The folder or the repository is not there, or has no such branch or tag.
+            InputError: The folder or repository does not exist, or has no such branch or tag.
         """
         if self.directory is not None and not self.directory.is_dir():
-            raise InputError("there is no such folder of approved notebooks", where=str(self.directory))
+            raise InputError("no such folder of approved notebooks", where=str(self.directory))
         top = self.repository or project_top()
-        if self.repository is not None and _ask(top, "rev-parse", "--git-dir") is None:
-            raise InputError("is no git repository", where=str(top), hint="name the project's clone")
+        if self.repository is not None and _git(top, "rev-parse", "--git-dir") is None:
+            raise InputError("not a git repository", where=str(top), hint="name a clone of the project")
         if (
             self.ref
-            and _ask(top, "rev-parse", "--verify", "--end-of-options", f"{self.ref}^{{commit}}") is None
+            and _git(top, "rev-parse", "--verify", "--end-of-options", f"{self.ref}^{{commit}}") is None
         ):
             raise InputError(f"has no branch, tag or commit {self.ref!r}", where=str(top))
 
 
-def template(opened: Entry, approval: Approval, findings: list[Finding]) -> Notebook | None:
+def approved_notebook(start: dict[str, Any], approval: Approval, findings: Findings) -> Notebook | None:
     """Return the approved notebook for a run.
 
     Args:
-        opened: The line of the run's start.
+        start: The record of the run's start.
         approval: Where to look.
-        findings: Whatever stands in the way is added here, and then None is returned.
+        findings: The reason is added here if there is no approved notebook, and None is returned.
     """
-    name = opened.get("runbook")
+    name = start.get("runbook")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        findings.append(_finding(Kind.ALTERED, "", f"{name!r} is no runbook's name"))
+        findings.altered(f"{name!r} is not the name of a runbook", where="")
         return None
-    told = opened.get("source")
-    source = told if isinstance(told, dict) else {}
+    source = start.get("source")
+    source = source if isinstance(source, dict) else {}
     if approval.directory is not None:
         if source.get("uncommitted", True):
-            findings.append(_finding(Kind.WARNING, "", _UNCOMMITTED))
-        return _of_directory(name, approval.directory, findings)
-    findings.extend(_told_by_git(source))
-    commit = source.get("commit")
-    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
-        return None
-    return _of_git(name, commit, approval, findings)
-
-
-def _told_by_git(source: Entry) -> Iterator[Finding]:
+            findings.warning(_UNCOMMITTED, where="")
+        return _from_directory(name, approval.directory, findings)
     commit = source.get("commit")
     if commit is None:
-        hint = "compare with a folder of approved notebooks: --approved"
-        yield _finding(Kind.MISSING, "", f"the run names no commit that its runbook came from; {hint}")
-    elif not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
-        yield _finding(Kind.ALTERED, "", f"{commit!r} is no commit"[:200])
-    elif source.get("uncommitted", True):
-        yield _finding(Kind.MISSING, f"commit {commit[:12]}", _UNCOMMITTED)
+        findings.missing(f"the run names no commit that its runbook came from; {_USE_APPROVED}", where="")
+        return None
+    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        findings.altered(f"{commit!r} is not a commit"[:200], where="")
+        return None
+    if source.get("uncommitted", True):
+        findings.missing(_UNCOMMITTED, where=f"commit {commit[:12]}")
+    return _from_git(name, commit, approval, findings)
 
 
-def _of_directory(name: str, directory: Path, findings: list[Finding]) -> Notebook | None:
+def _from_directory(name: str, directory: Path, findings: Findings) -> Notebook | None:
     path = directory / f"{name}.ipynb"
     try:
         return Notebook.parse(read(path), str(path))
     except EvidenceError as problem:
-        findings.append(
-            _finding(
-                Kind.MISSING, str(path), f"there is no approved notebook to compare with: {problem.message}"
-            )
-        )
+        findings.missing(f"no approved notebook to compare with: {problem.message}", where=str(path))
         return None
 
 
-def _of_git(name: str, commit: str, approval: Approval, findings: list[Finding]) -> Notebook | None:
+def _from_git(name: str, commit: str, approval: Approval, findings: Findings) -> Notebook | None:
     top = (approval.repository or project_top()).absolute()
-    place = f"notebooks/{name}.ipynb"
-    where = f"commit {commit[:12]} {place}"
-    if _ask(top, "cat-file", "-e", f"{commit}^{{commit}}") is None:
-        why = f"{top} has no such commit; name the project's clone with --repository, or use --approved"
-        findings.append(_finding(Kind.MISSING, f"commit {commit[:12]}", why))
+    file = f"notebooks/{name}.ipynb"
+    where = f"commit {commit[:12]} {file}"
+    if _git(top, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+        why = f"{top} has no such commit; name the project's clone with --repository, or {_USE_APPROVED}"
+        findings.missing(why, where=f"commit {commit[:12]}")
         return None
     if (
         approval.ref
-        and _ask(top, "merge-base", "--is-ancestor", "--end-of-options", commit, approval.ref) is None
+        and _git(top, "merge-base", "--is-ancestor", "--end-of-options", commit, approval.ref) is None
     ):
-        findings.append(_finding(Kind.ALTERED, where, f"the commit is not in {approval.ref}"))
+        findings.altered(f"the commit is not in {approval.ref}", where=where)
         return None
-    data = _ask(top, "cat-file", "blob", f"{commit}:./{place}")
+    data = _git(top, "cat-file", "blob", f"{commit}:./{file}")
     if data is None:
-        why = "the commit has no such notebook; --approved compares with a folder of notebooks"
-        findings.append(_finding(Kind.MISSING, where, why))
+        findings.missing(f"the commit has no such notebook; {_USE_APPROVED}", where=where)
         return None
     try:
         return Notebook.parse(data, where)
     except EvidenceError as problem:
-        findings.append(_finding(Kind.MISSING, where, f"the approved notebook {problem.message}"))
+        findings.missing(f"the approved notebook cannot be read: {problem.message}", where=where)
         return None
 
 
-def _ask(top: Path, *arguments: str) -> bytes | None:
-    """Return what git answers; None where it refuses or there is none."""
+def _git(top: Path, *arguments: str) -> bytes | None:
+    """Return what a git command prints; None if it fails, or git is not installed."""
     try:
-        return _answer(top, *arguments)
+        return _run_git(top, *arguments)
     except LookupError:
         return None
 
 
 @functools.lru_cache(maxsize=256)
-def _answer(top: Path, *arguments: str) -> bytes:
+def _run_git(top: Path, *arguments: str) -> bytes:
     given = [part for setting in _SETTINGS for part in ("-c", setting)]
-    # What points git elsewhere is left out, and nothing is fetched, replaced or written.
+    # Variables that point git elsewhere are left out, and nothing is fetched, replaced or written.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment = {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1"}
     try:
@@ -162,7 +150,7 @@ def _answer(top: Path, *arguments: str) -> bytes:
             ["git", *given, "-C", str(top), "--no-pager", *arguments],
             capture_output=True,
             env=environment,
-            timeout=_PATIENCE,
+            timeout=_GIT_TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
@@ -170,7 +158,3 @@ def _answer(top: Path, *arguments: str) -> bytes:
     if done.returncode:
         raise LookupError
     return done.stdout
-
-
-def _finding(kind: Kind, where: str, message: str) -> Finding:
-    return Finding(kind=kind, part="source", where=where, message=message)

@@ -1,178 +1,194 @@
-"""Hold a run directory against its attestation: signatures, hashes, and what it says of the run."""
+"""Check a run's attestation: who signed it, and whether its statement is about these files and this run."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.attestation import statement as words
-from runbook_lib.attestation.envelope import check as check_signatures
-from runbook_lib.attestation.envelope import open_envelope
-from runbook_lib.audit.verify.verdict import Finding, Kind, Signer
+from runbook_lib.attestation import statement as statements
+from runbook_lib.attestation.envelope import check, open_envelope
+from runbook_lib.attestation.statement import StepResult
+from runbook_lib.audit.verify.verdict import Signer
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
+from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, OUTPUT
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from runbook_lib.attestation.trust import Trust
-    from runbook_lib.audit.verify.journal_view import Told
+    from runbook_lib.audit.verify.findings import Findings, Part
+    from runbook_lib.evidence.journal_view import JournalView
 
-__all__ = ["Attested", "look"]
+__all__ = ["Attestation", "check_signatures", "compare_statement", "read_attestation"]
 
 _SUBJECT = re.compile(r"(output/)?[^/\0]+")
 _TESTS = ("passedTests", "warnedTests", "failedTests")
+_SHORT = 12  # characters of a key's id in a message
 
 
-class Attested:
+@dataclass(frozen=True)
+class Attestation:
     """A run's attestation.
 
     Args:
-        statement: What it says; empty where there is none, or none that can be read.
-        signers: Who signed, and what that is worth.
-        findings: What is wrong with the file and its signatures.
+        statement: None if there is no attestation, or none that can be read.
+        signers: Who signed, and what each signature is worth.
     """
 
-    def __init__(self, statement: dict[str, Any], signers: list[Signer], findings: list[Finding]) -> None:
-        self.statement = statement
-        self.signers = signers
-        self.findings = findings
+    statement: dict[str, Any] | None = None
+    signers: list[Signer] = field(default_factory=list)
 
     @property
     def predicate(self) -> dict[str, Any]:
         """The statement's predicate."""
-        told = self.statement.get("predicate")
-        return told if isinstance(told, dict) else {}
+        return _mapping((self.statement or {}).get("predicate"))
 
     @property
     def run(self) -> dict[str, Any]:
-        """What the predicate tells beyond a test result."""
-        told = self.predicate.get(words.EXTENSION)
-        return told if isinstance(told, dict) else {}
+        """What the predicate says about the run besides the test result."""
+        return _mapping(self.predicate.get(statements.EXTENSION))
 
-    def compare(self, digests: Mapping[str, str], told: Told) -> Iterator[Finding]:
-        """Yield each difference between what was sealed and what is there.
-
-        Args:
-            digests: The sha256 of each file of evidence that is there.
-            told: The run, as the journal that is there tells it.
-        """
-        if not self.statement:
-            return
-        yield from self._form()
-        yield from self._files(digests)
-        yield from self._run(told)
-        sealed = self.run.get("sealed")
-        if isinstance(sealed, dict) and sealed.get("later"):
-            who = f"by {sealed.get('by')} on {sealed.get('machine')} at {sealed.get('time')}"
-            yield _finding(Kind.NOTE, f"sealed later, {who}, not at the run's end")
-
-    def _form(self) -> Iterator[Finding]:
-        for field, wanted in (("_type", words.STATEMENT_TYPE), ("predicateType", words.PREDICATE_TYPE)):
-            if self.statement.get(field) != wanted:
-                yield _finding(Kind.ALTERED, f"its {field} is {self.statement.get(field)!r}"[:200])
-
-    def _files(self, digests: Mapping[str, str]) -> Iterator[Finding]:
-        sealed: dict[str, str] = {}
-        for subject in self.statement.get("subject") or []:
-            name = subject["name"]
-            if not isinstance(name, str) or not _SUBJECT.fullmatch(name) or name in sealed:
-                yield _finding(
-                    Kind.ALTERED, f"it names no file of a run directory, or one twice: {name!r}"[:200]
-                )
-                continue
-            sealed[name] = subject["digest"]["sha256"]
-        if JOURNAL not in sealed:
-            yield _finding(Kind.ALTERED, "it does not cover the journal")
-        for name, digest in sealed.items():
-            part = _part(name)
-            if name not in digests:
-                yield Finding(
-                    kind=Kind.MISSING, part=part, where=name, message="it was sealed and is not there"
-                )
-            elif digests[name] != digest:
-                yield Finding(
-                    kind=Kind.ALTERED, part=part, where=name, message="it was changed after it was sealed"
-                )
-        for name in sorted(digests.keys() - sealed.keys()):
-            message = "it was not there when the run was sealed"
-            yield Finding(kind=Kind.ALTERED, part=_part(name), where=name, message=message)
-
-    def _run(self, told: Told) -> Iterator[Finding]:
-        if not told.opened:
-            return
-        if self.run.get("run") != told.opened.get("run"):
-            other = f"it is of run {self.run.get('run')!r}, the journal of run {told.opened.get('run')!r}"
-            yield _finding(Kind.ALTERED, other[:400])
-            return
-        expected = words.outcome(told.status, told.tests())
-        claimed = {name: self.predicate.get(name) for name in ("result", *_TESTS)}
-        if self.run.get("status") != told.status:
-            said = f"it says the run was {self.run.get('status')!r}, the journal {told.status!r}"
-            yield _finding(Kind.ALTERED, said[:400])
-        for name, value in expected.items():
-            if claimed[name] != value:
-                yield _finding(Kind.ALTERED, f"its {name} is not what the journal tells")
+    @property
+    def sealed(self) -> dict[str, str | bool]:
+        """Who sealed the run, where, when, and whether later than at its end."""
+        sealed = _mapping(self.run.get("sealed"))
+        return {str(key): value if isinstance(value, bool) else str(value) for key, value in sealed.items()}
 
 
-def look(directory: Path, trust: Trust, needed: int) -> Attested:
-    """Read a run's attestation and check its signatures.
+def read_attestation(directory: Path, trust: Trust, findings: Findings) -> Attestation:
+    """Return a run's attestation, with each signature checked.
 
     Args:
         directory: The run directory.
-        trust: Keys that count.
-        needed: How many different trusted keys must have signed.
+        trust: Trusted public keys.
+        findings: An attestation that is missing or malformed is added here.
     """
     path = directory / ATTESTATION
     if not path.exists() and not path.is_symlink():
-        never = _finding(Kind.UNSIGNED, "the run was never sealed: nothing vouches for its evidence")
-        return Attested({}, [], [never])
+        findings.unsigned("not sealed: the evidence is unauthenticated")
+        return Attestation()
     try:
         envelope, statement = open_envelope(directory)
     except EvidenceError as problem:
-        return Attested({}, [], [_finding(Kind.ALTERED, problem.message)])
+        findings.altered(problem.message)
+        return Attestation()
     signers = [
-        Signer(key_id=signed.key_id, name=signed.name, valid=signed.valid, trusted=signed.trusted)
-        for signed in check_signatures(envelope, trust)
+        Signer(key_id=signature.key_id, name=signature.name, valid=signature.valid, trusted=signature.trusted)
+        for signature in check(envelope, trust)
     ]
-    return Attested(statement, signers, list(_signatures(signers, trust, needed)))
+    return Attestation(statement, signers)
 
 
-def _signatures(signers: list[Signer], trust: Trust, needed: int) -> Iterator[Finding]:
-    for signer in signers:
-        key = f"key {signer.key_id[:12]}…" if len(signer.key_id) > len("key 123456789012") else signer.key_id
-        if signer.valid is False:
-            whose = f" ({signer.name})" if signer.name else ""
-            yield _finding(
-                Kind.ALTERED, f"the signature by {key}{whose} does not hold: it is of something else"
-            )
-        elif signer.valid is None:
-            yield _finding(
-                Kind.WARNING, f"a signature by {key}, whose public key is not at hand, cannot be checked"
-            )
-        elif not signer.trusted:
-            yield _finding(Kind.WARNING, f"the signature by {key} holds, but that key is not trusted")
-    good = sum(signer.trusted for signer in signers)
-    if good >= needed:
+def check_signatures(attestation: Attestation, trust: Trust, needed: int, findings: Findings) -> None:
+    """Add each signature that does not count, and that too few do.
+
+    Args:
+        attestation: The run's attestation.
+        trust: Trusted public keys.
+        needed: How many different trusted keys must have signed.
+        findings: Where to add what is wrong.
+    """
+    if attestation.statement is None:
         return
-    if not signers:
-        yield _finding(Kind.UNSIGNED, "sealed with hashes only: nobody signed it")
+    for signer in attestation.signers:
+        key = f"key {signer.key_id[:_SHORT]}…" if len(signer.key_id) > _SHORT else f"key {signer.key_id}"
+        if signer.valid is False:
+            holder = f" ({signer.name})" if signer.name else ""
+            findings.altered(f"the signature by {key}{holder} is invalid: it belongs to other content")
+        elif signer.valid is None:
+            findings.warning(f"the signature by {key} cannot be checked: its public key is not available")
+        elif not signer.trusted:
+            findings.warning(f"the signature by {key} is valid, but the key is not trusted")
+    trusted = sum(signer.trusted for signer in attestation.signers)
+    if trusted >= needed:
+        return
+    if not attestation.signers:
+        findings.unsigned("sealed but unsigned")
     elif not trust.keys:
-        yield _finding(
-            Kind.UNSIGNED, "no trusted keys are given: no signature counts; name them with --trust"
-        )
+        findings.unsigned("no trusted keys are known, so no signature counts: name them with --trust")
     else:
-        yield _finding(Kind.UNSIGNED, f"signed by {good} trusted key(s), and {needed} must have")
+        findings.unsigned(f"{trusted} of {needed} required trusted signatures")
 
 
-def _part(name: str) -> Any:  # noqa: ANN401 - one of Part
+def compare_statement(
+    attestation: Attestation, digests: Mapping[str, str], journal: JournalView, findings: Findings
+) -> None:
+    """Add each difference between the sealed statement and the evidence.
+
+    Args:
+        attestation: The run's attestation.
+        digests: The SHA-256 of each file of evidence.
+        journal: The run's journal.
+        findings: Where to add differences.
+    """
+    statement = attestation.statement
+    if statement is None:
+        return
+    for name, expected in (
+        ("_type", statements.STATEMENT_TYPE),
+        ("predicateType", statements.PREDICATE_TYPE),
+    ):
+        if statement.get(name) != expected:
+            findings.altered(f"{name} is {statement.get(name)!r}, not {expected!r}"[:200])
+    _compare_subjects(statement, digests, findings)
+    if journal.started:
+        _compare_run(attestation, journal, findings)
+    sealed = attestation.sealed
+    if sealed.get("later"):
+        who = f"by {sealed.get('by')} on {sealed.get('machine')} at {sealed.get('time')}"
+        findings.note(f"sealed later, {who}, not at the end of the run")
+
+
+def _compare_subjects(statement: dict[str, Any], digests: Mapping[str, str], findings: Findings) -> None:
+    sealed: dict[str, str] = {}
+    for subject in statement.get("subject") or []:
+        name = subject["name"]
+        if not isinstance(name, str) or not _SUBJECT.fullmatch(name) or name in sealed:
+            findings.altered(f"names a file outside the run directory, or one file twice: {name!r}"[:200])
+            continue
+        sealed[name] = subject["digest"]["sha256"]
+    if JOURNAL not in sealed:
+        findings.altered("does not cover the journal")
+    for name, digest in sealed.items():
+        if name not in digests:
+            findings.missing("sealed, but missing or unreadable", where=name, part=_part(name))
+        elif digests[name] != digest:
+            findings.altered("changed after it was sealed", where=name, part=_part(name))
+    for name in sorted(digests.keys() - sealed.keys()):
+        findings.altered("added after the run was sealed", where=name, part=_part(name))
+
+
+def _compare_run(attestation: Attestation, journal: JournalView, findings: Findings) -> None:
+    run = attestation.run
+    if run.get("run") != journal.started.get("run"):
+        findings.altered(
+            f"is about run {run.get('run')!r}, the journal about run {journal.started.get('run')!r}"
+        )
+        return
+    if run.get("status") != journal.status:
+        findings.altered(f"status is {run.get('status')!r}, in the journal {journal.status!r}"[:400])
+    for name, expected in statements.outcome(journal.status, _step_results(journal)).items():
+        if attestation.predicate.get(name) != expected:
+            findings.altered(f"{name} does not match the journal")
+
+
+def _step_results(journal: JournalView) -> Iterator[StepResult]:
+    for number, step in sorted(journal.steps.items()):
+        for name, host in step.hosts.items():
+            status = host.ended["status"] if host.ended else Status.UNKNOWN
+            yield StepResult(number, step.started["title"], name, status)
+
+
+def _part(name: str) -> Part:
     if name == JOURNAL:
         return "journal"
     if name.endswith(".ipynb"):
         return "notebook"
-    return "output" if name.startswith("output/") else "parameters"
+    return "output" if name.startswith(f"{OUTPUT}/") else "parameters"
 
 
-def _finding(kind: Kind, message: str) -> Finding:
-    return Finding(kind=kind, part="attestation", where=ATTESTATION, message=message)
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""Find runs below a directory: run directories, and notebooks that lie alone."""
+"""Find the runs in a directory tree: run directories, and standalone notebooks."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, NOTEBOOK
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Place", "is_run_directory", "runs_below"]
+__all__ = ["Candidate", "find_runs", "is_run_directory"]
 
 _RUN = re.compile(r"\d{8}T\d{6}Z_.+_[0-9a-f]{6}")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Something to verify.
+class Candidate:
+    """A path to verify.
 
     Args:
-        refused: Why it is not looked at; empty where it is.
+        refused: Why the path is not verified; empty if it is.
     """
 
     path: Path
@@ -31,51 +31,51 @@ class Place:
 
 
 def is_run_directory(path: Path) -> bool:
-    """Return whether a directory is a run's: by what is in it, or where that is gone, by its name."""
+    """Return whether a path is a run directory: by its files, or by its name if they are gone."""
     return path.is_dir() and (
         any((path / name).is_symlink() or (path / name).exists() for name in (JOURNAL, ATTESTATION))
         or _RUN.fullmatch(path.resolve().name) is not None
     )
 
 
-def runs_below(top: Path) -> Iterator[Place]:
-    """Yield the runs at and below a path, in order of their names.
+def find_runs(top: Path) -> Iterator[Candidate]:
+    """Yield the runs in a directory tree, in order of their names; a path that is one run is the only one.
 
-    Links are not followed: one that stays below `top` leads to what is found anyway, any other is refused.
+    Links are not followed: the target of a link within `top` is found anyway, any other link is refused.
     """
     if is_run_directory(top) or not top.is_dir():
-        yield Place(_run_of(top))
+        yield Candidate(_containing_run(top))
         return
     waiting = [top]
     while waiting:
-        below: list[Path] = []
-        yield from _in(waiting.pop(), top.resolve(), below)
-        waiting.extend(reversed(below))
+        subdirectories: list[Path] = []
+        yield from _scan(waiting.pop(), top.resolve(), subdirectories)
+        waiting.extend(reversed(subdirectories))
 
 
-def _in(directory: Path, inside: Path, below: list[Path]) -> Iterator[Place]:
-    """Yield what lies in a directory itself; its own directories are added to `below`."""
+def _scan(directory: Path, top: Path, subdirectories: list[Path]) -> Iterator[Candidate]:
+    """Yield the runs directly in a directory; directories that are not runs are added to `subdirectories`."""
     try:
         entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
     except OSError as problem:
-        yield Place(directory, f"cannot be read: {problem.strerror}")
+        yield Candidate(directory, f"cannot be read: {problem.strerror}")
         return
     for entry in entries:
         path = Path(entry.path)
         if entry.is_symlink():
-            if not path.resolve().is_relative_to(inside):
-                yield Place(path, "a symbolic link that leads out of here: it is not followed")
+            if not path.resolve().is_relative_to(top):
+                yield Candidate(path, "a symbolic link that leads out of the directory: not followed")
         elif entry.is_file():
             if entry.name.endswith(".ipynb"):
-                yield Place(path)
+                yield Candidate(path)
         elif is_run_directory(path):
-            yield Place(path)
+            yield Candidate(path)
         elif entry.is_dir() and not entry.name.startswith("."):
-            below.append(path)
+            subdirectories.append(path)
 
 
-def _run_of(path: Path) -> Path:
-    """Return the run directory that a journal, an attestation or an executed notebook lies in."""
+def _containing_run(path: Path) -> Path:
+    """Return the run directory that a journal, an attestation or an executed notebook belongs to."""
     if path.name in {JOURNAL, NOTEBOOK, ATTESTATION} and is_run_directory(path.parent):
         return path.parent
     return path

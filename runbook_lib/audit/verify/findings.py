@@ -94,12 +94,18 @@ class Findings:
         try:
             yield
         except _MALFORMED as problem:
-            known = problem.message if isinstance(problem, RunbookError) else f"{type(problem).__name__}: {problem}"
+            known = (
+                problem.message
+                if isinstance(problem, RunbookError)
+                else f"{type(problem).__name__}: {problem}"
+            )
             self.altered(f"contains something that no run writes: {known}", where=where)
         finally:
             self._part = before
 
-    def altered(self, message: str, *, where: str | None = None, part: Part | None = None, diff: str = "") -> None:
+    def altered(
+        self, message: str, *, where: str | None = None, part: Part | None = None, diff: str = ""
+    ) -> None:
         """Add that something was changed, or does not fit the rest."""
         self._add(Kind.ALTERED, message, where, part, diff)
 

@@ -1,20 +1,20 @@
-"""Hold an executed notebook's cells against its approved source, what papermill adds aside."""
+"""Compare an executed notebook's cells with its approved source, apart from the cells that papermill adds."""
 
 from __future__ import annotations
 
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.audit.verify.verdict import Finding, Kind
 from runbook_lib.errors import InputError
 from runbook_lib.parameters import literals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from runbook_lib.audit.verify.findings import Findings
     from runbook_lib.evidence.notebook import Cell, Notebook
 
-__all__ = ["compare", "parameters"]
+__all__ = ["compare_cells", "compare_parameters"]
 
 _PARAMETERS = "parameters"
 _INJECTED = "injected-parameters"
@@ -23,24 +23,25 @@ _MOST_CELLS = 2000  # beyond, cells are compared by position: aligning them take
 _MOST_LINES = 200  # lines of a diff that is shown
 
 
-def compare(executed: Notebook, approved: Notebook) -> Iterator[Finding]:
-    """Yield each cell that differs, as a diff from the approved one to the one that ran."""
-    ran = [cell for cell in executed.sources() if not _added(cell)]
-    wanted = [cell for cell in approved.sources() if not _added(cell)]
+def compare_cells(executed: Notebook, approved: Notebook, findings: Findings) -> None:
+    """Add each cell that differs, with a diff from the approved cell to the one that ran."""
+    ran = [cell for cell in executed.sources() if not _is_added(cell)]
+    expected = [cell for cell in approved.sources() if not _is_added(cell)]
     keys = [(cell.kind, cell.source) for cell in ran]
-    wanted_keys = [(cell.kind, cell.source) for cell in wanted]
-    if keys == wanted_keys:
+    expected_keys = [(cell.kind, cell.source) for cell in expected]
+    if keys == expected_keys:
         return
-    for before, after in _changed(wanted, ran, wanted_keys, keys):
-        yield _differs(executed.name, before, after)
+    for before, after in _changed(expected, ran, expected_keys, keys):
+        _add_difference(executed.name, before, after, findings)
 
 
-def parameters(executed: Notebook, told: dict[str, Any]) -> Iterator[Finding]:
-    """Yield what is wrong with the injected parameters: where they stand, what they hold, what the run had.
+def compare_parameters(executed: Notebook, recorded: dict[str, Any], findings: Findings) -> None:
+    """Add what is wrong with the injected parameters: their position, their values, and those of the run.
 
     Args:
         executed: The notebook.
-        told: The run's parameters, as its journal tells them.
+        recorded: The run's parameters, from the record of its start.
+        findings: Where to add differences.
     """
     cells = executed.sources()
     injected = [cell for cell in cells if _INJECTED in cell.tags and cell.kind == "code"]
@@ -49,34 +50,35 @@ def parameters(executed: Notebook, told: dict[str, Any]) -> Iterator[Finding]:
     for cell in [*defaults, *injected]:
         found = _values(cell)
         if found is None:
-            yield _altered(executed.name, cell, "a parameters cell holds more than plain values")
+            _add(executed.name, cell, "a parameters cell contains more than plain values", findings)
             return
         values |= found
     if len(injected) > 1:
-        yield _altered(executed.name, injected[1], "there is more than one cell of injected parameters")
+        _add(executed.name, injected[1], "more than one cell of injected parameters", findings)
     if injected and defaults and injected[0].position != defaults[0].position + 1:
-        yield _altered(executed.name, injected[0], "injected parameters do not follow the parameters cell")
+        _add(
+            executed.name, injected[0], "the injected parameters do not follow the parameters cell", findings
+        )
     for name, value in values.items():
-        if name not in told or not _equal(value, told[name]):
-            had = repr(told[name]) if name in told else "none of that name"
-            yield Finding(
-                kind=Kind.ALTERED,
-                part="parameters",
+        if name not in recorded or not _equal(value, recorded[name]):
+            known = repr(recorded[name]) if name in recorded else "no such parameter"
+            findings.altered(
+                f"the notebook has {value!r}, the journal {known}"[:400],
                 where=f"{executed.name} parameter {name}",
-                message=f"the notebook has {value!r}, the journal {had}"[:400],
+                part="parameters",
             )
 
 
 def _values(cell: Cell) -> dict[str, Any] | None:
-    """Return the values that a parameters cell assigns; None where it does anything else."""
+    """Return the values that a parameters cell assigns; None if it does anything else."""
     try:
         return literals(cell.source, "")
     except (InputError, TypeError, RecursionError, MemoryError):
         return None
 
 
-def _added(cell: Cell) -> bool:
-    """Return whether papermill added a cell: the parameters it injects, and prose where a cell failed."""
+def _is_added(cell: Cell) -> bool:
+    """Return whether papermill added a cell: injected parameters, or a note above a cell that failed."""
     return (cell.kind == "code" and _INJECTED in cell.tags) or (
         cell.kind == "markdown" and _ERROR in cell.tags
     )
@@ -87,37 +89,37 @@ def _equal(one: Any, other: Any) -> bool:  # noqa: ANN401 - a parameter
 
 
 def _changed(
-    wanted: Sequence[Cell],
+    expected: Sequence[Cell],
     ran: Sequence[Cell],
-    wanted_keys: Sequence[tuple[str, str]],
+    expected_keys: Sequence[tuple[str, str]],
     keys: Sequence[tuple[str, str]],
 ) -> Iterator[tuple[Cell | None, Cell | None]]:
-    if max(len(keys), len(wanted_keys)) > _MOST_CELLS:
+    if max(len(keys), len(expected_keys)) > _MOST_CELLS:
         yield from (
             (before, after)
-            for before, after in _pairs(wanted, ran)
+            for before, after in _pairs(expected, ran)
             if before is None or after is None or (before.kind, before.source) != (after.kind, after.source)
         )
         return
-    matcher = difflib.SequenceMatcher(None, wanted_keys, keys, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, expected_keys, keys, autojunk=False)
     for what, first, last, first_ran, last_ran in matcher.get_opcodes():
         if what != "equal":
-            yield from _pairs(wanted[first:last], ran[first_ran:last_ran])
+            yield from _pairs(expected[first:last], ran[first_ran:last_ran])
 
 
-def _pairs(wanted: Sequence[Cell], ran: Sequence[Cell]) -> Iterator[tuple[Cell | None, Cell | None]]:
-    for number in range(max(len(wanted), len(ran))):
+def _pairs(expected: Sequence[Cell], ran: Sequence[Cell]) -> Iterator[tuple[Cell | None, Cell | None]]:
+    for number in range(max(len(expected), len(ran))):
         yield (
-            wanted[number] if number < len(wanted) else None,
+            expected[number] if number < len(expected) else None,
             ran[number] if number < len(ran) else None,
         )
 
 
-def _differs(name: str, before: Cell | None, after: Cell | None) -> Finding:
+def _add_difference(name: str, before: Cell | None, after: Cell | None, findings: Findings) -> None:
     if after is None:
-        what, place = "was left out", f"approved cell {before.position}" if before else ""
+        what, place = "was removed", f"approved cell {before.position}" if before else ""
     else:
-        what = "was added" if before is None else "is not the approved one"
+        what = "was added" if before is None else "differs from the approved one"
         place = f"cell {after.position}"
     lines = difflib.unified_diff(
         before.source.splitlines() if before else [],
@@ -129,14 +131,8 @@ def _differs(name: str, before: Cell | None, after: Cell | None) -> Finding:
     shown = list(lines)
     if len(shown) > _MOST_LINES:
         shown = [*shown[:_MOST_LINES], f"… {len(shown) - _MOST_LINES} more lines"]
-    return Finding(
-        kind=Kind.ALTERED,
-        part="source",
-        where=f"{name} {place}",
-        message=f"the cell {what}",
-        diff="\n".join(shown),
-    )
+    findings.altered(f"the cell {what}", where=f"{name} {place}", part="source", diff="\n".join(shown))
 
 
-def _altered(name: str, cell: Cell, message: str) -> Finding:
-    return Finding(kind=Kind.ALTERED, part="source", where=f"{name} cell {cell.position}", message=message)
+def _add(name: str, cell: Cell, message: str, findings: Findings) -> None:
+    findings.altered(message, where=f"{name} cell {cell.position}", part="source")

@@ -12,8 +12,9 @@ import click
 
 from runbook_lib.attestation.trust import Trust
 from runbook_lib.audit.verify.approved_source import Approval
-from runbook_lib.audit.verify.verdict import Kind, Word
-from runbook_lib.audit.verify.verify import exit_code, verify_below
+from runbook_lib.audit.verify.findings import Kind
+from runbook_lib.audit.verify.verdict import Word
+from runbook_lib.audit.verify.verify import exit_code, verify_runs
 from runbook_lib.cli.audit.archive_options import trust_option
 from runbook_lib.evidence.lookup import find_run
 from runbook_lib.project import project_top
@@ -21,7 +22,8 @@ from runbook_lib.project import project_top
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_lib.audit.verify.verdict import Finding, Verdict
+    from runbook_lib.audit.verify.findings import Finding
+    from runbook_lib.audit.verify.verdict import Verdict
 
 __all__ = ["Chosen", "say", "source_options", "verify_command"]
 
@@ -113,7 +115,7 @@ def verify_command(
     """
     chosen = Chosen.of(options)
     verdicts: list[Verdict] = []
-    for verdict in verify_below(
+    for verdict in verify_runs(
         [find_run(path, project_top() / below) for path in paths],
         trust=chosen.trust,
         approved=chosen.approval,
