@@ -199,7 +199,7 @@ def test_a_seal_from_another_run_does_not_fit(
     verdict = judge(sealed)
     assert verdict.verdict is Word.ALTERED
     assert verdict.signers[0].valid
-    found(verdict, "attestation", f"is about run {other.name!r}")
+    found(verdict, "attestation", f"about run {other.name!r}")
 
 
 def test_a_signature_of_another_run_does_not_hold(

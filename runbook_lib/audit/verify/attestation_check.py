@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from runbook_lib.audit.verify.findings import Findings, Part
     from runbook_lib.evidence.journal_view import JournalView
 
-__all__ = ["Attestation", "check_signatures", "compare_statement", "read_attestation"]
+__all__ = [
+    "Attestation",
+    "check_signatures",
+    "check_statement",
+    "compare_run",
+    "compare_subjects",
+    "read_attestation",
+]
 
 _SUBJECT = re.compile(r"(output/)?[^/\0]+")
 _TESTS = ("passedTests", "warnedTests", "failedTests")
@@ -113,38 +120,35 @@ def check_signatures(attestation: Attestation, trust: Trust, needed: int, findin
         findings.unsigned(f"{trusted} of {needed} required trusted signatures")
 
 
-def compare_statement(
-    attestation: Attestation, digests: Mapping[str, str], journal: JournalView, findings: Findings
-) -> None:
-    """Add each difference between the sealed statement and the evidence.
-
-    Args:
-        attestation: The run's attestation.
-        digests: The SHA-256 of each file of evidence.
-        journal: The run's journal.
-        findings: Where to add differences.
-    """
-    statement = attestation.statement
-    if statement is None:
+def check_statement(attestation: Attestation, findings: Findings) -> None:
+    """Check the form of the statement, and note if the run was sealed later than at its end."""
+    if attestation.statement is None:
         return
     for name, expected in (
         ("_type", statements.STATEMENT_TYPE),
         ("predicateType", statements.PREDICATE_TYPE),
     ):
-        if statement.get(name) != expected:
-            findings.altered(f"{name} is {statement.get(name)!r}, not {expected!r}"[:200])
-    _compare_subjects(statement, digests, findings)
-    if journal.started:
-        _compare_run(attestation, journal, findings)
+        value = attestation.statement.get(name)
+        if value != expected:
+            findings.altered(f"{name} is {value!r}, not {expected!r}"[:200])
     sealed = attestation.sealed
     if sealed.get("later"):
         who = f"by {sealed.get('by')} on {sealed.get('machine')} at {sealed.get('time')}"
         findings.note(f"sealed later, {who}, not at the end of the run")
 
 
-def _compare_subjects(statement: dict[str, Any], digests: Mapping[str, str], findings: Findings) -> None:
+def compare_subjects(attestation: Attestation, digests: Mapping[str, str], findings: Findings) -> None:
+    """Add each difference between the sealed files and the files of evidence.
+
+    Args:
+        attestation: The run's attestation.
+        digests: The SHA-256 of each file of evidence.
+        findings: Where to add differences.
+    """
+    if attestation.statement is None:
+        return
     sealed: dict[str, str] = {}
-    for subject in statement.get("subject") or []:
+    for subject in attestation.statement.get("subject") or []:
         name = subject["name"]
         if not isinstance(name, str) or not _SUBJECT.fullmatch(name) or name in sealed:
             findings.altered(f"names a file outside the run directory, or one file twice: {name!r}"[:200])
@@ -161,16 +165,30 @@ def _compare_subjects(statement: dict[str, Any], digests: Mapping[str, str], fin
         findings.altered("added after the run was sealed", where=name, part=_part(name))
 
 
-def _compare_run(attestation: Attestation, journal: JournalView, findings: Findings) -> None:
+def compare_run(attestation: Attestation, journal: JournalView, status: Status, findings: Findings) -> None:
+    """Add each difference between what the statement says about the run and the evidence.
+
+    Args:
+        attestation: The run's attestation.
+        journal: The run's journal.
+        status: How the run ended, by its journal and its notebook.
+        findings: Where to add differences.
+    """
+    if attestation.statement is None or not journal.started:
+        return
     run = attestation.run
     if run.get("run") != journal.started.get("run"):
-        findings.altered(
-            f"is about run {run.get('run')!r}, the journal about run {journal.started.get('run')!r}"
-        )
+        other, own = run.get("run"), journal.started.get("run")
+        findings.altered(f"about run {other!r}, the journal about run {own!r}")
         return
-    if run.get("status") != journal.status:
-        findings.altered(f"status is {run.get('status')!r}, in the journal {journal.status!r}"[:400])
-    for name, expected in statements.outcome(journal.status, _step_results(journal)).items():
+    expected_status = str(status)
+    if run.get("status") == journal.status != status:
+        # Seals made before notebooks were judged have the journal's status; the judge's can only be worse.
+        findings.warning(f"sealed as {journal.status!r}, but by the notebook the run is {expected_status!r}")
+        expected_status = journal.status
+    elif run.get("status") != status:
+        findings.altered(f"status is {run.get('status')!r}, by the evidence {expected_status!r}"[:400])
+    for name, expected in statements.outcome(expected_status, _step_results(journal)).items():
         if attestation.predicate.get(name) != expected:
             findings.altered(f"{name} does not match the journal")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -12,7 +12,9 @@ from runbook_lib.audit.verify.approved_source import approved_notebook
 from runbook_lib.audit.verify.attestation_check import (
     Attestation,
     check_signatures,
-    compare_statement,
+    check_statement,
+    compare_run,
+    compare_subjects,
     read_attestation,
 )
 from runbook_lib.audit.verify.broken_chain import check_clock, explain_break
@@ -22,9 +24,12 @@ from runbook_lib.audit.verify.findings import Findings
 from runbook_lib.audit.verify.verdict import Verdict, text_of
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.journal_view import JournalView
+from runbook_lib.evidence.judge import Execution, judge
 from runbook_lib.evidence.layout import ATTESTATION, DERIVED, JOURNAL, NOTEBOOK, OUTPUT, PARAMETERS
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.reader import read_lines
+from runbook_lib.model.records import RunRecord
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +53,7 @@ def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int)
     """
     findings = Findings()
     # A part that cannot be read at all counts as empty in the steps that follow.
-    journal, notebook, attestation = JournalView(), None, Attestation()
+    journal, notebook, attestation, status = JournalView(), None, Attestation(), Status.UNKNOWN
     with open_evidence(path, findings) as files:
         # 1. The journal's hash chain is unbroken from the start of the run to its end.
         with findings.part("journal", JOURNAL):
@@ -73,20 +78,27 @@ def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int)
         with findings.part("parameters", PARAMETERS):
             check_parameters(files, journal, findings)
 
-        # 6. Enough trusted keys signed the attestation, and its statement is about these files and this run.
+        # 6. The run ended as its journal says, unless the notebook contradicts it.
+        with findings.part("notebook", NOTEBOOK):
+            if journal.started:
+                status = judged_status(journal, notebook, findings)
+
+        # 7. Enough trusted keys signed the attestation, and its statement is about these files and this run.
         with findings.part("attestation", ATTESTATION):
             attestation = read_attestation(path, trust, findings)
             check_signatures(attestation, trust, signers, findings)
-            compare_statement(attestation, files.digests(), journal, findings)
+            check_statement(attestation, findings)
+            compare_subjects(attestation, files.digests(), findings)
+            compare_run(attestation, journal, status, findings)
 
-        # 7. Whatever else is in the directory is not evidence.
+        # 8. Whatever else is in the directory is not evidence.
         with findings.part("files", ""):
             list_other_files(path, files, findings)
     return Verdict.of(
         path,
         findings,
         journal.started,
-        status=journal.status,
+        status=status,
         ended=text_of(journal.ended, "ended").replace("+00:00", "Z"),
         result=text_of(attestation.predicate, "result"),
         sealed=attestation.sealed,
@@ -144,6 +156,19 @@ def compare_source(notebook: Notebook, start: JournalEntry, approval: Approval, 
     approved = approved_notebook(start, approval, findings)
     if approved is not None:
         source_cells.compare_cells(notebook, approved, findings)
+
+
+def judged_status(journal: JournalView, notebook: Notebook | None, findings: Findings) -> Status:
+    """Return how the run ended, by its journal and by what the notebook shows besides the run's own records."""
+    # Validating the whole record would take longer than all other steps; the judge reads these two values.
+    values: dict[str, Any] = {"run": journal.started.get("run"), "status": Status(journal.status)}
+    record = RunRecord.model_construct(**values)
+    execution = Execution.of_notebook(notebook) if notebook else None
+    judgement = judge([record], notebook, execution)
+    if judgement.status != journal.status:
+        reasons = "; ".join(judgement.problems)
+        findings.note(f"the run is {judgement.status}, not {journal.status} as in the journal: {reasons}")
+    return judgement.status
 
 
 def check_outputs(files: EvidenceFiles, journal: JournalView, findings: Findings) -> None:

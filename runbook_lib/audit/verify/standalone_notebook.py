@@ -11,6 +11,7 @@ from runbook_lib.audit.verify.findings import Findings
 from runbook_lib.audit.verify.run_directory import compare_source
 from runbook_lib.audit.verify.verdict import Verdict
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.judge import with_judgement
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords, record_of_notebook
 from runbook_lib.model.status import Status
@@ -53,7 +54,7 @@ def verify_notebook(path: Path, approval: Approval) -> Verdict:
     # 3. No step and no end of that run is missing.
     status, ended = Status.UNKNOWN, None
     with findings.part("notebook", path.name):
-        record = record_of_notebook(notebook)
+        record = with_judgement(record_of_notebook(notebook), notebook)
         status, ended = record.status, record.ended
         if record.incomplete:
             findings.missing(record.incomplete)
