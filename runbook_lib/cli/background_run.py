@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runbook_lib import grace_periods
 from runbook_lib.errors import RunbookError
 from runbook_lib.execution.warm_kernels.protocol import SERVER
 
@@ -23,7 +24,6 @@ __all__ = ["BackgroundRun"]
 
 _EVIDENCE = re.compile(r"^  evidence: (.+)$", re.MULTILINE)
 _POLL = 0.2  # seconds between two reads of its output
-_GRACE_PERIOD = 60.0  # seconds that an interrupted chain has to end its run
 
 
 class BackgroundRun:
@@ -61,7 +61,7 @@ class BackgroundRun:
         if self._process:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
-        self._thread.join(_GRACE_PERIOD)
+        self._thread.join(grace_periods.BACKGROUND_CHAIN)
 
     def wait(self, report: Callable[[str], None]) -> tuple[int, list[Path]]:
         """Report each line of its output, from the first, until it exits.

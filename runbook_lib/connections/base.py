@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook_lib.grace_periods import COMMAND_AFTER_INTERRUPT
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
@@ -17,10 +19,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.commands import Command, DockerQuery, Output
     from runbook_lib.secrets import Secrets
 
-__all__ = ["INTERRUPT_GRACE", "CommandWait", "Connection", "ConnectionInfo"]
-
-INTERRUPT_GRACE = 5.0
-"""Seconds that a running command may take to finish by itself after the run was interrupted."""
+__all__ = ["CommandWait", "Connection", "ConnectionInfo"]
 
 
 class CommandWait:
@@ -28,7 +27,7 @@ class CommandWait:
 
     Args:
         timeout: Seconds.
-        cancel: Once set, the wait ends after another `INTERRUPT_GRACE` seconds.
+        cancel: Once set, the wait ends after another `COMMAND_AFTER_INTERRUPT` seconds.
     """
 
     def __init__(self, timeout: float, cancel: threading.Event) -> None:
@@ -41,7 +40,7 @@ class CommandWait:
         """Return why the wait is over; empty while there is time left."""
         now = time.monotonic()
         if self._cancel.is_set() and self._grace is None:
-            self._grace = now + INTERRUPT_GRACE
+            self._grace = now + COMMAND_AFTER_INTERRUPT
         if self._grace is not None and now > self._grace:
             return "interrupted before the exit status arrived"
         if now > self._deadline:
@@ -104,7 +103,7 @@ class Connection(ABC):
 
         Args:
             command: What to send.
-            cancel: Once set, stop waiting after another `INTERRUPT_GRACE` seconds.
+            cancel: Once set, stop waiting after another `COMMAND_AFTER_INTERRUPT` seconds.
             open_spool: Opens the spool for a stream larger than `MAX_BUFFERED_BYTES`; None: keep all of it in memory.
 
         Returns:

@@ -8,6 +8,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
+from runbook_lib.grace_periods import PERSISTENT_PROCESS, PERSISTENT_PROCESS_ANSWER
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,8 +21,6 @@ RELEASE = "release"
 """The line that makes the process exit in an orderly way; end of input alone means that the connection is lost."""
 
 _log = logging.getLogger(__name__)
-_ANSWERS_WITHIN = 30.0  # seconds
-_ENDS_WITHIN = 2.0  # seconds
 _POLL = 0.1  # seconds
 
 
@@ -56,7 +56,7 @@ class SshPersistentProcess:
         try:
             if self.alive:
                 self._channel.sendall(f"{RELEASE}\n".encode())
-                self._channel.status_event.wait(_ENDS_WITHIN)
+                self._channel.status_event.wait(PERSISTENT_PROCESS)
         except OSError as gone:
             _log.debug("the channel of a persistent process was closed: %s", gone)
         self._channel.close()
@@ -93,7 +93,7 @@ class LocalPersistentProcess:
 
 def _end(process: subprocess.Popen[bytes], last: bytes) -> bytes:
     try:
-        return process.communicate(last, timeout=_ENDS_WITHIN)[1]
+        return process.communicate(last, timeout=PERSISTENT_PROCESS)[1]
     except subprocess.TimeoutExpired:
         process.kill()
         return process.communicate()[1]
@@ -101,7 +101,7 @@ def _end(process: subprocess.Popen[bytes], last: bytes) -> bytes:
 
 def _read_answer(receive: Callable[[], bytes]) -> tuple[bytes, bool]:
     answer = b""
-    deadline = time.monotonic() + _ANSWERS_WITHIN
+    deadline = time.monotonic() + PERSISTENT_PROCESS_ANSWER
     while time.monotonic() < deadline:
         try:
             piece = receive()

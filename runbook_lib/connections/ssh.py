@@ -30,6 +30,7 @@ from runbook_lib.connections.termination import (
     terminate,
 )
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
+from runbook_lib.grace_periods import EXIT_STATUS, EXIT_STATUS_AFTER_TIMEOUT, PROXY_COMMAND
 from runbook_lib.model.commands import Command, Output
 
 if TYPE_CHECKING:
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["SshConnection"]
 
 _KEEPALIVE = 15  # seconds
-_ENDS_WITHIN = 2.0  # seconds from the end of a command's output to its exit code
-_JUST_ENDED = 0.1  # seconds that the end of a command may take to be told
 
 
 @functools.cache
@@ -189,7 +188,7 @@ class SshConnection(Connection):
         """Terminate what the last `run` left running, over a second channel; see `Connection.stop`."""
         channel, self._unfinished = self._unfinished, None
         leader = latest_session(send(list_sessions()), self._left_running)
-        ended = channel is None or channel.status_event.wait(_JUST_ENDED)
+        ended = channel is None or channel.status_event.wait(EXIT_STATUS_AFTER_TIMEOUT)
         if ended:
             leader = None  # the session found belongs to another command
         if leader is not None and not command.safe_to_interrupt:
@@ -222,7 +221,7 @@ class SshConnection(Connection):
         answer, running = persistent.read_answer()
         code = None
         if not running:
-            code = channel.recv_exit_status() if channel.status_event.wait(_ENDS_WITHIN) else None
+            code = channel.recv_exit_status() if channel.status_event.wait(EXIT_STATUS) else None
             early += channel.recv_stderr(65536) if channel.recv_stderr_ready() else b""
             channel.close()
         output = Output(
@@ -344,7 +343,7 @@ class SshConnection(Connection):
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(timeout=2.0)
+        process.wait(timeout=PROXY_COMMAND)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook_lib.grace_periods import COMMAND_AFTER_KILL, COMMAND_AFTER_TERM, TERMINATION_COMMAND
 from runbook_lib.model.commands import Command
 
 if TYPE_CHECKING:
@@ -16,11 +17,8 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.commands import Output
 
-__all__ = ["GRACE", "SessionLeader", "latest_session", "list_sessions", "summarize", "terminate"]
+__all__ = ["SessionLeader", "latest_session", "list_sessions", "summarize", "terminate"]
 
-GRACE = 3
-"""Seconds between TERM and KILL."""
-_TIMEOUT = 20.0  # seconds for each of our own commands
 
 # Read /proc/$1/stat. The process name may contain spaces and parentheses: it ends at the last parenthesis.
 _STAT = """\
@@ -49,7 +47,7 @@ exit 0
 _TERMINATE = (
     _STAT
     + """\
-leader=$1 grace=$3
+leader=$1 after_term=$3 after_kill=$4
 stat "$leader" && [ "$began" != "$2" ] && exit 0
 known=" "
 gather() {
@@ -82,7 +80,7 @@ wait_gone() {
 }
 gather
 send TERM; with=TERM
-wait_gone "$grace" || { with=KILL; send KILL; wait_gone 2; }
+wait_gone "$after_term" || { with=KILL; send KILL; wait_gone "$after_kill"; }
 code=0
 for one in $known; do
   if alive "$one"; then word=running code=1; else word=$with; fi
@@ -110,7 +108,7 @@ def list_sessions() -> Command:
     return Command(
         ("sh", "-s"),
         stdin=_LIST_SESSIONS,
-        timeout=_TIMEOUT,
+        timeout=TERMINATION_COMMAND,
         purpose="find the processes of the command that the run no longer waits for",
     )
 
@@ -131,10 +129,18 @@ def terminate(leader: SessionLeader, *, sudo: bool) -> Command:
     The command exits with 0 only if all of them are gone; it prints one line per process.
     """
     return Command(
-        ("sh", "-s", "--", str(leader.pid), str(leader.began), str(GRACE)),
+        (
+            "sh",
+            "-s",
+            "--",
+            str(leader.pid),
+            str(leader.began),
+            str(COMMAND_AFTER_TERM),
+            str(COMMAND_AFTER_KILL),
+        ),
         stdin=_TERMINATE,
         sudo=sudo,
-        timeout=_TIMEOUT,
+        timeout=TERMINATION_COMMAND,
         purpose="terminate the command that the run no longer waits for",
     )
 

@@ -8,6 +8,7 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from runbook_lib.grace_periods import FORK_TO_EXEC
 from runbook_lib.process_identity import boot_id, start_ticks
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Liveness", "has_writer", "liveness", "still_running"]
 
-_EXEC_TIMEOUT = 2.0  # seconds from the fork of a child process until it executes its own program
 _POLL = 0.01  # seconds
 
 
@@ -78,7 +78,7 @@ def still_running(journal: Path, record: RunRecord) -> bool:
         journal: The journal file.
         record: The run as its journal records it.
     """
-    deadline = time.monotonic() + _EXEC_TIMEOUT
+    deadline = time.monotonic() + FORK_TO_EXEC
     while has_writer(journal):
         if liveness(record) is not Liveness.STALE or time.monotonic() > deadline:
             return True

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.connections.persistent_process import END_OF_ANSWER, RELEASE
 from runbook_lib.errors import HostLocked, Interrupted, OperationError
+from runbook_lib.grace_periods import LOCK_TAKEOVER
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change
 
@@ -45,7 +46,7 @@ file=$1 me=$2 old=$3
 [ -n "$file" ] || file=${{XDG_RUNTIME_DIR:-$HOME}}/.runbook-lock
 {{ [ -d "${{file%/*}}" ] || mkdir -p -- "${{file%/*}}"; }} && exec 9>>"$file" || exit 73
 if [ -n "$old" ] && [ "$(sed -n 1p "$file")" = "$old" ] && grep -qs runbook-lock "/proc/$old/cmdline"; then
-  kill "$old"; flock -w 5 9
+  kill "$old"; flock -w {LOCK_TAKEOVER} 9
 else
   flock -n 9
 fi

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from runbook_lib import grace_periods
 from runbook_lib.execution.fleet.job import JobResult
 from runbook_lib.model.status import Status
 
@@ -24,7 +25,6 @@ __all__ = ["InlineExecutor", "Watcher", "run_graph"]
 
 T = TypeVar("T")
 _POLL = 0.2  # seconds between two checks on the running jobs
-_GRACE_PERIOD = 90.0  # seconds that runs have to end once they were stopped; longer than their kernels have
 
 
 class Watcher(Protocol):
@@ -84,7 +84,7 @@ def run_graph(  # noqa: PLR0913 - what, how, where, and who watches
         done, _ = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
         watcher.refresh()
         if stopped():
-            until = until or time.monotonic() + _GRACE_PERIOD
+            until = until or time.monotonic() + grace_periods.FLEET
             if time.monotonic() > until:
                 done = set(running)
         for future in done:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from runbook_lib import grace_periods
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import Job, JobResult
 from runbook_lib.execution.notebook.outcome import Outcome
@@ -20,7 +21,6 @@ from runbook_lib.execution.notebook.outcome import Outcome
 __all__ = ["WorkerPool", "run_in_own_process"]
 
 _POLL = 0.2  # seconds between two checks whether the fleet was stopped
-_EXIT_TIMEOUT = 5.0  # seconds that an idle worker has to exit
 _MODULE = "runbook_lib.execution.fleet.worker"
 
 
@@ -79,7 +79,7 @@ class _WorkerProcess:
                 with contextlib.suppress(OSError):
                     pipe.close()
         try:
-            self._process.wait(_EXIT_TIMEOUT)
+            self._process.wait(grace_periods.IDLE_WORKER)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

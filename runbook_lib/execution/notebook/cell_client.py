@@ -10,7 +10,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbclient.util import ensure_async, run_sync
 from papermill.clientwrap import PapermillNotebookClient
 
-from runbook_lib.execution.notebook.kernel_process import GRACE_PERIOD
+from runbook_lib import grace_periods
 from runbook_lib.execution.notebook.output_limit import OutputLimit
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _POLL = 0.1  # seconds between two checks whether the kernel is alive
 _MISSED_REPLY_POLLS = (
     10  # polls of an idle kernel without a reply, which it sends before it says that it is idle
 )
-_OUTPUT_TIMEOUT = 60  # seconds that a cell's last outputs may take after its end; very large ones take some
 
 
 class CellClient(PapermillNotebookClient):  # type: ignore[misc]
@@ -38,7 +37,7 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
     """
 
     def __init__(self, nb_man: NotebookExecutionManager, *, kernel: Kernel, **traits: Any) -> None:  # noqa: ANN401
-        traits.setdefault("iopub_timeout", _OUTPUT_TIMEOUT)
+        traits.setdefault("iopub_timeout", round(grace_periods.CELL_OUTPUT))
         traits.setdefault("shell_timeout_interval", 1)
         super().__init__(nb_man, **traits)
         self.kernel = kernel
@@ -128,7 +127,7 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
     _interrupt_runs = run_sync(_async_interrupt_runs)
 
     async def _async_await_runs(self) -> None:
-        until = time.monotonic() + GRACE_PERIOD
+        until = time.monotonic() + grace_periods.KERNEL
         while time.monotonic() < until and await ensure_async(self.kc.is_alive()):
             if all(follower.ended for follower in self.kernel.follow()):
                 return

@@ -16,6 +16,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.paths import jupyter_path
 
+from runbook_lib import grace_periods
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
 from runbook_lib.runbook.parent_process import PARENT_PROCESS, identify_this_process
@@ -24,14 +25,12 @@ from runbook_lib.runbook.run_directory import RUN_DIRECTORY, RUNS_OPENED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["GRACE_PERIOD", "Kernel"]
+__all__ = ["Kernel"]
 
 _log = logging.getLogger(__name__)
 # With pytest's own variable ipykernel does not capture what child processes print, so it could not be masked.
 _NOT_INHERITED = {RUN_DIRECTORY, RUNS_OPENED, "PYTEST_CURRENT_TEST"}
 _POLL = 0.01  # seconds between two checks whether a kernel has exited
-GRACE_PERIOD = 30.0
-"""Seconds that an interrupted kernel has to end its run before it is killed."""
 
 
 class Kernel:
@@ -46,7 +45,7 @@ class Kernel:
         self._directory = tempfile.TemporaryDirectory(prefix="runbook-kernel-")
         self._managers: list[AsyncKernelManager] = []
         self._signals = itertools.count()
-        self._kill_timer = threading.Timer(GRACE_PERIOD, self.signal, args=(signal.SIGKILL,))
+        self._kill_timer = threading.Timer(grace_periods.KERNEL, self.signal, args=(signal.SIGKILL,))
         self._kill_timer.daemon = True
         self._followers: dict[Path, JournalFollower] = {}
         self.interrupted = ""

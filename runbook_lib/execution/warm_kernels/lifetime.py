@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runbook_lib import grace_periods
 from runbook_lib.errors import InputError
 from runbook_lib.execution.warm_kernels.protocol import SERVER, listen
 
@@ -25,7 +26,6 @@ KERNELS = "RUNBOOK_KERNELS"
 KINDS = ("warm", "cold")
 
 _log = logging.getLogger(__name__)
-_EXIT_TIMEOUT = 5.0  # seconds that the server has to exit
 # As ipykernel_launcher does: a module in the current directory does not shadow a library. The garbage collector
 # would take a tenth of the time in which the libraries are imported.
 _PROGRAM = (
@@ -86,7 +86,7 @@ def _server() -> Iterator[str | None]:
     finally:
         process.terminate()
         try:
-            process.wait(_EXIT_TIMEOUT)
+            process.wait(grace_periods.FORK_SERVER)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -17,6 +17,7 @@ import signal
 import time
 from pathlib import Path
 
+from runbook_lib import grace_periods
 from runbook_lib.errors import LabError
 from runbook_lib.lab.system.paths import RUN
 
@@ -25,9 +26,6 @@ __all__ = ["Cgroup", "hierarchies", "is_zombie"]
 _log = logging.getLogger(__name__)
 _PREFIX = "runbook-lab."
 _MARK = b"RUNBOOK_LAB_GROUP="
-_KILL_TIMEOUT = 10.0  # seconds until killed processes must be gone
-_REAP_TIMEOUT = 2.0  # seconds for this machine's init to reap them
-_REMOVE_TIMEOUT = 5.0  # seconds for the kernel to release a group
 
 
 def hierarchies() -> list[Path]:
@@ -114,7 +112,7 @@ class Cgroup:
         Raises:
             LabError: Processes still exist after 10 s.
         """
-        end = time.monotonic() + _KILL_TIMEOUT
+        end = time.monotonic() + grace_periods.CGROUP_KILL
         killed: set[int] = set()
         while left := self.processes():
             killed |= left
@@ -131,13 +129,13 @@ class Cgroup:
                 )
             time.sleep(0.02)
         # Zombies stay in the process list until this machine's init reaps them; we do not insist that it does.
-        end = time.monotonic() + _REAP_TIMEOUT
+        end = time.monotonic() + grace_periods.CGROUP_REAP
         while time.monotonic() < end and any(is_zombie(pid) for pid in killed):
             time.sleep(0.02)
 
     def remove(self) -> None:
         """Remove the group and all groups below it, except those that the kernel does not release within 5 s."""
-        end = time.monotonic() + _REMOVE_TIMEOUT
+        end = time.monotonic() + grace_periods.CGROUP_REMOVE
         for directory in self.existing():
             while directory.exists() and time.monotonic() < end:
                 for base, _, _ in os.walk(directory, topdown=False):
