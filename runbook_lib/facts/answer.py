@@ -1,4 +1,4 @@
-"""What a command answers: for probes."""
+"""The output of any read-only command, for probes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Answer", "Answered"]
 
 @dataclass(frozen=True)
 class Answered:
-    """Exit code and text; of the error stream only where there is no text."""
+    """Exit code and output; the error stream only if there is no output."""
 
     exit_code: int | None
     text: str
@@ -20,7 +20,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Answer(Fact[Answered]):
-    """What a read-only command answers, whatever its exit code.
+    """The output of a read-only command, whatever its exit code.
 
     Args:
         argv: Program and arguments.
@@ -35,13 +35,13 @@ class Answer(Fact[Answered]):
     timeout: float = 30.0
 
     def request(self) -> Command:
-        """Return the command; every exit code is an answer."""
+        """Return the command; it accepts every exit code."""
         return Command(
             self.argv, stdin=self.stdin, sudo=self.sudo, timeout=self.timeout, accept=tuple(range(256))
         )
 
     def parse(self, output: Output) -> Answered:
-        """Return the answer."""
+        """Return exit code and output."""
         text = output.stdout.strip() or output.stderr.strip()
         return Answered(exit_code=output.exit_code, text=text.replace("\r", ""))
 

@@ -1,4 +1,4 @@
-"""AppArmor, which confines containers where the kernel has it in force."""
+"""AppArmor, which confines containers if the kernel enforces it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ fi
 
 @dataclass(frozen=True)
 class AppArmorReady(Fact[bool]):
-    """Whether profiles can be loaded, or need not be: the engine starts no container without its profile."""
+    """Whether AppArmor is off, or its profiles can be loaded: Docker starts no container without its profile."""
 
     def request(self) -> Command:
         """Return the command."""
         return Command(("sh", "-c", _READY))
 
     def parse(self, output: Output) -> bool:
-        """Return False where the kernel wants profiles and the program that loads them is missing."""
-        word = output.stdout.strip()
-        if word not in {"off", "ready", "no parser"}:
-            raise FactError(f"AppArmor's state is {word[:80]!r}")
-        return word != "no parser"
+        """Return False if the kernel enforces profiles and the program that loads them is missing."""
+        state = output.stdout.strip()
+        if state not in {"off", "ready", "no parser"}:
+            raise FactError(f"AppArmor: unexpected state {state[:80]!r}")
+        return state != "no parser"

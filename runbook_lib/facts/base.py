@@ -1,4 +1,4 @@
-"""What a fact is: a read-only question and a pure parser of its answer."""
+"""The base of all facts: a read-only command or query, and a pure parser of its output."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class Fact(ABC, Generic[T]):
         """
 
     def absent(self) -> T:
-        """Return what stands for the value where the subsystem is not there yet (mode `plan` only).
+        """Return the value for a host that lacks the subsystem so far (mode `plan` only).
 
         Raises:
-            FactError: There is no such value.
+            FactError: The fact has no value without its subsystem.
         """
         raise FactError(f"{self.label} has no value without its subsystem")
 
@@ -112,26 +112,24 @@ def as_plain(value: Any) -> Any:  # noqa: ANN401 - any fact's value
 
 @contextlib.contextmanager
 def parsing(source: str) -> Iterator[None]:
-    """Turn what goes wrong while an answer is taken apart into a `FactError`.
+    """Turn an error while parsing into a `FactError`.
 
     Args:
-        source: What printed the answer.
+        source: The command or file that the output comes from.
     """
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError) as problem:
-        raise FactError(
-            f"{source} printed what cannot be parsing: {type(problem).__name__}: {problem}"
-        ) from problem
+        raise FactError(f"{source}: unexpected output: {type(problem).__name__}: {problem}") from problem
 
 
 def load_json(output: Output, source: str) -> Any:  # noqa: ANN401 - JSON
     """Return the JSON in `output`.
 
     Raises:
-        FactError: It is none.
+        FactError: The output is not JSON.
     """
     try:
         return json.loads(output.stdout)
     except json.JSONDecodeError as problem:
-        raise FactError(f"{source} printed no JSON: {output.stdout[:80]!r}") from problem
+        raise FactError(f"{source}: output is not JSON: {output.stdout[:80]!r}") from problem

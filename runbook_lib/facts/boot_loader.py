@@ -14,7 +14,7 @@ from runbook_lib.model.commands import Command, Output
 __all__ = ["TRIAL_FILE", "BootLoader", "BootLoaderInfo", "DefaultEntry"]
 
 TRIAL_FILE = "/etc/default/grub.d/zz-runbook-trial.cfg"
-"""There from the arming of a trial boot to its confirmation (Debian's GRUB)."""
+"""File that exists from the arming of a trial boot to its confirmation (Debian's GRUB)."""
 
 # Passwords of the boot loader stay on the host.
 _READ = """\
@@ -33,18 +33,18 @@ _PANIC = re.compile(r"(?:^|\s)panic=(-?\d+)")
 
 @dataclass(frozen=True)
 class BootLoaderInfo:
-    """What boots the host, and what it would boot.
+    """The boot loader, and what it would boot.
 
     Args:
         kind: `grub-legacy`, `grub2-debian`, `grub2-grubby` (EL7 and later) or `none`.
         configuration: The file with the menu.
-        entries: Of the menu, in its order.
-        default: The kernel booted unless something else is said; None where the entry is not found.
-        default_entry: What names that entry: as set, so a number or an id.
-        once: The entry the next boot alone will take; None: the default.
-        saved: Whether the default is one that can be set without writing the menu anew.
-        trial: Whether a trial boot was armed and neither confirmed nor taken back.
-        panic: Seconds after which the running kernel resets itself when it panics; 0: never.
+        entries: The menu's entries, in order.
+        default: The kernel that is booted by default; None if its entry is not found.
+        default_entry: The default entry as configured: a number or an id.
+        once: The one-shot entry for the next boot; None: the default.
+        saved: Whether the default can be set without regenerating the menu.
+        trial: Whether a trial boot was armed and neither confirmed nor abandoned.
+        panic: Seconds after which the running kernel reboots after a panic; 0: never.
     """
 
     kind: str
@@ -59,12 +59,12 @@ class BootLoaderInfo:
 
     @property
     def pinned(self) -> bool:
-        """Whether the default stays the same kernel when others are installed."""
+        """Whether installing another kernel leaves the default unchanged."""
         by_name = self.default is not None and self.default in (self.default_entry or "")
         return self.kind == "grub-legacy" or (self.saved and by_name)
 
     def entry(self, release: str) -> BootEntry | None:
-        """Return the entry that boots a kernel normally: no recovery, and rather one named by its release."""
+        """Return the entry that boots a kernel, not in recovery mode; preferably one that names the release."""
         found = [
             item
             for item in self.entries
@@ -75,20 +75,20 @@ class BootLoaderInfo:
 
 @dataclass(frozen=True)
 class BootLoader(Fact[BootLoaderInfo]):
-    """The boot loader, read from its own files."""
+    """The boot loader, read from its configuration files."""
 
     def request(self) -> Command:
         """Return the command that prints them."""
         return Command(("sh", "-c", _READ, "sh", TRIAL_FILE), sudo=True)
 
     def parse(self, output: Output) -> BootLoaderInfo:
-        """Return what they say."""
+        """Return the boot loader's configuration."""
         parts = _parts(output.stdout)
         if "command line" not in parts:
-            raise FactError("the boot loader's files were not printed to their end")
+            raise FactError("the output with the boot loader's files is incomplete")
         programs = {name.removeprefix("program ") for name in parts if name.startswith("program ")}
-        told = _PANIC.search(parts["command line"])
-        more = {"trial": "trial" in parts, "panic": int(told[1]) if told else 0}
+        panic = _PANIC.search(parts["command line"])
+        more = {"trial": "trial" in parts, "panic": int(panic[1]) if panic else 0}
         legacy = [name for name in parts if name.endswith(("/grub.conf", "/menu.lst"))]
         menus = [name for name in parts if name.endswith("/grub.cfg") and "/EFI/" not in name]
         menus += [name for name in parts if name.endswith("/grub.cfg") and "/EFI/" in name]
@@ -112,7 +112,7 @@ class BootLoader(Fact[BootLoaderInfo]):
 
 @dataclass(frozen=True)
 class DefaultEntry(Fact[str | None]):
-    """The kernel that is booted by default, as `uname -r` would print it; None where that cannot be told."""
+    """The kernel that is booted by default, as `uname -r` would print it; None if it is not known."""
 
     def request(self) -> Command:
         """Return the command that prints the boot loader's files."""
@@ -129,7 +129,7 @@ def _parts(text: str) -> dict[str, str]:
 
 
 def _grub2(parts: dict[str, str], menus: list[str], kind: str) -> dict[str, object]:
-    # On UEFI the file in the EFI partition may only point at the one in /boot: the one with entries counts.
+    # On UEFI the file in the EFI partition may only point to the one in /boot: use the one with entries.
     entries: tuple[BootEntry, ...] = ()
     chosen = menus[0]
     files = {
@@ -139,7 +139,7 @@ def _grub2(parts: dict[str, str], menus: list[str], kind: str) -> dict[str, obje
         blscfg = re.search(r"^\s*blscfg\b", parts[name], re.MULTILINE)
         entries = grub.bls_entries(files) if blscfg else grub.menu(parts[name])
         if kind == "grub2-grubby" and not blscfg:
-            # EL7's grubby copies the id of another entry when it adds one: only titles tell them apart.
+            # EL7's grubby copies the id of another entry when it adds one: only titles are distinct.
             entries = tuple(replace(entry, path=entry.title) for entry in entries)
         chosen = name
         if entries:

@@ -1,4 +1,4 @@
-"""The host's clock against ours."""
+"""The host's clock compared with this machine's."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["ClockSkew"]
 
 @dataclass(frozen=True)
 class ClockSkew(Fact[float]):
-    """Seconds the host's clock is ahead of this machine's; 0.0 where it lies between asking and answering."""
+    """Seconds that the host's clock is ahead; 0.0 if its time lies between the request and the answer."""
 
     def request(self) -> Command:
         """Return the command."""
         return Command(("date", "+%s.%N"))
 
     def parse(self, output: Output) -> float:
-        """Return the skew that is certain: what transmission time cannot explain."""
+        """Return the skew that transmission time cannot explain."""
         try:
-            told = float(output.stdout)
+            seconds = float(output.stdout)
         except ValueError as problem:
-            raise FactError(f"date printed {output.stdout!r}") from problem
-        if told < output.started:
-            return round(told - output.started, 3)
-        return round(max(0.0, told - output.ended), 3)
+            raise FactError(f"date: unexpected output {output.stdout!r}") from problem
+        if seconds < output.started:
+            return round(seconds - output.started, 3)
+        return round(max(0.0, seconds - output.ended), 3)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["SPEC_LABEL", "Container", "ContainerState", "ContainerSummary", "Containers", "addresses"]
 
 SPEC_LABEL = "io.runbook.spec"
-"""Label by which a container made by a runbook says what it was made from."""
+"""Label with the hash of what a runbook made the container from."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class ContainerState:
     """One container.
 
     Args:
-        running: Whether it runs now.
+        running: Whether the container is running.
         state: As `running`, `exited`, `restarting`.
-        exit_code: Of the last time it ended.
+        exit_code: Exit code of its last process.
         image: Hash of its image.
-        spec: What a runbook made it from; None where no runbook made it.
-        address: On the default bridge, else its first IPv4 address; empty where it has none.
+        spec: Hash of what a runbook made it from; None if no runbook made it.
+        address: On the default bridge, otherwise its first IPv4 address; empty if it has none.
         networks: Address by network.
         ports: Published ports, as `6379:6379/tcp`.
     """
@@ -44,7 +44,7 @@ class ContainerState:
 
 @dataclass(frozen=True)
 class Container(Fact[ContainerState | None]):
-    """A container by name; None where there is none.
+    """A container by name; None if it does not exist.
 
     Args:
         name: The container's name.
@@ -58,20 +58,20 @@ class Container(Fact[ContainerState | None]):
 
     def parse(self, output: Output) -> ContainerState | None:
         """Return the container's state."""
-        told = load_json(output, "docker inspect")
-        if told is None:
+        inspected = load_json(output, "docker inspect")
+        if inspected is None:
             return None
         with parsing(f"docker inspect of {self.name}"):
-            networks = _networks(told["NetworkSettings"])
+            networks = _networks(inspected["NetworkSettings"])
             return ContainerState(
-                running=told["State"]["Running"],
-                state=told["State"]["Status"],
-                exit_code=told["State"]["ExitCode"],
-                image=told["Image"],
-                spec=(told["Config"].get("Labels") or {}).get(SPEC_LABEL),
+                running=inspected["State"]["Running"],
+                state=inspected["State"]["Status"],
+                exit_code=inspected["State"]["ExitCode"],
+                image=inspected["Image"],
+                spec=(inspected["Config"].get("Labels") or {}).get(SPEC_LABEL),
                 address=networks.get("bridge") or next(filter(None, networks.values()), ""),
                 networks=networks,
-                ports=_published(told["HostConfig"].get("PortBindings") or {}),
+                ports=_published(inspected["HostConfig"].get("PortBindings") or {}),
             )
 
     def absent(self) -> None:
@@ -100,9 +100,9 @@ class Containers(Fact[tuple[ContainerSummary, ...]]):
 
     def parse(self, output: Output) -> tuple[ContainerSummary, ...]:
         """Return the containers sorted by name."""
-        told = load_json(output, "docker ps")
+        listed = load_json(output, "docker ps")
         with parsing("docker ps"):
-            found = [_summary(item) for item in told]
+            found = [_summary(item) for item in listed]
         return tuple(sorted(found, key=lambda item: item.name))
 
     def absent(self) -> tuple[ContainerSummary, ...]:
@@ -111,9 +111,9 @@ class Containers(Fact[tuple[ContainerSummary, ...]]):
 
 
 def addresses(step: StepRecord, name: str) -> dict[str, str]:
-    """Return host -> address of the container `name`, from a facts step that looked at `Container(name)`.
+    """Return host -> address of the container `name`, from a facts step that read `Container(name)`.
 
-    A host without the container, or with one that does not run, has an empty address.
+    A host on which the container is missing or stopped has an empty address.
     """
     label = Container(name).label
     return {host.host: str((host.facts.get(label) or {}).get("address", "")) for host in step.hosts}
@@ -126,7 +126,7 @@ def _summary(item: dict[str, Any]) -> ContainerSummary:
         if "PublicPort" in port
     }
     return ContainerSummary(
-        # Links give further names, as `/client/redis`; its own is the one without a path.
+        # Links add names such as `/client/redis`; the container's own name has no such path.
         name=min(item["Names"], key=lambda name: name.count("/")).lstrip("/"),
         image=item["Image"],
         state=item["State"],
@@ -136,7 +136,7 @@ def _summary(item: dict[str, Any]) -> ContainerSummary:
 
 
 def _networks(settings: dict[str, Any]) -> dict[str, str]:
-    return {name: told.get("IPAddress", "") for name, told in (settings.get("Networks") or {}).items()}
+    return {name: network.get("IPAddress", "") for name, network in (settings.get("Networks") or {}).items()}
 
 
 def _published(bindings: dict[str, Any]) -> tuple[str, ...]:

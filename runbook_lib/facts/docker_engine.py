@@ -1,4 +1,4 @@
-"""The Docker engine: version, how it was started, what it says of itself."""
+"""The Docker engine: its version, its command line, its own information."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NOT_FOUND = 127
 
 @dataclass(frozen=True)
 class EngineVersion(Fact[str | None]):
-    """The installed engine's version, running or not; None without one."""
+    """The installed engine's version, running or not; None if there is no engine."""
 
     def request(self) -> Command:
-        """Return the command; `sh` finds dockerd where a user's own search path may not."""
+        """Return the command; it extends the search path, since a user's own may lack dockerd's directory."""
         return Command(
             ("sh", "-c", "PATH=$PATH:/usr/sbin:/sbin; exec dockerd --version"), accept=(0, _NOT_FOUND)
         )
@@ -34,13 +34,13 @@ class EngineVersion(Fact[str | None]):
             return None
         match = re.search(r"version v?(\d+(?:\.\d+)+)", output.stdout)
         if not match:
-            raise FactError(f"dockerd --version printed {output.stdout!r}")
+            raise FactError(f"dockerd --version: unexpected output {output.stdout!r}")
         return match[1]
 
 
 @dataclass(frozen=True)
 class EngineArguments(Fact[tuple[str, ...]]):
-    """The options on the running engine's command line; none where it does not run."""
+    """The options on the running engine's command line; empty if it is not running."""
 
     def request(self) -> Command:
         """Return the command."""
@@ -54,7 +54,7 @@ class EngineArguments(Fact[tuple[str, ...]]):
 
 @dataclass(frozen=True)
 class EngineSummary:
-    """What the running engine says of itself.
+    """The running engine's information about itself.
 
     Args:
         version: As `20.10.24`.
@@ -69,7 +69,7 @@ class EngineSummary:
 
 @dataclass(frozen=True)
 class EngineInfo(Fact[EngineSummary | None]):
-    """What the running engine says of itself."""
+    """The running engine's information about itself; None if no engine is running (mode `plan` only)."""
 
     def request(self) -> DockerQuery:
         """Return the query."""
@@ -86,5 +86,5 @@ class EngineInfo(Fact[EngineSummary | None]):
             )
 
     def absent(self) -> None:
-        """Return None: no engine runs yet."""
+        """Return None: no engine is running yet."""
         return

@@ -16,9 +16,9 @@ class NetworkState:
 
     Args:
         driver: As `bridge`.
-        bridge: The bridge on the host, where the network's options name it.
-        subnet: As `192.168.0.0/20`; empty where none is told.
-        address_range: Where container addresses are taken from, if narrower than the subnet.
+        bridge: The bridge on the host, if the network's options name it.
+        subnet: As `192.168.0.0/20`; empty if the network has none.
+        address_range: The range of container addresses, if narrower than the subnet.
         managed: Whether a runbook made it.
     """
 
@@ -31,7 +31,7 @@ class NetworkState:
 
 @dataclass(frozen=True)
 class Network(Fact[NetworkState | None]):
-    """A network by name; None where there is none.
+    """A network by name; None if it does not exist.
 
     Args:
         name: As `bridge`, the default network.
@@ -45,19 +45,19 @@ class Network(Fact[NetworkState | None]):
 
     def parse(self, output: Output) -> NetworkState | None:
         """Return the network's state."""
-        told = load_json(output, "docker network inspect")
-        if told is None:
+        inspected = load_json(output, "docker network inspect")
+        if inspected is None:
             return None
         with parsing(f"docker network inspect of {self.name}"):
-            pools = (told.get("IPAM") or {}).get("Config") or [{}]
+            pools = (inspected.get("IPAM") or {}).get("Config") or [{}]
             return NetworkState(
-                driver=told["Driver"],
-                bridge=(told.get("Options") or {}).get("com.docker.network.bridge.name", ""),
+                driver=inspected["Driver"],
+                bridge=(inspected.get("Options") or {}).get("com.docker.network.bridge.name", ""),
                 subnet=pools[0].get("Subnet", ""),
                 address_range=pools[0].get("IPRange", ""),
-                managed="io.runbook.network" in (told.get("Labels") or {}),
+                managed="io.runbook.network" in (inspected.get("Labels") or {}),
             )
 
     def absent(self) -> None:
-        """Return None: without an engine there is no network."""
+        """Return None: without an engine there are no networks."""
         return

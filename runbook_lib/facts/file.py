@@ -13,7 +13,7 @@ __all__ = ["FileText"]
 
 @dataclass(frozen=True)
 class FileText(Fact[str | None]):
-    """A text file's contents; None where there is no such file.
+    """A text file's contents; None if the file does not exist.
 
     Args:
         path: Absolute path.
@@ -26,7 +26,7 @@ class FileText(Fact[str | None]):
         return Command(("cat", "--", self.path), sudo=True, accept=(0, 1))
 
     def parse(self, output: Output) -> str | None:
-        """Return the text as it stands, newlines and all."""
+        """Return the text unchanged, with all newlines."""
         if output.exit_code == 0:
             return output.stdout
         if "No such file" in output.stderr:

@@ -1,4 +1,4 @@
-"""GRUB's own files, taken apart: grub.conf (legacy), grub.cfg, BLS entries and the environment block. Pure.
+"""Parsers of GRUB's files: grub.conf (legacy), grub.cfg, BLS entries and the environment block. Pure.
 
 Sources: grub manual (legacy) "Configuration"; GRUB 2 manual 16 and 18.3; The Boot Loader Specification, type #1.
 """
@@ -38,10 +38,10 @@ class BootEntry:
     """One entry of the boot menu.
 
     Args:
-        path: How the boot loader is told of it: an id or title, `>` between a submenu and what is in it.
+        path: How the boot loader names it: an id or title, with `>` between a submenu and its entry.
         position: Its number, from 0; in a submenu as `1>0`.
         title: As shown.
-        release: The kernel it boots; None for anything else.
+        release: The kernel it boots; None if it boots something else.
     """
 
     path: str
@@ -51,9 +51,11 @@ class BootEntry:
 
 
 def menu(text: str) -> tuple[BootEntry, ...]:
-    """Return the entries of a grub.cfg, those in submenus too, in its order."""
+    """Return the entries of a grub.cfg in order, including those in submenus."""
     found: list[BootEntry] = []
-    above: list[tuple[str, str, int]] = []  # of each open menu: path, position, depth of braces it began at
+    above: list[
+        tuple[str, str, int]
+    ] = []  # for each open submenu: path, position, brace depth where it began
     counts = [0]
     depth = 0
     for line in text.splitlines():
@@ -81,19 +83,19 @@ def menu(text: str) -> tuple[BootEntry, ...]:
 
 
 def _braces(line: str) -> int:
-    """Return how many braces a line leaves open; `${name}` is a variable and counts not."""
+    """Return how many braces a line leaves open; `${name}` is a variable and does not count."""
     bare = re.sub(r"""\$\{[^}]*\}|'[^']*'|"[^"]*"|#.*$""", "", line)
     return bare.count("{") - bare.count("}")
 
 
 def menu_default(text: str) -> str | None:
-    """Return what a grub.cfg sets as its default where no one-shot entry is set: `0`, an id, `${saved_entry}`."""
-    told = [
+    """Return the default of a grub.cfg without a one-shot entry: `0`, an id, `${saved_entry}`."""
+    defaults = [
         next(item for item in found.groups() if item is not None)
         for found in map(_DEFAULT.match, text.splitlines())
         if found
     ]
-    lasting = [item for item in told if item != "${next_entry}"]
+    lasting = [item for item in defaults if item != "${next_entry}"]
     return lasting[0] if lasting else None
 
 
@@ -113,7 +115,7 @@ def bls_entries(files: Mapping[str, str]) -> tuple[BootEntry, ...]:
     names = sorted(files, key=newest_first)
     found = []
     for number, name in enumerate(names):
-        values = dict(_words(files[name].splitlines()))
+        values = dict(_settings(files[name].splitlines()))
         image = re.search(r"vmlinuz-(\S+)", values.get("linux", ""))
         identifier = name.removesuffix(".conf")
         found.append(
@@ -122,7 +124,7 @@ def bls_entries(files: Mapping[str, str]) -> tuple[BootEntry, ...]:
     return tuple(found)
 
 
-def _words(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
+def _settings(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
     for line in lines:
         key, _, value = line.strip().partition(" ")
         if key and not key.startswith("#"):
@@ -144,15 +146,15 @@ def legacy_entries(text: str) -> tuple[BootEntry, ...]:
 
 
 def legacy_default(text: str) -> str:
-    """Return the number of a grub.conf's default entry; without a line it is `0`."""
-    told = [found[1] for found in map(_LEGACY_DEFAULT.match, text.splitlines()) if found]
-    return told[-1] if told else "0"
+    """Return the number of a grub.conf's default entry; `0` if there is no such line."""
+    defaults = [found[1] for found in map(_LEGACY_DEFAULT.match, text.splitlines()) if found]
+    return defaults[-1] if defaults else "0"
 
 
 def find(entries: tuple[BootEntry, ...], wanted: str) -> BootEntry | None:
-    """Return the entry that GRUB takes `wanted` for: a position, an id, a title, or a submenu's path.
+    """Return the entry that `wanted` names for GRUB: by position, id, title, or a submenu's path.
 
-    GRUB takes an unknown name for the first entry; here that is None, so that nobody is told so by chance.
+    For an unknown name GRUB boots the first entry; this returns None, so that the first entry is never a mere fallback.
     """
     last = wanted.rsplit(">", 1)[-1]
     for entry in entries:

@@ -1,4 +1,4 @@
-"""The host as a whole: which boot this is, what it runs on, whether it has settled."""
+"""The host as a whole: boot id, virtualization, state of systemd."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from runbook_lib.model.commands import Command, Output
 __all__ = ["BootId", "SystemState", "SystemStateInfo", "Virtualization", "VirtualizationInfo"]
 
 _BOOT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Where systemd is not there (EL6) a container is known by the file its engine leaves.
-_LOOK_AROUND = """\
+# Without systemd (EL6) a container is recognized by the file that its engine creates.
+_DETECT_VIRTUALIZATION = """\
 if command -v systemd-detect-virt >/dev/null; then
   echo "container $(systemd-detect-virt --container)"; echo "vm $(systemd-detect-virt --vm)"
 elif [ -e /.dockerenv ] || [ -e /run/.containerenv ]; then echo "container other"; echo "vm unknown"
@@ -31,7 +31,7 @@ _STATES = frozenset(
 
 @dataclass(frozen=True)
 class BootId(Fact[str]):
-    """The running boot's identifier: random, another one after each boot (random(4))."""
+    """The running boot's identifier: random, and new after each boot (random(4))."""
 
     def request(self) -> Command:
         """Return the command."""
@@ -41,7 +41,7 @@ class BootId(Fact[str]):
         """Return the identifier."""
         text = output.stdout.strip()
         if not _BOOT_ID.fullmatch(text):
-            raise FactError(f"boot_id is {text[:80]!r}")
+            raise FactError(f"boot_id: unexpected output {text[:80]!r}")
         return text
 
 
@@ -50,8 +50,8 @@ class VirtualizationInfo:
     """What a host runs on.
 
     Args:
-        container: As `systemd-nspawn` or `docker`; None where the host has a kernel of its own.
-        machine: As `kvm`, `qemu`; None on bare metal; `unknown` where nothing there tells.
+        container: As `systemd-nspawn` or `docker`; None if the host has its own kernel.
+        machine: As `kvm`, `qemu`; None on bare metal; `unknown` if it cannot be detected.
     """
 
     container: str | None
@@ -63,15 +63,15 @@ class Virtualization(Fact[VirtualizationInfo]):
     """What the host runs on (systemd-detect-virt(1))."""
 
     def request(self) -> Command:
-        """Return the command; `none` is an answer."""
-        return Command(("sh", "-c", _LOOK_AROUND), accept=(0, 1))
+        """Return the command; it exits with 1 if it prints `none`."""
+        return Command(("sh", "-c", _DETECT_VIRTUALIZATION), accept=(0, 1))
 
     def parse(self, output: Output) -> VirtualizationInfo:
-        """Return it."""
-        told = dict(line.split(" ", 1) for line in output.stdout.splitlines() if " " in line)
-        if not {"container", "vm"} <= set(told):
-            raise FactError(f"systemd-detect-virt printed {output.stdout[:80]!r}")
-        container, machine = (told[key].strip() for key in ("container", "vm"))
+        """Return container and machine."""
+        found = dict(line.split(" ", 1) for line in output.stdout.splitlines() if " " in line)
+        if not {"container", "vm"} <= set(found):
+            raise FactError(f"systemd-detect-virt: unexpected output {output.stdout[:80]!r}")
+        container, machine = (found[key].strip() for key in ("container", "vm"))
         return VirtualizationInfo(
             container=None if container == "none" else container,
             machine=None if machine == "none" else machine,
@@ -80,10 +80,10 @@ class Virtualization(Fact[VirtualizationInfo]):
 
 @dataclass(frozen=True)
 class SystemStateInfo:
-    """systemd's own word for the whole host, and the units that failed.
+    """systemd's state of the whole host, and the failed units.
 
     Args:
-        state: `starting`, `running`, `degraded`, …; `unmanaged` where there is no systemd.
+        state: `starting`, `running`, `degraded`, …; `unmanaged` without systemd.
         failed: Names of failed units.
     """
 
@@ -92,7 +92,7 @@ class SystemStateInfo:
 
     @property
     def settled(self) -> bool:
-        """Whether starting is over; units may have failed."""
+        """Whether startup is finished; units may have failed."""
         return self.state in {"running", "degraded", "unmanaged"}
 
 
@@ -108,5 +108,5 @@ class SystemState(Fact[SystemStateInfo]):
         """Return the state."""
         state, *units = output.stdout.splitlines() or [""]
         if state not in _STATES | {"unmanaged"}:
-            raise FactError(f"systemctl is-system-running printed {state[:80]!r}")
+            raise FactError(f"systemctl is-system-running: unexpected output {state[:80]!r}")
         return SystemStateInfo(state, tuple(line.split()[0] for line in units if line.split()))

@@ -15,7 +15,7 @@ class ImageState:
     """An image on the host.
 
     Args:
-        identifier: Its content's hash.
+        identifier: Hash of its content.
         exposed: Ports it EXPOSEs, as `6379/tcp`.
     """
 
@@ -25,7 +25,7 @@ class ImageState:
 
 @dataclass(frozen=True)
 class Image(Fact[ImageState | None]):
-    """An image by name; None where the host has none.
+    """An image by name; None if the host does not have it.
 
     Args:
         name: With tag, as `runbook/redis-server:1`.
@@ -39,13 +39,13 @@ class Image(Fact[ImageState | None]):
 
     def parse(self, output: Output) -> ImageState | None:
         """Return the image's state."""
-        told = load_json(output, "docker image inspect")
-        if told is None:
+        inspected = load_json(output, "docker image inspect")
+        if inspected is None:
             return None
         with parsing(f"docker image inspect of {self.name}"):
-            ports = (told.get("Config") or {}).get("ExposedPorts") or {}
-            return ImageState(identifier=told["Id"], exposed=tuple(sorted(ports)))
+            ports = (inspected.get("Config") or {}).get("ExposedPorts") or {}
+            return ImageState(identifier=inspected["Id"], exposed=tuple(sorted(ports)))
 
     def absent(self) -> None:
-        """Return None: without an engine there is no image."""
+        """Return None: without an engine there are no images."""
         return

@@ -17,7 +17,7 @@ class Interface:
 
     Args:
         name: As `em1`.
-        kind: `bridge`, `veth`, `vlan`, …; empty for a card.
+        kind: `bridge`, `veth`, `vlan`, …; empty for a physical interface.
         state: As `UP`.
         master: The bridge (or bond) it is a port of.
         addresses: IPv4 addresses with prefix length, as `192.168.7.31/20`.
@@ -44,9 +44,9 @@ class Interfaces(Fact[tuple[Interface, ...]]):
 
     def parse(self, output: Output) -> tuple[Interface, ...]:
         """Return the interfaces in the kernel's order."""
-        told = load_json(output, "ip address")
+        listed = load_json(output, "ip address")
         with parsing("ip address"):
-            return tuple(_interface(item) for item in told if item)
+            return tuple(_interface(item) for item in listed if item)
 
 
 def _interface(item: dict[str, Any]) -> Interface:
@@ -74,7 +74,7 @@ class Route:
 
 @dataclass(frozen=True)
 class DefaultRoute(Fact[Route | None]):
-    """The IPv4 default route; None without one."""
+    """The IPv4 default route; None if there is none."""
 
     def request(self) -> Command:
         """Return the command."""
@@ -91,7 +91,7 @@ class DefaultRoute(Fact[Route | None]):
 
 @dataclass(frozen=True)
 class Reachable(Fact[bool]):
-    """Whether an address answers an echo request from the host.
+    """Whether an address answers a ping from the host.
 
     Args:
         address: IPv4 address.
@@ -100,9 +100,9 @@ class Reachable(Fact[bool]):
     address: str
 
     def request(self) -> Command:
-        """Return the command: three tries, two seconds each at most."""
+        """Return the command: three pings, each waiting at most two seconds."""
         return Command(("ping", "-n", "-c", "3", "-i", "0.3", "-W", "2", self.address), accept=(0, 1, 2))
 
     def parse(self, output: Output) -> bool:
-        """Return whether at least one answer came."""
+        """Return whether at least one reply arrived."""
         return output.exit_code == 0

@@ -1,4 +1,4 @@
-"""Kernels: the running one, those installed, what would be installed (book S9, S10)."""
+"""Kernels: the running one, the installed ones, and what booting them depends on (book S9, S10)."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ __all__ = [
     "SecureBoot",
 ]
 
-_WORDS = 3
-# A kernel is what the boot loader can be given: an image in /boot, and whose package it is.
+_FIELDS = 3
+# A kernel is an image in /boot, which the boot loader can boot, and the package that owns it.
 _LIST = r"""for image in /boot/vmlinuz-*; do
   case $image in *"*"|*.dpkg-*|*.rpm*|*-rescue-*) continue;; esac
   release=${image#/boot/vmlinuz-}
   if command -v dpkg-query >/dev/null; then
     owner=$(dpkg-query --search "$image" 2>/dev/null | cut -d: -f1)
-    told=$([ -z "$owner" ] || dpkg-query --show --showformat='${Package}\t${Version}' "$owner")
+    package=$([ -z "$owner" ] || dpkg-query --show --showformat='${Package}\t${Version}' "$owner")
   else
-    told=$(rpm -qf --queryformat '%{NAME}\t%{VERSION}-%{RELEASE}' "$image" 2>/dev/null) || told=
+    package=$(rpm -qf --queryformat '%{NAME}\t%{VERSION}-%{RELEASE}' "$image" 2>/dev/null) || package=
   fi
   initrd=without
   for file in "/boot/initrd.img-$release" "/boot/initramfs-$release.img"; do [ ! -s "$file" ] || initrd=with; done
-  printf '%s\t%s\t%s\n' "$release" "$initrd" "$told"
+  printf '%s\t%s\t%s\n' "$release" "$initrd" "$package"
 done
 """
 _REQUIRED = """\
@@ -41,7 +41,7 @@ if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then
 elif command -v needs-restarting >/dev/null; then needs-restarting -r >/dev/null 2>&1 || echo required
 fi
 """
-# The variable's last byte is its value; four bytes of attributes stand before it (UEFI specification).
+# The variable's last byte is its value, after four bytes of attributes (UEFI specification).
 _SECURE = """\
 for file in /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c; do
   if [ -e "$file" ]; then od -An -t u1 "$file"; else echo none; fi
@@ -72,10 +72,10 @@ class Kernel(Fact[KernelInfo]):
         >>> Kernel().parse(Output(0, "Linux 6.1.0-31-amd64 x86_64")).release
         '6.1.0-31-amd64'
         """
-        words = output.stdout.split()
-        if len(words) != _WORDS:
-            raise FactError(f"uname printed {output.stdout!r}")
-        return KernelInfo(*words)
+        fields = output.stdout.split()
+        if len(fields) != _FIELDS:
+            raise FactError(f"uname: unexpected output {output.stdout!r}")
+        return KernelInfo(*fields)
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class InstalledKernel:
 
     Args:
         release: As `uname -r` would print it.
-        package: Whose file the image is; None where it is no package's.
+        package: The package that owns the image; None if no package does.
         version: The package's version.
-        initrd: Whether its initial RAM disk is there (and not empty).
+        initrd: Whether its initial RAM disk exists and is not empty.
     """
 
     release: str
@@ -104,12 +104,12 @@ class InstalledKernels(Fact[tuple[InstalledKernel, ...]]):
         return Command(("sh", "-c", _LIST))
 
     def parse(self, output: Output) -> tuple[InstalledKernel, ...]:
-        """Return the kernels, as they stand in /boot; empty in a container."""
+        """Return the kernels in the order of /boot; empty in a container."""
         found = []
         for line in output.stdout.splitlines():
             with parsing("the list of kernels"):
                 release, initrd, *owner = line.split("\t")
-                package, version = [word for word in owner if word] or (None, None)
+                package, version = [field for field in owner if field] or (None, None)
                 if initrd not in {"with", "without"}:
                     raise ValueError(line)
                 found.append(InstalledKernel(release, package, version, initrd == "with"))
@@ -132,7 +132,7 @@ class BootSpace(Fact[int]):
 
 @dataclass(frozen=True)
 class RebootInfo:
-    """Whether something installed waits for a reboot, and which packages ask for it."""
+    """Whether installed packages require a reboot, and which."""
 
     required: bool
     packages: tuple[str, ...]
@@ -140,30 +140,30 @@ class RebootInfo:
 
 @dataclass(frozen=True)
 class RebootRequired(Fact[RebootInfo]):
-    """/run/reboot-required (Debian, Ubuntu) or `needs-restarting -r` (EL); False where neither tells."""
+    """/run/reboot-required (Debian, Ubuntu) or `needs-restarting -r` (EL); False without either."""
 
     def request(self) -> Command:
         """Return the command."""
         return Command(("sh", "-c", _REQUIRED))
 
     def parse(self, output: Output) -> RebootInfo:
-        """Return it."""
+        """Return whether a reboot is required, and by which packages."""
         first, *packages = output.stdout.split() or [""]
         if first not in {"", "required"}:
-            raise FactError(f"what asks for a reboot is told as {output.stdout[:80]!r}")
+            raise FactError(f"reboot-required: unexpected output {output.stdout[:80]!r}")
         return RebootInfo(bool(first), tuple(sorted(set(packages))))
 
 
 @dataclass(frozen=True)
 class SecureBoot(Fact[bool]):
-    """Whether the firmware boots signed kernels only."""
+    """Whether secure boot is on: the firmware boots signed kernels only."""
 
     def request(self) -> Command:
         """Return the command."""
         return Command(("sh", "-c", _SECURE))
 
     def parse(self, output: Output) -> bool:
-        """Return it; False without UEFI.
+        """Return whether it is on; False without UEFI.
 
         >>> SecureBoot().parse(Output(0, "   6   0   0   0   1"))
         True

@@ -1,4 +1,4 @@
-"""What the distribution offers as a kernel, and which release it brings."""
+"""The kernel package that a distribution offers, and the kernel release that it contains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runbook_lib.model.commands import Command, Output
 __all__ = ["Candidates", "KernelOffer"]
 
 # $1 package, $2 suite or repository, or empty.
-_ASK = r"""export LC_ALL=C
+_QUERY = r"""export LC_ALL=C
 if command -v apt-cache >/dev/null; then
   echo "==> apt"; apt-cache ${2:+--option=APT::Default-Release="$2"} policy "$1"
   echo "==> show"; apt-cache show "$1" 2>/dev/null || true
@@ -25,14 +25,14 @@ _DEPENDS = re.compile(r"\blinux-image-(?:unsigned-)?(\d[^\s,(|]*)")
 
 @dataclass(frozen=True)
 class KernelOffer:
-    """A kernel package, as installed and as it would be.
+    """A kernel package: the installed version and the newest available one.
 
     Args:
-        package: Its name.
-        installed: The version installed; None: not installed.
-        installed_release: The kernel that one brings, as `uname -r` prints it.
-        available: The newest version to be had; None: none.
-        available_release: The kernel that one brings.
+        package: The package's name.
+        installed: The installed version; None if it is not installed.
+        installed_release: The kernel of the installed version, as `uname -r` prints it.
+        available: The newest available version; None if there is none.
+        available_release: The kernel of the available version.
     """
 
     package: str
@@ -43,16 +43,16 @@ class KernelOffer:
 
     @property
     def release(self) -> str | None:
-        """The kernel this package stands for once it is up to date."""
+        """The kernel of this package once the package is up to date."""
         return self.available_release or self.installed_release
 
 
 @dataclass(frozen=True)
 class Candidates(Fact[KernelOffer]):
-    """What apt (`apt-cache policy`), dnf or yum (`list`) offer of a kernel package.
+    """A kernel package as apt (`apt-cache policy`), dnf or yum (`list`) offer it.
 
     Args:
-        package: A kernel's package, or the one that always depends on the newest: `linux-image-amd64`, `kernel-lt`.
+        package: A kernel's package, or one that always depends on the newest: `linux-image-amd64`, `kernel-lt`.
         source: Debian: a suite to prefer, as `bookworm-backports`; EL: a repository to enable, as `elrepo-kernel`.
     """
 
@@ -61,22 +61,22 @@ class Candidates(Fact[KernelOffer]):
 
     def request(self) -> Command:
         """Return the command."""
-        return Command(("sh", "-c", _ASK, "sh", self.package, self.source), sudo=True, timeout=300.0)
+        return Command(("sh", "-c", _QUERY, "sh", self.package, self.source), sudo=True, timeout=300.0)
 
     def parse(self, output: Output) -> KernelOffer:
-        """Return the offer; a package nobody knows has neither version."""
+        """Return the offer; an unknown package has neither version."""
         pieces = re.split(r"^==> (.*)\n", output.stdout, flags=re.MULTILINE)
         parts = dict(zip(pieces[1::2], pieces[2::2], strict=True))
         if "list" in parts:
-            return self._of_list(parts["list"])
+            return self._parse_list(parts["list"])
         if set(parts) != {"apt", "show"}:
-            raise FactError(f"no offer was told: {output.stdout[:80]!r}")
+            raise FactError(f"apt-cache: unexpected output {output.stdout[:80]!r}")
         versions = dict(re.findall(r"^  (Installed|Candidate): (\S+)$", parts["apt"], re.MULTILINE))
         installed, available = (_real(versions.get(key)) for key in ("Installed", "Candidate"))
-        brought, offered = (self._brings(version, parts["show"]) for version in (installed, available))
-        return KernelOffer(self.package, installed, brought, available, offered)
+        current, offered = (self._kernel_of(version, parts["show"]) for version in (installed, available))
+        return KernelOffer(self.package, installed, current, available, offered)
 
-    def _brings(self, version: str | None, stanzas: str) -> str | None:
+    def _kernel_of(self, version: str | None, stanzas: str) -> str | None:
         own = _DEPENDS.fullmatch(self.package)
         for stanza in stanzas.split("\n\n") if version else ():
             fields = dict(line.split(": ", 1) for line in stanza.splitlines() if re.match(r"[\w-]+: ", line))
@@ -86,9 +86,9 @@ class Candidates(Fact[KernelOffer]):
                     return needed[1]
         return own[1].removesuffix("-unsigned") if own and version else None
 
-    def _of_list(self, text: str) -> KernelOffer:
+    def _parse_list(self, text: str) -> KernelOffer:
         found: dict[str, list[tuple[str, str]]] = {"Installed": [], "Available": []}
-        # yum breaks its lines at 80 columns, so only the words and their order count.
+        # yum wraps its lines at 80 columns: only the words and their order matter.
         for heading, body in re.findall(
             r"^(Installed|Available) Packages\n((?:(?!^\w+ Packages$).*\n?)*)", text, re.MULTILINE
         ):
@@ -99,7 +99,7 @@ class Candidates(Fact[KernelOffer]):
                     if package == self.package:
                         found[heading].append((version.rpartition(":")[2], machine))
         if not any(found.values()) and "No matching" not in text and "no matching" not in text:
-            raise FactError(f"the list of packages is {text.strip()[-200:]!r}")
+            raise FactError(f"list of packages: unexpected output {text.strip()[-200:]!r}")
         installed, available = (found[key][-1] if found[key] else None for key in found)
         return KernelOffer(
             self.package,

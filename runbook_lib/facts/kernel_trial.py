@@ -1,4 +1,4 @@
-"""A trial boot that was begun and neither confirmed nor taken back, whichever run began it."""
+"""A trial boot that some run started and neither confirmed nor abandoned."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from runbook_lib.model.commands import Command, Output
 __all__ = ["MARK", "KernelTrial", "KernelTrialInfo"]
 
 MARK = "/var/lib/runbook/kernel-trial"
-"""File on the host, from before the arming of a trial to after its confirmation: the kernel, then failed units."""
+"""File on the host from arming a trial until its confirmation: the kernel's release, then the failed units."""
 
 
 @dataclass(frozen=True)
 class KernelTrialInfo:
-    """What a trial was begun with.
+    """The state in which a trial was started.
 
     Args:
-        release: The kernel to be tried, as `uname -r` prints it.
-        failed: Names of the units that failed before.
+        release: The kernel on trial, as `uname -r` prints it.
+        failed: Names of the units that had failed before.
     """
 
     release: str
@@ -34,17 +34,17 @@ class KernelTrialInfo:
 
 @dataclass(frozen=True)
 class KernelTrial(Fact[KernelTrialInfo | None]):
-    """The trial under way; None where there is none."""
+    """The pending trial; None if there is none."""
 
     def request(self) -> Command:
-        """Return the command; no such file is an answer."""
+        """Return the command; it exits with 1 if the file does not exist."""
         return Command(("cat", MARK), accept=(0, 1))
 
     def parse(self, output: Output) -> KernelTrialInfo | None:
-        """Return it."""
+        """Return the trial."""
         if output.exit_code == 1:
             return None
         release, *failed = output.stdout.splitlines() or [""]
         if not release:
-            raise FactError(f"{MARK} names no kernel")
+            raise FactError(f"{MARK} is empty: expected the kernel's release")
         return KernelTrialInfo(release, tuple(failed))

@@ -1,4 +1,4 @@
-"""Which software writes a host's network configuration, and whether a change to it awaits confirmation."""
+"""The software that configures a host's network, and whether a change awaits confirmation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runbook_lib.model.commands import Command, Output
 
 __all__ = ["ConfiguredElsewhere", "NetworkStack", "PendingChange"]
 
-_LOOK = (
+_DETECT = (
     "command -v ifup >/dev/null 2>&1 || [ -x /sbin/ifup ] && [ -e /etc/network/interfaces ] && echo ifupdown; "
     '[ -n "$(ls /etc/netplan/*.yaml 2>/dev/null)" ] && echo netplan; '
     "systemctl is-active --quiet NetworkManager && echo networkmanager; "
@@ -20,11 +20,11 @@ _LOOK = (
 
 @dataclass(frozen=True)
 class NetworkStack(Fact[tuple[str, ...]]):
-    """What is there of: ifupdown, netplan, networkmanager, systemd-networkd, bridge-utils."""
+    """Which of these are present: ifupdown, netplan, networkmanager, systemd-networkd, bridge-utils."""
 
     def request(self) -> Command:
         """Return the command."""
-        return Command(("sh", "-c", _LOOK))
+        return Command(("sh", "-c", _DETECT))
 
     def parse(self, output: Output) -> tuple[str, ...]:
         """Return the names."""
@@ -33,10 +33,10 @@ class NetworkStack(Fact[tuple[str, ...]]):
 
 @dataclass(frozen=True)
 class PendingChange(Fact[bool]):
-    """Whether a network change on the host waits to be confirmed or reverted.
+    """Whether a network change on the host is pending, neither confirmed nor reverted.
 
     Args:
-        marker: The file that says so.
+        marker: The file that marks a pending change.
     """
 
     marker: str
@@ -46,7 +46,7 @@ class PendingChange(Fact[bool]):
         return Command(("test", "-e", self.marker), sudo=True, accept=(0, 1))
 
     def parse(self, output: Output) -> bool:
-        """Return whether the marker is there."""
+        """Return whether the marker exists."""
         return output.exit_code == 0
 
 

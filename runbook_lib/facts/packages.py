@@ -1,4 +1,4 @@
-"""The distribution's packages: what is installed, what could be, and who is at work on them."""
+"""The distribution's packages: installed versions, unfinished installations, age of the lists, lock holders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runbook_lib.model.commands import Command, Output
 
 __all__ = ["LISTS_READ", "Holder", "ListsAge", "LockHolder", "PackageVersion", "UnfinishedPackages"]
 
-# fcntl(2) locks of dpkg, apt and rpm; yum writes its process id into a file. A container's own apt is not the host's.
+# fcntl(2) locks of dpkg, apt and rpm; yum writes a PID file. Ignores the package managers of containers.
 _LOCKS = r"""lslocks --noheadings --raw --notruncate --output PID,COMMAND,PATH 2>/dev/null |
   grep -E ' (/var/lib/(dpkg|apt|rpm|dnf)/|/usr/lib/sysimage/rpm/|/var/cache/(apt|dnf)/).*lock' |
   while read -r pid program path; do
@@ -29,9 +29,9 @@ else
 fi
 """
 LISTS_READ = "/var/lib/apt/periodic/update-success-stamp"
-"""Touched when apt has read all its lists without error: by our own command, and by Ubuntu's standard hook."""
+"""File touched when apt has read all its lists without error: by our command, and by Ubuntu's standard hook."""
 
-# Times of the lists' own files do not do: an update that fails changes them too.
+# The lists' own modification times are no help: a failed update changes them too.
 _AGE = rf"""if ! command -v apt-get >/dev/null; then echo unmanaged
 elif [ -e {LISTS_READ} ]; then echo $(( $(date +%s) - $(stat -c %Y {LISTS_READ}) ))
 else echo none
@@ -41,10 +41,10 @@ fi
 
 @dataclass(frozen=True)
 class UnfinishedPackages(Fact[bool]):
-    """Whether an installation was cut off in the middle (dpkg only; elsewhere it is False)."""
+    """Whether an installation was interrupted (dpkg only; otherwise False)."""
 
     def request(self) -> Command:
-        """Return the command; it prints nothing where all is well. After a power cut only root may ask."""
+        """Return the command; it prints nothing if all packages are complete. After a power cut it needs root."""
         return Command(("sh", "-c", "if command -v dpkg >/dev/null; then dpkg --audit; fi"), sudo=True)
 
     def parse(self, output: Output) -> bool:
@@ -54,7 +54,7 @@ class UnfinishedPackages(Fact[bool]):
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock of the package manager."""
+    """A process that holds a lock of the package manager."""
 
     process: int
     program: str
@@ -63,17 +63,17 @@ class Holder:
 
 @dataclass(frozen=True)
 class LockHolder(Fact[tuple[Holder, ...]]):
-    """Who is at work on the host's packages (lslocks(8), yum's file)."""
+    """Processes that hold a lock of the package manager (lslocks(8), yum's PID file)."""
 
     def request(self) -> Command:
-        """Return the command; only root is told every path."""
+        """Return the command; only root sees every path."""
         return Command(("sh", "-c", _LOCKS), sudo=True)
 
     def parse(self, output: Output) -> tuple[Holder, ...]:
-        """Return the holders; none: installing may begin."""
+        """Return the holders; empty if an installation can start."""
         *lines, end = output.stdout.splitlines() or [""]
         if end != "end":
-            raise FactError("the list of locks was cut off")
+            raise FactError("the list of locks is incomplete")
         with parsing("lslocks"):
             found = []
             for process, program, path in (line.split(None, 2) for line in lines):
@@ -83,7 +83,7 @@ class LockHolder(Fact[tuple[Holder, ...]]):
 
 @dataclass(frozen=True)
 class PackageVersion(Fact[str | None]):
-    """A package's installed version, by dpkg or rpm; None where it is not installed.
+    """A package's installed version, from dpkg or rpm; None if it is not installed.
 
     Args:
         package: Its name.
@@ -100,14 +100,14 @@ class PackageVersion(Fact[str | None]):
         words = output.stdout.split()
         if "none" in words or not words:
             if not words:
-                raise FactError(f"nothing was told of the package {self.package}")
+                raise FactError(f"package {self.package}: the package manager printed nothing")
             return None
         return words[1] if words[0] == "installed" else None
 
 
 @dataclass(frozen=True)
 class ListsAge(Fact[int | None]):
-    """Seconds since all package lists were read without error. None: not known; 0 where dnf or yum sees to it."""
+    """Seconds since all package lists were read without error; None: not known. Always 0 for dnf and yum."""
 
     def request(self) -> Command:
         """Return the command."""
@@ -119,5 +119,5 @@ class ListsAge(Fact[int | None]):
         if text in {"none", "unmanaged"}:
             return None if text == "none" else 0
         if not re.fullmatch(r"-?\d+", text):
-            raise FactError(f"the lists' age is {text[:80]!r}")
+            raise FactError(f"age of the package lists: unexpected output {text[:80]!r}")
         return int(text)

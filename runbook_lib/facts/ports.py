@@ -16,7 +16,7 @@ _COLUMNS = 5
 
 @dataclass(frozen=True)
 class Listener:
-    """One listening socket: port, local address, and the program's name where it is told."""
+    """One listening socket: port, local address, and the program's name if known."""
 
     port: int
     address: str
@@ -28,7 +28,7 @@ class ListeningPorts(Fact[tuple[Listener, ...]]):
     """All listening TCP sockets."""
 
     def request(self) -> Command:
-        """Return the command; only root is told the programs."""
+        """Return the command; only root sees the programs."""
         return Command(("ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes"), sudo=True)
 
     def parse(self, output: Output) -> tuple[Listener, ...]:
@@ -44,7 +44,7 @@ class ListeningPorts(Fact[tuple[Listener, ...]]):
 def _listener(line: str) -> Listener:
     words = line.split()
     if len(words) < _COLUMNS or ":" not in words[3]:
-        raise FactError(f"ss printed {line!r}")
+        raise FactError(f"ss: unexpected output {line!r}")
     address, _, port = words[3].rpartition(":")
     program = re.search(r'users:\(\("([^"]+)"', line)
     with parsing("ss"):

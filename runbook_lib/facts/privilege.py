@@ -1,4 +1,4 @@
-"""What the user may do on a host."""
+"""The privileges of the user on a host."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ class Sudo(Fact[bool]):
         return Command(("true",), sudo=True, accept=(0, 1), probes_sudo=True)
 
     def parse(self, output: Output) -> bool:
-        """Return whether it ran."""
+        """Return whether the command ran."""
         return output.exit_code == 0

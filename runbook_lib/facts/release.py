@@ -1,4 +1,4 @@
-"""Which distribution a host runs (book S9: `lsb_release -a`)."""
+"""The distribution that a host runs (book S9: `lsb_release -a`)."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class ReleaseInfo:
     Args:
         identifier: `debian`, `ubuntu`, `rocky`, …
         version: `12`, `24.04`, …; empty on rolling releases.
-        codename: `bookworm`, …; empty where the distribution has none.
-        name: For people.
-        family: `debian` or `el` by how software is installed; `other` otherwise.
+        codename: `bookworm`, …; empty if the distribution has none.
+        name: Name to show to people.
+        family: `debian` or `el`, by the package manager; otherwise `other`.
     """
 
     identifier: str
@@ -64,7 +64,7 @@ class Release(Fact[ReleaseInfo]):
                 with parsing("/etc/os-release"):
                     values[key.strip()] = " ".join(shlex.split(value))
         if "ID" not in values:
-            raise FactError("/etc/os-release names no ID")
+            raise FactError("/etc/os-release has no ID")
         relatives = [values["ID"], *values.get("ID_LIKE", "").split()]
         family = next((_FAMILIES[name] for name in relatives if name in _FAMILIES), "other")
         return ReleaseInfo(

@@ -13,7 +13,7 @@ __all__ = ["DiskSpace", "Memory", "Processors"]
 
 @dataclass(frozen=True)
 class Processors(Fact[int]):
-    """How many processors are available."""
+    """Number of available processors."""
 
     def request(self) -> Command:
         """Return the command."""
@@ -65,4 +65,4 @@ def _whole_number(text: str, source: str) -> int:
     try:
         return int(text.strip())
     except ValueError as problem:
-        raise FactError(f"{source} printed {text!r} where a number was expected") from problem
+        raise FactError(f"{source}: expected a number, got {text!r}") from problem

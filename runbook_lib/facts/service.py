@@ -13,7 +13,7 @@ __all__ = ["Service", "ServiceState"]
 
 @dataclass(frozen=True)
 class ServiceState:
-    """A unit's state in systemd's own words.
+    """A unit's state as systemd reports it.
 
     Args:
         loaded: Whether the unit exists.
@@ -37,7 +37,7 @@ class Service(Fact[ServiceState]):
     unit: str
 
     def request(self) -> Command:
-        """Return the command; it ends with 0 for unknown units too."""
+        """Return the command; it exits with 0 for unknown units too."""
         return Command(
             ("systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", "--", self.unit)
         )
@@ -52,4 +52,4 @@ class Service(Fact[ServiceState]):
                 enabled=values.get("UnitFileState") in {"enabled", "enabled-runtime", "static", "generated"},
             )
         except KeyError as missing:
-            raise FactError(f"systemctl show printed no {missing}") from missing
+            raise FactError(f"systemctl show: {missing} is missing in the output") from missing

@@ -1,4 +1,4 @@
-"""What an operation is: a desired state that plans commands from facts and verifies facts."""
+"""The base of all operations: a desired state, which plans commands from facts and checks facts."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ class Operation(ABC):
 
     @abstractmethod
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return the facts that `plan` and `verify` read."""
+        """Return the facts that `plan` and `verify` use."""
 
     @abstractmethod
     def plan(self, facts: Facts) -> Plan:
         """Return the commands from these facts to the desired state. Pure.
 
         Raises:
-            PlanRefused: Going on would do harm.
+            PlanRefused: Applying the operation would do harm.
         """
 
     @abstractmethod
     def verify(self, facts: Facts) -> list[Check]:
-        """Return the checks that hold exactly when the desired state is there. Pure; never empty."""
+        """Return the checks that all hold exactly if the host is in the desired state. Pure; never empty."""
 
     @property
     def verifiable(self) -> bool:
-        """Whether `verify` alone tells if the state is there, without the commands having run."""
+        """Whether `verify` alone proves the state; if not, the operation is not repeatable."""
         return True
 
     @property
     def command_kind(self) -> Literal["change", "shell"]:
-        """How the commands of a plan are recorded."""
+        """The kind under which a plan's commands are recorded."""
         return "change"
 
     @property
@@ -54,7 +54,7 @@ class Operation(ABC):
 
     @property
     def poll_interval(self) -> float:
-        """Seconds between two looks at facts that have yet to settle."""
+        """Seconds between two reads of facts that have yet to settle."""
         return 0.5
 
     def describe(self) -> str:
@@ -67,8 +67,8 @@ class Operation(ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Probe(Operation):
-    """An operation that only looks: it plans nothing, in no mode."""
+    """A read-only operation: it plans no commands in any mode."""
 
-    def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - a probe plans nothing whatever the facts
+    def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - a probe never plans anything
         """Return an empty plan."""
         return Plan()

@@ -1,4 +1,4 @@
-"""A bridge that joins a host's card and its containers (book S4), written for ifupdown."""
+"""A bridge that joins a host's network interface and its containers (book S4), configured for ifupdown."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ __all__ = ["INTERFACES_FILE", "Present", "present"]
 INTERFACES_FILE = "/etc/network/interfaces"
 """Where ifupdown keeps its configuration."""
 
-_GUEST = re.compile(r"^(veth[0-9a-f]{7}|vnet\d+|tap\d+\S*)$")  # ports that containers and machines bring
+_GUEST = re.compile(r"^(veth[0-9a-f]{7}|vnet\d+|tap\d+\S*)$")  # ports of containers and virtual machines
 
 
 @dataclass(frozen=True)
 class Present(Operation):
-    """A bridge has the host's card as its port and the host's address on it.
+    """A bridge has the host's physical interface as its port, and the host's address.
 
-    Applied under a timer on the host: unless the checks hold over a new connection, the host goes
-    back to what was there before.
+    Applied under a revert timer on the host: unless the checks hold over a new connection, the host restores its
+    old configuration.
 
     Args:
         name: As `br0`.
-        port: The card, as `em1`.
+        port: The physical interface, as `em1`.
         address: The host's own address with prefix length, as `192.168.7.31/20`.
         gateway: Default gateway within that subnet; None leaves routes alone.
         nameservers: For the line `dns-nameservers`.
@@ -53,7 +53,7 @@ class Present(Operation):
     revert_after: float = 60.0
 
     def __post_init__(self) -> None:
-        """Refuse addresses that cannot be right before any host is touched."""
+        """Refuse invalid addresses before any host is touched."""
         try:
             subnet = ipaddress.ip_interface(self.address).network
             for nameserver in self.nameservers:
@@ -71,20 +71,20 @@ class Present(Operation):
             raise ParameterError(
                 f"gateway {self.gateway} is not in {subnet}",
                 where=f"bridge {self.name}",
-                hint="mend the gateway",
+                hint="set a gateway in that subnet",
             )
 
     @property
     def settle(self) -> float:
-        """A new bridge needs a moment before its first packet passes."""
+        """A new bridge takes some seconds until it forwards packets."""
         return 8.0
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return interfaces, routes, the configuration file, who owns it, and whether the gateway answers."""
+        """Return interfaces, routes, the configuration and the software that manages it, and the gateway's answer."""
         gateway = (Reachable(self.gateway),) if self.gateway else ()
         return (
             NetworkStack(),
-            # In this order and before all else: what is read after them is not about to be taken away.
+            # These come first, in this order: the facts read after them are not about to be reverted.
             PendingChange(MARKER),
             PendingChange(REVERTING),
             ConfiguredElsewhere(),
@@ -95,7 +95,7 @@ class Present(Operation):
         )
 
     def plan(self, facts: Facts) -> Plan:
-        """Swap the configuration where the bridge is not as wanted."""
+        """Replace the configuration unless the bridge is in the desired state."""
         self._refuse_unconfirmed(facts)
         if all(check.holds for check in self.verify(facts)):
             return Plan()
@@ -117,11 +117,11 @@ class Present(Operation):
         )
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check bridge, port, address, routes, that the gateway answers, and that it all lasts."""
+        """Check bridge, port, address, routes, gateway, and that the configuration file has all of it."""
         bridge, port = _named(facts, self.name), _named(facts, self.port)
         wanted = self._stanza(port)
         lines = ifupdown.without_comments(facts[FileText(INTERFACES_FILE)] or "")
-        # The hardware address is for the kernel; a file without that line is as good.
+        # The line with the hardware address depends on the facts; a file without it is accepted.
         lasting = [line for line in ifupdown.without_comments(wanted) if not line.startswith("bridge_hw")]
         missing = [line for line in lasting if line not in lines]
         checks = [
@@ -132,17 +132,15 @@ class Present(Operation):
                 f"{self.port} is a port of", self.name, port.master if port else "missing", "bridge.port"
             ),
             Check.equal(f"{self.name} has the address", self.address, _addresses(bridge), "bridge.address"),
+            Check.equal(f"{self.port} has addresses", "none", _addresses(port), "bridge.port_address"),
             Check.equal(
-                f"{self.port} has addresses of its own", "none", _addresses(port), "bridge.port_address"
-            ),
-            Check.equal(
-                f"{self.name} runs no spanning tree",
+                f"{self.name} runs the spanning tree protocol",
                 expected=False,
                 observed=bridge.stp if bridge else None,
                 id="bridge.stp",
             ),
             Check.equal(
-                f"{INTERFACES_FILE} keeps it",
+                f"{INTERFACES_FILE} has the configuration",
                 "all lines",
                 f"without {missing[0]!r}" if missing else "all lines",
                 "bridge.configuration",
@@ -150,20 +148,20 @@ class Present(Operation):
         ]
         if self.gateway:
             route = facts[DefaultRoute()]
-            told = f"{route.gateway} on {route.interface}" if route else "none"
-            answer = "an answer" if facts[Reachable(self.gateway)] else "none"
+            default = f"{route.gateway} on {route.interface}" if route else "none"
+            answer = "a reply" if facts[Reachable(self.gateway)] else "no reply"
             checks.append(
                 Check.equal(
-                    "the default route", f"{self.gateway} on {self.name}", told, "bridge.default_route"
+                    "the default route", f"{self.gateway} on {self.name}", default, "bridge.default_route"
                 )
             )
             checks.append(
-                Check.equal(f"the gateway {self.gateway} gives", "an answer", answer, "bridge.gateway")
+                Check.equal(f"ping to the gateway {self.gateway}", "a reply", answer, "bridge.gateway")
             )
         return checks
 
     def configuration(self, before: str, port: Interface | None) -> str:
-        """Return the new interfaces file: the card without an address, the bridge with it."""
+        """Return the new interfaces file: the physical interface without an address, the bridge with it."""
         rest = ifupdown.without(ifupdown.without(before, self.name), self.port)
         return ifupdown.add(rest, self.port, "manual", []).rstrip("\n") + "\n\n" + self._stanza(port)
 
@@ -179,14 +177,14 @@ class Present(Operation):
             ("bridge_maxwait", "0"),
         ]
         if port and port.mac:
-            # Without it a bridge takes the lowest address among its ports, and changes it with each container.
+            # Without it a bridge uses the lowest address of its ports, which changes with each container.
             options.append(("bridge_hw", port.mac))
         if self.nameservers:
             options.append(("dns-nameservers", " ".join(self.nameservers)))
         return ifupdown.add("", self.name, "static", options)
 
     def _refuse_unconfirmed(self, facts: Facts) -> None:
-        """Refuse also what looks right: its host is about to put back what was there before."""
+        """Refuse even if all checks hold: the host may be about to restore its old configuration."""
         if facts[PendingChange(MARKER)] or facts[PendingChange(REVERTING)]:
             raise NotYet(
                 "an earlier network change still awaits its confirmation or revert",
@@ -199,8 +197,8 @@ class Present(Operation):
         others = [name for name in stack if name in {"netplan", "networkmanager", "systemd-networkd"}]
         if "ifupdown" not in stack or others:
             raise PlanRefused(
-                f"the network is configured by {', '.join(others) or 'nothing known'}, not by ifupdown alone",
-                hint="only ifupdown is supported yet: configure the bridge by hand on this host, then validate",
+                f"the network is configured by {', '.join(others) or 'unknown software'}, not by ifupdown only",
+                hint="only ifupdown is supported so far: configure the bridge by hand on this host, then validate",
             )
         if "bridge-utils" not in stack:
             raise PlanRefused(
@@ -214,39 +212,41 @@ class Present(Operation):
         elsewhere = [name for name in facts[ConfiguredElsewhere()] if name in {self.name, self.port}]
         if elsewhere:
             raise PlanRefused(
-                f"{elsewhere[0]} is configured in /etc/network/interfaces.d, which this does not change",
+                f"{elsewhere[0]} is configured in /etc/network/interfaces.d, which this operation does not change",
                 hint=f"move that stanza into {INTERFACES_FILE}, then run this again",
             )
-        self._refuse_wrong_card(facts)
+        self._refuse_wrong_port(facts)
         self._refuse_foreign_bridge(facts)
 
-    def _refuse_wrong_card(self, facts: Facts) -> None:
+    def _refuse_wrong_port(self, facts: Facts) -> None:
         port = _named(facts, self.port)
         if port is None:
             names = ", ".join(item.name for item in facts[Interfaces()] if not _GUEST.match(item.name))
             raise PlanRefused(f"there is no interface {self.port!r}", hint=f"interfaces are: {names}")
         if port.master not in {None, self.name}:
-            raise PlanRefused(f"{self.port} is already a port of {port.master}", hint="choose another card")
+            raise PlanRefused(
+                f"{self.port} is already a port of {port.master}", hint="choose another interface"
+            )
         holder = next((item.name for item in facts[Interfaces()] if self.address in item.addresses), None)
         if holder not in {None, self.name, self.port}:
             raise PlanRefused(
                 f"{self.address} is on {holder}, not on {self.port}: moving it to {self.name} would cut the host off",
-                hint=f"put {holder} into the bridge, or give the bridge another address",
+                hint=f"make {holder} the bridge's port, or give the bridge another address",
             )
 
     def _refuse_foreign_bridge(self, facts: Facts) -> None:
-        there = [item for item in facts[Interfaces()] if item.master == self.name]
-        foreign = [item.name for item in there if item.name != self.port and not _GUEST.match(item.name)]
+        ports = [item for item in facts[Interfaces()] if item.master == self.name]
+        foreign = [item.name for item in ports if item.name != self.port and not _GUEST.match(item.name)]
         if foreign:
             raise PlanRefused(
                 f"{self.name} exists with other ports: {', '.join(foreign)}",
-                hint="choose another name, or take those ports out by hand",
+                hint="choose another name, or remove those ports by hand",
             )
-        guests = [item.name for item in there if _GUEST.match(item.name)]
+        guests = [item.name for item in ports if _GUEST.match(item.name)]
         if guests:
             raise PlanRefused(
-                f"{self.name} is not as wanted, but containers hang on it ({', '.join(guests)}): "
-                "rebuilding it would cut them off",
+                f"{self.name} is not in the desired state, but containers are attached to it ({', '.join(guests)}): "
+                "rebuilding it would disconnect them",
                 hint="stop the containers on that host, then run this again",
             )
 

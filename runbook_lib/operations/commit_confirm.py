@@ -1,8 +1,8 @@
-"""A network change that the host takes back by itself unless it is confirmed.
+"""A network change that the host reverts by itself unless it is confirmed.
 
-Shared by every network stack: it knows which file holds the configuration and two scripts, one that
-takes the interfaces down and one that brings them up. The old state comes back in three ways: by
-command, by a timer, and, should the host itself go down in between, by a unit early in the next boot.
+Independent of the network stack: it is given the configuration file and the shell lines that take interfaces down
+and bring them up. The old state is restored in three ways: by command, by a timer, and, if the host itself goes down
+in between, by a systemd unit early in the next boot.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ __all__ = ["MARKER", "REVERTING", "Swap"]
 
 _PLACE = "/var/lib/runbook/network"
 MARKER = f"{_PLACE}/unconfirmed"
-"""File on the host that is there from arming to confirmation or revert."""
+"""File on the host that exists from arming to confirmation or revert."""
 REVERTING = f"{_PLACE}/reverting"
-"""What the marker becomes while the host reverts; gone once it has."""
+"""The marker's new name while the host reverts; removed afterwards."""
 _KEPT = f"{_PLACE}/before"
 _CANDIDATE = f"{_PLACE}/candidate"
 _APPLY = f"{_PLACE}/apply.sh"
 _REVERT = f"{_PLACE}/revert.sh"
 _LOG = f"{_PLACE}/apply.log"
-# The unit writes to a file and not to our session: a cut session must not end it with SIGPIPE.
+# The unit writes to a file, not to our session: a lost session must not kill it with SIGPIPE.
 _RUN = 'systemd-run --quiet --collect --wait /bin/sh "$1"; code=$?; cat -- "$2" >&2; exit $code'
 _TIMER = "runbook-network-revert"
 _BOOT_UNIT = "/etc/systemd/system/runbook-network-boot.service"
 _BOOT = f"""\
 [Unit]
-Description=Put back a network configuration that was never confirmed
+Description=Restore the network configuration before an unconfirmed change
 DefaultDependencies=no
 After=local-fs.target systemd-remount-fs.service
 Before=networking.service network-pre.target
@@ -49,7 +49,7 @@ WantedBy=multi-user.target
 
 @dataclass(frozen=True)
 class Swap:
-    """One configuration file replaced, with the interfaces down in between.
+    """Replaces a configuration file while the interfaces are down.
 
     Args:
         path: The configuration file.
@@ -76,10 +76,14 @@ class Swap:
             arm=(
                 Command(("mkdir", "-p", _PLACE), sudo=True),
                 Command(("cp", "-a", self.path, _KEPT), sudo=True, purpose="keep the old configuration"),
-                files.write(_CANDIDATE, self.after, purpose="the new configuration, not yet in force"),
-                files.write(_APPLY, self._apply_script(), purpose="what puts it in force"),
-                files.write(_REVERT, self._revert_script(), purpose="what puts the old one back"),
-                files.write(_BOOT_UNIT, _BOOT, purpose="the same, should the host go down in between"),
+                files.write(_CANDIDATE, self.after, purpose="the new configuration, not yet active"),
+                files.write(_APPLY, self._apply_script(), purpose="the script that activates it"),
+                files.write(
+                    _REVERT, self._revert_script(), purpose="the script that restores the old configuration"
+                ),
+                files.write(
+                    _BOOT_UNIT, _BOOT, purpose="restores it at boot if the host goes down in between"
+                ),
                 Command(("systemctl", "daemon-reload"), sudo=True),
                 Command(("systemctl", "enable", "--quiet", "runbook-network-boot.service"), sudo=True),
                 Command(("touch", MARKER), sudo=True),
@@ -99,8 +103,8 @@ class Swap:
                 ),
             ),
             confirm=(
-                # Removing the marker fails where the revert has already begun.
-                Command(("rm", "--", MARKER), sudo=True, purpose="confirm: from now on nothing reverts"),
+                # Removing the marker fails if the revert has already started.
+                Command(("rm", "--", MARKER), sudo=True, purpose="confirm: from now on nothing is reverted"),
                 Command(("systemctl", "stop", f"{_TIMER}.timer"), sudo=True, accept=(0, 5)),
                 *_CLEAN_UP,
             ),
@@ -111,7 +115,7 @@ class Swap:
                     timeout=self.timeout / 2,
                     may_cut_connection=True,
                     safe_to_interrupt=False,
-                    purpose="put the old configuration back now",
+                    purpose="restore the old configuration now",
                 ),
             ),
             timeout=self.timeout,
@@ -119,7 +123,7 @@ class Swap:
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """Return the change itself: one unit of the host's own systemd, so that a cut session cannot stop it."""
+        """Return the change itself: a unit of the host's systemd, so that a lost session cannot stop it."""
         return (
             Command(
                 ("sh", "-c", _RUN, "sh", _APPLY, _LOG),
@@ -127,7 +131,7 @@ class Swap:
                 timeout=self.timeout / 2,
                 may_cut_connection=True,
                 safe_to_interrupt=False,
-                purpose="swap the configuration; the connection may stop for a moment",
+                purpose="replace the configuration; the connection may be interrupted for a moment",
             ),
         )
 
@@ -136,7 +140,7 @@ class Swap:
 
     def _revert_script(self) -> str:
         return (
-            # Only one of timer, command and boot unit may do it, and none after the confirmation.
+            # Only one of timer, command and boot unit may revert, and none after the confirmation.
             f"mv -- {MARKER} {REVERTING} || exit 0\n"
             f'[ "$1" = at-boot ] || {{ {self.undo_down}\n}}\n'
             f"cp -a -- {_KEPT} {self.path}\n"

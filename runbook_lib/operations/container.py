@@ -1,4 +1,4 @@
-"""Docker containers that keep running, and such that ran once."""
+"""Docker containers: running, or run once to completion."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PORTS = re.compile(r"^\d+:\d+$")
 
 @dataclass(frozen=True)
 class Running(Operation):
-    """A container runs, made from exactly this.
+    """A container is running, made from exactly this specification.
 
     A container of this name that no runbook made is never touched.
 
@@ -39,14 +39,14 @@ class Running(Operation):
         name: The container's name.
         image: Image with tag; it must be on the host.
         command: Program and arguments instead of the image's own.
-        publish: TCP ports, on the host and inside: `6379:6379`.
+        publish: TCP ports, host:container: `6379:6379`.
         links: As for `docker run --link`: `redis-server:redis`; they work on the default bridge.
         environment: Variables by name.
-        joined: A user-defined network it is on besides the default bridge, so that names are resolved. Not
-            instead of it: once the default bridge is the physical one (book S4), the engine's isolation rules
-            drop whatever passes between it and any other network.
-        aliases: Further names on that network.
-        within: Subnet that its address must lie in, as `192.168.0.0/20`.
+        joined: A user-defined network that the container joins in addition to the default bridge, so that names are
+            resolved. It must stay on the default bridge: if that is the physical one (book S4), the engine's
+            isolation rules drop all traffic between it and any other network.
+        aliases: Additional names on that network.
+        within: Subnet that must contain the container's address, as `192.168.0.0/20`.
     """
 
     name: str
@@ -60,79 +60,79 @@ class Running(Operation):
     within: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse forms of published ports that the checks would not find again.
+        """Refuse forms of published ports that the checks would not recognize.
 
         Raises:
-            ParameterError: A port is not as `6379:6379`.
+            ParameterError: A port does not have the form `6379:6379`.
         """
         for port in self.publish:
             if not _PORTS.match(port):
                 raise ParameterError(
-                    f"port {port!r} cannot be published",
+                    f"port {port!r} does not have the form HOST:CONTAINER",
                     where=f"container {self.name}",
                     hint="write 6379:6379",
                 )
 
     @property
     def settle(self) -> float:
-        """A container may stop in its first second, and needs a moment for its address."""
+        """A container may exit in its first second, and gets its address a moment after its start."""
         return 10.0
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return container, image and, where ports are published, who listens on the host."""
+        """Return container, image and, if ports are published, the host's listening ports."""
         ports = (ListeningPorts(),) if self.publish else ()
         return (Container(self.name), Image(self.image), *ports)
 
     def plan(self, facts: Facts) -> Plan:
-        """Run, start or replace it."""
+        """Run, start or replace the container."""
         container, image = facts[Container(self.name)], facts[Image(self.image)]
         _refuse_foreign(self.name, container)
-        image = _demand(self.image, image)
-        as_wanted = (
+        image = _require(self.image, image)
+        matches = (
             container is not None
             and container.spec == self.spec
             and container.image == image.identifier
-            # Cut off between `create` and `network connect` it would be made from the right things only.
+            # If a run was cut off between `create` and `network connect`, the spec matches but the network is missing.
             and (self.joined is None or self.joined in container.networks)
         )
-        if as_wanted and container and container.running:
+        if matches and container and container.running:
             return Plan()
         self._refuse_taken_ports(facts, container)
-        if as_wanted:
+        if matches:
             return Plan(
-                commands=(Command(("docker", "start", self.name), sudo=True, purpose="it was stopped"),)
+                commands=(
+                    Command(("docker", "start", self.name), sudo=True, purpose="the container was stopped"),
+                )
             )
-        commands = (*self._removing, *self._making) if container else self._making
+        commands = (*self._remove, *self._create) if container else self._create
         before = f"spec {container.spec}, {container.state}" if container else None
         return Plan(
             commands=commands, changes=(Change(f"container {self.name}", before, f"spec {self.spec}"),)
         )
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that it runs, what it was made from, its ports and where its address lies."""
+        """Check that the container is running, its spec, image, ports, network and address."""
         container, image = facts[Container(self.name)], facts[Image(self.image)]
         if container is None:
             return [Check(f"container {self.name}", "running", "missing", holds=False, id="container.state")]
         checks = [
             Check.equal(f"container {self.name}", "running", container.state, "container.state"),
+            Check.equal(f"spec of {self.name}", self.spec, container.spec or "none", "container.spec"),
             Check.equal(
-                f"{self.name} is made from", self.spec, container.spec or "something else", "container.spec"
-            ),
-            Check.equal(
-                f"{self.name} has image",
+                f"image of {self.name}",
                 image.identifier[:19] if image else "none",
                 container.image[:19],
                 "container.image",
             ),
         ]
         for port in self.publish:
-            told = [item.split("/")[0] for item in container.ports]
+            published = [item.split("/")[0] for item in container.ports]
             checks.append(
                 Check(
                     f"port {port} is published",
                     port,
-                    ", ".join(told) or "none",
-                    holds=port in told,
+                    ", ".join(published) or "none",
+                    holds=port in published,
                     id=f"container.port.{port}",
                 )
             )
@@ -140,7 +140,7 @@ class Running(Operation):
             networks = ", ".join(container.networks)
             checks.append(
                 Check(
-                    f"{self.name} is on",
+                    f"{self.name} is on the network",
                     self.joined,
                     networks,
                     holds=self.joined in container.networks,
@@ -151,17 +151,17 @@ class Running(Operation):
 
     @property
     def spec(self) -> str:
-        """A short hash of all that the container is made from; its label says it."""
+        """A short hash of everything the container is made from; stored in its label."""
         return _spec(
             self.image, self.command, self.publish, self.links, self.environment, self.joined, self.aliases
         )
 
     @property
-    def _removing(self) -> tuple[Command, ...]:
-        return (Command(("docker", "rm", "-f", self.name), sudo=True, purpose="made from something else"),)
+    def _remove(self) -> tuple[Command, ...]:
+        return (Command(("docker", "rm", "-f", self.name), sudo=True, purpose="its specification differs"),)
 
     @property
-    def _making(self) -> tuple[Command, ...]:
+    def _create(self) -> tuple[Command, ...]:
         options = ["--name", self.name, "--restart", "unless-stopped", "--label", f"{SPEC_LABEL}={self.spec}"]
         options += _repeated("--publish", self.publish) + _repeated("--link", self.links)
         options += _repeated("--env", tuple(f"{name}={value}" for name, value in self.environment))
@@ -170,8 +170,8 @@ class Running(Operation):
             return (Command(("docker", "run", "--detach", *made), sudo=True, purpose=f"run {self.name}"),)
         join = ("docker", "network", "connect", *_repeated("--alias", self.aliases), self.joined, self.name)
         return (
-            Command(("docker", "create", *made), sudo=True, purpose=f"make {self.name}, not yet started"),
-            Command(join, sudo=True, purpose="names are resolved there"),
+            Command(("docker", "create", *made), sudo=True, purpose=f"create {self.name}, not yet started"),
+            Command(join, sudo=True, purpose="names are resolved on that network"),
             Command(("docker", "start", self.name), sudo=True, purpose="start it"),
         )
 
@@ -201,14 +201,14 @@ class Running(Operation):
             taken = [listener for listener in facts[ListeningPorts()] if listener.port == number]
             if taken:
                 raise PlanRefused(
-                    f"port {number} is taken by {taken[0].program or 'another program'} on {taken[0].address}",
+                    f"port {number} is in use by {taken[0].program or 'another program'} on {taken[0].address}",
                     hint="stop that program, or publish another port",
                 )
 
 
 @dataclass(frozen=True)
 class Ran(Operation):
-    """A container ran once to its end, with exit code 0; it is kept, ended, as the host's own evidence.
+    """A container has run once and exited with 0; it is kept, stopped, as evidence on the host.
 
     Args:
         name: The container's name.
@@ -225,22 +225,25 @@ class Ran(Operation):
         return (Container(self.name), Image(self.image))
 
     def plan(self, facts: Facts) -> Plan:
-        """Run it where it has not run from this image, or failed."""
+        """Run the container unless it has already run from this image with success."""
         container, image = facts[Container(self.name)], facts[Image(self.image)]
         _refuse_foreign(self.name, container)
-        image = _demand(self.image, image)
-        if container and container.image == image.identifier and self._did(container):
+        image = _require(self.image, image)
+        if container and container.image == image.identifier and self._succeeded(container):
             return Plan()
         argv = ("docker", "run", "--name", self.name, "--label", f"{SPEC_LABEL}={self.spec}", self.image)
-        commands = [Command((*argv, *self.command), sudo=True, purpose="a real container")]
+        commands = [Command((*argv, *self.command), sudo=True, purpose="run a real container")]
         if container:
             commands.insert(
-                0, Command(("docker", "rm", "-f", self.name), sudo=True, purpose="it ran otherwise")
+                0,
+                Command(
+                    ("docker", "rm", "-f", self.name), sudo=True, purpose="an earlier run differs or failed"
+                ),
             )
         return Plan(commands=tuple(commands))
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that it ended, and how, and what it was made from."""
+        """Check that it has exited with 0, its spec and its image."""
         container, image = facts[Container(self.name)], facts[Image(self.image)]
         if container is None:
             return [
@@ -253,11 +256,9 @@ class Ran(Operation):
                 f"{container.state} with {container.exit_code}",
                 "container.state",
             ),
+            Check.equal(f"spec of {self.name}", self.spec, container.spec or "none", "container.spec"),
             Check.equal(
-                f"{self.name} is made from", self.spec, container.spec or "something else", "container.spec"
-            ),
-            Check.equal(
-                f"{self.name} has image",
+                f"image of {self.name}",
                 image.identifier[:19] if image else "none",
                 container.image[:19],
                 "container.image",
@@ -266,25 +267,25 @@ class Ran(Operation):
 
     @property
     def spec(self) -> str:
-        """A short hash of what the container is made from."""
+        """A short hash of everything the container is made from."""
         return _spec(self.image, self.command)
 
-    def _did(self, container: ContainerState) -> bool:
+    def _succeeded(self, container: ContainerState) -> bool:
         return container.spec == self.spec and container.state == "exited" and container.exit_code == 0
 
 
 def _refuse_foreign(name: str, container: ContainerState | None) -> None:
     if container and container.spec is None:
         raise PlanRefused(
-            f"the name {name!r} is used by another container, which no runbook made",
+            f"the name {name!r} is used by another container, which was not made by a runbook",
             hint=f"rename or remove it (`docker rename {name} …`), or give the runbook another name",
         )
 
 
-def _demand(name: str, image: ImageState | None) -> ImageState:
+def _require(name: str, image: ImageState | None) -> ImageState:
     if image is None:
         raise PlanRefused(
-            f"image {name!r} is not on the host", hint="let a step with image.present come before this one"
+            f"image {name!r} is not on the host", hint="add a step with image.present before this one"
         )
     return image
 

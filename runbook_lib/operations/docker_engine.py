@@ -32,11 +32,13 @@ DAEMON_FILE = "/etc/docker/daemon.json"
 
 _PACKAGES = {
     "debian": ("docker.io",),
-    "el6": ("docker-io",),  # of EPEL, as in the book (S11)
-    "el7": ("docker",),  # of the distribution's own "extras"
-    "el": ("docker-ce", "docker-ce-cli", "containerd.io"),  # no distribution's own any more since EL8
+    "el6": ("docker-io",),  # from EPEL, as in the book (S11)
+    "el7": ("docker",),  # from the distribution's "extras"
+    "el": ("docker-ce", "docker-ce-cli", "containerd.io"),  # EL8 and later package no engine
 }
-_APPARMOR = {"debian": ("apparmor",)}  # only recommended by docker.io: systems without AppArmor do without
+_APPARMOR = {
+    "debian": ("apparmor",)
+}  # only recommended by docker.io: systems without AppArmor do not need it
 _DOCKER_CE_FILE = "/etc/yum.repos.d/runbook-docker-ce.repo"
 _DOCKER_CE_KEY = "https://download.docker.com/linux/centos/gpg"
 _DOCKER_CE_FINGERPRINT = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"  # source: docs/el.md
@@ -48,12 +50,12 @@ enabled=1
 gpgcheck=1
 gpgkey={_DOCKER_CE_KEY}
 """
-_EXTRAS = 7  # the one EL release with an engine in a repository of its own
+_EXTRAS = 7  # the only EL release with an engine in its own repository
 _VALIDATES_SINCE = 23  # `dockerd --validate` came with this major version
 _KEPT = f"{DAEMON_FILE}.runbook-before"
 _CANDIDATE = f"{DAEMON_FILE}.runbook-candidate"
-_PUT_BACK = 'if [ -e "$2" ]; then mv -f -- "$2" "$1"; else rm -f -- "$1"; fi'
-# Options whose command-line form is not the file's name with dashes before it.
+_RESTORE = 'if [ -e "$2" ]; then mv -f -- "$2" "$1"; else rm -f -- "$1"; fi'
+# Options whose command-line form differs from the name in the file.
 _FLAGS = {
     "bridge": ("-b", "--bridge"),
     "data-root": ("-g", "--data-root", "--graph"),
@@ -70,23 +72,23 @@ _FLAGS = {
 
 @dataclass(frozen=True)
 class Installed(Operation):
-    """The engine is installed: from the distribution, on EL from EPEL (6), extras (7) or Docker's own (8 on)."""
+    """The engine is installed: from the distribution; on EL from EPEL (6), extras (7) or Docker's repository (8 on)."""
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return release, engine version, and what containers cannot start without."""
+        """Return release, engine version, unfinished packages, and whether AppArmor is ready."""
         return (Release(), EngineVersion(), UnfinishedPackages(), AppArmorReady())
 
     def plan(self, facts: Facts) -> Plan:
-        """Install it where it is not there; an engine from elsewhere is left alone."""
+        """Install the engine if there is none; an engine from elsewhere is left alone."""
         release = facts[Release()]
         ready = facts[AppArmorReady()]
         if facts[EngineVersion()] is None or facts[UnfinishedPackages()]:
-            names = _PACKAGES if ready else _together(_PACKAGES, _APPARMOR)
+            names = _PACKAGES if ready else _merged(_PACKAGES, _APPARMOR)
             return Plan(commands=(*_source(release), *packages.install(release, names)))
         return Plan() if ready else Plan(commands=packages.install(release, _APPARMOR))
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that dockerd tells its version."""
+        """Check that dockerd is installed, no package is unfinished, and AppArmor is ready."""
         version = facts[EngineVersion()]
         return [
             Check(
@@ -103,7 +105,7 @@ class Installed(Operation):
                 id="packages.unfinished",
             ),
             Check.equal(
-                "AppArmor has its parser, or is off",
+                "AppArmor is off or has its parser",
                 expected=True,
                 observed=facts[AppArmorReady()],
                 id="docker_engine.apparmor",
@@ -116,7 +118,7 @@ class Configured(Operation):
     """The engine runs with these options in `daemon.json`; options not named are left as they are.
 
     Args:
-        options: As they stand in the file: `{"bridge": "br0", "fixed-cidr": "192.168.8.0/24"}`.
+        options: As in the file: `{"bridge": "br0", "fixed-cidr": "192.168.8.0/24"}`.
     """
 
     options: dict[str, Any] = field(hash=False)
@@ -127,11 +129,11 @@ class Configured(Operation):
         return 30.0
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return the file, the command line, and what the running engine says."""
+        """Return the file, and the running engine's command line, information and default network."""
         return (FileText(DAEMON_FILE), EngineVersion(), EngineArguments(), EngineInfo(), Network("bridge"))
 
     def plan(self, facts: Facts) -> Plan:
-        """Merge the options in, have the engine validate the file where it can, restart; roll back on failure."""
+        """Merge the options into the file, validate it if the engine can, restart; roll back on failure."""
         before = facts[FileText(DAEMON_FILE)]
         current = _parse(before)
         self._refuse_conflicts(facts[EngineArguments()])
@@ -141,14 +143,14 @@ class Configured(Operation):
         after = json.dumps(merged, indent=2) + "\n"
         commands = [
             Command(("mkdir", "-p", "/etc/docker"), sudo=True),
-            files.write(_CANDIDATE, after, purpose="the merged options, not yet in force"),
+            files.write(_CANDIDATE, after, purpose="the merged options, not yet active"),
         ]
         if _major(facts[EngineVersion()]) >= _VALIDATES_SINCE:
             commands.append(
                 Command(
                     ("dockerd", "--validate", f"--config-file={_CANDIDATE}"),
                     sudo=True,
-                    purpose="may it start?",
+                    purpose="check that the engine accepts the options",
                 )
             )
         if before is not None:
@@ -157,14 +159,17 @@ class Configured(Operation):
             Command(("mv", "-f", _CANDIDATE, DAEMON_FILE), sudo=True),
             Command(("systemctl", "reset-failed", "docker.service"), sudo=True),
             Command(
-                ("systemctl", "restart", "docker.service"), sudo=True, timeout=120, purpose="put in force"
+                ("systemctl", "restart", "docker.service"),
+                sudo=True,
+                timeout=120,
+                purpose="activate the options",
             ),
             Command(("rm", "-f", _KEPT), sudo=True),
         ]
         rollback = (
             Command(("rm", "-f", _CANDIDATE), sudo=True),
             Command(
-                ("sh", "-c", _PUT_BACK, "sh", DAEMON_FILE, _KEPT), sudo=True, purpose="the old file again"
+                ("sh", "-c", _RESTORE, "sh", DAEMON_FILE, _KEPT), sudo=True, purpose="restore the old file"
             ),
             Command(("systemctl", "reset-failed", "docker.service"), sudo=True),
             Command(("systemctl", "restart", "docker.service"), sudo=True, timeout=120),
@@ -174,7 +179,7 @@ class Configured(Operation):
         )
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check the file, and of the running engine what it tells: mirrors, bridge, address range."""
+        """Check the file, and the running engine's mirrors, bridge and address range."""
         current = _parse(facts[FileText(DAEMON_FILE)])
         checks = [
             Check.equal(f"{DAEMON_FILE}: {key}", value, current.get(key), f"docker_engine.option.{key}")
@@ -183,7 +188,7 @@ class Configured(Operation):
         info = facts[EngineInfo()]
         checks.append(
             Check(
-                "the engine answers",
+                "the Docker engine answers",
                 "a version",
                 info.version if info else "nothing",
                 holds=bool(info),
@@ -191,9 +196,9 @@ class Configured(Operation):
             )
         )
         if "registry-mirrors" in self.options:
-            told = [mirror.rstrip("/") for mirror in info.mirrors] if info else []
+            active = [mirror.rstrip("/") for mirror in info.mirrors] if info else []
             wanted = [mirror.rstrip("/") for mirror in self.options["registry-mirrors"]]
-            checks.append(Check.equal("mirrors in force", wanted, told, "docker_engine.mirrors"))
+            checks.append(Check.equal("active registry mirrors", wanted, active, "docker_engine.mirrors"))
         return checks + _bridge_checks(self.options, facts[Network("bridge")])
 
     def _refuse_conflicts(self, arguments: tuple[str, ...]) -> None:
@@ -202,28 +207,28 @@ class Configured(Operation):
             given = [word for word in arguments if word.split("=")[0] in flags or word[:2] in flags]
             if given:
                 raise PlanRefused(
-                    f"option {key!r} is given on the engine's command line too ({given[0]}); with both it "
-                    "would not start",
-                    hint="take it out of DOCKER_OPTS in /etc/default/docker or out of the systemd unit, "
+                    f"option {key!r} is also given on the engine's command line ({given[0]}): the engine would "
+                    "not start with both",
+                    hint="remove it from DOCKER_OPTS in /etc/default/docker or from the systemd unit, "
                     "restart docker, then run this again",
                 )
 
 
-def _together(
+def _merged(
     names: Mapping[str, tuple[str, ...]], more: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:
     return {family: (*packages, *more.get(family, ())) for family, packages in names.items()}
 
 
 def _source(release: ReleaseInfo) -> tuple[Command, ...]:
-    """Return the commands that add the source the engine comes from, where it is no source of the distribution."""
+    """Return the commands that add the engine's package source, unless the distribution has the engine itself."""
     if release.family != "el" or packages.major(release) == _EXTRAS:
         return ()
     if packages.major(release) < _EXTRAS:
         return packages.install(release, {"el": ("epel-release",)})
     return (
         packages.import_key(_DOCKER_CE_KEY, _DOCKER_CE_FINGERPRINT),
-        files.write(_DOCKER_CE_FILE, _DOCKER_CE, purpose="the engine's own repository"),
+        files.write(_DOCKER_CE_FILE, _DOCKER_CE, purpose="Docker's repository"),
     )
 
 
@@ -232,7 +237,7 @@ def _bridge_checks(options: dict[str, Any], network: NetworkState | None) -> lis
     if "bridge" in options:
         checks.append(
             Check.equal(
-                "the default network's bridge",
+                "bridge of the default network",
                 options["bridge"],
                 network.bridge if network else "none",
                 "docker_engine.bridge",
@@ -241,9 +246,9 @@ def _bridge_checks(options: dict[str, Any], network: NetworkState | None) -> lis
     if "fixed-cidr" in options:
         checks.append(
             Check.equal(
-                "containers get addresses from",
+                "address range of containers",
                 options["fixed-cidr"],
-                network.address_range if network else "nowhere",
+                network.address_range if network else "none",
                 "docker_engine.address_range",
             )
         )
@@ -257,11 +262,11 @@ def _parse(text: str | None) -> dict[str, Any]:
         options = json.loads(text)
     except json.JSONDecodeError as problem:
         raise PlanRefused(
-            f"{DAEMON_FILE} is no JSON: {problem}",
-            hint="mend it by hand: a runbook will not guess what was meant",
+            f"{DAEMON_FILE} is not JSON: {problem}",
+            hint="fix the file by hand: a runbook cannot know what was meant",
         ) from problem
     if not isinstance(options, dict):
-        raise PlanRefused(f"{DAEMON_FILE} is no JSON object", hint="mend it by hand")
+        raise PlanRefused(f"{DAEMON_FILE} is not a JSON object", hint="fix the file by hand")
     return options
 
 

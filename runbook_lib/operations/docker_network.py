@@ -1,4 +1,4 @@
-"""Docker networks that give containers names."""
+"""User-defined Docker networks, on which container names are resolved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Present", "present"]
 
 @dataclass(frozen=True)
 class Present(Operation):
-    """A user-defined bridge network is there: containers on it find each other by name.
+    """A user-defined bridge network exists: containers on it find each other by name.
 
     Args:
         name: The network's name.
@@ -34,11 +34,13 @@ class Present(Operation):
         return (Network(self.name),)
 
     def plan(self, facts: Facts) -> Plan:
-        """Make it where it is not there."""
+        """Create the network if it does not exist."""
         network = facts[Network(self.name)]
         if network is None:
             create = ("docker", "network", "create", "--label", "io.runbook.network=1", self.name)
-            return Plan(commands=(Command(create, sudo=True, purpose="a network with names"),))
+            return Plan(
+                commands=(Command(create, sudo=True, purpose="a network that resolves container names"),)
+            )
         if network.driver != "bridge":
             raise PlanRefused(
                 f"network {self.name!r} exists with driver {network.driver!r}",
@@ -47,7 +49,7 @@ class Present(Operation):
         return Plan()
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that it is there, as a bridge network."""
+        """Check that the network exists and is a bridge network."""
         network = facts[Network(self.name)]
         return [
             Check.equal(

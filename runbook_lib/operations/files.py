@@ -1,4 +1,4 @@
-"""Commands that put files in place."""
+"""Commands that write files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _WRITE = (
 
 
 def write(path: str, text: str, *, mode: str = "0644", purpose: str = "") -> Command:
-    """Return the command that replaces a file as a whole, as root; readers see the old or the new one.
+    """Return the command that atomically replaces a file as root: readers see the old or the new one.
 
     Args:
         path: Absolute path; its directory exists.
         text: The whole contents.
         mode: Permissions, octal.
-        purpose: For the reader.
+        purpose: The command's purpose; default: `write PATH`.
     """
     return Command(
         ("sh", "-c", _WRITE, "sh", path, mode), stdin=text, sudo=True, purpose=purpose or f"write {path}"

@@ -27,12 +27,12 @@ REBOOT = Command(
     timeout=60.0,
     purpose="reboot: the connection is cut",
 )
-"""The same program on every family."""
+"""The command that reboots a host; the same in every family of distributions."""
 
 
 @dataclass(frozen=True)
 class Rebooted(Operation):
-    """Nothing installed waits for a reboot any more.
+    """No installed package requires a reboot.
 
     Args:
         deadline: Seconds until the host must be back.
@@ -48,29 +48,29 @@ class Rebooted(Operation):
         return self.settles
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return what asks for a reboot, which boot this is, and whether it has settled."""
+        """Return whether a reboot is required, the boot id, and the system's state."""
         return (RebootRequired(), BootId(), SystemState())
 
     def plan(self, facts: Facts) -> Plan:
-        """Reboot where it is asked for."""
+        """Reboot if a package requires it."""
         if not facts[RebootRequired()].required:
             return Plan()
         return Plan(
             commands=(REBOOT,),
             reboot=Reboot(
-                deadline=self.deadline, recovery="look at its console or have its provider reset it"
+                deadline=self.deadline, recovery="check the host's console, or have its provider reset it"
             ),
         )
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that nothing asks for one, and that the host has settled."""
+        """Check that no reboot is required, and that services have settled."""
         required = facts[RebootRequired()]
-        told = ", ".join(required.packages) or "something installed"
+        packages = ", ".join(required.packages) or "an unknown package"
         return [
             Check(
-                "waits for a reboot",
+                "reboot required by",
                 "nothing",
-                told if required.required else "nothing",
+                packages if required.required else "nothing",
                 not required.required,
                 "host.reboot_required",
             ),
@@ -79,9 +79,11 @@ class Rebooted(Operation):
 
 
 def settled(state: SystemStateInfo) -> Check:
-    """Return the check that starting is over; which units failed is told, and judged against before by the reboot."""
-    told = f"{state.state} ({', '.join(state.failed)})" if state.failed else state.state
-    return Check("services have settled", "running or degraded", told, holds=state.settled, id="host.settled")
+    """Return the check that startup is finished. Failed units are shown; the reboot compares them with those before."""
+    observed = f"{state.state} ({', '.join(state.failed)})" if state.failed else state.state
+    return Check(
+        "services have settled", "running or degraded", observed, holds=state.settled, id="host.settled"
+    )
 
 
 rebooted = Rebooted

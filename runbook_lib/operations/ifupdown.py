@@ -1,4 +1,4 @@
-"""The file `/etc/network/interfaces`, changed stanza by stanza; every other byte stays (interfaces(5))."""
+"""Edit `/etc/network/interfaces` stanza by stanza; all other bytes are kept (interfaces(5))."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _KEYWORDS = re.compile(
 def split(text: str) -> list[str]:
     """Return the stanzas of an interfaces file in order; joined again they are the file.
 
-    A stanza is a line with a keyword and the lines after it up to the next. What comes before
-    the first keyword is a piece of its own.
+    A stanza is a line with a keyword and the lines after it up to the next keyword. The lines before the first
+    keyword are a piece of their own.
     """
     pieces: list[str] = []
     for line in text.splitlines(keepends=True):
@@ -28,7 +28,7 @@ def split(text: str) -> list[str]:
 
 
 def without(text: str, name: str) -> str:
-    """Return the file without everything that is said of an interface; comments before what follows stay."""
+    """Return the file without an interface's configuration; comments before the next stanza are kept."""
     kept: list[str] = []
     for piece in split(text):
         first, newline, rest = piece.partition("\n")
@@ -44,7 +44,7 @@ def without(text: str, name: str) -> str:
 
 
 def _comments_at_end(text: str) -> str:
-    """Return the comments after a stanza's last option: they speak of what comes next."""
+    """Return the comments after a stanza's last option: they belong to the next stanza."""
     lines = text.splitlines(keepends=True)
     begin = len(lines)
     while begin and (not lines[begin - 1].strip() or lines[begin - 1].lstrip().startswith("#")):
@@ -56,10 +56,10 @@ def _comments_at_end(text: str) -> str:
 
 
 def add(text: str, name: str, method: str, options: list[tuple[str, str]]) -> str:
-    """Return the file with a stanza for an interface, brought up at boot, at its end.
+    """Return the file with an added stanza at its end, for an interface that is brought up at boot.
 
     Args:
-        text: The file; it says nothing of the interface yet.
+        text: The file; it must not configure the interface yet.
         name: The interface.
         method: `static` or `manual`.
         options: Names and values, in order.
@@ -70,15 +70,15 @@ def add(text: str, name: str, method: str, options: list[tuple[str, str]]) -> st
 
 
 def has_ipv6(text: str, name: str) -> bool:
-    """Return whether the file gives an interface IPv6 addresses of its own.
+    """Return whether the file configures IPv6 addresses for an interface.
 
-    `inet6 auto`, which Debian's installer writes, gives none: every interface has that without a stanza.
+    `inet6 auto`, which Debian's installer writes, does not count: it is the default without a stanza, too.
     """
     stanzas = (line.split() for line in text.splitlines())
     return any(words[:3] == ["iface", name, "inet6"] and words[3:4] != ["auto"] for words in stanzas)
 
 
 def without_comments(text: str) -> list[str]:
-    """Return what counts: the lines without comments, blank lines and surplus space."""
+    """Return the effective lines: without comments, blank lines and extra spaces."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return [line for line in lines if line and not line.startswith("#")]

@@ -33,22 +33,22 @@ class Present(Operation):
         return (Image(self.name),)
 
     def plan(self, facts: Facts) -> Plan:
-        """Pull it where it is not there."""
+        """Pull the image if it is missing."""
         if facts[Image(self.name)]:
             return Plan()
         pull = Command(
-            ("docker", "pull", "--quiet", self.name), sudo=True, timeout=900, purpose="fetch the image"
+            ("docker", "pull", "--quiet", self.name), sudo=True, timeout=900, purpose="pull the image"
         )
         return Plan(commands=(pull,))
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that it is there."""
+        """Check that the image is present."""
         image = facts[Image(self.name)]
         return [
             Check(
                 f"image {self.name}",
-                "there",
-                "there" if image else "missing",
+                "present",
+                "present" if image else "missing",
                 holds=bool(image),
                 id="image.present",
             )

@@ -1,4 +1,4 @@
-"""The kernel: installed, the default, booted on trial, new enough (book S9, S10)."""
+"""The kernel: installed, set as default, booted on trial, new enough (book S9, S10)."""
 
 from __future__ import annotations
 
@@ -40,27 +40,27 @@ __all__ = [
 _DEFAULT = "default boot entry"
 _PENDING = "trial boots pending"
 _DEFAULT_ID, _PENDING_ID = "kernel.default", "kernel.trial"
-_UNMARK = Command(("rm", "-f", "--", MARK), sudo=True, purpose="no kernel is on trial any more")
-_UNSIGNED = ("kernel-lt", "kernel-ml")  # ELRepo signs packages, not kernels
+_UNMARK = Command(("rm", "-f", "--", MARK), sudo=True, purpose="the trial is over")
+_UNSIGNED = ("kernel-lt", "kernel-ml")  # ELRepo signs packages, not kernel images
 
 
 @dataclass(frozen=True)
 class DefaultEntry(Operation):
-    """The host boots a kernel by default, also once others are installed.
+    """The host boots a kernel by default, also after other kernels are installed.
 
     Args:
-        release: As `uname -r` prints it; None: the kernel that runs now, which is known to come up; where that one is
-            on trial still, the default stays what it is.
+        release: As `uname -r` prints it; None: the running kernel, which is known to boot. If the running kernel is
+            still on trial, the default is kept.
     """
 
     release: str | None = None
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return the running kernel, the boot loader, and whether that kernel is on trial."""
+        """Return virtualization, the running kernel, the boot loader, and a pending trial."""
         return (Virtualization(), Kernel(), BootLoader(), KernelTrial())
 
     def plan(self, facts: Facts) -> Plan:
-        """Set it where it is not."""
+        """Set the default if it differs."""
         if all(check.holds for check in self.verify(facts)):
             return Plan()
         loader, wanted = facts[BootLoader()], self._wanted(facts)
@@ -68,19 +68,19 @@ class DefaultEntry(Operation):
         if loader.entry(wanted) is None:
             raise PlanRefused(
                 f"the boot menu has no entry for {wanted}",
-                hint="see whether /boot has its image; write the menu anew (update-grub, grub2-mkconfig)",
+                hint="check that /boot has its image; regenerate the menu (update-grub, grub2-mkconfig)",
             )
         change = Change(_DEFAULT, _entry(loader.default, loader.default_entry), wanted)
         return Plan(commands=backend.make_default(loader, wanted), changes=(change,))
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check the default, and that installing another kernel leaves it."""
+        """Check the default, and that installing another kernel does not change it."""
         _refuse_shared_kernel(facts)
         loader = facts[BootLoader()]
         return [
             Check.equal(_DEFAULT, self._wanted(facts), loader.default or "not known", _DEFAULT_ID),
             Check.equal(
-                "it stays when kernels are added",
+                "default is kept when kernels are added",
                 expected=True,
                 observed=loader.pinned,
                 id="kernel.default_pinned",
@@ -88,17 +88,17 @@ class DefaultEntry(Operation):
         ]
 
     def _wanted(self, facts: Facts) -> str:
-        # A kernel on trial is not known to come up yet; the one that is still the default is.
+        # A kernel on trial is not proven yet; the kernel that is still the default is.
         kept = facts[BootLoader()].default if _on_trial(facts) else None
         return self.release or kept or facts[Kernel()].release
 
 
 @dataclass(frozen=True)
 class Installed(Operation):
-    """The newest kernel of a package is installed, and the default entry is still what it was.
+    """The newest kernel of a package is installed, and the default boot entry is unchanged.
 
     Args:
-        package: A kernel's package, or the one that depends on the newest: `linux-image-amd64`, `kernel-lt`.
+        package: A kernel's package, or one that depends on the newest: `linux-image-amd64`, `kernel-lt`.
         source: Debian: a suite to prefer; EL: a repository to enable (`elrepo-kernel`).
         space: MiB that must be free in /boot for it.
     """
@@ -108,7 +108,7 @@ class Installed(Operation):
     space: int = 150
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return what runs, what is installed and offered, and what could stand in the way."""
+        """Return the running, installed and offered kernels, and everything that could prevent the installation."""
         return (
             Virtualization(),
             Release(),
@@ -126,7 +126,7 @@ class Installed(Operation):
         return Candidates(self.package, self.source)
 
     def plan(self, facts: Facts) -> Plan:
-        """Install it where it is missing, older than offered, or was cut off."""
+        """Install the package if it is missing, older than the offered version, or incomplete."""
         if all(check.holds for check in self.verify(facts)):
             return Plan()
         offer, running = facts[self._offer], facts[Kernel()].release
@@ -134,26 +134,26 @@ class Installed(Operation):
         backend, loader = backend_of(facts[BootLoader()]), facts[BootLoader()]
         commands = packages.install(facts[Release()], {facts[Release()].family: (self.package,)}, self.source)
         if facts[Release()].family == "el" and loader.entry(running):
-            # There the package's own script may make the new kernel the default (/etc/sysconfig/kernel).
+            # On EL the package's script may make the new kernel the default (/etc/sysconfig/kernel).
             kept = loader.default or running
             commands += backend.make_default(loader, kept) if backend.has_trial_boot else ()
         return Plan(commands=commands, changes=(Change(self.package, offer.installed, offer.available),))
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check the package's version, its image and initial RAM disk, and that nothing is left half done."""
+        """Check the package's version, its image and initial RAM disk, and that no package is unfinished."""
         _refuse_shared_kernel(facts)
         offer = facts[self._offer]
-        there = next((item for item in facts[InstalledKernels()] if item.release == offer.release), None)
+        found = next((item for item in facts[InstalledKernels()] if item.release == offer.release), None)
         newest = offer.available or offer.installed or "a version"
-        whole = (
-            "image and initial RAM disk" if there and there.initrd else "image alone" if there else "nothing"
+        files_found = (
+            "image and initial RAM disk" if found and found.initrd else "image only" if found else "nothing"
         )
         return [
             Check.equal(f"{self.package} is installed", newest, offer.installed or "none", "kernel.version"),
             Check.equal(
-                f"in /boot of {offer.release or self.package}",
+                f"files of {offer.release or self.package} in /boot",
                 "image and initial RAM disk",
-                whole,
+                files_found,
                 "kernel.files",
             ),
             Check.equal(
@@ -172,7 +172,7 @@ class Installed(Operation):
         if offer.available is None and offer.installed is None:
             raise PlanRefused(
                 f"no package source offers {self.package}",
-                hint="check the package's name and its source, and that the package lists were read",
+                hint="check the package's name and source, and that the package lists are up to date",
             )
         version = next((item.version for item in facts[InstalledKernels()] if item.release == running), None)
         if (
@@ -181,22 +181,23 @@ class Installed(Operation):
             and not _is_newer(family, offer.available, version, running)
         ):
             raise PlanRefused(
-                f"no newer kernel: {running} runs ({version or 'of no package'}), {self.package} is {offer.available}",
-                hint="nothing is to be done; or name a package or source with a newer one",
+                f"no newer kernel: {running} is running ({version or 'not from a package'}), "
+                f"{self.package} is {offer.available}",
+                hint="nothing to do; or choose a package or source with a newer kernel",
             )
         if facts[BootSpace()] < self.space:
             raise PlanRefused(
                 f"too little space in /boot: {facts[BootSpace()]} MiB free, {self.space} MiB needed",
-                hint="remove kernels no longer booted (apt-get autoremove --purge; dnf remove --oldinstallonly)",
+                hint="remove kernels that are no longer used (apt-get autoremove --purge; dnf remove --oldinstallonly)",
             )
 
 
 @dataclass(frozen=True)
 class Booted(Operation):
-    """The kernel of a package runs and is the default; it becomes that only after a trial boot.
+    """The kernel of a package is running and is the default; it becomes the default only after a trial boot.
 
-    Where the boot loader knows one-shot entries the kernel is booted once. Only if the checks hold then, over a new
-    connection, is it made the default; if it panics or hangs, the next reset brings the old one.
+    If the boot loader supports one-shot entries, the kernel is booted once. Only if the checks then hold over a new
+    connection does it become the default; if it panics or hangs, the next reset boots the old kernel.
 
     Args:
         package: As for `Installed`.
@@ -218,19 +219,19 @@ class Booted(Operation):
         return self.settles
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return what runs, what should, and what boots it."""
+        """Return the running kernel, the wanted one, the boot loader, and the host's state."""
         offer = Candidates(self.package, self.source)
         more = (BootLoader(), KernelTrial(), SecureBoot(), BootId(), SystemState())
         return (Virtualization(), Kernel(), offer, *more)
 
     def plan(self, facts: Facts) -> Plan:
-        """Boot it on trial; where it runs already make it the default, a trial's checks first if it is on trial."""
+        """Boot the kernel on trial; if it is running already, make it the default, once its trial is checked."""
         if all(check.holds for check in self.verify(facts)[:-1]):
-            return Plan()  # what has yet to settle is waited for, not changed
+            return Plan()  # services that have yet to settle are waited for
         wanted, running, loader = self._wanted(facts), facts[Kernel()].release, facts[BootLoader()]
         backend = backend_of(loader)
         default = Change(_DEFAULT, _entry(loader.default, loader.default_entry), wanted)
-        # The mark goes last, and stays where the trial is taken back: the kernel that runs is not known to be good.
+        # The mark is removed last, and kept if the trial is abandoned: the running kernel has not passed its checks.
         forget, unmark = (
             (backend.forget_trial(loader, wanted), (_UNMARK,)) if backend.has_trial_boot else ((), ())
         )
@@ -246,9 +247,9 @@ class Booted(Operation):
             confirm=accepted if backend.has_trial_boot else (),
             abandon=forget,
             only_after_confirm=(_DEFAULT_ID, _PENDING_ID) if backend.has_trial_boot else (),
-            recovery=f"the trial was for one boot: the next reset brings {loader.default}, still the default"
+            recovery=f"the trial was for one boot: the next reset boots {loader.default}, still the default"
             if backend.has_trial_boot
-            else f"this boot loader knows no trial: choose the old kernel {running} in its menu, on the console",
+            else f"this boot loader has no trial boot: choose the old kernel {running} in its menu, on the console",
             deadline=self.deadline,
         )
         if running == wanted and trial:
@@ -260,7 +261,7 @@ class Booted(Operation):
         )
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check the running kernel, the default, that no trial is left over, and that the host has settled."""
+        """Check the running kernel, the default, that no trial is pending, and that services have settled."""
         _refuse_shared_kernel(facts)
         loader = facts[BootLoader()]
         armed = loader.trial or facts[KernelTrial()] is not None
@@ -276,15 +277,15 @@ class Booted(Operation):
         release = facts[Candidates(self.package, self.source)].release
         if release is None:
             raise PlanRefused(
-                f"no package source tells which kernel {self.package} brings",
-                hint="install it first; check its name and its source",
+                f"no package source says which kernel {self.package} contains",
+                hint="install the package first; check its name and source",
             )
         return release
 
 
 @dataclass(frozen=True)
 class AtLeast(Probe):
-    """The running kernel is new enough: the book's floor for Docker is 3.8, that of today's packages 3.10 (S9).
+    """The running kernel is new enough: the book requires 3.8 for Docker, today's packages 3.10 (S9).
 
     Args:
         least: As `3.10`.
@@ -293,16 +294,16 @@ class AtLeast(Probe):
     least: str = "3.10"
 
     def __post_init__(self) -> None:
-        """Refuse what is no version before any host is touched."""
+        """Refuse an invalid version before any host is touched."""
         if not all(part.isdigit() for part in self.least.split(".")):
-            raise ParameterError(f"{self.least!r} is no kernel version", hint="write 3.10")
+            raise ParameterError(f"{self.least!r} is not a kernel version", hint="write 3.10")
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return the running kernel."""
         return (Kernel(),)
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Compare number by number."""
+        """Compare the version numbers."""
         release = facts[Kernel()].release
         holds = upstream(release) >= upstream(self.least)
         return [
@@ -323,19 +324,19 @@ def _is_newer(family: str, available: str, version: str | None, running: str) ->
 
 
 def _on_trial(facts: Facts) -> KernelTrialInfo | None:
-    """Return the trial that the running kernel is on, if it is on one."""
+    """Return the running kernel's pending trial, if any."""
     mark, running, loader = facts[KernelTrial()], facts[Kernel()].release, facts[BootLoader()]
     if mark:
         return mark if mark.release == running else None
-    # Begun by a version of this library that left no mark: nothing is known to have failed before.
+    # Started by a version of this library that left no mark: no unit is known to have failed before.
     return KernelTrialInfo(running) if loader.trial and loader.panic else None
 
 
 def _mark(facts: Facts, release: str) -> tuple[Command, ...]:
-    told = KernelTrialInfo(release, facts[SystemState()].failed)
+    trial = KernelTrialInfo(release, facts[SystemState()].failed)
     return (
         Command(("mkdir", "-p", MARK.rpartition("/")[0]), sudo=True),
-        files.write(MARK, told.text, purpose="whoever comes next shall know that this kernel is on trial"),
+        files.write(MARK, trial.text, purpose="mark this kernel as on trial"),
     )
 
 
@@ -347,7 +348,7 @@ def _refuse_shared_kernel(facts: Facts) -> None:
     container = facts[Virtualization()].container
     if container:
         raise NotApplicable(
-            f"a container ({container}) runs on the kernel of the machine it is on, and has none of its own",
+            f"a container ({container}) shares the kernel of the machine that it runs on",
             hint="upgrade the kernel of that machine",
         )
 
@@ -356,7 +357,7 @@ def _refuse_unsigned(secure_boot: bool, package: str) -> None:  # noqa: FBT001 -
     if secure_boot and (package.startswith(_UNSIGNED) or package.endswith("-unsigned")):
         raise PlanRefused(
             f"secure boot is on and {package} is not signed: the firmware would not start it",
-            hint="take the distribution's signed kernel, enrol a key and sign it, or turn secure boot off",
+            hint="use the distribution's signed kernel, sign this one with an enrolled key, or turn secure boot off",
         )
 
 

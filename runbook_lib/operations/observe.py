@@ -1,4 +1,4 @@
-"""Look at a host and change nothing."""
+"""Read facts from a host and change nothing."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ __all__ = ["Observe"]
 
 @dataclass(frozen=True)
 class Observe(Probe):
-    """Every fact can be gathered and understood.
+    """Every fact can be read and parsed.
 
     Args:
-        wanted: What to gather.
+        wanted: The facts to read.
     """
 
     wanted: tuple[Fact[Any], ...]
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return the facts wanted."""
+        """Return the facts to read."""
         return self.wanted
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Return one check: a fact that could not be gathered has failed the step before this."""
-        return [Check.equal("facts gathered", len(self.wanted), len(list(facts)), "facts.gathered")]
+        """Return one check; a fact that cannot be read fails the step earlier."""
+        return [Check.equal("facts read", len(self.wanted), len(list(facts)), "facts.gathered")]
 
     def describe(self) -> str:
         """Return the facts' labels."""

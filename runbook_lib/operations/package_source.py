@@ -1,4 +1,4 @@
-"""Where packages come from: lists read, keys known, a repository's own package installed (book S10, S11)."""
+"""Package sources: lists read, signing keys imported, a repository's release package installed (book S10, S11)."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{40}")
 
 @dataclass(frozen=True)
 class Ready(Operation):
-    """The host knows what its package sources offer; on EL the further repository is there and its key known.
+    """The package lists are up to date; on EL an additional repository is installed and its key imported.
 
     Args:
-        release_package: EL: URL of the package that brings the repository, as elrepo-release; None: no further one.
+        release_package: EL: URL of the package that adds the repository, as elrepo-release; None: no repository.
         name: EL: that package's name.
-        key: EL: URL of the key its packages are signed with.
-        fingerprint: EL: of that key; nothing is installed where it is another.
-        oldest: Debian: seconds that the package lists may be old.
+        key: EL: URL of the key that signs its packages.
+        fingerprint: EL: fingerprint of that key; another key is not imported, and nothing is installed.
+        oldest: Debian: maximum age of the package lists, in seconds.
         own_kernel_only: Skip containers, as all steps of the kernel upgrade do.
     """
 
@@ -46,26 +46,26 @@ class Ready(Operation):
     own_kernel_only: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a repository whose key would be taken on trust."""
-        told = re.sub(r"\s", "", self.fingerprint or "")
-        if self.release_package and not (self.key and _FINGERPRINT.fullmatch(told)):
+        """Refuse a repository without the fingerprint of its key: the key could not be verified."""
+        fingerprint = re.sub(r"\s", "", self.fingerprint or "")
+        if self.release_package and not (self.key and _FINGERPRINT.fullmatch(fingerprint)):
             raise ParameterError(
-                f"{self.release_package} needs the URL of its key, and that key's fingerprint of 40 digits",
-                hint="read the fingerprint on the owner's page and write it into the parameters",
+                f"{self.release_package} needs the URL and the fingerprint (40 hexadecimal digits) of its signing key",
+                hint="look up the fingerprint on the repository owner's page and set it in the parameters",
             )
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return the family, the lists' age, and whether the repository and its key are there."""
+        """Return virtualization, release, the lists' age, and the versions of the repository's package and key."""
         return (Virtualization(), Release(), ListsAge(), PackageVersion(self.name), self._key)
 
     @property
     def _key(self) -> PackageVersion:
-        # rpm keeps an imported key as a package named by the last eight digits of its id.
-        told = re.sub(r"\s", "", self.fingerprint or "").lower()
-        return PackageVersion(f"gpg-pubkey-{told[-8:]}")
+        # rpm stores an imported key as a package named by the last eight digits of the key's id.
+        fingerprint = re.sub(r"\s", "", self.fingerprint or "").lower()
+        return PackageVersion(f"gpg-pubkey-{fingerprint[-8:]}")
 
     def plan(self, facts: Facts) -> Plan:
-        """Read the lists; on EL import the key, then install the repository's package."""
+        """Update the lists; on EL import the key, then install the repository's package."""
         if all(check.holds for check in self.verify(facts)):
             return Plan()
         release = facts[Release()]
@@ -73,7 +73,7 @@ class Ready(Operation):
             return Plan(commands=(packages.update_lists(),))
         if release.family != "el" or not (self.release_package and self.key and self.fingerprint):
             raise PlanRefused(
-                f"how {release.name} is given a package source is not known",
+                f"adding a package source to {release.name} is not supported",
                 hint="add it by hand, then run this again",
             )
         return Plan(
@@ -84,7 +84,7 @@ class Ready(Operation):
                     sudo=True,
                     timeout=600.0,
                     safe_to_interrupt=False,
-                    purpose=f"the repository's own package, {self.name}",
+                    purpose=f"install the repository's release package, {self.name}",
                 ),
             )
         )
@@ -94,33 +94,34 @@ class Ready(Operation):
         container = facts[Virtualization()].container
         if self.own_kernel_only and container:
             raise NotApplicable(
-                f"a container ({container}) has no kernel of its own", hint="upgrade the machine it is on"
+                f"a container ({container}) has no kernel of its own",
+                hint="upgrade the machine that it runs on",
             )
         if facts[Release()].family == "el" and self.release_package:
-            there, key = facts[PackageVersion(self.name)], facts[self._key]
+            installed, key = facts[PackageVersion(self.name)], facts[self._key]
             return [
                 Check(
-                    "the key is known",
+                    "the signing key is imported",
                     str(self.fingerprint),
-                    key or "not known",
+                    key or "not imported",
                     holds=key is not None,
                     id="package_source.key",
                 ),
                 Check(
                     f"{self.name} is installed",
                     "a version",
-                    there or "none",
-                    holds=there is not None,
+                    installed or "none",
+                    holds=installed is not None,
                     id="package_source.package",
                 ),
             ]
         age = facts[ListsAge()]
-        told = "never read" if age is None else f"{age} s"
+        observed = "never read" if age is None else f"{age} s"
         return [
             Check(
                 "age of the package lists",
                 f"at most {self.oldest} s",
-                told,
+                observed,
                 age is not None and age <= self.oldest,
                 "package_source.lists_age",
             )

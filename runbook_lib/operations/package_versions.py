@@ -1,7 +1,7 @@
-"""Version ordering by each distribution's own rules, never by comparing strings.
+"""Compare versions by each distribution's rules, not as strings.
 
-dpkg and rpm order versions differently (`~`, `^`, letters, epochs); univers implements both. Checked against the
-real programs in tests/scenarios/el/test_versions.py.
+dpkg and rpm order versions differently (`~`, `^`, letters, epochs); univers implements both. Tested against
+dpkg and rpm in tests/scenarios/el/test_versions.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def compare(family: str, one: str, other: str) -> int:
         other: The same.
 
     Raises:
-        FactError: One of them is no version, or the family's rules are not known.
+        FactError: One of them is not a version, or the family is not known.
     """
     try:
         if family == "debian":
@@ -34,8 +34,8 @@ def compare(family: str, one: str, other: str) -> int:
         if family == "el":
             return int(compare_rpm_versions(one, other))
     except ValueError as problem:
-        raise FactError(f"no version: {problem}") from problem
-    raise FactError(f"how versions of the family {family!r} are ordered is not known")
+        raise FactError(f"not a version: {problem}") from problem
+    raise FactError(f"the version order of the family {family!r} is not known")
 
 
 def newer(family: str, one: str, other: str) -> bool:
@@ -50,9 +50,9 @@ def upstream(release: str) -> tuple[int, ...]:
     ((2, 6, 32), True)
 
     Raises:
-        FactError: It begins with no number.
+        FactError: The release does not begin with a number.
     """
     found = re.match(r"\d+(?:\.\d+)*", release)
     if found is None:
-        raise FactError(f"{release!r} is no kernel release")
+        raise FactError(f"{release!r} is not a kernel release")
     return tuple(int(part) for part in found[0].split("."))

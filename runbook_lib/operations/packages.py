@@ -1,4 +1,4 @@
-"""How software is installed, by family of distributions. Another family is another entry here."""
+"""Commands that install software, by family of distributions. To add a family, add an entry here."""
 
 from __future__ import annotations
 
@@ -21,47 +21,49 @@ if TYPE_CHECKING:
 __all__ = ["APT", "Unlocked", "import_key", "install", "manager", "unlocked", "update_lists"]
 
 APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--option=DPkg::Lock::Timeout=120")
-_CUT_OFF = 100  # apt's exit code where dpkg was cut off: it cannot check then, but it has waited
-_FIRST_DNF = 8  # EL8 came with dnf; before it was yum
+_INTERRUPTED = (
+    100  # exit code of `apt-get check` after an interrupted dpkg; it has waited for the lock all the same
+)
+_FIRST_DNF = 8  # the first EL release with dnf instead of yum
 
-# The whole file must be one key, and that key the one named: rpm would take all that are in it.
+# The file must contain exactly one key, the expected one: rpm would import all keys in it.
 _IMPORT_KEY = r"""set -eu
 key=$(mktemp); trap 'rm -f "$key"' EXIT
 curl --fail --silent --show-error --location --max-time 60 --output "$key" -- "$1"
-told=$(gpg --batch --with-colons --with-fingerprint "$key" 2>/dev/null)
-keys=$(printf '%s\n' "$told" | grep -c '^pub:') || true
-found=$(printf '%s\n' "$told" | sed -n 's/^fpr:*\([0-9A-F]*\):.*/\1/p' | head -n 1)
+listing=$(gpg --batch --with-colons --with-fingerprint "$key" 2>/dev/null)
+keys=$(printf '%s\n' "$listing" | grep -c '^pub:') || true
+found=$(printf '%s\n' "$listing" | sed -n 's/^fpr:*\([0-9A-F]*\):.*/\1/p' | head -n 1)
 if [ "$keys" != 1 ] || [ "$found" != "$2" ]; then
-  echo "not imported: $1 has $keys keys, the first with the fingerprint ${found:-none}; expected one with $2" >&2
+  echo "not imported: $1 has $keys keys, the first with the fingerprint ${found:-none}; expected one key with $2" >&2
   exit 3
 fi
 rpm --import "$key"
 """
 
 
-def _apt(release: ReleaseInfo, names: tuple[str, ...], source: str) -> tuple[Command, ...]:  # noqa: ARG001 - one for all
+def _apt(release: ReleaseInfo, names: tuple[str, ...], source: str) -> tuple[Command, ...]:  # noqa: ARG001 - same signature for all families
     suite = (f"--target-release={source}",) if source else ()
     return (
         Command(
             (*APT, "check"),
             sudo=True,
-            accept=(0, _CUT_OFF),
-            purpose="wait while others are at work on the packages: dpkg does not wait",
+            accept=(0, _INTERRUPTED),
+            purpose="wait for the package manager's lock: dpkg does not wait",
         ),
         Command(
             ("dpkg", "--configure", "-a"),
             sudo=True,
             timeout=600.0,
             safe_to_interrupt=False,
-            purpose="finish what was cut off, if so",
+            purpose="finish an interrupted installation, if any",
         ),
-        Command((*APT, "update"), sudo=True, purpose="read the package lists"),
+        Command((*APT, "update"), sudo=True, purpose="update the package lists"),
         Command(
             (*APT, "install", "--yes", "--no-install-recommends", *suite, *names),
             sudo=True,
             timeout=1800.0,
             safe_to_interrupt=False,
-            purpose="install from the distribution's own source",
+            purpose="install from the distribution's repositories",
         ),
     )
 
@@ -92,24 +94,24 @@ def install(
 
     Args:
         release: The host's distribution.
-        names: Package names by family; a family with its major version, as `el6`, goes before the family alone.
+        names: Package names by family; a family with its major version, as `el6`, takes precedence over the family.
         source: Debian: a suite to prefer; EL: a repository to enable for this.
 
     Raises:
-        PlanRefused: The family is not known, or has no such package.
+        PlanRefused: The family is not supported, or has no package in `names`.
     """
     installer = _INSTALLERS.get(release.family)
     wanted = names.get(f"{release.family}{major(release)}", names.get(release.family))
     if installer is None or wanted is None:
         raise PlanRefused(
-            f"{release.name} is of a family that cannot be installed on yet",
-            hint=f"families known are: {', '.join(_INSTALLERS)}; install it by hand, then run this again",
+            f"installing packages on {release.name} is not supported yet",
+            hint=f"supported families: {', '.join(_INSTALLERS)}; install it by hand, then run this again",
         )
     return installer(release, wanted, source)
 
 
 def update_lists() -> Command:
-    """Return the command that reads apt's lists; it fails, and leaves no mark, where any cannot be read."""
+    """Return the command that updates apt's lists; it fails, and leaves no stamp, if any list cannot be read."""
     return Command(
         (
             *APT,
@@ -118,16 +120,16 @@ def update_lists() -> Command:
             "update",
         ),
         sudo=True,
-        purpose="read the package lists, and note when",
+        purpose="update the package lists, and stamp the time",
     )
 
 
 def import_key(url: str, fingerprint: str) -> Command:
-    """Return the command that imports a key into rpm's own, if it is the one expected (book S10).
+    """Return the command that imports a signing key into rpm, if its fingerprint matches (book S10).
 
     Args:
-        url: Where the key is.
-        fingerprint: 40 hexadecimal digits, spaces allowed; read it elsewhere than at that URL.
+        url: URL of the key.
+        fingerprint: 40 hexadecimal digits, spaces allowed; from a source other than that URL.
     """
     wanted = re.sub(r"\s", "", fingerprint).upper()
     return Command(
@@ -139,49 +141,49 @@ def import_key(url: str, fingerprint: str) -> Command:
 
 
 def manager(release: ReleaseInfo) -> str:
-    """Return the EL family's program: `yum` up to 7, `dnf` from 8."""
+    """Return the EL family's package manager: `yum` up to 7, `dnf` from 8."""
     return "dnf" if major(release) >= _FIRST_DNF else "yum"
 
 
 def major(release: ReleaseInfo) -> int:
-    """Return the release's first number; 0 where it has none."""
+    """Return the major version of a release; 0 if it has none."""
     found = re.match(r"\d+", release.version)
     return int(found[0]) if found else 0
 
 
 @dataclass(frozen=True)
 class Unlocked(Probe):
-    """Nobody else is at work on the host's packages; waited for, then told who it is.
+    """No other process holds a lock of the package manager; waits for it, then names the holder.
 
     Args:
-        wait: Seconds.
+        wait: Seconds to wait.
     """
 
     wait: float = 120.0
 
     @property
     def settle(self) -> float:
-        """How long to wait."""
+        """The seconds to wait."""
         return self.wait
 
     @property
     def poll_interval(self) -> float:
-        """Installations take long: there is no need to look often."""
+        """Installations take long: there is no need to poll often."""
         return 3.0
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return who holds a lock."""
+        """Return the holders of locks."""
         return (LockHolder(),)
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that nobody does."""
-        told = ", ".join(f"{item.program} ({item.process}), {item.path}" for item in facts[LockHolder()])
+        """Check that there is no holder."""
+        holders = ", ".join(f"{item.program} ({item.process}), {item.path}" for item in facts[LockHolder()])
         return [
             Check(
-                "at work on the packages",
-                "nobody else",
-                told or "nobody else",
-                holds=not told,
+                "processes with a package manager lock",
+                "none",
+                holders or "none",
+                holds=not holders,
                 id="packages.unlocked",
             )
         ]

@@ -1,4 +1,4 @@
-"""Questions whose answers prove that something works; nothing is changed."""
+"""Probes that prove that something works; nothing is changed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _TIMEOUT = "5"  # seconds a program may take to answer; a broken hop must not ha
 
 @dataclass(frozen=True)
 class Answers(Probe):
-    """A program, run on the host or in one of its containers, answers as expected.
+    """A program, run on the host or in one of its containers, prints the expected answer.
 
     Args:
-        what: The check's name: it should say what is proved.
+        what: The check's name: it should say what is proven.
         argv: Program and arguments.
         expect: The whole answer, without surrounding white space.
         container: Run it in this container with `docker exec`.
@@ -42,7 +42,7 @@ class Answers(Probe):
 
     @property
     def settle(self) -> float:
-        """What was just started may need some seconds to answer."""
+        """A program that was just started may need some seconds to answer."""
         return 10.0
 
     def facts(self) -> Sequence[Fact[Any]]:
@@ -65,12 +65,12 @@ class Answers(Probe):
 
 @dataclass(frozen=True)
 class Pings(Probe):
-    """An address answers an echo request sent from a container.
+    """An address answers a ping from a container.
 
     Args:
-        container: Where it is sent from.
-        address: IPv4 address; empty where it is not known (yet): then the check does not hold.
-        what: What the address is.
+        container: The container that pings.
+        address: IPv4 address; empty if not known (yet): then the check does not hold.
+        what: What the address belongs to.
     """
 
     container: str
@@ -79,23 +79,23 @@ class Pings(Probe):
 
     @property
     def settle(self) -> float:
-        """A bridge that has just got a new port may lose the first packets."""
+        """A bridge with a new port may lose the first packets."""
         return 10.0
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return the answer; nothing is sent to an unknown address."""
+        """Return the ping's output; an unknown address is not pinged."""
         return (self._answer,) if self.address else ()
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that an answer came."""
+        """Check that a reply arrived."""
         name = f"{self.container} reaches {self.what} at {self.address or 'an unknown address'}"
         if not self.address:
-            return [Check(name, "an answer", "no address to ask", holds=False, id="probe.ping")]
+            return [Check(name, "a reply", "no address to ping", holds=False, id="probe.ping")]
         answered = facts[self._answer]
         if answered.exit_code == 0:
-            return [Check(name, "an answer", "an answer", holds=True, id="probe.ping")]
+            return [Check(name, "a reply", "a reply", holds=True, id="probe.ping")]
         last = answered.text.splitlines()[-1:] or [f"exit code {answered.exit_code}"]
-        return [Check(name, "an answer", f"none: {last[0][:200]}", holds=False, id="probe.ping")]
+        return [Check(name, "a reply", f"no reply: {last[0][:200]}", holds=False, id="probe.ping")]
 
     @property
     def _answer(self) -> Answer:
@@ -105,11 +105,11 @@ class Pings(Probe):
 
 @dataclass(frozen=True)
 class Responds(Probe):
-    """An address answers an echo request sent from the host itself.
+    """An address answers a ping from the host itself.
 
     Args:
         address: IPv4 address.
-        what: What the address is.
+        what: What the address belongs to.
     """
 
     address: str
@@ -121,8 +121,8 @@ class Responds(Probe):
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check that it answers."""
-        told = "an answer" if facts[Reachable(self.address)] else "none"
-        return [Check.equal(f"{self.what} at {self.address}", "an answer", told, "probe.responds")]
+        observed = "a reply" if facts[Reachable(self.address)] else "no reply"
+        return [Check.equal(f"ping to {self.what} at {self.address}", "a reply", observed, "probe.responds")]
 
 
 answers = Answers

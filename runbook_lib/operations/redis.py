@@ -20,11 +20,11 @@ __all__ = ["Key", "key"]
 
 @dataclass(frozen=True)
 class Key(Operation):
-    """A key has a value, as seen from a client container.
+    """A key has a value, as read from a client container.
 
     Args:
         container: The client container; it has redis-cli.
-        server: Name or address that the client knows the redis by.
+        server: Name or address of the redis for the client.
         port: TCP port.
         name: The key.
         value: Its value.
@@ -41,7 +41,7 @@ class Key(Operation):
         return (self._answer,)
 
     def plan(self, facts: Facts) -> Plan:
-        """Set it where it differs."""
+        """Set the key if its value differs."""
         if facts[self._answer].text == self.value:
             return Plan()
         command = Command(
@@ -53,7 +53,7 @@ class Key(Operation):
         """Check the value."""
         return [
             Check.equal(
-                f"{self.name} seen from {self.container}", self.value, facts[self._answer].text, "redis.key"
+                f"{self.name} read from {self.container}", self.value, facts[self._answer].text, "redis.key"
             )
         ]
 

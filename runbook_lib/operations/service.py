@@ -21,7 +21,7 @@ __all__ = ["Running", "running"]
 
 @dataclass(frozen=True)
 class Running(Operation):
-    """A service runs now and starts with the host.
+    """A service is running and starts at boot.
 
     Args:
         unit: As `docker.service`.
@@ -39,29 +39,27 @@ class Running(Operation):
         return (Service(self.unit),)
 
     def plan(self, facts: Facts) -> Plan:
-        """Enable and start it where it is not."""
+        """Enable and start the service where needed."""
         state = facts[Service(self.unit)]
         if not state.loaded:
             raise PlanRefused(f"there is no unit {self.unit}", hint="install the software first")
         commands = []
         if not state.enabled:
-            commands.append(
-                Command(("systemctl", "enable", self.unit), sudo=True, purpose="start with the host")
-            )
+            commands.append(Command(("systemctl", "enable", self.unit), sudo=True, purpose="start at boot"))
         if state.active != "active":
             commands.append(
-                Command(("systemctl", "reset-failed", self.unit), sudo=True, purpose="forget failures")
+                Command(("systemctl", "reset-failed", self.unit), sudo=True, purpose="clear earlier failures")
             )
             commands.append(Command(("systemctl", "start", self.unit), sudo=True, purpose="start now"))
         return Plan(commands=tuple(commands))
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that it is active and enabled."""
+        """Check that the service is active and enabled."""
         state = facts[Service(self.unit)]
         return [
             Check.equal(f"{self.unit} is active", "active", state.active, "service.active"),
             Check.equal(
-                f"{self.unit} starts with the host",
+                f"{self.unit} starts at boot",
                 expected=True,
                 observed=state.enabled,
                 id="service.enabled",

@@ -1,4 +1,4 @@
-"""Free shell: the cell magic `%%on`."""
+"""Free-form shell scripts: the cell magic `%%on`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Script"]
 
 @dataclass(frozen=True)
 class Script(Operation):
-    """A script has run and its last command ended with 0. It is not known to be repeatable.
+    """A script has run and exited with 0. It is not marked repeatable.
 
     Args:
         script: For the host's `sh`.
@@ -29,22 +29,22 @@ class Script(Operation):
 
     @property
     def verifiable(self) -> bool:
-        """Return False: only running the script tells anything."""
+        """Return False: only running the script shows its outcome."""
         return False
 
     @property
     def command_kind(self) -> Literal["change", "shell"]:
-        """Return that it is free shell."""
+        """Return `shell`."""
         return "shell"
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return none: nothing is known of a free script."""
+        """Return no facts: a script has no known effects."""
         return ()
 
     def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - always the script
         """Return the script as one command."""
-        return Plan(commands=(Command(("sh", "-e", "-c", self.script), purpose="free shell"),))
+        return Plan(commands=(Command(("sh", "-e", "-c", self.script), purpose="shell script"),))
 
     def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - see below
-        """Return one check: another exit code has failed the step before this."""
+        """Return one check; another exit code fails the step earlier."""
         return [Check.equal("exit code", 0, 0, "shell.exit_code")]

@@ -107,7 +107,7 @@ def test_port_already_taken(practice: Practice) -> None:
     practice.on("host-a", "sudo systemd-run --quiet --unit=squatter /usr/sbin/sshd -D -p 6379")
     try:
         assert practice.run(*REDIS).returncode == 1
-        assert "port 6379 is taken by sshd" in messages(practice)["host-a"]
+        assert "port 6379 is in use by sshd" in messages(practice)["host-a"]
     finally:
         practice.on("host-a", "sudo systemctl stop squatter")
 

@@ -29,7 +29,9 @@ def test_wrong_gateway_is_reverted_and_reported(fresh: Practice) -> None:
     before = fresh.on("host-a", _NETWORK_STATE)
     assert fresh.run(*BRIDGE, "-p", "gateway", "192.168.7.253").returncode == 1
     assert fresh.on("host-a", _NETWORK_STATE) == before
-    assert "the gateway 192.168.7.253 gives: expected an answer, observed none" in host_record(fresh).message
+    assert (
+        "ping to the gateway 192.168.7.253: expected a reply, observed no reply" in host_record(fresh).message
+    )
     back = next(check for check in host_record(fresh).checks if check.name == "the old state is restored")
     assert back.holds
 

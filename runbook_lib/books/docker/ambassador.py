@@ -1,7 +1,7 @@
 """A redis and its pair of ambassadors, each a container that keeps running (book S6, S7).
 
-Two ways to wire containers of one host: a user-defined network besides the default bridge, whose names the
-engine resolves, and the book's `--link` on the default bridge. Both hand the ambassador its `*_TCP` variable
+Two ways to wire the containers of one host: a user-defined network in addition to the default bridge, on which the
+engine resolves names, or the book's `--link` on the default bridge. Both pass the ambassador its `*_TCP` variable
 explicitly: engines from 29.0 on set no link variables, and older ones only for ports that the image EXPOSEs.
 """
 
@@ -18,58 +18,58 @@ __all__ = ["NETWORK", "REDIS_ALIAS", "client", "client_side", "published", "redi
 
 NETWORK = "redis-names"
 """The user-defined network on each host. Its name sorts after `bridge`: an engine takes the default route of a
-container on several networks from the first by name, and that must stay the physical one."""
+container with several networks from the first by name, which must be the physical one."""
 REDIS_ALIAS = "redis"
-"""What a container calls the next hop, whichever it is."""
+"""The name under which a container reaches its next hop, whichever that is."""
 
 _REDIS, _AMBASSADOR, _CLIENT = "redis-server", "redis_ambassador", "redis-client"
 
 
 def redis(p: AmbassadorRedis) -> Running:
-    """Return the redis itself, reachable from its own host's containers only."""
-    return Running(name=_REDIS, image=p.redis_image, **_called_redis(p))
+    """Return the redis itself, reachable only from containers on its own host."""
+    return Running(name=_REDIS, image=p.redis_image, **_with_alias(p))
 
 
 def published(p: AmbassadorRedis) -> Running:
-    """Return a redis with its port published on the host: the simplest way across hosts (S3)."""
+    """Return a redis with its port published on the host: the simplest connection across hosts (S3)."""
     return Running(name="redis-published", image=p.redis_image, publish=(f"{p.published_port}:6379",))
 
 
 def server_side(p: AmbassadorRedis) -> Running:
-    """Return the ambassador on the server's host: published port to redis."""
+    """Return the ambassador on the server's host, which forwards its published port to redis."""
     target = f"tcp://{REDIS_ALIAS}:6379"
     return Running(
         name=_AMBASSADOR,
         image=p.ambassador_image,
         publish=(f"{p.port}:6379",),
         environment=(("REDIS_PORT_6379_TCP", target),),
-        **_beside(p, _REDIS),
+        **_connected_to(p, _REDIS),
     )
 
 
 def client_side(p: AmbassadorRedis) -> Running:
-    """Return the ambassador on the client's host: itself to the server host's published port."""
+    """Return the ambassador on the client's host, which forwards to the server host's published port."""
     target = f"tcp://{p.server_address}:{p.port}"
     return Running(
         name=_AMBASSADOR,
         image=p.ambassador_image,
         environment=(("REDIS_PORT_6379_TCP", target),),
-        **_called_redis(p),
+        **_with_alias(p),
     )
 
 
 def client(p: AmbassadorRedis) -> Running:
-    """Return the client container: it knows its own host's ambassador and nothing else."""
+    """Return the client container, which only knows the ambassador on its own host."""
     return Running(
-        name=_CLIENT, image=p.client_image, command=("sleep", "infinity"), **_beside(p, _AMBASSADOR)
+        name=_CLIENT, image=p.client_image, command=("sleep", "infinity"), **_connected_to(p, _AMBASSADOR)
     )
 
 
-def _called_redis(p: AmbassadorRedis) -> dict[str, Any]:
-    """Return how a container gets the alias on the network; with links the neighbour gives it."""
+def _with_alias(p: AmbassadorRedis) -> dict[str, Any]:
+    """Return the options that give a container the alias; with links, the link gives it instead."""
     return {"joined": NETWORK, "aliases": (REDIS_ALIAS,)} if p.wiring == "network" else {}
 
 
-def _beside(p: AmbassadorRedis, neighbour: str) -> dict[str, Any]:
-    """Return how a container is joined to its neighbour, which it calls by the alias."""
-    return {"joined": NETWORK} if p.wiring == "network" else {"links": (f"{neighbour}:{REDIS_ALIAS}",)}
+def _connected_to(p: AmbassadorRedis, next_hop: str) -> dict[str, Any]:
+    """Return the options that connect a container to its next hop, under the alias."""
+    return {"joined": NETWORK} if p.wiring == "network" else {"links": (f"{next_hop}:{REDIS_ALIAS}",)}

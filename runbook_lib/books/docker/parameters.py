@@ -1,6 +1,6 @@
-"""Parameters of the first book's runbooks: two chapters of a Docker text, one model a notebook.
+"""Parameters of the Docker book's runbooks: one model per notebook.
 
-Host by host values stand in the inventory as variables: `bridge_address`, `fixed_cidr`.
+Values that differ by host are variables in the inventory: `bridge_address`, `fixed_cidr`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,17 @@ Network = Annotated[str, AfterValidator(_is_network)]
 
 
 class Preflight(Parameters):
-    """Look at hosts before anything is done to them (S2, S9)."""
+    """Inspect hosts before anything is changed on them (S2, S9)."""
 
     runbook: ClassVar[str] = "00_preflight"
-    title: ClassVar[str] = "What is there: release, kernel, network, Docker"
+    title: ClassVar[str] = "Current state: release, kernel, network, Docker"
 
-    most_clock_skew: float = Field(default=60.0, gt=0, description="Seconds a clock may be wrong.")
-    least_disk: int = Field(default=2048, ge=0, description="MiB that Docker and its images need.")
+    most_clock_skew: float = Field(
+        default=60.0, gt=0, description="Largest acceptable clock skew, in seconds."
+    )
+    least_disk: int = Field(
+        default=2048, ge=0, description="MiB that must be free for Docker and its images."
+    )
 
 
 class KernelUpgrade(Parameters):
@@ -48,23 +52,29 @@ class KernelUpgrade(Parameters):
     runbook: ClassVar[str] = "10_kernel_upgrade"
     title: ClassVar[str] = "Upgrade the kernel, with a trial boot"
 
-    package: Name = Field(description="As linux-image-amd64 or kernel-lt.")
+    package: Name = Field(description="Kernel package, as linux-image-amd64 or kernel-lt.")
     source: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9._-]*$",
         description="Debian: a suite to prefer; EL: a repository to enable, as elrepo-kernel.",
     )
-    release_package: str | None = Field(default=None, description="EL: URL of the repository's own package.")
-    release_name: Name = Field(default="elrepo-release", description="EL: that package's name.")
-    key: str | None = Field(default=None, description="EL: URL of the key the packages are signed with.")
-    fingerprint: str | None = Field(default=None, description="EL: of that key, 40 hexadecimal digits.")
-    least: str = Field(default="3.10", pattern=r"^\d+(\.\d+)*$", description="Oldest kernel Docker runs on.")
+    release_package: str | None = Field(
+        default=None, description="EL: URL of the repository's release package."
+    )
+    release_name: Name = Field(default="elrepo-release", description="EL: name of the release package.")
+    key: str | None = Field(default=None, description="EL: URL of the key that signs the packages.")
+    fingerprint: str | None = Field(
+        default=None, description="EL: fingerprint of that key, 40 hexadecimal digits."
+    )
+    least: str = Field(
+        default="3.10", pattern=r"^\d+(\.\d+)*$", description="Oldest kernel that Docker runs on."
+    )
     boot_space: int = Field(default=150, ge=0, description="MiB that a kernel needs in /boot.")
     lock_wait: float = Field(default=120.0, ge=0, description="Seconds to wait for another installation.")
     reboot_deadline: float = Field(default=600.0, ge=10, description="Seconds until the host must be back.")
-    settles: float = Field(default=120.0, ge=0, description="Seconds its services may then take to start.")
+    settles: float = Field(default=120.0, ge=0, description="Seconds that services may then take to start.")
     panic_after: int = Field(
-        default=10, ge=1, le=600, description="Seconds from a panic to the reset, on trial."
+        default=10, ge=1, le=600, description="Seconds from a panic to the reset, during the trial."
     )
 
 
@@ -75,8 +85,10 @@ class DockerInstall(Parameters):
     title: ClassVar[str] = "Install the Docker engine"
 
     engine_options: dict[str, Any] = Field(default_factory=dict, description="Merged into daemon.json.")
-    registry_mirrors: list[str] = Field(default_factory=list, description="Mirrors near the hosts (S12).")
-    proof_image: Image = Field(description="Run once to prove that containers run.")
+    registry_mirrors: list[str] = Field(
+        default_factory=list, description="Registry mirrors near the hosts (S12)."
+    )
+    proof_image: Image = Field(description="Image that is run once to prove that containers run.")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -86,18 +98,18 @@ class DockerInstall(Parameters):
 
 
 class BridgeBr0(Parameters):
-    """Join the containers of several hosts by a bridge of their own (S4)."""
+    """Connect the containers of several hosts through a bridge on each host (S4)."""
 
     runbook: ClassVar[str] = "30_bridge_br0"
     title: ClassVar[str] = "Containers on the physical network through br0"
 
     bridge: InterfaceName = "br0"
-    card: InterfaceName = Field(description="The network card that becomes the bridge's port.")
+    card: InterfaceName = Field(description="Network interface that becomes the bridge's port.")
     gateway: Address | None = Field(default=None, description="Default gateway; null leaves routes alone.")
     nameservers: list[str] = Field(default_factory=list)
     subnet: Network = Field(description="The physical network, as 192.168.0.0/20.")
-    revert_after: float = Field(default=60.0, ge=10, le=900, description="Seconds to confirm in.")
-    probe_image: Image = Field(description="Has ping and socat; one container a host runs it.")
+    revert_after: float = Field(default=60.0, ge=10, le=900, description="Seconds in which to confirm.")
+    probe_image: Image = Field(description="Image with ping and socat; one container per host runs it.")
 
 
 class AmbassadorRedis(Parameters):
@@ -106,8 +118,8 @@ class AmbassadorRedis(Parameters):
     runbook: ClassVar[str] = "40_ambassador_redis"
     title: ClassVar[str] = "PING through a pair of ambassadors"
 
-    server: str = Field(description="The host (or group) with the redis.")
-    client: str = Field(description="The host (or group) with the client.")
+    server: str = Field(description="Host or group with the redis.")
+    client: str = Field(description="Host or group with the client.")
     server_address: Address = Field(description="The server host's physical address; x.x.x.x in the book.")
     port: Port = 6379
     published_port: Port = Field(default=6380, description="For the plain published port (S3).")
@@ -122,10 +134,10 @@ class AmbassadorRedis(Parameters):
 
 
 class ValidateChapter(BridgeBr0, AmbassadorRedis):
-    """The whole chapter, looked at and not touched."""
+    """Check the whole chapter, read-only."""
 
     runbook: ClassVar[str] = "90_validate"
-    title: ClassVar[str] = "Is the whole chapter as it should be?"
+    title: ClassVar[str] = "Validate the whole chapter"
 
     mode: Literal["validate"] = "validate"
     on_failure: Literal["stop", "continue"] = "continue"

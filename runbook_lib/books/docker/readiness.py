@@ -1,4 +1,4 @@
-"""For which runbooks a host is ready, from facts alone."""
+"""For which runbooks a host is ready, judged by its facts."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["READY", "readiness"]
 
 READY = "ready"
-"""What stands where nothing is in the way."""
+"""The entry for a runbook without obstacles."""
 
 
-def readiness(seen: StepRecord, p: Preflight) -> list[dict[str, str]]:
-    """Return a row a host: runbook -> `ready`, or what is missing.
+def readiness(step: StepRecord, p: Preflight) -> list[dict[str, str]]:
+    """Return one row per host: runbook -> `ready`, or what is missing.
 
     Args:
-        seen: The facts step of the preflight runbook.
-        p: Its thresholds.
+        step: The facts step of the preflight runbook.
+        p: The preflight runbook's parameters, with its thresholds.
     """
-    return [{"host": host.host, **_of_host(host.facts, p)} for host in seen.hosts]
+    return [{"host": host.host, **_of_host(host.facts, p)} for host in step.hosts]
 
 
 def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
@@ -38,24 +38,26 @@ def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
         base.append(f"clock is {facts[ClockSkew.id]} s off")
     install = [*base]
     if (facts.get(Release.id) or {}).get("family") not in {"debian", "el"}:
-        install.append("neither of the Debian family nor of EL")
+        install.append("neither Debian family nor EL")
     if facts.get(DiskSpace("/var").label, 0) < p.least_disk:
-        install.append(f"less than {p.least_disk} MiB free below /var")
+        install.append(f"less than {p.least_disk} MiB free in /var")
     engine = base if facts.get(EngineVersion.id) else [*base, "no Docker engine: 20_docker_install first"]
     stack = facts.get(NetworkStack.id) or []
     network = (
-        [] if stack and set(stack) <= {"ifupdown", "bridge-utils"} else ["network not by ifupdown alone"]
+        []
+        if stack and set(stack) <= {"ifupdown", "bridge-utils"}
+        else ["network not managed by ifupdown only"]
     )
     container = (facts.get(Virtualization.id) or {}).get("container")
-    kernel = [*base, f"a container ({container}): shares its machine's kernel"] if container else base
+    kernel = [*base, f"a container ({container}): shares the kernel of its machine"] if container else base
     return {
-        "10_kernel_upgrade": _told(kernel),
-        "20_docker_install": _told(install),
-        "30_bridge_br0": _told([*engine, *network]),
-        "40_ambassador_redis": _told(engine),
-        "90_validate": _told(engine),
+        "10_kernel_upgrade": _summary(kernel),
+        "20_docker_install": _summary(install),
+        "30_bridge_br0": _summary([*engine, *network]),
+        "40_ambassador_redis": _summary(engine),
+        "90_validate": _summary(engine),
     }
 
 
-def _told(missing: list[str]) -> str:
+def _summary(missing: list[str]) -> str:
     return ", ".join(missing) or READY

@@ -32,7 +32,7 @@ def test_lock_held_by_another_process_is_waited_for_and_its_holder_named(cloud: 
     started = time.monotonic()
     record = cloud.step(packages.unlocked(4))
     assert record.status is Status.FAILED
-    assert "expected nobody else, observed perl (" in record.message
+    assert "expected none, observed perl (" in record.message
     assert "/var/lib/dpkg/lock-frontend" in record.message
     assert 4 <= time.monotonic() - started < deadline(30)
     cloud.root("pkill perl")

@@ -59,7 +59,7 @@ def test_new_kernel_that_panics_is_replaced_by_the_old_one_and_the_console_is_re
     record = trial(cloud)
     assert record.status is Status.FAILED
     assert "running kernel: expected 6.12." in record.message
-    assert "the next reset brings 6.1.0-" in record.message
+    assert "the next reset boots 6.1.0-" in record.message
     assert "Kernel panic - not syncing" in record.message
     assert "Kernel panic" in (changes(record)["console output during the reboot"][1] or "")
     before, after = changes(record)["boot id"]
