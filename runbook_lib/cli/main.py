@@ -32,7 +32,7 @@ _SUMMARIES = {
     summaries=_SUMMARIES,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 success, 1 a step or check failed, 2 bad input (no host was touched), "
-    "3 host unreachable, 4 interrupted or evidence incomplete.",
+    "3 host unreachable, 4 interrupted or evidence incomplete, 5 every step was skipped.",
 )
 @click.version_option(__version__, prog_name="runbook")
 @click.option("-v", "--verbose", is_flag=True, help="Log what the library does to standard error.")

@@ -1,0 +1,70 @@
+"""Lists in the docs are complete: journal events, audit rules, exit codes, runbooks."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runbook_lib import errors
+from runbook_lib.audit.rules import RULES
+from runbook_lib.model.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOP = Path(__file__).parents[2]
+
+
+def text_of(page: str) -> str:
+    return (TOP / page).read_text(encoding="utf-8")
+
+
+def first_columns(page: str, heading: str) -> list[str]:
+    """The first cell of each row of the first table below a line of a page."""
+    rows: list[str] = []
+    for line in text_of(page).split(f"{heading}\n", 1)[1].splitlines():
+        if line.startswith("|"):
+            rows.append(line.split("|")[1].strip())
+        elif rows:
+            break
+    return rows[2:]  # without the header
+
+
+def names(cells: list[str]) -> set[str]:
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def written_events() -> Iterator[str]:
+    """Events that the library appends to a journal."""
+    for path in (TOP / "runbook_lib").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+                continue
+            owner, event = ast.unparse(node.func.value), node.args[0]
+            appends = node.func.attr in {"append", "append_nowait"} and owner.endswith("journal")
+            if appends and isinstance(event, ast.Constant):
+                yield str(event.value)
+
+
+def test_the_architecture_page_lists_every_journal_event() -> None:
+    written = set(written_events())
+    assert "command_started" in written
+    assert names(first_columns("docs/architecture.md", "Journal lines:")) == written
+
+
+def test_the_archive_page_lists_every_audit_rule() -> None:
+    page = text_of("docs/archive.md")
+    assert [name for name in RULES if f"| `{name}` |" not in page] == []
+
+
+def test_the_readme_lists_every_exit_code() -> None:
+    raised = {getattr(errors, name).exit_code for name in errors.__all__}
+    listed = {int(code) for code in first_columns("README.md", "## Exit codes")}
+    assert listed == raised | {status.exit_code for status in Status}
+
+
+def test_the_readme_lists_every_runbook() -> None:
+    runbooks = {path.stem for path in (TOP / "notebooks").glob("*.ipynb")} - {"95_audit"}
+    assert names(first_columns("README.md", "## The runbooks")) == runbooks
