@@ -1,0 +1,41 @@
+"""What has to be listed in a second place is listed there, so that nobody has to know the second place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from runbook_lib import Parameters
+from runbook_lib.cli.audit import audit_command
+from runbook_lib.cli.main import cli
+from runbook_lib.model.status import Status
+from runbook_lib.runbook.resume import CHANGEABLE
+
+TOP = Path(__file__).parents[2]
+WHAT_A_RUN_DOES = {"hosts", "inventory", "mode"}
+
+
+@pytest.mark.parametrize(("folder", "group"), [("cli", cli), ("cli/audit", audit_command)])
+def test_every_verb_that_has_a_module_is_a_command(folder: str, group: object) -> None:
+    top = TOP / "runbook_lib" / folder
+    texts = [
+        path.read_text(encoding="utf-8") for path in [*top.glob("[a-z]*.py"), *top.glob("*/__init__.py")]
+    ]
+    verbs = {verb for text in texts for verb in re.findall(r"^def (\w+)_command\(", text, re.MULTILINE)}
+    listed = CliRunner().invoke(group, ["--help"]).output  # type: ignore[arg-type] # a click group
+    assert "list" in verbs
+    assert [verb for verb in sorted(verbs) if not re.search(rf"^  {verb} ", listed, re.MULTILINE)] == []
+
+
+def test_the_help_lists_the_exit_codes_of_runs() -> None:
+    text = " ".join(CliRunner().invoke(cli, ["--help"]).output.split())
+    listed = {int(code) for code in re.findall(r"\b(\d) [a-z]", text.split("Exit codes:", 1)[1])}
+    assert listed == {0, 2} | {status.exit_code for status in Status}
+
+
+def test_a_resumed_run_knows_of_every_parameter_whether_it_may_differ() -> None:
+    """A new parameter of every runbook sets what a run does, or only how it proceeds: then it is `CHANGEABLE`."""
+    assert set(Parameters.model_fields) == CHANGEABLE | WHAT_A_RUN_DOES
