@@ -23,9 +23,9 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def junit(scan: Scan) -> bytes:
-    """Return JUnit XML: a suite a rule, a failed case a finding, one passed case where there is none."""
+    """Return JUnit XML: one suite per rule, one failed case per finding, one passed case if there is none."""
     xml = JUnitXml("runbook audit scan")
-    for rule, _ in scan.policy.chosen:
+    for rule in scan.policy.rules:
         suite = TestSuite(rule.name)
         found = [finding for finding in scan.findings if finding.rule == rule.name]
         for finding in found:
@@ -47,26 +47,26 @@ def sarif(scan: Scan, paths: dict[str, str]) -> bytes:
     """Return SARIF 2.1.0.
 
     Args:
-        scan: What was found.
-        paths: Run -> its file, relative to the archive.
+        scan: The result of a scan.
+        paths: Run -> its path, relative to the archive.
     """
     rules = [
         {
-            "id": rule.name,
-            "shortDescription": {"text": rule.purpose},
-            "defaultConfiguration": {"level": settings.level},
+            "id": selected.name,
+            "shortDescription": {"text": selected.rule.purpose()},
+            "defaultConfiguration": {"level": selected.rule.level},
         }
-        for rule, settings in scan.policy.chosen
+        for selected in scan.policy.rules
     ]
     numbers = {rule["id"]: number for number, rule in enumerate(rules)}
     driver = {"name": "runbook audit", "version": __version__, "rules": rules}
     results = [_result(finding, numbers, paths) for finding in scan.findings]
-    told = {
+    log = {
         "$schema": _SCHEMA,
         "version": "2.1.0",
         "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
     }
-    return orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(log, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def _result(finding: Finding, numbers: dict[Any, int], paths: dict[str, str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A policy: which rules, with which settings; and a scan by it."""
+"""A policy: which rules apply, with which settings; and a scan by it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,36 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.audit.rules import RULES
-from runbook_lib.audit.rules.base import Context, Finding, Rule, Settings
+from runbook_lib.audit.rules.base import AuditRule, Context, Finding
+from runbook_lib.audit.rules.registry import rule_class, rule_names
 from runbook_lib.errors import InputError
 from runbook_lib.yaml_files import YamlFile, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from runbook_lib.audit.archive.archive import Archive
 
-__all__ = ["Policy", "Scan", "scan"]
+__all__ = ["Policy", "Scan", "SelectedRule", "scan"]
+
+
+@dataclass(frozen=True)
+class SelectedRule:
+    """A rule with its settings.
+
+    Args:
+        name: As in the policy.
+        rule: The rule.
+    """
+
+    name: str
+    rule: AuditRule
+
+    def find(self, context: Context) -> Iterator[Finding]:
+        """Yield the rule's findings."""
+        for violation in self.rule.find(context):
+            yield Finding(self.name, self.rule.level, **vars(violation))
 
 
 @dataclass(frozen=True)
@@ -25,11 +43,11 @@ class Policy:
     """Rules with their settings.
 
     Args:
-        chosen: In the order of the file.
-        since: Only runs begun since then are judged; None: all.
+        rules: In the order of the file.
+        since: Only runs started since then are examined; None: all.
     """
 
-    chosen: list[tuple[Rule, Settings]]
+    rules: list[SelectedRule]
     since: datetime | None = None
 
     @classmethod
@@ -37,7 +55,7 @@ class Policy:
         """Read a policy.
 
         Raises:
-            InputError: It is missing or malformed, or names a rule or a setting that does not exist.
+            InputError: The file is missing or malformed, or names a rule or a setting that does not exist.
         """
         file = YamlFile(path)
         unknown = set(file.data) - {"rules", "since"}
@@ -45,26 +63,26 @@ class Policy:
             raise InputError(
                 f"unknown name {min(unknown)!r}",
                 where=_at(file, min(unknown)),
-                hint="a policy has `rules` and, if wanted, `since`",
+                hint="a policy has `rules` and optionally `since`",
             )
         rules = file.data.get("rules")
         if not isinstance(rules, dict) or not rules:
             raise InputError(
-                "has no rules",
+                "no rules",
                 where=str(path),
-                hint=f"under `rules:`, name some of {', '.join(sorted(RULES))}",
+                hint=f"under `rules:`, name some of {', '.join(rule_names())}",
             )
-        return cls([_chosen(file, name, given) for name, given in rules.items()], _since(file))
+        return cls([_select(file, str(name), given) for name, given in rules.items()], _since(file))
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a scan by a policy gave.
+    """The result of a scan.
 
     Args:
-        policy: As it was applied.
+        policy: The policy that was applied.
         findings: In the order of the rules.
-        runs: How many runs were judged.
+        runs: How many runs were examined.
     """
 
     policy: Policy
@@ -77,33 +95,31 @@ def scan(archive: Archive, policy: Policy, trust: Sequence[Path] = ()) -> Scan:
 
     Args:
         archive: The runs.
-        policy: The rules chosen.
-        trust: Public keys that count, or folders of them; none: the project's `trusted_keys`.
+        policy: The rules to apply.
+        trust: Trusted public keys, or folders of them; none: the project's `trusted_keys`.
 
     Raises:
         InputError: A setting names a file that cannot be used.
     """
     context = Context(archive, datetime.now(UTC), policy.since, trust)
-    findings = [finding for chosen, settings in policy.chosen for finding in chosen.find(context, settings)]
-    (judged,) = context.rows("SELECT count(*) AS runs FROM judged")
-    return Scan(policy, findings, judged["runs"])
+    findings = [finding for selected in policy.rules for finding in selected.find(context)]
+    (examined,) = context.rows("SELECT count(*) AS runs FROM examined")
+    return Scan(policy, findings, examined["runs"])
 
 
-def _chosen(file: YamlFile, name: str, given: Any) -> tuple[Rule, Settings]:  # noqa: ANN401 - YAML
-    if name not in RULES:
-        raise InputError(
-            f"there is no rule {name!r}",
-            where=_at(file, "rules", name),
-            hint=f"rules are: {', '.join(sorted(RULES))}",
-        )
+def _select(file: YamlFile, name: str, given: Any) -> SelectedRule:  # noqa: ANN401 - YAML
+    place = _at(file, "rules", name)
+    try:
+        found = rule_class(name)
+    except InputError as problem:
+        raise InputError(problem.message, where=problem.where or place, hint=problem.hint) from problem
     if given is not None and not isinstance(given, dict):
         raise InputError(
-            f"the settings of {name!r} are no mapping",
-            where=_at(file, "rules", name),
-            hint="as `within_hours: 24` on lines of their own; {} for none",
+            f"the settings of {name!r} are not a mapping",
+            where=place,
+            hint="write them as `within_hours: 24` on lines of their own; {} for none",
         )
-    where = f"rule {name!r} in {_at(file, 'rules', name)}"
-    return RULES[name], validate(RULES[name].settings, given or {}, InputError, where)
+    return SelectedRule(name, validate(found, given or {}, InputError, f"rule {name!r} in {place}"))
 
 
 def _since(file: YamlFile) -> datetime | None:
@@ -114,7 +130,7 @@ def _since(file: YamlFile) -> datetime | None:
         moment = datetime.fromisoformat(str(given))
     except ValueError as problem:
         raise InputError(
-            f"{given!r} is no date", where=_at(file, "since"), hint="write it as 2026-11-01"
+            f"{given!r} is not a date", where=_at(file, "since"), hint="write it as 2026-11-01"
         ) from problem
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

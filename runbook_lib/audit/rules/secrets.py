@@ -1,4 +1,4 @@
-"""The rule that looks for secrets that were printed or sent in plain text; a finding never repeats one."""
+"""The rule that finds secrets that were printed or sent in plain text; a violation never repeats the secret."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from detect_secrets.plugins.slack import SlackDetector
 from detect_secrets.plugins.stripe import StripeDetector
 from pydantic import Field
 
-from runbook_lib.audit.rules.base import Context, Finding, Settings, rule
+from runbook_lib.audit.rules.base import AuditRule, Context, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["S3KeyDetector", "found_in", "secret_in_output"]
+__all__ = ["S3KeyDetector", "SecretInOutput", "find_secrets"]
 
-# What any of the detectors needs to see in a text; the others are not looked at line by line.
+# No detector finds anything in a text that does not match this: such texts are not scanned line by line.
 _HINT = (
     r"(?i)akia|asia|a3t|key|secret|passw|pwd|pass|token|-----BEGIN|eyJ|xox|gh[pousr]_|glpat|npm_|"
     r"sk_live|rk_live|://[^/\s:]+:[^@\s]+@|contrase"
@@ -41,11 +41,11 @@ _PLACES = {
     "stderr_head": "its error output",
     "stderr_tail": "the end of its error output",
 }
-_LONGEST = 20_000  # characters of a line that are looked at
+_LONGEST = 20_000  # characters of a line that are scanned
 
 
 class S3KeyDetector(RegexBasedDetector):
-    """An access or secret key of S3 storage as a registry's settings hold it, literal (book S1)."""
+    """A literal access or secret key of S3 storage, in the form of a registry's settings (book S1)."""
 
     secret_type = "S3 storage key"  # noqa: S105 - the name of a kind
     denylist = (
@@ -73,16 +73,10 @@ _DETECTORS = (
 )
 
 
-class Ignored(Settings):
-    """For `secret-in-output`."""
+def find_secrets(text: str) -> list[tuple[int, str, str]]:
+    """Return line, kind and value of what looks like a secret; of each line only the first.
 
-    ignore: list[str] = Field(default=[], description="Regular expressions of lines that are no secrets.")
-
-
-def found_in(text: str) -> list[tuple[int, str, str]]:
-    """Return line, kind and value of what looks like a secret; of a line only the first.
-
-    Values that are plainly references, as `env:NAME` or `${NAME}`, are none.
+    Values that are plainly references, such as `env:NAME` or `${NAME}`, do not count.
     """
     found = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -94,33 +88,34 @@ def found_in(text: str) -> list[tuple[int, str, str]]:
     return found
 
 
-@rule("secret-in-output", Ignored)
-def secret_in_output(context: Context, settings: Ignored) -> Iterator[Finding]:
-    """Text that looks like a secret, in a command, what was handed to it, or what it printed."""
-    ignored = [re.compile(pattern) for pattern in settings.ignore]
-    matches = " OR ".join(f"regexp_matches(coalesce(c.{name}, ''), '{_HINT}')" for name in _TEXTS)
-    sql = (
-        f"SELECT c.run, c.step, c.host, c.number, {', '.join(f'c.{name}' for name in _TEXTS)} "  # noqa: S608 - our own
-        f"FROM commands c JOIN judged r ON r.run = c.run WHERE {matches} ORDER BY c.run, c.number, c.position"
-    )
-    for row in context.rows(sql):
-        for name in _TEXTS:
-            yield from _of_text(row, name, ignored, settings)
+class SecretInOutput(AuditRule):
+    """Text that looks like a secret, in a command, its standard input or its output."""
+
+    ignore: list[str] = Field(default=[], description="Regular expressions of lines that are not secrets.")
+
+    def find(self, context: Context) -> Iterator[Violation]:
+        """Yield line and kind of each, never the text itself."""
+        ignored = [re.compile(pattern) for pattern in self.ignore]
+        matches = " OR ".join(f"regexp_matches(coalesce(c.{name}, ''), '{_HINT}')" for name in _TEXTS)
+        sql = (
+            f"SELECT c.run, c.step, c.host, c.number, {', '.join(f'c.{name}' for name in _TEXTS)} "  # noqa: S608 - our own
+            f"FROM commands c JOIN examined r ON r.run = c.run WHERE {matches} "
+            "ORDER BY c.run, c.number, c.position"
+        )
+        for row in context.rows(sql):
+            for name in _TEXTS:
+                yield from _violations(row, name, ignored)
 
 
-def _of_text(
-    row: dict[str, Any], name: str, ignored: list[re.Pattern[str]], settings: Ignored
-) -> Iterator[Finding]:
+def _violations(row: dict[str, Any], name: str, ignored: list[re.Pattern[str]]) -> Iterator[Violation]:
     text = row[name] or ""
     lines = text.splitlines()
-    for number, kind, _ in found_in(text):
+    for number, kind, _ in find_secrets(text):
         if any(pattern.search(lines[number - 1]) for pattern in ignored):
             continue
         what = f"command {row['number']}" if row["number"] else "a planned command"
         message = f"{what} shows what looks like a secret ({kind}) in line {number} of {_PLACES[name]}"
-        yield Finding(
-            "secret-in-output", settings.level, row["run"], message, row["step"], row["host"], row["number"]
-        )
+        yield Violation(row["run"], message, row["step"], row["host"], row["number"])
 
 
 def _harmless(value: str) -> bool:

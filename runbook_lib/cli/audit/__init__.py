@@ -1,4 +1,4 @@
-"""`runbook audit`: read runs later; one file a verb."""
+"""`runbook audit`: read runs later; one file per command."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from runbook_lib.cli.lazy_group import LazyGroup
 __all__ = ["audit_command"]
 
 _SUMMARIES: dict[str, str] = {
-    "verify": "Is the evidence whole, unchanged, signed, and the code the approved one?",
+    "verify": "Is the evidence complete, unchanged and signed, and the code approved?",
     "keygen": "Make a key pair to sign runs with.",
-    "seal": "Seal a run that was not sealed at its end, as what it is.",
-    "countersign": "Add a signature to a sealed run, after a look at it.",
-    "list": "The runs of an archive, newest first, with what is wrong with any file.",
-    "show": "One run: steps by hosts, commands, broken checks.",
+    "seal": "Seal a run that was not sealed at its end.",
+    "countersign": "Verify a sealed run, then add a signature.",
+    "list": "The runs of an archive, newest first, and damaged files.",
+    "show": "One run: steps per host, commands, failed checks.",
     "query": "SQL over the tables runs, steps, commands, checks, files.",
     "diff": "Two runs compared: parameters, source, commands, checks, durations, facts.",
-    "scan": "Rules over an archive, chosen in a policy; as table, JUnit or SARIF.",
+    "scan": "Check an archive against the rules of a policy; as table, JUnit or SARIF.",
     "html": "An archive as a site of static pages.",
 }
 

@@ -1,4 +1,4 @@
-"""Options that every verb over an archive takes, and how its tables are printed."""
+"""Options of every command over an archive, and how its tables are printed."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
     from runbook_lib.audit.archive.archive import Archive
 
-__all__ = ["archive_options", "opened", "print_table", "trust_option"]
+__all__ = ["archive_options", "open_archive", "print_table", "trust_option"]
 
-_WIDE = 1000  # columns of what is no terminal
+_WIDE = 1000  # columns of a line that does not go to a terminal
 
 trust_option = click.option(
     "--trust",
     multiple=True,
     metavar="DIR|FILE",
-    help="Public keys that count. Default: the project's trusted_keys/.",
+    help="Trusted public keys. Default: the project's trusted_keys/.",
 )
 """Whose signatures make a run `verified`."""
 
 
 def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --archive, --cache, --as-is and --dask to a command; it is handed the archive's options as one."""
+    """Add --archive, --cache, --as-is and --dask to a command, which gets them as `archive_settings`."""
 
     @click.option(
         "--archive",
         "address",
         metavar="PATH",
-        help="A directory with runs and notebooks, or an address as s3://bucket/runs. Default: runs.",
+        help="A directory with runs and notebooks, or an address such as s3://bucket/runs. Default: runs.",
     )
-    @click.option("--cache", type=click.Path(file_okay=False), help="Where what was read is kept.")
-    @click.option("--as-is", is_flag=True, help="Do not look for new runs: answer from what was read before.")
+    @click.option("--cache", type=click.Path(file_okay=False), help="Cache directory. Default: in ~/.cache.")
+    @click.option("--as-is", is_flag=True, help="Do not look for new runs: answer from the cache.")
     @click.option("--dask", metavar="ADDRESS", help="Read on this Dask cluster.")
     @functools.wraps(command)
     def with_archive(
@@ -49,35 +49,35 @@ def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
         dask: str | None,
         **options: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401 - click
-        chosen = {"address": address, "cache": cache, "as_is": as_is, "dask": dask}
-        return command(chosen=chosen, **options)
+        settings = {"address": address, "cache": cache, "as_is": as_is, "dask": dask}
+        return command(archive_settings=settings, **options)
 
     return with_archive
 
 
-def opened(chosen: dict[str, Any], path: str | None = None) -> Archive:
+def open_archive(settings: dict[str, Any], path: str | None = None) -> Archive:
     """Open the archive that the options name.
 
     Args:
-        chosen: From `archive_options`.
-        path: As an argument; it wins over --archive.
+        settings: From `archive_options`.
+        path: From the command's argument; it takes precedence over --archive.
 
     Raises:
-        InputError: There is no such archive, or no such cluster.
+        InputError: No such archive, or no such cluster.
     """
     from runbook_lib.audit.archive.archive import Archive  # noqa: PLC0415 - `--help` stays quick
     from runbook_lib.project import project_top  # noqa: PLC0415 - as above
 
-    address = path or chosen["address"] or project_top() / "runs"
+    address = path or settings["address"] or project_top() / "runs"
     with ExitStack() as stack:
         executor: Any = "processes"
-        if chosen["dask"]:
+        if settings["dask"]:
             from runbook_lib.execution.fleet.dask_cluster import dask_executor  # noqa: PLC0415 - as above
 
-            executor, _ = stack.enter_context(dask_executor(chosen["dask"]))
+            executor, _ = stack.enter_context(dask_executor(settings["dask"]))
         report = stack.enter_context(_progress())
         return Archive(
-            address, cache=chosen["cache"], executor=executor, refresh=not chosen["as_is"], report=report
+            address, cache=settings["cache"], executor=executor, refresh=not settings["as_is"], report=report
         )
 
 
@@ -107,8 +107,10 @@ def _rich(table: pa.Table) -> None:
 
     from runbook_lib.report.safe_text import visible  # noqa: PLC0415 - as above
 
-    told = {name: [_cell(value) for value in table.column(name).to_pylist()] for name in table.column_names}
-    filled = {name: cells for name, cells in told.items() if any(cells) or not table.num_rows}
+    columns = {
+        name: [_cell(value) for value in table.column(name).to_pylist()] for name in table.column_names
+    }
+    filled = {name: cells for name, cells in columns.items() if any(cells) or not table.num_rows}
     shown = Table(box=None, pad_edge=False)
     for name in filled:
         shown.add_column(name, overflow="fold")
@@ -131,7 +133,7 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - a value of any column
 
 
 def _progress() -> Any:  # noqa: ANN401 - a context manager
-    """Show how far reading has come, where somebody looks on and it takes a while."""
+    """Show a progress bar on a terminal while reading takes a while."""
     from contextlib import contextmanager  # noqa: PLC0415 - only here
 
     from rich.console import Console  # noqa: PLC0415 - `--help` stays quick

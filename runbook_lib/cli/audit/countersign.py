@@ -7,7 +7,7 @@ import click
 from runbook_lib.attestation.keys import KEY, signers
 from runbook_lib.audit.verify.countersign import countersign
 from runbook_lib.cli.audit.seal import run_directory
-from runbook_lib.cli.audit.verify import Chosen, say, source_options
+from runbook_lib.cli.audit.verify import VerificationSettings, print_verdict, source_options
 from runbook_lib.errors import InputError
 
 __all__ = ["countersign_command"]
@@ -17,7 +17,13 @@ __all__ = ["countersign_command"]
 @click.argument("run", metavar="RUN")
 @click.option("--key", metavar="REF", help="The signing key: a file or a secret reference.")
 @click.option("--passphrase", metavar="REF", help="Secret reference to the key's passphrase.")
-@click.option("--runs", "below", default="runs", show_default=True, help="Where to look RUN up by its id.")
+@click.option(
+    "--runs",
+    "below",
+    default="runs",
+    show_default=True,
+    help="Directory to look up run ids in.",
+)
 @source_options
 def countersign_command(
     run: str,
@@ -28,13 +34,13 @@ def countersign_command(
 ) -> None:
     """Add a signature to a sealed run, as its reviewer.
 
-    The run is verified first. Altered evidence is never signed; incomplete evidence is, because the
-    statement says so itself. Two who sign at once wait for each other.
+    The run is verified first. Altered evidence is never signed. Incomplete evidence can be signed, since the
+    statement itself says so. Signers who sign at the same time wait for each other.
     """
-    chosen = Chosen.of(options)
+    settings = VerificationSettings.of(options)
     keys = signers(key, passphrase)
     if not keys:
-        raise InputError("there is no key to sign with", hint=f"give --key, or set {KEY}")
-    verdict = countersign(run_directory(run, below), keys, trust=chosen.trust, approved=chosen.approval)
+        raise InputError("no key to sign with", hint=f"give --key, or set {KEY}")
+    verdict = countersign(run_directory(run, below), keys, trust=settings.trust, approved=settings.approval)
     click.echo(f"signed by key {keys[0].public_key.keyid}")
-    say(verdict)
+    print_verdict(verdict)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook_lib.cli.audit.archive_options import archive_options, opened
+from runbook_lib.cli.audit.archive_options import archive_options, open_archive
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,18 +29,18 @@ __all__ = ["diff_command"]
 )
 @click.option("-o", "--output", default="-", show_default=True, help="File; - is standard output.")
 @archive_options
-def diff_command(chosen: dict[str, Any], first: str, second: str, form: str, output: str) -> int:
+def diff_command(archive_settings: dict[str, Any], first: str, second: str, form: str, output: str) -> int:
     """Compare two runs: parameters, source cells, commands, checks, durations, facts.
 
-    A and B are run directories, notebooks, run ids of the archive, their beginnings, or `last`. What a host's
-    facts tell differently has drifted between the two. The exit code is 0 whether or not anything differs.
+    A and B are run directories, notebooks, ids or id prefixes of runs in the archive, or `last`. Facts of a
+    host that differ have drifted between the two runs. The exit code is 0 whether or not anything differs.
     """
     from runbook_lib.audit.run_diff import compare, source_cells  # noqa: PLC0415 - `--help` stays quick
     from runbook_lib.report.report_file import write_file  # noqa: PLC0415 - as above
 
-    (before, path), (after, other) = _read([first, second], chosen)
+    (before, path), (after, other) = _read([first, second], archive_settings)
     frame = compare(before, after, (source_cells(path), source_cells(other)))
-    data = _made(frame, before, after, form)
+    data = _render(frame, before, after, form)
     if output == "-":
         click.echo(data.decode(), nl=False)
     else:
@@ -49,12 +49,12 @@ def diff_command(chosen: dict[str, Any], first: str, second: str, form: str, out
     return 0
 
 
-def _read(names: list[str], chosen: dict[str, Any]) -> list[tuple[RunRecord, Path]]:
+def _read(names: list[str], archive_settings: dict[str, Any]) -> list[tuple[RunRecord, Path]]:
     from runbook_lib.evidence.lookup import read_run  # noqa: PLC0415 - `--help` stays quick
 
     paths = [Path(name) for name in names]
     if not all(path.exists() for path in paths):
-        archive = opened(chosen)
+        archive = open_archive(archive_settings)
         paths = [
             path if path.exists() else archive.locate(archive.find(name))
             for name, path in zip(names, paths, strict=True)
@@ -62,7 +62,7 @@ def _read(names: list[str], chosen: dict[str, Any]) -> list[tuple[RunRecord, Pat
     return [(read_run(path), path) for path in paths]
 
 
-def _made(frame: pd.DataFrame, before: RunRecord, after: RunRecord, form: str) -> bytes:
+def _render(frame: pd.DataFrame, before: RunRecord, after: RunRecord, form: str) -> bytes:
     if form == "json":
         return (frame.to_json(orient="records", force_ascii=False, indent=1) + "\n").encode()
     if form == "csv":
@@ -82,10 +82,10 @@ def _table(frame: pd.DataFrame, before: RunRecord, after: RunRecord) -> str:
     from runbook_lib.report.safe_text import visible  # noqa: PLC0415 - as above
 
     console = Console(highlight=False)
-    with console.capture() as said:
+    with console.capture() as captured:
         console.print(Text(f"A {before.run}: {before.status}\nB {after.run}: {after.status}"))
         if frame.empty:
-            console.print("nothing differs")
+            console.print("no differences")
         for section, part in frame.groupby("section", sort=False):
             table = Table(box=None, pad_edge=False, title=str(section), title_justify="left")
             for name in ("place", "host", "name", "how", "A", "B"):
@@ -95,7 +95,7 @@ def _table(frame: pd.DataFrame, before: RunRecord, after: RunRecord) -> str:
                 table.add_row(*(Text(visible(_short(str(cell)))) for cell in cells))
             console.print()
             console.print(table)
-    return said.get()
+    return captured.get()
 
 
 def _short(text: str, most: int = 400) -> str:

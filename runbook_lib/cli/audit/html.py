@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from runbook_lib.cli.audit.archive_options import archive_options, opened, trust_option
+from runbook_lib.cli.audit.archive_options import archive_options, open_archive, trust_option
 
 __all__ = ["html_command"]
 
@@ -16,19 +16,27 @@ __all__ = ["html_command"]
 @click.argument("out")
 @click.argument("path", required=False)
 @click.option("--title", default="Runs", show_default=True, help="The overview's heading.")
-@click.option("--no-verify", is_flag=True, help="Do not say what each run's evidence is worth: quicker.")
+@click.option("--no-verify", is_flag=True, help="Do not verify each run's evidence: faster.")
 @trust_option
 @archive_options
 def html_command(  # noqa: PLR0913 - click passes each option by name
-    *, chosen: dict[str, Any], out: str, path: str | None, title: str, no_verify: bool, trust: tuple[str, ...]
+    *,
+    archive_settings: dict[str, Any],
+    out: str,
+    path: str | None,
+    title: str,
+    no_verify: bool,
+    trust: tuple[str, ...],
 ) -> int:
-    """Write the runs below PATH (default: runs) as static pages into the directory OUT.
+    """Write the runs in PATH (default: runs) as static pages to the directory OUT.
 
-    Open OUT/index.html in a browser; nothing is fetched from anywhere. Pages that are right already are left.
+    Open OUT/index.html in a browser; the pages load nothing from the network. Pages that are up to date are kept.
     """
     from runbook_lib.audit.site.site import write_site  # noqa: PLC0415 - `--help` stays quick
 
     keys = [Path(name).expanduser() for name in trust]
-    told = write_site(opened(chosen, path), Path(out), title=title, verify=not no_verify, trust=keys)
-    click.echo(f"{told.index}\n{told.pages} pages written, {told.kept} were right already")
+    written = write_site(
+        open_archive(archive_settings, path), Path(out), title=title, verify=not no_verify, trust=keys
+    )
+    click.echo(f"{written.index}\n{written.pages} pages written, {written.kept} up to date")
     return 0

@@ -13,12 +13,14 @@ __all__ = ["keygen_command"]
 
 @click.command("keygen")
 @click.argument("path", metavar="PATH")
-@click.option("--passphrase", metavar="REF", help="Encrypt it: ${env:NAME}, ${file:PATH} or ${keyring:…}.")
+@click.option(
+    "--passphrase", metavar="REF", help="Encrypt the private key: ${env:NAME}, ${file:PATH} or ${keyring:…}."
+)
 def keygen_command(path: str, passphrase: str | None) -> None:
     """Make an Ed25519 key pair: the private key at PATH, the public one at PATH.pub.
 
-    The private key is only for its owner (0600); a file that exists is never overwritten. Give PATH.pub
-    to whoever verifies: into their folder trusted_keys/, under the signer's name.
+    Only its owner can read the private key (mode 0600); an existing file is never overwritten. Give PATH.pub to
+    those who verify: it belongs in their folder trusted_keys/, named after the signer.
     """
     file = Path(path).expanduser()
     key = generate(file, passphrase)

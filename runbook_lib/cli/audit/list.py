@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from runbook_lib.cli.audit.archive_options import archive_options, opened, print_table
+from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table
 
 __all__ = ["list_command"]
 
@@ -23,18 +23,20 @@ _KINDS = "SELECT kind, count(*) AS files FROM files GROUP BY kind ORDER BY kind"
 
 @click.command("list")
 @click.argument("path", required=False)
-@click.option("--runbook", help="Only of this runbook.")
-@click.option("--host", help="Only on this host.")
-@click.option("--status", help="Only with this outcome: ok, changed, failed, …, foreign, damaged.")
-@click.option("--since", type=click.DateTime(), help="Only begun since then (UTC).")
-@click.option("-n", "most", type=click.IntRange(min=0), default=50, show_default=True, help="Rows; 0: all.")
+@click.option("--runbook", help="Only runs of this runbook.")
+@click.option("--host", help="Only runs on this host.")
+@click.option("--status", help="Only runs with this outcome: ok, changed, failed, …, foreign, damaged.")
+@click.option("--since", type=click.DateTime(), help="Only runs started since then (UTC).")
+@click.option(
+    "-n", "most", type=click.IntRange(min=0), default=50, show_default=True, help="How many rows; 0: all."
+)
 @click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True
 )
 @archive_options
 def list_command(  # noqa: PLR0913 - one for each option
     *,
-    chosen: dict[str, Any],
+    archive_settings: dict[str, Any],
     path: str | None,
     runbook: str | None,
     host: str | None,
@@ -43,19 +45,19 @@ def list_command(  # noqa: PLR0913 - one for each option
     most: int,
     form: str,
 ) -> int:
-    """List the runs below PATH (default: runs), newest first.
+    """List the runs in PATH (default: runs), newest first.
 
-    Damaged files come first and say what is wrong; notebooks of others are `foreign`: what papermill says of
-    them proves nothing. The exit code is 0 whatever is listed.
+    Damaged files come first, with what is wrong with them. Notebooks that no runbook wrote are `foreign`: that
+    papermill reports them as completed proves nothing. The exit code is 0 whatever is listed.
     """
-    archive = opened(chosen, path)
+    archive = open_archive(archive_settings, path)
     when = f"{since.isoformat()}+00:00" if since else None
     pairs = [value for given in (runbook, host) for value in (given, given)]
     found = archive.query(_RUNS, [*pairs, status, status, status, when, when])
     print_table(found.slice(0, most) if most else found, form)
     if form == "table":
         kinds = archive.query(_KINDS).to_pylist()
-        told = ", ".join(f"{row['files']} {row['kind']}" for row in kinds) or "nothing"
+        summary = ", ".join(f"{row['files']} {row['kind']}" for row in kinds) or "nothing"
         shown = min(most or found.num_rows, found.num_rows)
-        click.echo(f"\n{shown} of {found.num_rows} shown; in the archive: {told}")
+        click.echo(f"\n{shown} of {found.num_rows} runs shown; files in the archive: {summary}")
     return 0

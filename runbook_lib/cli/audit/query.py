@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from runbook_lib.cli.audit.archive_options import archive_options, opened, print_table
+from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table
 
 __all__ = ["query_command"]
 
@@ -17,14 +17,14 @@ __all__ = ["query_command"]
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True
 )
 @archive_options
-def query_command(chosen: dict[str, Any], sql: str, form: str) -> int:
-    """Answer SQL, one SELECT, over the tables runs, steps, commands, checks and files.
+def query_command(archive_settings: dict[str, Any], sql: str, form: str) -> int:
+    """Run one SELECT over the tables runs, steps, commands, checks and files.
 
     For example, failures by host in the last 30 days:
 
     \b
     runbook audit query "SELECT host, count(*) AS failures FROM steps
       WHERE status = 'failed' AND started > now() - INTERVAL 30 DAY GROUP BY host"
-    """  # noqa: D301 - \b is click's mark for lines to be left as they are
-    print_table(opened(chosen).query(sql), form)
+    """  # noqa: D301 - \b is click's mark for lines that it must not rewrap
+    print_table(open_archive(archive_settings).query(sql), form)
     return 0

@@ -1,4 +1,4 @@
-"""`runbook audit scan`: rules over an archive."""
+"""`runbook audit scan`: an archive checked against the rules of a policy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook_lib.cli.audit.archive_options import archive_options, opened, print_table, trust_option
+from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table, trust_option
 
 if TYPE_CHECKING:
     from runbook_lib.audit.rules.policy import Scan
@@ -17,7 +17,7 @@ __all__ = ["scan_command"]
 
 @click.command("scan")
 @click.argument("path", required=False)
-@click.option("--policy", "policy_file", required=True, metavar="FILE", help="Which rules, as YAML.")
+@click.option("--policy", "policy_file", required=True, metavar="FILE", help="The rules to apply, as YAML.")
 @click.option(
     "--format",
     "form",
@@ -30,50 +30,50 @@ __all__ = ["scan_command"]
 @archive_options
 def scan_command(  # noqa: PLR0913 - click passes each option by name
     *,
-    chosen: dict[str, Any],
+    archive_settings: dict[str, Any],
     path: str | None,
     policy_file: str,
     form: str,
     output: str,
     trust: tuple[str, ...],
 ) -> int:
-    """Judge the runs below PATH (default: runs) by a policy's rules.
+    """Check the runs in PATH (default: runs) against the rules of a policy.
 
-    The exit code is 1 where anything was found, else 0. A finding on a secret says where it is, never what.
+    The exit code is 1 if anything was found, otherwise 0. A finding about a secret says where it is, never the secret.
     """
     from runbook_lib.audit.rules.policy import Policy, scan  # noqa: PLC0415 - `--help` stays quick
     from runbook_lib.report.report_file import write_file  # noqa: PLC0415 - as above
     from runbook_lib.yaml_files import find_upwards  # noqa: PLC0415 - as above
 
     policy = Policy.load(find_upwards(policy_file))
-    archive = opened(chosen, path)
-    told = scan(archive, policy, [Path(name).expanduser() for name in trust])
+    archive = open_archive(archive_settings, path)
+    result = scan(archive, policy, [Path(name).expanduser() for name in trust])
     if form in {"table", "json"} and output == "-":
-        _print(told, form)
+        _print(result, form)
     else:
         files = archive.query("SELECT run, path FROM files WHERE kind <> 'copy'").to_pylist()
-        data = _made(told, form, {row["run"]: row["path"] for row in files})
+        data = _render(result, form, {row["run"]: row["path"] for row in files})
         if output == "-":
             click.echo(data.decode(), nl=False)
         else:
             write_file(Path(output), data)
             click.echo(output)
-    return 1 if told.findings else 0
+    return 1 if result.findings else 0
 
 
-def _print(told: Scan, form: str) -> None:
+def _print(scan: Scan, form: str) -> None:
     import pyarrow as pa  # noqa: PLC0415 - `--help` stays quick
 
     names = ("rule", "level", "run", "step", "host", "command", "message")
-    rows = [{name: getattr(finding, name) or None for name in names} for finding in told.findings]
+    rows = [{name: getattr(finding, name) or None for name in names} for finding in scan.findings]
     if rows or form == "json":
         print_table(pa.Table.from_pylist(rows), form)
     if form == "table":
-        rules = len(told.policy.chosen)
-        click.echo(f"{len(told.findings)} findings: {rules} rules over {told.runs} runs")
+        rules = len(scan.policy.rules)
+        click.echo(f"{len(scan.findings)} findings: {rules} rules, {scan.runs} runs")
 
 
-def _made(told: Scan, form: str, paths: dict[str, str]) -> bytes:
+def _render(scan: Scan, form: str, paths: dict[str, str]) -> bytes:
     from dataclasses import asdict  # noqa: PLC0415 - only here
 
     import orjson  # noqa: PLC0415 - `--help` stays quick
@@ -81,7 +81,7 @@ def _made(told: Scan, form: str, paths: dict[str, str]) -> bytes:
     from runbook_lib.audit.rules.findings_report import junit, sarif  # noqa: PLC0415 - as above
 
     if form == "junit":
-        return junit(told)
+        return junit(scan)
     if form == "sarif":
-        return sarif(told, paths)
-    return orjson.dumps([asdict(finding) for finding in told.findings], option=orjson.OPT_INDENT_2)
+        return sarif(scan, paths)
+    return orjson.dumps([asdict(finding) for finding in scan.findings], option=orjson.OPT_INDENT_2)

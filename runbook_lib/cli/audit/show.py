@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from runbook_lib.cli.audit.archive_options import archive_options, opened, print_table
+from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table
 
 __all__ = ["show_command"]
 
@@ -24,7 +24,7 @@ SELECT step, host, number, kind, text, exit_code AS exit, duration AS seconds, p
 FROM commands WHERE run = ? AND (? OR kind <> 'fact') ORDER BY step, host, position
 """
 _BROKEN = """
-SELECT step, host, name AS "check that does not hold", expected, observed
+SELECT step, host, name AS "failed check", expected, observed
 FROM checks WHERE run = ? AND NOT holds ORDER BY step, host, position
 """
 _COPIES = "SELECT path, problem FROM files WHERE run = ? AND kind = 'copy' ORDER BY path"
@@ -32,15 +32,15 @@ _COPIES = "SELECT path, problem FROM files WHERE run = ? AND kind = 'copy' ORDER
 
 @click.command("show")
 @click.argument("run")
-@click.option("--all", "everything", is_flag=True, help="Commands that only looked, too.")
+@click.option("--all", "everything", is_flag=True, help="Also read-only commands.")
 @archive_options
-def show_command(chosen: dict[str, Any], run: str, everything: bool) -> int:  # noqa: FBT001 - click
-    """Show one run: steps by hosts, commands, checks that do not hold.
+def show_command(archive_settings: dict[str, Any], run: str, everything: bool) -> int:  # noqa: FBT001 - click
+    """Show one run: steps per host, commands, failed checks.
 
-    RUN is a run's id, its unique beginning, a path in the archive, or `last`. For a page to read, see
-    `runbook report`; the exit code is 0 however the run ended.
+    RUN is a run's id, a unique id prefix, a path in the archive, or `last`. For a readable page, see
+    `runbook report`. The exit code is 0 however the run ended.
     """
-    archive = opened(chosen)
+    archive = open_archive(archive_settings)
     found = archive.find(run)
     (about,) = archive.query(_ABOUT, [found]).to_pylist()
     for name in (
@@ -58,7 +58,7 @@ def show_command(chosen: dict[str, Any], run: str, everything: bool) -> int:  # 
         if about[name] not in {None, ""}:
             click.echo(f"{name:<10} {about[name]}")
     click.echo(f"{'path':<10} {about['path']}\n{'sha256':<10} {about['sha256']}")
-    click.echo(f"{'evidence':<10} {about['incomplete'] or 'whole'}")
+    click.echo(f"{'evidence':<10} {about['incomplete'] or 'complete'}")
     for sql, given in (
         (_STEPS, [found]),
         (_COMMANDS, [found, everything]),

@@ -1,4 +1,4 @@
-"""`runbook audit verify`: say what runs' evidence is worth."""
+"""`runbook audit verify`: what the evidence of runs is worth."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runbook_lib.audit.verify.findings import Finding
     from runbook_lib.audit.verify.verdict import Verdict
 
-__all__ = ["Chosen", "say", "source_options", "verify_command"]
+__all__ = ["VerificationSettings", "print_verdict", "source_options", "verify_command"]
 
 _SIGNS = {
     Word.VERIFIED: "✓",
@@ -38,20 +38,26 @@ _ALLOWABLE = [word.value for word in Word if word not in {Word.VERIFIED, Word.AL
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say whose keys and which sources count."""
+    """Add the options for trusted keys and approved sources."""
     for option in reversed(
         (
             trust_option,
             click.option(
-                "--approved", metavar="DIR", help="Compare the code with this folder's notebooks, not git's."
+                "--approved",
+                metavar="DIR",
+                help="Compare the code with the notebooks in this folder instead of git.",
             ),
             click.option(
-                "--repository", metavar="DIR", help="The project in a git clone. Default: this one."
+                "--repository",
+                metavar="DIR",
+                help="A git clone of the project. Default: the current project.",
             ),
             click.option(
                 "--ref", metavar="REF", help="Only commits that this branch or tag contains are approved."
             ),
-            click.option("--without-source", is_flag=True, help="Do not compare the code with anything."),
+            click.option(
+                "--without-source", is_flag=True, help="Do not compare the code with an approved source."
+            ),
         )
     ):
         command = option(command)
@@ -59,18 +65,18 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What the options of `source_options` come to."""
+class VerificationSettings:
+    """The trusted keys and approved sources that the options of `source_options` name."""
 
     trust: Trust
     approval: Approval
 
     @classmethod
-    def of(cls, options: dict[str, Any]) -> Chosen:
-        """Read and check them.
+    def of(cls, options: dict[str, Any]) -> VerificationSettings:
+        """Read and check what the options name.
 
         Raises:
-            InputError: Something they name is not there or not usable.
+            InputError: Something that they name does not exist or cannot be used.
         """
         given = [Path(name).expanduser() for name in options["trust"]]
         approval = Approval(
@@ -91,13 +97,22 @@ class Chosen:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Trusted signatures that are needed.",
+    help="How many trusted signatures are required.",
 )
 @click.option(
-    "--allow", multiple=True, type=click.Choice(_ALLOWABLE), help="Not an error: may be given again."
+    "--allow",
+    multiple=True,
+    type=click.Choice(_ALLOWABLE),
+    help="A verdict that is not an error; can be repeated.",
 )
-@click.option("--runs", "below", default="runs", show_default=True, help="Where to look a run up by its id.")
-@click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, for machines.")
+@click.option(
+    "--runs",
+    "below",
+    default="runs",
+    show_default=True,
+    help="Directory to look up run ids in.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def verify_command(
     paths: tuple[str, ...],
     signers: int,
@@ -106,24 +121,24 @@ def verify_command(
     as_json: bool,  # noqa: FBT001 - click
     **options: Any,  # noqa: ANN401 - click
 ) -> int:
-    """Say what runs' evidence is worth: verified, unsigned, altered, incomplete or foreign.
+    """Verify the evidence of runs: verified, unsigned, altered, incomplete or foreign.
 
-    PATH is a run directory, an executed notebook, or a directory of them; or a run's id, or `last`. The
-    verdict is about the evidence, not about how the run ended: a run that failed can be verified.
+    PATH is a run directory, an executed notebook, a directory tree of them, a run's id or id prefix, or `last`. The
+    verdict is about the evidence, not about how the run ended: a failed run can be verified.
 
     Exit codes: 0 all verified (or allowed), 1 altered, unsigned or foreign, 2 bad input, 4 incomplete.
     """
-    chosen = Chosen.of(options)
+    settings = VerificationSettings.of(options)
     verdicts: list[Verdict] = []
     for verdict in verify_runs(
         [find_run(path, project_top() / below) for path in paths],
-        trust=chosen.trust,
-        approved=chosen.approval,
+        trust=settings.trust,
+        approved=settings.approval,
         signers=signers,
     ):
         verdicts.append(verdict)
         if not as_json:
-            say(verdict)
+            print_verdict(verdict)
     if as_json:
         click.echo(json.dumps([verdict.model_dump(mode="json") for verdict in verdicts], indent=1))
     elif len(verdicts) > 1:
@@ -132,8 +147,8 @@ def verify_command(
     return exit_code(verdicts, allow)
 
 
-def say(verdict: Verdict) -> None:
-    """Tell a verdict and what is behind it."""
+def print_verdict(verdict: Verdict) -> None:
+    """Print a verdict and its findings."""
     _line(f"{_SIGNS[verdict.verdict]} {verdict.verdict}: {verdict.run or verdict.path}")
     if verdict.run:
         _line(
@@ -155,5 +170,5 @@ def _finding(finding: Finding) -> None:
 
 
 def _line(text: str) -> None:
-    """Write a line in which nothing steers the terminal: evidence is whatever somebody left there."""
+    """Print a line without control characters: evidence may contain anything."""
     click.echo("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text))

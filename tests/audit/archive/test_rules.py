@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +17,14 @@ from junitparser import JUnitXml
 
 from runbook_lib import Runbook
 from runbook_lib.audit.archive.archive import Archive
-from runbook_lib.audit.rules import RULES
 from runbook_lib.audit.rules.base import Context
 from runbook_lib.audit.rules.findings_report import junit, sarif
 from runbook_lib.audit.rules.policy import Policy, Scan, scan
-from runbook_lib.audit.rules.runs import Age, validate_too_old
-from runbook_lib.audit.rules.secrets import found_in
+from runbook_lib.audit.rules.registry import BUILT_IN, GROUP, rule_class, rule_names
+from runbook_lib.audit.rules.runs import ValidateTooOld
+from runbook_lib.audit.rules.secrets import find_secrets
 from runbook_lib.errors import InputError
+from tests.entry_points import write_package
 from tests.report import practice
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ def test_a_plan_before_an_apply_is_enough_and_its_lack_is_found(archive: Archive
 
 def test_an_apply_without_a_plan_is_found(leaking: Archive, tmp_path: Path) -> None:
     (finding,) = found(leaking, tmp_path, {"apply-without-plan": {"level": "warning"}}).findings
-    assert "no plan" in finding.message
+    assert "without a plan" in finding.message
     assert finding.level == "warning"
 
 
@@ -113,7 +116,7 @@ def test_a_line_that_is_known_to_be_harmless_is_ignored(leaking: Archive, tmp_pa
     ],
 )
 def test_what_looks_like_a_secret(text: str, *, secret: bool) -> None:
-    assert bool(found_in(text)) is secret
+    assert bool(find_secrets(text)) is secret
 
 
 def test_forbidden_commands_and_free_shell_are_found(leaking: Archive, tmp_path: Path) -> None:
@@ -138,26 +141,26 @@ def test_hosts_outside_the_inventory_are_found(archive: Archive, tmp_path: Path)
 def test_hosts_that_were_validated_too_long_ago_or_never_are_found(tmp_path: Path) -> None:
     practice.run(practice.parameters(tmp_path))
     archive = Archive(tmp_path / "runs", cache=tmp_path / "cache")
-    settings = Age(days=30, runbooks=["10_practice"])
+    rule = ValidateTooOld(days=30, runbooks=["10_practice"])
     now = datetime.now(UTC)
-    assert "never" in next(validate_too_old(Context(archive, now), settings)).message
+    assert "never" in next(rule.find(Context(archive, now))).message
     practice.run(practice.parameters(tmp_path, mode="validate"))
     archive = Archive(tmp_path / "runs", cache=tmp_path / "cache")
-    assert list(validate_too_old(Context(archive, now), settings)) == []
-    later = list(validate_too_old(Context(archive, now + timedelta(days=40)), settings))
+    assert list(rule.find(Context(archive, now))) == []
+    later = list(rule.find(Context(archive, now + timedelta(days=40))))
     assert {finding.host for finding in later} == {"host-a", "host-b"}
 
 
 BAD = {
-    "rules: {no-such-rule: null}": "there is no rule",
-    "rules: {unsigned-apply: [1]}": "no mapping",
+    "rules: {no-such-rule: null}": "unknown rule 'no-such-rule'",
+    "rules: {unsigned-apply: [1]}": "not a mapping",
     "rules: {validate-too-old: {}}": "'days' is missing",
     "rules: {validate-too-old: {days: many}}": "'days'",
     "rules: {unsigned-apply: {levl: error}}": "did you mean 'level'",
-    "rules: {forbidden-command: {patterns: ['(']}}": "no regular expression",
-    "rules: {}": "has no rules",
+    "rules: {forbidden-command: {patterns: ['(']}}": "not a regular expression",
+    "rules: {}": "no rules",
     "rule: {}": "unknown name 'rule'",
-    "rules: {unsigned-apply: null}\nsince: yesterday": "is no date",
+    "rules: {unsigned-apply: null}\nsince: yesterday": "is not a date",
     "rules: [": "malformed YAML",
 }
 
@@ -174,9 +177,73 @@ def test_the_projects_own_policy_is_sound_and_every_rule_says_what_it_is_for() -
     from tests.architecture.test_packages import TOP  # noqa: PLC0415 - a constant
 
     policy = Policy.load(TOP / "params" / "audit" / "policy.yml")
-    assert {rule.name for rule, _ in policy.chosen} <= set(RULES)
-    assert len(RULES) == 8
-    assert all(rule.purpose for rule in RULES.values())
+    assert {selected.name for selected in policy.rules} <= set(BUILT_IN)
+    assert all(rule_class(name).purpose() for name in BUILT_IN)
+
+
+def test_the_built_in_rules_are_those_that_the_project_declares_as_entry_points() -> None:
+    from tests.architecture.test_packages import TOP  # noqa: PLC0415 - a constant
+
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["entry-points"][GROUP] == BUILT_IN
+    assert set(rule_names()) >= set(BUILT_IN)
+
+
+OTHER_RULES = """
+from pydantic import Field
+from runbook_lib.audit.rules.base import AuditRule, Violation
+
+class RunByOperator(AuditRule):
+    \"\"\"A run by an operator who may not run anything.\"\"\"
+
+    operators: list[str] = Field(min_length=1)
+
+    def find(self, context):
+        for row in context.rows("SELECT run, operator FROM examined WHERE list_contains(?, operator)", self.operators):
+            yield Violation(row["run"], f"run by {row['operator']}")
+
+class NotARule:
+    pass
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of an installed package that adds rules."""
+    directory = tmp_path / "site-packages"
+    directory.mkdir()
+    rules = {"run-by-operator": "other_rules:RunByOperator", "broken-rule": "other_rules:NotARule"}
+    write_package(directory, "other_rules", OTHER_RULES, {GROUP: rules})
+    monkeypatch.syspath_prepend(directory)
+    return directory
+
+
+def test_another_package_adds_a_rule_with_an_entry_point(
+    evidence: Path, archive: Archive, package: Path, tmp_path: Path
+) -> None:
+    operators = sorted(set(archive.runs["operator"]))
+    policy = written(tmp_path / "policy.yml", {"run-by-operator": {"operators": operators, "level": "note"}})
+    command = [sys.executable, "-m", "runbook_lib.cli.main", "audit", "scan", str(evidence)]
+    done = subprocess.run(
+        [*command, "--policy", str(policy), "--cache", str(tmp_path / "cache"), "--format", "json"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
+    findings = json.loads(done.stdout)
+    assert {(finding["rule"], finding["level"]) for finding in findings} == {("run-by-operator", "note")}
+    assert {finding["message"] for finding in findings} == {f"run by {name}" for name in operators}
+
+
+@pytest.mark.usefixtures("package")
+def test_a_rule_of_another_package_is_validated_like_a_built_in_one(tmp_path: Path) -> None:
+    assert "run-by-operator" in rule_names()
+    with pytest.raises(InputError, match="'operators' is missing"):
+        Policy.load(written(tmp_path / "policy.yml", {"run-by-operator": None}))
+    with pytest.raises(
+        InputError, match=r"not a class derived from runbook_lib\.audit\.rules\.base\.AuditRule"
+    ):
+        Policy.load(written(tmp_path / "policy.yml", {"broken-rule": None}))
 
 
 def test_sarif_has_what_its_readers_need(archive: Archive, tmp_path: Path) -> None:
