@@ -130,7 +130,7 @@ def judge(
         if execution is not None:
             # 3. The cells: each ran, once, in order, and none raised.
             # 4. The end of the execution: the kernel was there until the last cell had been answered.
-            for status, problem in (*_cells(notebook), *_end(execution)):
+            for status, problem in (*_cells(notebook, execution), *_end(execution)):
                 statuses.append(status)
                 problems.append(problem)
     return Judgement(worst(statuses), tuple(dict.fromkeys(problems)), tuple(runs))
@@ -199,8 +199,12 @@ def _status(value: Any) -> Status:  # noqa: ANN401 - whatever the notebook holds
         return Status.UNKNOWN
 
 
-def _cells(notebook: Notebook) -> Iterator[tuple[Status, str]]:
-    """Yield what is wrong with the cells of a notebook that was executed from its first cell to its last."""
+def _cells(notebook: Notebook, execution: Execution) -> Iterator[tuple[Status, str]]:
+    """Yield what is wrong with the cells of a notebook that was executed from its first cell to its last.
+
+    If the execution did not finish, the cells after its end were not executed because of that: the reason decides,
+    not the missing cells.
+    """
     last, skipped = 0, skipped_cells(notebook.cells)
     for position, cell in enumerate(notebook.cells, start=1):
         if cell.get("cell_type") != "code" or not _text(cell.get("source")).strip():
@@ -209,7 +213,8 @@ def _cells(notebook: Notebook) -> Iterator[tuple[Status, str]]:
         if position in skipped:
             yield Status.UNKNOWN, f"cell {position} is tagged {SKIP}: it was not executed"
         elif not isinstance(count, int) or isinstance(count, bool):
-            yield Status.UNKNOWN, f"cell {position} was not executed"
+            if execution.ended == "finished":
+                yield Status.UNKNOWN, f"cell {position} was not executed"
         elif count <= last:
             yield Status.UNKNOWN, f"cell {position} was not executed in order"
         else:

@@ -104,6 +104,23 @@ def test_an_execution_that_did_not_finish_is_never_good(ended: Any, status: Stat
     assert judged(cell(1), execution=Execution(ended, "because")).status is status
 
 
+@pytest.mark.parametrize(
+    ("cells", "ended", "status"),
+    [
+        ([cell(1), cell(2, error("StepFailed")), cell(None)], "failed", Status.FAILED),
+        ([cell(1), cell(2, error("StepFailed")), cell(None)], "failed", Status.UNREACHABLE),
+        ([cell(1), cell(2, error("KeyboardInterrupt")), cell(None)], "interrupted", Status.INTERRUPTED),
+        ([cell(1), cell(None)], "interrupted", Status.INTERRUPTED),
+    ],
+)
+def test_cells_after_the_one_that_ended_the_execution_do_not_hide_how_it_ended(
+    cells: list[dict[str, Any]],
+    ended: Any,  # noqa: ANN401 - an end
+    status: Status,
+) -> None:
+    assert judged(*cells, status=status, execution=Execution(ended)).status is status
+
+
 def test_empty_cells_prose_and_a_clean_exit_at_the_end_contradict_nothing() -> None:
     prose = {"cell_type": "markdown", "source": "text", "metadata": {}}
     assert (
