@@ -166,7 +166,7 @@ def test_daemon_json_that_is_not_valid_json_is_not_overwritten(practice: Practic
     practice.on("host-b", "echo '{oops' | sudo tee /etc/docker/daemon.json")
     try:
         assert practice.run("20_docker_install", "--hosts", "host-b").returncode == 1
-        assert "is no JSON" in messages(practice)["host-b"]
+        assert "is not JSON" in messages(practice)["host-b"]
         assert practice.on("host-b", "cat /etc/docker/daemon.json") == "{oops\n"
     finally:
         practice.on("host-b", f"echo '{before}' | sudo tee /etc/docker/daemon.json")

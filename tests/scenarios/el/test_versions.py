@@ -99,5 +99,5 @@ def test_malformed_version_or_unknown_family_is_refused(family: str, version: st
 
 
 def test_malformed_kernel_release_is_refused() -> None:
-    with pytest.raises(FactError, match="'amd64' is no kernel release"):
+    with pytest.raises(FactError, match="'amd64' is not a kernel release"):
         upstream("amd64")
