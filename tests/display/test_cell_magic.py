@@ -49,10 +49,10 @@ def test_a_cell_runs_as_shell_on_a_host_and_is_recorded(kernel: Kernel, tmp_path
     assert (tmp_path / "done").exists()
     kernel.run("book.close()")
     (directory,) = (tmp_path / "runs").iterdir()
-    told = read_journal(directory)
-    assert told.status is Status.CHANGED
-    assert told.steps == [card]
-    assert f"touch {tmp_path}/done" in told.steps[0].hosts[0].commands[0].text
+    record = read_journal(directory)
+    assert record.status is Status.CHANGED
+    assert record.steps == [card]
+    assert f"touch {tmp_path}/done" in record.steps[0].hosts[0].commands[0].text
 
 
 def test_a_cell_that_fails_shows_its_card_and_one_clear_message(kernel: Kernel, tmp_path: Path) -> None:

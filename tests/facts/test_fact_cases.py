@@ -1,4 +1,4 @@
-"""Every fact: what it asks, and what it makes of recorded and composed answers."""
+"""Every fact: the command it sends, and how it parses recorded and composed outputs."""
 
 from __future__ import annotations
 
@@ -37,55 +37,55 @@ def fact_classes() -> dict[str, type[Fact[Any]]]:
     return found
 
 
-def make(told: dict[str, Any]) -> Fact[Any]:
-    fact: Fact[Any] = TypeAdapter(fact_classes()[told["fact"]]).validate_python(told["arguments"])
+def make(loaded: dict[str, Any]) -> Fact[Any]:
+    fact: Fact[Any] = TypeAdapter(fact_classes()[loaded["fact"]]).validate_python(loaded["arguments"])
     return fact
 
 
-def answer(told: dict[str, Any]) -> Output:
-    output = dict(told["output"])
+def answer(loaded: dict[str, Any]) -> Output:
+    output = dict(loaded["output"])
     if "json" in output:
         output["stdout"] = json.dumps(output.pop("json"))
     return Output(**output)
 
 
-def told_request(fact: Fact[Any]) -> dict[str, Any]:
+def request_as_json(fact: Fact[Any]) -> dict[str, Any]:
     request = fact.request()
-    told: dict[str, Any] = {"text": request.text}
+    loaded: dict[str, Any] = {"text": request.text}
     if isinstance(request, Command):
-        told |= {"sudo": True} if request.sudo else {}
-        told |= {"stdin": request.stdin} if request.stdin is not None else {}
-        told |= {"accept": list(request.accept)} if request.accept != tuple(range(256)) else {}
-    return told
+        loaded |= {"sudo": True} if request.sudo else {}
+        loaded |= {"stdin": request.stdin} if request.stdin is not None else {}
+        loaded |= {"accept": list(request.accept)} if request.accept != tuple(range(256)) else {}
+    return loaded
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_a_fact_asks_and_understands_as_its_case_tells(path: Path) -> None:
-    told = case(path)
-    fact = make(told)
-    assert told_request(fact) == told["request"]
-    if "absent" in told:
-        expected, look = told["absent"], fact.absent
+def test_a_fact_sends_and_parses_as_in_its_case(path: Path) -> None:
+    loaded = case(path)
+    fact = make(loaded)
+    assert request_as_json(fact) == loaded["request"]
+    if "absent" in loaded:
+        expected, evaluate = loaded["absent"], fact.absent
     else:
-        expected, output = told, answer(told)
+        expected, output = loaded, answer(loaded)
 
-        def look() -> Any:  # noqa: ANN401 - any fact's value
+        def evaluate() -> Any:  # noqa: ANN401 - any fact's value
             return fact.parse(output)
 
     if "error" in expected:
         with pytest.raises(FactError) as caught:
-            look()
+            evaluate()
         assert re.search(expected["error"], str(caught.value)), str(caught.value)
     else:
-        assert as_plain(look()) == expected["value"]
+        assert as_plain(evaluate()) == expected["value"]
 
 
 @pytest.mark.parametrize("name", fact_classes())
-def test_every_fact_has_a_good_case_and_a_malformed_or_absent_one(name: str) -> None:
+def test_every_fact_has_a_valid_case_and_a_malformed_or_absent_one(name: str) -> None:
     cases = [case(path) for path in CASES if path.parent.name == name.partition(".")[2]]
-    assert any("value" in told for told in cases)
-    assert any("error" in told or "absent" in told for told in cases)
-    assert all(told["fact"] == name for told in cases)
+    assert any("value" in loaded for loaded in cases)
+    assert any("error" in loaded or "absent" in loaded for loaded in cases)
+    assert all(loaded["fact"] == name for loaded in cases)
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -96,10 +96,10 @@ def test_every_case_says_where_its_output_comes_from(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_what_a_fact_tells_can_be_written_as_json_and_read_back_alike(path: Path) -> None:
-    told = case(path)
-    if "value" in told:
-        value = as_plain(make(told).parse(answer(told)))
+def test_a_facts_value_survives_json(path: Path) -> None:
+    loaded = case(path)
+    if "value" in loaded:
+        value = as_plain(make(loaded).parse(answer(loaded)))
         assert json.loads(json.dumps(value)) == value
 
 

@@ -1,4 +1,4 @@
-"""/etc/network/interfaces is changed stanza by stanza; what is said of other interfaces keeps every byte."""
+"""/etc/network/interfaces is edited stanza by stanza; the configuration of other interfaces keeps every byte."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def test_pieces_joined_are_the_file(text: str) -> None:
 
 
 @given(ANY, NAMES)
-def test_taking_an_interface_out_twice_is_as_once(text: str, name: str) -> None:
+def test_removing_an_interface_is_idempotent(text: str, name: str) -> None:
     once = without(text, name)
     assert without(once, name) == once
 
 
 @given(ANY, NAMES)
-def test_what_is_said_of_others_keeps_every_byte_and_its_order(text: str, name: str) -> None:
+def test_other_interfaces_keep_every_byte_and_their_order(text: str, name: str) -> None:
     others = [piece for piece in split(text) if name not in piece.split("\n", 1)[0].split()]
     rest = without(text, name)
     for piece in others:
@@ -70,7 +70,7 @@ def test_what_is_said_of_others_keeps_every_byte_and_its_order(text: str, name: 
 
 
 @given(files(), NAMES)
-def test_nothing_that_counts_is_said_of_an_interface_taken_out(text: str, name: str) -> None:
+def test_a_removed_interface_has_no_effective_lines_left(text: str, name: str) -> None:
     for line in without_comments(without(text, name)):
         words = line.split()
         assert words[:2] != ["iface", name]
@@ -78,13 +78,13 @@ def test_nothing_that_counts_is_said_of_an_interface_taken_out(text: str, name: 
 
 
 @given(files(), NAMES)
-def test_no_comment_is_lost_but_those_among_the_options_taken_out(text: str, name: str) -> None:
+def test_only_comments_among_removed_options_are_lost(text: str, name: str) -> None:
     rest = without(text, name)
     assert rest.count("# The next one, don't touch") == text.count("# The next one, don't touch")
 
 
 @given(files(), st.sampled_from(["br7", "em7"]))
-def test_adding_and_taking_out_again_leaves_what_counts(text: str, name: str) -> None:
+def test_adding_and_removing_keeps_the_effective_lines(text: str, name: str) -> None:
     added = add(text, name, "static", [("address", "10.0.0.1"), ("netmask", "255.0.0.0")])
     assert without_comments(without(added, name)) == without_comments(text)
     assert added.endswith(
@@ -107,7 +107,7 @@ def test_adding_and_taking_out_again_leaves_what_counts(text: str, name: str) ->
         ("", ""),
     ],
 )  # fmt: skip
-def test_one_interface_is_taken_out(before: str, after: str) -> None:
+def test_one_interface_is_removed(before: str, after: str) -> None:
     assert without(before, "em1") == after
 
 
@@ -115,7 +115,7 @@ def test_a_stanza_is_added_to_an_empty_file_without_blank_lines_before_it() -> N
     assert add("", "em1", "manual", []) == "auto em1\niface em1 inet manual\n"
 
 
-def test_what_counts_leaves_out_comments_and_surplus_space() -> None:
+def test_effective_lines_have_no_comments_and_no_extra_spaces() -> None:
     assert without_comments("# no\n\n\taddress \t 10.0.0.1 \n  # no\nauto lo\n") == [
         "address 10.0.0.1",
         "auto lo",

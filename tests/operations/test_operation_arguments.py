@@ -1,4 +1,4 @@
-"""Arguments that cannot be right are refused before any host is touched; and what the cases cannot tell as JSON."""
+"""Invalid arguments are refused before any host is touched; and what cannot be written as a JSON case."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ from runbook_lib.operations.observe import Observe
         ({"nameservers": ("dns.example",)}, "dns.example"),
     ],
 )
-def test_a_bridge_with_addresses_that_cannot_be_right_is_refused(arguments: dict[str, Any], why: str) -> None:
-    right: dict[str, Any] = {
+def test_a_bridge_with_invalid_addresses_is_refused(arguments: dict[str, Any], why: str) -> None:
+    valid: dict[str, Any] = {
         "name": "br0",
         "port": "em1",
         "address": "192.168.7.31/20",
         "gateway": "192.168.7.254",
     }
-    bridge.present(**right)
+    bridge.present(**valid)
     with pytest.raises(ParameterError, match="bridge br0") as refused:
-        bridge.present(**{**right, **arguments})
+        bridge.present(**{**valid, **arguments})
     assert why in refused.value.message
 
 
 @pytest.mark.parametrize(
     "port", ["6379", "127.0.0.1:6379:6379", "6379:6379/udp", "6000-6009:6000-6009", "a:b", ""]
 )
-def test_ports_in_a_form_that_no_check_would_find_again_are_refused(port: str) -> None:
+def test_ports_that_checks_would_not_recognize_are_refused(port: str) -> None:
     with pytest.raises(ParameterError, match="container web"):
         container.running("web", "web:1", publish=(port,))
 
 
-def test_a_container_made_from_anything_else_has_another_spec() -> None:
+def test_any_difference_in_the_specification_changes_the_spec() -> None:
     one = container.running("web", "web:1")
     others = [
         container.running("web", "web:2"),
@@ -65,7 +65,7 @@ def test_a_container_made_from_anything_else_has_another_spec() -> None:
     assert container.running("other", "web:1", within="10.0.0.0/8").spec == one.spec
 
 
-def test_observing_checks_that_every_fact_was_gathered() -> None:
+def test_observing_checks_that_every_fact_was_read() -> None:
     look = Observe((Kernel(), Reachable("10.0.0.1")))
     facts = Facts({Kernel(): KernelInfo("Linux", "6.1", "x86_64"), Reachable("10.0.0.1"): False})
     assert look.plan(facts).commands == ()
@@ -74,7 +74,7 @@ def test_observing_checks_that_every_fact_was_gathered() -> None:
     assert look.describe() == "observe(Kernel, Reachable(10.0.0.1))"
 
 
-def test_an_option_by_which_an_engine_cannot_be_told_apart_makes_no_other_operation() -> None:
+def test_options_count_for_equality_but_not_for_the_hash() -> None:
     assert hash(docker_engine.configured({"bridge": "br0"})) == hash(docker_engine.configured({}))
     assert docker_engine.configured({"bridge": "br0"}) != docker_engine.configured({})
 
@@ -82,7 +82,7 @@ def test_an_option_by_which_an_engine_cannot_be_told_apart_makes_no_other_operat
 @pytest.mark.parametrize(
     "module", [item.name for item in pkgutil.iter_modules(runbook_lib.operations.__path__)]
 )
-def test_a_public_function_of_an_operation_module_is_its_class_by_the_desired_states_name(
+def test_lower_case_names_in_operation_modules_are_aliases_of_classes(
     module: str,
 ) -> None:
     loaded = importlib.import_module(f"runbook_lib.operations.{module}")

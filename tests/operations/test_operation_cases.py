@@ -1,8 +1,8 @@
 """Every operation: from arguments and facts to a plan, a refusal, and checks.
 
-A case may be `like` another one of its folder: then it has that one's arguments and facts, except for those it
-gives itself. `after` tells how facts differ once the plan's commands have done what they say: then all checks
-hold, and nothing more is planned.
+A case may be `like` another one in its folder: then it has that case's arguments and facts, except for those it
+gives itself. `after` says how facts differ once the plan's commands have been carried out: then all checks hold, and
+nothing more is planned.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ NOT_AS_JSON = {"observe.Observe"}  # its arguments are facts; test_observe.py
 
 
 def case(path: Path) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if "like" not in told:
-        return told
-    base = case(path.with_name(f"{told['like']}.json"))
-    merged = {name: {**base[name], **told.get(name, {})} for name in ("arguments", "facts")}
-    return {"operation": base["operation"], **told, **merged}
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if "like" not in loaded:
+        return loaded
+    base = case(path.with_name(f"{loaded['like']}.json"))
+    merged = {name: {**base[name], **loaded.get(name, {})} for name in ("arguments", "facts")}
+    return {"operation": base["operation"], **loaded, **merged}
 
 
 def operation_classes() -> dict[str, type[Operation]]:
@@ -56,9 +56,9 @@ def operation_classes() -> dict[str, type[Operation]]:
     return found
 
 
-def make(told: Mapping[str, Any]) -> Operation:
-    operation: Operation = TypeAdapter(operation_classes()[told["operation"]]).validate_python(
-        told["arguments"]
+def make(loaded: Mapping[str, Any]) -> Operation:
+    operation: Operation = TypeAdapter(operation_classes()[loaded["operation"]]).validate_python(
+        loaded["arguments"]
     )
     return operation
 
@@ -83,67 +83,67 @@ def shown(command: Command) -> str | dict[str, Any]:
 
 
 def shown_reboot(reboot: Reboot) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    loaded: dict[str, Any] = {
         part: [shown(command) for command in getattr(reboot, part)] for part in ("arm", "confirm", "abandon")
     }
     more: dict[str, Any] = {}
     if reboot.failed_before_reboot is not None:
         more["failed_before_reboot"] = list(reboot.failed_before_reboot)
-    told |= {
+    loaded |= {
         "only_after_confirm": list(reboot.only_after_confirm),
         "recovery": reboot.recovery,
         "deadline": reboot.deadline,
     }
-    return {**told, **more}
+    return {**loaded, **more}
 
 
 @OF_EACH
-def test_an_operation_plans_or_refuses_as_its_case_tells(path: Path) -> None:
-    told = case(path)
-    operation = make(told)
-    facts = facts_of(operation, told["facts"])
-    if "refused" in told:
+def test_an_operation_plans_or_refuses_as_in_its_case(path: Path) -> None:
+    loaded = case(path)
+    operation = make(loaded)
+    facts = facts_of(operation, loaded["facts"])
+    if "refused" in loaded:
         with pytest.raises(PlanRefused) as caught:
             operation.plan(facts)
-        assert re.search(told["refused"], caught.value.message), caught.value.message
+        assert re.search(loaded["refused"], caught.value.message), caught.value.message
         assert caught.value.hint
         return
     plan = operation.plan(facts)
-    assert [shown(command) for command in plan.commands] == told["plan"]["commands"]
+    assert [shown(command) for command in plan.commands] == loaded["plan"]["commands"]
     changes = [[change.what, change.before, change.after] for change in plan.changes]
-    assert changes == told["plan"].get("changes", [])
-    assert [shown(command) for command in plan.rollback] == told["plan"].get("rollback", [])
-    assert (plan.guard is not None) == ("guard" in told["plan"])
-    assert (shown_reboot(plan.reboot) if plan.reboot else None) == told["plan"].get("reboot")
-    if plan.guard and isinstance(told["plan"]["guard"], dict):
+    assert changes == loaded["plan"].get("changes", [])
+    assert [shown(command) for command in plan.rollback] == loaded["plan"].get("rollback", [])
+    assert (plan.guard is not None) == ("guard" in loaded["plan"])
+    assert (shown_reboot(plan.reboot) if plan.reboot else None) == loaded["plan"].get("reboot")
+    if plan.guard and isinstance(loaded["plan"]["guard"], dict):
         for part in ("arm", "confirm", "revert"):
-            assert [shown(command) for command in getattr(plan.guard, part)] == told["plan"]["guard"][part]
-        assert plan.guard.timeout == told["plan"]["guard"]["timeout"]
+            assert [shown(command) for command in getattr(plan.guard, part)] == loaded["plan"]["guard"][part]
+        assert plan.guard.timeout == loaded["plan"]["guard"]["timeout"]
 
 
 @OF_EACH
-def test_an_operation_checks_as_its_case_tells_and_never_nothing(path: Path) -> None:
-    told = case(path)
-    if told.get("checks") == "refused":
+def test_an_operation_checks_as_in_its_case_and_always_something(path: Path) -> None:
+    loaded = case(path)
+    if loaded.get("checks") == "refused":
         with pytest.raises(PlanRefused):
-            make(told).verify(facts_of(make(told), told["facts"]))
+            make(loaded).verify(facts_of(make(loaded), loaded["facts"]))
         return
-    checks = make(told).verify(facts_of(make(told), told["facts"]))
+    checks = make(loaded).verify(facts_of(make(loaded), loaded["facts"]))
     assert checks
-    assert [[check.name, check.holds] for check in checks] == told["checks"]
+    assert [[check.name, check.holds] for check in checks] == loaded["checks"]
     assert all(check.expected != check.observed for check in checks if not check.holds)
 
 
 @OF_EACH
-def test_once_a_plan_was_carried_out_all_checks_hold_and_nothing_more_is_planned(path: Path) -> None:
-    told = case(path)
-    operation = make(told)
-    if not told.get("plan", {}).get("commands"):
+def test_after_a_plan_all_checks_hold_and_nothing_more_is_planned(path: Path) -> None:
+    loaded = case(path)
+    operation = make(loaded)
+    if not loaded.get("plan", {}).get("commands"):
         return
     if not operation.verifiable:
-        assert operation.verify(facts_of(operation, told["facts"]))
+        assert operation.verify(facts_of(operation, loaded["facts"]))
         return
-    facts = facts_of(operation, {**told["facts"], **told["after"]})
+    facts = facts_of(operation, {**loaded["facts"], **loaded["after"]})
     checks = operation.verify(facts)
     assert [check for check in checks if not check.holds] == []
     assert checks
@@ -151,18 +151,22 @@ def test_once_a_plan_was_carried_out_all_checks_hold_and_nothing_more_is_planned
 
 
 @OF_EACH
-def test_where_all_checks_hold_nothing_is_planned(path: Path) -> None:
-    told = case(path)
-    if told["checks"] != "refused" and all(holds for _, holds in told["checks"]) and make(told).verifiable:
-        assert told["plan"]["commands"] == []
+def test_nothing_is_planned_if_all_checks_hold(path: Path) -> None:
+    loaded = case(path)
+    if (
+        loaded["checks"] != "refused"
+        and all(holds for _, holds in loaded["checks"])
+        and make(loaded).verifiable
+    ):
+        assert loaded["plan"]["commands"] == []
 
 
 @OF_EACH
 def test_planning_is_pure(path: Path) -> None:
-    told = case(path)
-    if "plan" in told:
-        operation = make(told)
-        facts = facts_of(operation, told["facts"])
+    loaded = case(path)
+    if "plan" in loaded:
+        operation = make(loaded)
+        facts = facts_of(operation, loaded["facts"])
         before = facts.plain()
         assert operation.plan(facts) == operation.plan(facts)
         assert facts.plain() == before
@@ -170,21 +174,21 @@ def test_planning_is_pure(path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(operation_classes()) - NOT_AS_JSON))
 def test_every_operation_has_a_case_that_plans_nothing_and_one_that_plans_something(name: str) -> None:
-    mine = [told for told in map(case, CASES) if told["operation"] == name]
+    mine = [loaded for loaded in map(case, CASES) if loaded["operation"] == name]
     assert mine, f"{name} has no case"
-    plans = [told["plan"]["commands"] for told in mine if "plan" in told]
+    plans = [loaded["plan"]["commands"] for loaded in mine if "plan" in loaded]
     if issubclass(operation_classes()[name], Probe):
         assert not any(plans)
-        assert {holds for told in mine for _, holds in told["checks"]} == {True, False}
+        assert {holds for loaded in mine for _, holds in loaded["checks"]} == {True, False}
         return
     assert any(plans)
     assert [] in plans or not make(mine[0]).verifiable
 
 
 @OF_EACH
-def test_a_description_tells_noun_and_arguments(path: Path) -> None:
-    told = case(path)
-    assert make(told).describe().startswith(f"{told['operation']}(")
+def test_a_description_has_noun_and_arguments(path: Path) -> None:
+    loaded = case(path)
+    assert make(loaded).describe().startswith(f"{loaded['operation']}(")
 
 
 @OF_EACH

@@ -1,6 +1,7 @@
-"""Operations that really do something on this machine, and runs made of them.
+"""Operations with real effects on this machine, and runs made of them.
 
-Run as a program it is a runbook's process for tests that interrupt or kill it: `python doing.py DIRECTORY SECONDS`.
+Run as a program it is a runbook's process for tests that interrupt or kill it:
+`python -m tests.runbook.practice DIRECTORY SECONDS`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Practice(Parameters):
 
 @dataclass(frozen=True)
 class Content(Fact[str | None]):
-    """A file's text; None where there is no such file."""
+    """A file's text; None if the file does not exist."""
 
     path: str
 
@@ -46,7 +47,7 @@ class Content(Fact[str | None]):
 
 @dataclass(frozen=True)
 class Needed(Fact[str]):
-    """A file's text, from a subsystem that is there once the file is."""
+    """A file's text, from a subsystem that exists once the file does."""
 
     path: str
 
@@ -69,10 +70,10 @@ class Holds(Operation):
     Args:
         path: The file.
         text: What it holds.
-        then: Run after it was written; where it fails, what was there before is put back.
-        written: What is really written.
-        patience: Seconds to settle.
-        guarded: Reverted unless confirmed, as a network change is.
+        then: Command that is run after the file is written; if it fails, the old text is restored.
+        written: The text that is actually written.
+        settle_within: Seconds that the check may take to hold.
+        guarded: Reverted unless confirmed, like a network change.
     """
 
     path: str
@@ -80,12 +81,12 @@ class Holds(Operation):
     then: tuple[str, ...] = ("true",)
     written: str | None = None
     undo: tuple[str, ...] = ("true",)
-    patience: float = 0.0
+    settle_within: float = 0.0
     guarded: bool = False
 
     @property
     def settle(self) -> float:
-        return self.patience
+        return self.settle_within
 
     def facts(self) -> Sequence[Fact[Any]]:
         return (Content(self.path),)
@@ -145,23 +146,23 @@ class Does(Operation):
 
 @dataclass(frozen=True)
 class Late(Operation):
-    """A file appears some time after it was asked for; until then there is nothing to ask."""
+    """A file appears some time after it was requested."""
 
     path: str
     seconds: float
-    patience: float
+    settle_within: float
     needed: bool = False
 
     @property
     def settle(self) -> float:
-        return self.patience
+        return self.settle_within
 
     @property
     def _fact(self) -> Fact[Any]:
         return Needed(self.path) if self.needed else Content(self.path)
 
     def facts(self) -> Sequence[Fact[Any]]:
-        # Asked for it is not there; while it is awaited it may be.
+        # The fact is only read once the file has been requested.
         return (
             Content(f"{self.path}.asked"),
             *((self._fact,) if Path(f"{self.path}.asked").exists() else ()),
@@ -171,17 +172,19 @@ class Late(Operation):
         if facts[Content(f"{self.path}.asked")]:
             return Plan()
         later = f"(sleep {self.seconds}; echo there > {self.path}) >&- 2>&- &"
-        in_time = self.seconds < self.patience  # else it never comes, so that nothing is left to wait for
+        in_time = (
+            self.seconds < self.settle_within
+        )  # otherwise it never appears, so that no process is left over
         return Plan((Command(("sh", "-c", f"echo yes > {self.path}.asked; {later if in_time else ''}")),))
 
     def verify(self, facts: Facts) -> list[Check]:
-        told = facts[self._fact] if facts[Content(f"{self.path}.asked")] else None
-        return [Check.equal("late", "there\n", told)]
+        text = facts[self._fact] if facts[Content(f"{self.path}.asked")] else None
+        return [Check.equal("late", "there\n", text)]
 
 
 @dataclass(frozen=True)
 class Refuses(Operation):
-    """It goes no further than its plan: refused, or with a defect."""
+    """Its plan is refused, or has a defect."""
 
     defect: bool = False
 
@@ -204,8 +207,8 @@ def parameters(place: Path, **given: Any) -> Practice:  # noqa: ANN401 - any par
         inventory.write_text(
             "hosts:\n  host-a: {connection: local}\n  host-b: {connection: local}\n", encoding="utf-8"
         )
-    told = {"inventory": str(inventory), "hosts": "all", "runs": str(place / "runs")}
-    return Practice.model_validate({**told, **given})
+    defaults = {"inventory": str(inventory), "hosts": "all", "runs": str(place / "runs")}
+    return Practice.model_validate({**defaults, **given})
 
 
 def main(place: Path, seconds: str) -> None:

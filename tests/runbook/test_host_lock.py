@@ -1,4 +1,4 @@
-"""One run at a time changes a host: others wait or refuse, and a lock whose owner died is taken over."""
+"""One run at a time changes a host: others wait or are refused, and the lock of a dead run is taken over."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ class Host:
         _, said = process.communicate(timeout=deadline(60))
         return process.returncode, said
 
-    def wait_for(self, event: str, runs: int = 1, **told: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any value
+    def wait_for(self, event: str, runs: int = 1, **fields: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any value
         def found() -> list[dict[str, Any]]:
-            those = [e for e in self.entries() if e["event"] == event and told.items() <= e.items()]
+            those = [e for e in self.entries() if e["event"] == event and fields.items() <= e.items()]
             return those if len(those) >= runs else []
 
-        return wait_until(found, f"{runs} {event} {told}")
+        return wait_until(found, f"{runs} {event} {fields}")
 
     def entries(self) -> list[dict[str, Any]]:
         journals = [read_lines(path.read_bytes()).entries for path in self.place.glob("runs/*/journal.jsonl")]
@@ -115,7 +115,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path, programs: Programs) -> 
 
 
 @BOTH_WAYS
-def test_the_second_of_two_applies_is_refused_and_told_who_holds_the_host(host: Host) -> None:
+def test_the_second_of_two_applies_is_refused_with_the_lock_owner(host: Host) -> None:
     first = host.start(2)
     host.wait_for("command_started")
     code, said = host.run()
@@ -134,7 +134,7 @@ def test_the_second_of_two_applies_is_refused_and_told_who_holds_the_host(host: 
     assert [entry["outcome"] for entry in host.entries() if entry["event"] == "lock_answered"][-1] == "taken"
 
 
-def test_the_second_waits_as_long_as_it_is_told_to(host: Host) -> None:
+def test_the_second_waits_for_the_lock_timeout(host: Host) -> None:
     first = host.start(2)
     host.wait_for("command_started")
     code, said = host.run(lock_timeout=30.0)
@@ -147,7 +147,7 @@ def test_the_second_waits_as_long_as_it_is_told_to(host: Host) -> None:
     assert two.steps[0].hosts[0].commands[0].started >= one.ended
 
 
-def test_waiting_ends_where_the_time_does_and_where_it_is_interrupted(host: Host) -> None:
+def test_waiting_ends_at_the_timeout_and_at_an_interrupt(host: Host) -> None:
     host.start(30)
     host.wait_for("command_started")
     assert "(waited 1 s)" in host.run(lock_timeout=1.0)[1]
@@ -173,30 +173,30 @@ def test_a_lock_whose_owner_was_killed_is_taken_over_and_that_is_recorded(host: 
     assert change.before
     assert died.run in change.before
     assert "it exited without releasing the lock" in change.before
-    (told,) = host.wait_for("lock_answered", outcome="taken over")
-    assert (told["forced"], died.run in told["owner"]) == (False, True)
+    (answer,) = host.wait_for("lock_answered", outcome="taken over")
+    assert (answer["forced"], died.run in answer["owner"]) == (False, True)
 
 
-def test_a_lock_can_be_taken_from_a_run_that_does_not_answer_and_both_are_told(host: Host) -> None:
+def test_the_lock_of_a_hung_run_can_be_taken_over_and_both_runs_notice(host: Host) -> None:
     first = host.start(2)
     host.wait_for("command_started")
-    first.send_signal(signal.SIGSTOP)  # its machine is gone, as far as anybody can tell
+    first.send_signal(signal.SIGSTOP)  # to others it looks as if its machine were gone
     assert host.run()[0] == 1
     code, said = host.run(take_over=True)
     assert code == 0, said
-    (told,) = host.wait_for("lock_answered", outcome="taken over")
-    assert told["forced"]
+    (answer,) = host.wait_for("lock_answered", outcome="taken over")
+    assert answer["forced"]
     assert "by force" not in said
     change = host.records()[2].steps[0].hosts[0].changes[0]
     assert "its lock was taken over (take_over)" in str(change.before)
     first.send_signal(signal.SIGCONT)
     first.communicate(timeout=deadline(30))
-    # The lock was let go meanwhile: it takes it again before it changes anything more.
+    # Its lock was taken over meanwhile: it acquires the lock again before it changes anything more.
     answers = [e["outcome"] for e in host.entries() if e["event"] == "lock_answered" and e["step"] == 2]
     assert answers == ["taken"]
 
 
-def test_looking_takes_no_lock(host: Host) -> None:
+def test_read_only_modes_acquire_no_lock(host: Host) -> None:
     first = host.start(3)
     host.wait_for("command_started")
     assert host.run(mode="plan")[0] == 0
@@ -206,14 +206,14 @@ def test_looking_takes_no_lock(host: Host) -> None:
     assert owners == {None}
 
 
-def test_after_a_reconnection_the_lock_is_taken_again(
+def test_after_a_reconnection_the_lock_is_acquired_again(
     server: Server, tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RUNBOOK_LOCK_FILE", str(tmp_path / "lock"))
     host = over_ssh(tmp_path, server, programs)
     assert in_a_child(tmp_path) == 0
-    told = [entry for entry in host.entries() if entry["event"] in {"lock_answered", "lock_released"}]
-    assert [(e.get("step"), e.get("outcome"), e.get("orderly")) for e in told] == [
+    entries = [entry for entry in host.entries() if entry["event"] in {"lock_answered", "lock_released"}]
+    assert [(e.get("step"), e.get("outcome"), e.get("orderly")) for e in entries] == [
         (2, "taken", None),
         (3, "taken", None),  # before the guarded change is confirmed, over a new connection
         (None, None, True),
@@ -235,8 +235,8 @@ def test_a_lost_connection_leaves_nothing_on_the_host(
 def test_two_names_of_one_machine_share_the_runs_lock(
     server: Server, tmp_path: Path, programs: Programs
 ) -> None:
-    told = server.host().model_dump(exclude_defaults=True, exclude={"name"})
-    host = Host(tmp_path, {"host-a": told, "host-b": told}, programs)
+    settings = server.host().model_dump(exclude_defaults=True, exclude={"name"})
+    host = Host(tmp_path, {"host-a": settings, "host-b": settings}, programs)
     assert host.run()[0] == 0
     outcomes = sorted(entry["outcome"] for entry in host.entries() if entry["event"] == "lock_answered")
     assert outcomes == ["shared", "taken"]
@@ -254,7 +254,7 @@ def test_one_connection_serves_a_host_for_the_whole_run(
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
-def test_no_more_hosts_are_worked_on_at_once_than_asked_for(
+def test_at_most_at_once_hosts_are_worked_on_in_parallel(
     tmp_path: Path, at_once: int, programs: Programs
 ) -> None:
     Host(tmp_path, {"host-a": {"connection": "local"}, "host-b": {"connection": "local"}}, programs)

@@ -38,7 +38,7 @@ def run_until_interrupted(place: Path, seconds: float) -> str:
         return "between two steps"
 
 
-def test_an_interrupt_at_any_instant_leaves_a_sound_journal_that_claims_no_success(tmp_path: Path) -> None:
+def test_an_interrupt_at_any_instant_leaves_a_valid_journal_that_claims_no_success(tmp_path: Path) -> None:
     came = []
     for number in range(TRIES):
         place = tmp_path / str(number)
@@ -46,14 +46,14 @@ def test_an_interrupt_at_any_instant_leaves_a_sound_journal_that_claims_no_succe
         came.append(run_until_interrupted(place, 0.04 * number / TRIES))
         for journal in (place / "runs").glob("*/journal.jsonl"):
             assert read_lines(journal.read_bytes()).problem == ""
-            told = read_journal(journal)
+            record = read_journal(journal)
             # No engine is there to end a run that was interrupted between two steps.
-            assert told.status is (Status.INTERRUPTED if came[-1] == "in a step" else Status.UNKNOWN)
+            assert record.status is (Status.INTERRUPTED if came[-1] == "in a step" else Status.UNKNOWN)
     assert came.count("in a step") > TRIES // 2
 
 
 class Presses(logging.Handler):
-    """Presses Ctrl-C as soon as the log tells something."""
+    """Presses Ctrl-C as soon as the log contains a text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -81,13 +81,13 @@ def test_an_interrupt_while_a_steps_card_is_shown_ends_the_run(tmp_path: Path) -
     book = Runbook.open(parameters(tmp_path))
     with pytest.raises(Interrupted):
         book.step("First", Does(("true",)))
-    told = read_journal(book.directory)
-    assert (told.status, told.steps[0].status) == (Status.INTERRUPTED, Status.CHANGED)
+    record = read_journal(book.directory)
+    assert (record.status, record.steps[0].status) == (Status.INTERRUPTED, Status.CHANGED)
 
 
 @pytest.mark.parametrize("press", ["10_practice apply: host-a, host-b"], indirect=True)
 @pytest.mark.usefixtures("press")
-def test_an_interrupt_while_the_run_begins_is_raised_once_it_has_begun(tmp_path: Path) -> None:
+def test_an_interrupt_during_the_start_of_a_run_is_raised_after_it(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         Runbook.open(parameters(tmp_path))
     (path,) = (tmp_path / "runs").iterdir()
@@ -97,40 +97,40 @@ def test_an_interrupt_while_the_run_begins_is_raised_once_it_has_begun(tmp_path:
 
 @pytest.mark.parametrize("press", ["10_practice: changed"], indirect=True)
 @pytest.mark.usefixtures("press")
-def test_an_interrupt_after_the_last_line_changes_nothing_any_more(tmp_path: Path) -> None:
+def test_an_interrupt_after_the_last_line_changes_nothing(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path))
     book.step("First", Does(("true",)))
     assert book.close().status is Status.CHANGED
     assert read_journal(book.directory).status is Status.CHANGED
 
 
-def test_ctrl_c_is_told_and_raised_again_after_the_block() -> None:
-    told: list[str] = []
-    with on_interrupt(lambda: told.append("outer")):
+def test_ctrl_c_calls_back_within_the_block_and_is_raised_after_it() -> None:
+    calls: list[str] = []
+    with on_interrupt(lambda: calls.append("outer")):
         signal.raise_signal(signal.SIGINT)
-        with on_interrupt(lambda: told.append("inner")):
+        with on_interrupt(lambda: calls.append("inner")):
             signal.raise_signal(signal.SIGINT)
-    assert told == ["outer", "outer"]
+    assert calls == ["outer", "outer"]
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_a_process_that_ignores_ctrl_c_goes_on_to_ignore_it() -> None:
+def test_a_process_that_ignores_ctrl_c_keeps_ignoring_it() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with on_interrupt(lambda: pytest.fail("it was told")):
+        with on_interrupt(lambda: pytest.fail("the callback was called")):
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_while_it_is_being_told_is_not_told_again() -> None:
-    told: list[float] = []
+def test_ctrl_c_during_the_callback_does_not_call_it_again() -> None:
+    calls: list[float] = []
 
-    def tell() -> None:
+    def callback() -> None:
         signal.raise_signal(signal.SIGINT)
-        told.append(time.monotonic())
+        calls.append(time.monotonic())
 
-    with on_interrupt(tell):
+    with on_interrupt(callback):
         signal.raise_signal(signal.SIGINT)
-    assert len(told) == 1
+    assert len(calls) == 1

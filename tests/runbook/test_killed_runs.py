@@ -1,4 +1,4 @@
-"""A run that is stopped says so, soon and with a sound journal; one that is killed claims nothing."""
+"""An interrupted run ends soon with a valid journal; a killed run claims nothing."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Child:
         wait_until(lambda: text in self.sent() or self.process.poll() is not None, f"the command {text!r}")
         assert self.process.poll() is None, self.process.communicate()
 
-    def told(self) -> RunRecord:
+    def record(self) -> RunRecord:
         return read_journal(self.journal)
 
 
@@ -62,7 +62,7 @@ def child(request: pytest.FixtureRequest, tmp_path: Path, programs: Programs) ->
     return Child(process, tmp_path, f"sleep {seconds}")
 
 
-def test_an_interrupted_run_ends_soon_as_interrupted_with_a_sound_journal(child: Child) -> None:
+def test_an_interrupted_run_ends_soon_as_interrupted_with_a_valid_journal(child: Child) -> None:
     child.wait_for(child.waits)
     before = time.monotonic()
     child.process.send_signal(signal.SIGINT)
@@ -70,55 +70,55 @@ def test_an_interrupted_run_ends_soon_as_interrupted_with_a_sound_journal(child:
     assert time.monotonic() - before < deadline(10)
     assert child.process.returncode != 0
     assert "the run was interrupted in step 2 'Wait'" in errors
-    told = child.told()
-    assert (told.status, told.incomplete) == (Status.INTERRUPTED, "")
-    assert [step.title for step in told.steps] == ["First", "Wait"]
-    assert [host.status for host in told.steps[1].hosts] == [Status.INTERRUPTED, Status.CHANGED]
-    command, ending = told.steps[1].hosts[0].commands
+    record = child.record()
+    assert (record.status, record.incomplete) == (Status.INTERRUPTED, "")
+    assert [step.title for step in record.steps] == ["First", "Wait"]
+    assert [host.status for host in record.steps[1].hosts] == [Status.INTERRUPTED, Status.CHANGED]
+    command, ending = record.steps[1].hosts[0].commands
     assert command.exit_code is None
     assert command.problem.startswith(
         "interrupted before the exit status arrived; terminated on the host with TERM: sleep"
     )
     assert (ending.kind, ending.exit_code) == ("termination", 0)
     assert living(child.waits) == []
-    assert f"`{child.waits}` was running" in told.steps[1].hosts[0].message
+    assert f"`{child.waits}` was running" in record.steps[1].hosts[0].message
     assert list(child.place.glob("*.never")) == []
 
 
 @pytest.mark.parametrize("child", [3], indirect=True)
-def test_a_command_under_way_may_end_by_itself_and_nothing_more_is_sent(child: Child) -> None:
+def test_a_running_command_may_finish_after_an_interrupt_and_nothing_more_is_sent(child: Child) -> None:
     child.wait_for(child.waits)
     child.process.send_signal(signal.SIGINT)
     child.process.communicate(timeout=deadline(15))
-    told = child.told()
-    assert told.status is Status.INTERRUPTED
-    (command,) = told.steps[1].hosts[0].commands
+    record = child.record()
+    assert record.status is Status.INTERRUPTED
+    (command,) = record.steps[1].hosts[0].commands
     assert command.exit_code == 0
     assert list(child.place.glob("*.never")) == []
 
 
-def test_pressing_ctrl_c_again_and_again_leaves_the_journal_sound(child: Child) -> None:
+def test_repeated_ctrl_c_leaves_a_valid_journal(child: Child) -> None:
     child.wait_for(child.waits)
     for _ in range(5):
         child.process.send_signal(signal.SIGINT)
         time.sleep(0.2)
     child.process.communicate(timeout=deadline(15))
-    told = child.told()
-    assert (told.status, told.incomplete) == (Status.INTERRUPTED, "")
+    record = child.record()
+    assert (record.status, record.incomplete) == (Status.INTERRUPTED, "")
 
 
-def test_a_killed_run_is_unknown_and_its_journal_sound_up_to_there(child: Child) -> None:
+def test_a_killed_run_is_unknown_and_its_journal_valid_up_to_there(child: Child) -> None:
     child.wait_for(child.waits)
     sleeping = living(child.waits)
     child.process.kill()
     child.process.communicate(timeout=deadline(15))
     for pid in sleeping:
         os.kill(pid, signal.SIGKILL)
-    told = child.told()
-    assert told.status is Status.UNKNOWN
-    assert told.incomplete == "the journal has no end-of-run line"
+    record = child.record()
+    assert record.status is Status.UNKNOWN
+    assert record.incomplete == "the journal has no end-of-run line"
     assert read_lines(child.journal.read_bytes()).problem == ""
-    assert told.steps[0].status is Status.CHANGED
-    waiting = told.steps[1].hosts[0]
+    assert record.steps[0].status is Status.CHANGED
+    waiting = record.steps[1].hosts[0]
     assert (waiting.status, waiting.commands[0].exit_code) == (Status.UNKNOWN, None)
     assert waiting.message == "no end of this step was recorded"

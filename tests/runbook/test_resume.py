@@ -1,4 +1,4 @@
-"""A run that was killed anywhere is gone on with, and both runs together tell the whole story."""
+"""A run that was killed anywhere is resumed, and both runs together account for everything."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def runs(place: Path) -> list[Path]:
     return sorted((place / "runs").iterdir(), key=lambda path: read_journal(path).started)
 
 
-def assert_all_is_right(place: Path) -> None:
+def assert_desired_state(place: Path) -> None:
     assert [(place / name).read_text() for name in ("one", "two")] == ["first", "second"]
     assert not (place / "two.unconfirmed").exists()
 
@@ -63,7 +63,7 @@ def proven(record: RunRecord) -> set[str]:
     return {step.title for step in record.steps if step.status in {Status.OK, Status.CHANGED}}
 
 
-def kill_and_go_on(place: Path, server: Server, lines: int, delay: float) -> None:
+def kill_and_resume(place: Path, server: Server, lines: int, delay: float) -> None:
     write_inventory(place, server)
     assert in_a_child(place, lines, delay) == -9
     (killed,) = runs(place)
@@ -75,7 +75,7 @@ def kill_and_go_on(place: Path, server: Server, lines: int, delay: float) -> Non
     after = read_journal(runs(place)[-1])
     assert (after.resumes, after.incomplete) == (before.run, "")
     assert after.status in {Status.OK, Status.CHANGED}
-    assert_all_is_right(place)
+    assert_desired_state(place)
     for step in after.steps:
         (host,) = step.hosts
         if step.title in proven(before):
@@ -126,21 +126,21 @@ def try_in_this_process(place: Path, server: Server, lines: int, delay: float) -
     place.mkdir()
     os.environ["RUNBOOK_LOCK_FILE"] = str(place / "lock")
     try:
-        kill_and_go_on(place, server, lines, delay)
+        kill_and_resume(place, server, lines, delay)
         code = 0
     finally:
         (place / "failure").write_text(traceback.format_exc(), encoding="utf-8")
         os._exit(code)
 
 
-def test_a_run_killed_at_any_line_of_its_journal_is_gone_on_with(
+def test_a_run_killed_at_any_line_of_its_journal_is_resumed(
     journal: list[dict[str, str]], server: Server, tmp_path: Path
 ) -> None:
     """One test for all lines: how many there are is only known once the run was made."""
     each_in_a_child(tmp_path, server, list(range(1, len(journal))), 0.0)
 
 
-def test_a_run_killed_in_the_middle_of_any_command_that_changes_is_gone_on_with(
+def test_a_run_killed_in_the_middle_of_any_changing_command_is_resumed(
     journal: list[dict[str, str]], server: Server, tmp_path: Path
 ) -> None:
     busy = [
@@ -168,30 +168,30 @@ def refused(killed: Path, **given: Any) -> str:  # noqa: ANN401 - any parameter
     return str(caught.value)
 
 
-def test_a_run_that_still_runs_is_refused(killed: Path) -> None:
+def test_a_run_that_is_still_running_is_refused(killed: Path) -> None:
     with (killed / "journal.jsonl").open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # as the run's own process does
         assert "the run is still running" in refused(killed)
 
 
-def test_a_run_that_ended_well_is_refused(server: Server, tmp_path: Path) -> None:
+def test_a_run_that_succeeded_is_refused(server: Server, tmp_path: Path) -> None:
     write_inventory(tmp_path, server)
     assert in_a_child(tmp_path) == 0
     assert "the run has ended with status changed" in refused(runs(tmp_path)[0])
 
 
-def test_other_parameters_are_refused_but_not_those_of_how_it_goes_about_it(killed: Path) -> None:
+def test_changed_parameters_are_refused_except_those_of_how_the_run_proceeds(killed: Path) -> None:
     assert "word is 'other' now and was 'well'" in refused(killed, word="other")
     assert in_a_child(killed.parents[1], resume=str(killed), lock_timeout=1.0, at_once=3) == 0
 
 
 def test_other_hosts_and_moved_hosts_are_refused(killed: Path, server: Server) -> None:
     place = killed.parents[1]
-    told = server.host().model_dump(exclude_defaults=True, exclude={"name"})
-    inventory = {"hosts": {"host-a": {**told, "address": "127.0.0.2"}}}
+    settings = server.host().model_dump(exclude_defaults=True, exclude={"name"})
+    inventory = {"hosts": {"host-a": {**settings, "address": "127.0.0.2"}}}
     (place / "inventory.yml").write_text(yaml.safe_dump(inventory))
     assert "host-a is 127.0.0.2 now and was 127.0.0.1" in refused(killed)
-    (place / "inventory.yml").write_text(yaml.safe_dump({"hosts": {"host-b": told}}))
+    (place / "inventory.yml").write_text(yaml.safe_dump({"hosts": {"host-b": settings}}))
     assert "host-b now, host-a then" in refused(killed)
 
 
@@ -207,7 +207,7 @@ def test_a_line_that_the_kill_cut_off_does_not_matter(killed: Path) -> None:
     assert in_a_child(killed.parents[1], resume=str(killed)) == 0
 
 
-def test_a_resumed_run_that_is_killed_too_is_gone_on_with_and_proofs_of_the_first_count(
+def test_a_resumed_run_that_is_killed_too_is_resumed_and_proofs_of_the_first_count(
     server: Server, tmp_path: Path
 ) -> None:
     write_inventory(tmp_path, server)
@@ -223,7 +223,7 @@ def test_a_resumed_run_that_is_killed_too_is_gone_on_with_and_proofs_of_the_firs
     assert len(lines_of(tmp_path, "once")) == 1
 
 
-def test_what_was_proven_and_is_no_longer_so_is_put_right_and_told(killed: Path) -> None:
+def test_drift_since_the_proof_is_fixed_and_reported(killed: Path) -> None:
     place = killed.parents[1]
     assert in_a_child(place, 40, resume=str(killed)) == -9
     second = runs(place)[1]
@@ -235,9 +235,7 @@ def test_what_was_proven_and_is_no_longer_so_is_put_right_and_told(killed: Path)
     assert (place / "one").read_text() == "first"
 
 
-def test_the_host_goes_down_in_the_middle_and_the_run_is_gone_on_with(
-    server: Server, tmp_path: Path, programs: Programs
-) -> None:
+def test_a_run_whose_host_went_down_is_resumed(server: Server, tmp_path: Path, programs: Programs) -> None:
     write_inventory(tmp_path, server)
     child = programs.start(
         [
@@ -259,4 +257,4 @@ def test_the_host_goes_down_in_the_middle_and_the_run_is_gone_on_with(
     (first,) = runs(tmp_path)
     assert read_journal(first).status in {Status.UNREACHABLE, Status.FAILED}
     assert in_a_child(tmp_path, resume=str(first)) == 0, (tmp_path / "problem").read_text()
-    assert_all_is_right(tmp_path)
+    assert_desired_state(tmp_path)

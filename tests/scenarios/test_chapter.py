@@ -109,7 +109,7 @@ def test_the_ci_recipe_validates_with_the_key_and_the_known_hosts_as_secrets(
 
 def test_containers_have_addresses_of_the_physical_network(chapter: Practice) -> None:
     assert chapter.run("30_bridge_br0").returncode == 0
-    found = next(step for step in chapter.last().steps if step.title == "Where the containers are")
+    found = next(step for step in chapter.last().steps if step.title == "Addresses of the containers")
     addresses = [host.facts["Container(br0-probe)"]["address"] for host in found.hosts]
     assert addresses[0].startswith("192.168.8.")
     assert addresses[1].startswith("192.168.9.")

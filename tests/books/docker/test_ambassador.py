@@ -30,7 +30,7 @@ def parameters(wiring: str) -> AmbassadorRedis:
     )
 
 
-def test_by_network_each_container_calls_the_next_hop_by_one_alias() -> None:
+def test_on_a_network_each_container_reaches_its_next_hop_by_one_alias() -> None:
     p = parameters("network")
     chain = [ambassador.redis(p), ambassador.server_side(p), ambassador.client_side(p), ambassador.client(p)]
     assert {operation.joined for operation in chain} == {ambassador.NETWORK}
@@ -38,7 +38,7 @@ def test_by_network_each_container_calls_the_next_hop_by_one_alias() -> None:
     assert all(operation.links == () for operation in chain)
 
 
-def test_by_links_each_container_is_linked_to_its_neighbour() -> None:
+def test_with_links_each_container_is_linked_to_its_next_hop() -> None:
     p = parameters("link")
     chain = [ambassador.redis(p), ambassador.server_side(p), ambassador.client_side(p), ambassador.client(p)]
     assert [operation.links for operation in chain] == [
@@ -48,7 +48,7 @@ def test_by_links_each_container_is_linked_to_its_neighbour() -> None:
 
 
 @pytest.mark.parametrize("wiring", ["network", "link"])
-def test_only_ambassador_and_comparison_publish_ports_and_no_engine_has_to_set_link_variables(
+def test_only_ambassador_and_comparison_publish_ports_and_link_variables_are_explicit(
     wiring: str,
 ) -> None:
     p = parameters(wiring)
@@ -60,11 +60,11 @@ def test_only_ambassador_and_comparison_publish_ports_and_no_engine_has_to_set_l
     assert ambassador.client_side(p).environment == (("REDIS_PORT_6379_TCP", "tcp://192.168.7.31:16379"),)
 
 
-def test_the_network_sorts_after_the_default_bridge_which_must_give_the_default_route() -> None:
+def test_the_network_sorts_after_the_default_bridge_which_must_have_the_default_route() -> None:
     assert ambassador.NETWORK > "bridge"
 
 
-def test_each_hop_names_itself_and_asks_where_it_says() -> None:
+def test_each_hop_has_a_name_of_its_own_and_is_checked_where_it_says() -> None:
     p = parameters("network")
     asked = {
         hops.redis_itself(p): "docker exec redis-server redis-cli ping",
@@ -86,7 +86,7 @@ def test_the_key_set_by_the_client_is_the_one_read_on_the_server() -> None:
     assert hops.key(p).name in hops.key_on_server(p).argv
 
 
-def test_each_hop_has_an_id_by_which_reports_order_it() -> None:
+def test_hop_ids_give_the_order_in_reports() -> None:
     p = parameters("network")
     path = [hops.redis_itself(p), hops.server_ambassador_to_redis(p), hops.host_to_host(p)]
     assert [hop.id for hop in [*path, hops.client_to_ambassador(p)]] == [
@@ -98,7 +98,7 @@ def test_each_hop_has_an_id_by_which_reports_order_it() -> None:
     assert "hop.1" not in path[0].describe()
 
 
-def test_hops_of_evidence_from_before_there_were_ids_are_known_by_their_names() -> None:
+def test_hops_in_evidence_without_ids_are_recognized_by_name() -> None:
     new = chapter.run(schema_version=1)
     named = new.model_dump(mode="json")
     for step in named["steps"]:
@@ -112,7 +112,7 @@ def test_hops_of_evidence_from_before_there_were_ids_are_known_by_their_names() 
     assert hops.with_hop_ids(old) == new == hops.with_hop_ids(new)
 
 
-def test_a_name_counts_only_where_the_schema_had_no_ids() -> None:
+def test_names_are_only_used_in_the_schema_without_ids() -> None:
     newer = chapter.run(schema_version=2)
     without = [replace(check, id="") for step in newer.steps for host in step.hosts for check in host.checks]
     host = newer.steps[1].hosts[0].model_copy(update={"checks": without})
