@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "in_notebook",
     "load_templates",
     "log_host",
     "on_cell_error",
@@ -47,15 +48,23 @@ def load_templates(environment: jinja2.Environment = _templates) -> None:
         environment.get_template(name)
 
 
-def show_run_start(record: RunRecord, path: Path) -> None:
-    """Show the card of a run that starts: runbook, mode, hosts, operator, evidence."""
+def show_run_start(record: RunRecord, path: Path, previous: RunRecord | None = None) -> None:
+    """Show the card of a run that starts: runbook, mode, hosts, operator, evidence.
+
+    Args:
+        record: The run.
+        path: Its directory.
+        previous: The run that had ended when a step was carried out, and so started this one.
+    """
+    again = f"; a new run: {previous.run} has ended as {previous.status}" if previous else ""
     _show(
         "run_opened.html.j2",
-        f"{record.runbook} {record.mode}: {', '.join(record.hosts)}; evidence in {path}",
+        f"{record.runbook} {record.mode}: {', '.join(record.hosts)}; evidence in {path}{again}",
         RUN_MIME,
         {"event": "opened", **record.model_dump(mode="json", exclude={"steps"})},
         run=record,
         path=path,
+        previous=previous,
     )
 
 
@@ -121,6 +130,11 @@ def on_cell_error(report: Callable[[BaseException], None]) -> None:
             report(problem)
 
     shell.events.register("post_run_cell", cell_ended)
+
+
+def in_notebook() -> bool:
+    """Return whether this process is a kernel, or IPython on a terminal."""
+    return _shell() is not None
 
 
 def _shell() -> Any:  # noqa: ANN401 - IPython's

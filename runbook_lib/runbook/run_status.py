@@ -43,14 +43,12 @@ class RunStatus:
         self._excluding = {Status.UNREACHABLE} if mode is Mode.VALIDATE else BAD
         self._excluded: dict[str, str] = {}
         self._steps: list[StepRecord] = []
-        self._repaired: set[int] = set()
-        self._stopped_at: StepRecord | None = None
         self.predicting = False
 
     @property
     def status(self) -> Status:
-        """The worst status of all steps, without those that failed and were later repeated with success by hand."""
-        return worst([step.status for step in self._steps if step.number not in self._repaired])
+        """The worst status of all steps."""
+        return worst([step.status for step in self._steps])
 
     def why_excluded(self, host: str) -> str | None:
         """Return why a host gets no further steps; None if it does."""
@@ -59,28 +57,9 @@ class RunStatus:
     def add(self, step: StepRecord) -> bool:
         """Add a finished step; return whether it ends the run."""
         self._steps.append(step)
-        self._note_repair(step)
         for host in step.hosts:
             self.predicting |= host.status is Status.PLANNED
             if host.status in self._excluding:
                 self._excluded.setdefault(host.host, f"step {step.number} {step.title!r} is {host.status}")
         no_host_left = all(host in self._excluded for host in self._hosts)
         return step.status is Status.INTERRUPTED or (step.status in BAD and (self._stop or no_host_left))
-
-    def stopped_at(self, step: StepRecord) -> None:
-        """Note that a step ended the run.
-
-        papermill stops there, so any later step is started by hand, by someone who has fixed the problem: all hosts
-        are tried again, and repeating the failed step with success makes up for it.
-        """
-        self._stopped_at = step
-        self._excluded.clear()
-
-    def _note_repair(self, step: StepRecord) -> None:
-        failed = self._stopped_at
-        if failed is None or step.title != failed.title or not step.status.is_success:
-            return
-        if {host.host for host in step.hosts} == {host.host for host in failed.hosts}:
-            same = {earlier.number for earlier in self._steps if earlier.title == step.title}
-            self._repaired |= {number for number in same if failed.number <= number < step.number}
-            self._stopped_at = None

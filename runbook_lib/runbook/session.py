@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from runbook_lib.connections.registry import connect
 from runbook_lib.display import cards
@@ -13,6 +14,7 @@ from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError, InputError, Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence import events
 from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.layout import JOURNAL, OUTPUT
 from runbook_lib.evidence.output_store import OutputStore
 from runbook_lib.inventory import Host, Inventory
 from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
@@ -42,10 +44,13 @@ __all__ = ["Runbook"]
 
 
 class Runbook:
-    """One run of a runbook: steps on hosts, with evidence on disk before each command is sent.
+    """A runbook being carried out: steps on hosts, with evidence on disk before each command is sent.
 
-    Created by `open`. It ends with `close`, or at the first failed step if the parameter `on_failure` is `stop`.
+    Created by `open`, which starts a run. The run ends with `close`, or at the first failed step if the parameter
+    `on_failure` is `stop`. A run that has ended stays ended: a step after that starts a new run, and says so.
     """
+
+    _latest: ClassVar[weakref.ref[Runbook] | None] = None
 
     def __init__(
         self,
@@ -58,26 +63,32 @@ class Runbook:
         self.parameters = parameters
         self.hosts = hosts
         self._inventory = inventory
-        self.directory = path
         self.mode = parameters.run_mode
         self._cancel = threading.Event()
         self._secrets = Secrets()
         self._secrets.resolve_all(parameters)
-        self._connections = {host.name: connect(host, self._secrets) for host in hosts}
-        self._journal = Journal(path / "journal.jsonl", self._secrets.mask_data)
         self._parent = ParentProcess()
-        self._recorder = Recorder(
-            self._journal, OutputStore(path / "output"), self._secrets, self._cancel, self._parent
-        )
-        self._deadline = Deadline.from_now("run_timeout", parameters.run_timeout)
         self._busy = False
         self._pool = HostPool(min(len(hosts), parameters.at_once))
+        self._prepare_run(path, earlier)
+
+    def _prepare_run(self, path: Path, earlier: resume.EarlierRun | None) -> None:
+        """Set up what belongs to one run: its directory, journal, connections, locks and status."""
+        parameters, hosts = self.parameters, self.hosts
+        self.directory = path
+        self._connections = {host.name: connect(host, self._secrets) for host in hosts}
+        self._journal = Journal(path / JOURNAL, self._secrets.mask_data)
+        self._recorder = Recorder(
+            self._journal, OutputStore(path / OUTPUT), self._secrets, self._cancel, self._parent
+        )
+        self._deadline = Deadline.from_now("run_timeout", parameters.run_timeout)
         self._run_status = RunStatus(
             [host.name for host in hosts], self.mode, stop=parameters.on_failure == "stop"
         )
-        self.record = new_run_record(parameters, inventory, hosts, path, earlier)
+        self.record = new_run_record(parameters, self._inventory, hosts, path, earlier)
         self._earlier = earlier
         self._locks = {name: self._make_lock(link) for name, link in self._connections.items()}
+        run_directory.write_parameters(path, parameters)
 
     @classmethod
     def open(cls, parameters: Parameters) -> Self:
@@ -99,26 +110,44 @@ class Runbook:
         earlier = (
             resume.load_earlier(Path(parameters.resume), parameters, hosts) if parameters.resume else None
         )
-        path = run_directory.make(parameters)
-        book = cls(parameters, inventory, hosts, path, earlier)
-        run_directory.write_parameters(path, parameters)
+        cls._end_forgotten_run()
+        book = cls(parameters, inventory, hosts, run_directory.make(parameters), earlier)
         with book._interruptible():
             book._start()
+        if book._secrets.known:
+            mask_outputs(book._secrets)
+        cards.register_magic(book.shell)
+        if book._parent.known:
+            cards.on_cell_error(book._cell_failed)
+        if cards.in_notebook():
+            cls._latest = weakref.ref(book)
         return book
 
-    def _start(self) -> None:
-        """Write the journal's first line; from here on the journal says how the run ended."""
-        events.run_started(self._journal, self.record)
-        if self._secrets.known:
-            mask_outputs(self._secrets)
-        cards.show_run_start(self.record, self.directory)
-        cards.register_magic(self.shell)
-        if self._parent.known:
-            cards.on_cell_error(self._cell_failed)
-            if self._deadline:
-                interrupts.interrupt_at_deadline(
-                    self._deadline, busy=lambda: self._busy, done=lambda: self.record.ended is not None
+    @classmethod
+    def _end_forgotten_run(cls) -> None:
+        """End the run that a notebook opened before and never closed: its cells now belong to the new one."""
+        latest = cls._latest() if cls._latest else None
+        if latest is not None and latest.record.ended is None:
+            with latest._interruptible():
+                latest._finish(
+                    Status.INTERRUPTED, "the notebook opened another run before it closed this one"
                 )
+
+    def _start(self, previous: RunRecord | None = None) -> None:
+        """Write the journal's first line; from here on the journal says how the run ended.
+
+        Args:
+            previous: The run of the same notebook that has ended, if a step after its end starts this one.
+        """
+        record = self.record
+        events.run_started(self._journal, record)
+        cards.show_run_start(record, self.directory, previous)
+        if self._parent.known and self._deadline:
+            interrupts.interrupt_at_deadline(
+                self._deadline,
+                busy=lambda: self._busy,
+                done=lambda: self.record.run != record.run or self.record.ended is not None,
+            )
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -198,14 +227,15 @@ class Runbook:
         return self._step(f"%%on {hosts}", "shell", Script(script), hosts)
 
     def close(self) -> RunRecord:
-        """End the run: write the end-of-run line and show the summary.
+        """End the run: write the end-of-run line and show the summary. A run that has ended is left as it is.
 
         Raises:
-            StepFailed: A step failed earlier (`on_failure: continue`).
+            StepFailed: The run failed: a step did (`on_failure: continue`), or the run had ended before.
         """
-        status = self._run_status.status
-        with self._interruptible():
-            self._finish(status)
+        if self.record.ended is None:
+            with self._interruptible():
+                self._finish(self._run_status.status)
+        status = self.record.status
         if status in BAD:
             failures = [
                 f"step {step.number} {step.title!r} on {host.host}: {host.message.partition(chr(10))[0]}"
@@ -214,7 +244,7 @@ class Runbook:
                 if host.status in BAD
             ]
             raise StepFailed(
-                "\n  ".join([f"the run is {status}:", *failures]),
+                "\n  ".join([f"the run is {status}:", *filter(None, (self.record.message, *failures))]),
                 where=self.record.run,
                 hint="see the red cards for the reasons",
             )
@@ -228,7 +258,15 @@ class Runbook:
         pattern: str | None,
     ) -> StepRecord:
         with self._interruptible():
+            if self.record.ended is not None:
+                self._start_again()
             return self._run_step(title, kind, operation, pattern)
+
+    def _start_again(self) -> None:
+        """Start a new run for a step that comes after the end of the last one."""
+        previous = self.record
+        self._prepare_run(run_directory.make(self.parameters), None)
+        self._start(previous)
 
     def _run_step(
         self,
@@ -250,10 +288,6 @@ class Runbook:
         )
         step = step.model_copy(update={"ended": now(), "hosts": records})
         events.step_ended(self._journal, step)
-        if (
-            self.record.ended
-        ):  # a step run by hand after the run's end: nothing may come later to release the locks
-            self._release_locks()
         self.record.steps.append(step)
         cards.show_step(step, self.mode, self.record.run)
         timed_out = bool(self._deadline and self._deadline.passed and step.status in BAD)
@@ -334,7 +368,6 @@ class Runbook:
 
     def _stop_at(self, step: StepRecord) -> None:
         """End the run at a failed or interrupted step."""
-        self._run_status.stopped_at(step)
         if self._cancel.is_set():
             self._finish(Status.INTERRUPTED)
             raise Interrupted(
@@ -347,7 +380,7 @@ class Runbook:
         raise StepFailed(
             f"step {step.number} {step.title!r} is {step.status} on {first.host}: {first.message}",
             where=self.record.run,
-            hint=f"the journal is {self.directory / 'journal.jsonl'}",
+            hint=f"the journal is {self.directory / JOURNAL}",
         )
 
     def _cell_failed(self, problem: BaseException) -> None:
@@ -372,4 +405,5 @@ class Runbook:
         self._release_locks()
         self._pool.map(lambda connection: connection.close(), list(self._connections.values()))
         events.run_ended(self._journal, self.record)
+        self._journal.close()
         cards.show_run_end(self.record)
