@@ -110,7 +110,9 @@ class Runbook:
         earlier = (
             resume.load_earlier(Path(parameters.resume), parameters, hosts) if parameters.resume else None
         )
-        cls._end_forgotten_run()
+        latest = cls._latest() if cls._latest else None
+        if latest is not None:
+            latest._abandon()
         book = cls(parameters, inventory, hosts, run_directory.make(parameters), earlier)
         with book._interruptible():
             book._start()
@@ -123,15 +125,11 @@ class Runbook:
             cls._latest = weakref.ref(book)
         return book
 
-    @classmethod
-    def _end_forgotten_run(cls) -> None:
-        """End the run that a notebook opened before and never closed: its cells now belong to the new one."""
-        latest = cls._latest() if cls._latest else None
-        if latest is not None and latest.record.ended is None:
-            with latest._interruptible():
-                latest._finish(
-                    Status.INTERRUPTED, "the notebook opened another run before it closed this one"
-                )
+    def _abandon(self) -> None:
+        """End a run that its notebook never closed, because another one is being opened there."""
+        if self.record.ended is None:
+            with self._interruptible():
+                self._finish(Status.INTERRUPTED, "the notebook opened another run before it closed this one")
 
     def _start(self, previous: RunRecord | None = None) -> None:
         """Write the journal's first line; from here on the journal says how the run ended.

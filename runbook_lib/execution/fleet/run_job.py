@@ -117,6 +117,8 @@ def _finished(job: Job, outcome: Outcome, reports: _Reports | None = None) -> Jo
     """Write the reports, seal the run, and return the job's result; a run without either is not a success."""
     try:
         (reports or _Reports(outcome.path.parent)).write(outcome)
+        if outcome.evidence_problem:  # what is known to be wrong is not vouched for
+            return _result(job, outcome)
         _seal(outcome)
         for path in outcome.later:
             further = Outcome.read(path)
@@ -124,6 +126,10 @@ def _finished(job: Job, outcome: Outcome, reports: _Reports | None = None) -> Jo
             _seal(further)
     except RunbookError as problem:
         outcome = replace(outcome, evidence_problem=str(problem))
+    return _result(job, outcome)
+
+
+def _result(job: Job, outcome: Outcome) -> JobResult:
     return JobResult(
         job.id,
         path=str(outcome.path),

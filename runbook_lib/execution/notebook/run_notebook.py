@@ -64,13 +64,13 @@ def run_notebook(
         problems = _follow(entry, path, values, kernel, report)
         interrupted = kernel.interrupted
         later = [run for run in kernel.runs if run != path.absolute()]
-        problems += filter(None, (follower.replaced() for follower in kernel.follow()))
+        replaced = [*filter(None, (follower.replaced() for follower in kernel.follow()))]
     for run in later:
         _copy_notebook(path, run)
     outcome = Outcome.read(
         path, "; ".join(filter(None, (interrupted, *problems))), interrupted=bool(interrupted)
     )
-    return replace(outcome, later=tuple(later))
+    return replace(outcome, later=tuple(later), evidence_problem="; ".join(replaced))
 
 
 def _copy_notebook(path: Path, run: Path) -> None:
