@@ -112,7 +112,7 @@ class Runbook:
         )
         latest = cls._latest() if cls._latest else None
         if latest is not None:
-            latest._abandon()
+            latest._abandon()  # noqa: SLF001 - another instance of this class
         book = cls(parameters, inventory, hosts, run_directory.make(parameters), earlier)
         with book._interruptible():
             book._start()
