@@ -486,3 +486,23 @@ def test_the_command_gives_codes_and_json_for_machines(sealed: Path, project: Pr
         done = project.runbook("audit", "verify", *wrong)
         assert (done.returncode, done.stdout) == (2, "")
         assert "Traceback" not in done.stderr
+
+
+def test_a_good_run_copied_over_a_failed_ones_directory_is_altered(sealed: Path, judge: Judge) -> None:
+    elsewhere = sealed.with_name(f"{sealed.name[:-6]}000000")
+    shutil.copytree(sealed, elsewhere)
+    verdict = judge(elsewhere)
+    assert verdict.verdict == "altered"
+    assert verdict.status == "unknown"
+    assert any("the directory is named" in finding.message for finding in verdict.findings)
+
+
+def test_one_run_id_in_two_directories_of_an_archive_is_altered(sealed: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    for place in ("one", "two"):
+        shutil.copytree(sealed, archive / place / sealed.name)
+    first, second = verify_runs([archive])
+    assert first.verdict != "altered"
+    assert second.verdict == "altered"
+    assert "one of the two is a copy" in second.findings[-1].message
+    assert first.run == second.run

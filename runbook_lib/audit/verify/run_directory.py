@@ -81,7 +81,7 @@ def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int)
         # 6. The run ended as its journal says, unless the notebook contradicts it.
         with findings.part("notebook", NOTEBOOK):
             if journal.started:
-                status = judged_status(journal, notebook, findings)
+                status = judged_status(path, journal, notebook, findings)
 
         # 7. Enough trusted keys signed the attestation, and its statement is about these files and this run.
         with findings.part("attestation", ATTESTATION):
@@ -125,8 +125,9 @@ def read_journal(files: EvidenceFiles, findings: Findings) -> JournalView:
         findings.missing("no end-of-run line: the run was cut off, or is still running")
     directory, run = files.path.resolve().name, view.started.get("run")
     if view.started and run != directory:
+        # A good run copied over a failed one would otherwise stand in for it.
         message = f"the directory is named {directory!r}, but contains run {run!r}"
-        findings.warning(message, where="", part="files")
+        findings.altered(message, where="", part="files")
     check_clock(lines.entries, findings)
     return view
 
@@ -158,13 +159,14 @@ def compare_source(notebook: Notebook, start: JournalEntry, approval: Approval, 
         source_cells.compare_cells(notebook, approved, findings)
 
 
-def judged_status(journal: JournalView, notebook: Notebook | None, findings: Findings) -> Status:
+def judged_status(path: Path, journal: JournalView, notebook: Notebook | None, findings: Findings) -> Status:
     """Return how the run ended, by its journal and by what the notebook shows besides the run's own records."""
     # Validating the whole record would take longer than all other steps; the judge reads these two values.
     values: dict[str, Any] = {"run": journal.started.get("run"), "status": Status(journal.status)}
     record = RunRecord.model_construct(**values)
     execution = Execution.of_notebook(notebook) if notebook else None
-    judgement = judge([record], notebook, execution)
+    broken = [] if values["run"] == path.resolve().name else [f"the journal is of run {values['run']}"]
+    judgement = judge([record], notebook, execution, broken=broken)
     if judgement.status != journal.status:
         reasons = "; ".join(judgement.problems)
         findings.note(f"the run is {judgement.status}, not {journal.status} as in the journal: {reasons}")

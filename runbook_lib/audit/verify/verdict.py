@@ -122,6 +122,11 @@ class Verdict(_Model):
             **known,
         )
 
+    def with_altered(self, message: str) -> Verdict:
+        """Return this verdict with one more finding of altered evidence, about the directory as a whole."""
+        findings = [*self.findings, Finding(kind=Kind.ALTERED, part="files", where="", message=message)]
+        return self.model_copy(update={"findings": findings, "verdict": word_for(findings)})
+
 
 def text_of(data: object, name: str) -> str:
     """Return a text from evidence; empty if it is missing, or something else."""

@@ -74,6 +74,7 @@ def verify_runs(
         if not path.exists():
             raise InputError("no such file or directory", where=str(path), hint=_BAD_INPUT_HINT)
     keys = _trust(trust)
+    seen: dict[str, str] = {}
     for path in paths:
         found = False
         for candidate in find_runs(path):
@@ -81,7 +82,8 @@ def verify_runs(
             if candidate.refused:
                 yield _refused(candidate)
             else:
-                yield verify_run(candidate.path, trust=keys, approved=approved, signers=signers)
+                verdict = verify_run(candidate.path, trust=keys, approved=approved, signers=signers)
+                yield _seen_once(verdict, seen) if is_run_directory(candidate.path) else verdict
         if not found:
             raise InputError("contains no run and no notebook", where=str(path), hint=_BAD_INPUT_HINT)
 
@@ -112,6 +114,14 @@ def _trust(trust: Trust | Path | Sequence[Path] | None) -> Trust:
     if trust is None:
         return Trust.of_project()
     return Trust.load(*([trust] if isinstance(trust, Path) else trust))
+
+
+def _seen_once(verdict: Verdict, seen: dict[str, str]) -> Verdict:
+    """Return the verdict, with a finding if another directory contains a run of the same id: one of them is a copy."""
+    first = seen.setdefault(verdict.run, verdict.path)
+    if not verdict.run or Path(first).resolve() == Path(verdict.path).resolve():
+        return verdict
+    return verdict.with_altered(f"run {verdict.run} is already in {first}: one of the two is a copy")
 
 
 def _refused(candidate: Candidate) -> Verdict:
