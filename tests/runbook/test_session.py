@@ -1,4 +1,4 @@
-"""Whole runs with real processes: what each mode does, and what a failure does to the rest."""
+"""Whole runs with real processes: what each mode does, and how a failure affects the rest."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def hello(place: Path, host: str) -> Holds:
     return Holds(str(place / host), f"hello from {host}\n")
 
 
-def assert_journal_tells_the_same(book: Runbook) -> None:
-    told = read_journal(book.directory)
-    assert told == book.record
-    assert told.incomplete == ""
+def assert_journal_agrees(book: Runbook) -> None:
+    record = read_journal(book.directory)
+    assert record == book.record
+    assert record.incomplete == ""
 
 
-def test_first_it_changes_then_it_is_right_and_the_journal_tells_the_same(tmp_path: Path) -> None:
+def test_the_first_run_changes_the_second_is_ok_and_the_journal_agrees(tmp_path: Path) -> None:
     for expected in ("changed", "ok"):
         book = Runbook.open(parameters(tmp_path))
         step = book.step("Greet", lambda host: hello(tmp_path, host.name))
         assert statuses(step) == [expected, expected]
         assert book.close().status == expected
-        assert_journal_tells_the_same(book)
+        assert_journal_agrees(book)
     assert (tmp_path / "host-b").read_text(encoding="utf-8") == "hello from host-b\n"
 
 
@@ -61,18 +61,18 @@ def test_a_record_holds_what_was_sent_and_what_came_back(tmp_path: Path) -> None
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     host = on_a(book.step("Greet", hello(tmp_path, "a")))
     book.close()
-    look, write, _, again = host.commands
+    before, write, _, after = host.commands
     assert [command.kind for command in host.commands] == ["fact", "change", "change", "fact"]
-    assert (look.exit_code, look.accepted) == (1, True)
+    assert (before.exit_code, before.accepted) == (1, True)
     assert (write.text, write.stdin, write.purpose) == (
         f"tee {tmp_path / 'a'}",
         "hello from a\n",
         "write the file",
     )
     assert (write.stdout.head, write.stdout.complete) == ("hello from a\n", True)
-    assert again.stdout.sha256 == hashlib.sha256(b"hello from a\n").hexdigest()
+    assert after.stdout.sha256 == hashlib.sha256(b"hello from a\n").hexdigest()
     assert write.ended
-    assert look.started <= write.started <= write.ended <= again.started
+    assert before.started <= write.started <= write.ended <= after.started
     assert [(check.expected, check.observed) for check in host.checks] == [
         ("hello from a\n", "hello from a\n")
     ]
@@ -89,17 +89,17 @@ def test_mode_plan_shows_the_commands_and_sends_none(tmp_path: Path) -> None:
     assert planned[0].text == f"tee {tmp_path / 'host-a'}"
     assert all(command.problem == "planned, not sent" and command.exit_code is None for command in planned)
     assert book.close().status is Status.PLANNED
-    assert_journal_tells_the_same(book)
+    assert_journal_agrees(book)
 
 
-def test_mode_plan_says_ok_where_nothing_is_to_be_done(tmp_path: Path) -> None:
+def test_mode_plan_reports_ok_if_there_is_nothing_to_do(tmp_path: Path) -> None:
     (tmp_path / "host-a").write_text("hello from host-a\n", encoding="utf-8")
     book = Runbook.open(parameters(tmp_path, mode="plan"))
     assert statuses(book.step("Greet", lambda host: hello(tmp_path, host.name))) == ["ok", "planned"]
     assert book.close().status is Status.PLANNED
 
 
-def test_mode_plan_does_not_fail_for_what_steps_before_would_bring(tmp_path: Path) -> None:
+def test_mode_plan_does_not_fail_for_what_earlier_steps_would_provide(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, mode="plan"))
     book.step("Greet", lambda host: hello(tmp_path, host.name))
     step = book.step("Needs the greeting", Refuses())
@@ -108,19 +108,19 @@ def test_mode_plan_does_not_fail_for_what_steps_before_would_bring(tmp_path: Pat
     assert book.close().status is Status.PLANNED
 
 
-def test_mode_plan_fails_for_what_nothing_before_would_mend(tmp_path: Path) -> None:
+def test_mode_plan_fails_for_what_no_earlier_step_would_fix(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, mode="plan"))
     with pytest.raises(StepFailed, match="it would do harm"):
         book.step("Refuse", Refuses())
 
 
-def test_mode_validate_only_looks(tmp_path: Path) -> None:
+def test_mode_validate_is_read_only(tmp_path: Path) -> None:
     (tmp_path / "host-a").write_text("hello from host-a\n", encoding="utf-8")
     (tmp_path / "host-b").write_text("something else\n", encoding="utf-8")
     book = Runbook.open(parameters(tmp_path, mode="validate", on_failure="continue"))
     step = book.step("Greet", lambda host: hello(tmp_path, host.name))
     assert statuses(step) == ["ok", "failed"]
-    again = book.step("Look on, also where a check failed", lambda host: hello(tmp_path, host.name))
+    again = book.step("Read on after a failed check", lambda host: hello(tmp_path, host.name))
     assert statuses(again) == ["ok", "failed"]
     free = book.shell("all", f"touch {tmp_path / 'never'}")
     assert statuses(free) == ["skipped", "skipped"]
@@ -128,7 +128,7 @@ def test_mode_validate_only_looks(tmp_path: Path) -> None:
         book.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["host-a", "host-b", "inventory.yml", "runs"]
     assert (tmp_path / "host-b").read_text(encoding="utf-8") == "something else\n"
-    assert_journal_tells_the_same(book)
+    assert_journal_agrees(book)
 
 
 def fails_on(host: str, bad: str) -> Does:
@@ -144,7 +144,7 @@ def test_a_failure_ends_the_run_at_once_and_hides_no_other_hosts_result(tmp_path
     assert failed.value.exit_code == 1
     assert statuses(book.record.steps[0]) == ["changed", "failed"]
     assert book.record.status is Status.FAILED
-    assert_journal_tells_the_same(book)
+    assert_journal_agrees(book)
 
 
 def test_with_continue_a_failed_host_is_skipped_and_the_run_fails_at_its_end(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_with_continue_a_failed_host_is_skipped_and_the_run_fails_at_its_end(tmp
     with pytest.raises(StepFailed, match="step 1 'Break' on host-b"):
         book.close()
     assert book.record.status is Status.FAILED
-    assert_journal_tells_the_same(book)
+    assert_journal_agrees(book)
 
 
 def test_with_continue_the_run_ends_once_no_host_is_left(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_with_continue_the_run_ends_once_no_host_is_left(tmp_path: Path) -> None
     assert book.record.status is Status.FAILED
 
 
-def test_commands_that_did_not_bring_the_state_about_are_no_success(tmp_path: Path) -> None:
+def test_commands_that_do_not_reach_the_desired_state_are_a_failure(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     with pytest.raises(StepFailed):
         book.step("Write something else", Holds(str(tmp_path / "a"), "wanted", written="other"))
@@ -176,7 +176,7 @@ def test_commands_that_did_not_bring_the_state_about_are_no_success(tmp_path: Pa
     assert [check.holds for check in host.checks] == [False]
 
 
-def test_a_failed_change_is_rolled_back_and_says_so(tmp_path: Path) -> None:
+def test_a_failed_change_is_rolled_back_and_the_message_says_so(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("before\n", encoding="utf-8")
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     with pytest.raises(StepFailed, match="the change was rolled back"):
@@ -186,7 +186,7 @@ def test_a_failed_change_is_rolled_back_and_says_so(tmp_path: Path) -> None:
     assert kinds == ["fact", "change", "change", "rollback", "rollback"]
 
 
-def test_a_rollback_that_fails_too_is_told_beside_the_first_failure_and_goes_on(tmp_path: Path) -> None:
+def test_a_failed_rollback_command_is_reported_and_the_rest_is_still_sent(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("before\n", encoding="utf-8")
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     broken = Holds(str(tmp_path / "a"), "after\n", then=("sh", "-c", "exit 5"), undo=("sh", "-c", "exit 6"))
@@ -202,7 +202,7 @@ def test_a_rollback_that_fails_too_is_told_beside_the_first_failure_and_goes_on(
 @pytest.mark.parametrize(
     ("defect", "why"), [(True, "internal error in step: ZeroDivisionError"), (False, "it would do harm")]
 )
-def test_a_plan_that_is_refused_or_has_a_defect_touches_nothing_and_leaves_a_sound_journal(
+def test_a_refused_or_defective_plan_changes_nothing_and_leaves_a_valid_journal(
     defect: bool,  # noqa: FBT001 - a case
     why: str,
     tmp_path: Path,
@@ -216,28 +216,28 @@ def test_a_plan_that_is_refused_or_has_a_defect_touches_nothing_and_leaves_a_sou
     assert step.hosts[1].commands == []
     with pytest.raises(StepFailed):
         book.close()
-    assert_journal_tells_the_same(book)
+    assert_journal_agrees(book)
 
 
 @pytest.mark.parametrize(
     "needed", [False, True], ids=["a check that does not hold yet", "a fact not there yet"]
 )
-def test_what_needs_a_moment_is_awaited_as_long_as_the_operation_says(
+def test_checks_may_take_as_long_as_the_operation_says(
     needed: bool,  # noqa: FBT001 - a case
     tmp_path: Path,
 ) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
-    host = on_a(book.step("Wait", Late(str(tmp_path / "late"), 1.0, patience=10.0, needed=needed)))
+    host = on_a(book.step("Wait", Late(str(tmp_path / "late"), 1.0, settle_within=10.0, needed=needed)))
     assert (host.status, host.message) == (Status.CHANGED, "")
     assert host.attempt > 1
     assert {command.attempt for command in host.commands} == set(range(1, host.attempt + 1))
     book.close()
 
 
-def test_what_does_not_come_in_time_is_a_failure(tmp_path: Path) -> None:
+def test_checks_that_do_not_settle_in_time_are_a_failure(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     with pytest.raises(StepFailed, match="late: expected there"):
-        book.step("Wait", Late(str(tmp_path / "late"), 30.0, patience=1.0))
+        book.step("Wait", Late(str(tmp_path / "late"), 30.0, settle_within=1.0))
 
 
 def test_a_guarded_change_is_confirmed_once_its_checks_hold(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_guarded_change_is_confirmed_once_its_checks_hold(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("bad", [{"written": "other\n"}, {"then": ("false",)}], ids=["check", "command"])
-def test_a_guarded_change_that_goes_wrong_is_taken_back_and_seen_to_be(
+def test_a_guarded_change_that_fails_is_reverted_and_the_revert_is_checked(
     bad: dict[str, object], tmp_path: Path
 ) -> None:
     (tmp_path / "a").write_text("before\n", encoding="utf-8")
@@ -264,7 +264,7 @@ def test_a_guarded_change_that_goes_wrong_is_taken_back_and_seen_to_be(
     assert checks["the old state is restored"]
 
 
-def test_hosts_of_a_step_are_worked_on_side_by_side(tmp_path: Path) -> None:
+def test_hosts_of_a_step_are_worked_on_in_parallel(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path))
     first, second = book.step("Wait", Does(("sleep", "1"))).hosts
     one, other = first.commands[0], second.commands[0]
@@ -275,7 +275,7 @@ def test_hosts_of_a_step_are_worked_on_side_by_side(tmp_path: Path) -> None:
     book.close()
 
 
-def test_an_output_flood_is_stored_whole_and_bounded_in_the_record(tmp_path: Path) -> None:
+def test_a_large_output_is_stored_completely_and_bounded_in_the_record(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     host = on_a(book.step("Flood", Does(("sh", "-c", "yes 0123456789abcde | head -c 10485760"))))
     book.close()
@@ -286,10 +286,10 @@ def test_an_output_flood_is_stored_whole_and_bounded_in_the_record(tmp_path: Pat
     assert whole == b"0123456789abcde\n" * 655_360
     assert hashlib.sha256(whole).hexdigest() == stream.sha256
     assert (book.directory / "journal.jsonl").stat().st_size < 50_000
-    assert_journal_tells_the_same(book)
+    assert_journal_agrees(book)
 
 
-def test_bytes_that_are_no_text_do_not_break_the_record(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_do_not_break_the_record(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     step = book.step(
         "Shout", Does(("sh", "-c", r"printf 'a\377b\000c\033[31m'; head -c 20000 /dev/urandom >&2"))
@@ -298,10 +298,10 @@ def test_bytes_that_are_no_text_do_not_break_the_record(tmp_path: Path) -> None:
     assert command.stdout.head == "a\ufffdb\0c\x1b[31m"
     assert (book.directory / "output" / command.stderr.sha256).exists()
     book.close()
-    assert_journal_tells_the_same(book)
+    assert_journal_agrees(book)
 
 
-def test_a_command_that_takes_too_long_is_a_failure_with_what_it_said(tmp_path: Path) -> None:
+def test_a_command_that_takes_too_long_is_a_failure_with_its_output(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     with pytest.raises(StepFailed, match=r"did not finish: still running after 0\.5 s"):
         book.step("Hang", Does(("sh", "-c", "echo begun; exec sleep 30"), timeout=0.5))
@@ -325,7 +325,7 @@ def test_a_step_may_be_for_some_hosts_only(tmp_path: Path) -> None:
     only_a.close()
 
 
-def test_facts_are_gathered_and_nothing_is_changed_in_any_mode(tmp_path: Path) -> None:
+def test_facts_are_read_and_nothing_is_changed_in_any_mode(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x", encoding="utf-8")
     for mode in ("plan", "apply", "validate"):
         book = Runbook.open(parameters(tmp_path, mode=mode))
@@ -333,33 +333,33 @@ def test_facts_are_gathered_and_nothing_is_changed_in_any_mode(tmp_path: Path) -
         assert statuses(step) == ["ok", "ok"]
         assert on_a(step).facts == {f"Content({tmp_path / 'a'})": "x", f"Content({tmp_path / 'b'})": None}
         assert book.close().status is Status.OK
-        assert_journal_tells_the_same(book)
+        assert_journal_agrees(book)
 
 
-def test_a_run_without_steps_is_no_success(tmp_path: Path) -> None:
+def test_a_run_without_steps_is_not_a_success(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path))
     with pytest.raises(StepFailed):
         book.close()
     assert read_journal(book.directory).status is Status.UNKNOWN
 
 
-def test_two_runs_at_once_have_directories_of_their_own(tmp_path: Path) -> None:
+def test_two_simultaneous_runs_have_separate_directories(tmp_path: Path) -> None:
     one, other = Runbook.open(parameters(tmp_path)), Runbook.open(parameters(tmp_path))
     assert one.directory != other.directory
     for book in (one, other):
         book.step("Nothing", Does(("true",)))
         book.close()
-        assert_journal_tells_the_same(book)
+        assert_journal_agrees(book)
 
 
-def test_a_run_directory_is_for_its_owner_and_holds_the_parameters_as_given(tmp_path: Path) -> None:
+def test_a_run_directory_is_private_and_has_the_parameters_as_given(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path))
     book.step("Flood", Does(("sh", "-c", "yes | head -c 100000")))
     book.close()
     assert [path for path in book.directory.rglob("*") if path.stat().st_mode & 0o077] == []
     assert book.directory.stat().st_mode & 0o077 == 0
-    told = (book.directory / "parameters.yml").read_text(encoding="utf-8")
-    assert f"inventory: {tmp_path / 'inventory.yml'}" in told
+    text = (book.directory / "parameters.yml").read_text(encoding="utf-8")
+    assert f"inventory: {tmp_path / 'inventory.yml'}" in text
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_a_run_directory_is_for_its_owner_and_holds_the_parameters_as_given(tmp_
         ({"runs": "/proc/nowhere"}, EvidenceError, "cannot be made"),
     ],
 )
-def test_a_run_that_cannot_begin_leaves_nothing(
+def test_a_run_that_cannot_start_leaves_nothing(
     given: dict[str, str], error: type[InputError], why: str, tmp_path: Path
 ) -> None:
     with pytest.raises(error, match=why):
@@ -378,7 +378,7 @@ def test_a_run_that_cannot_begin_leaves_nothing(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_secret_that_leads_nowhere_is_told_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_secret_without_a_value_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     (tmp_path / "inventory.yml").write_text(
         "hosts:\n  host-a: {connection: local, sudo_password: '${env:RUNBOOK_TEST_NOT_SET}'}\n",
         encoding="utf-8",
@@ -416,7 +416,7 @@ def test_no_byte_of_a_secret_is_in_a_run_directory_whoever_printed_it(
     assert b"staple" not in everything
     assert everything.count(b"${env:RUNBOOK_TEST_SECRET}") > 1000
     assert SECRET not in book.record.model_dump_json()
-    assert_journal_tells_the_same(book)
+    assert_journal_agrees(book)
 
 
 @pytest.fixture
@@ -432,7 +432,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def test_a_full_disk_ends_the_run_with_a_sound_journal_that_claims_nothing(
+def test_a_full_disk_ends_the_run_with_a_valid_journal_that_claims_nothing(
     small_disk: Path, tmp_path: Path
 ) -> None:
     book = Runbook.open(parameters(tmp_path, runs=str(small_disk), hosts="host-a"))
@@ -440,11 +440,11 @@ def test_a_full_disk_ends_the_run_with_a_sound_journal_that_claims_nothing(
     with pytest.raises(EvidenceError, match="No space left") as refused:
         book.step("Flood", Does(("sh", "-c", "yes | head -c 500000")))
     assert refused.value.exit_code == 4
-    told = read_journal(book.directory)
-    assert told.status is Status.UNKNOWN
-    assert told.incomplete == "the journal has no end-of-run line"
+    record = read_journal(book.directory)
+    assert record.status is Status.UNKNOWN
+    assert record.incomplete == "the journal has no end-of-run line"
     assert read_lines((book.directory / "journal.jsonl").read_bytes()).problem == ""
-    assert [step.status for step in told.steps] == [Status.CHANGED, Status.UNKNOWN]
+    assert [step.status for step in record.steps] == [Status.CHANGED, Status.UNKNOWN]
 
 
 def test_a_run_that_has_ended_stays_ended_and_a_further_step_starts_a_new_one(tmp_path: Path) -> None:
@@ -460,7 +460,7 @@ def test_a_run_that_has_ended_stays_ended_and_a_further_step_starts_a_new_one(tm
     assert statuses(book.step("Needs repair", waits_for)) == ["changed"]
     assert book.directory != failed
     assert book.close().status is Status.CHANGED
-    assert_journal_tells_the_same(book)
+    assert_journal_agrees(book)
     assert (failed / "journal.jsonl").read_bytes() == before
     assert read_journal(failed).status is Status.FAILED
 
