@@ -2,37 +2,98 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["replace_file", "sync_directory"]
+__all__ = ["PartialFile", "replace_file", "sync_directory", "write_fully"]
 
 
-def replace_file(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Write a file atomically, with mode 0600.
+class PartialFile:
+    """A file that gets its name only when it is complete.
+
+    Args:
+        directory: Where it will be; it must exist.
+        prefix: Beginning of its temporary name, which ends in `.part`.
+        mode: Its permissions, from the first byte.
+
+    Raises:
+        OSError: The directory is not writable.
+    """
+
+    def __init__(self, directory: Path, prefix: str = ".", mode: int = 0o600) -> None:
+        self._file, name = tempfile.mkstemp(dir=directory, prefix=prefix, suffix=".part")
+        self._path = Path(name)
+        if mode != 0o600:  # noqa: PLR2004 - mkstemp's
+            os.fchmod(self._file, mode)
+
+    def write(self, piece: bytes) -> None:
+        """Write the next bytes.
+
+        Raises:
+            OSError: They cannot be written; call `discard`.
+        """
+        write_fully(self._file, piece)
+
+    def commit(self, path: Path, *, durable: bool = False) -> None:
+        """Close the file and give it its name, in place of an earlier file of that name.
+
+        Args:
+            path: Its final path, in the same directory.
+            durable: Sync the file and its directory to disk before returning.
+
+        Raises:
+            OSError: That is not possible; call `discard`.
+        """
+        if durable:
+            os.fsync(self._file)
+        self._close()
+        self._path.replace(path)
+        if durable:
+            sync_directory(path.parent)
+
+    def discard(self) -> None:
+        """Remove the file, unless it has its name."""
+        with contextlib.suppress(OSError):
+            self._close()
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def _close(self) -> None:
+        file, self._file = self._file, -1
+        if file != -1:
+            os.close(file)
+
+
+def replace_file(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o600) -> None:
+    """Write a file atomically.
 
     Args:
         path: The file; its directory must exist.
         data: The whole content.
         durable: Sync the file and its directory to disk before returning.
+        mode: Its permissions.
 
     Raises:
         OSError: The file cannot be written; the old content stays.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    part = Path(name)
+    part = PartialFile(path.parent, f".{path.name}.", mode)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(handle)
-        part.replace(path)
-        if durable:
-            sync_directory(path.parent)
+        part.write(data)
+        part.commit(path, durable=durable)
     finally:
-        part.unlink(missing_ok=True)
+        part.discard()
+
+
+def write_fully(file: int, data: bytes) -> None:
+    """Write all of `data` to a file descriptor; a single `write` may be partial.
+
+    Raises:
+        OSError: It cannot be written, or only a part of it.
+    """
+    while data:
+        data = data[os.write(file, data) :]
 
 
 def sync_directory(path: Path) -> None:

@@ -1,8 +1,7 @@
-"""Write evidence to disk completely, or raise an error that says why not."""
+"""The error for evidence that cannot be written to disk."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError
@@ -10,13 +9,7 @@ from runbook_lib.errors import EvidenceError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["cannot_write", "write_whole"]
-
-
-def write_whole(file: int, data: bytes) -> None:
-    """Write all of `data` to a file descriptor; a single `write` may be partial."""
-    while data:
-        data = data[os.write(file, data) :]
+__all__ = ["cannot_write"]
 
 
 def cannot_write(path: Path, problem: OSError) -> EvidenceError:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.atomic import sync_directory
+from runbook_lib.atomic import sync_directory, write_fully
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import FIRST, chain, seal
 from runbook_lib.evidence.disk import cannot_write as _cannot_write
-from runbook_lib.evidence.disk import write_whole as _write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +125,7 @@ class Journal:
         }
         line = seal(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
         try:
-            _write_whole(self._file, line + b"\n")
+            write_fully(self._file, line + b"\n")
         except OSError as problem:
             # A truncated line would make a valid journal look tampered with.
             os.ftruncate(self._file, end.size)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runbook_lib.atomic import sync_directory
+from runbook_lib.atomic import PartialFile
 from runbook_lib.evidence.disk import cannot_write as _cannot_write
-from runbook_lib.evidence.disk import write_whole as _write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["OutputFile", "OutputStore"]
 
@@ -61,14 +60,12 @@ class OutputFile:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._hash = hashlib.sha256()
-        self._file = -1
         self.size = 0
         try:
             directory.mkdir(mode=0o700, exist_ok=True)
-            self._file, name = tempfile.mkstemp(dir=directory, prefix=".", suffix=".part")
+            self._part = PartialFile(directory)
         except OSError as problem:
             raise _cannot_write(directory, problem) from problem
-        self._part = Path(name)
 
     def write(self, piece: bytes) -> None:
         """Write the next bytes.
@@ -77,7 +74,7 @@ class OutputFile:
             EvidenceError: They cannot be written; the partial file is removed.
         """
         try:
-            _write_whole(self._file, piece)
+            self._part.write(piece)
         except OSError as problem:
             self.discard()
             raise _cannot_write(self._directory, problem) from problem
@@ -92,18 +89,12 @@ class OutputFile:
         """
         digest = self._hash.hexdigest()
         try:
-            os.fsync(self._file)
-            self._part.rename(self._directory / digest)
-            sync_directory(self._directory)
+            self._part.commit(self._directory / digest, durable=True)
         except OSError as problem:
             self.discard()
             raise _cannot_write(self._directory / digest, problem) from problem
-        os.close(self._file)
         return digest
 
     def discard(self) -> None:
         """Remove the partial file."""
-        with contextlib.suppress(OSError):
-            os.close(self._file)
-        with contextlib.suppress(OSError):
-            self._part.unlink()
+        self._part.discard()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from runbook_lib.atomic import replace_file
 from runbook_lib.errors import LabError
 from runbook_lib.lab.hosts.registry import host_class
-from runbook_lib.lab.system.paths import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,7 @@ def write_inventory(
     groups = {name: members for name, members in topology.groups.items() if members}
     body = yaml.safe_dump({"hosts": hosts, "groups": groups}, sort_keys=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, _first_line(paths.name) + body)
+    replace_file(path, (_first_line(paths.name) + body).encode(), durable=True, mode=0o644)
 
 
 def _connection_fields(endpoint: SshEndpoint) -> dict[str, str | int]:

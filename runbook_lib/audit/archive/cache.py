@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from runbook_lib.atomic import replace_file
 from runbook_lib.audit.archive.batch_reader import parquet
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.model.records import SCHEMA_VERSION
@@ -241,12 +242,8 @@ class Cache:
             path.unlink(missing_ok=True)
 
     def _write(self, name: str, data: bytes) -> None:
-        part = self.directory / f".{name}.part"
         with self._writing():
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            part.replace(self.directory / name)
+            replace_file(self.directory / name, data)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

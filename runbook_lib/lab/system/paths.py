@@ -23,7 +23,6 @@ __all__ = [
     "lab_names",
     "locked",
     "mounts_below",
-    "replace_text",
 ]
 
 
@@ -141,21 +140,6 @@ class LabPaths:
     def lock(self) -> Path:
         """The lock file that a command holds while it changes the lab."""
         return RUN / f"{self.name}.lock"
-
-
-def replace_text(file: Path, text: str) -> None:
-    """Write a file so that readers find either the old text or the new one, also after a crash.
-
-    Args:
-        file: The file.
-        text: Its new content.
-    """
-    draft = file.with_name(f"{file.name}.new")
-    with draft.open("w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    draft.rename(file)
 
 
 def lab_names() -> list[str]:
