@@ -6,6 +6,7 @@ import os
 import shlex
 import socket
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,6 @@ from runbook_lib.model.commands import Command, Output
 from runbook_lib.process_identity import start_ticks
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
     from runbook_lib.connections.output_buffer import OpenSpool
@@ -151,12 +151,15 @@ class LocalConnection(Connection):
         return output, persistent if running else None
 
     def close(self) -> None:
-        """Close the pipes of processes that were left running."""
-        for process in self._left_running:
+        """Close the pipes of processes that were left running, and reap each of them once it exits."""
+        unfinished = [self._unfinished] if self._unfinished else []
+        for process in (*self._left_running, *unfinished):
             for pipe in (process.stdin, process.stdout, process.stderr):
                 if pipe:
                     pipe.close()
-            process.poll()
+            if process.poll() is None:
+                threading.Thread(target=process.wait, name=f"reap PID {process.pid}", daemon=True).start()
+        self._left_running, self._unfinished = [], None
 
 
 def _dial_docker() -> socket.socket:

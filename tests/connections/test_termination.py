@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ from runbook_lib.model.commands import Command, Output
 from runbook_lib.process_identity import start_ticks
 from runbook_lib.secrets import Secrets
 from tests.deadlines import wait_until
+from tests.execution.processes import children
 from tests.execution.project import living
 
 if TYPE_CHECKING:
@@ -99,6 +101,21 @@ def test_a_command_that_is_not_safe_to_interrupt_is_left_running_and_named(
     other = f"604.{UNIQUE}"
     assert "sleep (" in give_up(connection, "sleep", other)
     wait_until(done.exists)
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_command_left_running_here_is_reaped_although_its_connection_is_closed(stops: bool) -> None:  # noqa: FBT001 - a case
+    connection = LocalConnection(Host(name="here", connection="local"), Secrets())
+    seconds = f"2.{UNIQUE}"
+    command = Command(("sleep", seconds), timeout=0.2, safe_to_interrupt=False)
+    assert connection.run(command, NEVER).still_running
+    (pid,) = living(f"sleep {seconds}")
+    if stops:
+        assert connection.stop(command, sent(connection, [])).startswith(f"left running as PID {pid}")
+    connection.close()
+    del connection
+    gc.collect()  # where it is forgotten, Python warns of the process, and it stays a zombie
+    wait_until(lambda: pid not in children(os.getpid()), "the command to be reaped")
 
 
 def test_a_command_that_exits_meanwhile_is_not_confused_with_another(server: Server) -> None:
