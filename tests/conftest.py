@@ -17,11 +17,9 @@ from tests.programs import Programs
 from tests.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
 
     from xdist.remote import Producer
-
-    LabName = Callable[[str], str]
 
 __all__ = ["kernel", "started_kernel"]
 
@@ -96,18 +94,6 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid}: skipped, and {_REQUIRE}={_ALL}: {report.longreprtext}"
     return report
-
-
-@pytest.fixture(scope="session")
-def lab_name(worker: str) -> LabName:
-    """Name a lab so that each process that runs tests has labs of its own, all up side by side."""
-    return lambda purpose: "-".join(filter(None, ("test", purpose, worker)))
-
-
-@pytest.fixture(scope="session")
-def worker() -> str:
-    """`gw0` and so on; nothing where one process runs all tests."""
-    return os.environ.get("PYTEST_XDIST_WORKER", "")
 
 
 @pytest.fixture

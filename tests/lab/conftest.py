@@ -6,12 +6,12 @@ import pytest
 
 from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
 from tests.aftermath import AFTERMATH
+from tests.lab_names import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runbook_lib.lab.lab import Lab
-    from tests.conftest import LabName
 
 
 @pytest.fixture(scope="session", autouse=False)
@@ -22,7 +22,7 @@ def can_have_lab() -> None:
 
 
 @pytest.fixture(scope="session")
-def session_lab(can_have_lab: None, lab_name: LabName) -> Iterator[Lab]:  # noqa: ARG001 - asked for by name
+def session_lab(can_have_lab: None) -> Iterator[Lab]:  # noqa: ARG001 - asked for by name
     name = lab_name("session")
     with AFTERMATH.lab(name), running_lab(name, CONTAINERS) as lab:
         yield lab

@@ -23,9 +23,10 @@ from runbook_lib.lab.testing import Machine, reason_to_skip, running_lab
 from runbook_lib.lab.topology import Topology
 from tests.deadlines import deadline
 from tests.entry_points import write_package
+from tests.lab_names import lab_name
 
 TOP = Path(__file__).parents[2]
-NAME = f"test-kind-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"  # several processes run these tests
+NAME = lab_name("kind")
 # `Terse` is a container with a rule of its own for plans; no machine meets the requirements of `Quantum`.
 MODULE = """
 from runbook_lib.errors import InputError, RequirementError

@@ -19,13 +19,14 @@ from runbook_lib.lab.testing import CONTAINERS, Machine, running_lab
 from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
 from tests.aftermath import AFTERMATH
 from tests.deadlines import deadline
+from tests.lab_names import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("can_have_lab")]
-NAME = f"test-life-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"  # several processes run these tests
+NAME = lab_name("life")
 HOSTS = ("--hosts", ",".join(CONTAINERS))
 _COMMAND = [sys.executable, "-c", "from runbook_lib.cli.main import main; main()", "lab"]
 
@@ -108,16 +109,18 @@ def test_ctrl_c_takes_down_a_half_built_lab() -> None:
 
 def test_down_ends_and_removes_a_killed_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNBOOK_CACHE", str(tmp_path))
+    others = set(Cgroup.names("_build-"))
     before = Machine.snapshot(NAME)
     with command("up", *HOSTS, "--name", NAME) as process:
         while not list(tmp_path.glob("rootfs/.*/root/etc")):
             assert process.poll() is None, "`lab up` exited before it built anything"
             time.sleep(0.05)
         process.kill()
-    assert Cgroup.names("_build-")
+    begun = set(Cgroup.names("_build-")) - others
+    assert begun
     Lab.open(NAME).down()
     assert Machine.snapshot(NAME) == before
-    assert not Cgroup.names("_build-")
+    assert not begun & set(Cgroup.names("_build-"))
     assert not list(tmp_path.glob("rootfs/*"))
     assert not list(tmp_path.glob("rootfs/.*"))
 

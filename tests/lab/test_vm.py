@@ -22,14 +22,15 @@ from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import cache_directory
 from runbook_lib.lab.testing import Machine, reason_to_skip, running_lab
 from tests.deadlines import deadline, wait_until
+from tests.lab_names import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.usefixtures("can_have_vm")]
-NAME = f"test-vm-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"
+NAME = lab_name("vm")
 USER = 65534
-USERS_LAB = "test-user"
+USERS_LAB = lab_name("user")
 _COMMAND = [sys.executable, "-c", "from runbook_lib.cli.main import main; main()", "lab"]
 
 
@@ -149,7 +150,7 @@ def test_a_vm_is_not_on_the_switch(vm: Lab, fault: str) -> None:
 
 @pytest.mark.parametrize("after", [1.0, 4.0])
 def test_down_ends_a_killed_up(after: float) -> None:
-    name = f"{NAME}-life"
+    name = lab_name("vm-life")
     system_disk("bookworm")
     before = Machine.snapshot(name)
     with subprocess.Popen([*_COMMAND, "up", "--name", name, "--hosts", "cloud"]) as process:

@@ -6,6 +6,7 @@ import pytest
 
 from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
 from tests.aftermath import AFTERMATH
+from tests.lab_names import lab_name
 from tests.programs import Programs
 from tests.scenarios.practice import Practice
 
@@ -14,11 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.lab.lab import Lab
-    from tests.conftest import LabName
 
 
 @pytest.fixture(scope="session")
-def scenario_lab(lab_name: LabName) -> Iterator[Lab]:
+def scenario_lab() -> Iterator[Lab]:
     reason = reason_to_skip()
     if reason:
         pytest.skip(reason)

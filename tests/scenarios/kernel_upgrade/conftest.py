@@ -6,6 +6,7 @@ import pytest
 
 from runbook_lib.lab.testing import reason_to_skip, running_lab
 from tests.aftermath import AFTERMATH
+from tests.lab_names import lab_name
 from tests.scenarios.kernel_upgrade.practice import Cloud
 
 if TYPE_CHECKING:
@@ -13,12 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.lab.lab import Lab
-    from tests.conftest import LabName
     from tests.programs import Programs
 
 
 @pytest.fixture(scope="session")
-def kernel_lab(lab_name: LabName) -> Iterator[Lab]:
+def kernel_lab() -> Iterator[Lab]:
     reason = reason_to_skip("vm")
     if reason:
         pytest.skip(reason)
