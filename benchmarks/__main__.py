@@ -22,23 +22,31 @@ from benchmarks.table import markdown
 
 _TOP = Path(__file__).parents[1]
 _RESULTS = Path(__file__).with_name("results.json")
-_SLOW = 10.0  # seconds after which a program is measured once only
+_SLOW = 10.0  # seconds; a program that takes longer is measured only once
 _TIMEOUT = 900.0  # seconds
 
 
 @click.command()
 @click.option(
-    "--row", "names", multiple=True, metavar="NAME", help="Only these rows; the others stay as they are."
+    "--row",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Measure only these rows; the results of the others are kept.",
 )
-@click.option("--without", multiple=True, metavar="PROGRAM", help="Leave a program out.")
+@click.option("--without", multiple=True, metavar="PROGRAM", help="Do not measure this program.")
 @click.option("--repetitions", default=3, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--runs", default=100, show_default=True, type=click.IntRange(1), help="For the row of many runs."
+    "--runs", default=100, show_default=True, type=click.IntRange(1), help="Number of runs in the row `many`."
 )
-@click.option("--write/--no-write", default=True, help="Keep it in benchmarks/results.json and results.md.")
+@click.option(
+    "--write/--no-write", default=True, help="Save the results in benchmarks/results.json and results.md."
+)
 def main(names: tuple[str, ...], without: tuple[str, ...], repetitions: int, runs: int, write: bool) -> None:  # noqa: FBT001 - click
-    """Run everything, one after another and in turns, and show one table of medians and ratios."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(4))  # what was started is ended on the way out
+    """Measure all programs in turns, and print a table of medians and ratios."""
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(4)
+    )  # unwinds the stack, which stops whatever was started
     rows = all_rows(runs)
     chosen = [row for row in rows if not names or row.name in names]
     if len(chosen) < len(set(names)):
@@ -69,8 +77,8 @@ def main(names: tuple[str, ...], without: tuple[str, ...], repetitions: int, run
 
 
 def _measure(row: Row, programs: Path, repetitions: int, without: tuple[str, ...]) -> dict[str, list[Sample]]:
-    """Measure a row's programs in turns, so that what else the machine does hits all of them alike."""
-    samples: dict[str, list[Sample]] = {name: [] for name in row.contenders if name not in without}
+    """Measure a row's programs in turns, so that other load on the machine affects all of them alike."""
+    samples: dict[str, list[Sample]] = {name: [] for name in row.scripts if name not in without}
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="runbook-benchmark-")))
         stack.enter_context(row.prepare(work))
@@ -80,15 +88,15 @@ def _measure(row: Row, programs: Path, repetitions: int, without: tuple[str, ...
                     continue
                 out = work / f"out-{turn}-{name.partition(' ')[0]}"
                 out.mkdir(exist_ok=True)
-                taken.append(timed(row.contenders[name], _environment(work, out, programs), _TOP, _TIMEOUT))
+                taken.append(timed(row.scripts[name], _environment(work, out, programs), _TOP, _TIMEOUT))
                 click.echo(f"{row.name}: {name}: {taken[-1].seconds:.2f} s", err=True)
     return samples
 
 
 def _environment(work: Path, out: Path, programs: Path) -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("RUNBOOK_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNBOOK_")}
     return {
-        **ours,
+        **inherited,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(_TOP),
         "TOP": str(_TOP),

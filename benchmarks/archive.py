@@ -1,5 +1,5 @@
-# ruff: noqa: S608 - programs, no package; the SQL names our own tables
-"""How fast an archive is read and answers, on synthetic runs, beside peers in the same run.
+# ruff: noqa: S608 - the SQL names our own tables
+"""Measure how fast an archive of synthetic runs is read and answers queries, in turns with its peers.
 
 python benchmarks/archive.py notebooks            1,000 executed notebooks, 71 MB
 python benchmarks/archive.py runs 10000 30000     run directories with 50 step records each
@@ -33,7 +33,7 @@ from runbook_lib.audit.archive.archive import Archive
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_QUESTION = """
+_QUERY = """
 SELECT host, count(*) AS failures FROM steps
 WHERE status = 'failed' AND started >= TIMESTAMPTZ '2026-10-01' GROUP BY host ORDER BY failures DESC
 """
@@ -43,15 +43,15 @@ _TIMES = 5
 def main(arguments: list[str]) -> None:
     """Measure what the command line asks for."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    told = f"{platform.processor() or platform.machine()}, {multiprocessing.cpu_count()} cores"
-    _say(f"SYNTHETIC runs; Python {platform.python_version()}, {told}")
+    machine = f"{platform.processor() or platform.machine()}, {multiprocessing.cpu_count()} cores"
+    _print(f"synthetic runs; Python {platform.python_version()}, {machine}")
     if arguments[:1] == ["notebooks"]:
         _notebooks(int(arguments[1]) if len(arguments) > 1 else 1000)
     elif arguments[:1] == ["runs"]:
         for count in arguments[1:] or ["10000"]:
             _runs(int(count))
     else:
-        _say(__doc__ or "")
+        _print(__doc__ or "")
 
 
 def _notebooks(count: int) -> None:
@@ -59,17 +59,17 @@ def _notebooks(count: int) -> None:
         evidence, cache = top / "evidence", top / "cache"
         evidence.mkdir()
         size = synthetic.notebooks(evidence, count)
-        _say(f"{count} executed notebooks, {size / 1e6:.1f} MB, in the page cache")
+        _print(f"{count} executed notebooks, {size / 1e6:.1f} MB, in the page cache")
         parse = _best(lambda: _parse(evidence))
-        _say(f"  bare orjson parse        {parse:8.3f} s")
+        _print(f"  bare orjson parse        {parse:8.3f} s")
         first = _best(
             lambda: Archive(evidence, cache=cache), before=lambda: shutil.rmtree(cache, ignore_errors=True)
         )
-        _say(f"  first ingestion          {first:8.3f} s   {first / parse:.2f} x the parse (to reach: 2.0)")
+        _print(f"  first ingestion          {first:8.3f} s   {first / parse:.2f} x the parse (target: 2.0)")
         again = _best(lambda: Archive(evidence, cache=cache))
-        _say(f"  nothing new              {again:8.3f} s   {again / first:.1%} of the first (to reach: 5 %)")
+        _print(f"  nothing new              {again:8.3f} s   {again / first:.1%} of the first (target: 5 %)")
         scrapbook = _scrapbook(evidence)
-        _say(f"  scrapbook read_notebooks {scrapbook:8.3f} s   {scrapbook / first:.0f} x ours (to reach: 50)")
+        _print(f"  scrapbook read_notebooks {scrapbook:8.3f} s   {scrapbook / first:.0f} x ours (target: 50)")
 
 
 def _parse(evidence: Path) -> None:
@@ -79,7 +79,7 @@ def _parse(evidence: Path) -> None:
 
 def _scrapbook(evidence: Path) -> float:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of scrapbook's own dependencies
+        warnings.simplefilter("ignore")  # from scrapbook's own dependencies
         import scrapbook  # noqa: PLC0415 - the peer, seconds to load
 
         began = time.perf_counter()
@@ -91,22 +91,22 @@ def _runs(count: int) -> None:
     with _directory() as top:
         evidence, cache = top / "evidence", top / "cache"
         size = synthetic.journals(evidence, count)
-        _say(f"{count} run directories, {size / 1e6:.0f} MB of journals")
+        _print(f"{count} run directories, {size / 1e6:.0f} MB of journals")
         with _peak() as most:
             began = time.perf_counter()
             archive = Archive(evidence, cache=cache, executor="processes")
             first = time.perf_counter() - began
         rows = {name: archive.query(f"SELECT count(*) AS n FROM {name}").to_pylist()[0]["n"] for name in
                 ("runs", "steps", "commands", "checks")}  # fmt: skip
-        _say(f"  rows                     {rows}")
-        _say(f"  first ingestion          {first:8.2f} s   {first / count * 1000:.2f} ms a run")
-        _say(f"  peak memory              {most():8.0f} MiB  of all its processes (to reach: 500)")
+        _print(f"  rows                     {rows}")
+        _print(f"  first ingestion          {first:8.2f} s   {first / count * 1000:.2f} ms per run")
+        _print(f"  peak memory              {most():8.0f} MiB  of all its processes (target: 500)")
         again = _best(lambda: Archive(evidence, cache=cache), times=2)
-        _say(f"  nothing new              {again:8.2f} s   {again / first:.1%} of the first")
-        asked = _best(lambda: archive.query(_QUESTION))
-        _say(f"  failures per host        {asked:8.3f} s   last month (to reach: 1)")
+        _print(f"  nothing new              {again:8.2f} s   {again / first:.1%} of the first")
+        asked = _best(lambda: archive.query(_QUERY))
+        _print(f"  failures per host        {asked:8.3f} s   last month (target: 1)")
         kept = sum(file.stat().st_size for file in cache.rglob("*.parquet"))
-        _say(f"  cache                    {kept / 1e6:8.0f} MB")
+        _print(f"  cache                    {kept / 1e6:8.0f} MB")
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def _directory() -> Iterator[Path]:
 def _best(
     work: Callable[[], object], times: int = _TIMES, before: Callable[[], object] | None = None
 ) -> float:
-    """Return the shortest of some times, in seconds: the machine is not ours alone."""
+    """Return the shortest of several times, in seconds: other programs use the machine too."""
     taken = []
     for _ in range(times):
         if before:
@@ -133,7 +133,7 @@ def _best(
 
 @contextmanager
 def _peak() -> Iterator[Callable[[], float]]:
-    """Watch the memory that this process and its children hold together, in MiB."""
+    """Sample the memory that this process and its children use together; yield the maximum so far, in MiB."""
     own, most, done = psutil.Process(), [0.0], threading.Event()
 
     def watch() -> None:
@@ -155,7 +155,7 @@ def _peak() -> Iterator[Callable[[], float]]:
         watcher.join()
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     logging.getLogger("benchmark").info("%s", text)
 
 

@@ -1,5 +1,5 @@
-# ruff: noqa: S311, PLR2004 - a program's part, no package; chance here keeps no secret
-"""A synthetic archive: invented runs, in the files that real runs leave. No host was asked anything."""
+# ruff: noqa: S311, PLR2004 - part of a program, not a package; the random numbers protect nothing
+"""A synthetic archive: invented runs in the files that real runs leave. No host was contacted."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.evidence.chain import FIRST, chain, seal
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
+from runbook_lib.model.records import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,16 +44,16 @@ def _spread(write: Any, count: int) -> int:  # noqa: ANN401 - a function
 
 
 def _run(number: int, hosts: int) -> Data:
-    chance = random.Random(number)
+    random_numbers = random.Random(number)
     began = _LAST - timedelta(minutes=5 * number)
     runbook = _RUNBOOKS[number % len(_RUNBOOKS)]
-    names = [f"host-{chance.randrange(200):03}" for _ in range(hosts)]
+    names = [f"host-{random_numbers.randrange(200):03}" for _ in range(hosts)]
     return {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "run": f"{began:%Y%m%dT%H%M%SZ}_{runbook}_{number:06x}",
         "runbook": runbook,
         "title": "Synthetic: nothing was done",
-        "mode": "validate" if runbook.startswith("9") else chance.choice(["plan", "apply"]),
+        "mode": "validate" if runbook.startswith("9") else random_numbers.choice(["plan", "apply"]),
         "started": began.isoformat(),
         "operator": "benchmark",
         "machine": "synthetic",
@@ -69,11 +70,11 @@ def _run(number: int, hosts: int) -> Data:
 
 def _host(run: Data, step: int, name: str, texts: int = 300) -> Data:
     """Return a record of a step on a host, with one command and one check."""
-    chance = random.Random(f"{run['run']} {step} {name}")
+    random_numbers = random.Random(f"{run['run']} {step} {name}")
     began = datetime.fromisoformat(run["started"]) + timedelta(seconds=3 * step)
-    ended = (began + timedelta(seconds=chance.uniform(0.1, 2.5))).isoformat()
-    bad = chance.random() < 0.01
-    answer = f"{name} step {step}\n" + "all is well, said the machine; " * (texts // 31)
+    ended = (began + timedelta(seconds=random_numbers.uniform(0.1, 2.5))).isoformat()
+    bad = random_numbers.random() < 0.01
+    answer = f"{name} step {step}\n" + "the service is active; " * (texts // 23)
     command = {
         "number": step,
         "kind": "fact",
@@ -95,13 +96,20 @@ def _host(run: Data, step: int, name: str, texts: int = 300) -> Data:
         "kind": "machine",
         "operation": f"service.Active(name='unit-{step}')",
         "status": "failed" if bad else "ok",
-        "message": "it did not answer as it should" if bad else "",
+        "message": "unexpected answer" if bad else "",
+        "proven": "",
         "attempt": 1,
         "started": began.isoformat(),
         "ended": ended,
         "changes": [],
         "checks": [
-            {"name": "active", "expected": "yes", "observed": "no" if bad else "yes", "holds": not bad}
+            {
+                "name": "active",
+                "expected": "yes",
+                "observed": "no" if bad else "yes",
+                "holds": not bad,
+                "id": "",
+            }
         ],
         "facts": {"Kernel": {"system": "Linux", "release": f"6.1.{step}", "machine": "x86_64"}},
         "commands": [command],
@@ -131,10 +139,10 @@ def _journals(top: Path, steps: int, hosts: int, numbers: range) -> int:
     written = 0
     for number in numbers:
         run = _run(number, hosts)
-        told = [_step(run, place, 60) for place in range(1, steps + 1)]
+        records = [_step(run, step, 60) for step in range(1, steps + 1)]
         path = top / run["run"]
         path.mkdir(parents=True)
-        content = _chained(_entries(run, told))
+        content = _chained(_entries(run, records))
         (path / "journal.jsonl").write_bytes(content)
         written += len(content)
     return written
@@ -154,8 +162,8 @@ def _entries(run: Data, steps: list[Data]) -> list[Data]:
             after = ("ended", "exit_code", "accepted", "problem", "stdout", "stderr")
             entries.append({"event": "command_ended", **sent, **{name: command[name] for name in after}})
             kept = {name: value for name, value in host.items() if name not in {"commands", "kind"}}
-            told = {"host_kind": host["kind"], "commands": [command["number"]], "planned": []}
-            entries.append({"event": "host_ended", **place, **kept, **told})
+            rest = {"host_kind": host["kind"], "commands": [command["number"]], "planned": []}
+            entries.append({"event": "host_ended", **place, **kept, **rest})
         entries.append({"event": "step_ended", **place, "status": "ok", "ended": step["ended"]})
     return [*entries, {"event": "run_ended", **_end(run, steps)}]
 
@@ -179,7 +187,9 @@ def _notebooks(top: Path, size: int, numbers: range) -> int:
         outputs = [
             {RUN_MIME: {"event": "opened", **run, "status": "unknown", "ended": None, "incomplete": ""}}
         ]
-        outputs += [{STEP_MIME: {"schema_version": 1, "run": run["run"], **step}} for step in steps]
+        outputs += [
+            {STEP_MIME: {"schema_version": SCHEMA_VERSION, "run": run["run"], **step}} for step in steps
+        ]
         outputs += [{RUN_MIME: {"event": "ended", "run": run["run"], **_end(run, steps)}}]
         records = sum(len(json.dumps(output, indent=1)) for output in outputs)
         card = max(0, size - int(1.25 * records) - 9000) // len(outputs)
@@ -194,8 +204,8 @@ def _notebooks(top: Path, size: int, numbers: range) -> int:
 def _notebook(outputs: list[Data], card: int) -> Data:
     cells: list[Data] = []
     for number, output in enumerate(outputs):
-        told = html.escape(json.dumps(output, ensure_ascii=False))
-        row = f"<tr><td class='st'>✓</td><td><code>{told}</code></td></tr>"
+        escaped = html.escape(json.dumps(output, ensure_ascii=False))
+        row = f"<tr><td class='st'>✓</td><td><code>{escaped}</code></td></tr>"
         text = "".join([row] * (1 + card // len(row)))[:card]
         lines = [f"{text[start : start + 240]}\n" for start in range(0, len(text), 240)]
         data = {**output, "text/html": lines, "text/plain": ["a card\n", "✓ ok"]}
@@ -204,7 +214,7 @@ def _notebook(outputs: list[Data], card: int) -> Data:
             "cell_type": "markdown",
             "id": f"prose-{number}",
             "metadata": {},
-            "source": ["What it is for.\n"],
+            "source": ["What the step is for.\n"],
         }
         cells += [
             prose,
@@ -217,5 +227,5 @@ def _notebook(outputs: list[Data], card: int) -> Data:
                 "source": [f'book.step("Step {number}", ...)'],
             },
         ]
-    about = {"papermill": {"version": "2.7.0", "exception": None, "parameters": {}}}
-    return {"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
+    metadata: Data = {"papermill": {"version": "2.7.0", "exception": None, "parameters": {}}}
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}

@@ -1,4 +1,4 @@
-"""Run a shell script, and tell its time and the memory of all its processes."""
+"""Run a shell script; measure its time and the memory of all its processes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Sample", "below", "timed"]
+__all__ = ["Sample", "process_tree", "timed"]
 
-_LOOK = 0.2  # seconds between two looks at the memory: each takes time from what is measured
+_SAMPLE_INTERVAL = 0.2  # seconds: each sample of the memory takes time from what is measured
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Sample:
     """One execution.
 
     Args:
-        seconds: From its start to its end.
-        memory: Bytes that all its processes together held at most (pages that several of them share count once).
+        seconds: From start to exit.
+        memory: Peak of the bytes that all its processes used together; pages shared between them count once.
     """
 
     seconds: float
@@ -41,72 +41,72 @@ def timed(script: str, environment: Mapping[str, str], cwd: Path, timeout: float
     """Run a script with `sh -e`.
 
     Raises:
-        RuntimeError: It did not end with 0, or not in time.
+        RuntimeError: The script did not exit with 0, or not in time.
     """
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         began = time.perf_counter()
         process = subprocess.Popen(
             ["sh", "-e", "-c", script],
             cwd=cwd,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         with _Memory(process.pid) as memory:
             try:
-                # `Popen.wait` with a timeout looks twenty times a second, and so tells too long a time.
-                ended = _ends(process.pid, timeout)
+                # `Popen.wait` with a timeout polls twenty times a second, so it would measure too long a time.
+                exited = _exits(process.pid, timeout)
                 seconds = time.perf_counter() - began
             finally:
-                # It has ended, or took too long, or we were interrupted: nothing of it stays.
+                # The script exited, took too long, or was interrupted: none of its processes may remain.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 code = process.wait()
         if code != 0:
-            said.seek(0)
-            end = f"ended with {code}" if ended else f"did not end in {timeout:g} s"
-            raise RuntimeError(f"{script}\n{end}:\n{said.read()[-3000:]}")
-    return Sample(seconds, memory.most)
+            output.seek(0)
+            end = f"exited with {code}" if exited else f"still running after {timeout:g} s"
+            raise RuntimeError(f"{script}\n{end}:\n{output.read()[-3000:]}")
+    return Sample(seconds, memory.peak)
 
 
 class _Memory:
-    """Looks at what a process and all below it hold, for the time of a `with` block.
+    """Samples the memory of a process and its descendants during a `with` block.
 
     Args:
-        top: The process.
+        top: Id of the process.
     """
 
     def __init__(self, top: int) -> None:
-        self.most = 0
+        self.peak = 0
         self._top = top
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="memory")
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._sample, name="memory")
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._done.set()
         self._thread.join()
 
-    def _look(self) -> None:
-        while not self._over.wait(_LOOK):
-            self.most = max(self.most, sum(map(_held, below(self._top))))
+    def _sample(self) -> None:
+        while not self._done.wait(_SAMPLE_INTERVAL):
+            self.peak = max(self.peak, sum(map(_memory, process_tree(self._top))))
 
 
-def _held(process: psutil.Process) -> int:
+def _memory(process: psutil.Process) -> int:
     try:
-        held: int = process.memory_full_info().pss
+        used: int = process.memory_full_info().pss
     except psutil.Error:
-        return 0  # it has ended
-    return held
+        return 0  # the process has exited
+    return used
 
 
-def _ends(pid: int, timeout: float) -> bool:
-    """Wait for a child's end; return whether it came in time. The child is still to be reaped."""
+def _exits(pid: int, timeout: float) -> bool:
+    """Wait for a child to exit; return whether it did in time. The child is not reaped."""
     handle = os.pidfd_open(pid)
     try:
         return bool(select.select([handle], [], [], timeout)[0])
@@ -114,8 +114,8 @@ def _ends(pid: int, timeout: float) -> bool:
         os.close(handle)
 
 
-def below(top: int) -> list[psutil.Process]:
-    """Return a process and all below it; nothing where it has ended."""
+def process_tree(top: int) -> list[psutil.Process]:
+    """Return a process and its descendants; nothing if the process has exited."""
     try:
         process = psutil.Process(top)
         return [process, *process.children(recursive=True)]

@@ -1,4 +1,4 @@
-"""The peers' own environment, made once in a cache directory from `peers/requirements.txt`."""
+"""The peers' own environment, created once in a cache directory from `peers/requirements.txt`."""
 
 from __future__ import annotations
 

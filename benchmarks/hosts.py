@@ -1,4 +1,4 @@
-"""Hosts for the benchmark: addresses of this machine's loopback network, behind OpenSSH's server."""
+"""Hosts for the benchmark: loopback addresses of this machine behind OpenSSH servers."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from benchmarks.clock import below
+from benchmarks.clock import process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Hosts", "loopback"]
 
-_PATIENCE = 10.0  # seconds for a server to listen
-_ADDRESSES_EACH = 16  # an sshd listens on no more
+_START_TIMEOUT = 10.0  # seconds
+_ADDRESSES_PER_SERVER = 16  # an sshd listens on at most this many
 _CONFIGURATION = """\
 {listen}
 HostKey {place}/host
@@ -44,14 +44,14 @@ MaxSessions 100
 
 @dataclass(frozen=True)
 class Hosts:
-    """Hosts that are all the same machine, reached with one key.
+    """Hosts that are all this machine, reached with one key.
 
     Args:
-        addresses: One a host.
-        port: The same on each.
-        user: Whoever runs this.
+        addresses: One per host.
+        port: The same on all of them.
+        user: The user who runs the benchmark.
         key: The client's private key.
-        known_hosts: The file that knows all of them.
+        known_hosts: File with the host keys of all of them.
     """
 
     addresses: tuple[str, ...]
@@ -63,14 +63,14 @@ class Hosts:
 
 @contextlib.contextmanager
 def loopback(count: int) -> Iterator[Hosts]:
-    """Serve SSH on `count` loopback addresses for the time of the block.
+    """Serve SSH on `count` loopback addresses during the block.
 
     Raises:
-        RuntimeError: There is no sshd here, or it does not start.
+        RuntimeError: sshd is not installed, or does not start.
     """
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if sshd is None:
-        raise RuntimeError("there is no sshd on this machine: apt-get install openssh-server")
+        raise RuntimeError("sshd is not installed: apt-get install openssh-server")
     addresses = tuple(f"127.{1 + n // 62500}.{1 + n // 250 % 250}.{1 + n % 250}" for n in range(count))
     with (
         tempfile.TemporaryDirectory(prefix="runbook-benchmark-sshd-") as directory,
@@ -82,8 +82,8 @@ def loopback(count: int) -> Iterator[Hosts]:
         hosts = Hosts(addresses, port, _user(), place / "client", place / "known_hosts")
         public = " ".join((place / "host.pub").read_text(encoding="ascii").split()[:2])
         hosts.known_hosts.write_text("".join(f"[{a}]:{port} {public}\n" for a in addresses), encoding="ascii")
-        for first in range(0, count, _ADDRESSES_EACH):
-            stack.enter_context(_server(sshd, place, addresses[first : first + _ADDRESSES_EACH], port))
+        for first in range(0, count, _ADDRESSES_PER_SERVER):
+            stack.enter_context(_server(sshd, place, addresses[first : first + _ADDRESSES_PER_SERVER], port))
         yield hosts
 
 
@@ -98,7 +98,7 @@ def _server(sshd: str, place: Path, addresses: tuple[str, ...], port: int) -> It
         command = _with_light_shell(place, command)
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _START_TIMEOUT
         while not _listens(addresses[-1], port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"sshd does not listen on {addresses[-1]}:{port}")
@@ -106,14 +106,14 @@ def _server(sshd: str, place: Path, addresses: tuple[str, ...], port: int) -> It
         yield
     finally:
         # Sessions too: Ansible keeps its connections for a minute.
-        for one in below(process.pid):
+        for session in process_tree(process.pid):
             with contextlib.suppress(psutil.Error):
-                one.terminate()
+                session.terminate()
         process.wait()
 
 
 def _with_light_shell(place: Path, command: list[str]) -> list[str]:
-    """Let the server, and nothing else, see a passwd file in which the user's shell is `sh`."""
+    """Return the command in a mount namespace in which the user's login shell is `sh`."""
     passwd = place / "passwd"
     if not passwd.exists():
         lines = Path("/etc/passwd").read_text(encoding="utf-8").splitlines(keepends=True)

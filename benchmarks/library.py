@@ -1,4 +1,4 @@
-"""The library without a notebook: ten recorded steps on all hosts. Arguments: inventory, directory of runs."""
+"""The library without a notebook: ten recorded steps on all hosts. Arguments: inventory, runs directory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runbook_lib.operations.shell import Script
 
 
 def main() -> None:
-    """Carry the run out."""
+    """Run the ten steps."""
     book = Runbook.open(Trivial(inventory=sys.argv[1], hosts="all", runs=sys.argv[2]))
     for number in range(1, 11):
         book.step(f"Step {number}", Script("echo done"))

@@ -1,7 +1,7 @@
 """What is measured: for each kind of work, the shell script that a user of each program would run.
 
-Scripts find these in their environment: `TOP` this project, `WORK` what was prepared for the row, `OUT` a new
-directory for each execution, `PEERS` the peers' programs.
+Scripts have these environment variables: `TOP` is the project's directory, `WORK` has the files prepared for the row,
+`OUT` is a new directory for each execution, `PEERS` the directory of the peers' programs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from benchmarks.hosts import loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Limit", "Row", "all_rows"]
 
@@ -31,13 +31,13 @@ Prepare = Callable[[Path], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Limit:
-    """What we want to reach.
+    """A target.
 
     Args:
-        of: Another contender of the row, or `ROW/CONTENDER` of one above.
-        ratio: Ours divided by its, at most.
+        of: Another program of the row, or `ROW/PROGRAM` of a row above.
+        ratio: Our value divided by the other program's, at most.
         quantity: `seconds` or `memory`.
-        ours: Which of our contenders.
+        ours: Which of our programs.
     """
 
     of: str
@@ -48,28 +48,28 @@ class Limit:
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of work.
+    """One kind of work to measure.
 
     Args:
         name: For the command line.
         title: For the table.
-        contenders: Scripts by program; `runbook` is ours.
-        limits: What to reach.
-        prepare: Fills `WORK`, and keeps up what is needed for the time of its block.
+        scripts: Shell scripts by program; `runbook` is ours.
+        limits: The targets.
+        prepare: Context manager that fills `WORK` and keeps servers running during its block.
     """
 
     name: str
     title: str
-    contenders: Mapping[str, str]
+    scripts: Mapping[str, str]
     limits: tuple[Limit, ...]
     prepare: Prepare
 
 
 def all_rows(runs: int) -> list[Row]:
-    """Return the rows of issue 4's table.
+    """Return all rows.
 
     Args:
-        runs: For the row of many runs.
+        runs: Number of runs in the row `many`.
     """
     one = '"$TOP/benchmarks/trivial.ipynb"'
     five = " ".join(f'"$WORK/{n}_five.ipynb"' for n in range(1, 6))
@@ -174,23 +174,23 @@ def _remote(count: int) -> Prepare:
     def prepare(work: Path) -> Iterator[None]:
         with loopback(count) as hosts:
             names = {f"host-{n}": address for n, address in enumerate(hosts.addresses, start=1)}
-            way = {"port": hosts.port, "user": hosts.user, "identity_file": str(hosts.key)}
+            login = {"port": hosts.port, "user": hosts.user, "identity_file": str(hosts.key)}
             known = {"known_hosts": str(hosts.known_hosts)}
-            _write_inventory(work, {name: {"address": a, **way, **known} for name, a in names.items()})
-            told = {
+            _write_inventory(work, {name: {"address": a, **login, **known} for name, a in names.items()})
+            settings: dict[str, object] = {
                 "addresses": hosts.addresses,
                 "key": str(hosts.key),
                 "user": hosts.user,
                 "port": hosts.port,
             }
-            (work / "hosts.json").write_text(json.dumps({**told, **known}), encoding="utf-8")
+            (work / "hosts.json").write_text(json.dumps({**settings, **known}), encoding="utf-8")
             (work / "addresses").write_text("\n".join(hosts.addresses), encoding="ascii")
             (work / "ssh_config").write_text(
                 f"Host *\nPort {hosts.port}\nUser {hosts.user}\nIdentityFile {hosts.key}\nIdentitiesOnly yes\n"
                 f"UserKnownHostsFile {hosts.known_hosts}\nStrictHostKeyChecking yes\n",
                 encoding="utf-8",
             )
-            _write_pyinfra(work, told | known)
+            _write_pyinfra(work, hosts.addresses, settings | known)
             _write_ansible(work)
             yield
 
@@ -201,18 +201,17 @@ def _write_inventory(work: Path, hosts: dict[str, dict[str, object]]) -> None:
     (work / "inventory.yml").write_text(json.dumps({"hosts": hosts}), encoding="utf-8")
 
 
-def _write_pyinfra(work: Path, told: Mapping[str, object]) -> None:
+def _write_pyinfra(work: Path, addresses: Sequence[str], settings: Mapping[str, object]) -> None:
     data = {
-        "ssh_user": told["user"],
-        "ssh_port": told["port"],
-        "ssh_key": told["key"],
-        "ssh_known_hosts_file": told["known_hosts"],
+        "ssh_user": settings["user"],
+        "ssh_port": settings["port"],
+        "ssh_key": settings["key"],
+        "ssh_known_hosts_file": settings["known_hosts"],
         "ssh_strict_host_key_checking": "yes",
         "ssh_look_for_keys": False,
         "ssh_allow_agent": False,
     }
-    addresses = list(told["addresses"])  # type: ignore[call-overload]
-    (work / "pyinfra_hosts.py").write_text(f"hosts = ({addresses!r}, {data!r})\n", encoding="utf-8")
+    (work / "pyinfra_hosts.py").write_text(f"hosts = ({list(addresses)!r}, {data!r})\n", encoding="utf-8")
 
 
 def _write_ansible(work: Path) -> None:

@@ -1,4 +1,4 @@
-"""Medians, ratios, and the table."""
+"""Make the tables of medians and ratios."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ _MIB = 2**20
 
 
 def markdown(results: Results, rows: Sequence[Row]) -> str:
-    """Return results as Markdown: what is to be reached first, then each program.
+    """Return results as Markdown: first the targets, then each program.
 
     Args:
         results: As in `results.json`: rows by name, in each `title`, `measured` and `programs` with their samples.
-        rows: Where the limits are told.
+        rows: The rows, with their targets.
     """
     measured = results["rows"]
     limits = [line for row in rows if row.name in measured for line in _limits(row, measured)]
     programs = [
         [
-            told["title"],
+            row_results["title"],
             name,
             f"{statistics.median(samples['seconds']):.2f}",
             f"{min(samples['seconds']):.2f} to {max(samples['seconds']):.2f} ({len(samples['seconds'])})",
             round(statistics.median(samples["memory"]) / _MIB) or "",
         ]
-        for told in (measured[row.name] for row in rows if row.name in measured)
-        for name, samples in told["programs"].items()
+        for row_results in (measured[row.name] for row in rows if row.name in measured)
+        for name, samples in row_results["programs"].items()
     ]
-    days = sorted({told["measured"][:10] for told in measured.values()})
+    days = sorted({row_results["measured"][:10] for row_results in measured.values()})
     return "\n".join(
         [
             f"Measured {', '.join(days)} on {results['machine']}; programs in turns, medians.",
             "",
-            tabulate(limits, ["work", "ours", "compared with", "ratio", "to reach", "reached"], "github"),
+            tabulate(limits, ["work", "ours", "compared with", "ratio", "target", "reached"], "github"),
             "",
-            tabulate(programs, ["work", "program", "seconds", "from, to (times)", "MiB at most"], "github"),
+            tabulate(programs, ["work", "program", "seconds", "from, to (runs)", "peak MiB"], "github"),
             "",
         ]
     )

@@ -10,7 +10,7 @@ __all__ = ["Trivial"]
 
 
 class Trivial(Parameters):
-    """Ten steps that do next to nothing."""
+    """Ten steps that do almost nothing."""
 
     runbook: ClassVar[str] = "trivial"
     title: ClassVar[str] = "Ten trivial steps"

@@ -1,12 +1,12 @@
-"""How long `verify_run` takes for a run of many commands, against sha256 of the same bytes.
+"""Measure how long `verify_run` takes for a run of many commands, compared with SHA-256 of the same bytes.
 
     python benchmarks/verify.py [--commands 10000] [--repeat 7]
 
-The run is written as runs write theirs (journal lines chained and sealed, records in the notebook beside the
-cards a reader sees, outputs by sha256) but without a disk wait for each line. All times are the best of
-several, of files that the system holds in memory, so that they compare the work and not the disk. sha256 is
-Python's, from OpenSSL, which uses the processor's own instruction for it where there is one; the command
-`sha256sum`, which often does not, is timed beside it.
+The evidence is as a run leaves it (journal lines chained and sealed, records in the notebook next to the cards that
+a reader sees, long outputs in files named by their SHA-256), but is written without flushing each line to disk. All
+times are the best of several with the files in the page cache, so they compare the work and not the disk. SHA-256 is
+Python's, from OpenSSL, which uses the processor's instructions for it; the command `sha256sum`, which often does not,
+is measured too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,14 @@ from runbook_lib.evidence import layout
 from runbook_lib.evidence.chain import FIRST, chain
 from runbook_lib.evidence.chain import seal as sealed_line
 from runbook_lib.evidence.output_store import OutputStore
-from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord, StreamRecord
+from runbook_lib.model.records import (
+    SCHEMA_VERSION,
+    CommandRecord,
+    HostRecord,
+    RunRecord,
+    StepRecord,
+    StreamRecord,
+)
 from runbook_lib.model.status import SYMBOLS, Mode, Status
 
 if TYPE_CHECKING:
@@ -61,8 +68,13 @@ class _Journal:
 
     def append(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
         self._at += timedelta(milliseconds=7)
-        told = {"n": len(self.lines) + 1, "time": self._at.isoformat(), "event": event, **data}
-        entry = {**told, "previous": self._previous}
+        entry = {
+            "n": len(self.lines) + 1,
+            "time": self._at.isoformat(),
+            "event": event,
+            **data,
+            "previous": self._previous,
+        }
         line = sealed_line(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
         self.lines.append(line)
         self._previous = chain(line)
@@ -84,7 +96,7 @@ def _command(number: int, store: OutputStore) -> CommandRecord:
         number=number,
         kind="change" if number % 4 == 0 else "fact",
         text=f"sudo -n docker inspect --format '{{{{.State.Status}}}}' container-{number}",
-        purpose="see whether it runs",
+        purpose="see whether the container is running",
         started=at,
         ended=at + timedelta(milliseconds=11),
         exit_code=0,
@@ -104,23 +116,23 @@ def _step(number: int, journal: _Journal, store: OutputStore) -> StepRecord:
         first = ((number - 1) * _HOSTS + index) * _PER_HOST + 1
         commands = [_command(first + offset, store) for offset in range(_PER_HOST)]
         for command in commands:
-            _tell(command, {"step": number, "host": name, "command": command.number}, journal)
+            _append(command, {"step": number, "host": name, "command": command.number}, journal)
         host = HostRecord(
             host=name, address=f"192.168.7.{index}", kind="machine", operation="container.running",
             status=Status.OK, started=_START, ended=_START, commands=commands,
             facts={"Containers": [{"name": command.text, "up": True} for command in commands[:8]]},
         )  # fmt: skip
-        told = host.model_dump(mode="json", exclude={"commands"})
-        told["host_kind"] = told.pop("kind")
+        record = host.model_dump(mode="json", exclude={"commands"})
+        record["host_kind"] = record.pop("kind")
         journal.append(
-            "host_ended", step=number, **told, commands=[command.number for command in commands], planned=[]
+            "host_ended", step=number, **record, commands=[command.number for command in commands], planned=[]
         )
         hosts.append(host)
     journal.append("step_ended", step=number, status=Status.OK, ended=_START.isoformat())
     return StepRecord(number=number, title="Look", started=_START, ended=_START, hosts=hosts)
 
 
-def _tell(command: CommandRecord, place: dict[str, Any], journal: _Journal) -> None:
+def _append(command: CommandRecord, place: dict[str, Any], journal: _Journal) -> None:
     before = {"kind", "text", "stdin", "purpose", "attempt", "started"}
     journal.append("command_started", **place, **command.model_dump(mode="json", include=before))
     after = {"ended", "exit_code", "accepted", "problem", "stdout", "stderr"}
@@ -141,12 +153,12 @@ def _card(step: StepRecord) -> dict[str, Any]:
         sent=lambda host: [command for command in host.commands if command.kind != "fact"],
         looked=lambda host: [command for command in host.commands if command.kind == "fact"],
     )  # fmt: skip
-    data = {"schema_version": 1, "run": _RUN, **step.model_dump(mode="json")}
+    data = {"schema_version": SCHEMA_VERSION, "run": _RUN, **step.model_dump(mode="json")}
     return {"text/plain": step.title, "text/html": html, layout.STEP_MIME: data}
 
 
 def make(top: Path, commands: int) -> tuple[Path, Path]:
-    """Write a sound run of about as many commands; return its directory and the approved notebooks'."""
+    """Write a sound run of about as many commands; return its directory and that of the approved notebooks."""
     run, approved = top / _RUN, top / "approved"
     run.mkdir(parents=True)
     approved.mkdir()
@@ -156,8 +168,8 @@ def make(top: Path, commands: int) -> tuple[Path, Path]:
         run=_RUN, runbook=_BOOK["name"], title=_BOOK["title"], mode=Mode.APPLY, started=_START,
         source={"commit": "0" * 40, "uncommitted": False}, parameters=parameters,
     )  # fmt: skip
-    told = record.model_dump(mode="json", exclude={"steps", "status", "ended", "incomplete"})
-    journal.append("run_started", **told)
+    start = record.model_dump(mode="json", exclude={"steps", "status", "ended", "incomplete"})
+    journal.append("run_started", **start)
     opened = {"event": "opened", **record.model_dump(mode="json", exclude={"steps"})}
     cells = [
         _cell('inventory = "inventory.yml"\nhosts = "all"', tags=["parameters"]),
@@ -184,12 +196,12 @@ def _write(run: Path, lines: list[bytes], cells: list[dict[str, Any]], parameter
 
 
 def _notebook(cells: list[dict[str, Any]]) -> str:
-    told = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    return json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True)  # as nbformat writes it
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True)  # as nbformat writes it
 
 
 def hash_all(run: Path) -> None:
-    """Do what verification is held against: sha256 of every byte of the run."""
+    """Compute SHA-256 over every file of the run: what verification is compared with."""
     for path in sorted(path for path in run.rglob("*") if path.is_file()):
         with path.open("rb") as file:
             hashlib.file_digest(file, "sha256")
@@ -206,29 +218,29 @@ def best(work: Callable[[], object], repeat: int) -> float:
 
 
 def main() -> None:
-    """Make a run, verify it, and write the two times and their ratio as JSON."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--commands", type=int, default=10_000)
-    options.add_argument("--repeat", type=int, default=7)
-    asked = options.parse_args()
+    """Make a run, verify it, and print the times and their ratios as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--commands", type=int, default=10_000)
+    parser.add_argument("--repeat", type=int, default=7)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="runbook-benchmark-") as place:
-        run, approved = make(Path(place), asked.commands)
+        run, approved = make(Path(place), options.commands)
         signer = CryptoSigner(Ed25519PrivateKey.generate())
         seal_run(run, [signer])
         trust = Trust({signer.public_key.keyid: signer.public_key}, {})
         approval = Approval(directory=approved)
         verdict = verify_run(run, trust=trust, approved=approval)
         if verdict.verdict != "verified":
-            sys.exit(f"the benchmark's own run is {verdict.verdict}: {verdict.findings[:3]}")
-        ours = best(lambda: verify_run(run, trust=trust, approved=approval), asked.repeat)
-        theirs = best(lambda: hash_all(run), asked.repeat)
+            sys.exit(f"the verdict on the benchmark's own run is {verdict.verdict}: {verdict.findings[:3]}")
+        ours = best(lambda: verify_run(run, trust=trust, approved=approval), options.repeat)
+        theirs = best(lambda: hash_all(run), options.repeat)
         size = sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
         files = [str(path) for path in run.rglob("*") if path.is_file()]
         command = best(
-            lambda: subprocess.run(["sha256sum", *files], check=True, capture_output=True), asked.repeat
+            lambda: subprocess.run(["sha256sum", *files], check=True, capture_output=True), options.repeat
         )
-        told = {
-            "commands": asked.commands,
+        results = {
+            "commands": options.commands,
             "bytes": size,
             "verify_seconds": round(ours, 4),
             "sha256_seconds": round(theirs, 4),
@@ -236,7 +248,7 @@ def main() -> None:
             "sha256sum_command_seconds": round(command, 4),
             "ratio_to_sha256sum_command": round(ours / command, 2),
         }
-        sys.stdout.write(json.dumps(told, indent=1) + "\n")
+        sys.stdout.write(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

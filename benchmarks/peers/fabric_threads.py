@@ -1,4 +1,4 @@
-"""Bare Fabric in threads: ten commands on each host, no evidence. Arguments: a file of settings (JSON)."""
+"""Bare Fabric in threads: ten commands on each host, no evidence. Argument: a JSON file with settings."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from typing import Any
 import fabric
 import paramiko
 
-AT_ONCE = 32
+THREADS = 32
 
 
-def work(address: str, told: dict[str, Any], config: Any) -> None:  # noqa: ANN401 - fabric is untyped
+def work(address: str, settings: dict[str, Any], config: Any) -> None:  # noqa: ANN401 - fabric is untyped
     """Send the commands to one host over one connection."""
     with fabric.Connection(
         address,
-        user=told["user"],
-        port=told["port"],
+        user=settings["user"],
+        port=settings["port"],
         config=config,
-        connect_kwargs={"key_filename": told["key"], "allow_agent": False, "look_for_keys": False},
+        connect_kwargs={"key_filename": settings["key"], "allow_agent": False, "look_for_keys": False},
     ) as connection:
         connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        connection.client.load_host_keys(told["known_hosts"])
+        connection.client.load_host_keys(settings["known_hosts"])
         for _ in range(10):
             result = connection.run("echo done", hide=True)
             if result.stdout != "done\n":
-                sys.exit(f"{address} said {result.stdout!r}")
+                sys.exit(f"{address} printed {result.stdout!r}")
 
 
 def main() -> None:
-    """Work on all hosts."""
-    told = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    """Send the commands to all hosts."""
+    settings = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     config = fabric.Config()
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        for future in [threads.submit(work, address, told, config) for address in told["addresses"]]:
+    with ThreadPoolExecutor(THREADS) as threads:
+        for future in [threads.submit(work, address, settings, config) for address in settings["addresses"]]:
             future.result()
 
 

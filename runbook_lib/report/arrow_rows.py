@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from runbook_lib.model.records import SCHEMA_VERSION
-from runbook_lib.report.columns import ROWS, TABLES
+from runbook_lib.report.columns import POSITION, ROWS, TABLES, FromColumns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "SCHEMAS", "Rows", "encodable", "values_for"]
 
 Payload = dict[str, Any]
-Cells = tuple[Any, ...]
 
 FILE = "file"
 """The column by which a row in an archive's cache refers to the file it was read from."""
+_PARENTS = ("run", "step", "host")
 SCHEMAS = {
     name: pa.schema(
         [pa.field(FILE, pa.int64()), *(pa.field(column.name, column.type.arrow) for column in columns)],
@@ -37,15 +37,18 @@ SCHEMAS = {
 
 
 class Rows:
-    """Rows of the four tables, read from any number of files."""
+    """Rows of the four tables, read from any number of files, column by column."""
 
     def __init__(self) -> None:
-        self._cells: dict[str, list[Cells]] = {name: [] for name in TABLES}
+        self._cells: dict[str, dict[str, list[Any]]] = {
+            name: {column: [] for column in schema.names} for name, schema in SCHEMAS.items()
+        }
 
     def extend(self, other: Rows) -> None:
         """Append the rows of another."""
-        for name, rows in other._cells.items():
-            self._cells[name] += rows
+        for table, columns in other._cells.items():
+            for name, cells in columns.items():
+                self._cells[table][name] += cells
 
     def add(self, run: Payload, file: int = 0) -> None:
         """Add a run with its steps, commands and checks.
@@ -55,23 +58,20 @@ class Rows:
             file: The number of the file it was read from.
 
         Raises:
-            LookupError: Something is missing.
-            TypeError: Something is of a wrong type.
-            ValueError: A time is not a time.
+            LookupError: Something is missing; rows are then left half filled.
+            TypeError: Something is of a wrong type; as above.
+            ValueError: A time is not a time; as above.
         """
-        context: Payload = {"run": run}
-        self._add("runs", file, context)
+        runs, steps, commands, checks = (_Records() for _ in TABLES)
+        runs.add([run], ())
         for step in run["steps"]:
-            context["step"] = step
             for host in step["hosts"]:
-                context["host"] = host
-                self._add("steps", file, context)
-                for position, command in enumerate(host["commands"], start=1):
-                    context["position"], context["command"] = position, command
-                    self._add("commands", file, context)
-                for position, check in enumerate(host["checks"], start=1):
-                    context["position"], context["check"] = position, check
-                    self._add("checks", file, context)
+                parents = (run, step, host)
+                steps.add([host], parents)
+                commands.add(host["commands"], parents)
+                checks.add(host["checks"], parents)
+        for name, records in zip(TABLES, (runs, steps, commands, checks), strict=True):
+            _read(_READERS[name], records, file, self._cells[name])
 
     def add_record(self, record: RunRecord, file: int = 0) -> None:
         """Add a run's record, as `add` does."""
@@ -84,13 +84,7 @@ class Rows:
             pyarrow.ArrowException: A value is not of its column's type.
             TypeError: As above, or a value is nested too deeply.
         """
-        return {name: _table(name, rows) for name, rows in self._cells.items()}
-
-    def _add(self, table: str, file: int, context: Payload) -> None:
-        cells = [file]
-        for read in _READERS[table].parts:
-            cells += read(context)
-        self._cells[table].append(tuple(cells))
+        return {name: _table(name, columns) for name, columns in self._cells.items()}
 
 
 def values_for(record: str, table: str, row: Mapping[str, Any]) -> Payload:
@@ -123,50 +117,76 @@ def encodable(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 class _Reader(NamedTuple):
-    """How the cells of a row are read.
+    """How the cells of a table are read from the records that its rows are about: many at once, since there are many.
 
     Args:
-        names: The columns, in the order in which they are read.
-        parts: Each reads some of them at once.
+        parents: The columns that show what the record belongs to: name, number of the parent, and which of its keys.
+        groups: Names of columns, and a function that reads their values, which the record stores together.
+        computed: Names of columns, and a function that computes the value from the record.
+        encoders: Functions that make the cells of columns from such values.
     """
 
-    names: list[str]
-    parts: list[Callable[[Payload], Sequence[Any]]]
+    parents: list[tuple[str, int, str]]
+    groups: list[tuple[list[str], Callable[[Payload], Sequence[Any]]]]
+    computed: list[tuple[str, Callable[[Payload], Any]]]
+    encoders: dict[str, Callable[[Any], Any]]
 
 
 def _reader(columns: Sequence[Column], record: str) -> _Reader:
-    """Make the reader of a table: values that are stored together are read together, since there may be millions."""
-    together: dict[tuple[str, ...], list[Column]] = {}
-    names: list[str] = []
-    parts: list[Callable[[Payload], Sequence[Any]]] = []
+    encoders = {column.name: column.type.encode for column in columns if column.type.encode}
+    reader = _Reader([], [], [], encoders)
+    groups: dict[tuple[str, ...], dict[str, str]] = {}
     for column in columns:
-        if isinstance(column.source, str):
-            place = tuple(column.source.split(".")[:-1])
-            together.setdefault(place, []).append(column)
-        else:
-            names.append(column.name)
-            parts.append(_computed(record, column.source))
-    for place, group in together.items():
-        names += [column.name for column in group]
-        parts.append(_stored(place, [str(column.source).rpartition(".")[2] for column in group]))
-    return _Reader(names, parts)
+        if callable(column.source):
+            reader.computed.append((column.name, column.source))
+        elif isinstance(column.source, str) and column.source != POSITION:
+            first, *inner, key = column.source.split(".")
+            if first == record:
+                groups.setdefault(tuple(inner), {})[column.name] = key
+            else:
+                reader.parents.append((column.name, _PARENTS.index(first), key))
+    reader.groups.extend((list(keys), _group(inner, list(keys.values()))) for inner, keys in groups.items())
+    return reader
 
 
-def _stored(place: tuple[str, ...], keys: list[str]) -> Callable[[Payload], Sequence[Any]]:
-    read = itemgetter(*keys)
-    if len(keys) == 1:
-        return lambda context: (read(_inner(context, place)),)
-    return lambda context: read(_inner(context, place))
+def _group(inner: tuple[str, ...], keys: list[str]) -> Callable[[Payload], Sequence[Any]]:
+    """Return a function that reads some keys of a record, or of what it has under the keys `inner`."""
+    if not inner:
+        read = itemgetter(*keys)
+        return read if len(keys) > 1 else lambda record: (read(record),)
+    outer, *rest = inner
+    below = _group(tuple(rest), keys)
+    return lambda record: below(record[outer])
 
 
-def _inner(payload: Any, place: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON
-    for key in place:
-        payload = payload[key]
-    return payload
+class _Records:
+    """The records of one run that the rows of a table are about, each with its parents and its position."""
+
+    def __init__(self) -> None:
+        self.records: list[Payload] = []
+        self.parents: list[tuple[Payload, ...]] = []
+        self.positions: list[int] = []
+
+    def add(self, records: list[Payload], parents: tuple[Payload, ...]) -> None:
+        """Add records of the same parents."""
+        self.records += records
+        self.parents += [parents] * len(records)
+        self.positions += range(1, len(records) + 1)
 
 
-def _computed(record: str, compute: Callable[[Payload], Any]) -> Callable[[Payload], Sequence[Any]]:
-    return lambda context: (compute(context[record]),)
+def _read(reader: _Reader, found: _Records, file: int, columns: dict[str, list[Any]]) -> None:
+    """Append the cells of each column."""
+    columns[FILE] += [file] * len(found.records)
+    if POSITION in columns:
+        columns[POSITION] += found.positions
+    for name, number, key in reader.parents:
+        columns[name] += [parents[number][key] for parents in found.parents]
+    for names, read in reader.groups:
+        for name, cells in zip(names, zip(*map(read, found.records), strict=True), strict=False):
+            encode = reader.encoders.get(name)
+            columns[name] += map(encode, cells) if encode else cells
+    for name, compute in reader.computed:
+        columns[name] += map(compute, found.records)
 
 
 def _fields(
@@ -190,19 +210,21 @@ _FIELDS = {
 }
 
 
-def _table(name: str, rows: list[Cells]) -> pa.Table:
-    order = [FILE, *_READERS[name].names]
-    cells = dict(zip(order, zip(*rows, strict=True) if rows else [()] * len(order), strict=True))
-    schema = SCHEMAS[name]
-    arrays = [pa.array(cells[FILE], pa.int64())]
-    arrays += [_array(cells[column.name], column) for column in TABLES[name]]
-    return pa.Table.from_arrays(arrays, schema=schema)
+def _table(name: str, cells: dict[str, list[Any]]) -> pa.Table:
+    columns = {FILE: pa.array(cells[FILE], pa.int64())}
+    for column in TABLES[name]:
+        if not isinstance(column.source, FromColumns):
+            columns[column.name] = _array(cells[column.name], column)
+    columns |= {
+        column.name: column.source.compute(columns)
+        for column in TABLES[name]
+        if isinstance(column.source, FromColumns)
+    }
+    return pa.Table.from_arrays([columns[field] for field in SCHEMAS[name].names], schema=SCHEMAS[name])
 
 
-def _array(cells: Cells, column: Column) -> pa.Array:
-    encode, kind = column.type.encode, column.type.arrow
-    if encode is not None:
-        cells = tuple(map(encode, cells))
+def _array(cells: list[Any], column: Column) -> pa.Array:
+    kind = column.type.arrow
     if pa.types.is_timestamp(kind):
         return pa.array(cells, pa.string()).cast(kind)
     return pa.array(cells, kind)

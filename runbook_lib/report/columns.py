@@ -13,20 +13,31 @@ Every table begins with the columns that join it to the others: a step is `run, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from runbook_lib.model.plans import Change
 from runbook_lib.model.records import current_kind
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["CHECKS", "COMMANDS", "ROWS", "RUNS", "STEPS", "TABLES", "Column", "ColumnType"]
+__all__ = [
+    "CHECKS",
+    "COMMANDS",
+    "POSITION",
+    "ROWS",
+    "RUNS",
+    "STEPS",
+    "TABLES",
+    "Column",
+    "ColumnType",
+    "FromColumns",
+]
 
 Payload = dict[str, Any]
 
@@ -80,6 +91,17 @@ COMMAND_KIND = ColumnType("string", pa.string(), encode=current_kind)
 
 
 @dataclass(frozen=True)
+class FromColumns:
+    """The source of a column that is computed from other columns of the row, for all rows at once.
+
+    Args:
+        compute: Makes the column from the row's columns by their names.
+    """
+
+    compute: Callable[[Mapping[str, pa.Array]], pa.Array]
+
+
+@dataclass(frozen=True)
 class Column:
     """One column.
 
@@ -88,15 +110,15 @@ class Column:
         type: Its type.
         meaning: What a reader should know, with the unit.
         source: Where the value comes from: a path as `command.stdout.head`, which starts at the `run`, `step`,
-            `host`, `command` or `check` of the row or at `position`; or a function of the record that the row is
-            about, as JSON. Only values named by a path can be put back into a record.
+            `host`, `command` or `check` of the row or at `position`; a function of the record that the row is about,
+            as JSON; or other columns. Only values named by a path can be put into a rebuilt record.
         may_be_missing: Whether a row may have no value here; the meaning says when.
     """
 
     name: str
     type: ColumnType
     meaning: str
-    source: str | Callable[[Payload], Any]
+    source: str | Callable[[Payload], Any] | FromColumns
     may_be_missing: bool = False
 
     @property
@@ -105,28 +127,25 @@ class Column:
         return self.type.pandas
 
 
-def _duration(record: Payload) -> float | None:
-    started, ended = record["started"], record["ended"]
-    if not (started and ended):
-        return None
-    return (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
+def _duration(columns: Mapping[str, pa.Array]) -> pa.Array:
+    started, ended = (columns[name].cast(pa.int64()) for name in ("started", "ended"))
+    return pc.divide(pc.subtract(ended, started).cast(pa.float64()), 1e6)
 
 
-def _is_sent(command: Payload) -> bool:
-    """Return whether a command was sent: a command that was only planned has number 0."""
-    return bool(command["number"] != 0)
+def _is_sent(columns: Mapping[str, pa.Array]) -> pa.Array:
+    return pc.not_equal(columns["number"], 0)
 
 
 def _sent(host: Payload) -> int:
-    return sum(map(_is_sent, host["commands"]))
+    return sum([command["number"] != 0 for command in host["commands"]])
 
 
 def _planned(host: Payload) -> int:
-    return len(host["commands"]) - _sent(host)
+    return sum([command["number"] == 0 for command in host["commands"]])
 
 
 def _failed_checks(host: Payload) -> int:
-    return sum(not check["holds"] for check in host["checks"])
+    return sum([not check["holds"] for check in host["checks"]])
 
 
 def _times(record: str, *, start_may_be_missing: bool = False) -> Iterable[Column]:
@@ -139,7 +158,7 @@ def _times(record: str, *, start_may_be_missing: bool = False) -> Iterable[Colum
         "ended", TIME, "end, UTC; missing if it was not recorded", f"{record}.ended", may_be_missing=True
     )
     meaning = "seconds from start to end; missing if either is missing"
-    yield Column("duration", SECONDS, meaning, _duration, may_be_missing=True)
+    yield Column("duration", SECONDS, meaning, FromColumns(_duration), may_be_missing=True)
 
 
 def _stream(name: str) -> Iterable[Column]:
@@ -153,11 +172,13 @@ def _stream(name: str) -> Iterable[Column]:
     yield Column(f"{name}_complete", BOOLEAN, f"whether the head is all of {name}", f"{source}.complete")
 
 
+POSITION = "position"
+"""The column that numbers the commands, or the checks, of a step on a host."""
 _RUN = Column("run", TEXT, "the run's id: the name of its directory", "run.run")
 _STEP = Column("step", INTEGER, "the step's number within the run, from 1", "step.number")
 _HOST = Column("host", TEXT, "the host's name in the inventory", "host.host")
 _POSITION = Column(
-    "position", INTEGER, "position among the rows of the same run, step and host, from 1", "position"
+    POSITION, INTEGER, "position among the rows of the same run, step and host, from 1", POSITION
 )
 
 RUNS = (
@@ -229,7 +250,7 @@ COMMANDS = (
         "the command's number within the run in the order sent; 0 if it was planned and not sent",
         "command.number",
     ),
-    Column("sent", BOOLEAN, "whether the command was sent to the host", _is_sent),
+    Column("sent", BOOLEAN, "whether the command was sent to the host", FromColumns(_is_sent)),
     Column("kind", COMMAND_KIND, "fact, change, guard, rollback, shell or termination", "command.kind"),
     Column("text", TEXT, "the exact text", "command.text"),
     Column("stdin", TEXT, "standard input; missing if there was none", "command.stdin", may_be_missing=True),
