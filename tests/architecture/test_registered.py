@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from runbook_lib import Parameters
+from runbook_lib.audit.rules import registry as rules
 from runbook_lib.cli.audit import audit_command
 from runbook_lib.cli.main import cli
+from runbook_lib.inventory import BUILT_IN_CONNECTIONS, CONNECTIONS_GROUP
+from runbook_lib.lab.hosts import registry as hosts
 from runbook_lib.model.status import Status
+from runbook_lib.report import formats
 from runbook_lib.runbook.resume import CHANGEABLE
 
 TOP = Path(__file__).parents[2]
@@ -28,6 +33,28 @@ def test_every_verb_that_has_a_module_is_a_command(folder: str, group: object) -
     listed = CliRunner().invoke(group, ["--help"]).output  # type: ignore[arg-type] # a click group
     assert "list" in verbs
     assert [verb for verb in sorted(verbs) if not re.search(rf"^  {verb} ", listed, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize(
+    ("group", "built_in"),
+    [
+        (rules.GROUP, rules.BUILT_IN),
+        (hosts.GROUP, hosts.BUILT_IN),
+        (formats.GROUP, formats.BUILT_IN),
+        (CONNECTIONS_GROUP, BUILT_IN_CONNECTIONS),
+    ],
+    ids=["audit-rules", "lab-hosts", "report-formats", "connections"],
+)
+def test_what_is_built_in_is_declared_in_pyproject(group: str, built_in: dict[str, str]) -> None:
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["entry-points"][group] == built_in
+
+
+def test_every_extension_point_is_in_the_architecture_page() -> None:
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (TOP / "docs" / "architecture.md").read_text(encoding="utf-8")
+    groups = [group for group in project["entry-points"] if group.startswith("runbook_lib.")]
+    assert [group for group in groups if f"| `{group}` |" not in page] == []
 
 
 def test_the_help_lists_the_exit_codes_of_runs() -> None:
