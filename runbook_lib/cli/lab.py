@@ -13,7 +13,7 @@ import click
 from runbook_lib.lab.faults import FAULTS
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.lab import DEFAULT_NAME, Lab
-from runbook_lib.lab.topology import DEFAULT_TOPOLOGY, Topology
+from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
 
 __all__ = ["lab", "lab_command"]
 
@@ -63,7 +63,7 @@ def up(name: str, hosts: str | None, topology: Path, inventory: Path | None) -> 
 
 def _default_hosts(topology: Path) -> list[str] | None:
     """Return the hosts whose kind starts by default; None, for all, if the topology has no such host."""
-    hosts = Topology.load(topology).hosts
+    hosts = load_topology(topology).hosts
     return [name for name, host in hosts.items() if host_class(host.kind).starts_by_default] or None
 
 

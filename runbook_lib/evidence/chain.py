@@ -1,10 +1,22 @@
-"""The journal's hash chain: each line contains the hash of the previous line, and a seal over itself."""
+"""The journal's hash chain: each line contains the hash of the previous line, and a seal over itself.
+
+`read_lines` is the only walk along the chain: records, verification and the archive all read a journal with it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
 
-__all__ = ["FIRST", "chain", "is_sealed", "next_link", "seal"]
+import orjson
+
+__all__ = ["FIRST", "JournalEntry", "JournalLines", "chain", "is_sealed", "next_link", "read_lines", "seal"]
+
+JournalEntry = dict[str, Any]
+"""One line of a journal, parsed."""
 
 FIRST = "0" * 64
 """The first line's value for the hash of the previous line."""
@@ -43,3 +55,55 @@ def next_link(line: bytes, previous: str) -> str | None:
         return None
     link.update(written)
     return link.hexdigest()
+
+
+@dataclass(frozen=True)
+class JournalLines:
+    """The valid lines of a journal, and the first thing wrong with it, if any.
+
+    Args:
+        entries: The parsed lines, in order, up to the first invalid line.
+        problem: What is wrong and at which line; empty if nothing is.
+    """
+
+    entries: list[JournalEntry]
+    problem: str = ""
+
+
+def read_lines(data: bytes) -> JournalLines:
+    """Split a journal's bytes into entries and walk its hash chain.
+
+    A line that is cut off, altered, removed or moved ends the valid part; `problem` names its number. An altered
+    line breaks its own seal; an altered line with a new seal breaks the link of the line after it.
+    """
+    entries: list[JournalEntry] = []
+    previous = FIRST
+    for number, whole in enumerate(BytesIO(data), start=1):
+        line = whole[:-1]
+        if whole[-1:] != b"\n":
+            return JournalLines(entries, f"line {number} is cut off")
+        try:
+            entry = _parse(line)
+        except (ValueError, RecursionError):  # also: a number too long, or nested too deeply
+            return JournalLines(entries, f"line {number} is not JSON")
+        if not isinstance(entry, dict) or entry.get("n") != number:
+            return JournalLines(entries, f"line {number} does not follow from the line before it")
+        link = next_link(line, previous)
+        if link is None:
+            # Not in today's form: the fields show whether the chain is broken or the line is from an older version.
+            if entry.get("previous") != previous:
+                return JournalLines(entries, f"line {number} does not follow from the line before it")
+            # Journals from before seals were introduced have none, from their first line on.
+            if not is_sealed(line) and any("seal" in some for some in (entry, *entries[:1])):
+                return JournalLines(entries, f"line {number} was altered: its seal is broken")
+            link = chain(line)
+        entries.append(entry)
+        previous = link
+    return JournalLines(entries)
+
+
+def _parse(line: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)  # reads what Python writes and JSON does not define, such as NaN

@@ -16,12 +16,10 @@ from runbook_lib.model.status import Status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runbook_lib.evidence.reader import JournalLines
+    from runbook_lib.evidence.chain import JournalEntry, JournalLines
 
-__all__ = ["HostEntries", "JournalEntry", "JournalView", "StepEntries"]
+__all__ = ["HostEntries", "JournalView", "StepEntries"]
 
-JournalEntry = dict[str, Any]
-"""One line of a journal, parsed."""
 # Values that an entry has for the journal's own sake; the others are the record's.
 _NOT_OF_COMMAND = ("n", "time", "event", "step", "host", "command", "previous", "seal")
 _NOT_OF_HOST = frozenset(

@@ -1,20 +1,12 @@
-"""Read a journal: walk its hash chain up to the first line that breaks it, and make the run's record.
-
-This is the only walk along the chain: records, verification and the archive all read a journal with `read_lines`.
-"""
+"""Make a run's record from its journal."""
 
 from __future__ import annotations
 
 import functools
-import json
-from dataclasses import dataclass
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.chain import FIRST, chain, is_sealed, next_link
+from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
@@ -22,64 +14,13 @@ from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, Step
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runbook_lib.evidence.journal_view import HostEntries, JournalEntry, StepEntries
+    from runbook_lib.evidence.chain import JournalLines
+    from runbook_lib.evidence.journal_view import HostEntries, StepEntries
 
-__all__ = ["NO_HOST_END", "JournalLines", "build_record", "read_journal", "read_lines"]
+__all__ = ["NO_HOST_END", "build_record", "read_journal"]
 
 NO_HOST_END = "no end of this step was recorded"
 """The message of a step on a host that ended before its end could be written to the journal."""
-
-
-@dataclass(frozen=True)
-class JournalLines:
-    """The valid lines of a journal, and the first thing wrong with it, if any.
-
-    Args:
-        entries: The parsed lines, in order, up to the first invalid line.
-        problem: What is wrong and at which line; empty if nothing is.
-    """
-
-    entries: list[JournalEntry]
-    problem: str = ""
-
-
-def read_lines(data: bytes) -> JournalLines:
-    """Split a journal's bytes into entries and walk its hash chain.
-
-    A line that is cut off, altered, removed or moved ends the valid part; `problem` names its number. An altered
-    line breaks its own seal; an altered line with a new seal breaks the link of the line after it.
-    """
-    entries: list[JournalEntry] = []
-    previous = FIRST
-    for number, whole in enumerate(BytesIO(data), start=1):
-        line = whole[:-1]
-        if whole[-1:] != b"\n":
-            return JournalLines(entries, f"line {number} is cut off")
-        try:
-            entry = _parse(line)
-        except (ValueError, RecursionError):  # also: a number too long, or nested too deeply
-            return JournalLines(entries, f"line {number} is not JSON")
-        if not isinstance(entry, dict) or entry.get("n") != number:
-            return JournalLines(entries, f"line {number} does not follow from the line before it")
-        link = next_link(line, previous)
-        if link is None:
-            # Not in today's form: the fields show whether the chain is broken or the line is from an older version.
-            if entry.get("previous") != previous:
-                return JournalLines(entries, f"line {number} does not follow from the line before it")
-            # Journals from before seals were introduced have none, from their first line on.
-            if not is_sealed(line) and any("seal" in some for some in (entry, *entries[:1])):
-                return JournalLines(entries, f"line {number} was altered: its seal is broken")
-            link = chain(line)
-        entries.append(entry)
-        previous = link
-    return JournalLines(entries)
-
-
-def _parse(line: bytes) -> Any:  # noqa: ANN401 - JSON
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return json.loads(line)  # reads what Python writes and JSON does not define, such as NaN
 
 
 def read_journal(path: Path) -> RunRecord:

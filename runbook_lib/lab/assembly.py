@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import LabError, RequirementError
 from runbook_lib.lab import switch
-from runbook_lib.lab.hosts.registry import host_class, lab_host
+from runbook_lib.lab.hosts.registry import host_class, lab_host, switch_vlans
 from runbook_lib.lab.inventory_file import write_inventory
 from runbook_lib.lab.services.images import image_storage
 from runbook_lib.lab.services.services import has_images, start_services
@@ -101,13 +101,13 @@ class Assembly:
             switch.create_namespace(self.paths.control)
             switch.create_switch(self.paths.name, wanted, self.paths.switch, self.paths.control)
         elif self.state.has_switch:
-            switch.add_vlans(wanted.vlans, self.paths.switch)
+            switch.add_vlans(switch_vlans(wanted), self.paths.switch)
         make_keys(self.paths, list(new))
         hosts = [(plan, self._host(name).ssh_endpoint) for name, plan in self.state.hosts.items()]
         write_client_files(self.paths, hosts)
 
     def _host(self, name: str) -> LabHost:
-        return lab_host(self.paths, self.state, name)
+        return lab_host(self.paths, self.state.topology, name)
 
     @property
     def _distribution(self) -> str:

@@ -65,7 +65,7 @@ class Faults:
                 elif kind == "unplug":
                     switch.set_port(self._paths.switch, _first_port(state, host), up=False)
                 elif kind == "power":
-                    lab_host(self._paths, state, host).stop()
+                    lab_host(self._paths, state.topology, host).stop()
                 else:
                     self._control_docker(host, "stop")
             except LabError:
@@ -107,8 +107,8 @@ class Faults:
             elif kind == "unplug":
                 switch.set_port(self._paths.switch, _first_port(state, host), up=True)
             elif kind == "power" and host not in reinstalled:
-                lab_host(self._paths, state, host).start()
-                lab_host(self._paths, state, host).wait()
+                lab_host(self._paths, state.topology, host).start()
+                lab_host(self._paths, state.topology, host).wait()
             elif host not in reinstalled:
                 self._control_docker(host, "start")
             state.faults = [other for other in state.faults if other != fault]

@@ -19,11 +19,13 @@ from runbook_lib.lab.status import HostStatus, LabStatus
 from runbook_lib.lab.system.paths import LabPaths, locked
 from runbook_lib.lab.system.subprocesses import wait_for
 from runbook_lib.lab.teardown import tear_down
-from runbook_lib.lab.topology import DEFAULT_TOPOLOGY, Topology
+from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
 from runbook_lib.yaml_files import find_upwards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from runbook_lib.lab.topology import Topology
 
 __all__ = ["DEFAULT_NAME", "Lab"]
 
@@ -116,7 +118,7 @@ class Lab:
             InputError: The topology is wrong, or a host name is unknown.
             LabError: A part could not be built or started.
         """
-        topology = available_hosts(Topology.load(self._topology_file), hosts)
+        topology = available_hosts(load_topology(self._topology_file), hosts)
         with locked(self.paths.lock):
             state = LabState.load(self.paths.state) if self.paths.state.exists() else None
             if state and state.phase == "up":
@@ -146,7 +148,7 @@ class Lab:
         """
         state = running_state(self.paths)
         for name in hosts or state.hosts:
-            lab_host(self.paths, state, name).wait()
+            lab_host(self.paths, state.topology, name).wait()
 
     def down(self) -> bool:
         """End the lab and check that nothing of it remains.
@@ -174,7 +176,7 @@ class Lab:
         """
         with locked(self.paths.lock):
             state = running_state(self.paths)
-            chosen = {name: lab_host(self.paths, state, name) for name in (hosts or state.hosts)}
+            chosen = {name: lab_host(self.paths, state.topology, name) for name in (hosts or state.hosts)}
             self.faults.repair_locked(state, reinstalled=chosen)
             state.unprepared = sorted({*state.unprepared, *chosen})
             state.save(self.paths)
@@ -199,7 +201,7 @@ class Lab:
             LabError: The lab is not up, or the host does not allow a login in time.
         """
         with locked(self.paths.lock):
-            restarted = lab_host(self.paths, running_state(self.paths), host)
+            restarted = lab_host(self.paths, running_state(self.paths).topology, host)
             restarted.stop()
             restarted.start()
             restarted.wait()
@@ -216,7 +218,7 @@ class Lab:
             InventoryError: The name is unknown.
             LabError: The lab is not up, or the host has not rebooted within the timeout.
         """
-        console = lab_host(self.paths, running_state(self.paths), host).console
+        console = lab_host(self.paths, running_state(self.paths).topology, host).console
         command = self.ssh_command(host, ["cat", "/proc/sys/kernel/random/boot_id"])
 
         def has_rebooted() -> bool | None:
@@ -236,7 +238,7 @@ class Lab:
             InventoryError: The name is unknown.
             LabError: The lab is not up, or the host is still on after the timeout.
         """
-        stopping = lab_host(self.paths, running_state(self.paths), host)
+        stopping = lab_host(self.paths, running_state(self.paths).topology, host)
         wait_for(
             lambda: not stopping.running() or None,
             f"the power-off of {host}",
@@ -255,7 +257,7 @@ class Lab:
             return LabStatus(self.name, "absent", str(self.inventory), [], {}, [])
         hosts = []
         for name in state.hosts:
-            host = lab_host(self.paths, state, name)
+            host = lab_host(self.paths, state.topology, name)
             address = host.ssh_endpoint.known_as
             hosts.append(HostStatus(name, address, host.running(), host.answers(), str(host.console)))
         services = service_status(self.paths, state)
@@ -272,7 +274,7 @@ class Lab:
             InventoryError: The name is unknown.
             LabError: The lab is not up.
         """
-        lab_host(self.paths, running_state(self.paths), host)
+        lab_host(self.paths, running_state(self.paths).topology, host)
         return ["ssh", *(["-t"] if not command else []), "-F", str(self.ssh_config), host, *command]
 
     def _create(self, topology: Topology, wait_for: Sequence[str] | None) -> None:

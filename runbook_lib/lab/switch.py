@@ -19,6 +19,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from runbook_lib.connections.network_namespace import run_in
 from runbook_lib.errors import LabError
+from runbook_lib.lab.hosts.registry import switch_vlans
 from runbook_lib.lab.system.subprocesses import run
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def create_switch(lab: str, topology: Topology, switch: Path, control: Path) -> 
             _up(kernel, "eth0")
 
     with _explained("create the switch"):
-        add_vlans(topology.vlans, switch)
+        add_vlans(switch_vlans(topology), switch)
         run_in(switch, connect_control)
         run_in(control, set_address)
 

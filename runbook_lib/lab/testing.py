@@ -15,7 +15,7 @@ from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import is_zombie
 from runbook_lib.lab.system.paths import DATA, RUN
-from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
+from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,24 +1,18 @@
-"""The lab's topology: hosts, interfaces, VLANs, groups, read strictly from `params/lab/topology.yml`."""
+"""The lab's topology: hosts, interfaces, VLANs, groups."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Interface
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from runbook_lib.errors import InputError, InventoryError
-from runbook_lib.lab.hosts.registry import host_class
-from runbook_lib.yaml_files import YamlFile, find_upwards, validate
+from runbook_lib.errors import InventoryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DEFAULT_TOPOLOGY", "Control", "HostPlan", "Interface", "Topology"]
-
-DEFAULT_TOPOLOGY = Path("params/lab/topology.yml")
-_MAX_LINK_NAME = 15  # characters: IFNAMSIZ - 1
+__all__ = ["Control", "HostPlan", "Interface", "Topology"]
 
 
 def _interface_address(value: str) -> str:
@@ -87,12 +81,6 @@ class HostPlan(_Strict):
         return f"{self.name}.{interface}"
 
 
-class _File(_Strict):
-    control: Control
-    hosts: dict[str, dict[str, Any]] = Field(min_length=1)
-    groups: dict[str, list[str]] = Field(default_factory=dict)
-
-
 class Topology:
     """Hosts with their interfaces, groups of hosts, and this machine's end of the network.
 
@@ -106,37 +94,6 @@ class Topology:
         self.control = control
         self.hosts = hosts
         self.groups = groups
-
-    @property
-    def vlans(self) -> list[int]:
-        """The VLANs that the switch needs, ascending: those of control and of all hosts that use the switch."""
-        switched = [host for host in self.hosts.values() if host_class(host.kind).uses_switch]
-        used = {interface.vlan for host in switched for interface in host.interfaces.values()}
-        return sorted(used | {self.control.vlan})
-
-    @classmethod
-    def load(cls, path: str | Path = DEFAULT_TOPOLOGY) -> Topology:
-        """Read a topology file.
-
-        Args:
-            path: The file, also looked for in parent directories.
-
-        Raises:
-            InputError: The file is missing or wrong; the error names the line.
-        """
-        file = YamlFile(find_upwards(path), InputError)
-        top = validate(_File, file.data, InputError, str(file.path), file)
-        hosts = {name: _host(file, name, values) for name, values in top.hosts.items()}
-        _refuse_duplicate_addresses(file, top.control, hosts)
-        for group, members in top.groups.items():
-            for number, member in enumerate(members):
-                if member not in hosts:
-                    raise InputError(
-                        f"group {group!r} names the unknown host {member!r}",
-                        where=f"{file.path}, line {file.line(('groups', group, number))}",
-                        hint=f"known hosts: {', '.join(hosts)}",
-                    )
-        return cls(top.control, hosts, top.groups)
 
     def only(self, names: Sequence[str]) -> Topology:
         """Return the topology reduced to some hosts.
@@ -157,58 +114,3 @@ class Topology:
         hosts = {name: plan for name, plan in self.hosts.items() if name in names}
         groups = {group: [m for m in members if m in hosts] for group, members in self.groups.items()}
         return Topology(self.control, hosts, groups)
-
-
-def _host(file: YamlFile, name: str, values: dict[str, Any]) -> HostPlan:
-    where = f"{file.path}, line {file.line(('hosts', name))}, host {name!r}"
-    data = {key: value for key, value in values.items() if key != "name"}
-    if "name" in values:
-        raise InputError("unknown name 'name'", where=where, hint="a host's name is its key")
-    plan = validate(HostPlan, {**data, "name": name}, InputError, where)
-    if not _is_host_name(name):
-        raise InputError(
-            "a host's name may have only lowercase letters, digits and '-', and begins with a letter",
-            where=where,
-            hint="such as host-a or cloud",
-        )
-    for interface in plan.interfaces:
-        if len(plan.port(interface)) > _MAX_LINK_NAME:
-            raise InputError(
-                f"{plan.port(interface)!r} is too long for the name of a network link",
-                where=where,
-                hint=f"host and interface together may have {_MAX_LINK_NAME - 1} characters",
-            )
-    try:
-        kind = host_class(plan.kind)
-    except InputError as problem:
-        message = f"{problem.where}: {problem.message}" if problem.where else problem.message
-        raise InputError(message, where=where, hint=problem.hint) from problem
-    kind.check_plan(plan, where)
-    if not any(interface.address for interface in plan.interfaces.values()):
-        raise InputError(
-            "no interface has an address",
-            where=where,
-            hint="give one an address: control reaches the host there",
-        )
-    return plan
-
-
-def _is_host_name(name: str) -> bool:
-    return name[:1].isalpha() and name == name.lower() and name.replace("-", "a").isalnum() and name.isascii()
-
-
-def _refuse_duplicate_addresses(file: YamlFile, control: Control, hosts: dict[str, HostPlan]) -> None:
-    owners = {control.ip: "control"}
-    for plan in hosts.values():
-        for name, interface in plan.interfaces.items():
-            if interface.address is None:
-                continue
-            ip = str(IPv4Interface(interface.address).ip)
-            if ip in owners:
-                line = file.line(("hosts", plan.name, "interfaces", name, "address"))
-                raise InputError(
-                    f"{plan.name} {name} has the same address as {owners[ip]}: {ip}",
-                    where=f"{file.path}, line {line}",
-                    hint="give each interface a unique address",
-                )
-            owners[ip] = plan.name

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError, InputError, ParameterError
+from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.liveness import still_running
-from runbook_lib.evidence.reader import read_journal, read_lines
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:

@@ -136,3 +136,24 @@ def test_everything_is_caught_only_where_a_step_ends(path: Path) -> None:
     ]
     allowed = part_of(name_of(path)) in {"cli", "lab"} or path.name == "host_step.py"
     assert allowed or not places, f"lines {places}"
+
+
+def modules_imported(path: Path) -> set[str]:
+    """Modules of ours that a module imports, anywhere in it, for type checking or not."""
+    known = {name_of(other) for other in MODULES}
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {item.name for item in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{item.name}" for item in node.names} | {node.module}
+    packages = {name for name in known if any(other.startswith(f"{name}.") for other in known)}
+    return (found & known) - packages
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    imports = {name_of(path): modules_imported(path) - {name_of(path)} for path in MODULES}
+    # Modules that import nothing that is left are taken away again and again; what stays is in, or above, a circle.
+    while leaves := {name for name, others in imports.items() if not others & imports.keys()}:
+        imports = {name: others for name, others in imports.items() if name not in leaves}
+    assert not imports, f"a circle, and what imports it: {sorted(imports)}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.evidence.reader import read_lines
+from runbook_lib.evidence.chain import read_lines
 from tests.deadlines import deadline
 
 FIRST = 2

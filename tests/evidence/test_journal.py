@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.chain import FIRST, chain, is_sealed, seal
+from runbook_lib.evidence.chain import FIRST, JournalLines, chain, is_sealed, read_lines, seal
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.output_store import OutputStore
-from runbook_lib.evidence.reader import JournalLines, build_record, read_journal, read_lines
+from runbook_lib.evidence.reader import build_record, read_journal
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:

@@ -7,23 +7,27 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib.errors import InputError, RequirementError
 from runbook_lib.inventory import Inventory
 from runbook_lib.lab.assembly import available_hosts
-from runbook_lib.lab.hosts.registry import BUILT_IN, GROUP, host_class
+from runbook_lib.lab.hosts.registry import BUILT_IN, GROUP, host_class, switch_vlans
 from runbook_lib.lab.inventory_file import write_inventory
 from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.paths import LabPaths
 from runbook_lib.lab.testing import Machine, reason_to_skip, running_lab
-from runbook_lib.lab.topology import Topology
+from runbook_lib.lab.topology_file import load_topology
 from tests.deadlines import deadline
 from tests.entry_points import write_package
 from tests.lab_names import lab_name
+
+if TYPE_CHECKING:
+    from runbook_lib.lab.topology import Topology
 
 TOP = Path(__file__).parents[2]
 NAME = lab_name("kind")
@@ -109,12 +113,12 @@ def test_the_built_in_kinds_are_declared_as_entry_points_too() -> None:
 
 @pytest.mark.usefixtures("package")
 def test_a_topology_may_use_a_kind_of_another_package(tmp_path: Path) -> None:
-    topology = Topology.load(write_topology(tmp_path))
+    topology = load_topology(write_topology(tmp_path))
     assert {name: host.kind for name, host in topology.hosts.items()} == {
         "host-t": "terse",
         "host-q": "quantum",
     }
-    assert topology.vlans == [101, 103]
+    assert switch_vlans(topology) == [101, 103]
     assert state_of(topology).has_switch
     assert not state_of(topology.only(["host-q"])).has_switch
 
@@ -123,7 +127,7 @@ def test_a_topology_may_use_a_kind_of_another_package(tmp_path: Path) -> None:
 def test_a_kind_may_refuse_a_plan(tmp_path: Path) -> None:
     file = write_topology(tmp_path, TOPOLOGY.replace("em1: {vlan: 103", "em9: {vlan: 103"))
     with pytest.raises(InputError, match="a terse host has no em9") as caught:
-        Topology.load(file)
+        load_topology(file)
     assert caught.value.where == f"{file}, line 3, host 'host-t'"
 
 
@@ -131,7 +135,7 @@ def test_a_kind_may_refuse_a_plan(tmp_path: Path) -> None:
 def test_requirements_that_are_not_met_leave_out_hosts_that_do_not_start_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    topology = Topology.load(write_topology(tmp_path))
+    topology = load_topology(write_topology(tmp_path))
     monkeypatch.setattr(host_class("terse"), "check_requirements", lambda: None)
     assert list(available_hosts(topology, None).hosts) == ["host-t"]
     with pytest.raises(RequirementError, match="no quantum computer"):
@@ -149,7 +153,7 @@ def test_tests_are_skipped_for_a_kind_unless_it_is_required(monkeypatch: pytest.
 
 @pytest.mark.usefixtures("package")
 def test_the_inventory_of_another_kind_can_be_loaded(tmp_path: Path) -> None:
-    topology = Topology.load(write_topology(tmp_path))
+    topology = load_topology(write_topology(tmp_path))
     endpoints = {name: SshEndpoint(host.address) for name, host in topology.hosts.items()}
     write_inventory(LabPaths(NAME), topology, endpoints, tmp_path / "inventory.yml")
     hosts = Inventory.load(tmp_path / "inventory.yml").select("all")

@@ -13,7 +13,7 @@ from runbook_lib.inventory import Inventory
 from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.testing import CONTAINERS, Machine
-from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
+from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY
 from tests.deadlines import deadline
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory
 from runbook_lib.lab.testing import CONTAINERS, Machine, running_lab
-from runbook_lib.lab.topology import DEFAULT_TOPOLOGY
+from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY
 from tests.aftermath import AFTERMATH
 from tests.deadlines import deadline
 from tests.lab_names import lab_name

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from runbook_lib.evidence.reader import read_journal, read_lines
+from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
 from runbook_lib.runbook.session import Runbook
 from tests.deadlines import deadline, wait_until

@@ -12,7 +12,8 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.errors import Interrupted
-from runbook_lib.evidence.reader import read_journal, read_lines
+from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
 from runbook_lib.runbook.interrupts import on_interrupt
 from tests.runbook.practice import Does, parameters

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.evidence.reader import read_journal, read_lines
+from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline, wait_until
 from tests.execution.project import living

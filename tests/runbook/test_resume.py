@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.reader import read_journal, read_lines
+from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
 from runbook_lib.report.html import page

@@ -18,7 +18,8 @@ from runbook_lib.errors import (
     SecretError,
     StepFailed,
 )
-from runbook_lib.evidence.reader import read_journal, read_lines
+from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
 from tests.runbook.practice import Content, Does, Holds, Late, Refuses, parameters
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.evidence.reader import read_lines
+from runbook_lib.evidence.chain import read_lines
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline
 from tests.scenarios.practice import Practice, signal_and_wait

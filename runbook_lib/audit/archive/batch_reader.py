@@ -19,9 +19,10 @@ from runbook_lib.audit.archive import defaults
 from runbook_lib.audit.archive.journal_rows import UNUSUAL, run_of_journal
 from runbook_lib.audit.archive.notebook_rows import foreign_run, run_of_notebook
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import record_of_notebook
-from runbook_lib.evidence.reader import build_record, read_lines
+from runbook_lib.evidence.reader import build_record
 from runbook_lib.report.arrow_rows import Rows, encodable
 from runbook_lib.report.columns import TABLES
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.audit.archive import defaults
 from runbook_lib.errors import RunbookError
+from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
-from runbook_lib.evidence.reader import NO_HOST_END, read_lines
+from runbook_lib.evidence.reader import NO_HOST_END
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.audit.verify.findings import Findings
-    from runbook_lib.evidence.journal_view import JournalEntry
-    from runbook_lib.evidence.reader import JournalLines
+    from runbook_lib.evidence.chain import JournalEntry, JournalLines
 
 __all__ = ["check_clock", "explain_break"]
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from runbook_lib.audit.verify.findings import Findings
-    from runbook_lib.evidence.journal_view import JournalEntry, JournalView
+    from runbook_lib.evidence.chain import JournalEntry
+    from runbook_lib.evidence.journal_view import JournalView
     from runbook_lib.evidence.notebook import Notebook
 
 __all__ = ["check_output_hashes", "compare_records"]

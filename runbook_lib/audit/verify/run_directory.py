@@ -23,11 +23,11 @@ from runbook_lib.audit.verify.evidence_files import open_evidence
 from runbook_lib.audit.verify.findings import Findings
 from runbook_lib.audit.verify.verdict import Verdict, text_of
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
 from runbook_lib.evidence.judge import Execution, judge
 from runbook_lib.evidence.layout import ATTESTATION, DERIVED, JOURNAL, NOTEBOOK, OUTPUT, PARAMETERS
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.reader import read_lines
 from runbook_lib.model.records import RunRecord
 from runbook_lib.model.status import Status
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from runbook_lib.attestation.trust import Trust
     from runbook_lib.audit.verify.approved_source import Approval
     from runbook_lib.audit.verify.evidence_files import EvidenceFiles
-    from runbook_lib.evidence.journal_view import JournalEntry
+    from runbook_lib.evidence.chain import JournalEntry
 
 __all__ = ["compare_source", "verify_directory"]
 

@@ -6,14 +6,14 @@ import functools
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.lab.hosts.host import LabHost
 from runbook_lib.plugins import find_plugins, load_class
 
 if TYPE_CHECKING:
-    from runbook_lib.lab.hosts.host import LabHost
-    from runbook_lib.lab.state import LabState
     from runbook_lib.lab.system.paths import LabPaths
+    from runbook_lib.lab.topology import Topology
 
-__all__ = ["BUILT_IN", "GROUP", "host_class", "lab_host"]
+__all__ = ["BUILT_IN", "GROUP", "host_class", "lab_host", "switch_vlans"]
 
 GROUP = "runbook_lib.lab_hosts"
 """The entry-point group: the name is the topology's `kind`, the object a subclass of `LabHost`."""
@@ -34,8 +34,6 @@ def host_class(kind: str) -> type[LabHost]:
     Raises:
         InputError: No installed package provides this kind, or its class cannot be loaded.
     """
-    from runbook_lib.lab.hosts.host import LabHost  # noqa: PLC0415 - host classes import the topology, which asks here
-
     known = find_plugins(GROUP, BUILT_IN)
     if kind not in known:
         raise InputError(
@@ -45,23 +43,30 @@ def host_class(kind: str) -> type[LabHost]:
     return load_class(known[kind], LabHost)  # type: ignore[type-abstract] # its subclasses are not
 
 
-def lab_host(paths: LabPaths, state: LabState, name: str) -> LabHost:
+def lab_host(paths: LabPaths, topology: Topology, name: str) -> LabHost:
     """Return one host of a lab.
 
     Args:
         paths: The lab's files.
-        state: The lab's state.
+        topology: The topology that the lab was made from.
         name: The host's name.
 
     Raises:
         InventoryError: The lab has no host of that name.
         InputError: The host's kind is not installed any more.
     """
-    if name not in state.hosts:
+    if name not in topology.hosts:
         raise InventoryError(
             f"unknown host {name!r}",
             where=f"lab {paths.name}",
-            hint=f"known hosts: {', '.join(state.hosts)}",
+            hint=f"known hosts: {', '.join(topology.hosts)}",
         )
-    plan = state.hosts[name]
-    return host_class(plan.kind)(paths, state.topology, plan)
+    plan = topology.hosts[name]
+    return host_class(plan.kind)(paths, topology, plan)
+
+
+def switch_vlans(topology: Topology) -> list[int]:
+    """Return the VLANs that the switch needs, ascending: those of control and of all hosts that use the switch."""
+    switched = [host for host in topology.hosts.values() if host_class(host.kind).uses_switch]
+    used = {interface.vlan for host in switched for interface in host.interfaces.values()}
+    return sorted(used | {topology.control.vlan})

@@ -17,7 +17,8 @@ from click.testing import CliRunner
 
 from runbook_lib.cli.main import cli
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.reader import read_journal, read_lines
+from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.reader import read_journal
 from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:

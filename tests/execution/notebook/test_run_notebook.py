@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.liveness import Liveness, liveness
-from runbook_lib.evidence.reader import read_lines
 from runbook_lib.model.status import Status
 from runbook_lib.process_identity import start_ticks
 from tests.deadlines import wait_until
