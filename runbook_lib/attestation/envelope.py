@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import FormatError, UnverifiedSignatureError
 
+from runbook_lib import file_lock
 from runbook_lib.atomic import replace_file
 from runbook_lib.attestation.files import read
 from runbook_lib.attestation.trust import Trust, public_key
@@ -136,7 +136,7 @@ def locked(directory: Path) -> Iterator[None]:
     except OSError as problem:
         raise EvidenceError(f"cannot be opened: {problem.strerror}", where=str(directory)) from problem
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        file_lock.acquire(handle)
         yield
     finally:
         os.close(handle)

@@ -5,7 +5,6 @@ Each line also ends with a seal over itself, because no later line protects the 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import threading
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib import file_lock
 from runbook_lib.atomic import sync_directory, write_fully
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import FIRST, chain, seal
@@ -57,7 +57,7 @@ class Journal:
         self._lost: OSError | None = None
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file_lock.acquire(self._file)  # the file is new, so nobody can hold a lock for longer than a moment
             sync_directory(path.parent)
         except OSError as problem:
             raise _cannot_write(path, problem) from problem

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import platform
 import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from runbook_lib import file_lock
 from runbook_lib.grace_periods import FORK_TO_EXEC
 from runbook_lib.process_identity import boot_id, start_ticks
 
@@ -60,12 +60,9 @@ def has_writer(journal: Path) -> bool:
         with journal.open("rb") as file:
             if not file.readline().endswith(b"\n"):
                 return False
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return not file_lock.acquire(file, shared=True, wait=False)
     except OSError:
         return False
-    return False
 
 
 def still_running(journal: Path, record: RunRecord) -> bool:

@@ -7,7 +7,6 @@ reader sees the state before or the state after. The writer after the next remov
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import logging
 import os
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from runbook_lib import file_lock
 from runbook_lib.atomic import replace_file
 from runbook_lib.audit.archive.batch_reader import parquet
 from runbook_lib.errors import EvidenceError, InputError
@@ -127,11 +127,9 @@ class Cache:
     def locked(self) -> Iterator[None]:
         """Be the only writer; wait for another one."""
         with self._writing(), (self.directory / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not file_lock.acquire(lock, wait=False):
                 _log.warning("another process is reading this archive: waiting for it to finish")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                file_lock.acquire(lock)
             yield
 
     def load(self) -> Index:

@@ -6,7 +6,6 @@ the earlier attempt died; and one more file stops the whole fleet.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
@@ -16,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runbook_lib import file_lock
 from runbook_lib.atomic import replace_file
 from runbook_lib.errors import EvidenceError, InputError
 
@@ -82,7 +82,7 @@ class Claims:
             except FileExistsError:
                 attempt += 1
         with os.fdopen(file, "w", encoding="utf-8") as claim:
-            fcntl.flock(claim, fcntl.LOCK_EX)
+            file_lock.acquire(claim)
             owner = {
                 "machine": platform.node(),
                 "pid": os.getpid(),
@@ -96,7 +96,7 @@ class Claims:
         """Wait until no process works on an earlier attempt at a job: it may outlive the worker that started it."""
         for earlier in range(1, attempt):
             with self._claim_file(job, earlier).open(encoding="utf-8") as claim:
-                fcntl.flock(claim, fcntl.LOCK_SH)
+                file_lock.acquire(claim, shared=True)
 
     def record_run(self, job: str, attempt: int, run: Path) -> None:
         """Record the run directory of an attempt, for those who follow its journal."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runbook_lib import file_lock
 from runbook_lib.errors import InputError, LabError
 
 if TYPE_CHECKING:
@@ -170,15 +170,13 @@ def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
                 where=str(lock),
                 hint="check that this user owns the directory",
             ) from problem
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
+        if not file_lock.acquire(descriptor, wait=wait):
             os.close(descriptor)
             raise LabError(
                 "another process holds the lock",
                 where=str(lock),
                 hint="wait for that process to exit, then try again",
-            ) from held
+            )
         # If the previous holder removed the file while we waited, we locked a file that nobody else will open.
         if lock.exists() and lock.stat().st_ino == os.fstat(descriptor).st_ino:
             break
