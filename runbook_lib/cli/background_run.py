@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib import grace_periods
+from runbook_lib import grace_periods, subprocess_termination
 from runbook_lib.errors import RunbookError
 from runbook_lib.execution.warm_kernels.protocol import SERVER
 
@@ -56,12 +56,11 @@ class BackgroundRun:
         self._resources.close()
 
     def stop(self) -> None:
-        """Interrupt it and wait for its end."""
+        """Interrupt it and wait until it exits; it is killed if that takes too long."""
         self._stopped.set()
         if self._process:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
-        self._thread.join(grace_periods.BACKGROUND_CHAIN)
+            subprocess_termination.terminate(self._process, grace_periods.BACKGROUND_CHAIN)
+        self._thread.join(grace_periods.BACKGROUND_CHAIN)  # it may still prepare
 
     def wait(self, report: Callable[[str], None]) -> tuple[int, list[Path]]:
         """Report each line of its output, from the first, until it exits.

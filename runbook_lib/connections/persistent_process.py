@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runbook_lib.grace_periods import PERSISTENT_PROCESS, PERSISTENT_PROCESS_ANSWER
+from runbook_lib.subprocess_termination import communicate_or_kill
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
 __all__ = ["END_OF_ANSWER", "RELEASE", "LocalPersistentProcess", "PersistentProcess", "SshPersistentProcess"]
@@ -67,9 +68,8 @@ class LocalPersistentProcess:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        self._finalizer = weakref.finalize(
-            self, _end, process, b""
-        )  # also ends the process of a connection that was never closed
+        # Also ends the process of a connection that was never closed.
+        self._finalizer = weakref.finalize(self, communicate_or_kill, process, b"", PERSISTENT_PROCESS)
 
     @property
     def alive(self) -> bool:
@@ -88,15 +88,7 @@ class LocalPersistentProcess:
     def end(self, last: bytes = b"") -> bytes:
         """Close the input of the process, kill it if it does not exit, and return its standard error."""
         self._finalizer.detach()
-        return _end(self._process, last)
-
-
-def _end(process: subprocess.Popen[bytes], last: bytes) -> bytes:
-    try:
-        return process.communicate(last, timeout=PERSISTENT_PROCESS)[1]
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.communicate()[1]
+        return communicate_or_kill(self._process, last, PERSISTENT_PROCESS)[1]
 
 
 def _read_answer(receive: Callable[[], bytes]) -> tuple[bytes, bool]:

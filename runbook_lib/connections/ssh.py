@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
+from runbook_lib import subprocess_termination
 from runbook_lib.connections.base import Connection, ConnectionInfo
 from runbook_lib.connections.docker_api import DIAL, DockerApi
 from runbook_lib.connections.network_namespace import open_socket
@@ -242,7 +243,7 @@ class SshConnection(Connection):
             self._fabric = self._unfinished = None
             self._left_running.clear()
         if self._proxy is not None:
-            _end(self._proxy)
+            subprocess_termination.terminate(self._proxy, PROXY_COMMAND)
             self._proxy = None
 
     def _make(self) -> Any:  # noqa: ANN401 - fabric is untyped
@@ -338,12 +339,3 @@ class SshConnection(Connection):
         asked, early = answer_sudo(channel, self._password)
         self._sudo_asks = asked
         return early
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=PROXY_COMMAND)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -19,7 +19,15 @@ EACH = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relati
 
 # From the bottom; parts of one line do not know each other. docs/architecture.md draws it from the top.
 LAYERS = [
-    {"atomic", "errors", "file_lock", "grace_periods", "process_identity", "project"},
+    {
+        "atomic",
+        "errors",
+        "file_lock",
+        "grace_periods",
+        "process_identity",
+        "project",
+        "subprocess_termination",
+    },
     {"masking", "model"},
     {"plugins", "yaml_files", "system_requirements"},
     {"inventory", "parameters", "secrets"},

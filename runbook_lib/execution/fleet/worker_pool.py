@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from runbook_lib import grace_periods
+from runbook_lib import grace_periods, subprocess_termination
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import Job, JobResult
 from runbook_lib.execution.notebook.outcome import Outcome
@@ -78,11 +78,7 @@ class _WorkerProcess:
             if pipe:
                 with contextlib.suppress(OSError):
                     pipe.close()
-        try:
-            self._process.wait(grace_periods.IDLE_WORKER)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        subprocess_termination.wait_or_kill(self._process, grace_periods.IDLE_WORKER)
 
     def _died(self, job: Job, claims: Claims) -> JobResult:
         code = self._process.wait()

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib import grace_periods
+from runbook_lib import grace_periods, subprocess_termination
 from runbook_lib.errors import InputError
 from runbook_lib.execution.warm_kernels.protocol import SERVER, listen
 
@@ -84,12 +84,7 @@ def _server() -> Iterator[str | None]:
     try:
         yield path
     finally:
-        process.terminate()
-        try:
-            process.wait(grace_periods.FORK_SERVER)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        subprocess_termination.terminate(process, grace_periods.FORK_SERVER)
         shutil.rmtree(directory, ignore_errors=True)
 
 
