@@ -65,10 +65,17 @@ class Plugin:
         given = {Path(argument.split("::")[0]).resolve() for argument in config.args}
         config.args += [str(path) for path in self._files() if path.resolve() not in given]
 
-    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> RunbookFile | None:
-        """Return a node for a notebook that was run."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+        """Return a node for a notebook that was run, in place of those of other plugins.
+
+        A plugin that executes notebooks, such as nbmake, would run it again, in its own mode: and change hosts.
+        """
+        others = yield
         runs = self._files().get(file_path) or self._files().get(file_path.resolve())
-        return RunbookFile.from_parent(parent, path=file_path, runs=runs) if runs else None
+        return [RunbookFile.from_parent(parent, path=file_path, runs=runs)] if runs else others
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(

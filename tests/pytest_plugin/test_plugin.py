@@ -268,3 +268,20 @@ def _wait_for(project: Project, text: str, process: subprocess.Popen[str]) -> No
         return any(text in path.read_text() for path in (project.place / "runs").glob("*/journal.jsonl"))
 
     wait_until(sent, f"the command {text!r}")
+
+
+@pytest.mark.parametrize("other", ["--nbmake", "--nbval-lax"])
+def test_no_other_plugin_runs_a_runbook_too(project: Project, other: str) -> None:
+    touched = project.place / "touched"
+    path = project.runbook(
+        "90_look", project.holds("First", "first"), f"book.step('Do', Does(('touch', '{touched}')))"
+    )
+    scratch = json.loads(path.read_text(encoding="utf-8"))
+    scratch["cells"] = [{**scratch["cells"][0], "metadata": {}, "source": "assert 1 + 1 == 2"}]
+    (project.place / "scratch.ipynb").write_text(json.dumps(scratch), encoding="utf-8")
+    result = project.run(*LOOK, other, "scratch.ipynb", "-v")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["*90_look.ipynb::the run ended PASSED*"])
+    assert any("scratch" in line and "PASSED" in line for line in result.outlines)
+    assert len(project.records()) == 1
+    assert not touched.exists()

@@ -25,7 +25,6 @@ from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution.notebook.atomic_save import save_atomically
 from runbook_lib.execution.notebook.cell_client import CellClient
 from runbook_lib.execution.notebook.kernel_process import Kernel
-from runbook_lib.execution.notebook.outcome import succeeded
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import Status
 
@@ -184,7 +183,7 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
         manager.nb.metadata.papermill["exception"] = True
     if _has_error(manager.nb) and not (died or kernel.interrupted):
         return  # papermill marks the cell and raises
-    if kernel.runs and not succeeded(judgement.status):
+    if kernel.runs and judgement.exit_code:
         raise RunFailed(_summary(judgement), judgement.exit_code) from died
     if died:
         raise died
@@ -226,7 +225,7 @@ def _summary(judgement: Judgement) -> str:
     runs = [
         f"run {run.run} is {run.status}" + (f": {reason}" if reason else "")
         for run in judgement.runs
-        if not succeeded(run.status)
+        if run.status.exit_code
         for reason in [run.message or run.incomplete]
     ]
     return "; ".join([*runs, *judgement.problems])
