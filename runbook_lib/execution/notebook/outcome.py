@@ -27,7 +27,7 @@ class Outcome:
         record: The run as it was judged; None without a journal.
         problem: What went wrong outside of any step.
         interrupted: A signal stopped the run, or came too late to stop it.
-        evidence_problem: Why its reports or its seal could not be written.
+        evidence_problem: What is wrong with its evidence: its reports or its seal could not be written, for example.
         later: Directories of further runs that the same notebook opened.
     """
 
@@ -48,12 +48,8 @@ class Outcome:
 
     @property
     def status(self) -> Status:
-        """The run's status; unknown without a journal, and in place of a success whose evidence is incomplete."""
-        if self.record is None:
-            return Status.UNKNOWN
-        if self.evidence_problem and succeeded(self.record.status):
-            return Status.UNKNOWN
-        return self.record.status
+        """The run's status; unknown without a journal, and if its evidence is known to be incomplete."""
+        return self.record.status if self.record and not self.evidence_problem else Status.UNKNOWN
 
     @property
     def problems(self) -> str:

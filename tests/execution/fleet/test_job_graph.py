@@ -63,7 +63,7 @@ def test_a_bad_parameter_of_any_runbook_is_told_before_anything_runs(project: Pr
         (("10_first", "--matrix", "fleet.yml"), "cannot be combined with NAME or --resume"),
         (("10_first", "--scheduler", "tcp://127.0.0.1:1"), "--scheduler requires --executor dask"),
         (("10_first", "--jobs", "0"), "0 is not in the range"),
-        (("10_first", "--resume", "20260101"), "no run's id"),
+        (("10_first", "--resume", "20260101"), "not a run directory, journal, notebook or run id"),
         (("10_frist",), "unknown runbook '10_frist'"),
     ],
 )

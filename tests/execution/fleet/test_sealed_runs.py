@@ -43,7 +43,7 @@ def test_without_a_key_a_run_is_sealed_unsigned(project: Project) -> None:
 def test_a_key_that_cannot_be_used_is_told_before_anything_runs(project: Project) -> None:
     done = project.run("10_first", "--sign-key", str(project.top / "nowhere"))
     assert done.returncode == 2
-    assert "the signing key: is neither a file nor a secret reference" in done.stderr
+    assert "the signing key: neither a file nor a secret reference" in done.stderr
     assert not project.runs.exists()
 
 
