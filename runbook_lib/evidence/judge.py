@@ -221,14 +221,16 @@ def _cells(notebook: Notebook, execution: Execution) -> Iterator[tuple[Status, s
             last = count
         for output in cell.get("outputs") or ():
             if output.get("output_type") == "error":
-                yield from _raised(position, output)
+                yield from _raised(position, output, execution)
 
 
-def _raised(position: int, output: dict[str, Any]) -> Iterator[tuple[Status, str]]:
+def _raised(position: int, output: dict[str, Any], execution: Execution) -> Iterator[tuple[Status, str]]:
     name, value = str(output.get("ename")), str(output.get("evalue"))
     if name == "SystemExit" and value in _CLEAN_EXITS:
         return  # not an error: the cells after it were not executed, which is reported
-    status = Status.INTERRUPTED if name == "KeyboardInterrupt" else Status.FAILED
+    # A run that passes its run_timeout raises KeyboardInterrupt too; then no signal interrupted the execution.
+    interrupted = name == "KeyboardInterrupt" and execution.ended != "failed"
+    status = Status.INTERRUPTED if interrupted else Status.FAILED
     yield status, f"cell {position} raised {name}" + (f": {value.splitlines()[0]}" if value.strip() else "")
 
 

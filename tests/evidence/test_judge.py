@@ -110,6 +110,7 @@ def test_an_execution_that_did_not_finish_is_never_good(ended: Any, status: Stat
         ([cell(1), cell(2, error("StepFailed")), cell(None)], "failed", Status.FAILED),
         ([cell(1), cell(2, error("StepFailed")), cell(None)], "failed", Status.UNREACHABLE),
         ([cell(1), cell(2, error("KeyboardInterrupt")), cell(None)], "interrupted", Status.INTERRUPTED),
+        ([cell(1), cell(2, error("KeyboardInterrupt")), cell(None)], "failed", Status.FAILED),  # a deadline
         ([cell(1), cell(None)], "interrupted", Status.INTERRUPTED),
     ],
 )

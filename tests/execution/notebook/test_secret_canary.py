@@ -156,7 +156,7 @@ def test_a_secret_on_a_command_line_is_refused_before_it_is_sent(
     monkeypatch.setenv("CANARY", SECRET)
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     secret = book.secret("${env:CANARY}")
-    with pytest.raises(StepFailed, match="would show a secret to every process of the host"):
+    with pytest.raises(StepFailed, match="would show a secret to every process on the host"):
         book.step("Shout", Does(("echo", secret)))
     assert book.record.steps[0].hosts[0].commands == []
     assert found_in(b"".join(path.read_bytes() for path in book.directory.iterdir())) == []
