@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runbook_lib import errors
     from runbook_lib.audit.archive.archive import Archive
+    from runbook_lib.audit.rules.base import AuditRule
     from runbook_lib.audit.rules.policy import Policy, scan
+    from runbook_lib.connections.base import Connection
     from runbook_lib.evidence.lookup import read_run
     from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.lab.hosts.host import LabHost
     from runbook_lib.lab.lab import Lab
     from runbook_lib.model.commands import Command, DockerQuery, Output
     from runbook_lib.model.plans import Change, Check, NetworkGuard, Plan, Reboot
@@ -25,19 +28,23 @@ if TYPE_CHECKING:
     from runbook_lib.model.status import Mode, Status
     from runbook_lib.operations.base import Operation, Probe
     from runbook_lib.parameters import Parameters
+    from runbook_lib.report.formats import ReportFormat
     from runbook_lib.report.tables import tables
     from runbook_lib.runbook.session import Runbook
     from runbook_lib.yaml_files import find_upwards
 
 __all__ = [
     "Archive",
+    "AuditRule",
     "Change",
     "Check",
     "Command",
+    "Connection",
     "DockerQuery",
     "Fact",
     "Facts",
     "Lab",
+    "LabHost",
     "Mode",
     "NetworkGuard",
     "Operation",
@@ -47,6 +54,7 @@ __all__ = [
     "Policy",
     "Probe",
     "Reboot",
+    "ReportFormat",
     "RunRecord",
     "Runbook",
     "Status",
@@ -63,6 +71,10 @@ __version__ = "0.1.0"
 
 # Where each public name is defined. Names are loaded on first use: `runbook --help` needs none of them.
 _DEFINED_IN = {
+    "ReportFormat": "runbook_lib.report.formats",
+    "LabHost": "runbook_lib.lab.hosts.host",
+    "Connection": "runbook_lib.connections.base",
+    "AuditRule": "runbook_lib.audit.rules.base",
     "Archive": "runbook_lib.audit.archive.archive",
     "Change": "runbook_lib.model.plans",
     "Check": "runbook_lib.model.plans",
