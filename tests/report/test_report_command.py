@@ -70,7 +70,7 @@ def test_several_runs_make_one_page_where_output_says(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["nothing"], 2, "no run's id"),
+        (["nothing"], 2, "not a run directory, journal, notebook or run id"),
         (["last", "last"], 2, "--output report.html"),
         (["last", "--format", "csv", "-o", "-"], 2, "name a directory"),
         (["last", "-o", "nowhere/report.html"], 2, "no such directory"),
