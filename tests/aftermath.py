@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from runbook_lib.lab.lab import Lab
 from runbook_lib.process_identity import start_ticks
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ class Aftermath:
     @contextlib.contextmanager
     def lab(self, name: str) -> Iterator[None]:
         """Take a lab down should this process end inside of the block; not one that is up already."""
+        from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - few test sessions have a lab
+
         if Lab.open(name).status().phase != "absent":
             yield
             return
@@ -89,6 +90,8 @@ def end_what_is_left(lines: Iterable[str]) -> None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(int(pid), signal.SIGKILL)
         else:
+            from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - as above
+
             Lab.open(name).down()
 
 
