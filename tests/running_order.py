@@ -10,18 +10,19 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Groups", "arrange", "group_of"]
+    import pytest
+
+__all__ = ["APART", "LONG", "QUICK", "Groups", "arrange", "group_of"]
 
 # Quick and pure: what is wrong there is seen within the first half minute.
-_QUICK = ("tests/architecture/", "tests/facts/", "tests/model/", "tests/operations/")
+QUICK = ("tests/architecture/", "tests/facts/", "tests/model/", "tests/operations/")
 # Seconds of a module where it runs beside others on 2 cores. Other modules follow in their own order.
-_LONG = {
+LONG = {
     "tests/scenarios/test_chapter.py": 300,
     "tests/scenarios/test_network_change.py": 260,
     "tests/scenarios/test_chapter_killed.py": 250,
@@ -41,7 +42,7 @@ _LONG = {
     "tests/scenarios/el/test_kernel_packages.py": 50,
 }
 # Modules whose tests share nothing that is costly to make, and take long: each test goes where there is room.
-_APART = (
+APART = (
     "tests/connections/",
     "tests/evidence/test_notebook_records.py",
     "tests/execution/",
@@ -51,13 +52,12 @@ _APART = (
     "tests/scenarios/test_bad_input.py",
     "tests/scenarios/test_chapter_killed.py",
 )
-_LABS = {"can_have_lab", "session_lab", "weather_lab", "kernel_lab"}
 
 
 def group_of(nodeid: str) -> str:
     """Return the name of the group of tests that one process runs: the test's module, or the test itself."""
     module = _module(nodeid)
-    return nodeid if module.startswith(_APART) else module
+    return nodeid if module.startswith(APART) else module
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc] # it ships no type information
@@ -72,12 +72,10 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc] # it ships no type info
 
 
 def arrange(items: list[pytest.Item], seed: str | None) -> None:
-    """Put collected tests in order, and mark those that need a lab."""
+    """Put collected tests in order."""
     modules: dict[str, list[pytest.Item]] = {}
     for item in items:
         modules.setdefault(_module(item.nodeid), []).append(item)
-        if _LABS & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.lab)
     items[:] = _flat(_long_first(modules) if seed is None else _shuffled(modules, seed))
 
 
@@ -94,7 +92,7 @@ def _long_first(modules: dict[str, list[pytest.Item]]) -> list[list[pytest.Item]
 
 
 def _place(module: str) -> float:
-    return float("-inf") if module.startswith(_QUICK) else -_LONG.get(module, 0)
+    return float("-inf") if module.startswith(QUICK) else -LONG.get(module, 0)
 
 
 def _shuffled(modules: dict[str, list[pytest.Item]], seed: str) -> list[list[pytest.Item]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import running_order
 from tests.deadlines import FACTOR, deadline, wait_until
 from tests.programs import Programs
 
@@ -109,6 +110,12 @@ def test_what_a_killed_process_of_the_tests_had_begun_is_ended_too(suite: pytest
     assert done.ret == -9
     pid = int((suite.path / "pid").read_text(encoding="utf-8"))
     wait_until(lambda: not Path(f"/proc/{pid}").exists() or is_zombie(pid), "the end of the program")
+
+
+def test_the_modules_of_the_order_exist() -> None:
+    """One that was renamed would lose its place, and nobody would see it."""
+    named = (*running_order.LONG, *running_order.QUICK, *running_order.APART)
+    assert [path for path in named if not (TOP / path).exists()] == []
 
 
 ORDERS = "import pytest\n{mark}\n@pytest.mark.parametrize('n', range(12))\ndef test(n): pass\n"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runbook_lib.lab.lab import Lab
     from tests.programs import Programs
 
-pytestmark = pytest.mark.in_order
+pytestmark = [pytest.mark.lab, pytest.mark.in_order]
 CHAPTER = ("00_preflight", "20_docker_install", "30_bridge_br0", "40_ambassador_redis", "90_validate")
 _HOST_STATE = (
     "cat /etc/network/interfaces; ip -br link | cut -d' ' -f1; ip -br -4 address; dpkg -l | grep -c ^ii; "

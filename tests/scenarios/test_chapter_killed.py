@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from runbook_lib.lab.lab import Lab
     from tests.programs import Programs
 
+pytestmark = pytest.mark.lab
+
 VICTIMS = ("kernel", "runner", "host-b")
 CHAPTER = ("20_docker_install", "30_bridge_br0", "40_ambassador_redis")
 _STEP = 240.0  # seconds for a step, on an idle machine

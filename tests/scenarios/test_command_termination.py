@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
     from tests.scenarios.practice import Practice as OnLab
 
+pytestmark = pytest.mark.lab
+
 WAITS = "sleep 623.0001"
 COUNT = "ps -eo args= | grep -cxF 'sleep 623.0001' || true"
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.lab
+
 REDIS = ("40_ambassador_redis", "-p", "on_failure", "stop")
 
 

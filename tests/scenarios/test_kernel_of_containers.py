@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from tests.scenarios.practice import Practice
 
 
+pytestmark = pytest.mark.lab
+
+
 @pytest.mark.parametrize("mode", ["plan", "apply", "validate"])
 def test_container_host_is_skipped_with_the_reason(fresh: Practice, mode: str) -> None:
     done = fresh.run("10_kernel_upgrade", "--hosts", "host-a", "--mode", mode)

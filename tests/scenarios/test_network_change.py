@@ -7,12 +7,16 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline
 from tests.scenarios.practice import Practice, signal_and_wait
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord
+
+pytestmark = pytest.mark.lab
 
 BRIDGE = ("30_bridge_br0", "--hosts", "host-a", "-p", "revert_after", "20.0")
 _NETWORK_STATE = (
