@@ -153,9 +153,14 @@ def run_and_wait_for_the_end(connection: SshConnection, into: list[Output | Unre
 
 
 def sleeping(server: Server) -> bool:
-    return any(
-        Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip() == "sleep" for pid in server.children()
-    )
+    return any(name_of(pid) == "sleep" for pid in server.children())
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""  # it has exited since it was listed
 
 
 def test_a_connection_lost_during_a_command_is_reported(server: Server) -> None:
