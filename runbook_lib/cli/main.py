@@ -11,7 +11,7 @@ import click
 from runbook_lib import __version__
 from runbook_lib.cli.lazy_group import LazyGroup
 from runbook_lib.errors import RunbookError
-from runbook_lib.execution.fast_import import freeze_objects
+from runbook_lib.garbage_collection import freeze_objects
 
 __all__ = ["main"]
 

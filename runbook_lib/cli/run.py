@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, KINDS, fork_server
+from runbook_lib.garbage_collection import paused_gc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,9 +157,9 @@ def run_in_turn(
 
 def _load() -> None:
     """Import what running jobs needs, as quickly as possible."""
-    from runbook_lib.execution.fast_import import load_papermill, without_gc  # noqa: PLC0415 - as above
+    from runbook_lib.execution.fast_import import load_papermill  # noqa: PLC0415 - as above
 
-    with without_gc():
+    with paused_gc(freeze=True):  # it would take a tenth of the time
         load_papermill()
         importlib.import_module("runbook_lib.cli.run_jobs")
 

@@ -15,8 +15,9 @@ from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.run_job import run_job
 from runbook_lib.execution.fleet.scheduler import InlineExecutor, run_graph
 from runbook_lib.execution.fleet.worker_pool import WorkerPool, run_in_own_process
-from runbook_lib.execution.notebook.signal_forwarding import STOP_SIGNALS, signal_handler
+from runbook_lib.execution.notebook.signal_forwarding import STOP_SIGNALS
 from runbook_lib.project import project_top
+from runbook_lib.signal_handlers import signal_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["freeze_objects", "load_papermill", "without_gc", "without_modules"]
+__all__ = ["load_papermill", "without_modules"]
 
 # jsonschema builds a grammar for international web addresses while it is imported (0.8 s), and imports checks of
 # plain addresses and durations (0.03 s), if Jupyter's server has installed them; papermill imports Arrow (0.15 s)
@@ -27,27 +26,6 @@ def load_papermill() -> None:
     """
     with without_modules(*_NOT_NEEDED):
         importlib.import_module("papermill")
-
-
-def freeze_objects() -> None:
-    """Exempt all live objects from garbage collection, unless DuckDB is loaded.
-
-    On exit DuckDB's binding lists on standard error which of its objects were never freed, and frozen ones never
-    are.
-    """
-    if "_duckdb" not in sys.modules:
-        gc.freeze()
-
-
-@contextlib.contextmanager
-def without_gc() -> Iterator[None]:
-    """Switch the garbage collector off while libraries are imported: it would take a tenth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        freeze_objects()
-        gc.enable()
 
 
 @contextlib.contextmanager

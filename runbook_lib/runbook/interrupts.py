@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from runbook_lib.signal_handlers import signal_handler
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -33,11 +35,8 @@ def on_interrupt(callback: Callable[[], None]) -> Iterator[None]:
     if keep or threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGINT, _Handler(callback))
-    try:
+    with signal_handler(_Handler(callback), signal.SIGINT):
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _Handler:

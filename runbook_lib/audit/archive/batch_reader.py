@@ -5,10 +5,8 @@ Whatever a file contains, it leaves a row: a sound run, a foreign notebook, or w
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,11 +21,12 @@ from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import record_of_notebook
 from runbook_lib.evidence.reader import build_record
+from runbook_lib.garbage_collection import paused_gc
 from runbook_lib.report.arrow_rows import Rows, encodable
 from runbook_lib.report.columns import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from runbook_lib.audit.archive.location import Found, Location
 
@@ -76,7 +75,7 @@ def read_batch(location: Location, found: Sequence[tuple[int, Found]]) -> Batch:
         found: Each file with its number.
     """
     results, hashes, whole = [], [], Rows()
-    with _no_collection(), ThreadPoolExecutor(1) as hasher:
+    with paused_gc(), ThreadPoolExecutor(1) as hasher:
         for source, file in found:
             content = _load(location, file)
             hashes.append(hasher.submit(_hash, content))
@@ -93,18 +92,6 @@ def read_batch(location: Location, found: Sequence[tuple[int, Found]]) -> Batch:
 
 def _hash(content: _Content) -> str:
     return "" if content.problem else hashlib.sha256(content.data).hexdigest()
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pause the garbage collector: parsed JSON has no cycles, and the collector would walk over all of it."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 def read_encoded(

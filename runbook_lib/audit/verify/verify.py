@@ -5,8 +5,6 @@ The steps are in `run_directory.verify_directory` and `standalone_notebook.verif
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ from runbook_lib.audit.verify.run_directory import verify_directory
 from runbook_lib.audit.verify.standalone_notebook import verify_notebook
 from runbook_lib.audit.verify.verdict import Verdict, Word
 from runbook_lib.errors import InputError
+from runbook_lib.garbage_collection import paused_gc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +50,7 @@ def verify_run(
     keys = _trust(trust)
     approval = approved if isinstance(approved, Approval) else Approval(directory=approved)
     if is_run_directory(path):
-        with _no_collection():
+        with paused_gc():
             return verify_directory(path, keys, approval, signers)
     if path.suffix == ".ipynb" and (path.is_file() or path.is_symlink()):
         return verify_notebook(path, approval)
@@ -94,18 +93,6 @@ def exit_code(verdicts: Sequence[Verdict], allowed: Sequence[str] = ()) -> int:
     if words - {Word.INCOMPLETE}:
         return 1
     return 4 if words else 0
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pause the garbage collector: parsed JSON has no cycles, and the collector would walk over all of it."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _trust(trust: Trust | Path | Sequence[Path] | None) -> Trust:

@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import InputError, RequirementError
-from runbook_lib.execution.notebook.signal_forwarding import signal_handler
+from runbook_lib.signal_handlers import signal_handler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,35 +7,19 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from runbook_lib.signal_handlers import signal_handler
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from runbook_lib.execution.notebook.kernel_process import Kernel
 
-__all__ = ["STOP_SIGNALS", "forward_signals", "signal_handler"]
+__all__ = ["STOP_SIGNALS", "forward_signals"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """The signals by which a user or a service manager stops a command."""
 
 _kernels: set[Kernel] = set()  # signals reach a process, so there is one set per process
-
-
-@contextlib.contextmanager
-def signal_handler(
-    handler: Callable[[int, object], object] | signal.Handlers, *numbers: signal.Signals
-) -> Iterator[None]:
-    """Handle signals while the block runs, and restore the previous handlers afterwards.
-
-    Args:
-        handler: Called with the signal's number and the interrupted frame; or a handler of `signal`.
-        numbers: The signals.
-    """
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
 
 
 @contextlib.contextmanager
