@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import urllib.parse
@@ -11,9 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Mask", "Masker"]
+__all__ = ["CUT", "Mask", "Masker", "excerpt"]
+
+CUT = "…"
+"""What `excerpt` leaves where it cuts: a mask looks there for the beginning of a secret value."""
 
 _SHORTEST_INNER = 6  # a shorter piece of base64 would mask ordinary words
+_SHORTEST_LINE = 8  # characters of a line of a multi-line value that is masked on its own
+_SHORTEST_CUT = 4  # characters of a value before a cut: fewer give nothing away
 _LINE_ENDS = str.maketrans("", "", "\r\n")
 
 
@@ -41,8 +47,19 @@ class Mask:
         self._longest = max(map(len, patterns), default=0)
 
     def __call__(self, text: str) -> str:
-        """Return `text` with every known value replaced."""
-        return self._pattern.sub(self._stand_in, text) if self._pattern else text
+        """Return `text` with every known value replaced, and what an `excerpt` has left of one at its cut."""
+        if self._pattern is None:
+            return text
+        masked = self._pattern.sub(self._stand_in, text)
+        return self._mask_cuts(masked) if CUT in masked else masked
+
+    def _mask_cuts(self, text: str) -> str:
+        pieces = text.split(CUT)
+        for number, piece in enumerate(pieces[:-1]):
+            start = self._uncertain_from(piece)
+            if len(piece) - start >= _SHORTEST_CUT:
+                pieces[number] = f"{piece[:start]}[secret]"
+        return CUT.join(pieces)
 
     def part(self, text: str) -> tuple[str, str]:
         """Return the masked part of `text` that is final, and the rest, which may be the start of a secret value."""
@@ -96,9 +113,31 @@ class Masker:
         return rest
 
 
+def excerpt(text: str, most: int) -> str:
+    """Return the beginning of a text that comes from a host, for a message; the only way to cut such a text.
+
+    A secret value that the cut divides is not found by its whole form any more. The mark at the cut lets a `Mask`
+    recognise its beginning.
+
+    Args:
+        text: The text.
+        most: Characters to keep.
+    """
+    return text if len(text) <= most else f"{text[:most]}{CUT}"
+
+
 def _plain_forms(value: str) -> Iterator[str]:
-    """Yield a value in plain form, quoted for a shell, in JSON and percent-encoded."""
+    """Yield a value in plain form, quoted for a shell, in JSON, HTML and hexadecimal, and percent-encoded."""
     yield value
+    lines = value.splitlines()
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= _SHORTEST_LINE and not line.startswith("-----"))
+    yield html.escape(value)
+    yield value.encode().hex()
+    yield value.encode().hex().upper()
+    if len(value) >= _SHORTEST_LINE:  # of a shorter value another case is an ordinary word
+        yield value.upper()
+        yield value.lower()
     yield value.replace("'", "'\"'\"'")
     yield value.replace("'", "'\\''")
     yield json.dumps(value)[1:-1]

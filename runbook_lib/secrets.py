@@ -116,7 +116,7 @@ class Secrets:
         return bool(self._references)
 
     def mask_data(self, data: Any) -> Any:  # noqa: ANN401 - JSON
-        """Return JSON data with every known value masked in all its strings."""
+        """Return JSON data with every known value masked in all its strings, and in numbers that show one."""
         if not self._references:
             return data
         if isinstance(data, str):
@@ -125,6 +125,9 @@ class Secrets:
             return {self.mask(key): self.mask_data(value) for key, value in data.items()}
         if isinstance(data, list):
             return [self.mask_data(value) for value in data]
+        if isinstance(data, int | float) and not isinstance(data, bool):
+            masked = self.mask(str(data))
+            return data if masked == str(data) else masked
         return data
 
     def mask(self, text: str) -> str:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.errors import SecretError
+from runbook_lib.masking import excerpt
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -200,3 +201,47 @@ def test_a_machine_without_a_keyring_says_so() -> None:
     keyring.set_keyring(keyring.backends.null.Keyring())  # type: ignore[no-untyped-call]
     with pytest.raises(SecretError, match="has no value"):
         Secrets().resolve("${keyring:lab/ops}")
+
+
+@given(most=st.integers(0, 80), before=st.text(max_size=20))
+def test_a_value_that_an_excerpt_divides_is_masked_too(most: int, before: str) -> None:
+    known = Secrets()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RUNBOOK_TEST_SECRET", VALUE)
+        known.resolve("${env:RUNBOOK_TEST_SECRET}")
+    for cut in (excerpt(before + VALUE + " after", most), repr(excerpt(before + VALUE, most))):
+        shown = known.mask(f"printed {cut}")
+        assert not any(
+            VALUE[:length] in shown for length in range(4, len(VALUE) + 1) if VALUE[:length] not in before
+        )
+
+
+def test_a_line_of_a_key_an_escaped_a_hexadecimal_and_an_upper_case_form_are_masked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    value = "-----BEGIN KEY-----\nMIIEowIBAAKCAQEA<&>\nb3BlbnNzaC1rZXk\n-----END KEY-----"
+    monkeypatch.setenv("RUNBOOK_TEST_SECRET", value)
+    known = Secrets()
+    known.resolve("${env:RUNBOOK_TEST_SECRET}")
+    for shown in (
+        "b3BlbnNzaC1rZXk",
+        "MIIEowIBAAKCAQEA<&>",
+        value.encode().hex(),
+        value.upper(),
+        value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
+    ):
+        assert "b3Blbn" not in known.mask(shown)
+        assert "MIIEow" not in known.mask(shown)
+        assert known.mask(f"x {shown} y") != f"x {shown} y"
+    assert known.mask("-----BEGIN KEY-----") == "-----BEGIN KEY-----"
+
+
+def test_digits_are_masked_as_a_number_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNBOOK_TEST_SECRET", "80433721")
+    known = Secrets()
+    known.resolve("${env:RUNBOOK_TEST_SECRET}")
+    assert known.mask_data({"pin": 80433721, "port": 22, "yes": True}) == {
+        "pin": "${env:RUNBOOK_TEST_SECRET}",
+        "port": 22,
+        "yes": True,
+    }

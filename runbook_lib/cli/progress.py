@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from runbook_lib.masking import excerpt
 from runbook_lib.model.status import SYMBOLS, Status
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ class Progress:
     def _command_started(self, entry: dict[str, Any]) -> None:
         if self._spinner:
             title = f"{entry['step']}. {self._titles[entry['step']]}"
-            self._spinner.update(Text(f"{title}  {entry['host']}: {entry['text'][:80]}", no_wrap=True))
+            self._spinner.update(
+                Text(f"{title}  {entry['host']}: {excerpt(entry['text'], 80)}", no_wrap=True)
+            )
 
     def _lock_answered(self, entry: dict[str, Any]) -> None:
         if entry["outcome"] == "waiting":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["AppArmorReady"]
@@ -30,5 +31,5 @@ class AppArmorReady(Fact[bool]):
         """Return False if the kernel enforces profiles and the program that loads them is missing."""
         state = output.stdout.strip()
         if state not in {"off", "ready", "no parser"}:
-            raise FactError(f"AppArmor: unexpected state {state[:80]!r}")
+            raise FactError(f"AppArmor: unexpected state {excerpt(state, 80)!r}")
         return state != "no parser"

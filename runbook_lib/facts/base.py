@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from runbook_lib.errors import FactError
+from runbook_lib.masking import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -132,4 +133,4 @@ def load_json(output: Output, source: str) -> Any:  # noqa: ANN401 - JSON
     try:
         return json.loads(output.stdout)
     except json.JSONDecodeError as problem:
-        raise FactError(f"{source}: output is not JSON: {output.stdout[:80]!r}") from problem
+        raise FactError(f"{source}: output is not JSON: {excerpt(output.stdout, 80)!r}") from problem

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["BootId", "SystemState", "SystemStateInfo", "Virtualization", "VirtualizationInfo"]
@@ -41,7 +42,7 @@ class BootId(Fact[str]):
         """Return the identifier."""
         text = output.stdout.strip()
         if not _BOOT_ID.fullmatch(text):
-            raise FactError(f"boot_id: unexpected output {text[:80]!r}")
+            raise FactError(f"boot_id: unexpected output {excerpt(text, 80)!r}")
         return text
 
 
@@ -70,7 +71,7 @@ class Virtualization(Fact[VirtualizationInfo]):
         """Return container and machine."""
         found = dict(line.split(" ", 1) for line in output.stdout.splitlines() if " " in line)
         if not {"container", "vm"} <= set(found):
-            raise FactError(f"systemd-detect-virt: unexpected output {output.stdout[:80]!r}")
+            raise FactError(f"systemd-detect-virt: unexpected output {excerpt(output.stdout, 80)!r}")
         container, machine = (found[key].strip() for key in ("container", "vm"))
         return VirtualizationInfo(
             container=None if container == "none" else container,
@@ -108,5 +109,5 @@ class SystemState(Fact[SystemStateInfo]):
         """Return the state."""
         state, *units = output.stdout.splitlines() or [""]
         if state not in _STATES | {"unmanaged"}:
-            raise FactError(f"systemctl is-system-running: unexpected output {state[:80]!r}")
+            raise FactError(f"systemctl is-system-running: unexpected output {excerpt(state, 80)!r}")
         return SystemStateInfo(state, tuple(line.split()[0] for line in units if line.split()))

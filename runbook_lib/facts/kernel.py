@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, parsing
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = [
@@ -150,7 +151,7 @@ class RebootRequired(Fact[RebootInfo]):
         """Return whether a reboot is required, and by which packages."""
         first, *packages = output.stdout.split() or [""]
         if first not in {"", "required"}:
-            raise FactError(f"reboot-required: unexpected output {output.stdout[:80]!r}")
+            raise FactError(f"reboot-required: unexpected output {excerpt(output.stdout, 80)!r}")
         return RebootInfo(bool(first), tuple(sorted(set(packages))))
 
 

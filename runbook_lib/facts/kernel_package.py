@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, parsing
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["Candidates", "KernelOffer"]
@@ -70,7 +71,7 @@ class Candidates(Fact[KernelOffer]):
         if "list" in parts:
             return self._parse_list(parts["list"])
         if set(parts) != {"apt", "show"}:
-            raise FactError(f"apt-cache: unexpected output {output.stdout[:80]!r}")
+            raise FactError(f"apt-cache: unexpected output {excerpt(output.stdout, 80)!r}")
         versions = dict(re.findall(r"^  (Installed|Candidate): (\S+)$", parts["apt"], re.MULTILINE))
         installed, available = (_real(versions.get(key)) for key in ("Installed", "Candidate"))
         current, offered = (self._kernel_of(version, parts["show"]) for version in (installed, available))

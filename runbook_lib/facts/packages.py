@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, parsing
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["LISTS_READ", "Holder", "ListsAge", "LockHolder", "PackageVersion", "UnfinishedPackages"]
@@ -119,5 +120,5 @@ class ListsAge(Fact[int | None]):
         if text in {"none", "unmanaged"}:
             return None if text == "none" else 0
         if not re.fullmatch(r"-?\d+", text):
-            raise FactError(f"age of the package lists: unexpected output {text[:80]!r}")
+            raise FactError(f"age of the package lists: unexpected output {excerpt(text, 80)!r}")
         return int(text)

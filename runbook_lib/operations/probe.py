@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.facts.answer import Answer
 from runbook_lib.facts.interfaces import Reachable
+from runbook_lib.masking import excerpt
 from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
 
@@ -53,7 +54,7 @@ class Answers(Probe):
         """Check the answer."""
         answered = facts[self._answer]
         observed = answered.text or f"nothing (exit code {answered.exit_code})"
-        return [Check(self.what, self.expect, observed[:200], answered.text == self.expect, self.id)]
+        return [Check(self.what, self.expect, excerpt(observed, 200), answered.text == self.expect, self.id)]
 
     @property
     def _answer(self) -> Answer:
@@ -95,7 +96,7 @@ class Pings(Probe):
         if answered.exit_code == 0:
             return [Check(name, "a reply", "a reply", holds=True, id="probe.ping")]
         last = answered.text.splitlines()[-1:] or [f"exit code {answered.exit_code}"]
-        return [Check(name, "a reply", f"no reply: {last[0][:200]}", holds=False, id="probe.ping")]
+        return [Check(name, "a reply", f"no reply: {excerpt(last[0], 200)}", holds=False, id="probe.ping")]
 
     @property
     def _answer(self) -> Answer:

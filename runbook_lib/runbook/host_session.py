@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import CommandFailed, FactError, FactUnavailable, Interrupted, UnreachableError
 from runbook_lib.facts.base import Fact, Facts
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command
 from runbook_lib.model.status import Mode
 
@@ -83,7 +84,7 @@ class HostSession:
             return output
         self._raise_if_cut_short(command, output)
         raise CommandFailed(
-            f"`{command.text[:200]}` {exit_text(output)}",
+            f"`{excerpt(command.text, 200)}` {exit_text(output)}",
             where=self.connection.host.name,
             hint="find out on the host what the command waits for, then run again"
             if output.still_running
@@ -147,7 +148,7 @@ class HostSession:
             if isinstance(request, Command) and output.exit_code not in request.accept:
                 self._raise_if_cut_short(request, output)
                 raise CommandFailed(
-                    f"{fact.label}: `{request.text[:200]}` {exit_text(output)}",
+                    f"{fact.label}: `{excerpt(request.text, 200)}` {exit_text(output)}",
                     where=self.connection.host.name,
                 )
             return fact.parse(output)
@@ -165,14 +166,14 @@ class HostSession:
     def _raise_if_cut_short(self, command: Command, output: Output) -> None:
         """Raise if the command was interrupted, cut short by the deadline or by a lost connection."""
         if output.exit_code is None and self.recorder.cancel.is_set():
-            self.stop_if_interrupted(f"`{command.text[:80]}` was running: {output.problem}")
+            self.stop_if_interrupted(f"`{excerpt(command.text, 80)}` was running: {output.problem}")
         if output.exit_code is None and self.deadline and self.deadline.passed:
             raise self.deadline.error(
-                f"`{command.text[:200]}` {exit_text(output)}", self.connection.host.name
+                f"`{excerpt(command.text, 200)}` {exit_text(output)}", self.connection.host.name
             )
         if output.lost:
             raise UnreachableError(
-                f"`{command.text[:200]}`: {output.problem}",
+                f"`{excerpt(command.text, 200)}`: {output.problem}",
                 where=self.connection.host.name,
                 hint="check that the host is up, then run again: steps already in the desired state report ok",
             )
@@ -191,7 +192,7 @@ class HostSession:
         if wanted_sudo and output.exit_code == 1 and output.stderr.startswith("sudo:"):
             # The exit code is sudo's own: the command did not run, whatever exit codes it accepts.
             raise CommandFailed(
-                f"`{request.text[:200]}` was not run: {output.stderr.strip().splitlines()[-1]}",
+                f"`{excerpt(request.text, 200)}` was not run: {excerpt(output.stderr.strip().splitlines()[-1], 300)}",
                 where=self.connection.host.name,
                 hint=f"the user needs sudo on {self.connection.host.name}: passwordless, or with sudo_password "
                 "in the inventory",
@@ -208,4 +209,4 @@ def exit_text(output: Output) -> str:
     if output.exit_code is None:
         return f"did not finish: {output.problem}"
     lines = (output.stderr.strip() or output.stdout.strip()).splitlines()
-    return f"exited with {output.exit_code}" + (f": {lines[-1][:300]}" if lines else "")
+    return f"exited with {output.exit_code}" + (f": {excerpt(lines[-1], 300)}" if lines else "")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError, Interrupted, PlanRefused, RunbookError, UnreachableError
 from runbook_lib.evidence.spooled_output import HEAD, TAIL, SpooledOutputs
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, DockerQuery, Output
 from runbook_lib.model.records import CommandRecord, HostRecord, StreamRecord
 
@@ -119,7 +120,7 @@ class Recorder:
         text = connection.render(request) if isinstance(request, Command) else request.text
         if self.mask(text) != text:
             raise PlanRefused(
-                f"`{self.mask(text)[:200]}` would show a secret to every process on the host",
+                f"`{excerpt(self.mask(text), 200)}` would show a secret to every process on the host",
                 where=connection.host.name,
                 hint="pass it on standard input, or in a file with mode 0600",
             )

@@ -167,3 +167,12 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     while leaves := {name for name, others in imports.items() if not others & imports.keys()}:
         imports = {name: others for name, others in imports.items() if name not in leaves}
     assert not imports, f"a circle, and what imports it: {sorted(imports)}"
+
+
+CUTS = re.compile(r"\b(stdout|stderr|text|output|said|lines\[-?\d\]|observed|message)\[:\d+\]")
+
+
+@EACH
+def test_a_text_from_a_host_is_cut_in_one_place_only(path: Path) -> None:
+    if part_of(name_of(path)) in {"facts", "operations", "runbook", "connections", "books"}:
+        assert not CUTS.search(path.read_text(encoding="utf-8")), "use masking.excerpt"

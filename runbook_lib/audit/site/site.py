@@ -17,6 +17,7 @@ from runbook_lib.audit.site import history
 from runbook_lib.audit.site.diff_page import diff_page
 from runbook_lib.audit.site.templating import file_name, render
 from runbook_lib.errors import InputError
+from runbook_lib.masking import excerpt
 from runbook_lib.report import summary
 from runbook_lib.report.html import Shown
 from runbook_lib.report.report_file import as_evidence_error, write_file
@@ -267,7 +268,7 @@ def _data(rows: list[Row], verdicts: Mapping[str, RunVerdict]) -> Markup:
                 row["started"].strftime("%Y-%m-%d %H:%M:%S") if row["started"] else "",
                 None if row["duration"] is None else round(row["duration"], 1),
                 number("words", verdicts[row["run"]].word),
-                row["problem"][:200],
+                excerpt(row["problem"], 200),
                 1 if row["previous"] else 0,
             ]
         )
