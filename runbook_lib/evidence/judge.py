@@ -127,7 +127,8 @@ def judge(
                 statuses.append(status)
                 if not status.is_success:
                     problems.append(f"run {other} of the same notebook is {status}")
-        if execution is not None:
+        if execution is not None and worst(statuses).exit_code in {0, Status.SKIPPED.exit_code}:
+            # A run that did not succeed says itself why, better than the cells that stopped because of it.
             # 3. The cells: each ran, once, in order, and none raised.
             # 4. The end of the execution: the kernel was there until the last cell had been answered.
             for status, problem in (*_cells(notebook, execution), *_end(execution)):
