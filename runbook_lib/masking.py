@@ -81,7 +81,7 @@ class Mask:
 
     def _uncertain_from(self, text: str) -> int:
         """Return the position of the longest suffix of `text` that could be the start of a secret value."""
-        # Base64 may hold a line end after every few characters, so look back further than the longest.
+        # Base64 may contain a line end after every few characters, so search back further than the longest form.
         for start in range(max(0, len(text) - 2 * self._longest), len(text)):
             end = text[start:]
             joined = end.translate(_LINE_ENDS)

@@ -191,9 +191,9 @@ def _apt(*arguments: str) -> None:
         command, check=False, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
     if ended.returncode != 0:
-        said = " | ".join((ended.stderr or ended.stdout).strip().splitlines()[-5:])
+        output = " | ".join((ended.stderr or ended.stdout).strip().splitlines()[-5:])
         raise RequirementError(
-            f"`{' '.join(command)}` failed with exit code {ended.returncode}: {said}",
+            f"`{' '.join(command)}` failed with exit code {ended.returncode}: {output}",
             hint="run the command by hand to see its full output",
         )
 

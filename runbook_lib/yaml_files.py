@@ -80,15 +80,15 @@ class YamlFile:
             line = node.start_mark.line + 1 if node else 1
             raise self._error("the YAML refers to itself", where=f"{self.path}, line {line}")
         if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
+            keys: set[str] = set()
             for key, value in node.value:
                 if not isinstance(key, yaml.ScalarNode):
                     continue  # PyYAML itself raises when it loads this
-                if key.value in seen:
+                if key.value in keys:
                     raise self._error(
                         f"duplicate key {key.value!r}", where=f"{self.path}, line {key.start_mark.line + 1}"
                     )
-                seen.add(key.value)
+                keys.add(key.value)
                 self._lines[(*prefix, key.value)] = key.start_mark.line + 1
                 self._index(value, (*prefix, key.value), (*above, node))
         elif isinstance(node, yaml.SequenceNode):

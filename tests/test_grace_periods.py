@@ -1,4 +1,4 @@
-"""Grace periods nest: whoever waits for something waits longer than that thing waits itself."""
+"""Grace periods nest: an outer period is longer than the inner ones it waits for."""
 
 from __future__ import annotations
 

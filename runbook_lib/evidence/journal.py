@@ -57,9 +57,7 @@ class Journal:
         self._lost: OSError | None = None
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-            file_lock.acquire(
-                self._file
-            )  # the file is new, so nobody can hold a lock for longer than a moment
+            file_lock.acquire(self._file)  # a new file: a reader may hold a lock, but only for a moment
             sync_directory(path.parent)
         except OSError as problem:
             raise _cannot_write(path, problem) from problem

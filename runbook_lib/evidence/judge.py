@@ -57,7 +57,7 @@ class Execution:
 
     Args:
         ended: `finished`: every cell was sent to the kernel and answered; otherwise what came in between.
-        problem: The reason in words; empty where the execution finished.
+        problem: The reason; empty if the execution finished.
     """
 
     ended: Ended

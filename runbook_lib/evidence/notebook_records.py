@@ -78,7 +78,7 @@ class Outcome(NamedTuple):
     Args:
         status: `unknown` if anything is missing.
         ended: As the record of the end has it; None if anything is missing.
-        incomplete: What is missing, in words; empty if nothing is.
+        incomplete: What is missing; empty if nothing is.
     """
 
     status: Any

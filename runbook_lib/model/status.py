@@ -34,7 +34,7 @@ class Status(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a command whose runs ended so: 0 only where something was done or checked, and well."""
+        """The exit code of a command whose runs have this status; 0 only after something was done or checked."""
         return _EXIT_CODES.get(self, 0)
 
 

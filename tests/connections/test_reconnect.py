@@ -66,5 +66,5 @@ def test_a_reconnection_between_two_steps_is_recorded(server: Server, tmp_path: 
     step = book.step("Second", Does(("true",)))
     book.close()
     assert step.status is Status.CHANGED
-    assert step.hosts[0].message == "connected anew: the connection of the steps before was gone"
+    assert step.hosts[0].message == "reconnected (the previous connection was lost)"
     assert [(entry["step"], entry["number"]) for entry in connected(book)] == [(1, 1), (2, 2)]
