@@ -128,6 +128,10 @@ class RunRecord(_Record):
         pid_began: Start time of process `pid`, in clock ticks since the boot `boot` of its machine.
         message: Why the run ended with this status, if no step says so.
         resumes: The run that this run resumes, if any.
+        resumes_sha256: The SHA-256 of that run's journal, as this run read it.
+        inventory_sha256: The SHA-256 of the inventory file; empty if the hosts come from no file.
+        endpoints: By host, how the inventory says that the host is reached: connection, address, user, port, proxy.
+        notebook_file: `path` and `sha256` of the notebook file that is executed; empty if it is not known.
         unit: Id of the fleet job that this run carried out; empty if there was none.
         incomplete: What is missing from or wrong with the evidence; empty if it is complete.
     """
@@ -153,6 +157,10 @@ class RunRecord(_Record):
     parameters: dict[str, Any] = Field(default_factory=dict)
     on_failure: str = "stop"
     resumes: str | None = None
+    resumes_sha256: str = ""
+    inventory_sha256: str = ""
+    endpoints: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    notebook_file: dict[str, str] = Field(default_factory=dict)
     unit: str = ""
     steps: list[StepRecord] = Field(default_factory=list)
     message: str = ""

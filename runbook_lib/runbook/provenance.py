@@ -93,5 +93,6 @@ def new_run_record(
         parameters=parameters.model_dump(mode="json"),
         on_failure=parameters.on_failure,
         resumes=earlier.record.run if earlier else None,
+        resumes_sha256=earlier.journal_sha256 if earlier else "",
         unit=os.environ.get(JOB, ""),
     )

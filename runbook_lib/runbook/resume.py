@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError, InputError, ParameterError
 from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.layout import JOURNAL, NOTEBOOK
 from runbook_lib.evidence.liveness import still_running
-from runbook_lib.evidence.reader import read_journal
+from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.notebook_records import EmbeddedRecords
+from runbook_lib.evidence.reader import build_record
+from runbook_lib.evidence.seal_contents import seal_problem
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from runbook_lib.inventory import Host
     from runbook_lib.model.records import HostRecord, RunRecord
@@ -26,7 +31,7 @@ CHANGEABLE = frozenset(
 )
 """Parameters that set how a run proceeds, not what it does: they may differ from the earlier run's."""
 
-_JOURNAL = "journal.jsonl"
+_ALTERED = "`runbook audit verify` gives details; start a new run without --resume"
 _START_NEW = "start a new run without --resume; steps already in the desired state report ok"
 
 
@@ -51,10 +56,12 @@ class EarlierRun:
     Args:
         record: Its record.
         histories: By step number and host.
+        journal_sha256: The SHA-256 of the journal that both were read from.
     """
 
     record: RunRecord
     histories: dict[tuple[int, str], StepHistory] = field(default_factory=dict)
+    journal_sha256: str = ""
 
     def check_step(self, number: int, title: str) -> None:
         """Refuse a step that is not the earlier run's step of that number.
@@ -84,12 +91,12 @@ def load_earlier(path: Path, parameters: Parameters, hosts: Sequence[Host]) -> E
         hosts: The new run's hosts, as the inventory defines them now.
 
     Raises:
-        InputError: The run is still running, has succeeded, has a damaged journal, or is of another runbook, with
-            other parameters, or on other hosts.
+        InputError: The run is still running, has succeeded, has evidence that is damaged or was altered, or is of
+            another runbook, with other parameters, or on other hosts.
     """
-    record = _record(path)
+    record, data = _record(path)
     where = record.run
-    if still_running(path / _JOURNAL, record):
+    if still_running(path / JOURNAL, record):
         raise InputError(
             f"the run is still running (process {record.pid} on {record.machine})",
             where=where,
@@ -112,7 +119,7 @@ def load_earlier(path: Path, parameters: Parameters, hosts: Sequence[Host]) -> E
     histories = {
         (step.number, host.host): _history(record, host) for step in record.steps for host in step.hosts
     }
-    return EarlierRun(record, histories)
+    return EarlierRun(record, histories, hashlib.sha256(data).hexdigest())
 
 
 def changed_parameters(record: RunRecord, values: Mapping[str, Any]) -> list[str]:
@@ -124,10 +131,16 @@ def changed_parameters(record: RunRecord, values: Mapping[str, Any]) -> list[str
     ]
 
 
-def _record(path: Path) -> RunRecord:
+def _record(path: Path) -> tuple[RunRecord, bytes]:
+    """Return the record of the run to resume, and its journal: both from one read of the file.
+
+    Raises:
+        InputError: The journal is missing or damaged, or the run's evidence was altered.
+    """
     try:
-        problem = read_lines((path / _JOURNAL).read_bytes()).problem
-        record = read_journal(path)
+        data = (path / JOURNAL).read_bytes()
+        lines = read_lines(data)
+        record = build_record(lines)
     except OSError as missing:
         raise InputError(
             f"the run to resume has no journal: {missing.strerror}", where=str(path)
@@ -137,13 +150,68 @@ def _record(path: Path) -> RunRecord:
             f"cannot be resumed: {damaged.message}", where=str(path), hint=_START_NEW
         ) from damaged
     # A last line that was cut off when the process died proves nothing and hides nothing.
-    if problem and "is cut off" not in problem:
+    if lines.problem and "is cut off" not in lines.problem:
         raise InputError(
-            f"cannot be resumed: the journal is damaged: {problem}",
-            where=record.run,
-            hint="`runbook audit verify` gives details; start a new run without --resume",
+            f"cannot be resumed: the journal is damaged: {lines.problem}", where=record.run, hint=_ALTERED
         )
-    return record
+    problem = _altered(path, record, data)
+    if problem:
+        raise InputError(
+            f"cannot be resumed: the run's evidence was altered: {problem}", where=record.run, hint=_ALTERED
+        )
+    return record, data
+
+
+def _altered(path: Path, record: RunRecord, journal: bytes) -> str:
+    """Return what contradicts a journal in the run's directory; empty if nothing does."""
+    if record.run != path.resolve().name:
+        return f"the directory is named {path.resolve().name}, but contains run {record.run}"
+    return (
+        seal_problem(path, journal)
+        or _contradiction(path / NOTEBOOK, record)
+        or _changed_before(path.resolve().parent, record)
+    )
+
+
+def _changed_before(runs: Path, record: RunRecord) -> str:
+    """Return the first run that was altered after a later one resumed it; empty if none is, as far as they are here.
+
+    What a resumed run skipped was proven by the runs before it.
+    """
+    followed: set[str] = set()
+    while record.resumes and record.resumes_sha256 and record.resumes not in followed:
+        followed.add(record.resumes)
+        file = runs / Path(record.resumes).name / JOURNAL
+        try:
+            data = file.read_bytes()
+            if hashlib.sha256(data).hexdigest() != record.resumes_sha256:
+                return f"{record.resumes}: changed after {record.run} resumed it"
+            record = build_record(read_lines(data))
+        except (OSError, EvidenceError):
+            return ""  # not here: `audit verify` says so
+    return ""
+
+
+def _contradiction(notebook: Path, record: RunRecord) -> str:
+    """Return the first step whose status in the executed notebook differs from the journal's; empty if none does.
+
+    A run without a seal has only this second account of itself. A notebook that cannot be read proves nothing.
+    """
+    try:
+        embedded = EmbeddedRecords.of(Notebook.parse(notebook.read_bytes(), NOTEBOOK)).of_run(record.run)
+        shown = {
+            (step["number"], host["host"]): host["status"]
+            for step in embedded.steps
+            for host in step["hosts"]
+        }
+    except (OSError, EvidenceError, LookupError, TypeError):
+        return ""
+    for step in record.steps:
+        for host in step.hosts:
+            other = shown.get((step.number, host.host), host.status)
+            if other != host.status:
+                return f"step {step.number} on {host.host} is {host.status} in the journal and {other} in the notebook"
+    return ""
 
 
 def _refuse_other_hosts(record: RunRecord, hosts: Sequence[Host]) -> None:

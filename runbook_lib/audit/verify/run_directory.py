@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from runbook_lib.attestation.files import digest
 from runbook_lib.audit.verify import source_cells
 from runbook_lib.audit.verify.approved_source import approved_notebook
 from runbook_lib.audit.verify.attestation_check import (
@@ -32,8 +34,6 @@ from runbook_lib.model.records import RunRecord
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from runbook_lib.attestation.trust import Trust
     from runbook_lib.audit.verify.approved_source import Approval
     from runbook_lib.audit.verify.evidence_files import EvidenceFiles
@@ -83,7 +83,11 @@ def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int)
             if journal.started:
                 status = judged_status(path, journal, notebook, findings)
 
-        # 7. Enough trusted keys signed the attestation, and its statement is about these files and this run.
+        # 7. The run that this run resumes is still the one that it read.
+        with findings.part("journal", JOURNAL):
+            follow_resumed(path, journal.started, findings)
+
+        # 8. Enough trusted keys signed the attestation, and its statement is about these files and this run.
         with findings.part("attestation", ATTESTATION):
             attestation = read_attestation(path, trust, findings)
             check_signatures(attestation, trust, signers, findings)
@@ -91,7 +95,7 @@ def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int)
             compare_subjects(attestation, files.digests(), findings)
             compare_run(attestation, journal, status, findings)
 
-        # 8. Whatever else is in the directory is not evidence.
+        # 9. Whatever else is in the directory is not evidence.
         with findings.part("files", ""):
             list_other_files(path, files, findings)
     return Verdict.of(
@@ -171,6 +175,28 @@ def judged_status(path: Path, journal: JournalView, notebook: Notebook | None, f
         reasons = "; ".join(judgement.problems)
         findings.note(f"the run is {judgement.status}, not {journal.status} as in the journal: {reasons}")
     return judgement.status
+
+
+def follow_resumed(path: Path, start: JournalEntry, findings: Findings) -> None:
+    """Compare the journal of the run that this run resumes, if it is next to it, with the one this run has read.
+
+    Runs from before that was recorded name no SHA-256: there is nothing to compare.
+    """
+    earlier, expected = text_of(start, "resumes"), text_of(start, "resumes_sha256")
+    if not earlier or not expected:
+        return
+    file = path.resolve().parent / Path(earlier).name / JOURNAL
+    where = f"{Path(earlier).name}/{JOURNAL}"
+    if not file.parent.is_dir():
+        findings.note("this run resumes a run that is not next to it: that run was not compared", where=where)
+        return
+    try:
+        same = digest(file) == expected
+    except EvidenceError as problem:
+        findings.missing(f"this run resumes it: {problem.message}", where=where)
+        return
+    if not same:
+        findings.altered("changed after this run had read it: steps were skipped because of it", where=where)
 
 
 def check_outputs(files: EvidenceFiles, journal: JournalView, findings: Findings) -> None:

@@ -8,8 +8,10 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import InputError, ParameterError
-from runbook_lib.evidence.layout import NOTEBOOK
+from runbook_lib.attestation.envelope import check, open_envelope
+from runbook_lib.attestation.trust import Trust
+from runbook_lib.errors import EvidenceError, InputError, ParameterError
+from runbook_lib.evidence.layout import ATTESTATION, NOTEBOOK
 from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job import JobSpec
@@ -40,6 +42,7 @@ def resuming(specs: Sequence[JobSpec], name: str, given: Mapping[str, Any]) -> l
     """
     path = find_run(name, project_top() / str(given.get("runs", "runs"))).absolute()
     record = read_run(path)
+    _refuse_invalid_signatures(path)
     jobs = list(specs) or [JobSpec(catalog.find(record.runbook), dict(given))]
     matching = [number for number, spec in enumerate(jobs) if spec.entry.model.runbook == record.runbook]
     if not matching:
@@ -63,6 +66,34 @@ def resuming(specs: Sequence[JobSpec], name: str, given: Mapping[str, Any]) -> l
     refuse_changed(spec.entry.path, path)
     jobs[matching[0]] = replace(spec, values=values)
     return jobs
+
+
+def _refuse_invalid_signatures(path: Path) -> None:
+    """Refuse a run whose seal has a signature that does not fit; a run without a seal has none.
+
+    Raises:
+        InputError: The seal cannot be read, or has an invalid signature.
+    """
+    if not (path / ATTESTATION).exists():
+        return
+    try:
+        signatures = check(open_envelope(path)[0], Trust.of_project())
+        problem = next(
+            (
+                f"the signature by key {one.key_id[:12]}… is invalid"
+                for one in signatures
+                if one.valid is False
+            ),
+            "",
+        )
+    except EvidenceError as unreadable:
+        problem = unreadable.message
+    if problem:
+        raise InputError(
+            f"cannot be resumed: the run's evidence was altered: {ATTESTATION}: {problem}",
+            where=path.name,
+            hint="`runbook audit verify` gives details; start a new run without --resume",
+        )
 
 
 def refuse_changed(notebook: Path, run: Path) -> None:
