@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact
 from runbook_lib.model.commands import Command, Output
 
@@ -16,6 +17,33 @@ _DETECT = (
     "systemctl is-active --quiet systemd-networkd && echo systemd-networkd; "
     "[ -e /sbin/brctl ] || [ -e /usr/sbin/brctl ] && echo bridge-utils; true"
 )
+_MAIN = "/etc/network/interfaces"
+_INCLUDED = r"""\
+walk() ( # file, depth
+  [ "$2" -gt 0 ] || { echo "==> not followed: more than 9 levels"; return; }
+  [ -e "$1" ] || return 0
+  lines=$(sed -e '/^[[:space:]]*#/d' -e :a -e '/\\$/{N;s/\\\n//;ta' -e '}' -- "$1") || exit 1
+  lines=$(printf '%s\n' "$lines" | tr -d '\r')
+  echo "==> $1"
+  printf '%s\n' "$lines" |
+    grep -E '^[[:space:]]*(iface|vlan[-_]raw[-_]device|bridge[-_]ports|bond[-_](slaves|primary|master))[[:space:]]'
+  printf '%s\n' "$lines" | while read -r keyword pattern more; do
+    case $keyword in source|source-dir|source-directory) ;; *) continue ;; esac
+    case $pattern$more/${more:+\$} in
+      *[\$\`\"\'~{}\(\)\\\&\|\;\<\>\!]*|/) echo "==> $1"; echo "==> not followed: $keyword $pattern $more"; continue ;;
+    esac
+    case $pattern in /*) ;; *) pattern=${1%/*}/$pattern ;; esac
+    for path in $pattern; do
+      if [ "$keyword" = source ]; then [ -d "$path" ] || walk "$path" $(($2 - 1)) || exit 1; continue; fi
+      for file in "$path"/*; do
+        case ${file##*/} in *[!A-Za-z0-9_-]*) continue ;; esac
+        [ -d "$file" ] || walk "$file" $(($2 - 1)) || exit 1
+      done
+    done
+  done
+)
+walk "$1" 9 && echo "==> end"
+"""
 
 
 @dataclass(frozen=True)
@@ -52,13 +80,37 @@ class PendingChange(Fact[bool]):
 
 @dataclass(frozen=True)
 class ConfiguredElsewhere(Fact[tuple[str, ...]]):
-    """Interfaces with a stanza in `/etc/network/interfaces.d`, as cloud images have them."""
+    """Interfaces that files included by `/etc/network/interfaces` configure or use, as cloud images have them.
+
+    Includes are followed as ifupdown follows them: `source` and `source-directory`, anywhere, relative, with wildcards,
+    and inside included files.
+    """
 
     def request(self) -> Command:
-        """Return the command."""
-        return Command(("sh", "-c", "cat /etc/network/interfaces.d/* 2>/dev/null || true"))
+        """Return the command. Only lines that name interfaces are printed: such files also hold Wi-Fi passwords."""
+        return Command(("sh", "-c", _INCLUDED, "sh", _MAIN), sudo=True)
 
     def parse(self, output: Output) -> tuple[str, ...]:
-        """Return the interfaces' names."""
-        lines = (line.split() for line in output.stdout.splitlines())
-        return tuple(sorted({words[1] for words in lines if words[:1] == ["iface"] and len(words) > 1}))
+        """Return the interfaces' names.
+
+        Raises:
+            FactError: An included file includes others in a way that cannot be followed, or the output is cut off.
+        """
+        *lines, end = output.stdout.splitlines() or [""]
+        if end != "==> end":
+            raise FactError("the output with the included interfaces files is incomplete")
+        found: set[str] = set()
+        file = ""
+        for line in lines:
+            if line.startswith("==> not followed: "):
+                if file != _MAIN:  # the operation that reads the main file reports those
+                    raise FactError(
+                        f"{file}: `{line.removeprefix('==> not followed: ')}` cannot be followed",
+                        hint="write the path without quotes, variables and braces",
+                    )
+            elif line.startswith("==> "):
+                file = line.removeprefix("==> ")
+            elif file != _MAIN:
+                keyword, *names = line.split()
+                found.update(names[:1] if keyword == "iface" else names)
+        return tuple(sorted(found))

@@ -12,8 +12,8 @@ from runbook_lib.facts.file import FileText
 from runbook_lib.facts.interfaces import DefaultRoute, Interface, Interfaces, Reachable
 from runbook_lib.facts.network_stack import ConfiguredElsewhere, NetworkStack, PendingChange
 from runbook_lib.model.plans import Change, Check, Plan
-from runbook_lib.operations import ifupdown
 from runbook_lib.operations.base import Operation
+from runbook_lib.operations.bridge_file import BridgeFile
 from runbook_lib.operations.commit_confirm import MARKER, REVERTING, Swap
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Present(Operation):
         before = facts[FileText(INTERFACES_FILE)] or ""
         swap = Swap(
             path=INTERFACES_FILE,
-            after=self.configuration(before, _named(facts, self.port)),
+            after=self._file(facts).changed(_mac(_named(facts, self.port))),
             down=f"ifdown --force {self.name} 2>/dev/null || true\nifdown --force {self.port}",
             up=f"ip address flush dev {self.port}\nifup {self.port}\nifup {self.name}",
             undo_down=f"ifdown --force {self.name} || true\n"
@@ -119,11 +119,8 @@ class Present(Operation):
     def verify(self, facts: Facts) -> list[Check]:
         """Check bridge, port, address, routes, gateway, and that the configuration file has all of it."""
         bridge, port = _named(facts, self.name), _named(facts, self.port)
-        wanted = self._stanza(port)
-        lines = ifupdown.without_comments(facts[FileText(INTERFACES_FILE)] or "")
-        # The line with the hardware address depends on the facts; a file without it is accepted.
-        lasting = [line for line in ifupdown.without_comments(wanted) if not line.startswith("bridge_hw")]
-        missing = [line for line in lasting if line not in lines]
+        missing = self._file(facts).missing()
+        addresses = self._file(facts).addresses()
         checks = [
             Check.equal(
                 f"{self.name} is a bridge", "bridge", bridge.kind if bridge else "missing", "bridge.kind"
@@ -131,7 +128,13 @@ class Present(Operation):
             Check.equal(
                 f"{self.port} is a port of", self.name, port.master if port else "missing", "bridge.port"
             ),
-            Check.equal(f"{self.name} has the address", self.address, _addresses(bridge), "bridge.address"),
+            Check(
+                f"{self.name} has the address",
+                ", ".join(addresses),
+                _addresses(bridge),
+                holds=bridge is not None and set(addresses) <= set(bridge.addresses),
+                id="bridge.address",
+            ),
             Check.equal(f"{self.port} has addresses", "none", _addresses(port), "bridge.port_address"),
             Check.equal(
                 f"{self.name} runs the spanning tree protocol",
@@ -160,28 +163,9 @@ class Present(Operation):
             )
         return checks
 
-    def configuration(self, before: str, port: Interface | None) -> str:
-        """Return the new interfaces file: the physical interface without an address, the bridge with it."""
-        rest = ifupdown.without(ifupdown.without(before, self.name), self.port)
-        return ifupdown.add(rest, self.port, "manual", []).rstrip("\n") + "\n\n" + self._stanza(port)
-
-    def _stanza(self, port: Interface | None) -> str:
-        address = ipaddress.ip_interface(self.address)
-        options = [("address", str(address.ip)), ("netmask", str(address.netmask))]
-        if self.gateway:
-            options.append(("gateway", self.gateway))
-        options += [
-            ("bridge_ports", self.port),
-            ("bridge_stp", "off"),
-            ("bridge_fd", "0"),
-            ("bridge_maxwait", "0"),
-        ]
-        if port and port.mac:
-            # Without it a bridge uses the lowest address of its ports, which changes with each container.
-            options.append(("bridge_hw", port.mac))
-        if self.nameservers:
-            options.append(("dns-nameservers", " ".join(self.nameservers)))
-        return ifupdown.add("", self.name, "static", options)
+    def _file(self, facts: Facts) -> BridgeFile:
+        text = facts[FileText(INTERFACES_FILE)] or ""
+        return BridgeFile(text, self.name, self.port, self.address, self.gateway, self.nameservers)
 
     def _refuse_unconfirmed(self, facts: Facts) -> None:
         """Refuse even if all checks hold: the host may be about to restore its old configuration."""
@@ -204,19 +188,48 @@ class Present(Operation):
             raise PlanRefused(
                 "bridge-utils is not installed", hint="apt-get install bridge-utils on the host"
             )
-        if ifupdown.has_ipv6(facts[FileText(INTERFACES_FILE)] or "", self.port):
+        self._refuse_lost_configuration(facts)
+        self._refuse_wrong_port(facts)
+        self._refuse_foreign_bridge(facts)
+        self._refuse_unconfigured(facts, self._file(facts).addresses())
+
+    def _refuse_lost_configuration(self, facts: Facts) -> None:
+        file = self._file(facts)
+        if file.ipv6():
             raise PlanRefused(
                 f"{self.port} has an IPv6 configuration in {INTERFACES_FILE}, which would be lost",
                 hint=f"move that stanza to {self.name} by hand, then run this again",
             )
-        elsewhere = [name for name in facts[ConfiguredElsewhere()] if name in {self.name, self.port}]
-        if elsewhere:
+        obstacles = file.obstacles()
+        if obstacles:
             raise PlanRefused(
-                f"{elsewhere[0]} is configured in /etc/network/interfaces.d, which this operation does not change",
+                f"{INTERFACES_FILE} has lines about {self.port} that can be neither kept nor moved to {self.name} "
+                f"without knowing what they are for: {'; '.join(map(repr, obstacles))}",
+                hint=f"move them to {self.name} by hand, or remove them, then run this again",
+            )
+        own = re.compile(rf"({re.escape(self.port)}|{re.escape(self.name)})([.:].*)?")
+        elsewhere = [name for name in facts[ConfiguredElsewhere()] if own.fullmatch(name)]
+        if elsewhere:
+            standard = all("/etc/network/interfaces.d" in line for line in file.includes)
+            place = (
+                "/etc/network/interfaces.d"
+                if standard
+                else f"a file that {INTERFACES_FILE} includes ({'; '.join(file.includes)})"
+            )
+            raise PlanRefused(
+                f"{elsewhere[0]} is configured in {place}, which this operation does not change",
                 hint=f"move that stanza into {INTERFACES_FILE}, then run this again",
             )
-        self._refuse_wrong_port(facts)
-        self._refuse_foreign_bridge(facts)
+
+    def _refuse_unconfigured(self, facts: Facts, wanted: tuple[str, ...]) -> None:
+        port = _named(facts, self.port)
+        extra = [address for address in (port.addresses if port else ()) if address not in wanted]
+        above = [item.name for item in facts[Interfaces()] if item.name.startswith(f"{self.port}.")]
+        if extra or above:
+            raise PlanRefused(
+                f"{self.port} also has {', '.join([*extra, *above])}, which would be lost or go down",
+                hint=f"move it to {self.name} or remove it by hand, then run this again",
+            )
 
     def _refuse_wrong_port(self, facts: Facts) -> None:
         port = _named(facts, self.port)
@@ -253,6 +266,10 @@ class Present(Operation):
 
 def _named(facts: Facts, name: str) -> Interface | None:
     return next((item for item in facts[Interfaces()] if item.name == name), None)
+
+
+def _mac(interface: Interface | None) -> str:
+    return interface.mac if interface else ""
 
 
 def _addresses(interface: Interface | None) -> str:

@@ -3,54 +3,142 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-__all__ = ["add", "has_ipv6", "split", "without", "without_comments"]
+__all__ = ["Line", "Stanza", "add", "parse", "split", "without", "without_comments"]
 
-_KEYWORDS = re.compile(
-    r"^\s*(auto|allow-\S+|iface|mapping|source|source-directory|no-auto-down|no-scripts|rename)\b"
+_KEYWORD = re.compile(
+    r"auto|allow-\S+|iface|template|mapping|source|source-dir|source-directory|no-auto-down|no-scripts|rename"
 )
+_BLANK = " \t\v\f\r\n"  # isspace(3) in the C locale, as ifupdown reads: a no-break space is part of a word
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line as ifupdown reads it: with the lines that continue it, or a comment or blank line.
+
+    Args:
+        raw: Its bytes in the file, continuation and line ending included.
+        words: Its words; empty for a comment or a blank line.
+    """
+
+    raw: str
+    words: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The option's name, with `-` for `_`: ifupdown's scripts accept both."""
+        return self.words[0].replace("_", "-") if self.words else ""
+
+    @property
+    def value(self) -> str:
+        """All words after the first."""
+        return " ".join(self.words[1:])
+
+    @property
+    def text(self) -> str:
+        """All words."""
+        return " ".join(self.words)
+
+
+@dataclass(frozen=True)
+class Stanza:
+    """A line with a keyword and the lines after it; the lines before the first keyword are a stanza of their own."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def raw(self) -> str:
+        """Its bytes in the file."""
+        return "".join(line.raw for line in self.lines)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of its first line."""
+        return self.lines[0].words
+
+    @property
+    def options(self) -> tuple[Line, ...]:
+        """The effective lines after the first."""
+        return tuple(line for line in self.lines[1:] if line.words)
+
+    @property
+    def body(self) -> tuple[Line, ...]:
+        """The lines after the first, up to the last option: comments after it belong to the next stanza."""
+        last = max((at for at, line in enumerate(self.lines) if line.words), default=0)
+        return self.lines[1 : last + 1]
+
+    def configures(self, name: str, family: str = "") -> bool:
+        """Return whether this is a stanza `iface` of an interface, of one family if it is given."""
+        return self.words[:2] == ("iface", name) and family in {"", *self.words[2:3]}
+
+    def starts(self, name: str) -> bool:
+        """Return whether this is a line `auto` or `allow-…` that names the interface."""
+        return self.words[:1] != () and _starts(self.words[0]) and name in self.words[1:]
+
+
+def parse(text: str) -> tuple[Stanza, ...]:
+    """Return the stanzas of an interfaces file in order; their `raw` joined is the file."""
+    stanzas: list[list[Line]] = []
+    for line in _lines(text):
+        if not stanzas or (line.words and _KEYWORD.fullmatch(line.words[0])):
+            stanzas.append([line])
+        else:
+            stanzas[-1].append(line)
+    return tuple(Stanza(tuple(lines)) for lines in stanzas)
+
+
+def _lines(text: str) -> list[Line]:
+    found: list[Line] = []
+    physical = re.findall(r"[^\n]*\n|[^\n]+", text)
+    while physical:
+        raw = physical.pop(0)
+        if not raw.strip(_BLANK) or raw.lstrip(_BLANK).startswith("#"):
+            found.append(Line(raw, ()))
+            continue
+        content = raw.removesuffix("\n")
+        # `\` before a carriage return continues nothing: ifupdown looks at the last byte only.
+        while content.endswith("\\") and physical:
+            more = physical.pop(0)
+            raw += more
+            content = content[:-1] + more.removesuffix("\n")
+        words = re.split(f"[{_BLANK}]+", content.strip(_BLANK))
+        found.append(Line(raw, tuple(word for word in words if word)))
+    return found
 
 
 def split(text: str) -> list[str]:
-    """Return the stanzas of an interfaces file in order; joined again they are the file.
-
-    A stanza is a line with a keyword and the lines after it up to the next keyword. The lines before the first
-    keyword are a piece of their own.
-    """
-    pieces: list[str] = []
-    for line in text.splitlines(keepends=True):
-        begins = _KEYWORDS.match(line) is not None
-        if begins or not pieces:
-            pieces.append(line)
-        else:
-            pieces[-1] += line
-    return pieces
+    """Return the stanzas of an interfaces file in order; joined again they are the file."""
+    return [stanza.raw for stanza in parse(text)]
 
 
 def without(text: str, name: str) -> str:
     """Return the file without an interface's configuration; comments before the next stanza are kept."""
     kept: list[str] = []
-    for piece in split(text):
-        first, newline, rest = piece.partition("\n")
-        words = first.split()
-        if words[:1] == ["iface"] and words[1:2] == [name]:
-            kept.append(_comments_at_end(rest))
-        elif words and (words[0] == "auto" or words[0].startswith("allow-")) and name in words[1:]:
-            others = [word for word in words[1:] if word != name]
-            kept.append(" ".join([words[0], *others]) + newline + rest if others else _comments_at_end(rest))
+    for stanza in parse(text):
+        if stanza.configures(name):
+            kept.append(_comments_at_end(stanza))
+        elif stanza.starts(name):
+            others = [word for word in stanza.words[1:] if word != name]
+            first = stanza.lines[0].raw
+            rest = stanza.raw[len(first) :]
+            ending = first[len(first.rstrip("\r\n")) :]
+            kept.append(
+                " ".join([stanza.words[0], *others]) + ending + rest if others else _comments_at_end(stanza)
+            )
         else:
-            kept.append(piece)
+            kept.append(stanza.raw)
     return "".join(kept)
 
 
-def _comments_at_end(text: str) -> str:
+def _starts(keyword: str) -> bool:
+    return keyword == "auto" or keyword.startswith("allow-")
+
+
+def _comments_at_end(stanza: Stanza) -> str:
     """Return the comments after a stanza's last option: they belong to the next stanza."""
-    lines = text.splitlines(keepends=True)
-    begin = len(lines)
-    while begin and (not lines[begin - 1].strip() or lines[begin - 1].lstrip().startswith("#")):
-        begin -= 1
-    tail = lines[begin:]
-    while tail and not tail[0].strip():
+    tail = [line.raw for line in stanza.lines[1 + len(stanza.body) :]]
+    while tail and not tail[0].strip(_BLANK):
         tail.pop(0)
     return "".join(tail)
 
@@ -69,16 +157,6 @@ def add(text: str, name: str, method: str, options: list[tuple[str, str]]) -> st
     return f"{base}\n\nauto {name}\niface {name} inet {method}\n{body}".lstrip("\n")
 
 
-def has_ipv6(text: str, name: str) -> bool:
-    """Return whether the file configures IPv6 addresses for an interface.
-
-    `inet6 auto`, which Debian's installer writes, does not count: it is the default without a stanza, too.
-    """
-    stanzas = (line.split() for line in text.splitlines())
-    return any(words[:3] == ["iface", name, "inet6"] and words[3:4] != ["auto"] for words in stanzas)
-
-
 def without_comments(text: str) -> list[str]:
     """Return the effective lines: without comments, blank lines and extra spaces."""
-    lines = (" ".join(line.split()) for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    return [line.text for line in _lines(text) if line.words]

@@ -1,0 +1,344 @@
+"""What an interfaces file says about a bridge and its port, and the file in which the bridge has what the port had.
+
+Each line of the port's configuration is either replaced on purpose, or kept byte for byte on the port or the bridge.
+A line that is none of these is an obstacle: the operation refuses and names it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runbook_lib.operations import ifupdown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from runbook_lib.operations.ifupdown import Line, Stanza
+
+__all__ = ["BridgeFile"]
+
+_PORT, _BRIDGE, _BOTH, _REPLACED = "port", "bridge", "both", "replaced"
+# The hardware's own settings; `inet manual` takes mtu and hwaddress (interfaces(5)).
+_ON_PORT = re.compile(
+    r"hwaddress|driver-message-level|(ethernet|link|offload|hardware|bond|vlan|gro|gso|tso|rx|tx)(-.*)?"
+)
+_ON_BRIDGE = re.compile(r"broadcast|network|metric|scope|gateway|dns-.*")
+_HOOKS = frozenset({"pre-up", "up", "post-up", "down", "pre-down", "post-down"})
+_SIMPLE = re.compile(r"[\w ./:+=,@%-]*")  # one command without anything that a shell interprets
+_ALLOWED_TO_FAIL = re.compile(r" \|\| (true|/bin/true|:)$")
+_OWN_BRIDGE_OPTIONS = frozenset(
+    {"address", "netmask", "bridge-ports", "bridge-stp", "bridge-fd", "bridge-maxwait"}
+)
+_METHODS = frozenset({"static", "manual", "dhcp"})
+_AT_BOOT = frozenset({"auto", "allow-auto", "allow-hotplug"})
+_INCLUDES = frozenset({"source", "source-dir", "source-directory"})
+_KEPT_LISTS = frozenset({"no-auto-down", "no-scripts"})
+_SHELL = re.compile(r"""[$`"'~{}()\\&|;<>!]""")  # wordexp(3) would interpret these in the path of an include
+
+
+@dataclass(frozen=True)
+class BridgeFile:
+    """An interfaces file, and the bridge that it should configure.
+
+    Args:
+        text: The file.
+        bridge: The bridge's name.
+        port: The physical interface's name.
+        address: The address with its prefix length.
+        gateway: Default gateway; None: the file's own is kept.
+        nameservers: For `dns-nameservers`; empty: the file's own are kept.
+    """
+
+    text: str
+    bridge: str
+    port: str
+    address: str
+    gateway: str | None
+    nameservers: tuple[str, ...]
+
+    def changed(self, mac: str) -> str:
+        """Return the new file: the port without an address, the bridge with it, everything else kept.
+
+        Args:
+            mac: The port's hardware address, for the bridge; empty if not known.
+        """
+        main = self._main
+        bridge_has = self._kept_by_bridge()
+        kept: dict[str, list[str]] = {_PORT: [], _BRIDGE: [line.raw for line in bridge_has]}
+        comments: list[str] = []
+        for line in main.body if main else ():
+            if not line.words:
+                comments += [line.raw] if line.raw.strip() else []
+                continue
+            place = self._place(line)
+            if place == _BOTH and any(line.key == own.key for own in bridge_has):
+                place = _PORT
+            for name in (_PORT, _BRIDGE):
+                if place in {name, _BOTH}:
+                    kept[name] += [*comments, line.raw]
+            if place == _REPLACED:
+                kept[_BRIDGE] += comments
+            comments = []
+        rest = ifupdown.without(ifupdown.without(self.text, self.bridge), self.port)
+        with_port = ifupdown.add(rest, self.port, "manual", []) + _joined(kept[_PORT])
+        own = [line for line in self._options(mac) if line]
+        bridge = ifupdown.add("", self.bridge, "static", own) + _joined(kept[_BRIDGE])
+        more = [self._renamed(stanza) for stanza in self._of(self.port) if stanza is not main]
+        more += [
+            "".join([stanza.lines[0].raw, *(line.raw for line in stanza.body)])
+            for stanza in self._of(self.bridge)
+            if stanza is not self._bridge_main
+        ]
+        return with_port.rstrip("\n") + "\n\n" + bridge + "".join("\n" + _joined([text]) for text in more)
+
+    def missing(self) -> list[str]:
+        """Return the lines that the file lacks, or has with another meaning; empty: it configures the bridge."""
+        options = [line for stanza in self._of(self.bridge, "inet") for line in stanza.options]
+        ports = {word for line in options if line.key == "bridge-ports" for word in line.words[1:]}
+        wanted = [
+            (f"auto {self.bridge}", self._started(self.bridge)),
+            (
+                f"address {self.address}",
+                ipaddress.ip_interface(self.address) in _addresses(self._of(self.bridge, "inet")),
+            ),
+            (f"gateway {self.gateway}", not self.gateway or self.gateway in _values(options, "gateway")),
+            (f"bridge_ports {self.port}", ports == {self.port}),
+            ("bridge_stp off", _last(options, "bridge-stp") in {"off", "no", "0"}),
+            ("bridge_fd 0", _is_zero(_last(options, "bridge-fd"))),
+            ("bridge_maxwait 0", _is_zero(_last(options, "bridge-maxwait"))),
+            (
+                f"dns-nameservers {' '.join(self.nameservers)}",
+                not self.nameservers or " ".join(self.nameservers) in _values(options, "dns-nameservers"),
+            ),
+            (
+                f"iface {self.port} inet manual",
+                all(stanza.words[3:4] == ("manual",) for stanza in self._of(self.port, "inet")),
+            ),
+        ]
+        return [text for text, found in wanted if not found]
+
+    def addresses(self) -> tuple[str, ...]:
+        """Return the IPv4 addresses that the bridge will have: the given one, and the file's further ones."""
+        more = [stanza for stanza in self._of(self.port, "inet") if stanza is not self._main]
+        more += [stanza for stanza in self._of(self.bridge, "inet") if stanza is not self._bridge_main]
+        found = [self.address, *(str(address) for address in _addresses(more))]
+        return tuple(dict.fromkeys(found))
+
+    def obstacles(self) -> list[str]:
+        """Return the lines that cannot be kept where they are, nor moved: not understood, or in use elsewhere."""
+        found: list[str] = []
+        for stanza in self._stanzas:
+            if stanza.configures(self.port):
+                found += self._obstacles_of_port(stanza)
+            elif stanza.configures(self.bridge):
+                found += self._obstacles_of_bridge(stanza)
+            else:
+                found += self._obstacles_elsewhere(stanza)
+        return found
+
+    def ipv6(self) -> bool:
+        """Return whether the file configures IPv6 for the port in another way than `auto`, which is moved as it is."""
+        return any(stanza.words[3:4] != ("auto",) for stanza in self._of(self.port, "inet6"))
+
+    @property
+    def includes(self) -> tuple[str, ...]:
+        """The lines that include other files."""
+        return tuple(
+            stanza.lines[0].text for stanza in self._stanzas if stanza.words and stanza.words[0] in _INCLUDES
+        )
+
+    @functools.cached_property
+    def _stanzas(self) -> tuple[Stanza, ...]:
+        return ifupdown.parse(self.text)
+
+    def _of(self, name: str, family: str = "") -> list[Stanza]:
+        return [stanza for stanza in self._stanzas if stanza.configures(name, family)]
+
+    @property
+    def _main(self) -> Stanza | None:
+        """The port's stanza whose address is replaced by the given one: the one with it, or the first."""
+        return self._first_with_address(self._of(self.port, "inet"))
+
+    @property
+    def _bridge_main(self) -> Stanza | None:
+        return self._first_with_address(self._of(self.bridge, "inet"))
+
+    def _first_with_address(self, stanzas: list[Stanza]) -> Stanza | None:
+        own = ipaddress.ip_interface(self.address).ip
+        having = [item for item in stanzas if own in {address.ip for address in _addresses([item])}]
+        return next(iter(having or stanzas), None)
+
+    def _options(self, mac: str) -> Iterator[tuple[str, str]]:
+        address = ipaddress.ip_interface(self.address)
+        yield ("address", str(address.ip))
+        yield ("netmask", str(address.netmask))
+        if self.gateway:
+            yield ("gateway", self.gateway)
+        yield ("bridge_ports", self.port)
+        yield ("bridge_stp", "off")
+        yield ("bridge_fd", "0")
+        yield ("bridge_maxwait", "0")
+        bridge = self._bridge_main
+        if mac and not (bridge and any(line.key == "bridge-hw" for line in bridge.options)):
+            # Without it a bridge uses the lowest address of its ports, which changes with each container.
+            yield ("bridge_hw", mac)
+        if self.nameservers:
+            yield ("dns-nameservers", " ".join(self.nameservers))
+
+    def _kept_by_bridge(self) -> list[Line]:
+        bridge = self._bridge_main
+        return [
+            line
+            for line in (bridge.body if bridge else ())
+            if (line.words and line.key not in _OWN_BRIDGE_OPTIONS and not self._is_replaced(line))
+            or line.raw.lstrip().startswith("#")
+        ]
+
+    def _is_replaced(self, line: Line) -> bool:
+        return (
+            line.key in {"address", "netmask"}
+            or (line.key == "gateway" and self.gateway is not None)
+            or (line.key == "dns-nameservers" and bool(self.nameservers))
+        )
+
+    def _place(self, line: Line) -> str | None:
+        """Return where an option of the port's stanza belongs; None if that is not understood."""
+        if self._is_replaced(line):
+            return _REPLACED
+        if line.key in _HOOKS:
+            return self._place_of_hook(line)
+        if line.key == "mtu":
+            return _BOTH
+        if _ON_PORT.fullmatch(line.key):
+            return _PORT
+        return _BRIDGE if _ON_BRIDGE.fullmatch(line.key) else None
+
+    def _place_of_hook(self, line: Line) -> str | None:
+        command = _ALLOWED_TO_FAIL.sub("", line.value)
+        bare = re.sub(r"\$IFACE\b|\$\{IFACE\}", "IFACE", command)
+        words = [word for word in bare.split() if not word.startswith("-")]
+        if not words or not _SIMPLE.fullmatch(bare):
+            return None
+        program, action = words[0].rsplit("/", 1)[-1], next(iter(words[1:]), "")
+        if program == "route" or (program == "ip" and action in {"route", "rule"}):
+            # A route by way of the port has to be rewritten: a port of a bridge has no routes.
+            return None if self._mentions_port(command) else _BRIDGE
+        hardware = program in {"ethtool", "mii-tool"} or (program == "ip" and action == "link")
+        return _PORT if hardware else None
+
+    def _obstacles_of_port(self, stanza: Stanza) -> list[str]:
+        family, method = (*stanza.words[2:4], "", "")[:2]
+        if "inherits" in stanza.words or family not in {"inet", "inet6"}:
+            return [stanza.lines[0].text]
+        if family == "inet6":
+            return [line.text for line in stanza.options if not self._moves_along(line)]
+        if method not in (_METHODS if stanza is self._main else {"static"}):
+            return [stanza.lines[0].text]
+        if stanza is not self._main:
+            return [line.text for line in stanza.options if not self._moves_along(line)]
+        unknown = [line.text for line in stanza.options if self._place(line) is None]
+        own = ipaddress.ip_interface(self.address).ip
+        lost = [
+            line.text for line in stanza.options if line.key == "address" and not _is_address(line.value, own)
+        ]
+        return [*lost, *unknown]
+
+    def _moves_along(self, line: Line) -> bool:
+        """Return whether an option of a further stanza means the same on the bridge."""
+        if line.key in _HOOKS:
+            return self._place_of_hook(line) == _BRIDGE
+        return not _ON_PORT.fullmatch(line.key) and not self._mentions_port(line.value)
+
+    def _obstacles_of_bridge(self, stanza: Stanza) -> list[str]:
+        if "inherits" in stanza.words:
+            return [stanza.lines[0].text]
+        return [
+            line.text
+            for line in stanza.options
+            if line.key == "bridge-ports" and set(line.words[1:]) - {self.port, "none"}
+        ]
+
+    def _obstacles_elsewhere(self, stanza: Stanza) -> list[str]:
+        if not stanza.words:
+            return []
+        keyword, names = stanza.words[0], stanza.words[1:]
+        if keyword in _INCLUDES:
+            return [stanza.lines[0].text] if len(names) != 1 or _SHELL.search(names[0]) else []
+        if keyword in _KEPT_LISTS or keyword in _AT_BOOT:
+            return []
+        if keyword.startswith("allow-"):
+            return [stanza.lines[0].text] if {self.port, self.bridge} & set(names) else []
+        pattern = keyword in {"mapping", "iface", "template"} and any(
+            fnmatch.fnmatchcase(name, word.lstrip("/"))
+            for word in (names if keyword == "mapping" else names[:1])
+            for name in (self.port, self.bridge)
+        )
+        above_bridge = (
+            keyword == "iface" and names[:1] and re.match(f"{re.escape(self.bridge)}[.:]", names[0])
+        )
+        if pattern or above_bridge:
+            return [stanza.lines[0].text]
+        return [line.text for line in stanza.lines if line.words and self._mentions_port(line.text)]
+
+    def _mentions_port(self, text: str) -> bool:
+        return re.search(rf"(?<![\w.-]){re.escape(self.port)}(?![\w-])", text) is not None
+
+    def _renamed(self, stanza: Stanza) -> str:
+        first = re.sub(
+            rf"(iface[\s\\]+){re.escape(self.port)}(?=[\s\\])",
+            lambda found: found[1] + self.bridge,
+            stanza.lines[0].raw,
+            count=1,
+        )
+        return "".join([first, *(line.raw for line in stanza.body)])
+
+    def _started(self, name: str) -> bool:
+        return any(
+            stanza.words[0] in {"auto", "allow-auto"}
+            and any(
+                word == name or (word.startswith("/") and fnmatch.fnmatchcase(name, word[1:]))
+                for word in stanza.words[1:]
+            )
+            for stanza in self._stanzas
+            if stanza.words
+        )
+
+
+def _joined(lines: list[str]) -> str:
+    return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
+
+
+def _values(options: Iterable[Line], key: str) -> list[str]:
+    return [line.value for line in options if line.key == key]
+
+
+def _last(options: Iterable[Line], key: str) -> str:
+    return next(reversed(_values(options, key)), "")
+
+
+def _is_zero(text: str) -> bool:
+    return re.fullmatch(r"0+(\.0*)?", text) is not None
+
+
+def _is_address(text: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return text.partition("/")[0] == str(address)
+
+
+def _addresses(stanzas: Iterable[Stanza]) -> list[ipaddress.IPv4Interface | ipaddress.IPv6Interface]:
+    """Return the addresses of static stanzas; one that cannot be read is left out, and so never equals a wanted one."""
+    found = []
+    for stanza in stanzas:
+        if stanza.words[3:4] != ("static",):
+            continue
+        address, mask = _last(stanza.options, "address"), _last(stanza.options, "netmask")
+        text = address if "/" in address or not mask else f"{address}/{mask}"
+        try:
+            found.append(ipaddress.ip_interface(text))
+        except ValueError:
+            continue
+    return found
