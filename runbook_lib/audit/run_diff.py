@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pandas as pd
 
-from runbook_lib.report.safe_text import ending
+from runbook_lib.report.safe_text import exit_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -174,7 +174,7 @@ def _commands(host: HostRecord) -> dict[str, str]:
     told: dict[str, str] = {}
     for command in host.commands:
         if command.kind != "fact":
-            told[_unlike(command, told)] = ending(command)
+            told[_unlike(command, told)] = exit_summary(command)
     return told
 
 

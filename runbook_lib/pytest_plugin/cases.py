@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from runbook_lib.model.status import SYMBOLS, Status
-from runbook_lib.report.safe_text import ending, stream, visible
-from runbook_lib.report.summary import BAD, first_line, outcome_of_run, troubles
+from runbook_lib.report.safe_text import exit_summary, stream, visible
+from runbook_lib.report.summary import BAD, first_line, outcome_of_run, problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +63,7 @@ def end(run: NotebookRun) -> Case:
     record = run.record
     if record is None:
         return _failed_end(run, run.problem or "no journal")
-    if record.incomplete or (record.status in BAD and not troubles(record)):
+    if record.incomplete or (record.status in BAD and not problems(record)):
         outcome = outcome_of_run(record)
         return _failed_end(run, f"{record.status}: {outcome.headline}: {outcome.sentence}", run.problem)
     if run.problem and record.status not in BAD:
@@ -143,7 +143,7 @@ def _command(command: CommandRecord, *, whole: bool) -> Iterator[str]:
             if hidden > 0:
                 yield f"  | … {hidden} lines before these are in the report …"
             yield from (f"  | {line}" for line in lines[-_LINES:])
-    yield f"  [{ending(command)}]"
+    yield f"  [{exit_summary(command)}]"
 
 
 def _place(step: StepRecord, host: HostRecord) -> str:

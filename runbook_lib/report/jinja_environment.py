@@ -10,27 +10,27 @@ import jinja2
 from runbook_lib.model.status import SYMBOLS
 from runbook_lib.report import safe_text, summary
 
-__all__ = ["FOLDED_LINES", "templates"]
+__all__ = ["MAX_OPEN_LINES", "templates"]
 
-FOLDED_LINES = 40
-"""Lines of a diff above which it is folded."""
+MAX_OPEN_LINES = 40
+"""Number of lines above which a diff is collapsed."""
 
 
-def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
-    """Make every text that a template prints visible; what is markup already came through here."""
+def _visible(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
+    """Make every text that a template prints visible; markup went through here before."""
     return safe_text.visible(value) if type(value) is str else value
 
 
-def _lasted(thing: Any) -> str:  # noqa: ANN401 - a run, step, host or command record
-    ended = thing.started and thing.ended
-    return summary.seconds((thing.ended - thing.started).total_seconds() if ended else None)
+def _duration(record: Any) -> str:  # noqa: ANN401 - a run, step, host or command record
+    known = record.started and record.ended
+    return summary.seconds((record.ended - record.started).total_seconds() if known else None)
 
 
 def _pretty(value: Any) -> str:  # noqa: ANN401 - JSON
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _bad(status: str) -> bool:
+def _is_bad(status: str) -> bool:
     return status in summary.BAD
 
 
@@ -40,13 +40,13 @@ templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
-    finalize=_shown,
+    finalize=_visible,
 )
-"""Autoescape is on for every template: each makes markup."""
+"""Autoescape is on for every template, since all of them make markup."""
 templates.filters |= {
     "diff": lambda change: list(safe_text.unified(change)),
-    "ending": safe_text.ending,
-    "lasted": _lasted,
+    "exit_summary": safe_text.exit_summary,
+    "duration": _duration,
     "moment": summary.moment,
     "pretty": _pretty,
     "seconds": summary.seconds,
@@ -54,9 +54,9 @@ templates.filters |= {
 }
 templates.globals |= {
     "counted": summary.counted,
-    "folded_lines": FOLDED_LINES,
+    "max_open_lines": MAX_OPEN_LINES,
     "meanings": summary.MEANINGS,
     "symbols": SYMBOLS,
-    "troubles": summary.troubles,
+    "problems_of": summary.problems,
 }
-templates.tests["bad"] = _bad
+templates.tests["bad"] = _is_bad

@@ -1,4 +1,4 @@
-"""JUnit XML for CI: one test case for each step on each host, green only where the evidence says so."""
+"""JUnit XML for CI: one test case per step and host, which passes only if the evidence says so."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from runbook_lib.model.status import Status
 from runbook_lib.report.formats import FileFormat
 from runbook_lib.report.report_file import write_file
-from runbook_lib.report.safe_text import ending, stream, visible
+from runbook_lib.report.safe_text import exit_summary, stream, visible
 from runbook_lib.report.summary import BAD, first_line, outcome_of_run
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _RESULTS = {
     Status.UNKNOWN: Error,
     Status.SKIPPED: Skipped,
 }
-_WHOLE = "run is complete"
+_COMPLETE = "run is complete"
 
 
 class JUnitFormat(FileFormat):
@@ -42,10 +42,10 @@ class JUnitFormat(FileFormat):
 
 
 def junit(records: list[RunRecord]) -> bytes:
-    """Return JUnit XML, one suite a run.
+    """Return JUnit XML with one suite per run.
 
-    `failed` is a failure; `unreachable`, `interrupted` and `unknown` are errors; `skipped` is skipped. A run
-    that did not end well has a case that is not green even where none of its steps says so.
+    `failed` is a failure; `unreachable`, `interrupted` and `unknown` are errors; `skipped` is skipped. A run that
+    did not succeed has a case that does not pass, even if all of its steps do.
     """
     xml = JUnitXml("runbooks")
     for run in records:
@@ -74,51 +74,51 @@ def _suite(run: RunRecord) -> TestSuite:
     cases: list[TestCase] = []
     titles = Counter(step.title for step in run.steps)
     for step in run.steps:
-        # CI systems take cases of the same name for one.
+        # CI systems take cases of the same name for one case.
         name = step.title if titles[step.title] == 1 else f"{step.title} (step {step.number})"
         cases += [_case(run, step, host, name) for host in step.hosts]
-    green = not any(host.status in BAD for step in run.steps for host in step.hosts)
-    if run.incomplete or (green and run.status in BAD):
+    passed = not any(host.status in BAD for step in run.steps for host in step.hosts)
+    if run.incomplete or (passed and run.status in BAD):
         cases.append(_incomplete(run))
-    suite.add_testcases(cases)  # added one by one, all before would be counted again each time
+    suite.add_testcases(cases)  # all at once: adding one case counts all of them again
     return suite
 
 
 def _case(run: RunRecord, step: StepRecord, host: HostRecord, name: str) -> TestCase:
-    lasted = (host.ended - host.started).total_seconds() if host.started and host.ended else 0.0
-    case = TestCase(visible(name), visible(f"{run.runbook}.{host.host}"), lasted)
+    duration = (host.ended - host.started).total_seconds() if host.started and host.ended else 0.0
+    case = TestCase(visible(name), visible(f"{run.runbook}.{host.host}"), duration)
     kind = _RESULTS.get(host.status)
     if kind:
-        message = visible(host.message or "no reason was told")
+        message = visible(host.message or "no reason was recorded")
         result = kind(first_line(message), host.status.value)
         if kind is not Skipped:
             result.text = message
         case.result = [result]
-    case.system_out = visible(_told(step, host))
+    case.system_out = visible(_output(step, host))
     return case
 
 
 def _incomplete(run: RunRecord) -> TestCase:
-    case = TestCase(_WHOLE, visible(run.runbook), 0.0)
+    case = TestCase(_COMPLETE, visible(run.runbook), 0.0)
     outcome = outcome_of_run(run)
     case.result = [Error(visible(f"{outcome.headline}: {outcome.sentence}"), run.status.value)]
     return case
 
 
-def _told(step: StepRecord, host: HostRecord) -> str:
-    """Return what was done and seen, as a reader of a CI log wants it."""
+def _output(step: StepRecord, host: HostRecord) -> str:
+    """Return the checks and commands as text, for the reader of a CI log."""
     lines = [f"step {step.number} on {host.host} ({host.address}): {host.status}"]
     lines += [
         f"check {check.name}: expected {check.expected}, observed {check.observed}: "
-        f"{'holds' if check.holds else 'DOES NOT HOLD'}"
+        f"{'passed' if check.holds else 'failed'}"
         for check in host.checks
     ]
     for command in host.commands:
         lines += ["", f"$ {command.text}"]
         lines += [
-            f"({name}) {stream(told)}"
-            for name, told in (("output", command.stdout), ("errors", command.stderr))
-            if told.size
+            f"({name}) {stream(record)}"
+            for name, record in (("stdout", command.stdout), ("stderr", command.stderr))
+            if record.size
         ]
-        lines.append(f"[{ending(command)}]")
+        lines.append(f"[{exit_summary(command)}]")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""A short report in Markdown: for a ticket, a pull request or a CI summary."""
+"""A short report in Markdown, for a ticket, a pull request or a CI summary."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pandas as pd
 from runbook_lib.model.status import SYMBOLS
 from runbook_lib.report import summary
 from runbook_lib.report.formats import FileFormat
-from runbook_lib.report.safe_text import ending, visible
-from runbook_lib.report.topology import picture
-from runbook_lib.report.topology_text import picture_in_words, way_in_words
+from runbook_lib.report.safe_text import exit_summary, visible
+from runbook_lib.report.topology import topology_of
+from runbook_lib.report.topology_text import describe, describe_path
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
@@ -34,10 +34,10 @@ class MarkdownFormat(FileFormat):
 
 
 def markdown(records: list[RunRecord], title: str) -> str:
-    """Return the report: the outcome, what went wrong, the runs, and each run's steps by hosts.
+    """Return the report: the outcome, what went wrong, the runs, and each run's steps by host.
 
     Args:
-        records: The runs, in the order they shall be listed.
+        records: The runs, in the order in which they are to be listed.
         title: The heading.
     """
     outcome = summary.outcome_of_runs(records)
@@ -45,26 +45,26 @@ def markdown(records: list[RunRecord], title: str) -> str:
         f"# {plain(title)}",
         f"**{outcome.sign} {outcome.headline}.** {plain(outcome.sentence)}",
         plain(outcome.circumstances),
-        *_troubles(records),
+        *_problems(records),
     ]
     if len(records) > 1:
         parts += ["## Runs", _runs(records)]
     for run in records:
         parts += _run(run)
-    drawn = picture(records)
-    if drawn:
-        lines = [f"{'  ' * depth}- {plain(line)}" for depth, line in picture_in_words(drawn)]
-        parts += ["## What joins the hosts", "\n".join(lines), plain(way_in_words(drawn))]
+    topology = topology_of(records)
+    if topology:
+        lines = [f"{'  ' * depth}- {plain(line)}" for depth, line in describe(topology)]
+        parts += ["## How the hosts are connected", "\n".join(lines), plain(describe_path(topology))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def plain(text: str) -> str:
-    """Return foreign text so that Markdown shows it as it is, on one line."""
+    """Return foreign text escaped, so that Markdown shows it as it is, on one line."""
     return _MARKUP.sub(r"\\\1", " ".join(visible(text).split()))
 
 
-def _troubles(records: list[RunRecord]) -> list[str]:
-    lines = [_trouble(run, *place) for run in records for place in summary.troubles(run)]
+def _problems(records: list[RunRecord]) -> list[str]:
+    lines = [_problem(run, *place) for run in records for place in summary.problems(run)]
     lines += [
         f"- **{plain(run.runbook)}** {_badge(run.status)}: {plain(run.incomplete)}"
         for run in records
@@ -73,7 +73,7 @@ def _troubles(records: list[RunRecord]) -> list[str]:
     return ["## What went wrong", "\n".join(lines)] if lines else []
 
 
-def _trouble(run: RunRecord, step: StepRecord, host: HostRecord) -> str:
+def _problem(run: RunRecord, step: StepRecord, host: HostRecord) -> str:
     where = f"{plain(run.runbook)}, step {step.number} “{plain(step.title)}” on {plain(host.host)}"
     lines = [f"- **{where}** {_badge(host.status)}: {plain(host.message)}"]
     lines += [
@@ -82,7 +82,7 @@ def _trouble(run: RunRecord, step: StepRecord, host: HostRecord) -> str:
         if not check.holds
     ]
     lines += [
-        f"    - {_code(command.text)}: {plain(ending(command))}"
+        f"    - {_code(command.text)}: {plain(exit_summary(command))}"
         for command in host.commands
         if command.number and not command.accepted
     ]
@@ -97,8 +97,8 @@ def _runs(records: list[RunRecord]) -> str:
                 "outcome": _badge(run.status),
                 "mode": run.mode.value,
                 "steps": str(len(run.steps)),
-                "took": summary.seconds((run.ended - run.started).total_seconds() if run.ended else None),
-                "began": summary.moment(run.started),
+                "duration": summary.seconds((run.ended - run.started).total_seconds() if run.ended else None),
+                "started": summary.moment(run.started),
             }
             for run in records
         ]
@@ -120,7 +120,7 @@ def _run(run: RunRecord) -> list[str]:
         f"{plain(outcome.headline)}. {plain(outcome.sentence)}",
         plain(outcome.circumstances),
         f"Run {_code(run.run)}",
-        _table(rows) if rows else "No step was begun.",
+        _table(rows) if rows else "No step was started.",
     ]
 
 

@@ -1,7 +1,7 @@
-"""What joins the hosts and their containers, read from the facts that steps recorded (book S4-S6).
+"""How the hosts and their containers are connected, from the facts that steps recorded (book S4-S6).
 
-Only facts are used: a host without facts about its interfaces is not in the picture, and what no fact
-tells (the switch's own configuration, for one) is not claimed.
+Only facts are used: a host without facts about its interfaces is left out, and nothing is shown that no fact says, such
+as the configuration of the switch.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bridge",
-    "Card",
     "Container",
+    "Hop",
     "Host",
-    "Picture",
-    "Way",
-    "picture",
+    "Interface",
+    "Topology",
+    "topology_of",
 ]
 
 _log = logging.getLogger(__name__)
-_ASKED_IN = re.compile(r"\bdocker exec (?:-\S+ )*([\w.-]+)")
-_ASKED = {Status.OK, Status.CHANGED, Status.FAILED}
+_DOCKER_EXEC = re.compile(r"\bdocker exec (?:-\S+ )*([\w.-]+)")
+_CHECKED = {Status.OK, Status.CHANGED, Status.FAILED}
 
 
 class Container(BaseModel):
-    """A container, as the facts `Containers` and `Container(name)` tell it."""
+    """A container, from the facts `Containers` and `Container(name)`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -50,22 +50,22 @@ class Container(BaseModel):
 
     @property
     def ambassador(self) -> bool:
-        """Whether it forwards to another one, by its name; its image alone may serve for anything."""
+        """Whether the container forwards to another one, judged by its name: its image may have other uses."""
         return "ambassador" in self.name.lower()
 
     @property
     def running(self) -> bool:
-        """Whether it runs; one whose state was not told counts as running."""
+        """Whether the container is running; a container of unknown state counts as running."""
         return self.state in {"running", ""}
 
     @property
     def addresses(self) -> list[str]:
-        """Its addresses, one a network."""
+        """The container's addresses, one per network."""
         return [address for address in self.networks.values() if address]
 
 
-class _Interface(BaseModel):
-    """An interface, as the fact `Interfaces` tells it."""
+class _InterfaceFact(BaseModel):
+    """An interface, from the fact `Interfaces`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -78,30 +78,30 @@ class _Interface(BaseModel):
 
 @dataclass(frozen=True)
 class Bridge:
-    """A bridge of a host with what hangs on it.
+    """A bridge of a host with what is connected to it.
 
     Args:
-        network: The Docker network that uses it, where a container tells; else empty.
-        cards: Names of the cards that are its ports.
+        network: The Docker network that uses the bridge, if a container shows it; otherwise empty.
+        interfaces: Names of the outer interfaces that are its ports.
         veths: Number of other ports.
-        containers: Names of the containers that have an address in its network.
+        containers: Names of the containers that have an address in its subnet.
     """
 
     name: str
     addresses: list[str]
     network: str
-    cards: list[str]
+    interfaces: list[str]
     veths: int
     containers: list[str]
 
 
 @dataclass(frozen=True)
-class Card:
-    """A card that leads out of a host.
+class Interface:
+    """An interface that leads out of a host.
 
     Args:
-        bridge: The bridge it is a port of.
-        subnet: The network it leads to, by its own or its bridge's address; empty where there is none.
+        bridge: The bridge that the interface is a port of, if any.
+        subnet: The network it leads to, from its own address or that of its bridge; empty without an address.
     """
 
     name: str
@@ -113,23 +113,23 @@ class Card:
 
 @dataclass(frozen=True)
 class Host:
-    """A host of the picture, with its containers: on one bridge, on several, or on none."""
+    """A host with its containers, which are on one bridge, on several, or on none."""
 
     name: str
     address: str
     lab: str | None
     bridges: list[Bridge]
-    cards: list[Card]
+    interfaces: list[Interface]
     containers: list[Container]
 
 
 @dataclass(frozen=True)
-class Way:
-    """One proved (or broken) piece of the way from client to server.
+class Hop:
+    """One link of the path from client to server, and whether its check passed.
 
     Args:
-        source: Host and container that asked.
-        target: Host and container that was to answer; the same as `source` where it asked itself.
+        source: Host and container that sent the request.
+        target: Host and container that was to answer; the same as `source` if it sent the request to itself.
     """
 
     number: int
@@ -141,17 +141,17 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What is drawn; `subnets` are the physical networks that cards lead to."""
+class Topology:
+    """The hosts and how they are connected; `subnets` are the physical networks that their interfaces lead to."""
 
     hosts: list[Host]
     subnets: list[str]
-    ways: list[Way]
+    hops: list[Hop]
 
 
 @dataclass(frozen=True)
-class _Hop:
-    """A check of one hop, and the container in which it was asked."""
+class _HopCheck:
+    """The check of a hop, and the container that the request was sent from."""
 
     what: str
     container: str
@@ -160,57 +160,63 @@ class _Hop:
 
 
 @dataclass
-class _Seen:
+class _HostState:
     """The newest facts of a host, and its hop checks by number."""
 
     address: str = ""
     lab: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
-    hops: dict[int, _Hop] = field(default_factory=dict)
+    hops: dict[int, _HopCheck] = field(default_factory=dict)
 
 
-def picture(records: Iterable[RunRecord]) -> Picture | None:
-    """Return the picture that the newest facts of each host give; None without facts on interfaces."""
-    seen = _newest(records)
-    hosts = [host for host in (_host(name, told) for name, told in seen.items()) if host]
+def topology_of(records: Iterable[RunRecord]) -> Topology | None:
+    """Return the topology that the newest facts of each host show; None without facts about interfaces."""
+    states = _newest(records)
+    hosts = [host for host in (_host(name, state) for name, state in states.items()) if host]
     if not hosts:
         return None
-    ways = list(_ways(seen, {host.name: host for host in hosts}))
-    server = next((way.target[0] for way in ways if way.source == way.target), None)  # only it asks itself
+    hops = list(_hops(states, {host.name: host for host in hosts}))
+    server = next((hop.target[0] for hop in hops if hop.source == hop.target), None)  # only it asks itself
     hosts.sort(key=lambda host: host.name != server)
-    subnets = sorted({card.subnet for host in hosts for card in host.cards if card.subnet})
-    return Picture(hosts, subnets, sorted(ways, key=lambda way: -way.number))
+    subnets = sorted(
+        {interface.subnet for host in hosts for interface in host.interfaces if interface.subnet}
+    )
+    return Topology(hosts, subnets, sorted(hops, key=lambda hop: -hop.number))
 
 
-def _newest(records: Iterable[RunRecord]) -> dict[str, _Seen]:
-    seen: dict[str, _Seen] = {}
+def _newest(records: Iterable[RunRecord]) -> dict[str, _HostState]:
+    states: dict[str, _HostState] = {}
     for run in sorted(records, key=lambda record: record.started):
         for step in run.steps:
             for host in step.hosts:
-                told = seen.setdefault(host.host, _Seen())
-                told.address, told.lab = host.address or told.address, run.lab
-                told.facts |= host.facts
-                # What a plan only foresees is no proof, neither way.
-                for check in host.checks if host.status in _ASKED else []:
+                state = states.setdefault(host.host, _HostState())
+                state.address, state.lab = host.address or state.address, run.lab
+                state.facts |= host.facts
+                # The checks of a plan were not carried out: they prove nothing.
+                for check in host.checks if host.status in _CHECKED else []:
                     if check.hop is not None:
-                        told.hops[check.hop] = _Hop(check.name, _asked_in(host), check.holds, check.observed)
-    return seen
+                        state.hops[check.hop] = _HopCheck(
+                            check.name, _container_of(host), check.holds, check.observed
+                        )
+    return states
 
 
-def _host(name: str, told: _Seen) -> Host | None:
-    if interfaces.Interfaces.id not in told.facts:
+def _host(name: str, state: _HostState) -> Host | None:
+    if interfaces.Interfaces.id not in state.facts:
         return None
     try:
-        found = TypeAdapter(list[_Interface]).validate_python(told.facts[interfaces.Interfaces.id])
-        return _assemble(name, told, found, _containers(told.facts))
+        found = TypeAdapter(list[_InterfaceFact]).validate_python(state.facts[interfaces.Interfaces.id])
+        return _assemble(name, state, found, _containers(state.facts))
     except (ValidationError, ValueError) as problem:
-        # A fact of somebody's own that has the same label is no reason to have no report.
-        _log.warning("%s is not in the picture, its facts have another shape: %s", name, problem)
+        # Another fact with the same id must not prevent the report.
+        _log.warning(
+            "%s is left out of the diagram, since its facts have an unexpected form: %s", name, problem
+        )
         return None
 
 
 def _containers(facts: dict[str, Any]) -> list[Container]:
-    """Return the containers: the list, and those asked for by name that it does not hold."""
+    """Return the containers of the list, and those read by name that are not in it."""
     listed = TypeAdapter(list[Container]).validate_python(facts.get(container.Containers.id) or [])
     found = {item.name: item for item in listed}
     for name, value in container.Container.recorded(facts).items():
@@ -219,10 +225,12 @@ def _containers(facts: dict[str, Any]) -> list[Container]:
     return list(found.values())
 
 
-def _assemble(name: str, told: _Seen, interfaces: list[_Interface], containers: list[Container]) -> Host:
+def _assemble(
+    name: str, state: _HostState, interfaces: list[_InterfaceFact], containers: list[Container]
+) -> Host:
     subnets = {item.name: _subnet(item.addresses) for item in interfaces}
-    cards = [
-        Card(
+    outer = [
+        Interface(
             item.name,
             item.addresses,
             item.state,
@@ -230,31 +238,36 @@ def _assemble(name: str, told: _Seen, interfaces: list[_Interface], containers: 
             subnets[item.name] or subnets.get(item.master or "", ""),
         )
         for item in interfaces
-        if _is_card(item)
+        if _is_outer(item)
     ]
     bridges = [
         _bridge(item, interfaces, subnets[item.name], containers)
         for item in interfaces
         if item.kind == "bridge"
     ]
-    return Host(name, told.address, told.lab, bridges, cards, containers)
+    return Host(name, state.address, state.lab, bridges, outer, containers)
 
 
-def _bridge(item: _Interface, every: list[_Interface], subnet: str, containers: list[Container]) -> Bridge:
-    ports = [port for port in every if port.master == item.name]
-    cards = [port.name for port in ports if _is_card(port)]
-    joined = {
+def _bridge(
+    item: _InterfaceFact, interfaces: list[_InterfaceFact], subnet: str, containers: list[Container]
+) -> Bridge:
+    ports = [port for port in interfaces if port.master == item.name]
+    outer = [port.name for port in ports if _is_outer(port)]
+    members = {
         item.name: network
         for item in containers
         for network, address in item.networks.items()
         if _within(address, subnet)
     }
-    network = next(iter(joined.values()), "")
-    return Bridge(item.name, item.addresses, network, cards, len(ports) - len(cards), list(joined))
+    network = next(iter(members.values()), "")
+    return Bridge(item.name, item.addresses, network, outer, len(ports) - len(outer), list(members))
 
 
-def _is_card(item: _Interface) -> bool:
-    """Tell a card; in a lab it is a veth too, but the engine's own are named so."""
+def _is_outer(item: _InterfaceFact) -> bool:
+    """Return whether an interface leads out of the host.
+
+    In a lab such an interface is a veth, too, but only those of the container engine have a name that says so.
+    """
     inner = item.name == "lo" or item.kind in {"bridge", "dummy", "ifb"} or item.name.startswith("veth")
     return not inner and (item.state != "DOWN" or bool(item.addresses))
 
@@ -267,25 +280,25 @@ def _within(address: str, subnet: str) -> bool:
     return bool(address and subnet) and ipaddress.ip_address(address) in ipaddress.ip_network(subnet)
 
 
-def _asked_in(host: HostRecord) -> str:
-    """Return the container in which a step's question was asked, by the command sent; empty: on the host."""
-    found = [match[1] for command in host.commands if (match := _ASKED_IN.search(command.text))]
+def _container_of(host: HostRecord) -> str:
+    """Return the container that a step's request was sent from, from its command; empty: from the host itself."""
+    found = [match[1] for command in host.commands if (match := _DOCKER_EXEC.search(command.text))]
     return found[-1] if found else ""
 
 
-def _ways(seen: dict[str, _Seen], hosts: dict[str, Host]) -> Iterator[Way]:
-    """Yield the hops of a path (see `Check.id`) between containers that are in the picture.
+def _hops(states: dict[str, _HostState], hosts: dict[str, Host]) -> Iterator[Hop]:
+    """Yield the hops of a path (see `Check.id`) between known containers.
 
-    Each hop goes from the container in which it was asked to the one in which the next lower hop was; the lowest
-    is asked in the server itself.
+    Each hop goes from the container that sent its request to the one that sent that of the next lower hop; the
+    request of the lowest is sent on the server itself.
     """
-    asked = {number: (name, hop) for name, told in seen.items() for number, hop in told.hops.items()}
-    for number, (host, hop) in asked.items():
-        below, answering = asked.get(number - 1, (host, hop))
-        ends = (host, hop.container), (below, answering.container)
-        if all(_is_there(hosts, *end) for end in ends):
-            yield Way(number, hop.what, *ends, hop.holds, hop.observed)
+    checks = {number: (name, check) for name, state in states.items() for number, check in state.hops.items()}
+    for number, (host, check) in checks.items():
+        next_host, next_check = checks.get(number - 1, (host, check))
+        ends = (host, check.container), (next_host, next_check.container)
+        if all(_is_known(hosts, *end) for end in ends):
+            yield Hop(number, check.what, *ends, check.holds, check.observed)
 
 
-def _is_there(hosts: dict[str, Host], host: str, container: str) -> bool:
+def _is_known(hosts: dict[str, Host], host: str, container: str) -> bool:
     return host in hosts and any(item.name == container for item in hosts[host].containers)

@@ -1,61 +1,61 @@
-"""The picture of hosts, bridges and containers in words: for those who do not see it, and for Markdown."""
+"""A topology as text: for readers who do not see the diagram, and for Markdown."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runbook_lib.report.topology import Card, Container, Picture
+    from runbook_lib.report.topology import Container, Interface, Topology
 
-__all__ = ["picture_in_words", "way_in_words"]
+__all__ = ["describe", "describe_path"]
 
 
-def picture_in_words(drawn: Picture) -> list[tuple[int, str]]:
-    """Return the picture as lines with their depth, for those who do not see it."""
+def describe(topology: Topology) -> list[tuple[int, str]]:
+    """Return the topology as lines, each with its level of indentation."""
     lines: list[tuple[int, str]] = []
-    for host in drawn.hosts:
+    for host in topology.hosts:
         lab = f", a practice host of lab {host.lab}" if host.lab else ""
         lines.append((0, f"Host {host.name} ({host.address}){lab}"))
-        lines += [(1, _card_in_words(card)) for card in host.cards]
+        lines += [(1, _describe_interface(interface)) for interface in host.interfaces]
         for bridge in host.bridges:
             network = f" (Docker network {bridge.network})" if bridge.network else ""
-            ports = [*bridge.cards, *([f"{bridge.veths} veth"] if bridge.veths else [])]
-            told = f"Bridge {bridge.name}{network}: {_list(bridge.addresses)}; ports: {_list(ports)}"
-            lines.append((1, told))
+            ports = [*bridge.interfaces, *([f"{bridge.veths} veth"] if bridge.veths else [])]
+            addresses = _list(bridge.addresses, "no address")
+            lines.append((1, f"Bridge {bridge.name}{network}: {addresses}; ports: {_list(ports, 'none')}"))
             lines += [(2, f"Container {name}") for name in bridge.containers]
-        lines += [(1, _container_in_words(item)) for item in host.containers]
-    for way in drawn.ways:
-        verdict = "answers" if way.holds else f"does not answer as expected: {way.observed}"
-        lines.append((0, f"{way.what} (asked on {way.source[0]}): {verdict}"))
+        lines += [(1, _describe_container(item)) for item in host.containers]
+    for hop in topology.hops:
+        verdict = "answers" if hop.holds else f"does not answer as expected: {hop.observed}"
+        lines.append((0, f"{hop.what} (checked on {hop.source[0]}): {verdict}"))
     return lines
 
 
-def way_in_words(drawn: Picture) -> str:
-    """Return the way of the PING in one line, broken where a hop does not answer; empty without one.
+def describe_path(topology: Topology) -> str:
+    """Return the path of the PING in one line, with the hop at which it breaks; empty if there are no hops.
 
-    The hop that is broken is the lowest number: each higher one goes through it.
+    The hop that is broken is the failed one with the lowest number: each higher one depends on it.
     """
-    if not drawn.ways:
+    if not topology.hops:
         return ""
-    stations = list(dict.fromkeys(station for way in drawn.ways for station in (way.source, way.target)))
-    line = "PING: " + " → ".join(f"{container} ({host})" for host, container in stations)
-    broken = [way for way in drawn.ways if not way.holds]
+    ends = list(dict.fromkeys(end for hop in topology.hops for end in (hop.source, hop.target)))
+    line = "PING: " + " → ".join(f"{container} ({host})" for host, container in ends)
+    broken = [hop for hop in topology.hops if not hop.holds]
     if broken:
-        return f"{line}: ✗ no PONG; the break is at {broken[-1].what}"
+        return f"{line}: ✗ no PONG; the path breaks at {broken[-1].what}"
     return f"{line}: PONG ✓"
 
 
-def _card_in_words(card: Card) -> str:
-    bridge = f"a port of {card.bridge}" if card.bridge else _list(card.addresses)
-    leads = f"; leads to the physical network {card.subnet}" if card.subnet else ""
-    return f"Card {card.name}: {bridge}{leads}"
+def _describe_interface(interface: Interface) -> str:
+    bridge = f"a port of {interface.bridge}" if interface.bridge else _list(interface.addresses, "no address")
+    leads = f"; leads to the physical network {interface.subnet}" if interface.subnet else ""
+    return f"Interface {interface.name}: {bridge}{leads}"
 
 
-def _container_in_words(item: Container) -> str:
-    ports = f"; published: {_list(item.ports)}" if item.ports else ""
+def _describe_container(item: Container) -> str:
+    ports = f"; published: {', '.join(item.ports)}" if item.ports else ""
     image = f", image {item.image}" if item.image else ""
-    return f"Container {item.name} ({item.state}{image}): {_list(item.addresses)}{ports}"
+    return f"Container {item.name} ({item.state}{image}): {_list(item.addresses, 'no address')}{ports}"
 
 
-def _list(items: list[str]) -> str:
-    return ", ".join(items) or "no address"
+def _list(items: list[str], otherwise: str) -> str:
+    return ", ".join(items) or otherwise

@@ -88,7 +88,7 @@ def test_a_run_whose_kernel_was_killed_is_unknown_and_nowhere_green(start_notebo
         assert b"run is complete" in junit([record])
         assert b'errors="0"' not in junit([record])
         assert "Not proven" in page([record], "A killed run")
-        assert "All well" not in page([record], "A killed run")
+        assert "Success" not in page([record], "A killed run")
     of_journal = read_run(notebook.directory)
     assert [host.status for host in of_journal.steps[-1].hosts] == [Status.UNKNOWN, Status.UNKNOWN]
     assert of_journal.steps[-1].hosts[0].commands[-1].exit_code is None

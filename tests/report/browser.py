@@ -1,4 +1,4 @@
-"""A real Chromium without a window, spoken to through its DevTools protocol."""
+"""A real headless Chromium, controlled through its DevTools protocol."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def installed() -> str | None:
 
 
 class Page:
-    """One page; `requests` are the addresses it asked for, `console` what it complained of."""
+    """One page; `requests` are the addresses it requested, `console` its messages and errors."""
 
     def __init__(self, address: str) -> None:
         self._socket = websocket.create_connection(address, timeout=deadline(_WAIT))
@@ -54,24 +54,24 @@ class Page:
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            answer = self._hear()
+            answer = self._receive()
             if answer.get("id") == number:
                 assert "error" not in answer, answer
                 return dict(answer["result"])
 
-    def _hear(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self._socket.recv())
-        parameters = told.get("params", {})
-        if told.get("method") == "Network.requestWillBeSent":
+    def _receive(self) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(self._socket.recv())
+        parameters = message.get("params", {})
+        if message.get("method") == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
-        if told.get("method") == "Log.entryAdded":
+        if message.get("method") == "Log.entryAdded":
             self.console.append(parameters["entry"]["text"])
-        if told.get("method") == "Runtime.exceptionThrown":
+        if message.get("method") == "Runtime.exceptionThrown":
             self.console.append(str(parameters["exceptionDetails"]))
-        return told
+        return message
 
     def show(self, path: Path, *, width: int = 1280, dark: bool = False, anchor: str = "") -> Self:
-        """Load a file and wait until it is there."""
+        """Load a file and wait until it is loaded."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -94,7 +94,7 @@ class Page:
         return self
 
     def run(self, script: str) -> Any:  # noqa: ANN401 - JSON
-        """Return what a piece of JavaScript gives."""
+        """Return the value of a piece of JavaScript."""
         result = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
@@ -106,8 +106,8 @@ class Page:
                 "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text
             )
 
-    def picture(self, path: Path, *, whole: bool = True) -> None:
-        """Write what is shown as PNG."""
+    def screenshot(self, path: Path, *, whole: bool = True) -> None:
+        """Write a screenshot as PNG."""
         shot = self.ask("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))
 
@@ -117,7 +117,7 @@ class Page:
 
 @contextmanager
 def opened(profile: Path) -> Iterator[Page]:
-    """Start Chromium with a profile of its own, and end it."""
+    """Start Chromium with its own profile, and stop it afterwards."""
     programs = Programs()
     process = programs.start(
         [installed() or "chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"],
@@ -125,7 +125,7 @@ def opened(profile: Path) -> Iterator[Page]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        page = Page(wait_until(lambda: _address(profile), "the place where Chromium listens"))
+        page = Page(wait_until(lambda: _address(profile), "Chromium's port"))
         yield page
         page.close()
         process.terminate()
@@ -135,11 +135,11 @@ def opened(profile: Path) -> Iterator[Page]:
 
 
 def _address(profile: Path) -> str | None:
-    """Return where the first page listens, once the browser has said so."""
+    """Return the address of the first page, once the browser has written its port."""
     file = profile / "DevToolsActivePort"
     if not file.exists() or "\n" not in file.read_text():
         return None
     port = file.read_text().splitlines()[0]
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
-        pages = [one for one in json.load(answer) if one["type"] == "page"]
+        pages = [item for item in json.load(answer) if item["type"] == "page"]
     return str(pages[0]["webSocketDebuggerUrl"]) if pages else None

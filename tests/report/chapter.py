@@ -12,7 +12,7 @@ from runbook_lib.model.status import Mode, Status, worst
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BEGAN = datetime(2026, 11, 22, 15, tzinfo=UTC)
+STARTED = datetime(2026, 11, 22, 15, tzinfo=UTC)
 HOPS = {
     1: ("host-a", "redis-server", "redis-server answers itself"),
     2: ("host-a", "redis_ambassador", "server-side ambassador to redis-server"),
@@ -56,7 +56,7 @@ def container(name: str, image: str, *ports: str, state: str = "running", **netw
     }
 
 
-# As seen on the lab's hosts: the probe is made from the ambassador's image, but is none.
+# As on the lab's hosts: the probe uses the ambassador's image, but is not an ambassador.
 CONTAINERS = {
     "host-a": [
         container("br0-probe", "ambassador", bridge="192.168.8.0"),
@@ -80,27 +80,29 @@ def record(host: str, status: Status = Status.OK, **given: Any) -> HostRecord:  
 
 def run(broken: Sequence[int] = (), **given: Any) -> RunRecord:  # noqa: ANN401 - any field
     """Return a run of the ambassador runbook in which these hops do not answer."""
-    looked = [
+    hosts = [
         record(host, facts={"Interfaces": interfaces(host), "Containers": CONTAINERS[host]})
         for host in ADDRESSES
     ]
-    steps = [StepRecord(number=1, title="Look", kind="facts", started=BEGAN, hosts=looked)]
+    steps = [StepRecord(number=1, title="Read the network", kind="facts", started=STARTED, hosts=hosts)]
     for number, (host, inside, what) in HOPS.items():
         observed = "nothing (exit code 124)" if number in broken else "+PONG"
         check = Check.equal(f"hop {number}: {what}", "+PONG", observed, f"hop.{number}")
         status = Status.OK if check.holds else Status.FAILED
         message = "" if check.holds else f"{check.name}: expected +PONG, observed {observed}"
-        asked = CommandRecord(
+        command = CommandRecord(
             number=number,
             kind="fact",
             text=f"sudo -n -- timeout 5 docker exec -i {inside} socat -t 3 - TCP4:redis:6379",
-            started=BEGAN,
-            ended=BEGAN,
+            started=STARTED,
+            ended=STARTED,
             exit_code=0,
             accepted=True,
         )
-        told = record(host, status, checks=[check], message=message, commands=[asked])
-        steps.append(StepRecord(number=number + 1, title=f"Hop {number}", started=BEGAN, hosts=[told]))
+        host_record = record(host, status, checks=[check], message=message, commands=[command])
+        steps.append(
+            StepRecord(number=number + 1, title=f"Hop {number}", started=STARTED, hosts=[host_record])
+        )
     return RunRecord.model_validate(
         {
             "run": "20261122T150000Z_40_ambassador_redis_aaaaaa",
@@ -108,8 +110,8 @@ def run(broken: Sequence[int] = (), **given: Any) -> RunRecord:  # noqa: ANN401 
             "title": "PING through a pair of ambassadors",
             "mode": Mode.APPLY,
             "status": worst([step.status for step in steps]),
-            "started": BEGAN,
-            "ended": BEGAN + timedelta(seconds=72),
+            "started": STARTED,
+            "ended": STARTED + timedelta(seconds=72),
             "operator": "root",
             "machine": "vm",
             "hosts": list(ADDRESSES),

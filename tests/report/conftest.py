@@ -50,9 +50,9 @@ def start_notebook(tmp_path: Path, programs: Programs) -> StartNotebook:
     """Start papermill, as a user would, on the practice notebook."""
 
     def start(**given: Any) -> Notebook:  # noqa: ANN401 - any parameter
-        asked = practice.parameters(tmp_path, **given).model_dump()
+        parameters = practice.parameters(tmp_path, **given).model_dump()
         executed = tmp_path / "executed.ipynb"
-        values = [part for name, value in asked.items() for part in ("-p", name, str(value))]
+        values = [part for name, value in parameters.items() for part in ("-p", name, str(value))]
         process = programs.start(
             [sys.executable, "-m", "papermill", str(FILES / "practice.ipynb"), str(executed), *values],
             cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""Small operations that really do something on this machine, for runs that tests report on."""
+"""Small operations that really do something on this machine, for runs to report on."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class FileHolds(Operation):
 
 @dataclass(frozen=True)
 class Says(Operation):
-    """The command runs each time; its exit code must be 0."""
+    """A command that runs each time; its exit code must be 0."""
 
     argv: tuple[str, ...]
 
@@ -72,7 +72,7 @@ class Says(Operation):
 
 
 def greeting(directory: str, host: str) -> FileHolds:
-    """A file of each host's own."""
+    """A file per host."""
     return FileHolds(f"{directory}/{host}.txt", f"hello from {host}\nthis is a second line\n")
 
 
@@ -102,7 +102,7 @@ groups:
 
 
 def parameters(directory: Path, **given: Any) -> Practice:  # noqa: ANN401 - any parameter
-    """Parameters of a run whose every file lies below `directory`."""
+    """Parameters of a run whose files are all below `directory`."""
     (directory / "inventory.yml").write_text(INVENTORY, encoding="utf-8")
     return Practice.model_validate(
         {
@@ -116,15 +116,15 @@ def parameters(directory: Path, **given: Any) -> Practice:  # noqa: ANN401 - any
     )
 
 
-def run(asked: Practice) -> Runbook:
-    """Do what the notebook does, in plain Python; return the run, ended."""
-    book = Runbook.open(asked)
-    directory, fail_on = asked.directory, asked.fail_on
+def run(parameters: Practice) -> Runbook:
+    """Do what the notebook does, in plain Python; return the completed run."""
+    book = Runbook.open(parameters)
+    directory, fail_on = parameters.directory, parameters.fail_on
     book.step("Write a greeting", lambda host: greeting(directory, host.name))
     book.step("Say a lot", loud())
     book.step("Say <b>something</b> evil", evil())
     book.facts("Look again", Content(f"{directory}/host-a.txt"))
-    book.step("Wait", waiting(asked.wait))
+    book.step("Wait", waiting(parameters.wait))
     with contextlib.suppress(StepFailed):
         book.step("Fail where asked to", lambda host: failing(host.name, fail_on))
         book.step("Afterwards", waiting(0.0))

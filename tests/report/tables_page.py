@@ -24,12 +24,12 @@ _ROWS = {"runs": "run", "steps": "run, step and host", "commands": "command", "c
 
 
 def page() -> str:
-    """Return the page: what a person wrote, then the tables as they are."""
+    """Return the page: the part that people wrote, then the generated tables."""
     written = DOCUMENT.read_text(encoding="utf-8").partition(MARK)[0]
-    return "\n".join([written.rstrip("\n"), "", MARK, "", *_made(), ""])
+    return "\n".join([written.rstrip("\n"), "", MARK, "", *_generated(), ""])
 
 
-def _made() -> Iterator[str]:
+def _generated() -> Iterator[str]:
     yield f"Schema version **{SCHEMA_VERSION}**."
     with tempfile.TemporaryDirectory() as place:
         for path in write_parquet(tables([]), Path(place)):

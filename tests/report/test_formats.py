@@ -109,9 +109,9 @@ def test_a_format_of_another_package_writes_into_the_run_directory_and_to_standa
     done = runbook("report", run, "--format", "line", cwd=run.parents[1], package=package)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str(run / "reports" / "line.txt")
-    assert (run / "reports" / "line.txt").read_text(encoding="utf-8") == "Small real things: All well\n"
+    assert (run / "reports" / "line.txt").read_text(encoding="utf-8") == "Small real things: Success\n"
     printed = runbook("report", run, "--format", "line", "-o", "-", cwd=run.parents[1], package=package)
-    assert printed.stdout == "Small real things: All well\n"
+    assert printed.stdout == "Small real things: Success\n"
 
 
 def test_a_format_of_another_package_may_write_a_directory(run: Path, package: Path) -> None:

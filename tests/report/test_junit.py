@@ -1,4 +1,4 @@
-"""JUnit says no better than the evidence, whatever a host printed."""
+"""JUnit never says more than the evidence, whatever a host printed."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def test_every_character_can_be_in_an_output(well: RunRecord) -> None:
         (Status.UNKNOWN, (0, 1, 0)),
     ],
 )
-def test_each_status_is_mapped_honestly(status: Status, expected: tuple[int, int, int]) -> None:
+def test_each_status_has_its_result(status: Status, expected: tuple[int, int, int]) -> None:
     step = chapter.run().steps[0]
     one = step.model_copy(update={"hosts": [chapter.record("host-a", status, message="why")]})
     assert counts(chapter.run(steps=[one], status=status)) == (1, *expected)
 
 
-def test_a_run_without_its_end_is_never_green(cut: RunRecord) -> None:
+def test_a_run_without_a_recorded_end_never_passes(cut: RunRecord) -> None:
     _, _, errors, _ = counts(cut)
     assert errors >= 1
     (suite,) = JUnitXml.fromstring(junit([cut]))
@@ -80,7 +80,7 @@ def test_a_run_without_its_end_is_never_green(cut: RunRecord) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.UNKNOWN, Status.INTERRUPTED, Status.FAILED])
-def test_a_run_that_did_not_end_well_is_not_green_even_where_its_steps_are(status: Status) -> None:
+def test_a_run_that_did_not_succeed_does_not_pass_even_if_its_steps_do(status: Status) -> None:
     assert counts(chapter.run(status=status)) == (7, 0, 1, 0)
     assert counts(chapter.run(status=status, steps=[])) == (1, 0, 1, 0)
 

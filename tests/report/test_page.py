@@ -1,4 +1,4 @@
-"""The page in a real browser: it tells the outcome, fits a phone, and nothing that a host printed runs."""
+"""The page in a real browser: it shows the outcome, fits a phone, and runs nothing that a host printed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def written(path: Path, *runs: RunRecord) -> Path:
 def hostile(run: RunRecord) -> RunRecord:
     """Put markup into every text of a run's record."""
     evil = practice.EVIL
-    told = json.loads(run.model_dump_json())
+    record = json.loads(run.model_dump_json())
 
     def spoil(value: object) -> object:
         if isinstance(value, dict):
@@ -51,7 +51,7 @@ def hostile(run: RunRecord) -> RunRecord:
         }
         return f"{value}{evil}" if isinstance(value, str) and not fixed and not _is_time(value) else value
 
-    return type(run).model_validate(spoil(told))
+    return type(run).model_validate(spoil(record))
 
 
 def _is_time(value: str) -> bool:
@@ -62,7 +62,7 @@ def _is_time(value: str) -> bool:
     return True
 
 
-def test_nothing_that_a_host_printed_runs_and_nothing_is_fetched(
+def test_nothing_that_a_host_printed_runs_and_nothing_is_loaded(
     chromium: Page, failed: RunRecord, tmp_path: Path
 ) -> None:
     shown = chromium.show(written(tmp_path, failed, hostile(failed), hostile(chapter.run())))
@@ -75,9 +75,7 @@ def test_nothing_that_a_host_printed_runs_and_nothing_is_fetched(
     assert shown.console == []
 
 
-def test_the_policy_stops_a_script_that_got_in_all_the_same(
-    chromium: Page, failed: RunRecord, tmp_path: Path
-) -> None:
+def test_the_policy_stops_an_injected_script(chromium: Page, failed: RunRecord, tmp_path: Path) -> None:
     path = written(tmp_path, failed)
     content = path.read_text(encoding="utf-8")
     path.write_text(content.replace("<main id", f"{practice.EVIL}<main id", 1), encoding="utf-8")
@@ -86,7 +84,7 @@ def test_the_policy_stops_a_script_that_got_in_all_the_same(
     assert any("Content Security Policy" in line for line in shown.console)
 
 
-def test_the_outcome_comes_first_in_words_for_a_newcomer(
+def test_the_outcome_comes_first_in_words_that_a_newcomer_understands(
     chromium: Page, failed: RunRecord, tmp_path: Path
 ) -> None:
     shown = chromium.show(written(tmp_path, failed))
@@ -98,7 +96,7 @@ def test_the_outcome_comes_first_in_words_for_a_newcomer(
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_never_scrolls_sideways(
+def test_the_page_never_scrolls_horizontally(
     width: int, *, dark: bool, chromium: Page, failed: RunRecord, tmp_path: Path
 ) -> None:
     long = chapter.run(broken=[3, 4], title="x" * 300, operator="y" * 200)
@@ -109,7 +107,7 @@ def test_the_page_never_scrolls_sideways(
     assert (colours == "rgb(20, 23, 27)") is dark
 
 
-def test_failures_come_first_and_unfolded_and_the_rest_is_folded(
+def test_failures_come_first_and_expanded_and_the_rest_is_collapsed(
     chromium: Page, failed: RunRecord, well: RunRecord, tmp_path: Path
 ) -> None:
     shown = chromium.show(written(tmp_path, well, failed))
@@ -122,9 +120,7 @@ def test_failures_come_first_and_unfolded_and_the_rest_is_folded(
     assert shown.run("[...document.querySelectorAll('#runs tbody tr')].length") == 2
 
 
-def test_a_link_in_the_matrix_unfolds_the_step_it_names(
-    chromium: Page, well: RunRecord, tmp_path: Path
-) -> None:
+def test_a_link_in_the_matrix_expands_its_step(chromium: Page, well: RunRecord, tmp_path: Path) -> None:
     shown = chromium.show(written(tmp_path, well), anchor="#r1-s3-host-b")
     assert shown.run("document.querySelector('#r1-s3').open")
     shown.run("document.querySelector('a[href=\"#r1-s2-host-a\"]').click()")
@@ -132,7 +128,7 @@ def test_a_link_in_the_matrix_unfolds_the_step_it_names(
     assert shown.run("document.querySelector('#r1-s2').open")
 
 
-def test_every_link_leads_somewhere_and_no_anchor_is_there_twice(
+def test_every_link_has_a_target_and_no_anchor_occurs_twice(
     chromium: Page, failed: RunRecord, tmp_path: Path
 ) -> None:
     shown = chromium.show(written(tmp_path, failed, failed, chapter.run()))
@@ -142,7 +138,7 @@ def test_every_link_leads_somewhere_and_no_anchor_is_there_twice(
     assert len(anchors) == len(set(anchors))
 
 
-def test_a_step_is_reached_and_unfolded_with_the_keyboard_alone(
+def test_a_step_can_be_reached_and_expanded_with_the_keyboard(
     chromium: Page, well: RunRecord, tmp_path: Path
 ) -> None:
     shown = chromium.show(written(tmp_path, well))
@@ -158,7 +154,7 @@ def test_a_step_is_reached_and_unfolded_with_the_keyboard_alone(
 def test_a_change_is_shown_as_a_diff(well: RunRecord) -> None:
     text = page([well], "A run")
     assert '<span class="added">+hello from host-a</span>' in text
-    assert "before: not there" in text
+    assert "before: did not exist" in text
     step = well.steps[0]
     edited = Change("/etc/network/interfaces", "auto lo\nauto em1\n", "auto lo\nauto br0\n")
     host = step.hosts[0].model_copy(update={"changes": [edited]})
@@ -166,11 +162,11 @@ def test_a_change_is_shown_as_a_diff(well: RunRecord) -> None:
     assert '<span class="removed">-auto em1</span><span class="added">+auto br0</span>' in text
 
 
-def test_a_run_without_its_end_is_not_proven(cut: RunRecord) -> None:
+def test_a_run_without_a_recorded_end_is_not_proven(cut: RunRecord) -> None:
     text = page([cut], "A cut run")
     assert "Not proven" in text
     assert "cut off" in text
-    assert "All well" not in text
+    assert "Success" not in text
 
 
 def test_planned_commands_say_that_they_were_not_sent(planned: RunRecord) -> None:
@@ -183,12 +179,12 @@ def test_planned_commands_say_that_they_were_not_sent(planned: RunRecord) -> Non
 def test_every_outcome_has_a_page(status: Status, well: RunRecord) -> None:
     run = well.model_copy(update={"status": status, "ended": datetime.now(UTC)})
     text = page([run], "One")
-    assert ("All well" in text) is (status in {Status.OK, Status.CHANGED})
+    assert ("Success" in text) is (status in {Status.OK, Status.CHANGED})
     assert ("What went wrong" in text) is (
         status in {Status.FAILED, Status.UNREACHABLE, Status.INTERRUPTED, Status.UNKNOWN}
     )
-    assert "All well" in page([well, well], "Two")
-    assert ("1 of 2 runs did not end well" in page([well, run], "Two")) is ("What went wrong" in text)
+    assert "Success" in page([well, well], "Two")
+    assert ("1 of 2 runs did not succeed" in page([well, run], "Two")) is ("What went wrong" in text)
 
 
 def test_a_page_that_cannot_be_written_says_so_and_leaves_the_old_one(

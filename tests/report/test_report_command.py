@@ -35,7 +35,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_format_goes_into_the_run_s_directory(place: Path) -> None:
+def test_each_format_is_written_into_the_run_directory(place: Path) -> None:
     (run,) = (place / "runs").iterdir()
     for form, name in (
         ("html", "report.html"),
@@ -58,12 +58,12 @@ def test_html_junit_and_markdown_can_go_to_standard_output(place: Path) -> None:
         assert done.stderr == ""
 
 
-def test_several_runs_make_one_page_where_output_says(place: Path) -> None:
+def test_several_runs_make_one_page_at_the_path_given(place: Path) -> None:
     (run,) = (place / "runs").iterdir()
     done = report(run, run / "journal.jsonl", "-o", "both.html", "--title", "Twice", cwd=place)
     assert done.returncode == 0
     page = (place / "both.html").read_text(encoding="utf-8")
-    assert "2 of 2 runs did not end well" in page
+    assert "2 of 2 runs did not succeed" in page
     assert "<h1>Twice</h1>" in page
 
 
@@ -80,7 +80,7 @@ def test_several_runs_make_one_page_where_output_says(place: Path) -> None:
         (["empty"], 4, "name a run directory"),
     ],
 )
-def test_bad_input_is_told_in_one_message(arguments: list[str], code: int, said: str, place: Path) -> None:
+def test_bad_input_gives_one_message(arguments: list[str], code: int, said: str, place: Path) -> None:
     (place / "empty").mkdir()
     done = report(*arguments, cwd=place)
     assert done.returncode == code
@@ -94,7 +94,7 @@ def test_markdown_shows_foreign_text_as_text(failed: RunRecord) -> None:
     assert r"3. Say \<b\>something\</b\> evil" in text
     assert "<script>" not in text
     assert "`` a ` b ``" in markdown([_with_command(failed, "a ` b")], "One")
-    assert "the break is at hop 3" in text
+    assert "the path breaks at hop 3" in text
 
 
 def _with_command(run: RunRecord, text: str) -> RunRecord:

@@ -1,4 +1,4 @@
-"""scrapbook itself reads what our notebooks say of steps and runs."""
+"""scrapbook itself reads the summaries in our notebooks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def scraps(path: Path) -> dict[str, Any]:
-    """All that scrapbook finds, by name; each was valid by its schema."""
-    told: dict[str, Any] = scrapbook.read_notebook(str(path)).scraps.data_dict
-    return told
+    """Everything that scrapbook finds, by name; each was valid against its schema."""
+    found: dict[str, Any] = scrapbook.read_notebook(str(path)).scraps.data_dict
+    return found
 
 
 def outputs(path: Path) -> list[dict[str, Any]]:
@@ -35,17 +35,17 @@ def outputs(path: Path) -> list[dict[str, Any]]:
 def test_scrapbook_sees_a_summary_of_each_step_and_of_the_run(start_notebook: StartNotebook) -> None:
     notebook = start_notebook(fail_on="host-b")
     assert notebook.finish() != 0
-    told = scraps(notebook.executed)
+    found = scraps(notebook.executed)
     record = read_run(notebook.directory)
-    assert told["runbook.run"]["run"] == told["runbook.end"]["run"] == record.run
-    assert told["runbook.end"]["status"] == record.status == Status.FAILED
+    assert found["runbook.run"]["run"] == found["runbook.end"]["run"] == record.run
+    assert found["runbook.end"]["status"] == record.status == Status.FAILED
     for step in record.steps:
-        seen = told.pop(f"runbook.step.{step.number}")
-        assert (seen["title"], seen["status"]) == (step.title, step.status)
-        assert {name: host["status"] for name, host in seen["hosts"].items()} == {
+        summary = found.pop(f"runbook.step.{step.number}")
+        assert (summary["title"], summary["status"]) == (step.title, step.status)
+        assert {name: host["status"] for name, host in summary["hosts"].items()} == {
             host.host: host.status for host in step.hosts
         }
-    assert sorted(told) == ["runbook.end", "runbook.run"]
+    assert sorted(found) == ["runbook.end", "runbook.run"]
 
 
 def test_each_scrap_is_in_the_output_of_its_record_and_much_smaller(start_notebook: StartNotebook) -> None:
@@ -63,9 +63,9 @@ def test_a_killed_run_has_no_scrap_of_its_end(start_notebook: StartNotebook) -> 
     wait_for_the_fifth_step(notebook)
     os.kill(read_run(notebook.directory).pid, signal.SIGKILL)
     assert notebook.finish() != 0
-    told = scraps(notebook.executed)
-    assert {"runbook.run", "runbook.step.4"} <= set(told)
-    assert not {"runbook.step.5", "runbook.end"} & set(told)
+    found = scraps(notebook.executed)
+    assert {"runbook.run", "runbook.step.4"} <= set(found)
+    assert not {"runbook.step.5", "runbook.end"} & set(found)
 
 
 def wait_for_the_fifth_step(notebook: Notebook) -> None:

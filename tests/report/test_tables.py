@@ -1,4 +1,4 @@
-"""The tables have the columns that are written down, whatever is in them."""
+"""The tables have the declared columns, whatever is in them."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ def test_columns_and_types_are_the_listed_ones_with_and_without_rows(name: str, 
         assert frame.attrs["schema_version"] == SCHEMA_VERSION
 
 
-def test_the_document_tells_every_column_as_it_is() -> None:
+def test_the_document_lists_every_column() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == page(), "python -m tests.report.tables_page"
 
 
-def test_only_columns_that_say_so_miss_values(
+def test_only_columns_declared_so_have_missing_values(
     failed: RunRecord, planned: RunRecord, cut: RunRecord, well: RunRecord
 ) -> None:
-    seen: set[str] = set()
+    found: set[str] = set()
     for name, frame in tables([failed, planned, cut, well]).by_name().items():
         missing = {str(column) for column in frame if frame[column].isna().any()}
         assert missing <= {column.name for column in TABLES[name] if column.may_be_missing}
-        seen |= missing
-    assert seen >= {"started", "ended", "duration", "exit_code", "stdin"}
+        found |= missing
+    assert found >= {"started", "ended", "duration", "exit_code", "stdin"}
 
 
-def test_a_run_is_told_with_its_steps_commands_and_checks(failed: RunRecord) -> None:
-    told = tables([failed])
-    (run,) = told.runs.to_dict("records")
+def test_a_run_has_rows_for_its_steps_commands_and_checks(failed: RunRecord) -> None:
+    made = tables([failed])
+    (run,) = made.runs.to_dict("records")
     assert (run["status"], run["steps"], run["hosts"], run["lab"]) == (
         "failed",
         7,
@@ -54,15 +54,15 @@ def test_a_run_is_told_with_its_steps_commands_and_checks(failed: RunRecord) -> 
     )
     assert run["started"].tzinfo is not None
     assert run["duration"] == pytest.approx((run["ended"] - run["started"]).total_seconds())
-    assert len(told.steps) == 14
-    (row,) = told.steps.query("step == 6 and host == 'host-b'").to_dict("records")
+    assert len(made.steps) == 14
+    (row,) = made.steps.query("step == 6 and host == 'host-b'").to_dict("records")
     assert (row["status"], row["commands_sent"], row["checks"]) == ("failed", 1, 0)
-    (broken,) = told.commands[~told.commands["accepted"]].to_dict("records")
+    (broken,) = made.commands[~made.commands["accepted"]].to_dict("records")
     assert (broken["exit_code"], broken["stderr_head"], broken["sent"]) == (3, "it broke\n", True)
-    assert (told.checks["holds"]).all()
+    assert (made.checks["holds"]).all()
 
 
-def test_a_long_output_is_told_by_head_tail_size_and_hash(failed: RunRecord, failed_directory: Path) -> None:
+def test_a_long_output_is_shown_by_head_tail_size_and_hash(failed: RunRecord, failed_directory: Path) -> None:
     commands = tables([failed]).commands
     row = commands[~commands["stdout_complete"]].iloc[0]
     whole = failed_directory / "output" / row["stdout_sha256"]
@@ -83,29 +83,29 @@ def test_planned_commands_are_rows_that_were_not_sent(planned: RunRecord) -> Non
 
 
 def test_a_cut_journal_gives_tables_with_missing_times(cut: RunRecord) -> None:
-    told = tables([cut])
-    assert told.runs["status"].tolist() == ["unknown"]
-    assert told.runs["ended"].isna().all()
-    assert told.runs["duration"].isna().all()
-    assert told.runs["incomplete"].str.contains("cut off").all()
+    made = tables([cut])
+    assert made.runs["status"].tolist() == ["unknown"]
+    assert made.runs["ended"].isna().all()
+    assert made.runs["duration"].isna().all()
+    assert made.runs["incomplete"].str.contains("cut off").all()
 
 
 def test_parquet_keeps_values_types_and_schema_version(
     failed: RunRecord, planned: RunRecord, tmp_path: Path
 ) -> None:
-    told = tables([failed, planned])
-    for path in write_parquet(told, tmp_path / "tables"):
+    made = tables([failed, planned])
+    for path in write_parquet(made, tmp_path / "tables"):
         back = pd.read_parquet(path)
-        pd.testing.assert_frame_equal(back, told.by_name()[path.stem])
+        pd.testing.assert_frame_equal(back, made.by_name()[path.stem])
         assert back.attrs["schema_version"] == SCHEMA_VERSION
 
 
 def test_csv_gives_the_same_values_back(failed: RunRecord, tmp_path: Path) -> None:
-    told = tables([failed])
-    paths = write_csv(told, tmp_path)
+    made = tables([failed])
+    paths = write_csv(made, tmp_path)
     assert [path.name for path in paths] == ["runs.csv", "steps.csv", "commands.csv", "checks.csv"]
     back = pd.read_csv(
         paths[2], dtype={"stdout_head": "string"}, parse_dates=["started"], keep_default_na=False
     )
-    assert back["stdout_head"].tolist() == told.commands["stdout_head"].tolist()
-    assert (back["started"] == told.commands["started"]).all()
+    assert back["stdout_head"].tolist() == made.commands["stdout_head"].tolist()
+    assert (back["started"] == made.commands["started"]).all()

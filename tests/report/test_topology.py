@@ -1,4 +1,4 @@
-"""The picture shows what the facts tell, and nothing that they do not."""
+"""The diagram shows what the facts say, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from runbook_lib import Runbook
 from runbook_lib.evidence.lookup import read_run
 from runbook_lib.facts.interfaces import Interfaces
 from runbook_lib.model.status import Status
-from runbook_lib.report.topology import Picture, picture
+from runbook_lib.report.topology import Topology, topology_of
 from runbook_lib.report.topology_svg import draw
-from runbook_lib.report.topology_text import picture_in_words, way_in_words
+from runbook_lib.report.topology_text import describe, describe_path
 from tests.report import chapter, practice
 
 if TYPE_CHECKING:
@@ -22,54 +22,59 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
 
 
-def drawn(*runs: RunRecord) -> Picture:
-    found = picture(runs)
+def topology(*runs: RunRecord) -> Topology:
+    found = topology_of(runs)
     assert found is not None
     return found
 
 
-def texts(shown: Picture) -> list[str]:
+def texts(shown: Topology) -> list[str]:
     return [text for element in ET.fromstring(draw(shown)).iter() if (text := (element.text or "").strip())]  # noqa: S314 - our own SVG
 
 
-def test_hosts_have_their_bridges_cards_and_containers() -> None:
-    first, second = drawn(chapter.run()).hosts
+def test_hosts_have_their_bridges_interfaces_and_containers() -> None:
+    first, second = topology(chapter.run()).hosts
     assert (first.name, second.name, first.lab) == ("host-a", "host-b", "chapter")
     br0 = next(bridge for bridge in first.bridges if bridge.name == "br0")
-    assert (br0.addresses, br0.cards, br0.veths, br0.network) == (["192.168.7.31/20"], ["em1"], 1, "bridge")
+    assert (br0.addresses, br0.interfaces, br0.veths, br0.network) == (
+        ["192.168.7.31/20"],
+        ["em1"],
+        1,
+        "bridge",
+    )
     assert br0.containers == ["br0-probe", "redis-server", "redis_ambassador"]
     inner = next(bridge for bridge in first.bridges if bridge.name != "br0")
     assert (inner.network, inner.containers) == ("names", ["redis-server", "redis_ambassador"])
-    assert [(card.name, card.bridge, card.subnet) for card in first.cards] == [
+    assert [(interface.name, interface.bridge, interface.subnet) for interface in first.interfaces] == [
         ("em1", "br0", "192.168.0.0/20")
     ]
 
 
-def test_the_cards_of_both_hosts_meet_in_one_physical_network() -> None:
-    shown = drawn(chapter.run())
+def test_the_interfaces_of_both_hosts_meet_in_one_physical_network() -> None:
+    shown = topology(chapter.run())
     assert shown.subnets == ["192.168.0.0/20"]
     assert "physical network 192.168.0.0/20: host-a em1, host-b em1" in texts(shown)
 
 
-def test_the_way_of_a_ping_goes_from_client_to_server() -> None:
-    shown = drawn(chapter.run())
-    assert [way.number for way in shown.ways] == [4, 3, 2, 1]
-    assert way_in_words(shown) == (
+def test_the_path_of_a_ping_goes_from_client_to_server() -> None:
+    shown = topology(chapter.run())
+    assert [hop.number for hop in shown.hops] == [4, 3, 2, 1]
+    assert describe_path(shown) == (
         "PING: redis-client (host-b) → redis_ambassador (host-b) → redis_ambassador (host-a) → "
         "redis-server (host-a): PONG ✓"
     )
     assert {"4 ✓", "3 ✓", "2 ✓"} <= set(texts(shown))
 
 
-def test_a_broken_hop_is_named_and_drawn_broken() -> None:
-    shown = drawn(chapter.run(broken=[3, 4]))
-    assert way_in_words(shown).endswith(
-        "✗ no PONG; the break is at hop 3: client-side ambassador to server host 192.168.7.31:6379"
+def test_a_broken_hop_is_named_and_drawn_as_failed() -> None:
+    shown = topology(chapter.run(broken=[3, 4]))
+    assert describe_path(shown).endswith(
+        "✗ no PONG; the path breaks at hop 3: client-side ambassador to server host 192.168.7.31:6379"
     )
     assert {"4 ✗", "3 ✗", "2 ✓"} <= set(texts(shown))
 
 
-def test_what_a_plan_foresees_of_a_hop_is_not_drawn() -> None:
+def test_the_hop_checks_of_a_plan_are_not_drawn() -> None:
     whole = chapter.run(broken=[1, 2, 3, 4])
     steps = [
         step.model_copy(
@@ -77,11 +82,11 @@ def test_what_a_plan_foresees_of_a_hop_is_not_drawn() -> None:
         )
         for step in whole.steps
     ]
-    assert drawn(whole.model_copy(update={"steps": steps})).ways == []
+    assert topology(whole.model_copy(update={"steps": steps})).hops == []
 
 
-def test_every_wire_ends_on_a_bridge_and_every_container_lies_in_its_host() -> None:
-    root = ET.fromstring(draw(drawn(chapter.run())))  # noqa: S314 - our own SVG
+def test_every_wire_ends_on_a_bridge_and_every_container_is_inside_its_host() -> None:
+    root = ET.fromstring(draw(topology(chapter.run())))  # noqa: S314 - our own SVG
     name = "{http://www.w3.org/2000/svg}"
 
     def areas(kind: str) -> list[tuple[float, float, float, float]]:
@@ -90,19 +95,19 @@ def test_every_wire_ends_on_a_bridge_and_every_container_lies_in_its_host() -> N
         return [(a, b, a + c, b + d) for a, b, c, d in ([float(r.get(s, "")) for s in sides] for r in found)]
 
     hosts = areas("host")
-    inside = [*areas("container"), *areas("ambassador"), *areas("bridge"), *areas("card")]
+    inside = [*areas("container"), *areas("ambassador"), *areas("bridge"), *areas("interface")]
     assert len(areas("ambassador")) == 2
     for left, top, right, bottom in inside:
         assert any(x <= left and y <= top and right <= x2 and bottom <= y2 for x, y, x2, y2 in hosts)
     ends = [(float(w.get("x2", "")), float(w.get("y2", ""))) for w in root.iter(f"{name}line")]
-    landing = [*areas("bridge"), *areas("card"), *areas("switch")]
+    targets = [*areas("bridge"), *areas("interface"), *areas("switch")]
     for x, y in ends:
-        assert any(left <= x <= right and top == y for left, top, right, _ in landing)
+        assert any(left <= x <= right and top == y for left, top, right, _ in targets)
 
 
-def test_the_words_tell_everything_that_is_drawn() -> None:
-    shown = drawn(chapter.run())
-    words = "\n".join(line for _, line in picture_in_words(shown))
+def test_the_text_description_contains_everything_that_is_drawn() -> None:
+    shown = topology(chapter.run())
+    words = "\n".join(line for _, line in describe(shown))
     for host in shown.hosts:
         for bridge in host.bridges:
             assert bridge.name in words
@@ -113,19 +118,19 @@ def test_the_words_tell_everything_that_is_drawn() -> None:
     assert "published: 6379:6379/tcp" in words
 
 
-def test_the_newest_facts_of_a_host_count() -> None:
+def test_the_newest_facts_of_a_host_are_shown() -> None:
     older = chapter.run()
     step = chapter.run().steps[0]
     later = step.hosts[0].model_copy(update={"facts": {"Containers": []}})
     newer = chapter.run(
-        started=chapter.BEGAN.replace(hour=16), steps=[step.model_copy(update={"hosts": [later]})]
+        started=chapter.STARTED.replace(hour=16), steps=[step.model_copy(update={"hosts": [later]})]
     )
-    first = drawn(newer, older).hosts[0]
+    first = topology(newer, older).hosts[0]
     assert all(not bridge.containers for bridge in first.bridges)
-    assert {card.name for card in first.cards} == {"em1"}
+    assert {interface.name for interface in first.interfaces} == {"em1"}
 
 
-def test_a_container_that_was_only_asked_for_by_name_is_shown() -> None:
+def test_a_container_that_was_only_read_by_name_is_shown() -> None:
     whole = chapter.run()
     named = {
         "Interfaces": chapter.interfaces("host-a"),
@@ -133,25 +138,25 @@ def test_a_container_that_was_only_asked_for_by_name_is_shown() -> None:
         "Container(gone)": None,
     }
     step = whole.steps[0].model_copy(update={"hosts": [chapter.record("host-a", facts=named)]})
-    (host,) = drawn(whole.model_copy(update={"steps": [step]})).hosts
+    (host,) = topology(whole.model_copy(update={"steps": [step]})).hosts
     assert [item.name for item in host.containers] == ["redis-server"]
 
 
-def test_without_facts_there_is_no_picture(failed: RunRecord) -> None:
-    assert picture([failed]) is None
-    assert picture([]) is None
+def test_without_facts_there_is_no_diagram(failed: RunRecord) -> None:
+    assert topology_of([failed]) is None
+    assert topology_of([]) is None
 
 
 @pytest.mark.parametrize("facts", [{"Interfaces": "eth0"}, {"Interfaces": [{"name": "eth0"}]}])
-def test_facts_of_another_shape_give_no_picture_and_no_error(facts: dict[str, object]) -> None:
+def test_facts_of_an_unexpected_form_give_no_diagram_and_no_error(facts: dict[str, object]) -> None:
     step = chapter.run().steps[0].model_copy(update={"hosts": [chapter.record("host-a", facts=facts)]})
-    assert picture([chapter.run(steps=[step])]) is None
+    assert topology_of([chapter.run(steps=[step])]) is None
 
 
 def test_this_machine_s_own_interfaces_can_be_drawn(tmp_path: Path) -> None:
     book = Runbook.open(practice.parameters(tmp_path, hosts="host-a"))
-    book.facts("Look", Interfaces())
+    book.facts("Read the interfaces", Interfaces())
     book.close()
-    (host,) = drawn(read_run(book.directory)).hosts
+    (host,) = topology(read_run(book.directory)).hosts
     assert host.name == "host-a"
-    assert texts(Picture([host], [], []))
+    assert texts(Topology([host], [], []))

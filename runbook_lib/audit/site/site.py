@@ -19,7 +19,7 @@ from runbook_lib.audit.site.templating import file_name, render
 from runbook_lib.errors import InputError
 from runbook_lib.masking import excerpt
 from runbook_lib.report import summary
-from runbook_lib.report.html import Shown
+from runbook_lib.report.html import RunView
 from runbook_lib.report.report_file import as_evidence_error, write_file
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class _Site:
 
         def page() -> str:
             record = known.get(row["run"])
-            shown = Shown("run", record, summary.outcome_of_run(record)) if record else None
+            shown = RunView("run", record, summary.outcome_of_run(record)) if record else None
             return render("run", row=row, run=shown, verdict=verdict)
 
         self._put(f"runs/{name}.html", key, page)

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from runbook_lib.audit.run_diff import unified
-from runbook_lib.report.html import part, policy_hash
+from runbook_lib.report.html import policy_hash, read_asset
 from runbook_lib.report.jinja_environment import templates
 
 __all__ = ["file_name", "render"]
@@ -33,9 +33,9 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 - what the temp
         template: Its name; a script of that name goes into the page, where there is one.
         values: What it shows.
     """
-    style = part("style.css") + (_OWN / "site.css").read_text(encoding="utf-8")
+    style = read_asset("style.css") + (_OWN / "site.css").read_text(encoding="utf-8")
     own = _OWN / f"{template}.js"
-    script = own.read_text(encoding="utf-8") if own.is_file() else part("script.js")
+    script = own.read_text(encoding="utf-8") if own.is_file() else read_asset("script.js")
     return site.get_template(f"{template}.html.j2").render(
         **values,
         style=Markup(style),  # noqa: S704 - our own file

@@ -1,17 +1,17 @@
 "use strict";
-// The page works without this: it only unfolds what a link points at, everything, and what is printed.
-const unfold = (element) => {
-  for (let at = element; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+// The page works without this script, which only expands what a link points to, everything, or what is printed.
+const expand = (element) => {
+  for (let part = element; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
 };
 const follow = () => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target) { unfold(target); target.scrollIntoView(); }
+  if (target) { expand(target); target.scrollIntoView(); }
 };
-const all = (open) => document.querySelectorAll("main details").forEach((one) => { one.open = open; });
+const all = (open) => document.querySelectorAll("main details").forEach((details) => { details.open = open; });
 addEventListener("hashchange", follow);
 addEventListener("beforeprint", () => all(true));
 document.querySelectorAll("[data-fold]").forEach((button) => {
   button.addEventListener("click", () => all(button.dataset.fold === "open"));
 });
-document.querySelectorAll(".folds").forEach((one) => { one.hidden = false; });
+document.querySelectorAll(".folds").forEach((buttons) => { buttons.hidden = false; });
 follow();

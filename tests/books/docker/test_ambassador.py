@@ -9,7 +9,7 @@ import pytest
 from runbook_lib.books.docker import ambassador, hops
 from runbook_lib.books.docker.parameters import AmbassadorRedis
 from runbook_lib.model.records import RunRecord
-from runbook_lib.report.topology import picture
+from runbook_lib.report.topology import topology_of
 from tests.report import chapter
 
 
@@ -106,9 +106,9 @@ def test_hops_in_evidence_without_ids_are_recognized_by_name() -> None:
             for check in host["checks"]:
                 del check["id"]
     old = RunRecord.model_validate(named)
-    drawn = picture([old])
+    drawn = topology_of([old])
     assert drawn
-    assert drawn.ways == []
+    assert drawn.hops == []
     assert hops.with_hop_ids(old) == new == hops.with_hop_ids(new)
 
 
