@@ -72,10 +72,11 @@ gone() {
   return 0
 }
 wait_gone() {
-  turns=$(($1 * 5))
+  read -r up _ < /proc/uptime; since=${up%%.*}
   until gone; do
-    [ $turns -gt 0 ] || return 1
-    turns=$((turns - 1)); sleep 0.2
+    read -r up _ < /proc/uptime
+    [ $((${up%%.*} - since)) -le "$1" ] || return 1
+    sleep 0.2
   done
 }
 gather
