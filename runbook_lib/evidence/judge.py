@@ -16,13 +16,13 @@ from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.model.records import RunRecord
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from runbook_lib.model.records import RunRecord
 
 __all__ = [
     "EXECUTION",
@@ -30,6 +30,7 @@ __all__ = [
     "Execution",
     "Judgement",
     "judge",
+    "judge_run",
     "judged_record",
     "skipped_cells",
     "with_judgement",
@@ -135,6 +136,22 @@ def judge(
                 statuses.append(status)
                 problems.append(problem)
     return Judgement(worst(statuses), tuple(dict.fromkeys(problems)), tuple(runs))
+
+
+def judge_run(run: str, status: str, notebook: Notebook | None, *, broken: Sequence[str] = ()) -> Judgement:
+    """Return the outcome of a run of which only the id and the status are known; see `judge`.
+
+    For readers of many runs: validating a whole record takes longer than everything the judge does.
+
+    Args:
+        run: Its id.
+        status: According to its journal.
+        notebook: The executed notebook, if there is one.
+        broken: As for `judge`.
+    """
+    values: dict[str, Any] = {"run": run, "status": _status(status)}
+    execution = Execution.of_notebook(notebook) if notebook else None
+    return judge([RunRecord.model_construct(**values)], notebook, execution, broken=broken)
 
 
 def judged_record(path: Path) -> RunRecord:

@@ -18,10 +18,13 @@ from runbook_lib.audit.archive.journal_rows import UNUSUAL, run_of_journal
 from runbook_lib.audit.archive.notebook_rows import foreign_run, run_of_notebook
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.judge import EXECUTION, judge_run, with_judgement
+from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import record_of_notebook
 from runbook_lib.evidence.reader import build_record
 from runbook_lib.garbage_collection import paused_gc
+from runbook_lib.model.status import Status
 from runbook_lib.report.arrow_rows import Rows, encodable
 from runbook_lib.report.columns import TABLES
 
@@ -79,7 +82,7 @@ def read_batch(location: Location, found: Sequence[tuple[int, Found]]) -> Batch:
         for source, file in found:
             content = _load(location, file)
             hashes.append(hasher.submit(_hash, content))
-            result, rows = _read(source, file, content)
+            result, rows = _read(location, source, file, content)
             results.append(result)
             whole.extend(rows)
         try:
@@ -114,11 +117,11 @@ def _one_by_one(location: Location, found: Sequence[tuple[int, Found]]) -> Batch
     results, parts = [], []
     for source, file in found:
         content = _load(location, file)
-        result, rows = _read(source, file, content)
+        result, rows = _read(location, source, file, content)
         try:
             tables = rows.tables()
         except _NO_TABLE:
-            result, rows = _read(source, file, content, carefully=True)
+            result, rows = _read(location, source, file, content, carefully=True)
             try:
                 tables = rows.tables()
             except _NO_TABLE as problem:
@@ -139,25 +142,57 @@ def _load(location: Location, file: Found) -> _Content:
     return _Content(data)
 
 
-def _read(source: int, file: Found, content: _Content, *, carefully: bool = False) -> tuple[FileResult, Rows]:
+def _read(
+    location: Location, source: int, file: Found, content: _Content, *, carefully: bool = False
+) -> tuple[FileResult, Rows]:
     if content.problem:
         return _damaged(source, file, content.problem)
     try:
         if not carefully:
-            return _quickly(source, file, content.data)
+            return _quickly(location, source, file, content.data)
     except UNUSUAL:
         pass
-    return _carefully(source, file, content.data)
+    return _carefully(location, source, file, content.data)
 
 
-def _quickly(source: int, file: Found, data: bytes) -> tuple[FileResult, Rows]:
+def _quickly(location: Location, source: int, file: Found, data: bytes) -> tuple[FileResult, Rows]:
     if file.kind == "run":
-        return _rows(source, "run", run_of_journal(data))
+        return _rows(source, "run", _judged(location, file, run_of_journal(data)))
     notebook = Notebook.parse(data, file.path)
     run = run_of_notebook(notebook)
     if run is not None:
         return _rows(source, "notebook", run)
     return _rows(source, "foreign", foreign_run(file.path, notebook))
+
+
+def _judged(location: Location, file: Found, run: dict[str, Any]) -> dict[str, Any]:
+    """Return a run with the status that the judge gives it: the notebook next to its journal may contradict a good end.
+
+    A notebook is only parsed if our engine executed it: of one that was run by hand only the journal counts.
+    """
+    if not (Status(run["status"]).is_success or run["status"] == Status.SKIPPED):
+        return run
+    notebook, broken = (
+        None,
+        [] if run["run"] == _name(location, file) else ["the directory has another run's name"],
+    )
+    try:
+        data = location.read(file.notebook)
+        notebook = Notebook.parse(data, file.notebook) if EXECUTION.encode() in data else None
+    except FileNotFoundError:
+        pass
+    except (OSError, EvidenceError) as problem:
+        broken.append(f"{NOTEBOOK} cannot be read: {problem}")
+    judgement = judge_run(run["run"], run["status"], notebook, broken=broken)
+    if judgement.status == run["status"]:
+        return run
+    reasons = "; ".join(filter(None, (run.get("message"), *judgement.problems)))
+    return {**run, "status": judgement.status.value, "message": reasons}
+
+
+def _name(location: Location, file: Found) -> str:
+    """Return the name of a run's directory; of an archive that is a run itself, that of the archive."""
+    return (location.name if file.path == "." else file.path).rstrip("/").rpartition("/")[2]
 
 
 def _rows(source: int, kind: str, run: dict[str, Any]) -> tuple[FileResult, Rows]:
@@ -166,13 +201,18 @@ def _rows(source: int, kind: str, run: dict[str, Any]) -> tuple[FileResult, Rows
     return FileResult(source, kind, run["run"], "", run["incomplete"]), rows
 
 
-def _carefully(source: int, file: Found, data: bytes) -> tuple[FileResult, Rows]:
+def _carefully(location: Location, source: int, file: Found, data: bytes) -> tuple[FileResult, Rows]:
     """Read with the readers that can say what is wrong."""
     try:
         if file.kind == "run":
             record = build_record(read_lines(data))
+            judged = _judged(
+                location, file, record.model_dump(mode="json", include={"run", "status", "message"})
+            )
+            record = record.model_copy(update={**judged, "status": Status(judged["status"])})
         else:
-            record = record_of_notebook(Notebook.parse(data, file.path))
+            notebook = Notebook.parse(data, file.path)
+            record = with_judgement(record_of_notebook(notebook), notebook)
         return _rows(source, file.kind, encodable(record.model_dump(mode="json")))
     except EvidenceError as problem:
         return _damaged(source, file, problem.message)

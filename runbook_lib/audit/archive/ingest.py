@@ -140,7 +140,8 @@ class _Ingest:
             if before is not None:
                 self._drop(before)
             digest = self._digest(item) if item.kind != "trouble" and item.size in sizes else ""
-            kept = same.pop((item.size, digest), None)
+            # A run whose notebook changed is judged again, although its journal is the same.
+            kept = None if before is not None and item.kind == "run" else same.pop((item.size, digest), None)
             if kept is None:
                 rest.append(item)
                 continue

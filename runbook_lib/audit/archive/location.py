@@ -17,7 +17,7 @@ import fsspec
 from fsspec.utils import get_protocol, stringify_path
 
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.evidence.layout import JOURNAL, NOTEBOOK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,8 @@ class Found(NamedTuple):
         path: Relative to the archive, with slashes: the run directory, or the notebook.
         kind: `run`, `notebook`, or `trouble` for a path that cannot be read at all.
         size: Bytes of the journal or notebook.
-        mark: Changes whenever the content does: the time of its last change, or an object store's tag.
+        mark: Changes whenever the content does, or that of the notebook that belongs to a run: from the file's
+            inode and times, or an object store's tag.
         problem: Why it cannot be read.
     """
 
@@ -50,6 +51,11 @@ class Found(NamedTuple):
     def file(self) -> str:
         """The file that is read."""
         return self.path if self.kind == "notebook" else f"{self.path}/{JOURNAL}"
+
+    @property
+    def notebook(self) -> str:
+        """The executed notebook that belongs to a run, if there is one."""
+        return f"{self.path}/{NOTEBOOK}"
 
 
 class Location(Protocol):
@@ -155,7 +161,8 @@ class LocalLocation:
             return found._replace(
                 problem=f"the journal of this run directory cannot be read: {found.problem}"
             )
-        return found
+        notebook = _regular(f"{directory}/{NOTEBOOK}", path, "notebook")
+        return found._replace(mark=f"{found.mark} {notebook.mark}")
 
     def _link(self, link: str, path: str) -> Iterator[Found]:
         """Yield a link out of the archive that may lead to runs; the target of any other link is found anyway."""
@@ -175,7 +182,9 @@ def _regular(file: str, path: str, kind: str) -> Found:
         is_link = stat.S_ISLNK(status.st_mode)
         why = "a symbolic link: not followed" if is_link else "not a regular file"
         return Found(path, "trouble", problem=why)
-    return _sized(Found(path, kind, status.st_size, f"{status.st_mtime_ns}"))
+    # A change can be undone and the time of the last change be set back; ctime and inode tell.
+    mark = f"{status.st_mtime_ns}.{status.st_ctime_ns}.{status.st_ino}"
+    return _sized(Found(path, kind, status.st_size, mark))
 
 
 def _sized(found: Found) -> Found:
@@ -217,7 +226,11 @@ class RemoteLocation:
             kind = "run" if name == JOURNAL else "notebook"
             if name == JOURNAL or (name.endswith(".ipynb") and not _inside(directory, runs)):
                 found = (directory or ".") if name == JOURNAL else path
-                yield _sized(Found(found, kind, int(entry.get("size") or 0), _mark(entry)))
+                mark = _mark(entry)
+                of_run = files.get(f"{directory}/{NOTEBOOK}".lstrip("/")) if kind == "run" else None
+                if mark and of_run:
+                    mark = f"{mark} {_mark(of_run)}"
+                yield _sized(Found(found, kind, int(entry.get("size") or 0), mark))
 
     def read(self, file: str) -> bytes:
         """Return a file's content.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from runbook_lib.audit.archive import defaults
 from runbook_lib.audit.archive.journal_rows import MODES, STATUSES, STEP_KINDS, Unusual
+from runbook_lib.evidence.judge import judge_run
 from runbook_lib.evidence.notebook_records import EmbeddedRecords, outcome
 from runbook_lib.model.records import CommandKind, CommandRecord, HostRecord, current_kind
 from runbook_lib.model.status import Status, worst
@@ -48,7 +49,7 @@ def run_of_notebook(notebook: Notebook) -> Data | None:
     end = outcome([step["number"] for step in steps], ends, map(_status, steps))
     return {
         **start,
-        "status": end.status.value,
+        "status": judge_run(start["run"], end.status, notebook).status.value,
         "ended": end.ended,
         "incomplete": end.incomplete,
         "steps": list(map(_complete, steps)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -27,10 +27,9 @@ from runbook_lib.audit.verify.verdict import Verdict, text_of
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
-from runbook_lib.evidence.judge import Execution, judge
+from runbook_lib.evidence.judge import judge_run
 from runbook_lib.evidence.layout import ATTESTATION, DERIVED, JOURNAL, NOTEBOOK, OUTPUT, PARAMETERS
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.model.records import RunRecord
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -165,12 +164,9 @@ def compare_source(notebook: Notebook, start: JournalEntry, approval: Approval, 
 
 def judged_status(path: Path, journal: JournalView, notebook: Notebook | None, findings: Findings) -> Status:
     """Return how the run ended, by its journal and by what the notebook shows besides the run's own records."""
-    # Validating the whole record would take longer than all other steps; the judge reads these two values.
-    values: dict[str, Any] = {"run": journal.started.get("run"), "status": Status(journal.status)}
-    record = RunRecord.model_construct(**values)
-    execution = Execution.of_notebook(notebook) if notebook else None
-    broken = [] if values["run"] == path.resolve().name else [f"the journal is of run {values['run']}"]
-    judgement = judge([record], notebook, execution, broken=broken)
+    run = str(journal.started.get("run"))
+    broken = [] if run == path.resolve().name else [f"the journal is of run {run}"]
+    judgement = judge_run(run, journal.status, notebook, broken=broken)
     if judgement.status != journal.status:
         reasons = "; ".join(judgement.problems)
         findings.note(f"the run is {judgement.status}, not {journal.status} as in the journal: {reasons}")

@@ -22,6 +22,7 @@ from runbook_lib.audit.archive.batch_reader import read_batch
 from runbook_lib.audit.archive.location import LocalLocation, RemoteLocation
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.chain import FIRST, chain, seal
+from runbook_lib.evidence.judge import EXECUTION
 from runbook_lib.evidence.lookup import read_run
 from runbook_lib.report.tables import tables
 
@@ -392,3 +393,32 @@ def test_whatever_bytes_are_flipped_a_row_is_left_and_it_says_what_the_careful_r
         assert (told.run, told.problem, row["status"]) == (careful.run, careful.incomplete, careful.status)
     if journal:
         assert told.problem
+
+
+def test_the_archive_believes_a_run_no_more_than_the_judge_does(
+    copied: Path, opened: Callable[[Path], Archive]
+) -> None:
+    before = opened(copied).runs.set_index("run")["status"]
+    run = next(path for path in sorted((copied / "runs").iterdir()) if before[path.name] in {"ok", "changed"})
+    error = {
+        "output_type": "error",
+        "ename": "ZeroDivisionError",
+        "evalue": "division by zero",
+        "traceback": [],
+    }
+    cell = {
+        "cell_type": "code",
+        "source": "1 / 0",
+        "execution_count": 1,
+        "metadata": {},
+        "outputs": [error],
+    }
+    notebook = {
+        "cells": [cell],
+        "metadata": {EXECUTION: {"ended": "failed", "problem": ""}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    (run / "notebook.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    after = opened(copied).runs.set_index("run")["status"]
+    assert after[run.name] == read_run(run).status == "failed"
