@@ -20,7 +20,7 @@ T = TypeVar("T")
 FACTOR = "RUNBOOK_TEST_TIME_FACTOR"
 TEST = 900.0  # seconds for one test with its fixtures, on an idle machine; pytest-timeout ends it then
 _WAIT = 60.0  # seconds until something that must come has come, on an idle machine
-_MOST = 8.0  # a load average remembers what has ended: more is no reason to wait longer
+_MOST = 8.0  # a load average remembers what has ended: a higher one does not justify waiting longer
 
 
 def time_factor() -> float:

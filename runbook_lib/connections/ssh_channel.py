@@ -21,7 +21,7 @@ _PIECE = 65536  # bytes read at a time
 _SUDO_PROMPT_TIMEOUT = 10.0  # seconds to wait for sudo's prompt; sudo may also need no password
 
 SUDO_PROMPT = "[runbook] sudo password: "
-"""The prompt that sudo is told to use; the password is sent only after this prompt has been read."""
+"""The prompt that sudo is made to use; the password is sent only after this prompt has been read."""
 
 
 def answer_sudo(channel: Any, password: str) -> tuple[bool, bytes]:  # noqa: ANN401 - paramiko's channel

@@ -1,7 +1,7 @@
 """Compare a run's files with the digests that its seal names; who signed the seal is not looked at here.
 
 Verification does more (`audit.verify`). This is what a run needs to know of an earlier run before resuming it, and
-it lies in this package because runs know neither attestations nor audits.
+it is in this package because runs know neither attestations nor audits.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ fi
 LISTS_READ = "/var/lib/apt/periodic/update-success-stamp"
 """File touched when apt has read all its lists without error: by our command, and by Ubuntu's standard hook."""
 
-# The lists' own modification times are no help: a failed update changes them too.
+# The lists' own modification times do not help: a failed update changes them too.
 _AGE = rf"""if ! command -v apt-get >/dev/null; then echo unmanaged
 elif [ -e {LISTS_READ} ]; then echo $(( $(date +%s) - $(stat -c %Y {LISTS_READ}) ))
 else echo none

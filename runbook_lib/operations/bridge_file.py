@@ -1,7 +1,7 @@
 """What an interfaces file says about a bridge and its port, and the file in which the bridge has what the port had.
 
 Each line of the port's configuration is either replaced on purpose, or kept byte for byte on the port or the bridge.
-A line that is none of these is an obstacle: the operation refuses and names it.
+Any other line is an obstacle: the operation refuses and names it.
 """
 
 from __future__ import annotations

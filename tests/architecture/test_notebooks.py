@@ -23,8 +23,8 @@ MOST_LINES = 8
 
 
 def cells(path: Path, kind: str = "code") -> list[dict[str, Any]]:
-    told = json.loads(path.read_text(encoding="utf-8"))
-    return [cell for cell in told["cells"] if cell["cell_type"] == kind]
+    loaded = json.loads(path.read_text(encoding="utf-8"))
+    return [cell for cell in loaded["cells"] if cell["cell_type"] == kind]
 
 
 def source(cell: dict[str, Any]) -> str:
@@ -48,11 +48,11 @@ def test_no_outputs_and_no_counts_are_committed(path: Path) -> None:
 
 @EACH
 def test_each_cell_has_an_id_of_its_own_that_begins_with_the_notebooks_number(path: Path) -> None:
-    told = json.loads(path.read_text(encoding="utf-8"))
-    ids = [cell["id"] for cell in told["cells"]]
+    loaded = json.loads(path.read_text(encoding="utf-8"))
+    ids = [cell["id"] for cell in loaded["cells"]]
     assert len(set(ids)) == len(ids)
     assert all(identifier.startswith(path.stem[:2] + "-") for identifier in ids)
-    assert (told["nbformat"], told["nbformat_minor"]) >= (4, 5)
+    assert (loaded["nbformat"], loaded["nbformat_minor"]) >= (4, 5)
 
 
 @EACH
@@ -101,9 +101,9 @@ def test_no_cell_runs_a_shell_of_its_own(path: Path) -> None:
 
 @EACH
 def test_a_notebook_begins_with_prose_that_names_it(path: Path) -> None:
-    told = json.loads(path.read_text(encoding="utf-8"))
-    assert told["cells"][0]["cell_type"] == "markdown"
-    assert source(told["cells"][0]).startswith(f"# {path.stem[:2]} ")
+    loaded = json.loads(path.read_text(encoding="utf-8"))
+    assert loaded["cells"][0]["cell_type"] == "markdown"
+    assert source(loaded["cells"][0]).startswith(f"# {path.stem[:2]} ")
 
 
 @EACH_RUNBOOK

@@ -19,9 +19,9 @@ def of_pyproject() -> list[str]:
 
 def of_environment() -> tuple[list[str], list[str]]:
     """What conda installs, and what pip does."""
-    told = yaml.safe_load((TOP / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
-    (pip,) = [item["pip"] for item in told if isinstance(item, dict)]
-    return [item for item in told if isinstance(item, str)], pip
+    loaded = yaml.safe_load((TOP / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    (pip,) = [item["pip"] for item in loaded if isinstance(item, dict)]
+    return [item for item in loaded if isinstance(item, str)], pip
 
 
 def parted(requirement: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Whoever pipes a verb's output, or runs it from cron: after a success nothing is on standard error."""
+"""For pipes and cron jobs: after a success nothing is on standard error."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ def _diff(runbook: _CommandLine) -> Observed:
 
 
 def _differences(runbook: _CommandLine, first: str, second: str) -> list[list[str | None]]:
-    """Return section, place, host, name and how; for what is no wording, also both values."""
+    """Return section, place, host, name and how; where it is not wording, also both values."""
     found = []
     for row in runbook.json("audit", "diff", first, second, "--format", "json"):
         key = [row[name] for name in ("section", "place", "host", "name", "how")]

@@ -90,8 +90,8 @@ def kill_and_resume(place: Path, server: Server, lines: int, delay: float) -> No
     elif any(step.title == "Do once" and step.hosts[0].commands for step in before.steps):
         assert f"run again: {before.run} started it" in done.message
     # Nobody has to guess that there were two runs.
-    assert f"goes on with {before.run}" in page([after], "After")
-    assert f"goes on with {before.run}".replace("_", r"\_") in markdown([before, after], "Both")
+    assert f"resumes {before.run}" in page([after], "After")
+    assert f"resumes {before.run}".replace("_", r"\_") in markdown([before, after], "Both")
 
 
 @pytest.fixture(scope="module")

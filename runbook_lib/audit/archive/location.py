@@ -182,7 +182,7 @@ def _regular(file: str, path: str, kind: str) -> Found:
         is_link = stat.S_ISLNK(status.st_mode)
         why = "a symbolic link: not followed" if is_link else "not a regular file"
         return Found(path, "trouble", problem=why)
-    # A change can be undone and the time of the last change be set back; ctime and inode tell.
+    # A change can be undone and the time of the last change be set back; ctime and inode show it.
     mark = f"{status.st_mtime_ns}.{status.st_ctime_ns}.{status.st_ino}"
     return _sized(Found(path, kind, status.st_size, mark))
 
