@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +137,13 @@ def _summary(item: dict[str, Any]) -> ContainerSummary:
 
 
 def _networks(settings: dict[str, Any]) -> dict[str, str]:
-    return {name: network.get("IPAddress", "") for name, network in (settings.get("Networks") or {}).items()}
+    networks = settings.get("Networks") or {}
+    return {name: _address(network.get("IPAddress") or "") for name, network in networks.items()}
+
+
+def _address(text: str) -> str:
+    """Return the address; anything else must not become another host's command argument."""
+    return str(ipaddress.ip_address(text)) if text else ""
 
 
 def _published(bindings: dict[str, Any]) -> tuple[str, ...]:

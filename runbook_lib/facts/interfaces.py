@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.errors import ParameterError
 from runbook_lib.facts.base import Fact, load_json, parsing
 from runbook_lib.model.commands import Command, Output
 
-__all__ = ["DefaultRoute", "Interface", "Interfaces", "Reachable", "Route"]
+__all__ = ["DefaultRoute", "Interface", "Interfaces", "Reachable", "Route", "require_address"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,12 @@ def _interface(item: dict[str, Any]) -> Interface:
 
 @dataclass(frozen=True)
 class Route:
-    """A default route."""
+    """A default route.
+
+    Args:
+        gateway: None if the network is directly connected. Of a route with several next hops: all, separated by `, `.
+        interface: Likewise.
+    """
 
     gateway: str | None
     interface: str
@@ -86,7 +93,16 @@ class DefaultRoute(Fact[Route | None]):
         if not routes:
             return None
         with parsing("ip route"):
-            return Route(gateway=routes[0].get("gateway"), interface=routes[0]["dev"])
+            hops = routes[0].get("nexthops") or [routes[0]]
+            gateways = [str(gateway) for gateway in map(_gateway, hops) if gateway]
+            return Route(
+                gateway=", ".join(gateways) or None, interface=", ".join(str(hop["dev"]) for hop in hops)
+            )
+
+
+def _gateway(hop: dict[str, Any]) -> str | None:
+    """Return a next hop's gateway; one of the other address family is under `via` (RFC 5549)."""
+    return hop.get("gateway") or (hop.get("via") or {}).get("host")
 
 
 @dataclass(frozen=True)
@@ -94,15 +110,32 @@ class Reachable(Fact[bool]):
     """Whether an address answers a ping from the host.
 
     Args:
-        address: IPv4 address.
+        address: IP address.
     """
 
     address: str
 
+    def __post_init__(self) -> None:
+        """Refuse what is not an address: another host may have reported it, and ping would take it for an option."""
+        require_address(self.address)
+
     def request(self) -> Command:
         """Return the command: three pings, each waiting at most two seconds."""
-        return Command(("ping", "-n", "-c", "3", "-i", "0.3", "-W", "2", self.address), accept=(0, 1, 2))
+        ping = ("ping", "-n", "-c", "3", "-i", "0.3", "-W", "2", "--", self.address)
+        return Command(ping, accept=(0, 1, 2))
 
     def parse(self, output: Output) -> bool:
         """Return whether at least one reply arrived."""
         return output.exit_code == 0
+
+
+def require_address(text: str) -> None:
+    """Check that a text is an IP address before it becomes an argument of a command.
+
+    Raises:
+        ParameterError: It is anything else, such as an option or a host name.
+    """
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as problem:
+        raise ParameterError(f"{text[:80]!r} is not an IP address", hint="write 192.168.7.254") from problem

@@ -90,8 +90,9 @@ class Candidates(Fact[KernelOffer]):
     def _parse_list(self, text: str) -> KernelOffer:
         found: dict[str, list[tuple[str, str]]] = {"Installed": [], "Available": []}
         # yum wraps its lines at 80 columns: only the words and their order matter.
+        # dnf 5 writes `Available packages`, dnf 4 and yum `Available Packages`.
         for heading, body in re.findall(
-            r"^(Installed|Available) Packages\n((?:(?!^\w+ Packages$).*\n?)*)", text, re.MULTILINE
+            r"^(Installed|Available) [Pp]ackages\n((?:(?!^\w+ [Pp]ackages$).*\n?)*)", text, re.MULTILINE
         ):
             words = body.split()
             with parsing("the list of packages"):

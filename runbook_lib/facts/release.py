@@ -17,10 +17,14 @@ _FAMILIES = {
     "ubuntu": "debian",
     "rhel": "el",
     "centos": "el",
-    "fedora": "el",
+    "scientific": "el",
+    "red hat": "el",
     "rocky": "el",
     "almalinux": "el",
+    "ol": "el",
 }
+# Amazon Linux (2, 2023) and others name RHEL or CentOS as relatives, but have neither its repositories nor its numbers.
+_EL_RELEASES = range(6, 11)
 # EL6 has no os-release: `CentOS release 6.5 (Final)`.
 _BEFORE_OS_RELEASE = re.compile(r"(CentOS|Scientific|Red Hat)[\w ]* release (\d+(?:\.\d+)*) ?\(.*\)")
 
@@ -34,7 +38,7 @@ class ReleaseInfo:
         version: `12`, `24.04`, …; empty on rolling releases.
         codename: `bookworm`, …; empty if the distribution has none.
         name: Name to show to people.
-        family: `debian` or `el`, by the package manager; otherwise `other`.
+        family: `debian`, or `el` for RHEL 6 to 10 and what is built from it; otherwise `other`.
     """
 
     identifier: str
@@ -56,7 +60,9 @@ class Release(Fact[ReleaseInfo]):
         """Return the distribution."""
         older = _BEFORE_OS_RELEASE.fullmatch(output.stdout.strip())
         if older:
-            return ReleaseInfo(older[1].lower(), older[2], "", older[0], "el")
+            return ReleaseInfo(
+                older[1].lower(), older[2], "", older[0], _family([older[1].lower()], older[2])
+            )
         values = {}
         for line in output.stdout.splitlines():
             key, separator, value = line.partition("=")
@@ -66,11 +72,18 @@ class Release(Fact[ReleaseInfo]):
         if "ID" not in values:
             raise FactError("/etc/os-release has no ID")
         relatives = [values["ID"], *values.get("ID_LIKE", "").split()]
-        family = next((_FAMILIES[name] for name in relatives if name in _FAMILIES), "other")
         return ReleaseInfo(
             identifier=values["ID"],
             version=values.get("VERSION_ID", ""),
             codename=values.get("VERSION_CODENAME", ""),
             name=values.get("PRETTY_NAME", values["ID"]),
-            family=family,
+            family=_family(relatives, values.get("VERSION_ID", "")),
         )
+
+
+def _family(names: list[str], version: str) -> str:
+    family = next((_FAMILIES[name] for name in names if name in _FAMILIES), "other")
+    number = re.match(r"\d+", version)
+    if family == "el" and not (number and int(number[0]) in _EL_RELEASES):
+        return "other"
+    return family

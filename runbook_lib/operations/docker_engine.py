@@ -50,11 +50,17 @@ enabled=1
 gpgcheck=1
 gpgkey={_DOCKER_CE_KEY}
 """
+# A repository that cannot be read would make every later dnf command on the host fail.
+_TRY_REPOSITORY = (
+    "dnf --quiet --disablerepo='*' --enablerepo=docker-ce-stable makecache"
+    ' || { code=$?; rm -f -- "$1"; exit "$code"; }'
+)
 _EXTRAS = 7  # the only EL release with an engine in its own repository
 _VALIDATES_SINCE = 23  # `dockerd --validate` came with this major version
 _KEPT = f"{DAEMON_FILE}.runbook-before"
 _CANDIDATE = f"{DAEMON_FILE}.runbook-candidate"
-_RESTORE = 'if [ -e "$2" ]; then mv -f -- "$2" "$1"; else rm -f -- "$1"; fi'
+# Once the engine has restarted there is no kept copy; the checks may fail after that.
+_RESTORE = 'if [ -e "$2" ]; then mv -f -- "$2" "$1"; else cat > "$1"; fi'
 # Options whose command-line form differs from the name in the file.
 _FLAGS = {
     "bridge": ("-b", "--bridge"),
@@ -117,6 +123,8 @@ class Installed(Operation):
 class Configured(Operation):
     """The engine runs with these options in `daemon.json`; options not named are left as they are.
 
+    That holds inside mappings too: `{"log-opts": {"max-file": "3"}}` leaves `max-size` alone. Lists are replaced.
+
     Args:
         options: As in the file: `{"bridge": "br0", "fixed-cidr": "192.168.8.0/24"}`.
     """
@@ -137,7 +145,7 @@ class Configured(Operation):
         before = facts[FileText(DAEMON_FILE)]
         current = _parse(before)
         self._refuse_conflicts(facts[EngineArguments()])
-        merged = {**current, **self.options}
+        merged = _merge(current, self.options)
         if merged == current and all(check.holds for check in self.verify(facts)):
             return Plan()
         after = json.dumps(merged, indent=2) + "\n"
@@ -168,8 +176,13 @@ class Configured(Operation):
         ]
         rollback = (
             Command(("rm", "-f", _CANDIDATE), sudo=True),
-            Command(
-                ("sh", "-c", _RESTORE, "sh", DAEMON_FILE, _KEPT), sudo=True, purpose="restore the old file"
+            Command(("rm", "-f", DAEMON_FILE), sudo=True, purpose="there was no file before")
+            if before is None
+            else Command(
+                ("sh", "-c", _RESTORE, "sh", DAEMON_FILE, _KEPT),
+                stdin=before,
+                sudo=True,
+                purpose="restore the old file",
             ),
             Command(("systemctl", "reset-failed", "docker.service"), sudo=True),
             Command(("systemctl", "restart", "docker.service"), sudo=True, timeout=120),
@@ -182,7 +195,13 @@ class Configured(Operation):
         """Check the file, and the running engine's mirrors, bridge and address range."""
         current = _parse(facts[FileText(DAEMON_FILE)])
         checks = [
-            Check.equal(f"{DAEMON_FILE}: {key}", value, current.get(key), f"docker_engine.option.{key}")
+            Check(
+                f"{DAEMON_FILE}: {key}",
+                str(value),
+                str(current.get(key)),
+                holds=key in current and _merge(current[key], value) == current[key],
+                id=f"docker_engine.option.{key}",
+            )
             for key, value in self.options.items()
         ]
         info = facts[EngineInfo()]
@@ -214,6 +233,13 @@ class Configured(Operation):
                 )
 
 
+def _merge(current: Any, wanted: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return `current` with everything that `wanted` names; what it does not name stays, at every depth."""
+    if not (isinstance(current, dict) and isinstance(wanted, dict)):
+        return wanted
+    return {**current, **{key: _merge(current.get(key), value) for key, value in wanted.items()}}
+
+
 def _merged(
     names: Mapping[str, tuple[str, ...]], more: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:
@@ -229,6 +255,12 @@ def _source(release: ReleaseInfo) -> tuple[Command, ...]:
     return (
         packages.import_key(_DOCKER_CE_KEY, _DOCKER_CE_FINGERPRINT),
         files.write(_DOCKER_CE_FILE, _DOCKER_CE, purpose="Docker's repository"),
+        Command(
+            ("sh", "-c", _TRY_REPOSITORY, "sh", _DOCKER_CE_FILE),
+            sudo=True,
+            timeout=300.0,
+            purpose="read Docker's repository; if it has nothing for this release, remove it again",
+        ),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.facts.answer import Answer
-from runbook_lib.facts.interfaces import Reachable
+from runbook_lib.facts.interfaces import Reachable, require_address
 from runbook_lib.masking import excerpt
 from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
@@ -78,6 +78,11 @@ class Pings(Probe):
     address: str
     what: str
 
+    def __post_init__(self) -> None:
+        """Refuse what is not an address: it may come from another host."""
+        if self.address:
+            require_address(self.address)
+
     @property
     def settle(self) -> float:
         """A bridge with a new port may lose the first packets."""
@@ -100,7 +105,7 @@ class Pings(Probe):
 
     @property
     def _answer(self) -> Answer:
-        ping = ("ping", "-n", "-c", "2", "-i", "0.3", "-W", "2", self.address)
+        ping = ("ping", "-n", "-c", "2", "-i", "0.3", "-W", "2", "--", self.address)
         return Answer(argv=("timeout", _TIMEOUT, "docker", "exec", self.container, *ping))
 
 

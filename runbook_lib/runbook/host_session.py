@@ -103,12 +103,26 @@ class HostSession:
         self.deadline = None
 
     def read_facts(self) -> Facts:
-        """Read the operation's facts."""
+        """Read the operation's facts. If some of them cannot be read, the others are still read and recorded.
+
+        Raises:
+            OperationError: A fact's command failed, or its output cannot be parsed; the message names every such fact.
+            UnreachableError: The connection was lost.
+        """
         values: dict[Fact[Any], Any] = {}
-        for fact in self.operation.facts():
-            if fact not in values:
+        problems: list[FactError | CommandFailed] = []
+        for fact in dict.fromkeys(self.operation.facts()):
+            try:
                 values[fact] = self.read_fact(fact)
+            except FactUnavailable:
+                raise
+            except (FactError, CommandFailed) as problem:
+                problems.append(problem)
         self.observed = Facts(values)
+        if problems:
+            first, *others = problems
+            first.message = "; ".join([first.message, *(problem.message for problem in others)])
+            raise first
         return self.observed
 
     def read_until_settled(self) -> bool:

@@ -185,17 +185,26 @@ class HostStep:
         if plan.reboot:
             return reboot_and_confirm(self.session, plan, plan.reboot, facts)
         self._change(plan)
-        self.session.read_until_settled()
-        return self._judge(Status.CHANGED)
+        try:
+            self.session.read_until_settled()
+        except OperationError as problem:
+            # Whether the change does what it should is not known: it is not left in place.
+            problem.message += self._after_rollback(plan)
+            raise
+        status, message = self._judge(Status.CHANGED)
+        return status, message + (self._after_rollback(plan) if status is Status.FAILED else "")
 
     def _change(self, plan: Plan) -> None:
         try:
             for command in plan.commands:
                 self.session.send(command, self.session.operation.command_kind)
         except OperationError as problem:
-            if plan.rollback:
-                problem.message += f"; {self._roll_back(plan.rollback)}"
+            problem.message += self._after_rollback(plan)
             raise
+
+    def _after_rollback(self, plan: Plan) -> str:
+        """Roll back a change, if its plan says how; return what the message adds."""
+        return f"; {self._roll_back(plan.rollback)}" if plan.rollback else ""
 
     def _roll_back(self, commands: Iterable[Command]) -> str:
         """Send all rollback commands, also after one of them has failed; return the outcome for the message."""

@@ -13,7 +13,7 @@ from runbook_lib.errors import ParameterError
 from runbook_lib.facts.base import Facts
 from runbook_lib.facts.interfaces import Reachable
 from runbook_lib.facts.kernel import Kernel, KernelInfo
-from runbook_lib.operations import bridge, container, docker_engine
+from runbook_lib.operations import bridge, container, docker_engine, probe
 from runbook_lib.operations.base import Operation
 from runbook_lib.operations.observe import Observe
 
@@ -90,3 +90,22 @@ def test_lower_case_names_in_operation_modules_are_aliases_of_classes(
         member = getattr(loaded, name)
         if isinstance(member, type) and issubclass(member, Operation) and name.islower():
             assert member.__name__.lower() == name.replace("_", "")
+
+
+@pytest.mark.parametrize(
+    "address", ["-V", "--help", "host-a", "192.168.7.254 -V", "192.168.7.254\n", "192.168.7.0/20", "$(id)"]
+)
+def test_only_an_address_becomes_an_argument_of_ping(address: str) -> None:
+    for make in (
+        lambda: probe.pings("probe", address, "the container on host-a"),
+        lambda: probe.responds(address, "the gateway").facts(),
+        lambda: Reachable(address),
+    ):
+        with pytest.raises(ParameterError, match="is not an IP address"):
+            make()
+
+
+def test_an_address_comes_after_the_end_of_options() -> None:
+    (answer,) = probe.pings("probe", "192.0.2.1", "host-a").facts()
+    assert answer.request().text.endswith("-W 2 -- 192.0.2.1")
+    assert Reachable("2001:db8::1").request().text.endswith("-W 2 -- 2001:db8::1")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from runbook_lib import Runbook
-from runbook_lib.errors import FactUnavailable, PlanRefused
+from runbook_lib.errors import FactError, FactUnavailable, PlanRefused
 from runbook_lib.facts.base import Fact
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.model.plans import Change, Check, NetworkGuard, Plan
@@ -43,6 +43,21 @@ class Content(Fact[str | None]):
 
     def parse(self, output: Output) -> str | None:
         return output.stdout if output.exit_code == 0 else None
+
+
+@dataclass(frozen=True)
+class Malformed(Fact[int]):
+    """A number that is none."""
+
+    text: str
+
+    def request(self) -> Command:
+        return Command(("echo", self.text))
+
+    def parse(self, output: Output) -> int:
+        if not output.stdout.strip().isdigit():
+            raise FactError(f"{self.label}: no number")
+        return int(output.stdout)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from runbook_lib.errors import (
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
-from tests.runbook.practice import Content, Does, Holds, Late, Refuses, parameters
+from tests.runbook.practice import Content, Does, Holds, Late, Malformed, Refuses, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,13 +168,29 @@ def test_with_continue_the_run_ends_once_no_host_is_left(tmp_path: Path) -> None
     assert book.record.status is Status.FAILED
 
 
-def test_commands_that_do_not_reach_the_desired_state_are_a_failure(tmp_path: Path) -> None:
+def test_a_change_whose_checks_do_not_hold_is_rolled_back_and_the_record_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("before\n", encoding="utf-8")
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
-    with pytest.raises(StepFailed):
+    with pytest.raises(StepFailed, match="the change was rolled back"):
         book.step("Write something else", Holds(str(tmp_path / "a"), "wanted", written="other"))
     (host,) = book.record.steps[0].hosts
-    assert host.message == "content: expected wanted, observed other"
+    assert host.message == "content: expected wanted, observed other; the change was rolled back"
     assert [check.holds for check in host.checks] == [False]
+    assert (tmp_path / "a").read_text(encoding="utf-8") == "before\n"
+    assert [command.kind for command in host.commands][-2:] == ["rollback", "rollback"]
+
+
+def test_a_rollback_that_fails_after_failed_checks_is_reported(tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
+    wrong = Holds(str(tmp_path / "a"), "wanted", written="other", undo=("sh", "-c", "exit 6"))
+    with pytest.raises(StepFailed, match="ROLLBACK FAILED: check the host now"):
+        book.step("Write something else", wrong)
+    assert (
+        book.record.steps[0]
+        .hosts[0]
+        .message.startswith("content: expected wanted, observed other; ROLLBACK FAILED")
+    )
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_failed_change_is_rolled_back_and_the_message_says_so(tmp_path: Path) -> None:
@@ -324,6 +340,18 @@ def test_a_step_may_be_for_some_hosts_only(tmp_path: Path) -> None:
         only_a.step("Greet", hello(tmp_path, "b"), hosts="host-b")
     only_a.step("Greet", hello(tmp_path, "host-a"))
     only_a.close()
+
+
+def test_facts_that_cannot_be_read_do_not_hide_the_others(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("text\n", encoding="utf-8")
+    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
+    with pytest.raises(StepFailed):
+        book.facts("Everything", Malformed("x"), Content(str(tmp_path / "a")), Malformed("y"))
+    (host,) = book.record.steps[0].hosts
+    assert host.facts[f"Content({tmp_path / 'a'})"] == "text\n"
+    assert host.status is Status.FAILED
+    assert "Malformed(x): no number" in host.message
+    assert "Malformed(y): no number" in host.message
 
 
 def test_facts_are_read_and_nothing_is_changed_in_any_mode(tmp_path: Path) -> None:
