@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runbook_lib import errors
     from runbook_lib.audit.archive.archive import Archive
-    from runbook_lib.audit.rules.base import AuditRule
+    from runbook_lib.audit.rules.base import AuditRule, Violation
     from runbook_lib.audit.rules.policy import Policy, scan
     from runbook_lib.connections.base import Connection
     from runbook_lib.evidence.lookup import read_run
@@ -59,6 +59,7 @@ __all__ = [
     "Runbook",
     "Status",
     "StepRecord",
+    "Violation",
     "__version__",
     "errors",
     "find_upwards",
@@ -96,6 +97,7 @@ _DEFINED_IN = {
     "Runbook": "runbook_lib.runbook.session",
     "Status": "runbook_lib.model.status",
     "StepRecord": "runbook_lib.model.records",
+    "Violation": "runbook_lib.audit.rules.base",
     "find_upwards": "runbook_lib.yaml_files",
     "read_run": "runbook_lib.evidence.lookup",
     "scan": "runbook_lib.audit.rules.policy",

@@ -33,7 +33,7 @@ LONG = {
     "tests/execution/fleet/test_fleets.py": 120,
     "tests/scenarios/ci/test_recipes.py": 90,
     "tests/runbook/test_resume.py": 90,
-    "tests/audit/test_bad_input.py": 80,
+    "tests/audit/verify/test_bad_input.py": 80,
     "tests/evidence/test_notebook_records.py": 80,
     "tests/execution/notebook/test_engine.py": 70,
     "tests/scenarios/test_kernel_of_containers.py": 60,

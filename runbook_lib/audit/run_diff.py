@@ -1,4 +1,4 @@
-"""Two runs compared: what was asked for, what was run, what came out, and what drifted on the hosts between them."""
+"""Compare two runs: parameters, source, outcomes, and what drifted on the hosts between them."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _NOTHING: Mapping[str, Any] = {}
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not the same.
+    """One difference.
 
     Args:
         section: One of `SECTIONS`.
-        place: The step, or nothing where it is the run's own.
-        host: The host, or nothing.
+        place: The step; empty for the run itself.
+        host: The host, or empty.
         name: What differs.
-        before: In the first run; None: not there.
-        after: In the second run; None: not there.
+        before: The value in the first run; None if it has none.
+        after: The value in the second run; None if it has none.
     """
 
     section: str
@@ -62,12 +62,12 @@ def compare(
     second: RunRecord,
     cells: tuple[Mapping[str, str], Mapping[str, str]] = (_NOTHING, _NOTHING),
 ) -> pd.DataFrame:
-    """Return what differs between two runs, one row each.
+    """Return the differences between two runs, one row each.
 
     Args:
         first: The earlier run.
         second: The later run.
-        cells: The code cells of their notebooks, from `source_cells`; where one has none, they are not compared.
+        cells: The code cells of their notebooks, from `source_cells`; not compared if one has none.
 
     Returns:
         Columns `section`, `place`, `host`, `name`, `how`, `before`, `after`; texts as recorded.
@@ -79,20 +79,20 @@ def compare(
 
 
 def source_cells(path: Path) -> dict[str, str]:
-    """Return the code cells of a run's notebook by their ids; parameters that papermill injected aside.
+    """Return the code cells of a run's notebook by their ids; except the parameters that papermill injected.
 
     Args:
         path: A run directory, or a notebook.
 
     Returns:
-        Nothing where there is no notebook, or none that can be read: what ran can then not be compared.
+        Empty if there is no notebook that can be read: the code cannot be compared then.
     """
     file = path / "notebook.ipynb" if path.is_dir() else path
     try:
-        told = orjson.loads(file.read_bytes())
+        notebook = orjson.loads(file.read_bytes())
         return {
             str(cell.get("id", number)): "".join(cell["source"])
-            for number, cell in enumerate(told["cells"])
+            for number, cell in enumerate(notebook["cells"])
             if cell["cell_type"] == "code" and _INJECTED not in cell["metadata"].get("tags", [])
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -152,15 +152,15 @@ def _about(run: RunRecord) -> dict[str, str]:
         "machine": run.machine,
         "inventory": run.inventory,
         "lab": run.lab or "",
-        "evidence": run.incomplete or "whole",
+        "evidence": run.incomplete or "complete",
     }
-    told = {f"version of {name}": version for name, version in run.versions.items()}
+    versions = {f"version of {name}": version for name, version in run.versions.items()}
     source = {f"source {name}": str(value) for name, value in run.source.items()}
-    return {name: str(value) for name, value in {**about, **told, **source}.items()}
+    return {name: str(value) for name, value in {**about, **versions, **source}.items()}
 
 
 def _hosts(run: RunRecord) -> dict[tuple[tuple[str, int], str], HostRecord]:
-    """Return the steps on hosts; a step is known by its title, and by its place among those of the same title."""
+    """Return the steps on hosts; a step is identified by its title, and its number among steps of the same title."""
     titles: Counter[str] = Counter()
     found = {}
     for step in run.steps:
@@ -171,14 +171,14 @@ def _hosts(run: RunRecord) -> dict[tuple[tuple[str, int], str], HostRecord]:
 
 
 def _commands(host: HostRecord) -> dict[str, str]:
-    told: dict[str, str] = {}
+    endings: dict[str, str] = {}
     for command in host.commands:
         if command.kind != "fact":
-            told[_unlike(command, told)] = exit_summary(command)
-    return told
+            endings[_distinct(command, endings)] = exit_summary(command)
+    return endings
 
 
-def _unlike(command: CommandRecord, others: Mapping[str, str]) -> str:
+def _distinct(command: CommandRecord, others: Mapping[str, str]) -> str:
     number, text = 1, command.text
     while text in others:
         number += 1
@@ -188,7 +188,7 @@ def _unlike(command: CommandRecord, others: Mapping[str, str]) -> str:
 
 def _checks(host: HostRecord) -> dict[str, str]:
     return {
-        check.name: f"{'holds' if check.holds else 'DOES NOT HOLD'}: expected {check.expected}, "
+        check.name: f"{'passed' if check.holds else 'failed'}: expected {check.expected}, "
         f"observed {check.observed}"
         for check in host.checks
     }
@@ -199,16 +199,16 @@ def _seconds(host: HostRecord) -> float | None:
 
 
 def _facts(run: RunRecord) -> dict[str, dict[str, str]]:
-    """Return what was last seen of each fact on each host."""
-    seen: dict[str, dict[str, Any]] = {}
+    """Return the last value of each fact on each host."""
+    last: dict[str, dict[str, Any]] = {}
     for step in run.steps:
         for host in step.hosts:
-            seen.setdefault(host.host, {}).update(host.facts)
-    return {host: _flat(facts) for host, facts in seen.items()}
+            last.setdefault(host.host, {}).update(host.facts)
+    return {host: _flat(facts) for host, facts in last.items()}
 
 
 def _flat(value: Any, name: str = "") -> dict[str, str]:  # noqa: ANN401 - JSON
-    """Return a nested value as names and texts; things in a list are known by their own names."""
+    """Return a nested value as names and texts; items of a list are identified by their own names."""
     if isinstance(value, dict) and value:
         items = [(str(key), item) for key, item in value.items()]
     elif (
@@ -228,6 +228,6 @@ def _flat(value: Any, name: str = "") -> dict[str, str]:  # noqa: ANN401 - JSON
 
 
 def unified(before: str | None, after: str | None) -> list[str]:
-    """Return two texts as the lines of a unified diff, without its head."""
+    """Return two texts as the lines of a unified diff, without its header."""
     lines = difflib.unified_diff((before or "").splitlines(), (after or "").splitlines(), lineterm="", n=2)
     return list(lines)[2:]

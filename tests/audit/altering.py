@@ -1,4 +1,4 @@
-"""Change evidence as somebody would who knows how it is made."""
+"""Change evidence as somebody could who knows its format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def put_journal(run: Path, lines: list[bytes]) -> None:
 
 
 def forge_journal(run: Path, change: Callable[[list[Data]], None]) -> None:
-    """Change a journal's entries and chain and seal all of them anew: nothing in it tells."""
+    """Change a journal's entries, and chain and seal all of them again: the journal itself does not show it."""
     entries = [json.loads(line) for line in journal(run)]
     change(entries)
     lines: list[bytes] = []
@@ -51,7 +51,7 @@ def cell(content: Data, identifier: str) -> Data:
 
 
 def found(verdict: Verdict, part: str, text: str) -> Finding:
-    """The one finding about a part that holds a text."""
+    """Return the one finding about a part whose place or message contains a text."""
     (one,) = [
         item for item in verdict.findings if item.part == part and text in f"{item.where}: {item.message}"
     ]

@@ -36,13 +36,13 @@ class Project:
     def make(cls, path: Path) -> Project:
         notebooks = path / "notebooks"
         notebooks.mkdir(parents=True)
-        told = json.loads(SOURCE.read_text(encoding="utf-8"))
-        told["metadata"]["runbook"] = {
+        notebook = json.loads(SOURCE.read_text(encoding="utf-8"))
+        notebook["metadata"]["runbook"] = {
             "parameters": "tests.report.practice:Practice",
             "target": "",
             "risk": "",
         }
-        (notebooks / f"{NAME}.ipynb").write_text(json.dumps(told, indent=1), encoding="utf-8")
+        (notebooks / f"{NAME}.ipynb").write_text(json.dumps(notebook, indent=1), encoding="utf-8")
         (path / "inventory.yml").write_text(practice.INVENTORY, encoding="utf-8")
         git(path, "init", "-q", "-b", "main")
         (path / ".gitignore").write_text("runs\n*.txt\n", encoding="utf-8")

@@ -1,1 +1,1 @@
-"""An archive as a site of static pages: they fetch nothing, and what a host printed stays text."""
+"""An archive as a site of static pages: they load nothing from the network, and output of hosts stays text."""

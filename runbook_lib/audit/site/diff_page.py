@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["diff_page"]
 
 _MEANINGS = {
-    "run": "who, where, from what",
-    "parameters": "what was asked for",
+    "run": "operator, machine, versions, source",
+    "parameters": "what the run was given",
     "source": "the notebook's code cells",
-    "steps": "outcomes of steps on hosts",
-    "commands": "what was sent to change something, and how it ended",
+    "steps": "outcomes per step and host",
+    "commands": "commands that change something, and how they ended",
     "checks": "expected and observed",
-    "durations": "where the difference is at least a second and a quarter",
-    "facts": "what was seen on the hosts: drift",
+    "durations": "differences of at least one second and 25 %",
+    "facts": "what the hosts reported: drift",
 }
 
 
@@ -30,10 +30,10 @@ def diff_page(frame: pd.DataFrame, before: RunRecord, after: RunRecord, *, of_si
     """Return the page's HTML.
 
     Args:
-        frame: From `audit.diff.compare`.
+        frame: From `audit.run_diff.compare`.
         before: The first run.
         after: The second run.
-        of_site: Link to the runs' own pages, which lie beside it.
+        of_site: Whether to link to the runs' own pages, which a site has in the same directory.
     """
     groups = {section: frame[frame["section"] == section].to_dict("records") for section in SECTIONS}
     return render("diff", before=before, after=after, groups=groups, meanings=_MEANINGS, of_site=of_site)

@@ -1,4 +1,4 @@
-"""What the pages tell of hosts and of time, taken from the archive's tables."""
+"""The history of hosts and of outcomes over time, from the archive's tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.audit.archive.archive import Archive
 
-__all__ = ["Bucket", "HostHistory", "Seen", "buckets", "hosts", "runs"]
+__all__ = ["HostHistory", "Period", "StateChange", "hosts", "periods", "runs"]
 
 Row = dict[str, Any]
 _RUNS = """
@@ -37,23 +37,23 @@ _MOST_BARS = 60
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """Runs of a stretch of time, by how they came out."""
+class Period:
+    """How many runs of a period had each outcome."""
 
     begin: datetime
-    good: int
-    bad: int
+    succeeded: int
+    failed: int
     unknown: int
 
     @property
-    def whole(self) -> int:
-        """All of them."""
-        return self.good + self.bad + self.unknown
+    def total(self) -> int:
+        """All runs of the period."""
+        return self.succeeded + self.failed + self.unknown
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Something of a host that was seen to be otherwise than before."""
+class StateChange:
+    """A value of a host that a run recorded and that differs from the value recorded before."""
 
     at: datetime
     what: str
@@ -64,28 +64,28 @@ class Seen:
 
 @dataclass
 class HostHistory:
-    """What an archive tells of a host.
+    """A host's history.
 
     Args:
-        name: Of the host.
-        runs: Newest first.
-        now: What was seen last: kernel, Docker, bridges.
-        seen: What changed, newest first.
+        name: The host's name.
+        runs: Its runs, newest first.
+        current: The values recorded last: kernel, Docker, bridges.
+        changes: What changed, newest first.
     """
 
     name: str
     runs: list[Row] = field(default_factory=list)
-    now: dict[str, str] = field(default_factory=dict)
-    seen: list[Seen] = field(default_factory=list)
+    current: dict[str, str] = field(default_factory=dict)
+    changes: list[StateChange] = field(default_factory=list)
 
     @property
-    def bad(self) -> int:
-        """Runs that did not end well."""
+    def failures(self) -> int:
+        """How many runs did not succeed."""
         return sum(row["status"] in BAD for row in self.runs)
 
 
 def runs(archive: Archive) -> list[Row]:
-    """Return the runs, newest first; `previous` is the run before of the same runbook on the same hosts."""
+    """Return the runs, newest first; `previous` is the last run before it of the same runbook on the same hosts."""
     found: list[Row] = archive.query(_RUNS).to_pylist()
     last: dict[tuple[str, str], str] = {}
     for row in reversed(found):
@@ -104,16 +104,16 @@ def hosts(archive: Archive, found: list[Row]) -> list[HostHistory]:
             histories.setdefault(name, HostHistory(name)).runs.append(row)
     for row in archive.query(_FACTS).to_pylist():
         history = histories.setdefault(row["host"], HostHistory(row["host"]))
-        for what, value in _told(orjson.loads(row["facts"])):
-            before = history.now.get(what)
+        for what, value in _values(orjson.loads(row["facts"])):
+            before = history.current.get(what)
             if before != value:
-                history.seen.insert(0, Seen(row["started"], what, before or "", value, row["run"]))
-                history.now[what] = value
+                history.changes.insert(0, StateChange(row["started"], what, before or "", value, row["run"]))
+                history.current[what] = value
     return [history for _, history in sorted(histories.items())]
 
 
-def buckets(found: list[Row]) -> list[Bucket]:
-    """Return the outcomes over time, in so many stretches of whole days as fit beside each other."""
+def periods(found: list[Row]) -> list[Period]:
+    """Return the outcomes over time, in at most 60 periods of whole days."""
     times = [row["started"].astimezone(UTC) for row in found if row["started"]]
     if not times:
         return []
@@ -125,11 +125,11 @@ def buckets(found: list[Row]) -> list[Bucket]:
         if row["started"]:
             place = 2 if row["status"] == "unknown" else int(row["status"] in BAD)
             counts[int((row["started"].astimezone(UTC) - first) / length)][place] += 1
-    return [Bucket(first + number * length, *counts[number]) for number in range(max(counts) + 1)]
+    return [Period(first + number * length, *counts[number]) for number in range(max(counts) + 1)]
 
 
-def _told(facts: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
-    """Yield what a step's facts say of kernel, Docker and bridges."""
+def _values(facts: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
+    """Yield kernel, Docker and bridges from a step's facts."""
     kernel, engine, information = (facts.get(fact.id) for fact in (Kernel, EngineVersion, EngineInfo))
     if isinstance(kernel, dict) and kernel.get("release"):
         yield "kernel", str(kernel["release"])
@@ -137,11 +137,15 @@ def _told(facts: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
         yield "Docker", str(information["version"]).partition("+")[0]
     elif isinstance(engine, str):
         yield "Docker", engine.partition("+")[0]
-    cards = facts.get(Interfaces.id)
-    if isinstance(cards, list):
-        cards = [card for card in cards if isinstance(card, dict)]
-        for bridge in (card for card in cards if card.get("kind") == "bridge"):
-            ports = [str(card.get("name")) for card in cards if card.get("master") == bridge.get("name")]
+    interfaces = facts.get(Interfaces.id)
+    if isinstance(interfaces, list):
+        interfaces = [interface for interface in interfaces if isinstance(interface, dict)]
+        for bridge in (interface for interface in interfaces if interface.get("kind") == "bridge"):
+            ports = [
+                str(interface.get("name"))
+                for interface in interfaces
+                if interface.get("master") == bridge.get("name")
+            ]
             ports = [port for port in ports if not port.startswith("veth")]
             addresses = ", ".join(map(str, bridge.get("addresses") or [])) or "no address"
             yield f"bridge {bridge.get('name')}", f"{addresses}; ports: {', '.join(ports) or 'none'}"

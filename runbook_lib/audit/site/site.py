@@ -1,4 +1,4 @@
-"""Write the site: overview, one page a run, a host, and a comparison with the run before."""
+"""Write the site: an overview, one page per run and per host, and a comparison of each run with the one before."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     from runbook_lib.audit.archive.archive import Archive
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["Written", "write_site"]
+__all__ = ["WrittenSite", "write_site"]
 
 Row = dict[str, Any]
-_KNOWN = "site.json"
-_AT_ONCE = 200
-_FIRST = 50  # rows of the overview that are there without its script
+_INDEX = "site.json"  # page -> key of its content, by which a later call finds pages that are up to date
+_BATCH = 200  # runs whose records are in memory at the same time
+_FIRST = 50  # rows of the overview that are shown without its script
 
 
 @dataclass(frozen=True)
-class Written:
-    """What was written.
+class WrittenSite:
+    """A site that was written.
 
     Args:
         index: The page to open.
-        pages: How many were written now.
-        kept: How many were right already.
+        pages: How many pages were written now.
+        kept: How many were up to date.
     """
 
     index: Path
@@ -52,56 +52,52 @@ class Written:
     kept: int
 
 
-def write_site(  # noqa: PLR0913 - what a site is made of
+def write_site(  # noqa: PLR0913 - a site has that many options
     archive: Archive,
     out: Path,
     *,
     title: str = "Runs",
     verify: bool = True,
     trust: Sequence[Path] = (),
-    tell: Callable[[int, int], None] | None = None,
-) -> Written:
+    report: Callable[[int, int], None] | None = None,
+) -> WrittenSite:
     """Write or bring up to date the site of an archive.
 
     Args:
         archive: The runs.
-        out: The site's directory: new, empty, or one that was written before.
+        out: The site's directory: new, empty, or an earlier site.
         title: The overview's heading.
-        verify: Tell what each run's evidence is worth: some hundredths of a second a run, each time.
-        trust: Public keys that count, or folders of them; none: the project's `trusted_keys`.
-        tell: Called with runs done and runs in all.
+        verify: Verify each run's evidence: some hundredths of a second per run, each time.
+        trust: Trusted public keys, or folders of them; none: the project's `trusted_keys`.
+        report: Called with runs done and runs in total.
 
     Raises:
-        InputError: `out` lies in the archive, or holds something else.
+        InputError: `out` is inside the archive, or contains something else.
         EvidenceError: A page cannot be written.
     """
     before = _prepared(archive, out)
-    return _Site(archive, out, before, tell or _say_nothing, verify=verify, trust=trust).write(title)
-
-
-def _say_nothing(done: int, whole: int) -> None:
-    """Take the place of `tell`."""
+    return _Site(archive, out, before, report, verify=verify, trust=trust).write(title)
 
 
 def _prepared(archive: Archive, out: Path) -> dict[str, str]:
     where = out.expanduser().resolve()
     if isinstance(archive.location, LocalLocation) and where.is_relative_to(archive.location.top):
         raise InputError(
-            "lies in the archive: nothing is ever written beside evidence",
+            "inside the archive: nothing is ever written next to evidence",
             where=str(out),
             hint="name another directory",
         )
-    known = where / _KNOWN
+    index = where / _INDEX
     with as_evidence_error(where):
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not known.exists():
+        if not index.exists():
             if any(where.iterdir()):
                 raise InputError(
-                    "is not empty, and no site of runs", where=str(out), hint="name a new directory"
+                    "not empty, and not an earlier site", where=str(out), hint="name a new directory"
                 )
             return {}
     try:
-        keys = orjson.loads(known.read_bytes())
+        keys = orjson.loads(index.read_bytes())
         return {str(name): str(key) for name, key in keys.items()}
     except (OSError, ValueError, AttributeError):
         return {}
@@ -113,7 +109,7 @@ class _Site:
         archive: Archive,
         out: Path,
         before: Mapping[str, str],
-        tell: Callable[[int, int], None],
+        report: Callable[[int, int], None] | None,
         *,
         verify: bool,
         trust: Sequence[Path],
@@ -123,17 +119,17 @@ class _Site:
         self.archive = archive
         self.out = out
         self.before = before
-        self.tell = tell
+        self.report = report
         self.keys: dict[str, str] = {}
         self.written = 0
         self.kept = 0
 
-    def write(self, title: str) -> Written:
+    def write(self, title: str) -> WrittenSite:
         with as_evidence_error(self.out):
             for name in ("runs", "hosts"):
                 (self.out / name).mkdir(mode=0o700, exist_ok=True)
-        # A site that is cut off in the middle is still known for ours.
-        write_file(self.out / _KNOWN, orjson.dumps(dict(self.before)))
+        # A site whose writing was interrupted is still recognized as one.
+        write_file(self.out / _INDEX, orjson.dumps(dict(self.before)))
         rows = history.runs(self.archive)
         verdicts = {row["run"]: self._verdict(row) for row in rows}
         found = history.hosts(self.archive, rows)
@@ -142,10 +138,10 @@ class _Site:
             key = "|".join([__version__, *(f"{row['run']}{row['sha256']}" for row in host.runs)])
             self._put(f"hosts/{file_name(host.name)}.html", key, lambda host=host: render("host", host=host))  # type: ignore[misc] # mypy and default arguments
         self._put("index.html", "", lambda: _overview(title, rows, found, verdicts))
-        write_file(self.out / _KNOWN, orjson.dumps(self.keys))
+        write_file(self.out / _INDEX, orjson.dumps(self.keys))
         for name in set(self.before) - set(self.keys):
             (self.out / name).unlink(missing_ok=True)
-        return Written(self.out / "index.html", self.written, self.kept)
+        return WrittenSite(self.out / "index.html", self.written, self.kept)
 
     def _verdict(self, row: Row) -> RunVerdict:
         if row["kind"] in {"foreign", "damaged"}:
@@ -164,7 +160,8 @@ class _Site:
             for row in group:
                 self._run(row, known, hashes, verdicts[row["run"]])
             done += len(group)
-            self.tell(done, len(rows))
+            if self.report:
+                self.report(done, len(rows))
 
     def _key(self, row: Row, hashes: Mapping[str, str], verdict: RunVerdict) -> str:
         parts = (
@@ -215,8 +212,8 @@ class _Site:
 
 
 def _batched(rows: list[Row]) -> Iterator[list[Row]]:
-    for start in range(0, len(rows), _AT_ONCE):
-        yield rows[start : start + _AT_ONCE]
+    for start in range(0, len(rows), _BATCH):
+        yield rows[start : start + _BATCH]
 
 
 def _overview(
@@ -234,7 +231,7 @@ def _overview(
         verdicts=verdicts,
         runbooks=sorted(books.items()),
         hosts=found,
-        bars=history.buckets(rows),
+        bars=history.periods(rows),
         statuses=sorted({_outcome(row) for row in rows}),
         words=sorted({verdict.word for verdict in verdicts.values()}),
         data=_data(rows, verdicts),
@@ -246,7 +243,7 @@ def _outcome(row: Row) -> str:
 
 
 def _data(rows: list[Row], verdicts: Mapping[str, RunVerdict]) -> Markup:
-    """Return the runs for the page's script, small: what comes again is a number. `<` never ends the element."""
+    """Return the runs for the page's script; repeated texts are numbers, and `<` cannot end the element."""
     tables: dict[str, dict[str, int]] = {
         name: {} for name in ("runbooks", "hosts", "outcomes", "modes", "words")
     }

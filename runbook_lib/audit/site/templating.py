@@ -1,4 +1,4 @@
-"""The pages' templates: the report's own look, with what only a site needs beside it."""
+"""The pages' templates: those of the report, and those that only a site needs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 - what the temp
     """Return a page.
 
     Args:
-        template: Its name; a script of that name goes into the page, where there is one.
-        values: What it shows.
+        template: Its name; if there is a script of that name, it is part of the page.
+        values: The values that it shows.
     """
     style = read_asset("style.css") + (_OWN / "site.css").read_text(encoding="utf-8")
     own = _OWN / f"{template}.js"
@@ -49,7 +49,7 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 - what the temp
 
 
 def file_name(name: str) -> str:
-    """Return the name of a run's or host's page: a plain one, whatever the evidence calls it."""
+    """Return a safe file name for the page of a run or host, whatever characters the name in the evidence has."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
     if name and plain == name and len(name) < _LONG:
         return name

@@ -1,4 +1,4 @@
-"""An archive as tables: the same as read run by run, brought up to date, and nothing lost whatever lies there."""
+"""An archive as tables: equal to reading run by run, brought up to date, and no file is lost whatever it contains."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_run_that_was_only_moved_or_touched_keeps_its_rows(
     pd.testing.assert_frame_equal(ordered(before.commands), ordered(after.commands))
 
 
-def test_of_a_run_that_is_there_twice_the_journal_counts_and_the_copy_is_told(
+def test_if_a_run_is_found_twice_its_journal_counts_and_the_copy_is_listed(
     copied: Path, opened: Callable[[Path], Archive]
 ) -> None:
     before = len(opened(copied).steps)
@@ -117,9 +117,9 @@ def test_of_a_run_that_is_there_twice_the_journal_counts_and_the_copy_is_told(
     shutil.copytree(run, copied / "zz" / run.name)
     both = opened(copied)
     assert len(both.steps) == before
-    told = of(both, f"zz/{run.name}")
-    assert told["kind"] == "copy"
-    assert f"the one that counts: runs/{run.name}" in told["problem"]
+    file = of(both, f"zz/{run.name}")
+    assert file["kind"] == "copy"
+    assert f"the one that counts: runs/{run.name}" in file["problem"]
     shutil.rmtree(run)
     alone = opened(copied)
     assert len(alone.steps) == before
@@ -162,11 +162,11 @@ def test_a_damaged_file_is_a_row_and_the_others_are_read(
         (copied / "bad.ipynb").mkdir()
         (copied / "bad.ipynb" / "journal.jsonl").write_bytes(DAMAGE[name])
     archive = opened(copied)
-    told = of(archive, "bad.ipynb")
-    assert told["kind"] == "damaged"
-    assert told["problem"]
+    file = of(archive, "bad.ipynb")
+    assert file["kind"] == "damaged"
+    assert file["problem"]
     (row,) = archive.runs[archive.runs["run"] == "bad.ipynb"].to_dict("records")
-    assert (row["status"], row["incomplete"]) == ("unknown", told["problem"])
+    assert (row["status"], row["incomplete"]) == ("unknown", file["problem"])
     assert len(archive.runs) == 5
 
 
@@ -194,8 +194,8 @@ def test_a_notebook_of_others_is_foreign_and_what_papermill_says_is_not_believed
         "version": "2.7.0",
         **times,
     }
-    told = {"cells": [cell], "metadata": {"papermill": papermill}, "nbformat": 4, "nbformat_minor": 5}
-    (copied / "etl-out.ipynb").write_text(json.dumps(told), encoding="utf-8")
+    notebook = {"cells": [cell], "metadata": {"papermill": papermill}, "nbformat": 4, "nbformat_minor": 5}
+    (copied / "etl-out.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     archive = opened(copied)
     assert of(archive, "etl-out.ipynb")["kind"] == "foreign"
     (row,) = archive.runs[archive.runs["run"] == "etl-out.ipynb"].to_dict("records")
@@ -204,7 +204,7 @@ def test_a_notebook_of_others_is_foreign_and_what_papermill_says_is_not_believed
     assert json.loads(row["parameters"]) == {"day": 1}
 
 
-def test_links_are_not_followed_and_those_out_of_the_archive_are_told(
+def test_links_are_not_followed_and_those_out_of_the_archive_are_listed(
     copied: Path, tmp_path: Path, opened: Callable[[Path], Archive]
 ) -> None:
     outside = tmp_path / "outside"
@@ -225,7 +225,7 @@ def test_links_are_not_followed_and_those_out_of_the_archive_are_told(
     assert len(archive.files) == 4 + 4
 
 
-def test_a_directory_that_may_not_be_read_is_told(copied: Path) -> None:
+def test_a_run_directory_without_a_journal_is_listed(copied: Path) -> None:
     place = LocalLocation(copied)
     (copied / "20260101T000000Z_begun_abcdef").mkdir()
     found = {item.path: item for item in place.walk()}
@@ -262,7 +262,7 @@ def test_clocks_that_go_backwards_give_negative_durations_and_lose_nothing(
     assert of(archive, f"runs/{run.name}")["problem"] == ""
 
 
-def test_two_that_read_at_once_do_not_disturb_each_other(
+def test_processes_that_read_at_the_same_time_do_not_disturb_each_other(
     copied: Path, opened: Callable[[Path], Archive]
 ) -> None:
     archives: list[Archive] = []
@@ -358,7 +358,7 @@ def test_sql_gives_the_failures_of_each_host(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize("address", ["nowhere/at/all", "nothing://x"])
-def test_an_archive_that_is_none_says_so(address: str, tmp_path: Path) -> None:
+def test_an_address_without_an_archive_is_refused(address: str, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         Archive(address, cache=tmp_path)
 
@@ -381,18 +381,22 @@ def test_whatever_bytes_are_flipped_a_row_is_left_and_it_says_what_the_careful_r
     place_ = LocalLocation(file.parent)
     (found,) = place_.walk()
     batch = read_batch(place_, [(1, found)])
-    (told,) = batch.results
+    (result,) = batch.results
     (row,) = batch.tables["runs"].to_pylist()
     try:
         careful = read_run(file)
     except EvidenceError:
-        assert told.kind in {"damaged", "foreign"}
-        assert told.problem
+        assert result.kind in {"damaged", "foreign"}
+        assert result.problem
         assert row["status"] == "unknown"
     else:
-        assert (told.run, told.problem, row["status"]) == (careful.run, careful.incomplete, careful.status)
+        assert (result.run, result.problem, row["status"]) == (
+            careful.run,
+            careful.incomplete,
+            careful.status,
+        )
     if journal:
-        assert told.problem
+        assert result.problem
 
 
 def test_the_archive_believes_a_run_no_more_than_the_judge_does(

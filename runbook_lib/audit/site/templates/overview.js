@@ -1,5 +1,5 @@
 "use strict";
-// Filters and pages the runs that the page carries. Everything is put in as text, never as markup.
+// Filters and pages the runs that the page contains. Everything is inserted as text, never as markup.
 const data = JSON.parse(document.getElementById("data").textContent);
 const signs = { ok: "✓", changed: "✎", planned: "…", skipped: "»", failed: "✗", unreachable: "⌀", interrupted: "■", unknown: "?",
   foreign: "◇", damaged: "!", verified: "✓", unsigned: "–", altered: "✗", incomplete: "?" };
@@ -36,20 +36,20 @@ const lasted = (seconds) => {
   const minutes = Math.floor(seconds / 60);
   return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 };
-const line = ([run, file, book, hosts, outcome, mode, began, seconds, word, problem, previous]) => {
+const line = ([run, file, book, hosts, outcome, mode, started, seconds, word, problem, previous]) => {
   const row = make("tr");
   const link = make("a", data.runbooks[book]);
   link.href = `runs/${file || run}.html`;
   const about = cell("", link);
   if (previous) {
-    const other = make("a", "changes since the run before", "why");
+    const other = make("a", "changes since the previous run", "why");
     other.href = `runs/${file || run}.diff.html`;
     about.append(" ", other);
   }
   about.append(make("div", run, "why"));
   if (problem) about.append(make("div", problem, "why"));
   row.append(cell("", badge(data.outcomes[outcome])), about, cell("mode", data.modes[mode]),
-    cell("hosts", hosts.map((host) => data.hosts[host]).join(", ")), cell("began", began ? `${began} UTC` : "never told"),
+    cell("hosts", hosts.map((host) => data.hosts[host]).join(", ")), cell("started", started ? `${started} UTC` : "unknown"),
     cell("took", lasted(seconds)), cell("", badge(data.words[word])));
   return row;
 };

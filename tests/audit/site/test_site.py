@@ -14,7 +14,7 @@ from runbook_lib.audit.site.site import write_site
 from runbook_lib.audit.site.templating import file_name
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.lookup import read_run
-from tests.audit.archive.conftest import as_notebook
+from tests.audit.notebooks import as_notebook
 from tests.deadlines import wait_until
 from tests.report import practice
 
@@ -129,7 +129,7 @@ def test_no_page_scrolls_sideways(width: int, *, dark: bool, chromium: Page, sit
         assert (shown.run("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)") is dark
 
 
-def test_a_failed_runs_page_tells_what_went_wrong_and_the_comparison_why(
+def test_a_failed_runs_page_says_what_went_wrong_and_the_comparison_why(
     chromium: Page, site: Path, archive: Archive
 ) -> None:
     (run,) = archive.query("SELECT run FROM runs WHERE status = 'failed'").column("run").to_pylist()
@@ -141,7 +141,9 @@ def test_a_failed_runs_page_tells_what_went_wrong_and_the_comparison_why(
     assert "fail_on" in compared
 
 
-def test_what_is_right_already_is_left_and_what_is_gone_is_removed(copied: Path, tmp_path: Path) -> None:
+def test_pages_that_are_up_to_date_are_kept_and_pages_of_removed_runs_are_removed(
+    copied: Path, tmp_path: Path
+) -> None:
     first = write_site(Archive(copied, cache=tmp_path / "cache"), tmp_path / "site")
     assert first.kept == 0
     again = write_site(Archive(copied, cache=tmp_path / "cache"), tmp_path / "site")
@@ -174,9 +176,9 @@ def test_a_directory_with_something_else_and_one_in_the_archive_are_refused(
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", ".hidden", "x" * 300, "", "a b", "ü"])
-def test_a_pages_name_is_a_plain_one_whatever_the_evidence_says(name: str) -> None:
-    told = file_name(name)
-    assert "/" not in told
-    assert not told.startswith(".")
-    assert 0 < len(told) < 100
-    assert told != file_name(f"{name}?")
+def test_a_page_has_a_safe_file_name_whatever_the_evidence_says(name: str) -> None:
+    file = file_name(name)
+    assert "/" not in file
+    assert not file.startswith(".")
+    assert 0 < len(file) < 100
+    assert file != file_name(f"{name}?")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.deadlines import deadline
 
-TOP = Path(__file__).parents[3]
+TOP = Path(__file__).parents[2]
 
 
 def test_the_analysis_runs_from_start_to_end_on_an_archive(evidence: Path, tmp_path: Path) -> None:

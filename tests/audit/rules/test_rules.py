@@ -87,10 +87,10 @@ def test_source_that_is_not_committed_is_found(leaking: Archive, tmp_path: Path)
 
 
 def test_the_books_literal_s3_keys_are_found_and_never_repeated(leaking: Archive, tmp_path: Path) -> None:
-    told = found(leaking, tmp_path, {"secret-in-output": None})
-    assert {(finding.host, "output" in finding.message) for finding in told.findings} >= {("host-a", True)}
-    assert sum("S3 storage key" in finding.message for finding in told.findings) >= 4
-    everything = junit(told) + sarif(told, {}) + repr(told.findings).encode()
+    result = found(leaking, tmp_path, {"secret-in-output": None})
+    assert {(finding.host, "output" in finding.message) for finding in result.findings} >= {("host-a", True)}
+    assert sum("S3 storage key" in finding.message for finding in result.findings) >= 4
+    everything = junit(result) + sarif(result, {}) + repr(result.findings).encode()
     for secret in (S3_KEY, S3_SECRET, "hunter2"):
         assert secret.encode() not in everything
 
@@ -120,10 +120,10 @@ def test_what_looks_like_a_secret(text: str, *, secret: bool) -> None:
 
 
 def test_forbidden_commands_and_free_shell_are_found(leaking: Archive, tmp_path: Path) -> None:
-    told = found(
+    result = found(
         leaking, tmp_path, {"forbidden-command": {"patterns": ["hunter[0-9]"]}, "command-outside-step": None}
     )
-    assert [(finding.rule, finding.step, finding.host) for finding in told.findings] == [
+    assert [(finding.rule, finding.step, finding.host) for finding in result.findings] == [
         ("forbidden-command", 2, "host-a"),
         ("command-outside-step", 2, "host-a"),
     ]
@@ -132,8 +132,8 @@ def test_forbidden_commands_and_free_shell_are_found(leaking: Archive, tmp_path:
 def test_hosts_outside_the_inventory_are_found(archive: Archive, tmp_path: Path) -> None:
     inventory = tmp_path / "inventory.yml"
     inventory.write_text("hosts:\n  host-a: {connection: local}\n", encoding="utf-8")
-    told = found(archive, tmp_path, {"host-outside-inventory": {"inventory": str(inventory)}})
-    assert {finding.host for finding in told.findings} == {"host-b"}
+    result = found(archive, tmp_path, {"host-outside-inventory": {"inventory": str(inventory)}})
+    assert {finding.host for finding in result.findings} == {"host-b"}
     with pytest.raises(InputError):
         found(archive, tmp_path, {"host-outside-inventory": {"inventory": "nowhere.yml"}})
 
@@ -247,14 +247,14 @@ def test_a_rule_of_another_package_is_validated_like_a_built_in_one(tmp_path: Pa
 
 
 def test_sarif_has_what_its_readers_need(archive: Archive, tmp_path: Path) -> None:
-    told = found(archive, tmp_path, {"unsigned-apply": None, "secret-in-output": None})
+    result = found(archive, tmp_path, {"unsigned-apply": None, "secret-in-output": None})
     paths = {row["run"]: row["path"] for row in archive.files.to_dict("records")}
-    log = json.loads(sarif(told, paths))
+    log = json.loads(sarif(result, paths))
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert rules == ["unsigned-apply", "secret-in-output"]
-    assert len(run["results"]) == len(told.findings)
+    assert len(run["results"]) == len(result.findings)
     for result in run["results"]:
         assert rules[result["ruleIndex"]] == result["ruleId"]
         assert result["level"] in {"error", "warning", "note"}
@@ -266,8 +266,8 @@ def test_sarif_has_what_its_readers_need(archive: Archive, tmp_path: Path) -> No
 
 
 def test_junit_fails_for_each_finding_and_passes_for_a_rule_without(archive: Archive, tmp_path: Path) -> None:
-    told = found(archive, tmp_path, {"unsigned-apply": None, "command-outside-step": None})
-    xml = JUnitXml.fromstring(junit(told))
+    result = found(archive, tmp_path, {"unsigned-apply": None, "command-outside-step": None})
+    xml = JUnitXml.fromstring(junit(result))
     assert (xml.tests, xml.failures) == (4, 3)
 
 

@@ -1,4 +1,4 @@
-"""A seal says what a run came to, over which bytes, and who says so; nothing better than the journal tells."""
+"""A seal states the outcome of a run, the files it covers and who signed; never more than the journal proves."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ Data = dict[str, Any]
 
 
 def envelope(run: Path) -> Data:
-    told: Data = json.loads((run / "attestation.json").read_bytes())
-    return told
+    content: Data = json.loads((run / "attestation.json").read_bytes())
+    return content
 
 
 def statement(run: Path) -> Data:
-    told: Data = json.loads(base64.b64decode(envelope(run)["payload"]))
-    return told
+    claims: Data = json.loads(base64.b64decode(envelope(run)["payload"]))
+    return claims
 
 
 def test_the_statement_is_a_test_result_over_every_file_of_evidence(
@@ -57,16 +57,16 @@ def test_the_statement_is_a_test_result_over_every_file_of_evidence(
     assert done is not None
     assert (done.result, done.key_ids) == ("PASSED", (operator.public_key.keyid,))
     assert done.path.stat().st_mode & 0o777 == 0o600
-    told = statement(run)
-    assert told["_type"] == "https://in-toto.io/Statement/v1"
-    assert told["predicateType"] == "https://in-toto.io/attestation/test-result/v0.1"
+    claims = statement(run)
+    assert claims["_type"] == "https://in-toto.io/Statement/v1"
+    assert claims["predicateType"] == "https://in-toto.io/attestation/test-result/v0.1"
     outputs = [f"output/{path.name}" for path in (run / "output").iterdir()]
     wanted = {
         name: digest(run / name) for name in ["journal.jsonl", "notebook.ipynb", "parameters.yml", *outputs]
     }
-    assert {item["name"]: item["digest"]["sha256"] for item in told["subject"]} == wanted
+    assert {item["name"]: item["digest"]["sha256"] for item in claims["subject"]} == wanted
     assert outputs
-    predicate = told["predicate"]
+    predicate = claims["predicate"]
     assert predicate["result"] == "PASSED"
     assert "1 Write a greeting [host-a]" in predicate["passedTests"]
     assert (predicate["warnedTests"], predicate["failedTests"]) == ([], [])
@@ -90,13 +90,13 @@ def test_the_envelope_is_one_that_the_library_itself_verifies(sealed: Path, keys
     assert list(read.verify([key], 1)) == [key.keyid]
 
 
-def test_the_address_of_a_job_is_told(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_of_a_ci_job_is_recorded(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNBOOK_RUN_URL", "https://ci.example.invalid/jobs/7")
     seal(run, [])
     assert statement(run)["predicate"]["url"] == "https://ci.example.invalid/jobs/7"
 
 
-def test_without_a_key_the_hashes_stand_there_unsigned(run: Path, judge: Judge) -> None:
+def test_without_a_key_the_run_is_sealed_but_unsigned(run: Path, judge: Judge) -> None:
     done = seal_run(run, [])
     assert done is not None
     assert (done.key_ids, envelope(run)["signatures"]) == ((), [])
@@ -129,10 +129,10 @@ ON_A, ON_B = StepResult(1, "Do", "a", Status.OK), StepResult(1, "Do", "b", Statu
     ],
 )
 def test_only_what_passed_is_passed(status: str, last: str, result: str, listed: str) -> None:
-    told = outcome(status, [ON_A, ON_B, StepResult(2, "Then", "a", last)])
-    assert told["result"] == result
-    assert "2 Then [a]" in told[listed]
-    assert sum(map(len, (told["passedTests"], told["warnedTests"], told["failedTests"]))) == 3
+    claims = outcome(status, [ON_A, ON_B, StepResult(2, "Then", "a", last)])
+    assert claims["result"] == result
+    assert "2 Then [a]" in claims[listed]
+    assert sum(map(len, (claims["passedTests"], claims["warnedTests"], claims["failedTests"]))) == 3
 
 
 def test_a_run_is_sealed_once(sealed: Path, operator: CryptoSigner) -> None:
@@ -142,7 +142,7 @@ def test_a_run_is_sealed_once(sealed: Path, operator: CryptoSigner) -> None:
     assert (sealed / "attestation.json").read_bytes() == before
 
 
-def test_a_key_that_nobody_trusts_is_told_so_and_is_not_verified(run: Path, keys: Path, judge: Judge) -> None:
+def test_an_untrusted_key_is_reported_and_does_not_count(run: Path, keys: Path, judge: Judge) -> None:
     seal(run, signers(str(keys / "stranger")))
     verdict = judge(run)
     assert verdict.verdict is Word.UNSIGNED
@@ -154,9 +154,9 @@ def test_a_key_that_only_claims_a_trusted_id_is_not_taken_for_it(
     run: Path, keys: Path, operator: CryptoSigner, judge: Judge
 ) -> None:
     seal(run, signers(str(keys / "stranger")))
-    told = envelope(run)
-    told["signatures"][0]["keyid"] = operator.public_key.keyid
-    (run / "attestation.json").write_text(json.dumps(told), encoding="utf-8")
+    content = envelope(run)
+    content["signatures"][0]["keyid"] = operator.public_key.keyid
+    (run / "attestation.json").write_text(json.dumps(content), encoding="utf-8")
     verdict = judge(run)
     assert verdict.verdict is Word.ALTERED
     assert not verdict.signers[0].valid
@@ -173,7 +173,7 @@ def test_two_signers_are_needed_where_the_auditor_wants_two(sealed: Path, keys: 
     assert judge(sealed, signers=3).verdict is Word.UNSIGNED
 
 
-def test_a_stranger_beside_a_trusted_signer_is_a_warning(sealed: Path, keys: Path, judge: Judge) -> None:
+def test_a_stranger_next_to_a_trusted_signer_is_a_warning(sealed: Path, keys: Path, judge: Judge) -> None:
     countersign(sealed, signers(str(keys / "stranger")), approved=Approval(wanted=False))
     assert judge(sealed).verdict is Word.VERIFIED
     assert judge(sealed, signers=2).verdict is Word.UNSIGNED
@@ -204,10 +204,10 @@ def at_once(project: Project, run: Path, *calls: tuple[str, Path]) -> list[tuple
         for verb, key in calls
     ]
     try:
-        told = [process.communicate(timeout=deadline(60))[0] for process in started]
+        outputs = [process.communicate(timeout=deadline(60))[0] for process in started]
     finally:
         programs.end()
-    return [(process.returncode, said) for process, said in zip(started, told, strict=True)]
+    return [(process.returncode, said) for process, said in zip(started, outputs, strict=True)]
 
 
 def test_of_two_who_seal_at_once_one_does(run: Path, project: Project, keys: Path, judge: Judge) -> None:
@@ -259,7 +259,7 @@ def _under_way(runs: Path, process: subprocess.Popen[bytes]) -> Path:
     raise AssertionError("the run ended by itself")
 
 
-def test_a_killed_run_is_sealed_later_as_what_it_is(
+def test_a_killed_run_is_sealed_later_as_unknown_and_failed(
     killed: Path, operator: CryptoSigner, judge: Judge
 ) -> None:
     assert seal_run(killed, [operator]) is None
@@ -270,10 +270,10 @@ def test_a_killed_run_is_sealed_later_as_what_it_is(
     assert predicate["result"] == "FAILED"
     assert predicate["passedTests"][:2] == ["1 First [host-a]", "1 First [host-b]"]
     assert "2 Wait [host-a]" in predicate["failedTests"]
-    told = predicate["runbookRun"]
-    assert told["incomplete"] == "the journal has no end-of-run line"
-    assert told["sealed"]["later"] is True
-    assert told["sealed"]["by"] == told["operator"]
+    about = predicate["runbookRun"]
+    assert about["incomplete"] == "the journal has no end-of-run line"
+    assert about["sealed"]["later"] is True
+    assert about["sealed"]["by"] == about["operator"]
     verdict = judge(killed, source=False)
     assert (verdict.verdict, verdict.status) == (Word.INCOMPLETE, "unknown")
     assert verdict.signers[0].trusted

@@ -1,4 +1,4 @@
-"""Whatever lies in a run directory: verification ends with a verdict, and changed bytes are never verified."""
+"""Whatever a run directory contains, verification ends with a verdict, and changed bytes are never verified."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_json_nested_beyond_all_depth_is_a_finding(
 
 
 @pytest.mark.parametrize("depth", [300, 900])
-def test_nesting_that_can_just_be_read_is_compared_or_told(depth: int, run: Path, judge: Judge) -> None:
+def test_nesting_that_can_just_be_read_is_compared_or_listed(depth: int, run: Path, judge: Judge) -> None:
     deep: list[Any] = []
     for _ in range(depth):
         deep = [deep]
@@ -99,7 +99,7 @@ def test_nesting_that_can_just_be_read_is_compared_or_told(depth: int, run: Path
     assert judge(run).verdict is Word.ALTERED
 
 
-def test_invalid_utf_8_is_told_by_its_line(sealed: Path, judge: Judge) -> None:
+def test_invalid_utf_8_is_reported_with_its_line(sealed: Path, judge: Judge) -> None:
     lines = journal(sealed)
     number = next(number for number, line in enumerate(lines) if b'"command' in line)
     lines[number] = lines[number].replace(b'"command', b'"comm\xffnd', 1)
@@ -207,9 +207,9 @@ def test_a_signature_of_another_run_does_not_hold(
 ) -> None:
     copy = Path(shutil.copytree(other, tmp_path / other.name))
     seal(copy, [operator])
-    told = json.loads((sealed / "attestation.json").read_bytes())
-    told["signatures"] = json.loads((copy / "attestation.json").read_bytes())["signatures"]
-    (sealed / "attestation.json").write_text(json.dumps(told), encoding="utf-8")
+    attestation = json.loads((sealed / "attestation.json").read_bytes())
+    attestation["signatures"] = json.loads((copy / "attestation.json").read_bytes())["signatures"]
+    (sealed / "attestation.json").write_text(json.dumps(attestation), encoding="utf-8")
     verdict = judge(sealed)
     assert verdict.verdict is Word.ALTERED
     assert (verdict.signers[0].valid, verdict.signers[0].trusted) == (False, False)

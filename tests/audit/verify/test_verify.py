@@ -63,6 +63,36 @@ def test_a_failed_run_is_verified_too_and_says_that_it_failed(
     shutil.rmtree(run)
 
 
+def raise_after_the_end(content: Data) -> None:
+    error = {"output_type": "error", "ename": "RuntimeError", "evalue": "too late", "traceback": []}
+    cell(content, "close")["outputs"].append(error)
+
+
+def test_a_cell_that_raised_after_the_end_of_the_run_decides_how_it_ended(
+    run: Path, operator: CryptoSigner, judge: Judge
+) -> None:
+    edit_notebook(run, raise_after_the_end)
+    done = seal(run, [operator])
+    verdict = judge(run)
+    assert (verdict.verdict, verdict.status, verdict.result) == (Word.VERIFIED, "failed", "FAILED")
+    assert done.result == "FAILED"
+    assert "raised RuntimeError: too late" in found(verdict, "notebook", "the run is failed").message
+
+
+def test_a_seal_that_claims_a_better_end_than_the_notebook_shows_is_named(
+    run: Path, operator: CryptoSigner, judge: Judge
+) -> None:
+    notebook = (run / "notebook.ipynb").read_bytes()
+    edit_notebook(run, raise_after_the_end)
+    altered = (run / "notebook.ipynb").read_bytes()
+    (run / "notebook.ipynb").write_bytes(notebook)
+    seal(run, [operator])
+    (run / "notebook.ipynb").write_bytes(altered)
+    verdict = judge(run)
+    assert (verdict.verdict, verdict.status, verdict.result) == (Word.ALTERED, "failed", "PASSED")
+    assert found(verdict, "attestation", "sealed as 'changed'").kind is Kind.WARNING
+
+
 def test_a_run_that_was_never_sealed_is_unsigned(run: Path, judge: Judge) -> None:
     verdict = judge(run)
     assert verdict.verdict is Word.UNSIGNED
@@ -98,7 +128,7 @@ def replace(number: int) -> Callable[[list[bytes]], None]:
 
 @pytest.mark.parametrize("number", [2, 7, 12])
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (drop, "line {0} missing or moved; line {1} found instead"),
         (swap, "line {0} missing or moved; line {1} found instead"),
@@ -110,7 +140,7 @@ def replace(number: int) -> Callable[[list[bytes]], None]:
 def test_a_journal_that_was_changed_says_at_which_line(  # noqa: PLR0913, PLR0917 - a table
     number: int,
     change: Callable[[int], Callable[[list[bytes]], None]],
-    told: str,
+    message: str,
     is_sealed: bool,  # noqa: FBT001 - as above
     run: Path,
     operator: CryptoSigner,
@@ -124,11 +154,11 @@ def test_a_journal_that_was_changed_says_at_which_line(  # noqa: PLR0913, PLR091
     verdict = judge(run)
     assert verdict.verdict is Word.ALTERED
     assert verdict.status == "unknown"
-    finding = found(verdict, "journal", told.format(number, number + 1))
+    finding = found(verdict, "journal", message.format(number, number + 1))
     assert finding.where == f"journal.jsonl line {number}"
 
 
-def test_a_line_sealed_anew_is_told_by_the_line_after_it(run: Path, judge: Judge) -> None:
+def test_a_line_with_a_new_seal_is_found_by_the_line_after_it(run: Path, judge: Judge) -> None:
     before = journal(run)
     forge_journal(run, lambda entries: entries[4].update(time=entries[3]["time"]))
     forged = journal(run)
@@ -138,7 +168,7 @@ def test_a_line_sealed_anew_is_told_by_the_line_after_it(run: Path, judge: Judge
     assert found(verdict, "journal", "line 5 was replaced later").where.endswith("line 6")
 
 
-def test_a_whole_journal_forged_anew_is_told_by_the_seal_and_by_the_notebook(
+def test_a_whole_journal_with_new_seals_is_found_by_the_attestation_and_by_the_notebook(
     sealed: Path, judge: Judge
 ) -> None:
     def change(entries: list[Data]) -> None:
@@ -154,7 +184,7 @@ def test_a_whole_journal_forged_anew_is_told_by_the_seal_and_by_the_notebook(
     assert found(verdict, "notebook", "exit_code").message == "the notebook has 0, the journal 7"
 
 
-def test_a_run_without_its_end_is_incomplete_whoever_signed_it(
+def test_a_run_without_its_end_is_incomplete_even_if_it_is_signed(
     run: Path, operator: CryptoSigner, judge: Judge
 ) -> None:
     put_journal(run, journal(run)[:-1])
@@ -166,7 +196,7 @@ def test_a_run_without_its_end_is_incomplete_whoever_signed_it(
     assert "sealed later" in found(verdict, "attestation", "sealed later").message
 
 
-def test_a_journal_from_before_there_were_seals_is_read_as_well(
+def test_a_journal_from_before_there_were_seals_is_still_verified(
     run: Path, operator: CryptoSigner, judge: Judge
 ) -> None:
     lines: list[bytes] = []
@@ -213,7 +243,7 @@ def test_a_notebook_edited_by_hand_is_altered(
     found(verdict, "notebook", "notebook.ipynb: changed after it was sealed")
 
 
-def test_a_record_edited_before_the_seal_is_told_by_the_journal(
+def test_a_record_edited_before_the_seal_differs_from_the_journal(
     run: Path, operator: CryptoSigner, judge: Judge
 ) -> None:
     edit_notebook(run, lie_in_record)
@@ -262,7 +292,7 @@ def inject_otherwise(content: Data) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "part", "told"),
+    ("change", "part", "message"),
     [
         (add_cell, "source", "the cell was added"),
         (drop_cell, "source", "the cell was removed"),
@@ -272,13 +302,13 @@ def inject_otherwise(content: Data) -> None:
     ],
 )
 def test_code_that_differs_from_the_approved_is_altered(  # noqa: PLR0913, PLR0917 - a table
-    change: Callable[[Data], None], part: str, told: str, run: Path, operator: CryptoSigner, judge: Judge
+    change: Callable[[Data], None], part: str, message: str, run: Path, operator: CryptoSigner, judge: Judge
 ) -> None:
     edit_notebook(run, change)
     seal(run, [operator])
     verdict = judge(run)
     assert verdict.verdict is Word.ALTERED
-    found(verdict, part, told)
+    found(verdict, part, message)
 
 
 def test_the_approved_source_can_be_a_folder_of_notebooks(
@@ -319,7 +349,7 @@ def test_a_commit_that_the_repository_does_not_have_is_missing_and_one_off_the_b
     found(off, "source", "the commit is not in released")
 
 
-def test_source_that_was_not_committed_is_told_and_no_commit_vouches_for_it(
+def test_source_that_was_not_committed_is_reported_and_no_commit_contains_it(
     project: Project, operator: CryptoSigner, judge: Judge, keys: Path
 ) -> None:
     notebook = project.path / "notebooks" / f"{NAME}.ipynb"
@@ -339,7 +369,7 @@ def test_source_that_was_not_committed_is_told_and_no_commit_vouches_for_it(
     shutil.rmtree(run)
 
 
-def test_whole_outputs_are_there_and_are_what_they_are_named_for(sealed: Path, judge: Judge) -> None:
+def test_stored_outputs_exist_and_match_their_names(sealed: Path, judge: Judge) -> None:
     output = next((sealed / "output").iterdir())
     whole = output.read_bytes()
     output.write_bytes(whole[:-1] + b"X")
@@ -356,7 +386,7 @@ def test_whole_outputs_are_there_and_are_what_they_are_named_for(sealed: Path, j
     assert judge(sealed).verdict is Word.ALTERED
 
 
-def test_parameters_are_what_the_journal_tells(run: Path, operator: CryptoSigner, judge: Judge) -> None:
+def test_parameters_match_the_journal(run: Path, operator: CryptoSigner, judge: Judge) -> None:
     file = run / "parameters.yml"
     file.write_text(file.read_text(encoding="utf-8").replace("hosts: all", "hosts: host-a"), encoding="utf-8")
     seal(run, [operator])
@@ -377,7 +407,7 @@ def test_a_file_that_is_gone_is_missing(name: str, sealed: Path, judge: Judge) -
     ]
 
 
-def test_a_notebook_alone_is_unsigned_at_best(finished: Path, judge: Judge, tmp_path: Path) -> None:
+def test_a_standalone_notebook_is_unsigned_at_best(finished: Path, judge: Judge, tmp_path: Path) -> None:
     alone = Path(shutil.copy(finished / "notebook.ipynb", tmp_path / "sent.ipynb"))
     verdict = judge(alone)
     assert (verdict.verdict, verdict.status, verdict.run) == (Word.UNSIGNED, "changed", finished.name)
@@ -386,7 +416,7 @@ def test_a_notebook_alone_is_unsigned_at_best(finished: Path, judge: Judge, tmp_
     assert judge(alone).verdict is Word.ALTERED
 
 
-def test_an_output_edited_in_a_notebook_alone_does_not_fit_its_hash(
+def test_an_output_edited_in_a_standalone_notebook_does_not_match_its_hash(
     finished: Path, judge: Judge, tmp_path: Path
 ) -> None:
     alone = Path(shutil.copy(finished / "notebook.ipynb", tmp_path / "sent.ipynb"))
@@ -408,9 +438,7 @@ def test_a_notebook_without_its_end_is_incomplete(finished: Path, judge: Judge, 
     assert (verdict.verdict, verdict.status) == (Word.INCOMPLETE, "unknown")
 
 
-def test_a_foreign_notebook_is_listed_with_what_it_tells_and_a_warning(
-    finished: Path, judge: Judge, tmp_path: Path
-) -> None:
+def test_a_foreign_notebook_is_described_with_a_warning(finished: Path, judge: Judge, tmp_path: Path) -> None:
     foreign = Path(shutil.copy(finished / "notebook.ipynb", tmp_path / "plain.ipynb"))
 
     def change(content: Data) -> None:
@@ -434,8 +462,8 @@ def test_a_tree_is_walked_and_links_out_of_it_are_refused(sealed: Path, keys: Pa
     verdicts = list(
         verify_runs([top], trust=keys / "operator.pub", approved=Approval(repository=project.path))
     )
-    told = {Path(verdict.path).relative_to(top).as_posix(): verdict.verdict for verdict in verdicts}
-    assert told == {
+    words = {Path(verdict.path).relative_to(top).as_posix(): verdict.verdict for verdict in verdicts}
+    assert words == {
         "out": Word.FOREIGN,
         "deeper/alone.ipynb": Word.UNSIGNED,
         f"deeper/still/{sealed.name}": Word.VERIFIED,
@@ -445,7 +473,7 @@ def test_a_tree_is_walked_and_links_out_of_it_are_refused(sealed: Path, keys: Pa
     assert exit_code(verdicts, ["foreign", "unsigned"]) == 0
 
 
-def test_exit_codes_tell_altered_before_incomplete(
+def test_altered_outweighs_incomplete_in_the_exit_code(
     sealed: Path, run: Path, judge: Judge, tmp_path: Path
 ) -> None:
     cut = Path(shutil.copytree(run, tmp_path / run.name))
@@ -461,7 +489,7 @@ def test_exit_codes_tell_altered_before_incomplete(
 @pytest.mark.parametrize(
     "make", [lambda path: path.mkdir(), lambda path: path.write_text("")], ids=["dir", "file"]
 )
-def test_what_holds_no_run_is_bad_input(make: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_path_without_a_run_is_bad_input(make: Callable[[Path], None], tmp_path: Path) -> None:
     make(tmp_path / "thing")
     with pytest.raises(InputError):
         list(verify_runs([tmp_path / "thing"]))

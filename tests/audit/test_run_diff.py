@@ -1,4 +1,4 @@
-"""Two runs compared: what differs is told, and nothing else."""
+"""Two runs compared: what differs is listed, and nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def runs(evidence: Path) -> list[RunRecord]:
     ]
 
 
-def told(first: RunRecord, second: RunRecord, section: str) -> list[tuple[Any, Any, Any]]:
+def changes(first: RunRecord, second: RunRecord, section: str) -> list[tuple[Any, Any, Any]]:
     frame = compare(first, second)
     rows = frame[frame["section"] == section]
     return [(row.name, row.before, row.after) for row in rows.itertuples(index=False)]
@@ -39,16 +39,16 @@ def test_a_run_and_itself_differ_in_nothing(runs: list[RunRecord]) -> None:
     assert list(frame.columns) == ["section", "place", "host", "name", "how", "before", "after"]
 
 
-def test_parameters_steps_commands_and_checks_that_differ_are_told(runs: list[RunRecord]) -> None:
+def test_parameters_steps_commands_and_checks_that_differ_are_listed(runs: list[RunRecord]) -> None:
     _, well, failed = runs
-    assert ("fail_on", "", "host-b") in told(well, failed, "parameters")
-    assert ("status", "changed", "failed") in told(well, failed, "steps")
-    endings = [row[1:] for row in told(well, failed, "commands")]
+    assert ("fail_on", "", "host-b") in changes(well, failed, "parameters")
+    assert ("status", "changed", "failed") in changes(well, failed, "steps")
+    endings = [row[1:] for row in changes(well, failed, "commands")]
     assert (None, "exit 3, not accepted") in endings
     assert set(compare(well, failed)["section"]) <= set(SECTIONS)
 
 
-def test_what_a_hosts_facts_tell_otherwise_is_drift(runs: list[RunRecord]) -> None:
+def test_facts_of_a_host_that_differ_are_drift(runs: list[RunRecord]) -> None:
     _, well, _ = runs
     text = well.model_dump_json()
     step = well.steps[0]
@@ -70,7 +70,7 @@ def test_what_a_hosts_facts_tell_otherwise_is_drift(runs: list[RunRecord]) -> No
         )
         for facts in kernels
     ]
-    assert told(both[0], both[1], "facts") == [("Kernel.release", "6.1", "6.12")]
+    assert changes(both[0], both[1], "facts") == [("Kernel.release", "6.1", "6.12")]
     assert well.model_dump_json() == text
 
 
@@ -92,7 +92,9 @@ def test_code_cells_are_compared_by_their_ids_and_injected_parameters_are_not(
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "html"])
-def test_the_command_line_tells_it_in_every_form(form: str, evidence: Path, tmp_path: Path) -> None:
+def test_the_command_line_prints_differences_in_every_format(
+    form: str, evidence: Path, tmp_path: Path
+) -> None:
     first, second = sorted((evidence / "runs").iterdir(), key=lambda path: read_run(path).started)[1:]
     done = subprocess.run(
         [sys.executable, "-m", "runbook_lib.cli.main", "audit", "diff", str(first), second.name,
@@ -103,7 +105,7 @@ def test_the_command_line_tells_it_in_every_form(form: str, evidence: Path, tmp_
     assert "fail_on" in done.stdout
 
 
-def test_a_run_that_is_none_is_refused(evidence: Path, tmp_path: Path, archive: Archive) -> None:
+def test_an_unknown_run_is_refused(evidence: Path, tmp_path: Path, archive: Archive) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "runbook_lib.cli.main", "audit", "diff", "nothing", "last",
          "--archive", str(evidence), "--cache", str(tmp_path)],

@@ -74,8 +74,11 @@ def test_an_encrypted_key_needs_its_passphrase_by_reference(
     key = generate(path, "${env:PHRASE}")
     assert b"ENCRYPTED" in path.read_bytes()
     assert load(str(path), "${env:PHRASE}").public_key == key
-    for passphrase, told in [(None, "no passphrase is given"), ("${env:WRONG}", "the passphrase is wrong")]:
-        with pytest.raises(SecretError, match=told):
+    for passphrase, message in [
+        (None, "no passphrase is given"),
+        ("${env:WRONG}", "the passphrase is wrong"),
+    ]:
+        with pytest.raises(SecretError, match=message):
             load(str(path), passphrase)
     with pytest.raises(SecretError, match="not a valid secret reference") as problem:
         load(str(path), "correct horse battery")
@@ -143,7 +146,7 @@ def test_the_private_key_is_nowhere_in_what_is_left_or_said(
     raw = load_pem_private_key(text.encode(), None).private_bytes(
         serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
     )
-    told = b""
+    output = b""
     for verb in (
         ["seal", str(run)],
         ["countersign", str(run)],
@@ -151,9 +154,9 @@ def test_the_private_key_is_nowhere_in_what_is_left_or_said(
         ["seal", str(run)],
     ):
         done = project.runbook("-v", "audit", *verb, RUNBOOK_SIGNING_KEY="${env:CANARY}", CANARY=text)
-        told += (done.stdout + done.stderr).encode()
-    told += b"".join(file.read_bytes() for file in run.rglob("*") if file.is_file())
-    assert b"signatures" in told
+        output += (done.stdout + done.stderr).encode()
+    output += b"".join(file.read_bytes() for file in run.rglob("*") if file.is_file())
+    assert b"signatures" in output
     body = re.sub(r"-----.*?-----|\s", "", text).encode()
     for canary in (body, body[-24:], raw, raw.hex().encode(), raw.hex().upper().encode()):
-        assert canary not in told
+        assert canary not in output
