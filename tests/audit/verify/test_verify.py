@@ -452,10 +452,12 @@ def test_a_foreign_notebook_is_described_with_a_warning(finished: Path, judge: J
     assert "completed" in found(verdict, "notebook", "papermill reports").message
 
 
-def test_a_tree_is_walked_and_links_out_of_it_are_refused(sealed: Path, keys: Path, project: Project) -> None:
+def test_a_tree_is_walked_and_links_out_of_it_are_refused(
+    sealed: Path, other: Path, keys: Path, project: Project
+) -> None:
     top = sealed.parent.parent
     (top / "deeper" / "still").mkdir(parents=True)
-    shutil.copytree(sealed, top / "deeper" / "still" / sealed.name)
+    shutil.copytree(other, top / "deeper" / "still" / other.name)
     shutil.copy(sealed / "notebook.ipynb", top / "deeper" / "alone.ipynb")
     (top / "latest").symlink_to(sealed)
     (top / "out").symlink_to("/usr")
@@ -466,8 +468,8 @@ def test_a_tree_is_walked_and_links_out_of_it_are_refused(sealed: Path, keys: Pa
     assert words == {
         "out": Word.FOREIGN,
         "deeper/alone.ipynb": Word.UNSIGNED,
-        f"deeper/still/{sealed.name}": Word.VERIFIED,
-        f"runs/{sealed.name}": Word.ALTERED,  # the same run a second time
+        f"deeper/still/{other.name}": Word.UNSIGNED,
+        f"runs/{sealed.name}": Word.VERIFIED,
     }
     assert exit_code(verdicts) == 1
     assert exit_code(verdicts, ["foreign", "unsigned"]) == 0
