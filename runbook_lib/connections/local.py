@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shlex
 import socket
@@ -15,6 +16,7 @@ from runbook_lib.connections.docker_api import DockerApi
 from runbook_lib.connections.local_pipes import Pipes
 from runbook_lib.connections.output_buffer import OutputBuffer
 from runbook_lib.connections.persistent_process import LocalPersistentProcess
+from runbook_lib.connections.remote_shell import RemoteOutput, bootstrap, sudo_text
 from runbook_lib.connections.termination import SessionLeader, summarize, terminate
 from runbook_lib.errors import InventoryError, UnreachableError
 from runbook_lib.model.commands import Command, Output
@@ -67,11 +69,15 @@ class LocalConnection(Connection):
         """Return the exact text that `run` sends."""
         if not command.sudo or os.geteuid() == 0:
             return command.text
-        return shlex.join(("sudo", "-n", "--", *command.argv))
+        return sudo_text(command.argv, password=False)
 
-    def _start(self, command: Command) -> subprocess.Popen[bytes]:
+    def _start(self, command: Command, remote: RemoteOutput) -> subprocess.Popen[bytes]:
+        # Only sudo needs a shell here; any other command is executed directly.
+        text = self.render(command)
+        line = bootstrap(text, remote.nonce) if remote.sudo else text
         return subprocess.Popen(
-            shlex.split(self.render(command)),
+            shlex.split(line),
+            env={**os.environ, "LC_ALL": "C"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -81,16 +87,18 @@ class LocalConnection(Connection):
     def run(self, command: Command, cancel: threading.Event, open_spool: OpenSpool | None = None) -> Output:
         """Run a command and wait until it exits; see `Connection.run`."""
         started = time.time()
+        out, err = OutputBuffer("stdout", open_spool), OutputBuffer("stderr", open_spool)
+        remote = self._output(command, out.add, err.add)
         try:
-            process = self._start(command)
+            process = self._start(command, remote)
         except (FileNotFoundError, NotADirectoryError) as missing:
             return Output(exit_code=127, stderr=str(missing), started=started, ended=time.time())
         except PermissionError as refused:  # the exit code that a shell returns
             return Output(exit_code=126, stderr=str(refused), started=started, ended=time.time())
         except OSError as problem:
             raise UnreachableError(f"cannot start a process: {problem}", where=self._host.name) from problem
-        out, err = OutputBuffer("stdout", open_spool), OutputBuffer("stderr", open_spool)
-        pipes, still_running = Pipes(process, (command.stdin or "").encode(), out, err), False
+        pipes = Pipes(process, (command.stdin or "").encode(), remote.add_stdout, remote.add_stderr)
+        still_running = False
         try:
             why = pipes.wait(command.timeout, cancel)
             still_running = bool(why) and process.poll() is None
@@ -100,8 +108,10 @@ class LocalConnection(Connection):
             self._unfinished = process
         elif why:
             why += "; the command has exited, but a process it started keeps its output open"
+        exit_code = None if why else process.wait()
+        remote.finish()
         return Output(
-            exit_code=None if why else process.wait(),
+            exit_code=exit_code,
             stdout=out.text,
             stderr=err.text,
             started=started,
@@ -109,7 +119,14 @@ class LocalConnection(Connection):
             problem=why,
             still_running=still_running,
             truncated=out.truncated or err.truncated,
+            refused=remote.refusal(exit_code, getpass.getuser()),
         )
+
+    def _output(
+        self, command: Command, stdout: Callable[[bytes], None], stderr: Callable[[bytes], None]
+    ) -> RemoteOutput:
+        by_sudo = command.sudo and os.geteuid() != 0
+        return RemoteOutput(stdout, stderr, sudo=by_sudo, framed=by_sudo)
 
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
         """Terminate what the last `run` left running; see `Connection.stop`."""
@@ -133,20 +150,25 @@ class LocalConnection(Connection):
     def start_persistent(self, command: Command) -> tuple[Output, PersistentProcess | None]:
         """Start a command that keeps running after its first answer; see `Connection.start_persistent`."""
         started = time.time()
+        answer, errors = bytearray(), bytearray()
+        remote = self._output(command, answer.extend, errors.extend)
         try:
-            process = self._start(command)
+            process = self._start(command, remote)
         except OSError as problem:
             missing = Output(127, stderr=f"{command.argv[0]}: {problem}", started=started, ended=time.time())
             return missing, None
         persistent = LocalPersistentProcess(process)
-        answer, running = persistent.read_answer()
-        errors = b"" if running else persistent.end()
+        running = persistent.read_answer(remote.add_stdout, answer)
+        if not running:
+            remote.add_stderr(persistent.end())
+        remote.finish()
         output = Output(
             exit_code=process.poll(),
             stdout=answer.decode(errors="replace"),
             stderr=errors.decode(errors="replace"),
             started=started,
             ended=time.time(),
+            refused="" if running else remote.refusal(process.poll(), getpass.getuser()),
         )
         return output, persistent if running else None
 

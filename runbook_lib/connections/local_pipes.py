@@ -12,8 +12,7 @@ from runbook_lib.connections.base import CommandWait
 
 if TYPE_CHECKING:
     import threading
-
-    from runbook_lib.connections.output_buffer import OutputBuffer
+    from collections.abc import Callable
 
 __all__ = ["Pipes"]
 
@@ -27,12 +26,16 @@ class Pipes:
     Args:
         process: A process started with three pipes.
         stdin: Its input.
-        out: Buffer for its standard output.
-        err: Buffer for its standard error.
+        out: Gets its standard output.
+        err: Gets its standard error.
     """
 
     def __init__(
-        self, process: subprocess.Popen[bytes], stdin: bytes, out: OutputBuffer, err: OutputBuffer
+        self,
+        process: subprocess.Popen[bytes],
+        stdin: bytes,
+        out: Callable[[bytes], None],
+        err: Callable[[bytes], None],
     ) -> None:
         self._process = process
         self._left = memoryview(stdin)
@@ -76,7 +79,7 @@ class Pipes:
             if key.data is None:
                 self._feed()
             elif piece := os.read(key.fd, _PIECE):
-                key.data.add(piece)
+                key.data(piece)
             else:
                 self._ready.unregister(key.fileobj)
 

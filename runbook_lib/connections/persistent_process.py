@@ -47,10 +47,15 @@ class SshPersistentProcess:
         """Whether the channel is open and no exit status has arrived; see `PersistentProcess.alive`."""
         return not (self._channel.closed or self._channel.exit_status_ready() or self._channel.eof_received)
 
-    def read_answer(self) -> tuple[bytes, bool]:
-        """Return the answer, and whether the process keeps running."""
+    def read_answer(self, add: Callable[[bytes], None], answer: bytearray) -> bool:
+        """Read the rest of the answer, and return whether the process keeps running.
+
+        Args:
+            add: Called with each piece of standard output; adds to `answer` what belongs to it.
+            answer: The answer so far.
+        """
         self._channel.settimeout(_POLL)
-        return _read_answer(lambda: self._channel.recv(65536))
+        return _read_answer(lambda: self._channel.recv(65536), add, answer)
 
     def release(self) -> None:
         """Make the process exit; see `PersistentProcess.release`."""
@@ -76,10 +81,10 @@ class LocalPersistentProcess:
         """Whether the process is running; see `PersistentProcess.alive`."""
         return self._process.poll() is None
 
-    def read_answer(self) -> tuple[bytes, bool]:
-        """Return the answer, and whether the process keeps running."""
+    def read_answer(self, add: Callable[[bytes], None], answer: bytearray) -> bool:
+        """Read the answer, and return whether the process keeps running; see `SshPersistentProcess.read_answer`."""
         stream = self._process.stdout
-        return _read_answer(lambda: stream.readline() if stream else b"")
+        return _read_answer(lambda: stream.readline() if stream else b"", add, answer)
 
     def release(self) -> None:
         """Make the process exit; see `PersistentProcess.release`."""
@@ -91,17 +96,16 @@ class LocalPersistentProcess:
         return communicate_or_kill(self._process, last, PERSISTENT_PROCESS)[1]
 
 
-def _read_answer(receive: Callable[[], bytes]) -> tuple[bytes, bool]:
-    answer = b""
+def _read_answer(receive: Callable[[], bytes], add: Callable[[bytes], None], answer: bytearray) -> bool:
     deadline = time.monotonic() + PERSISTENT_PROCESS_ANSWER
     while time.monotonic() < deadline:
+        if answer.endswith(f"\n{END_OF_ANSWER}\n".encode()):
+            return True
         try:
             piece = receive()
         except TimeoutError:
             continue
-        answer += piece
-        if answer.endswith(f"\n{END_OF_ANSWER}\n".encode()):
-            return answer, True
+        add(piece)
         if not piece:
-            return answer, False
-    return answer, False
+            return False
+    return False

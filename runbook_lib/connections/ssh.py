@@ -21,7 +21,8 @@ from runbook_lib.connections.docker_api import DIAL, DockerApi
 from runbook_lib.connections.network_namespace import open_socket
 from runbook_lib.connections.output_buffer import OutputBuffer
 from runbook_lib.connections.persistent_process import SshPersistentProcess
-from runbook_lib.connections.ssh_channel import SUDO_PROMPT, answer_sudo, collect
+from runbook_lib.connections.remote_shell import RemoteOutput, bootstrap, sudo_text
+from runbook_lib.connections.ssh_channel import await_start, collect
 from runbook_lib.connections.ssh_transport import add_known_keys, make_transport
 from runbook_lib.connections.termination import (
     SessionLeader,
@@ -31,7 +32,13 @@ from runbook_lib.connections.termination import (
     terminate,
 )
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
-from runbook_lib.grace_periods import EXIT_STATUS, EXIT_STATUS_AFTER_TIMEOUT, PROXY_COMMAND
+from runbook_lib.grace_periods import (
+    EXIT_STATUS,
+    EXIT_STATUS_AFTER_TIMEOUT,
+    PERSISTENT_PROCESS_ANSWER,
+    PROXY_COMMAND,
+)
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 if TYPE_CHECKING:
@@ -47,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = ["SshConnection"]
 
 _KEEPALIVE = 15  # seconds
+_DOCKER_TIMEOUT = 60.0  # seconds
 
 
 @functools.cache
@@ -61,7 +69,6 @@ class SshConnection(Connection):
     def __init__(self, host: Host, secrets: Secrets) -> None:
         self._host = host
         self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
-        self._sudo_asks = True
         self._established: ConnectionInfo | None = None
         self._fabric: Any = None
         self._proxy: subprocess.Popen[bytes] | None = None
@@ -131,21 +138,25 @@ class SshConnection(Connection):
         self._established = ConnectionInfo(earlier + 1, f"{key.get_name()} {key.fingerprint}")
 
     def render(self, command: Command) -> str:
-        """Return the exact text that `run` sends."""
-        if not command.sudo or self._host.user == "root":
+        """Return the exact text that the host's POSIX shell executes; see `remote_shell`."""
+        if not self._by_sudo(command):
             return command.text
-        # -k: sudo ignores cached credentials, so whether it asks for the password does not depend on earlier commands.
-        options = ("-S", "-k", "-p", SUDO_PROMPT) if self._password else ("-n",)
-        return shlex.join(("sudo", *options, "--", *command.argv))
+        return sudo_text(command.argv, password=self._password is not None)
 
     def run(self, command: Command, cancel: threading.Event, open_spool: OpenSpool | None = None) -> Output:
         """Send a command and wait until it exits; see `Connection.run`."""
         self.open()
         started = time.time()
-        channel = self._send(command)
         out, err = OutputBuffer("stdout", open_spool), OutputBuffer("stderr", open_spool)
-        err.add(self._answer_sudo(channel) if command.sudo else b"")
-        why = collect(channel, (command.stdin or "").encode(), command.timeout, cancel, out=out, err=err)
+        remote = RemoteOutput(
+            out.add,
+            err.add,
+            stdin=(command.stdin or "").encode(),
+            sudo=self._by_sudo(command),
+            password=self._password,
+        )
+        channel = self._send(command, remote)
+        why = collect(channel, remote, command.timeout, cancel)
         still_running = bool(why) and not channel.exit_status_ready()
         if why and not still_running:
             why += "; the command has exited, but a process it started keeps its output open"
@@ -163,8 +174,11 @@ class SshConnection(Connection):
                 if lost
                 else "the command was killed by a signal"
             )
+        exit_code = None if code == -1 else code
+        self._require_shell(remote, exit_code)
+        remote.finish()
         return Output(
-            exit_code=None if code == -1 else code,
+            exit_code=exit_code,
             stdout=out.text,
             stderr=err.text,
             started=started,
@@ -173,13 +187,33 @@ class SshConnection(Connection):
             lost=lost,
             still_running=still_running,
             truncated=out.truncated or err.truncated,
+            refused=remote.refusal(exit_code, self._user),
         )
 
-    def _send(self, command: Command) -> Any:  # noqa: ANN401 - paramiko's channel
+    def _by_sudo(self, command: Command) -> bool:
+        return command.sudo and self._host.user != "root"
+
+    @property
+    def _user(self) -> str:
+        return self._fabric.user if self._fabric is not None else str(self._host.user)
+
+    def _require_shell(self, remote: RemoteOutput, exit_code: int | None) -> None:
+        """Raise if a command has ended, but no POSIX shell on the host has answered."""
+        if remote.reached_shell or exit_code is None:
+            return
+        printed = f"; it printed: {excerpt(remote.preamble, 200)}" if remote.preamble else ""
+        raise UnreachableError(
+            f"the login shell of {self._user} runs no commands (exit code {exit_code}{printed})",
+            where=self._host.name,
+            hint="give the user a login shell that can start `sh`, and check ForceCommand on the host"
+            " and `command=` in authorized_keys",
+        )
+
+    def _send(self, command: Command, remote: RemoteOutput) -> Any:  # noqa: ANN401 - paramiko's channel
         """Send a command over a new channel and return the channel."""
         try:
             channel = self._fabric.transport.open_session()
-            channel.exec_command(self.render(command))
+            channel.exec_command(bootstrap(self.render(command), remote.nonce))
         except (paramiko.SSHException, EOFError, OSError) as problem:
             self.close()
             raise UnreachableError(f"connection lost: {problem}", where=self._host.name) from problem
@@ -216,22 +250,28 @@ class SshConnection(Connection):
         """Start a command that keeps running after its first answer; see `Connection.start_persistent`."""
         self.open()
         started = time.time()
-        channel = self._send(command)
-        early = self._answer_sudo(channel) if command.sudo else b""
-        persistent = SshPersistentProcess(channel)
-        answer, running = persistent.read_answer()
-        code = None
+        answer, errors = bytearray(), bytearray()
+        remote = self._keeps_input_open(command, answer.extend, errors.extend)
+        channel = self._send(command, remote)
+        await_start(channel, remote, PERSISTENT_PROCESS_ANSWER)
+        persistent, running, code = SshPersistentProcess(channel), False, None
+        if remote.ran:
+            running = persistent.read_answer(remote.add_stdout, answer)
         if not running:
             code = channel.recv_exit_status() if channel.status_event.wait(EXIT_STATUS) else None
-            early += channel.recv_stderr(65536) if channel.recv_stderr_ready() else b""
+            while channel.recv_stderr_ready():
+                remote.add_stderr(channel.recv_stderr(65536))
             channel.close()
+            self._require_shell(remote, code)
+            remote.finish()
         output = Output(
             exit_code=code,
             stdout=answer.decode(errors="replace"),
-            stderr=early.decode(errors="replace"),
+            stderr=errors.decode(errors="replace"),
             started=started,
             ended=time.time(),
             problem="" if running or code is not None else "no answer from the command",
+            refused=remote.refusal(code, self._user),
         )
         return output, persistent if running else None
 
@@ -326,16 +366,20 @@ class SshConnection(Connection):
         return Path(self._host.known_hosts or "~/.ssh/known_hosts").expanduser()
 
     def _dial_docker(self) -> Any:  # noqa: ANN401 - a paramiko channel stands in for a socket
-        channel = self._fabric.transport.open_session()
-        channel.settimeout(60.0)
-        channel.exec_command(self.render(Command(DIAL, sudo=True)))
-        self._answer_sudo(channel)
+        command = Command(DIAL, sudo=True)
+        refused = OutputBuffer("stderr", None)
+        remote = self._keeps_input_open(command, lambda _: None, refused.add)
+        channel = self._send(command, remote)
+        await_start(channel, remote, _DOCKER_TIMEOUT)
+        if not remote.ran:
+            code = channel.recv_exit_status() if channel.status_event.is_set() else None
+            channel.close()
+            self._require_shell(remote, code)
+            raise OSError(remote.refusal(code, self._user) or "no answer from the host's shell")
+        channel.settimeout(_DOCKER_TIMEOUT)
         return channel
 
-    def _answer_sudo(self, channel: Any) -> bytes:  # noqa: ANN401 - paramiko's channel
-        """Answer sudo's password prompt, if there is one; return what was read from standard error."""
-        if self._password is None or self._host.user == "root" or not self._sudo_asks:
-            return b""
-        asked, early = answer_sudo(channel, self._password)
-        self._sudo_asks = asked
-        return early
+    def _keeps_input_open(
+        self, command: Command, stdout: Callable[[bytes], None], stderr: Callable[[bytes], None]
+    ) -> RemoteOutput:
+        return RemoteOutput(stdout, stderr, sudo=self._by_sudo(command), password=self._password)

@@ -15,9 +15,9 @@ class Sudo(Fact[bool]):
     """Whether commands can run as root."""
 
     def request(self) -> Command:
-        """Return a command that does nothing, as root."""
-        return Command(("true",), sudo=True, accept=(0, 1), probes_sudo=True)
+        """Return a command that does nothing, as root; 127: there is no sudo."""
+        return Command(("true",), sudo=True, accept=(0, 1, 127), probes_sudo=True)
 
     def parse(self, output: Output) -> bool:
         """Return whether the command ran."""
-        return output.exit_code == 0
+        return output.exit_code == 0 and not output.refused

@@ -74,6 +74,8 @@ class Output:
         problem: Why the exit code is unknown.
         lost: The connection broke while the command ran.
         still_running: The command was still running when the wait ended; `Connection.stop` terminates it.
+        refused: Why sudo did not run the command, known from sudo's side of the exchange and not from its words;
+            empty if the command ran.
         truncated: The output did not fit in memory: `stdout` and `stderr` hold only its beginning.
         started: Seconds since the epoch on this machine's clock; `ended` likewise.
     """
@@ -87,3 +89,4 @@ class Output:
     lost: bool = False
     still_running: bool = False
     truncated: bool = False
+    refused: str = ""

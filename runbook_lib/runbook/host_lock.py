@@ -192,7 +192,7 @@ class HostLock:
 
     def _ask(self, step: int, kill_pid: str, *, journaled: bool) -> tuple[_Answer, bool]:
         output, holder = self._send(step, kill_pid, journaled=journaled)
-        if self._sudo and holder is None and output.exit_code in (1, 127) and "sudo" in output.stderr:
+        if self._sudo and holder is None and output.refused:
             self._sudo = False
             output, holder = self._send(step, kill_pid, journaled=journaled)
         self._holder = holder

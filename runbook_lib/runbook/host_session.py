@@ -202,11 +202,10 @@ class HostSession:
             records=self.commands,
             deadline=self.deadline,
         )
-        wanted_sudo = isinstance(request, Command) and request.sudo and not request.probes_sudo
-        if wanted_sudo and output.exit_code == 1 and output.stderr.startswith("sudo:"):
+        if output.refused and not (isinstance(request, Command) and request.probes_sudo):
             # The exit code is sudo's own: the command did not run, whatever exit codes it accepts.
             raise CommandFailed(
-                f"`{excerpt(request.text, 200)}` was not run: {excerpt(output.stderr.strip().splitlines()[-1], 300)}",
+                f"`{excerpt(request.text, 200)}` was not run: {excerpt(output.refused, 300)}",
                 where=self.connection.host.name,
                 hint=f"the user needs sudo on {self.connection.host.name}: passwordless, or with sudo_password "
                 "in the inventory",

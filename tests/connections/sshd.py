@@ -46,6 +46,7 @@ class Server:
     place: Path
     port: int
     process: subprocess.Popen[str] | None = None
+    hostname: str = ""
     programs: Programs = field(default_factory=Programs)
 
     @property
@@ -81,8 +82,10 @@ class Server:
         sshd = program()
         assert sshd
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        named = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.hostname]
+        command = [sshd, "-D", "-E", str(self.place / "sshd.log"), "-f", str(self.place / "sshd_config")]
         self.process = self.programs.start(
-            [sshd, "-D", "-E", str(self.place / "sshd.log"), "-f", str(self.place / "sshd_config")],
+            [*named, *command] if self.hostname else command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -132,22 +135,29 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(place: Path) -> Iterator[Server]:
-    """Make keys and a configuration, start sshd, and end it whatever happens."""
-    server = Server(place, free_port())
+def running(place: Path, config: str = "", hostname: str = "") -> Iterator[Server]:
+    """Make keys and a configuration, start sshd, and end it whatever happens.
+
+    Args:
+        place: The server's directory, made if it is missing.
+        config: More lines for sshd_config.
+        hostname: Run the server in a UTS namespace of its own, where the machine has this name.
+    """
+    place.mkdir(exist_ok=True)
+    server = Server(place, free_port(), hostname=hostname)
     host_key = make_key(place / "host")
     make_key(server.client_key)
     server.knows(host_key)
     authorized = place / "authorized_keys"
     shutil.copy(server.client_key.with_suffix(".pub"), authorized)
-    authorized.chmod(0o600)
+    authorized.chmod(0o644)  # read by sshd as the user who logs in
     (place / "sshd_config").write_text(
         f"ListenAddress 127.0.0.1:{server.port}\n"
         f"HostKey {host_key}\n"
         f"AuthorizedKeysFile {authorized}\n"
         f"PidFile {place / 'sshd.pid'}\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nStrictModes no\nUsePAM no\n"
-        "PermitRootLogin prohibit-password\nLogLevel VERBOSE\nMaxStartups 100:30:200\n",
+        "PermitRootLogin prohibit-password\nLogLevel VERBOSE\nMaxStartups 100:30:200\n" + config,
         encoding="ascii",
     )
     server.start()

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import paramiko
 import pytest
 
 from runbook_lib.connections.ssh import SshConnection
@@ -243,10 +244,10 @@ def test_sudo_is_asked_for_only_where_the_user_is_not_root(
     command = Command(("cat", "a b"), sudo=True)
     for given, sent in (
         ({"user": "root"}, "cat 'a b'"),
-        ({"user": "ops"}, "sudo -n -- cat 'a b'"),
+        ({"user": "ops"}, 'sudo -n -- sh -c \'echo "ran:$0" >&2; exec "$@"\' "$nonce" cat \'a b\''),
         (
             {"user": "ops", "sudo_password": "${env:RUNBOOK_TEST_SECRET}"},
-            "sudo -S -k -p '[runbook] sudo password: ' -- cat 'a b'",
+            'sudo -S -k -p "$nonce": -- sh -c \'echo "ran:$0" >&2; exec "$@"\' "$nonce" cat \'a b\'',
         ),
     ):
         with reached(server, **given) as connection:
@@ -293,3 +294,13 @@ def test_text_that_a_shell_would_split_arrives_unchanged(server: Server) -> None
     with reached(server) as connection:
         output = connection.run(Command(("sh", "-c", f"printf %s {shlex.quote(nasty)}")), NEVER)
     assert output.stdout == nasty
+
+
+def test_small_packets_are_sent_at_once(server: Server) -> None:
+    before = set(threading.enumerate())
+    with reached(server) as connection:
+        connection.open()
+        new = set(threading.enumerate()) - before
+        (transport,) = [one for one in new if isinstance(one, paramiko.Transport)]
+        assert isinstance(transport.sock, socket.socket)
+        assert transport.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

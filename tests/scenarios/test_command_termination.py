@@ -44,5 +44,5 @@ def test_a_command_under_sudo_is_terminated_with_its_children(fresh: OnLab, term
         book.step("Wait", DoesAsRoot(("sh", "-c", f"{trap}{WAITS} & {WAITS}; true"), timeout=900.0))
     command, search, kill = book.record.steps[0].hosts[0].commands
     assert (command.exit_code, search.kind, kill.kind) == (None, "termination", "termination")
-    assert kill.text.startswith("sudo -n -- sh -s -- ")
+    assert " sh -s -- " in kill.text
     assert fresh.on("host-a", COUNT).strip() == "0"
