@@ -25,6 +25,7 @@ class Cell:
     Args:
         position: From 1, as a reader counts.
         kind: `code`, `markdown` or `raw`.
+        marks: Its metadata that is ours, as JSON; empty if there is none.
     """
 
     position: int
@@ -32,6 +33,7 @@ class Cell:
     source: str
     tags: tuple[str, ...] = ()
     executed: bool = False
+    marks: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,13 @@ class Notebook:
 
     Args:
         name: What to call it in findings.
+        sha256: Of the file; empty if it is not known.
     """
 
     name: str
     cells: list[Data]
     metadata: Data
+    sha256: str = ""
 
     @classmethod
     def parse(cls, data: bytes, name: str) -> Notebook:
@@ -89,13 +93,15 @@ class Notebook:
 
 def _cell(position: int, cell: Data) -> Cell:
     source = cell.get("source", "")
-    tags = cell.get("metadata", {}).get("tags", [])
+    metadata = cell.get("metadata") or {}
+    own = metadata.get("runbook")
     return Cell(
         position,
         str(cell.get("cell_type")),
         source if isinstance(source, str) else "".join(source),
-        tuple(tags),
+        tuple(map(str, metadata.get("tags") or [])),
         bool(cell.get("outputs") or cell.get("execution_count")),
+        json.dumps(own, sort_keys=True) if own is not None else "",
     )
 
 

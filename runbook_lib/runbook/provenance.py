@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
-import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.model.records import RunRecord
 from runbook_lib.process_identity import boot_id, start_ticks
 from runbook_lib.project import operator, project_top
 from runbook_lib.runbook.recorder import now
-from runbook_lib.runbook.run_directory import JOB
+from runbook_lib.runbook.run_directory import JOB, NOTEBOOK_FILE
+from runbook_lib.runbook.source_files import head_commit, is_committed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from runbook_lib.inventory import Host, Inventory
     from runbook_lib.parameters import Parameters
     from runbook_lib.runbook.resume import EarlierRun
 
-__all__ = ["Source", "new_run_record", "source_state", "versions"]
+__all__ = ["Source", "new_run_record", "notebook_file", "source_state", "versions"]
 
 _PACKAGES = ("runbook-lib", "papermill", "fabric", "paramiko", "docker", "pandas", "pydantic")
+_JUPYTER_SESSION = "JPY_SESSION_NAME"  # set by Jupyter's server: the notebook's path
 Source = dict[str, Any]
 
 
@@ -40,26 +41,49 @@ def versions() -> dict[str, str]:
     return found
 
 
-def source_state() -> Source:
-    """Return the git commit of the runbooks and whether there are uncommitted changes; empty outside git."""
+def source_state(notebook: str) -> Source:
+    """Return the git commit of the runbooks and whether there are uncommitted changes; empty outside git.
+
+    Args:
+        notebook: The path of the notebook that runs; empty if it is not known: then the changes are not known either.
+    """
     top = project_top()
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(top), *arguments], capture_output=True, text=True, timeout=10, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD")
+    commit = head_commit(top)
     if commit is None:
         return {}
-    return {
-        "commit": commit,
-        "uncommitted": bool(git("status", "--porcelain", "--", "notebooks", "runbook_lib")),
-    }
+    return {"commit": commit, "uncommitted": not is_committed(top, commit, notebook)}
+
+
+def notebook_file() -> dict[str, str]:
+    """Return path and SHA-256 of the notebook file that this kernel executes; empty if neither is known.
+
+    Our engine tells a kernel both; JupyterLab tells it the path.
+    """
+    given = os.environ.get(NOTEBOOK_FILE)
+    if given:
+        path, _, digest = given.rpartition(" ")
+        return {"path": path, "sha256": digest}
+    session = os.environ.get(_JUPYTER_SESSION, "")
+    if not session.endswith(".ipynb"):
+        return {}
+    try:
+        digest = hashlib.sha256(Path(session).read_bytes()).hexdigest()
+    except OSError:
+        return {}
+    return {"path": session, "sha256": digest}
+
+
+def _inventory_digest(inventory: Inventory) -> str:
+    try:
+        return hashlib.sha256(inventory.path.read_bytes()).hexdigest() if inventory.path else ""
+    except OSError:
+        return ""
+
+
+def _endpoint(host: Host) -> dict[str, Any]:
+    """Return how a host is reached; what is not set is left out."""
+    fields = ("connection", "address", "user", "port", "proxy_command", "network_namespace")
+    return {name: value for name in fields if (value := getattr(host, name)) is not None}
 
 
 def new_run_record(
@@ -74,6 +98,7 @@ def new_run_record(
         path: The run's directory; its name is the run's id.
         earlier: The run that is resumed, if any.
     """
+    notebook = notebook_file()
     return RunRecord(
         run=path.name,
         runbook=parameters.runbook,
@@ -85,9 +110,12 @@ def new_run_record(
         pid=os.getpid(),
         pid_began=start_ticks(os.getpid()),
         boot=boot_id(),
-        source=source_state(),
+        source=source_state(notebook.get("path", "")),
+        notebook_file=notebook,
         versions=versions(),
         inventory=str(inventory.path or ""),
+        inventory_sha256=_inventory_digest(inventory),
+        endpoints={host.name: _endpoint(host) for host in hosts},
         hosts=[host.name for host in hosts],
         lab=next((host.lab for host in hosts if host.lab), None),
         parameters=parameters.model_dump(mode="json"),

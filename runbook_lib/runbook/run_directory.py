@@ -16,13 +16,16 @@ from runbook_lib.project import project_top
 if TYPE_CHECKING:
     from runbook_lib.parameters import Parameters
 
-__all__ = ["JOB", "RUNS_OPENED", "RUN_DIRECTORY", "make"]
+__all__ = ["JOB", "NOTEBOOK_FILE", "RUNS_OPENED", "RUN_DIRECTORY", "make"]
 
 RUN_DIRECTORY = "RUNBOOK_RUN_DIRECTORY"
 """Environment variable with the directory that `runbook run` has made for the kernel's run."""
 
 RUNS_OPENED = "RUNBOOK_RUNS_OPENED"
 """Environment variable with the file to which a kernel writes the directory of each run that it opens."""
+
+NOTEBOOK_FILE = "RUNBOOK_NOTEBOOK_FILE"
+"""Environment variable with the path of the notebook that a kernel executes, a blank, and the file's SHA-256."""
 
 JOB = "RUNBOOK_UNIT"
 """Environment variable with the id of the fleet job that the kernel's run belongs to."""

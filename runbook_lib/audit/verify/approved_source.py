@@ -6,10 +6,11 @@ git only reads objects: no working tree, hook, filter, replacement or network is
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.attestation.files import read
@@ -100,7 +101,7 @@ def approved_notebook(start: dict[str, Any], approval: Approval, findings: Findi
 def _from_directory(name: str, directory: Path, findings: Findings) -> Notebook | None:
     path = directory / f"{name}.ipynb"
     try:
-        return Notebook.parse(read(path), str(path))
+        return _parsed(read(path), str(path))
     except EvidenceError as problem:
         findings.missing(f"no approved notebook to compare with: {problem.message}", where=str(path))
         return None
@@ -125,10 +126,14 @@ def _from_git(name: str, commit: str, approval: Approval, findings: Findings) ->
         findings.missing(f"the commit has no such notebook; {_USE_APPROVED}", where=where)
         return None
     try:
-        return Notebook.parse(data, where)
+        return _parsed(data, where)
     except EvidenceError as problem:
         findings.missing(f"the approved notebook cannot be read: {problem.message}", where=where)
         return None
+
+
+def _parsed(data: bytes, name: str) -> Notebook:
+    return replace(Notebook.parse(data, name), sha256=hashlib.sha256(data).hexdigest())
 
 
 def _git(top: Path, *arguments: str) -> bytes | None:

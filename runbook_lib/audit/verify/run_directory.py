@@ -160,6 +160,8 @@ def compare_source(notebook: Notebook, start: JournalEntry, approval: Approval, 
     approved = approved_notebook(start, approval, findings)
     if approved is not None:
         source_cells.compare_cells(notebook, approved, findings)
+        source_cells.compare_metadata(notebook, approved, findings)
+        source_cells.compare_file(start, approved, findings)
 
 
 def judged_status(path: Path, journal: JournalView, notebook: Notebook | None, findings: Findings) -> Status:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from runbook_lib.audit.verify.findings import Findings
     from runbook_lib.evidence.notebook import Cell, Notebook
 
-__all__ = ["compare_cells", "compare_parameters"]
+__all__ = ["compare_cells", "compare_file", "compare_metadata", "compare_parameters"]
 
+_Key = tuple[str, str, tuple[str, ...], str]
 _PARAMETERS = "parameters"
 _INJECTED = "injected-parameters"
 _ERROR = "papermill-error-cell-tag"
@@ -27,12 +28,48 @@ def compare_cells(executed: Notebook, approved: Notebook, findings: Findings) ->
     """Add each cell that differs, with a diff from the approved cell to the one that ran."""
     ran = [cell for cell in executed.sources() if not _is_added(cell)]
     expected = [cell for cell in approved.sources() if not _is_added(cell)]
-    keys = [(cell.kind, cell.source) for cell in ran]
-    expected_keys = [(cell.kind, cell.source) for cell in expected]
+    keys, expected_keys = [*map(_key, ran)], [*map(_key, expected)]
     if keys == expected_keys:
         return
     for before, after in _changed(expected, ran, expected_keys, keys):
         _add_difference(executed.name, before, after, findings)
+
+
+def compare_metadata(executed: Notebook, approved: Notebook, findings: Findings) -> None:
+    """Add what differs in the notebook's metadata of ours, and in the kernel that it names."""
+    pairs = [("runbook", executed.metadata.get("runbook"), approved.metadata.get("runbook"))]
+    pairs += [("kernelspec", *(_kernel(notebook) for notebook in (executed, approved)))]
+    for name, value, expected in pairs:
+        if value != expected:
+            findings.altered(
+                f"the notebook's metadata differs: {name} is {value!r}, approved {expected!r}"[:400],
+                where=executed.name,
+                part="source",
+            )
+
+
+def compare_file(start: dict[str, Any], approved: Notebook, findings: Findings) -> None:
+    """Compare the SHA-256 of the notebook file that ran, as the run recorded it, with the approved file's.
+
+    Args:
+        start: The record of the run's start; runs from before that was recorded have no such value.
+        approved: The approved notebook.
+        findings: Where to add a difference.
+    """
+    recorded, source = start.get("notebook_file"), start.get("source")
+    if not isinstance(recorded, dict) or not recorded.get("sha256") or not approved.sha256:
+        return
+    if recorded["sha256"] == approved.sha256:
+        return
+    message = f"the file that ran, {recorded.get('path')}, is not byte for byte the approved one"[:300]
+    if (
+        isinstance(source, dict)
+        and source.get("uncommitted") is False
+        and approved.name.startswith("commit ")
+    ):
+        findings.altered(f"{message}, although the run says that it is", where=approved.name)
+    else:
+        findings.warning(f"{message}: only cells and metadata were compared", where=approved.name)
 
 
 def compare_parameters(executed: Notebook, recorded: dict[str, Any], findings: Findings) -> None:
@@ -84,6 +121,17 @@ def _is_added(cell: Cell) -> bool:
     )
 
 
+def _key(cell: Cell) -> _Key:
+    """Return what of a cell is approved."""
+    return (cell.kind, cell.source, cell.tags, cell.marks)
+
+
+def _kernel(notebook: Notebook) -> object:
+    """Return the kernel's name; how it is displayed, and by which language, Jupyter writes anew."""
+    spec = notebook.metadata.get("kernelspec")
+    return spec.get("name") if isinstance(spec, dict) else spec
+
+
 def _equal(one: Any, other: Any) -> bool:  # noqa: ANN401 - a parameter
     return bool((list(one) if isinstance(one, tuple) else one) == other)
 
@@ -91,14 +139,14 @@ def _equal(one: Any, other: Any) -> bool:  # noqa: ANN401 - a parameter
 def _changed(
     expected: Sequence[Cell],
     ran: Sequence[Cell],
-    expected_keys: Sequence[tuple[str, str]],
-    keys: Sequence[tuple[str, str]],
+    expected_keys: Sequence[_Key],
+    keys: Sequence[_Key],
 ) -> Iterator[tuple[Cell | None, Cell | None]]:
     if max(len(keys), len(expected_keys)) > _MOST_CELLS:
         yield from (
             (before, after)
             for before, after in _pairs(expected, ran)
-            if before is None or after is None or (before.kind, before.source) != (after.kind, after.source)
+            if before is None or after is None or _key(before) != _key(after)
         )
         return
     matcher = difflib.SequenceMatcher(None, expected_keys, keys, autojunk=False)
@@ -116,6 +164,10 @@ def _pairs(expected: Sequence[Cell], ran: Sequence[Cell]) -> Iterator[tuple[Cell
 
 
 def _add_difference(name: str, before: Cell | None, after: Cell | None, findings: Findings) -> None:
+    if before and after and (before.kind, before.source) == (after.kind, after.source):
+        changed = f"{_metadata_of(after)}, the approved cell has {_metadata_of(before)}"
+        _add(name, after, f"the cell's metadata differs: it has {changed}"[:400], findings)
+        return
     if after is None:
         what, place = "was removed", f"approved cell {before.position}" if before else ""
     else:
@@ -132,6 +184,11 @@ def _add_difference(name: str, before: Cell | None, after: Cell | None, findings
     if len(shown) > _MOST_LINES:
         shown = [*shown[:_MOST_LINES], f"… {len(shown) - _MOST_LINES} more lines"]
     findings.altered(f"the cell {what}", where=f"{name} {place}", part="source", diff="\n".join(shown))
+
+
+def _metadata_of(cell: Cell) -> str:
+    tags = f"the tags {', '.join(cell.tags)}" if cell.tags else "no tags"
+    return f"{tags} and runbook metadata {cell.marks}" if cell.marks else tags
 
 
 def _add(name: str, cell: Cell, message: str, findings: Findings) -> None:

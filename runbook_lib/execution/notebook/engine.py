@@ -112,6 +112,8 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
         with contextlib.ExitStack() as stack:
             if kernel is None:
                 kernel = stack.enter_context(Kernel())
+            if not kernel.notebook_file:
+                kernel.name_notebook(options.get("input_path") or "")
             stack.enter_context(forward_signals(kernel))
             stack.enter_context(_runs_judged(kernel, nb_man))
             client = CellClient(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import logging
 import os
@@ -20,7 +21,7 @@ from runbook_lib import grace_periods
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
 from runbook_lib.runbook.parent_process import PARENT_PROCESS, identify_this_process
-from runbook_lib.runbook.run_directory import RUN_DIRECTORY, RUNS_OPENED
+from runbook_lib.runbook.run_directory import NOTEBOOK_FILE, RUN_DIRECTORY, RUNS_OPENED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ __all__ = ["Kernel"]
 
 _log = logging.getLogger(__name__)
 # With pytest's own variable ipykernel does not capture what child processes print, so it could not be masked.
-_NOT_INHERITED = {RUN_DIRECTORY, RUNS_OPENED, "PYTEST_CURRENT_TEST"}
+_NOT_INHERITED = {RUN_DIRECTORY, RUNS_OPENED, NOTEBOOK_FILE, "PYTEST_CURRENT_TEST"}
 _POLL = 0.01  # seconds between two checks whether a kernel has exited
 
 
@@ -50,6 +51,7 @@ class Kernel:
         self._followers: dict[Path, JournalFollower] = {}
         self.interrupted = ""
         self.executing = False
+        self.notebook_file = ""
         self.manager_class = self._make_manager_class()
 
     def __enter__(self) -> Self:
@@ -77,6 +79,14 @@ class Kernel:
         for follower in self._followers.values():
             follower.read()
         return [*self._followers.values()]
+
+    def name_notebook(self, path: object) -> None:
+        """Name the file that is going to be executed, for the runs' records; one that is no local file is not named."""
+        try:
+            file = Path(str(path)).absolute()
+            self.notebook_file = f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+        except (OSError, ValueError):
+            self.notebook_file = ""
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the kernel's process group, if it runs."""
@@ -128,6 +138,8 @@ class Kernel:
     @property
     def _environment(self) -> Mapping[str, str]:
         variables = {PARENT_PROCESS: identify_this_process(), RUNS_OPENED: str(self._runs_file)}
+        if self.notebook_file:
+            variables[NOTEBOOK_FILE] = self.notebook_file
         return {**variables, RUN_DIRECTORY: str(self._run)} if self._run else variables
 
     def _make_manager_class(self) -> type[AsyncKernelManager]:

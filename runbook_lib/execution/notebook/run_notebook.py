@@ -61,6 +61,7 @@ def run_notebook(
     """
     path = run_directory.new(project_top() / Path(parameters.runs).expanduser(), parameters.runbook)
     with Kernel(path) as kernel, forward_signals(kernel):
+        kernel.name_notebook(entry.path)
         problems = _follow(entry, path, values, kernel, report)
         interrupted = kernel.interrupted
         later = [run for run in kernel.runs if run != path.absolute()]
