@@ -37,8 +37,10 @@ def compare_cells(executed: Notebook, approved: Notebook, findings: Findings) ->
 
 def compare_metadata(executed: Notebook, approved: Notebook, findings: Findings) -> None:
     """Add what differs in the notebook's metadata of ours, and in the kernel that it names."""
-    pairs = [("runbook", executed.metadata.get("runbook"), approved.metadata.get("runbook"))]
-    pairs += [("kernelspec", *(_kernel(notebook) for notebook in (executed, approved)))]
+    pairs = (
+        ("runbook", executed.metadata.get("runbook"), approved.metadata.get("runbook")),
+        ("kernelspec", _kernel(executed), _kernel(approved)),
+    )
     for name, value, expected in pairs:
         if value != expected:
             findings.altered(
