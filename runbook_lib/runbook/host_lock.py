@@ -40,11 +40,22 @@ _POLL_INTERVAL = 1.0  # seconds between two attempts while another run holds the
 _WRITES_WITHIN = 0.2  # seconds from acquiring the lock to having written the owner into the file
 
 # Without root no file can be written safely by all users of a host: each user has a separate lock.
+# flock(2) works on a file that is open for reading: whoever can open the file could hold the lock for ever.
 _HOLD = f"""\
-umask 022
-file=$1 me=$2 old=$3
+umask 077
+file=$1 me=$2 old=$3 own_directory=$4
 [ -n "$file" ] || file=${{XDG_RUNTIME_DIR:-$HOME}}/.runbook-lock
-{{ [ -d "${{file%/*}}" ] || mkdir -p -- "${{file%/*}}"; }} && exec 9>>"$file" || exit 73
+directory=${{file%/*}}
+foreign() {{ echo "$1 is a link or belongs to another user" >&2; exit 73; }}
+[ -d "$directory" ] || mkdir -p -- "$directory" || exit 73
+if [ -n "$own_directory" ]; then
+  [ -O "$directory" ] && [ ! -L "$directory" ] || foreign "$directory"
+  chmod 700 "$directory" || exit 73
+fi
+[ ! -L "$file" ] || foreign "$file"
+exec 9>>"$file" || exit 73
+[ -O "$file" ] || foreign "$file"
+chmod 600 "$file" || exit 73
 if [ -n "$old" ] && [ "$(sed -n 1p "$file")" = "$old" ] && grep -qs runbook-lock "/proc/$old/cmdline"; then
   kill "$old"; flock -w {LOCK_TAKEOVER} 9
 else
@@ -207,8 +218,18 @@ class HostLock:
 
     def _send(self, step: int, kill_pid: str, *, journaled: bool) -> tuple[Output, PersistentProcess | None]:
         file = os.environ.get(LOCK_FILE, _FILE) if self._sudo else os.environ.get(LOCK_FILE, "")
+        own_directory = "yes" if file == _FILE else ""
         command = Command(
-            ("sh", "-c", _HOLD, "runbook-lock", file, json.dumps(asdict(self._owner)), kill_pid),
+            (
+                "sh",
+                "-c",
+                _HOLD,
+                "runbook-lock",
+                file,
+                json.dumps(asdict(self._owner)),
+                kill_pid,
+                own_directory,
+            ),
             sudo=self._sudo,
         )
         if journaled:
