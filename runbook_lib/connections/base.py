@@ -55,10 +55,16 @@ class ConnectionInfo:
     Args:
         number: Ordinal of this connection among all that this run made to the host, from 1.
         host_key: Type and SHA-256 fingerprint of the verified host key, as `ssh-keygen -l` prints them.
+        address: Where the host was reached; None: at the inventory's address. `port` likewise.
+        port: TCP port.
+        bastions: Machines on the way, the first one first: user, address, port and the verified host key of each.
     """
 
     number: int
     host_key: str
+    address: str | None = None
+    port: int | None = None
+    bastions: tuple[str, ...] = ()
 
 
 class Connection(ABC):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import getpass
 import re
 import shlex
 import socket
@@ -12,18 +10,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fabric
 import paramiko
 
 from runbook_lib import subprocess_termination
 from runbook_lib.connections.base import Connection, ConnectionInfo
 from runbook_lib.connections.docker_api import DIAL, DockerApi
+from runbook_lib.connections.identity import close_agent, identity
 from runbook_lib.connections.network_namespace import open_socket
 from runbook_lib.connections.output_buffer import OutputBuffer
 from runbook_lib.connections.persistent_process import SshPersistentProcess
 from runbook_lib.connections.remote_shell import RemoteOutput, bootstrap, sudo_text
 from runbook_lib.connections.ssh_channel import await_start, collect
-from runbook_lib.connections.ssh_transport import add_known_keys, make_transport
+from runbook_lib.connections.ssh_route import add_bastions, bastions, connect, host_key, make_connection
 from runbook_lib.connections.termination import (
     SessionLeader,
     latest_session,
@@ -31,7 +29,7 @@ from runbook_lib.connections.termination import (
     summarize,
     terminate,
 )
-from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
+from runbook_lib.errors import UnreachableError
 from runbook_lib.grace_periods import (
     EXIT_STATUS,
     EXIT_STATUS_AFTER_TIMEOUT,
@@ -55,12 +53,6 @@ __all__ = ["SshConnection"]
 
 _KEEPALIVE = 15  # seconds
 _DOCKER_TIMEOUT = 60.0  # seconds
-
-
-@functools.cache
-def _config() -> Any:  # noqa: ANN401 - fabric is untyped
-    # With explicit SSH settings, Fabric does not read them again and append them every time the object is cloned.
-    return fabric.Config(ssh_config=fabric.Config().base_ssh_config)
 
 
 class SshConnection(Connection):
@@ -92,50 +84,24 @@ class SshConnection(Connection):
             return
         self.close()
         self._fabric = self._make()
-        place = f"{self._host.name} ({self._host.target}:{self._host.port})"
-        try:
-            self._fabric.open()
-        except paramiko.BadHostKeyException as changed:
-            raise HostKeyError(
-                "the host key has changed: this may be another machine",
-                where=place,
-                hint=f"find out why; if the new key is correct, replace the host's line in {self._known_hosts()}",
-            ) from changed
-        except paramiko.AuthenticationException as refused:
-            raise AuthenticationError(
-                f"the host rejects the login of user {self._fabric.user!r}",
-                where=place,
-                hint="check user and identity_file in the inventory"
-                f" (identity_file: {self._host.identity_file or 'not set'})",
-            ) from refused
-        except paramiko.SSHException as problem:
-            if "private key file" in str(problem):
-                raise AuthenticationError(
-                    f"identity_file {self._host.identity_file} is not a private key",
-                    where=place,
-                    hint="set identity_file to the private key, not the public key",
-                ) from problem
-            if "not found in known_hosts" in str(problem):
-                raise HostKeyError(
-                    "the host key is unknown",
-                    where=place,
-                    hint=f"verify its fingerprint with the host's administrator, then add it to {self._known_hosts()}",
-                ) from problem
-            raise UnreachableError(
-                f"SSH failed: {problem}", where=place, hint="check that sshd is running on the host"
-            ) from problem
-        except (OSError, EOFError) as problem:
-            reason = str(problem) or type(problem).__name__
-            raise UnreachableError(
-                f"cannot connect: {reason}",
-                where=place,
-                hint="check the address, the network, and that sshd is running on the host",
-            ) from problem
-        transport = self._fabric.transport
-        transport.set_keepalive(_KEEPALIVE)
-        key = transport.get_remote_server_key()
+        passed = []
+        for bastion in bastions(self._fabric):
+            name = f"{bastion.user}@{bastion.host}:{bastion.port}"
+            connect(bastion, self._known_hosts(), f"{self._host.name} (bastion {name})")
+            passed.append(f"{name} {host_key(bastion)}")
+        connect(self._fabric, self._known_hosts(), self._place())
+        self._fabric.transport.set_keepalive(_KEEPALIVE)
         earlier = self._established.number if self._established else 0
-        self._established = ConnectionInfo(earlier + 1, f"{key.get_name()} {key.fingerprint}")
+        self._established = ConnectionInfo(
+            earlier + 1,
+            host_key(self._fabric),
+            address=self._fabric.host,
+            port=self._fabric.port,
+            bastions=tuple(passed),
+        )
+
+    def _place(self) -> str:
+        return f"{self._host.name} ({self._fabric.host}:{self._fabric.port})"
 
     def render(self, command: Command) -> str:
         """Return the exact text that the host's POSIX shell executes; see `remote_shell`."""
@@ -278,8 +244,10 @@ class SshConnection(Connection):
     def close(self) -> None:
         """Close the connection; see `Connection.close`."""
         if self._fabric is not None:
-            self._fabric.close()
-            self._fabric.client.close()  # one that was refused is not connected, yet has a transport
+            for one in (self._fabric, *reversed(bastions(self._fabric))):
+                one.close()
+                one.client.close()  # one that was refused is not connected, yet has a transport
+            close_agent(self._fabric.connect_kwargs)
             self._fabric = self._unfinished = None
             self._left_running.clear()
         if self._proxy is not None:
@@ -288,50 +256,29 @@ class SshConnection(Connection):
 
     def _make(self) -> Any:  # noqa: ANN401 - fabric is untyped
         host = self._host
-        keys: dict[str, Any] = {"transport_factory": make_transport}
-        if host.identity_file:
-            path = Path(host.identity_file).expanduser()
-            if not path.exists():
-                raise AuthenticationError(
-                    f"identity_file {path} does not exist",
-                    where=host.name,
-                    hint="set identity_file to your private key",
-                )
-            keys |= {"key_filename": str(path), "allow_agent": False, "look_for_keys": False}
-        if host.network_namespace:
-            keys["sock"] = self._socket_in_namespace(host.network_namespace)
-        elif host.proxy_command:
-            keys["sock"] = self._socket_of_proxy(host.proxy_command)
-        connection = fabric.Connection(
+        connection = make_connection(
             host.target,
+            host.name,
             user=host.user,
-            port=host.port,
-            config=_config().clone(),  # making a connection modifies it
+            port=host.port if "port" in host.model_fields_set else None,
             connect_timeout=max(1, round(host.connect_timeout)),
-            connect_kwargs=keys,
+            connect_kwargs=identity(host.identity_file, host.name) if host.identity_file else {},
         )
-        # Fabric accepts unknown host keys by default.
-        connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        try:
-            add_known_keys(connection.client, self._known_hosts(), connection.host, connection.port)
-        except OSError as problem:
-            raise HostKeyError(
-                f"known_hosts cannot be read: {problem}",
-                where=host.name,
-                hint="set known_hosts in the inventory",
-            ) from problem
-        except paramiko.hostkeys.InvalidHostKey as malformed:
-            raise HostKeyError(
-                f"known_hosts has a malformed line: {malformed.line}",
-                where=host.name,
-                hint=f"fix that line in {self._known_hosts()}",
-            ) from malformed
+        self._fabric = connection
+        proxy = host.proxy_command or connection.ssh_config.get("proxycommand")
+        if host.network_namespace:
+            connection.connect_kwargs["sock"] = self._socket_in_namespace(host.network_namespace)
+        elif proxy:
+            connection.connect_kwargs["sock"] = self._socket_of_proxy(proxy)
+        else:
+            add_bastions(connection, host.name)
         return connection
 
     def _socket_of_proxy(self, command: str) -> socket.socket:
         # Fabric's own implementation always fills in port 22, and never terminates the process.
         host = self._host
-        known = {"%": "%", "h": host.target, "p": str(host.port), "r": host.user or getpass.getuser()}
+        there = self._fabric
+        known = {"%": "%", "h": there.host, "p": str(there.port), "r": there.user}
         filled = re.sub("%(.)", lambda token: known.get(token[1], token[0]), command)
         ours, theirs = socket.socketpair()
         with theirs:
@@ -347,18 +294,18 @@ class SshConnection(Connection):
                 raise UnreachableError(
                     f"proxy_command cannot be started: {problem}",
                     where=host.name,
-                    hint="fix proxy_command in the inventory",
+                    hint="fix proxy_command in the inventory, or ProxyCommand in ssh_config",
                 ) from problem
         return ours
 
     def _socket_in_namespace(self, namespace: str) -> socket.socket:
         host = self._host
         try:
-            return open_socket(namespace, host.target, host.port, host.connect_timeout)
+            return open_socket(namespace, self._fabric.host, self._fabric.port, host.connect_timeout)
         except OSError as problem:
             raise UnreachableError(
                 f"cannot connect: {problem}",
-                where=f"{host.name} ({host.target}:{host.port})",
+                where=self._place(),
                 hint="check that the lab is up: `runbook lab status`",
             ) from problem
 

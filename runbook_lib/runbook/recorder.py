@@ -76,10 +76,11 @@ class Recorder:
             "connected",
             step=step,
             host=host.name,
-            address=host.target,
-            port=host.port,
+            address=established.address or host.target,
+            port=established.port or host.port,
             key=established.host_key,
             number=established.number,
+            **({"bastions": list(established.bastions)} if established.bastions else {}),
         )
         return bool(previous)
 

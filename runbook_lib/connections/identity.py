@@ -1,0 +1,101 @@
+"""The private key that a host is logged in with: a file, or its key in ssh-agent if the file is encrypted."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+
+from runbook_lib.errors import AuthenticationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["close_agent", "identity"]
+
+_OPENSSH = b"openssh-key-v1\0"
+_OPENSSH_LINE = "-----BEGIN OPENSSH PRIVATE KEY-----"
+
+
+def identity(file: str, place: str) -> dict[str, Any]:
+    """Return the arguments of paramiko's `connect` that log in with this key and no other.
+
+    Args:
+        file: The inventory's `identity_file`.
+        place: The host, for messages.
+
+    Raises:
+        AuthenticationError: The file is missing; or it is encrypted, and ssh-agent does not hold the key.
+    """
+    path = Path(file).expanduser()
+    if not path.exists():
+        raise AuthenticationError(
+            f"identity_file {path} does not exist", where=place, hint="set identity_file to your private key"
+        )
+    only = {"allow_agent": False, "look_for_keys": False}
+    try:
+        encrypted, public = _inspect(path)
+    except OSError as problem:
+        raise AuthenticationError(
+            f"identity_file {path} cannot be read: {problem}",
+            where=place,
+            hint="check the file's owner and mode",
+        ) from problem
+    if not encrypted:
+        return {**only, "key_filename": str(path)}
+    if not os.environ.get("SSH_AUTH_SOCK"):
+        raise AuthenticationError(
+            f"identity_file {path} is encrypted, and there is no ssh-agent (SSH_AUTH_SOCK is not set)",
+            where=place,
+            hint=f"start ssh-agent and add the key: `ssh-add {path}`",
+        )
+    agent = paramiko.Agent()
+    for key in agent.get_keys():
+        if key.asbytes() == public:
+            return {**only, "pkey": key}
+    agent.close()
+    raise AuthenticationError(
+        f"identity_file {path} is encrypted, and ssh-agent does not hold its key",
+        where=place,
+        hint=f"add the key: `ssh-add {path}`",
+    )
+
+
+def close_agent(arguments: Mapping[str, Any]) -> None:
+    """Close the connection to ssh-agent that `identity` opened for these arguments, if it did."""
+    key = arguments.get("pkey")
+    if isinstance(key, paramiko.AgentKey) and isinstance(key.agent, paramiko.Agent):
+        key.agent.close()
+
+
+def _inspect(path: Path) -> tuple[bool, bytes]:
+    """Return whether a private key is encrypted, and its public key, empty if that is not known."""
+    first, *lines = path.read_text(encoding="ascii", errors="replace").strip().splitlines() or [""]
+    try:
+        sidecar = path.with_name(f"{path.name}.pub").read_bytes().split()
+        public = base64.b64decode(sidecar[1]) if len(sidecar) > 1 else b""
+    except (OSError, binascii.Error):
+        public = b""
+    if first.strip() != _OPENSSH_LINE:
+        return "ENCRYPTED" in first or any(
+            line.startswith("Proc-Type: 4,ENCRYPTED") for line in lines
+        ), public
+    try:
+        content = base64.b64decode("".join(lines[:-1])).removeprefix(_OPENSSH)
+        cipher, rest = _string(content)
+        for _ in range(2):  # the key derivation function and its options
+            _, rest = _string(rest)
+        public, _ = _string(rest[4:])  # after the number of keys
+    except binascii.Error:
+        return False, public
+    return cipher != b"none", public
+
+
+def _string(data: bytes) -> tuple[bytes, bytes]:
+    """Return SSH's first string of `data`, and what follows it."""
+    size = int.from_bytes(data[:4], "big")
+    return data[4 : 4 + size], data[4 + size :]
