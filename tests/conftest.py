@@ -8,6 +8,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, fork_server
 from tests import deadlines, running_order
@@ -31,6 +32,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _locks = tempfile.mkdtemp(prefix="runbook-test-locks-")
 atexit.register(shutil.rmtree, _locks, ignore_errors=True)
 os.environ["RUNBOOK_LOCK_FILE"] = f"{_locks}/lock"
+
+# A machine that is busy is no reason to fail: by default an example may take 0.2 s.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 _REQUIRE = "RUNBOOK_REQUIRE"
 _ALL = "all"

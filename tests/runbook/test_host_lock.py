@@ -117,7 +117,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path, programs: Programs) -> 
 
 @BOTH_WAYS
 def test_the_second_of_two_applies_is_refused_with_the_lock_owner(host: Host) -> None:
-    first = host.start(2)
+    first = host.start(deadline(3))
     host.wait_for("command_started")
     code, said = host.run()
     (owner,) = host.wait_for("run_started", runbook="10_first")[:1]
@@ -136,7 +136,7 @@ def test_the_second_of_two_applies_is_refused_with_the_lock_owner(host: Host) ->
 
 
 def test_the_second_waits_for_the_lock_timeout(host: Host) -> None:
-    first = host.start(2)
+    first = host.start(deadline(3))
     host.wait_for("command_started")
     code, said = host.run(lock_timeout=30.0)
     assert code == 0, said
@@ -179,7 +179,7 @@ def test_a_lock_whose_owner_was_killed_is_taken_over_and_that_is_recorded(host: 
 
 
 def test_the_lock_of_a_hung_run_can_be_taken_over_and_both_runs_notice(host: Host) -> None:
-    first = host.start(2)
+    first = host.start(deadline(3))
     host.wait_for("command_started")
     first.send_signal(signal.SIGSTOP)  # to others it looks as if its machine were gone
     assert host.run()[0] == 1
@@ -198,7 +198,7 @@ def test_the_lock_of_a_hung_run_can_be_taken_over_and_both_runs_notice(host: Hos
 
 
 def test_read_only_modes_acquire_no_lock(host: Host) -> None:
-    first = host.start(3)
+    first = host.start(deadline(3))
     host.wait_for("command_started")
     assert host.run(mode="plan")[0] == 0
     assert host.run(mode="validate")[0] in {0, 1}

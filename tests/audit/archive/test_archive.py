@@ -284,7 +284,14 @@ def test_other_processes_can_read(copied: Path, tmp_path: Path, archive: Archive
 def test_dask_can_read(copied: Path, tmp_path: Path, archive: Archive) -> None:
     from distributed import Client  # noqa: PLC0415 - seconds to load
 
-    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:  # type: ignore[no-untyped-call]
+    any_port = {"dashboard_address": "127.0.0.1:0"}  # another cluster on this machine may have the usual one
+    with Client(  # type: ignore[no-untyped-call]
+        processes=False,
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address=None,
+        scheduler_kwargs=any_port,
+    ) as client:
         other = Archive(copied, cache=tmp_path / "cache", executor=client.get_executor())
     pd.testing.assert_frame_equal(ordered(other.checks), ordered(archive.checks))
 

@@ -11,6 +11,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,17 +104,19 @@ def gitlab(clone: Path, secrets: dict[str, str]) -> JobResult:
     pipeline = yaml.safe_load((RECIPES / "gitlab-ci.yml").read_text(encoding="utf-8"))
     (job,) = pipeline.values()
     variables = _new(clone.parent / "clone.tmp")
-    temporary = _new(clone.parent / "temporary")
-    given = {"TMPDIR": str(temporary)}
-    for name, value in secrets.items():
-        (variables / name).write_text(value + "\n", encoding="utf-8")
-        given[name] = str(variables / name)
-    done = _shell(clone, "\n".join([*job["before_script"], *job["script"]]), given)
+    # A short path: the kernels' sockets are below it, and their names may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="ci-") as temporary:
+        given = {"TMPDIR": temporary}
+        for name, value in secrets.items():
+            (variables / name).write_text(value + "\n", encoding="utf-8")
+            given[name] = str(variables / name)
+        done = _shell(clone, "\n".join([*job["before_script"], *job["script"]]), given)
+        left = list(Path(temporary).rglob("*"))
     assert job["artifacts"]["when"] == "always"
     artifacts = _files(clone, job["artifacts"]["paths"])
     reports = sorted(clone.glob(job["artifacts"]["reports"]["junit"]))
     assert reports == [path for path in artifacts if path.name == "junit.xml"]
-    return JobResult(done.returncode, done.stdout, artifacts, list(temporary.rglob("*")))
+    return JobResult(done.returncode, done.stdout, artifacts, left)
 
 
 def _new(path: Path) -> Path:
