@@ -28,6 +28,7 @@ done
 if [ -e "$1" ]; then echo "==> trial"; fi
 echo "==> command line"; cat /proc/cmdline
 """
+_BLSCFG = re.compile(r"^\s*blscfg\b", re.MULTILINE)
 _PANIC = re.compile(r"(?:^|\s)panic=(-?\d+)")
 
 
@@ -62,6 +63,20 @@ class BootLoaderInfo:
         """Whether installing another kernel leaves the default unchanged."""
         by_name = self.default is not None and self.default in (self.default_entry or "")
         return self.kind == "grub-legacy" or (self.saved and by_name)
+
+    @property
+    def unclear_default(self) -> str | None:
+        """What is booted by default, if it is not a kernel that the menu's text names; None if that is clear."""
+        if self.default is not None or self.default_entry is None:
+            return None
+        if "$" in self.default_entry or self.default_entry == "saved":
+            return self.default_entry
+        other = [
+            item
+            for item in self.entries
+            if self.default_entry in {item.path, item.position} and not item.release
+        ]
+        return f"{other[0].title!r} ({self.default_entry})" if other else None
 
     def entry(self, release: str) -> BootEntry | None:
         """Return the entry that boots a kernel, not in recovery mode; preferably one that names the release."""
@@ -136,7 +151,7 @@ def _grub2(parts: dict[str, str], menus: list[str], kind: str) -> dict[str, obje
         name.rsplit("/", 1)[-1]: text for name, text in parts.items() if name.startswith("/boot/loader/")
     }
     for name in menus:
-        blscfg = re.search(r"^\s*blscfg\b", parts[name], re.MULTILINE)
+        blscfg = _BLSCFG.search(parts[name])
         entries = grub.bls_entries(files) if blscfg else grub.menu(parts[name])
         if kind == "grub2-grubby" and not blscfg:
             # EL7's grubby copies the id of another entry when it adds one: only titles are distinct.
@@ -148,11 +163,17 @@ def _grub2(parts: dict[str, str], menus: list[str], kind: str) -> dict[str, obje
     for name, text in parts.items():
         if name.endswith("/grubenv"):
             variables |= grub.environment(text)
-    wanted = grub.menu_default(parts[chosen]) or "0"
-    saved = "saved_entry" in wanted
-    if saved:
-        wanted = variables.get("saved_entry") or "0"
-    entry = grub.find(entries, wanted)
+    defaults = grub.menu_defaults(parts[chosen]) or ("0",)
+    saved = any("saved_entry" in item for item in defaults)
+    if len(defaults) > 1:
+        wanted, entry = f"${{default}} is one of {', '.join(defaults)}", None
+    else:
+        wanted = (variables.get("saved_entry") or "0") if saved else defaults[0]
+        blscfg = _BLSCFG.search(parts[chosen])
+        entry = grub.find(entries, wanted) if blscfg else grub.find_in_menu(parts[chosen], wanted)
+    if entry and entry.release is None:
+        # Say which entry it is, by the path under which `entries` has it.
+        wanted = next((item.path for item in entries if item.position == entry.position), wanted)
     return {
         "configuration": chosen,
         "entries": entries,

@@ -20,10 +20,11 @@ __all__ = [
     "bls_entries",
     "environment",
     "find",
+    "find_in_menu",
     "legacy_default",
     "legacy_entries",
     "menu",
-    "menu_default",
+    "menu_defaults",
 ]
 
 _MENU = re.compile(r"""^\s*(menuentry|submenu)\s+(?:'([^']*)'|"([^"]*)"|(\S+))(.*)$""")
@@ -50,12 +51,24 @@ class BootEntry:
     release: str | None
 
 
+@dataclass(frozen=True)
+class _Item:
+    """One line of a menu: an entry, or a submenu (without an entry)."""
+
+    position: str
+    title: str
+    identifier: str
+    entry: BootEntry | None
+
+
 def menu(text: str) -> tuple[BootEntry, ...]:
     """Return the entries of a grub.cfg in order, including those in submenus."""
-    found: list[BootEntry] = []
-    above: list[
-        tuple[str, str, int]
-    ] = []  # for each open submenu: path, position, brace depth where it began
+    return tuple(item.entry for item in _items(text) if item.entry)
+
+
+def _items(text: str) -> list[_Item]:
+    found: list[_Item] = []
+    above: list[tuple[str, str, int]] = []  # per open submenu: path, position, brace depth where it began
     counts = [0]
     depth = 0
     for line in text.splitlines():
@@ -63,23 +76,25 @@ def menu(text: str) -> tuple[BootEntry, ...]:
         if begins:
             kind, *titles, rest = begins.groups()
             title = next(item for item in titles if item is not None)
-            identifier = _IDENTIFIER.search(rest)
-            path = ">".join([*[item[0] for item in above[-1:]], identifier[1] if identifier else title])
+            named = _IDENTIFIER.search(rest)
+            identifier = named[1] if named else title
+            path = ">".join([*[item[0] for item in above[-1:]], identifier])
             position = ">".join([*[item[1] for item in above[-1:]], str(counts[-1])])
             counts[-1] += 1
+            entry = BootEntry(path, position, title, None)
+            found.append(_Item(position, title, identifier, None if kind == "submenu" else entry))
             if kind == "submenu":
                 above.append((path, position, depth))
                 counts.append(0)
-            else:
-                found.append(BootEntry(path, position, title, None))
         image = _IMAGE.match(line)
-        if image and found and found[-1].release is None:
-            found[-1] = replace(found[-1], release=image[2])
+        last = found[-1].entry if found else None
+        if image and last and last.release is None:
+            found[-1] = replace(found[-1], entry=replace(last, release=image[2]))
         depth += _braces(line)
         while above and depth <= above[-1][2] and not begins:
             above.pop()
             counts.pop()
-    return tuple(found)
+    return found
 
 
 def _braces(line: str) -> int:
@@ -88,15 +103,22 @@ def _braces(line: str) -> int:
     return bare.count("{") - bare.count("}")
 
 
-def menu_default(text: str) -> str | None:
-    """Return the default of a grub.cfg without a one-shot entry: `0`, an id, `${saved_entry}`."""
-    defaults = [
-        next(item for item in found.groups() if item is not None)
-        for found in map(_DEFAULT.match, text.splitlines())
-        if found
-    ]
-    lasting = [item for item in defaults if item != "${next_entry}"]
-    return lasting[0] if lasting else None
+def menu_defaults(text: str) -> tuple[str, ...]:
+    """Return what a grub.cfg may set as the default without a one-shot entry: `0`, an id, `${saved_entry}`.
+
+    GRUB runs the file from its beginning: the last unconditional line wins. Several values: it depends on conditions
+    that only GRUB can evaluate.
+    """
+    defaults: list[str] = []
+    conditions = 0
+    for line in text.splitlines():
+        conditions += len(re.findall(r"^\s*if\b", line)) - len(re.findall(r"(?:^|;)\s*fi\b", line))
+        found = _DEFAULT.match(line)
+        value = next((item for item in found.groups() if item is not None), "") if found else ""
+        if not found or value in {"${next_entry}", "$next_entry"}:
+            continue
+        defaults = [*(defaults if conditions > 0 else []), value]
+    return tuple(dict.fromkeys(defaults))
 
 
 def environment(text: str) -> dict[str, str]:
@@ -152,15 +174,38 @@ def legacy_default(text: str) -> str:
 
 
 def find(entries: tuple[BootEntry, ...], wanted: str) -> BootEntry | None:
-    """Return the entry that `wanted` names for GRUB: by position, id, title, or a submenu's path.
+    """Return the entry that `wanted` names in a menu without submenus; as `find_in_menu`."""
+    return _resolve([_Item(item.position, item.title, item.path, item) for item in entries], wanted)
+
+
+def find_in_menu(text: str, wanted: str) -> BootEntry | None:
+    """Return the entry of a grub.cfg that `wanted` names for GRUB (get_entry_number in its normal/menu.c).
+
+    Each level is named by a number, or exactly by a title or id; `>` leads into a submenu, and `>>` is a `>` in a name.
+    A submenu alone stands for its first entry. An entry in a submenu is never found without its submenu.
 
     For an unknown name GRUB boots the first entry; this returns None, so that the first entry is never a mere fallback.
     """
-    last = wanted.rsplit(">", 1)[-1]
-    for entry in entries:
-        if wanted in {entry.path, entry.position, entry.title}:
-            return entry
-    inside = [
-        entry for entry in entries if ">" in wanted and last in {entry.path.rsplit(">", 1)[-1], entry.title}
-    ]
-    return inside[0] if inside else None
+    return _resolve(_items(text), wanted)
+
+
+def _resolve(items: list[_Item], wanted: str) -> BootEntry | None:
+    parent = ""
+    names = [name.replace("\0", ">") for name in wanted.replace(">>", "\0").split(">")] if wanted else []
+    while True:
+        level = [item for item in items if item.position.rpartition(">")[0] == parent]
+        chosen = _choose(level, names.pop(0)) if names else next(iter(level), None)
+        if chosen is None or chosen.entry:
+            return chosen.entry if chosen else None
+        parent = chosen.position
+
+
+def _choose(level: list[_Item], name: str) -> _Item | None:
+    number = re.match(r"\s*(?:0x([0-9a-fA-F]+)|(0[0-7]+)|(\d+))", name)
+    if number:
+        # GRUB takes whatever begins with a digit for a number, even a title such as `6.1 (old)`.
+        text, base = next(
+            (part, base) for part, base in zip(number.groups(), (16, 8, 10), strict=True) if part
+        )
+        return level[int(text, base)] if int(text, base) < len(level) else None
+    return next((item for item in level if name in {item.title, item.identifier}), None)

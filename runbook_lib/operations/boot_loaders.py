@@ -188,11 +188,20 @@ def backend_of(loader: BootLoaderInfo) -> Backend:
 
 
 def refuse_unknown(loader: BootLoaderInfo) -> None:
-    """Refuse a host whose boot loader is not supported, or has no menu."""
+    """Refuse a host whose boot loader is not supported or has no menu, or whose default is not a kernel that is known.
+
+    A default such as a hypervisor or another system is somebody's choice: it is never replaced.
+    """
     if loader.kind not in _BACKENDS or not loader.entries:
         raise PlanRefused(
             f"no supported boot loader (GRUB on Debian, Ubuntu or EL) was found: {loader.kind}",
             hint="install and set the kernel by hand, then run this again in mode validate",
+        )
+    if loader.unclear_default:
+        raise PlanRefused(
+            f"the default boot entry is {loader.unclear_default} in {loader.configuration}: not a plain kernel entry "
+            "(a hypervisor, another system, or a condition), so it is not replaced",
+            hint="choose the default boot entry by hand, then run this again in mode validate",
         )
 
 

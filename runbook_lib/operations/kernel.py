@@ -78,7 +78,12 @@ class DefaultEntry(Operation):
         _refuse_shared_kernel(facts)
         loader = facts[BootLoader()]
         return [
-            Check.equal(_DEFAULT, self._wanted(facts), loader.default or "not known", _DEFAULT_ID),
+            Check.equal(
+                _DEFAULT,
+                self._wanted(facts),
+                loader.default or loader.unclear_default or "not known",
+                _DEFAULT_ID,
+            ),
             Check.equal(
                 "default is kept when kernels are added",
                 expected=True,
@@ -268,7 +273,12 @@ class Booted(Operation):
         pending = loader.once or ("armed" if armed else "none")
         return [
             Check.equal("running kernel", self._wanted(facts), facts[Kernel()].release, "kernel.running"),
-            Check.equal(_DEFAULT, self._wanted(facts), loader.default or "not known", _DEFAULT_ID),
+            Check.equal(
+                _DEFAULT,
+                self._wanted(facts),
+                loader.default or loader.unclear_default or "not known",
+                _DEFAULT_ID,
+            ),
             Check.equal(_PENDING, "none", pending, _PENDING_ID),
             settled(facts[SystemState()]),
         ]
