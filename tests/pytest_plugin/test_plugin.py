@@ -54,7 +54,7 @@ def test_each_step_host_and_check_is_a_test_and_warnings_may_be_errors(project: 
             "notebooks/90_look.ipynb::step 1 First::host-a::content PASSED*",
             "notebooks/90_look.ipynb::step 2 Second::host-b::status FAILED*",
             "notebooks/90_look.ipynb::step 2 Second::host-b::content FAILED*",
-            "notebooks/90_look.ipynb::step 3 Do::host-a::status SKIPPED (nothing is known of it*",
+            "notebooks/90_look.ipynb::step 3 Do::host-a::status SKIPPED (no checks to validate*",
             "notebooks/90_look.ipynb::the run ended PASSED*",
             "step 2 'Second' on host-b (host-b)",
             "✗ content: expected 'right\\n', observed 'wrong\\n'",

@@ -115,21 +115,15 @@ def _job_in_environment(job: Job) -> Iterator[None]:
 
 def _finished(job: Job, outcome: Outcome, reports: _Reports | None = None) -> JobResult:
     """Write the reports, seal the run, and return the job's result; a run without either is not a success."""
+    outcomes = [outcome, *map(Outcome.read, outcome.later)]
     try:
-        (reports or _Reports(outcome.path.parent)).write(outcome)
-        if outcome.evidence_problem:  # what is known to be wrong is not vouched for
-            return _result(job, outcome)
-        _seal(outcome)
-        for path in outcome.later:
-            further = Outcome.read(path)
-            _Reports(path.parent).write(further)
-            _seal(further)
+        for made in outcomes:
+            (reports if reports and made is outcome else _Reports(made.path.parent)).write(made)
+        if not outcome.evidence_problem:  # a seal must not vouch for evidence that is known to be wrong
+            for made in outcomes:
+                _seal(made)
     except RunbookError as problem:
         outcome = replace(outcome, evidence_problem=str(problem))
-    return _result(job, outcome)
-
-
-def _result(job: Job, outcome: Outcome) -> JobResult:
     return JobResult(
         job.id,
         path=str(outcome.path),

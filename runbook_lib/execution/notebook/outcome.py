@@ -54,13 +54,8 @@ class Outcome:
     @property
     def problems(self) -> str:
         """What went wrong outside of any step, in one line."""
-        return "; ".join(filter(None, (self.problem, self.evidence_problem)))
-
-    @property
-    def summary(self) -> str:
-        """The run's status, and the reason for it if one is known."""
-        reason = (self.record.message or self.record.incomplete) if self.record else self.problem
-        return f"run {self.path} is {self.status}" + (f": {reason}" if reason else "")
+        further = self.evidence_problem if self.evidence_problem not in self.problem else ""
+        return "; ".join(filter(None, (self.problem, further)))
 
 
 def succeeded(status: Status) -> bool:

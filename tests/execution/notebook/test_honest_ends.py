@@ -73,7 +73,7 @@ ENDS = {
             ),
             "import shutil\nshutil.copy(older / 'journal.jsonl', book.directory / 'journal.jsonl')",
         ),
-        1,
+        4,
     ),
     "the-journal-is-removed": End((OPEN, STEP, CLOSE, "(book.directory / 'journal.jsonl').unlink()"), 4),
 }
