@@ -81,7 +81,7 @@ class Kernel:
         return [*self._followers.values()]
 
     def name_notebook(self, path: object) -> None:
-        """Name the file that is going to be executed, for the runs' records; one that is no local file is not named."""
+        """Name the file that is going to be executed, for the runs' records; a file that is not local is not named."""
         try:
             file = Path(str(path)).absolute()
             self.notebook_file = f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}"
