@@ -33,7 +33,7 @@ _locks = tempfile.mkdtemp(prefix="runbook-test-locks-")
 atexit.register(shutil.rmtree, _locks, ignore_errors=True)
 os.environ["RUNBOOK_LOCK_FILE"] = f"{_locks}/lock"
 
-# A machine that is busy is no reason to fail: by default an example may take 0.2 s.
+# A busy machine must not fail a test: by default an example may take 0.2 s.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 

@@ -1,4 +1,4 @@
-"""How a command reaches a POSIX shell on the host, and how its output is told from everything else.
+"""How a command reaches a POSIX shell on the host, and how its output is distinguished from everything else.
 
 Whatever the account's login shell is (tcsh, fish, ...), it only has to start `sh`. That shell sets a fixed locale,
 prints a random nonce on both output streams and then executes the command. What precedes the nonce is not the
@@ -63,7 +63,7 @@ class RemoteOutput:
         stderr: Gets the command's standard error, and before it what sudo printed.
         stdin: The command's standard input.
         sudo: The command is run by sudo.
-        password: The password to give if sudo asks; None: sudo is told not to ask.
+        password: The password to give if sudo asks; None: sudo is run with `-n` and does not ask.
         framed: The command is started by `bootstrap`; otherwise the streams hold nothing but its output.
     """
 

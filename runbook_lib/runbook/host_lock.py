@@ -40,7 +40,7 @@ _POLL_INTERVAL = 1.0  # seconds between two attempts while another run holds the
 _WRITES_WITHIN = 0.2  # seconds from acquiring the lock to having written the owner into the file
 
 # Without root no file can be written safely by all users of a host: each user has a separate lock.
-# flock(2) works on a file that is open for reading: whoever can open the file could hold the lock for ever.
+# flock(2) works on a file that is open for reading: any user who can open the file could hold the lock for ever.
 _HOLD = f"""\
 umask 077
 file=$1 me=$2 old=$3 own_directory=$4

@@ -57,7 +57,7 @@ def source_state(notebook: str) -> Source:
 def notebook_file() -> dict[str, str]:
     """Return path and SHA-256 of the notebook file that this kernel executes; empty if neither is known.
 
-    Our engine tells a kernel both; JupyterLab tells it the path.
+    Our engine passes a kernel both; JupyterLab passes the path.
     """
     given = os.environ.get(NOTEBOOK_FILE)
     if given:

@@ -98,7 +98,7 @@ def _raise(problem: OSError) -> None:
 
 
 def _only_ignored(top: Path, names: set[str]) -> bool:
-    """Return whether files outside the commit are no code, and named in `.gitignore`."""
+    """Return whether files outside the commit are not code, and named in `.gitignore`."""
     if any(name.endswith(_CODE) for name in names):
         return False
     if not names:

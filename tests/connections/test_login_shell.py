@@ -61,8 +61,10 @@ def test_a_greeting_does_not_get_into_the_output() -> None:
         with reached(who) as connection:
             output = run(connection, "sh", "-c", "echo 7; echo oops >&2")
             assert (output.stdout, output.stderr) == ("7\n", "oops\n")
-            told, process = connection.start_persistent(Command(("sh", "-c", "echo 8; echo .; read -r word")))
-            assert told.stdout == "8\n.\n"
+            answer, process = connection.start_persistent(
+                Command(("sh", "-c", "echo 8; echo .; read -r word"))
+            )
+            assert answer.stdout == "8\n.\n"
             assert process is not None
             process.release()
 

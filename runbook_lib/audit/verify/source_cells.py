@@ -129,7 +129,7 @@ def _key(cell: Cell) -> _Key:
 
 
 def _kernel(notebook: Notebook) -> object:
-    """Return the kernel's name; how it is displayed, and by which language, Jupyter writes anew."""
+    """Return the kernel's name; how it is displayed, and by which language, Jupyter writes again each time."""
     spec = notebook.metadata.get("kernelspec")
     return spec.get("name") if isinstance(spec, dict) else spec
 
