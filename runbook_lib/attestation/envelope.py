@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import FormatError, UnverifiedSignatureError
+from securesystemslib.exceptions import FormatError, UnverifiedSignatureError, VerificationError
+from securesystemslib.signer import Signature
 
 from runbook_lib import file_lock
 from runbook_lib.atomic import replace_file
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from securesystemslib.signer import CryptoSigner, Signature
+    from securesystemslib.signer import CryptoSigner, SSlibKey
 
 __all__ = ["PAYLOAD_TYPE", "CheckedSignature", "check", "locked", "open_envelope", "sign", "wrap", "write"]
 
@@ -66,18 +67,26 @@ def check(envelope: Envelope, trust: Trust) -> list[CheckedSignature]:
 
 
 def _check(signature: Signature, pae: bytes, trust: Trust) -> CheckedSignature:
-    key_id = signature.keyid
-    key = trust.keys.get(key_id)
-    trusted = key is not None
-    if key is None:
-        key = public_key(signature.unrecognized_fields.get(_OWN_KEY))
-    if key is None or key.keyid != key_id:
-        return CheckedSignature(key_id, "", valid=None, trusted=False)
+    # In DSSE a key's id is a hint that nobody vouches for, and may be missing: each tool makes its own.
+    for key in trust.keys.values():
+        if _verifies(key, signature, pae):
+            return CheckedSignature(key.keyid, trust.names.get(key.keyid, ""), valid=True, trusted=True)
+    claimed = signature.keyid
+    if claimed in trust.keys:
+        return CheckedSignature(claimed, trust.names.get(claimed, ""), valid=False, trusted=False)
+    own = public_key(signature.unrecognized_fields.get(_OWN_KEY))
+    if own is None or own.keyid != claimed:
+        return CheckedSignature(claimed, "", valid=None, trusted=False)
+    return CheckedSignature(claimed, "", valid=_verifies(own, signature, pae), trusted=False)
+
+
+def _verifies(key: SSlibKey, signature: Signature, pae: bytes) -> bool:
     try:
-        key.verify_signature(signature, pae)
-    except UnverifiedSignatureError:
-        return CheckedSignature(key_id, trust.names.get(key_id, ""), valid=False, trusted=False)
-    return CheckedSignature(key_id, trust.names.get(key_id, ""), valid=True, trusted=trusted)
+        # The library refuses another id before it looks at the signature.
+        key.verify_signature(Signature(key.keyid, signature.signature), pae)
+    except (UnverifiedSignatureError, VerificationError):
+        return False
+    return True
 
 
 def open_envelope(directory: Path) -> tuple[Envelope, dict[str, Any]]:
@@ -98,13 +107,26 @@ def open_envelope(directory: Path) -> tuple[Envelope, dict[str, Any]]:
 
 
 def _parse(data: bytes) -> tuple[Envelope, dict[str, Any]]:
-    envelope = Envelope.from_dict(json.loads(data))
+    content = json.loads(data)
+    _number_signatures(content["signatures"])
+    envelope = Envelope.from_dict(content)
     if envelope.payload_type != PAYLOAD_TYPE:
         raise ValueError(f"the payload type is {envelope.payload_type!r}")
     statement = json.loads(envelope.payload)
     if not isinstance(statement, dict):
         raise TypeError("the payload is not a statement")
     return envelope, statement
+
+
+def _number_signatures(signatures: list[dict[str, Any]]) -> None:
+    """Give each signature an id of its own: the library keeps them by id, and DSSE requires none."""
+    known: set[str] = set()
+    for number, signature in enumerate(signatures, start=1):
+        claimed = signature.get("keyid") or ""
+        if not claimed or claimed in known:
+            claimed = f"{claimed}#{number}"
+        known.add(claimed)
+        signature["keyid"] = claimed
 
 
 def write(directory: Path, envelope: Envelope) -> Path:

@@ -111,7 +111,7 @@ def _sealed(*, later: bool) -> dict[str, str | bool]:
     return {
         "by": operator(),
         "machine": platform.node(),
-        "time": datetime.now(UTC).isoformat(),
+        "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "later": later,
     }
 

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["EXTENSION", "PREDICATE_TYPE", "STATEMENT_TYPE", "StepResult", "make", "outcome"]
+__all__ = ["EXTENSION", "PREDICATE_TYPE", "SOURCE", "STATEMENT_TYPE", "StepResult", "make", "outcome"]
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 EXTENSION = "runbookRun"
 """The one field that this library adds to the predicate: what a test result has no fields for."""
+SOURCE = "source"
+"""The name of the git repository's tree among a run's inputs."""
 
 _PASSED = frozenset({Status.OK, Status.CHANGED})
 _WARNED = frozenset({Status.PLANNED, Status.SKIPPED})
@@ -98,16 +100,20 @@ def make(
 
 
 def _configuration(record: RunRecord, subjects: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the run's inputs: its parameters, and the commit that its runbook comes from."""
+    """Return the run's inputs: its parameters, the notebook file, and the commit that its runbook comes from."""
     given: list[dict[str, Any]] = [
         {"name": name, "digest": {"sha256": subjects[name]}}
         for name in ("parameters.yml",)
         if name in subjects
     ]
+    if record.notebook_file.get("sha256"):
+        given.append(
+            {"name": f"{record.runbook}.ipynb", "digest": {"sha256": record.notebook_file["sha256"]}}
+        )
     if record.source.get("commit"):
         given.append(
             {
-                "name": f"notebooks/{record.runbook}.ipynb",
+                "name": SOURCE,
                 "digest": {"gitCommit": record.source["commit"]},
                 "annotations": {"uncommitted": bool(record.source.get("uncommitted", True))},
             }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -30,10 +30,16 @@ class Trust:
     Args:
         keys: By key id; the id is computed from the key itself.
         names: The holder's name by key id: the name of the file, without `.pub`.
+        paths: The files and folders that the keys come from.
+        project: The project whose keys these are, because none were named; None if they were named.
+        refused: The folder whose keys do not count, because it comes with the evidence; empty if there is none.
     """
 
     keys: dict[str, SSlibKey] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    paths: tuple[Path, ...] = ()
+    project: Path | None = None
+    refused: str = ""
 
     @classmethod
     def load(cls, *paths: Path) -> Trust:
@@ -49,13 +55,34 @@ class Trust:
                 key = _read(file)
                 keys[key.keyid] = key
                 names.setdefault(key.keyid, file.name.removesuffix(".pub").removesuffix(".pem"))
-        return cls(keys, names)
+        return cls(keys, names, paths)
 
     @classmethod
     def of_project(cls) -> Trust:
         """Return the keys in the project's `trusted_keys`; no key is trusted if there is no such folder."""
         folder = project_top() / DIRECTORY
-        return cls.load(folder) if folder.is_dir() and any(folder.glob("*.pub")) else cls()
+        if not (folder.is_dir() and any(folder.glob("*.pub"))):
+            return cls()
+        return replace(cls.load(folder), project=project_top())
+
+    def for_evidence(self, path: Path) -> Trust:
+        """Return the keys that count for a run: a project's own do not for what lies in that project, or around it.
+
+        A tree that was handed over could bring the keys that it was signed with. Keys that were named always count.
+        """
+        if self.project is None:
+            return self
+        evidence, project = path.resolve(), self.project.resolve()
+        if evidence.is_relative_to(project) or project.is_relative_to(evidence):
+            return Trust(refused=str(self.project / DIRECTORY))
+        return self
+
+    def __str__(self) -> str:
+        """Return where the keys come from, and whose they are."""
+        if not self.keys:
+            return f"none ({self.refused} does not count without --trust)" if self.refused else "none"
+        holders = ", ".join(sorted(set(self.names.values())))
+        return f"{holders} from {', '.join(map(str, self.paths))}"
 
 
 def public_key(carried: Any) -> SSlibKey | None:  # noqa: ANN401 - whatever a signature carries

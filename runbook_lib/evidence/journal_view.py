@@ -63,12 +63,14 @@ class JournalView:
         started: The entry of the run's start; empty if the journal has none.
         ended: The entry of its end, if that is the last line and the chain up to it is unbroken.
         steps: By number.
+        connected: The hosts to which a connection was recorded.
         problem: What is wrong with the chain; empty if nothing is.
     """
 
     started: JournalEntry = field(default_factory=dict)
     ended: JournalEntry | None = None
     steps: dict[int, StepEntries] = field(default_factory=dict)
+    connected: set[str] = field(default_factory=set)
     problem: str = ""
 
     @classmethod
@@ -142,6 +144,8 @@ class JournalView:
             self.steps[entry["step"]] = StepEntries(entry, {name: HostEntries() for name in entry["hosts"]})
         elif event == "step_ended":
             self.steps[entry["step"]].ended = entry
+        elif event == "connected":
+            self.connected.add(entry["host"])
         elif event == "run_started" and not self.started:
             self.started = entry
 

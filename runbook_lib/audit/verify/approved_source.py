@@ -50,6 +50,15 @@ class Approval:
     ref: str = ""
     wanted: bool = True
 
+    def __str__(self) -> str:
+        """Return where the approved sources are, in words."""
+        if not self.wanted:
+            return "not compared"
+        if self.directory is not None:
+            return f"the notebooks in {self.directory}"
+        top = (self.repository or project_top()).absolute()
+        return f"the git repository of {top}" + (f", {self.ref}" if self.ref else "")
+
     def check(self) -> None:
         """Check that the sources exist.
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.attestation import statement as statements
 from runbook_lib.attestation.envelope import check, open_envelope
 from runbook_lib.attestation.statement import StepResult
+from runbook_lib.audit.verify.embedded_records import same_value
 from runbook_lib.audit.verify.verdict import Signer
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, OUTPUT
+from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, OUTPUT, PARAMETERS
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ __all__ = [
     "Attestation",
     "check_signatures",
     "check_statement",
+    "compare_inputs",
     "compare_run",
     "compare_subjects",
     "read_attestation",
 ]
 
 _SUBJECT = re.compile(r"(output/)?[^/\0]+")
+_DESCRIBED = ("runbook", "mode", "operator", "machine", "hosts", "started")
 _TESTS = ("passedTests", "warnedTests", "failedTests")
 _SHORT = 12  # characters of a key's id in a message
 
@@ -109,11 +112,16 @@ def check_signatures(attestation: Attestation, trust: Trust, needed: int, findin
             findings.warning(f"the signature by {key} cannot be checked: its public key is not available")
         elif not signer.trusted:
             findings.warning(f"the signature by {key} is valid, but the key is not trusted")
-    trusted = sum(signer.trusted for signer in attestation.signers)
+    # One key that signs twice is one signer.
+    trusted = len({signer.key_id for signer in attestation.signers if signer.trusted})
     if trusted >= needed:
         return
     if not attestation.signers:
         findings.unsigned("sealed but unsigned")
+    elif trust.refused:
+        findings.unsigned(
+            f"the keys in {trust.refused} do not count, as they come with the evidence: name trusted keys with --trust"
+        )
     elif not trust.keys:
         findings.unsigned("no trusted keys are known, so no signature counts: name them with --trust")
     else:
@@ -181,6 +189,7 @@ def compare_run(attestation: Attestation, journal: JournalView, status: Status, 
         other, own = run.get("run"), journal.started.get("run")
         findings.altered(f"about run {other!r}, the journal about run {own!r}")
         return
+    _compare_description(run, journal, findings)
     expected_status = str(status)
     if run.get("status") == journal.status != status:
         # Seals made before notebooks were judged have the journal's status; the judge's can only be worse.
@@ -191,6 +200,43 @@ def compare_run(attestation: Attestation, journal: JournalView, status: Status, 
     for name, expected in statements.outcome(expected_status, _step_results(journal)).items():
         if attestation.predicate.get(name) != expected:
             findings.altered(f"{name} does not match the journal")
+
+
+def _compare_description(run: Mapping[str, Any], journal: JournalView, findings: Findings) -> None:
+    expected = {name: journal.started.get(name) for name in _DESCRIBED}
+    if journal.ended:  # an end that is missing from the journal is a finding about the journal
+        expected["ended"] = journal.ended.get("ended")
+    for name, value in expected.items():
+        if not same_value(run.get(name), value):
+            findings.altered(f"{name} is {run.get(name)!r}, in the journal {value!r}"[:400])
+
+
+def compare_inputs(
+    attestation: Attestation, journal: JournalView, digests: Mapping[str, str], findings: Findings
+) -> None:
+    """Add each difference between the inputs that the statement names and those in the evidence.
+
+    Args:
+        attestation: The run's attestation.
+        journal: The run's journal.
+        digests: The SHA-256 of each file of evidence.
+        findings: Where to add differences.
+    """
+    if attestation.statement is None or not journal.started:
+        return
+    source, file = (_mapping(journal.started.get(name)) for name in ("source", "notebook_file"))
+    for item in attestation.predicate.get("configuration") or []:
+        name, stated = item["name"], item["digest"]
+        if "gitCommit" in stated:
+            uncommitted = bool(source.get("uncommitted", True))
+            same = stated["gitCommit"] == source.get("commit")
+            same = same and bool(_mapping(item.get("annotations")).get("uncommitted", True)) == uncommitted
+        else:
+            # A file that is missing is a finding about the file.
+            expected = digests.get(name, stated.get("sha256")) if name == PARAMETERS else file.get("sha256")
+            same = stated.get("sha256") == expected
+        if not same:
+            findings.altered(f"the input {name!r} differs from the run's own record"[:400])
 
 
 def _step_results(journal: JournalView) -> Iterator[StepResult]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runbook_lib.evidence.journal_view import JournalView
     from runbook_lib.evidence.notebook import Notebook
 
-__all__ = ["check_output_hashes", "compare_records"]
+__all__ = ["check_output_hashes", "compare_records", "same_value"]
 
 Data = dict[str, Any]
 
@@ -79,7 +79,7 @@ def _compare_end(where: str, ends: list[Data], entry: JournalEntry, findings: Fi
     keys += [key for key in ("steps",) if key in record]
     keys += [key for key in ("message",) if key in record and key in entry]
     for key in keys:
-        if not _same(record.get(key), entry.get(key)):
+        if not same_value(record.get(key), entry.get(key)):
             _differs(f"{where} end of the run: {key}", record.get(key), entry.get(key), findings)
 
 
@@ -95,7 +95,7 @@ def _compare_step(where: str, record: Data, journal: JournalView, findings: Find
     if record == expected:
         return
     for key in ("title", "kind", "started", "ended"):
-        if not _same(record.get(key), expected[key]):
+        if not same_value(record.get(key), expected[key]):
             _differs(f"{where}: {key}", record.get(key), expected[key], findings)
     names = [host.get("host") for host in record["hosts"]]
     expected_names = [host.get("host") for host in expected["hosts"]]
@@ -136,7 +136,7 @@ def _differences(one: Any, other: Any, path: str) -> Iterator[tuple[str, Any, An
         yield path, one, other
 
 
-def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON
+def same_value(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON
     """Return whether two values are equal; a time may be written with `Z` or with `+00:00`."""
     if isinstance(one, str) and isinstance(other, str):
         return one.replace("+00:00", "Z") == other.replace("+00:00", "Z")

@@ -15,6 +15,7 @@ from runbook_lib.audit.verify.attestation_check import (
     Attestation,
     check_signatures,
     check_statement,
+    compare_inputs,
     compare_run,
     compare_subjects,
     read_attestation,
@@ -85,6 +86,7 @@ def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int)
         # 7. The run that this run resumes is still the one that it read.
         with findings.part("journal", JOURNAL):
             follow_resumed(path, journal.started, findings)
+            check_connections(journal, findings)
 
         # 8. Enough trusted keys signed the attestation, and its statement is about these files and this run.
         with findings.part("attestation", ATTESTATION):
@@ -93,6 +95,7 @@ def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int)
             check_statement(attestation, findings)
             compare_subjects(attestation, files.digests(), findings)
             compare_run(attestation, journal, status, findings)
+            compare_inputs(attestation, journal, files.digests(), findings)
 
         # 9. Whatever else is in the directory is not evidence.
         with findings.part("files", ""):
@@ -106,6 +109,9 @@ def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int)
         result=text_of(attestation.predicate, "result"),
         sealed=attestation.sealed,
         signers=attestation.signers,
+        keys_from=str(trust),
+        source_from=str(approval),
+        not_covered=sorted(name for name in DERIVED if (path / name).exists()),
     )
 
 
@@ -195,6 +201,33 @@ def follow_resumed(path: Path, start: JournalEntry, findings: Findings) -> None:
         return
     if not same:
         findings.altered("changed after this run had read it: steps were skipped because of it", where=where)
+
+
+def check_connections(journal: JournalView, findings: Findings) -> None:
+    """Add each host whose commands have results although the journal has no connection to it.
+
+    Runs from before endpoints were recorded do not say which hosts need one.
+    """
+    endpoints = journal.started.get("endpoints")
+    if not isinstance(endpoints, dict):
+        return
+    answered = {
+        name
+        for step in journal.steps.values()
+        for name, host in step.hosts.items()
+        if any(command.get("exit_code") is not None for command in host.commands.values())
+    }
+    for name in sorted(answered):
+        endpoint = endpoints.get(name)
+        if not isinstance(endpoint, dict):
+            findings.altered(
+                "commands have results, but the run does not say how the host was reached", where=name
+            )
+        elif endpoint.get("connection") == "ssh" and name not in journal.connected:
+            findings.altered("commands have results, but no connection to the host was recorded", where=name)
+        elif endpoint.get("connection") == "local" and endpoint.get("address"):
+            address = endpoint["address"]
+            findings.warning(f"{address} was not contacted: commands ran on the runner's machine", where=name)
 
 
 def check_outputs(files: EvidenceFiles, journal: JournalView, findings: Findings) -> None:

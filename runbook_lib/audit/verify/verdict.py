@@ -73,6 +73,9 @@ class Verdict(_Model):
         status: From the evidence; `unknown` without the run's end.
         result: The attestation's: PASSED, WARNED or FAILED; empty if there is none.
         sealed: Who sealed the run, where, when, and whether later than at its end, from the attestation.
+        keys_from: Which trusted keys were used, and where they come from.
+        source_from: Which approved source the code was compared with.
+        not_covered: Files of the run directory that no seal covers, such as reports: they can say anything.
     """
 
     schema_version: int = VERDICT_VERSION
@@ -92,6 +95,9 @@ class Verdict(_Model):
     sealed: dict[str, str | bool] = Field(default_factory=dict)
     signers: list[Signer] = Field(default_factory=list)
     findings: list[Finding] = Field(default_factory=list)
+    keys_from: str = ""
+    source_from: str = ""
+    not_covered: list[str] = Field(default_factory=list)
 
     @classmethod
     def of(

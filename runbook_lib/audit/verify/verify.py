@@ -47,7 +47,7 @@ def verify_run(
     Raises:
         InputError: `path` is neither, or the trusted keys cannot be read.
     """
-    keys = _trust(trust)
+    keys = _trust(trust).for_evidence(path)
     approval = approved if isinstance(approved, Approval) else Approval(directory=approved)
     if is_run_directory(path):
         with paused_gc():

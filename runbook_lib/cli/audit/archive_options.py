@@ -23,7 +23,7 @@ trust_option = click.option(
     "--trust",
     multiple=True,
     metavar="DIR|FILE",
-    help="Trusted public keys. Default: the project's trusted_keys/.",
+    help="Trusted public keys. Default: the project's trusted_keys/, except for runs in that project.",
 )
 """Whose signatures make a run `verified`."""
 

@@ -144,6 +144,8 @@ def verify_command(
     elif len(verdicts) > 1:
         counts = Counter(verdict.verdict for verdict in verdicts)
         click.echo(", ".join(f"{counts[word]} {word}" for word in Word if counts[word]))
+    if not as_json:
+        _print_basis(verdicts)
     return exit_code(verdicts, allow)
 
 
@@ -158,8 +160,20 @@ def print_verdict(verdict: Verdict) -> None:
     for signer in verdict.signers:
         if signer.trusted:
             _line(f"    signed by {signer.name} (key {signer.key_id[:12]}…)")
+    if verdict.not_covered:
+        _line(f"    not covered by the seal: {', '.join(verdict.not_covered)}")
     for finding in verdict.findings:
         _finding(finding)
+
+
+def _print_basis(verdicts: list[Verdict]) -> None:
+    """Print which keys and which source the verdicts rest on: both may depend on the current directory."""
+    for name, values in (
+        ("trusted keys", {verdict.keys_from for verdict in verdicts}),
+        ("approved source", {verdict.source_from for verdict in verdicts}),
+    ):
+        for value in sorted(filter(None, values)):
+            _line(f"{name}: {value}")
 
 
 def _finding(finding: Finding) -> None:

@@ -71,10 +71,13 @@ def test_the_statement_is_a_test_result_over_every_file_of_evidence(
     assert "1 Write a greeting [host-a]" in predicate["passedTests"]
     assert (predicate["warnedTests"], predicate["failedTests"]) == ([], [])
     commit = git(project.path, "rev-parse", "HEAD")
+    notebook = digest(project.path / "notebooks" / f"{NAME}.ipynb")
+    assert predicate["runbookRun"]["sealed"]["time"].endswith("Z")
     assert predicate["configuration"] == [
         {"name": "parameters.yml", "digest": {"sha256": wanted["parameters.yml"]}},
+        {"name": f"{NAME}.ipynb", "digest": {"sha256": notebook}},
         {
-            "name": f"notebooks/{NAME}.ipynb",
+            "name": "source",
             "digest": {"gitCommit": commit},
             "annotations": {"uncommitted": False},
         },
