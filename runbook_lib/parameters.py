@@ -29,7 +29,7 @@ class Parameters(BaseModel):
     Subclasses add their own fields, and name the runbook and its title.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     runbook: ClassVar[str]
     title: ClassVar[str]

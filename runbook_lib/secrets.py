@@ -19,7 +19,13 @@ from runbook_lib.masking import Mask, Masker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Reference", "Secrets"]
+__all__ = ["SIGNING_KEY", "SIGNING_PASSPHRASE", "Reference", "Secrets", "signing_variables"]
+
+SIGNING_KEY = "RUNBOOK_SIGNING_KEY"
+"""Environment variable with the reference to the key that seals runs, or the key's file."""
+SIGNING_PASSPHRASE = "RUNBOOK_SIGNING_PASSPHRASE"  # noqa: S105 - a variable's name
+"""Environment variable with the reference to that key's passphrase."""
+
 
 _REFERENCE = re.compile(r"^\$\{(?P<source>env|file|keyring):(?P<name>[^}]+)\}$")
 _SHORTEST = 4  # a shorter value would mask ordinary words
@@ -137,3 +143,13 @@ class Secrets:
     def masker(self) -> Masker:
         """Return a masker for text that arrives in pieces."""
         return Masker(self._mask)
+
+
+def signing_variables() -> set[str]:
+    """Return the environment variables that hold the signing key, its passphrase, or references to them.
+
+    The process that seals a run has them; a kernel does not need them, and what it runs could print them.
+    """
+    names = {SIGNING_KEY, SIGNING_PASSPHRASE}
+    values = [os.environ.get(name, "") for name in names]
+    return names | {value[len("${env:") : -1] for value in values if value.startswith("${env:")}

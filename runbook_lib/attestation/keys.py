@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 
+from runbook_lib import secrets
 from runbook_lib.errors import InputError, SecretError
 from runbook_lib.secrets import Secrets
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["KEY", "PASSPHRASE", "generate", "load", "signers"]
 
-KEY = "RUNBOOK_SIGNING_KEY"
+KEY = secrets.SIGNING_KEY
 """Environment variable with the signing key's reference, or its file."""
-PASSPHRASE = "RUNBOOK_SIGNING_PASSPHRASE"  # noqa: S105 - a variable's name
+PASSPHRASE = secrets.SIGNING_PASSPHRASE
 """Environment variable with the reference to that key's passphrase."""
 
 _FILE = "${file:"
@@ -89,9 +90,9 @@ def load(key: str, passphrase: str | None = None) -> CryptoSigner:
             )
         _require_private(path)
         where, key = str(path), f"${{file:{path}}}"
-    secrets = Secrets()
-    secret = secrets.resolve(passphrase).encode() if passphrase else None
-    return CryptoSigner(_private(secrets.resolve(key).encode(), secret, where))
+    known = Secrets()
+    secret = known.resolve(passphrase).encode() if passphrase else None
+    return CryptoSigner(_private(known.resolve(key).encode(), secret, where))
 
 
 def signers(key: str | None = None, passphrase: str | None = None) -> list[CryptoSigner]:

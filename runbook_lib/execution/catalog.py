@@ -39,6 +39,7 @@ __all__ = [
     "read_parameters",
     "runbooks",
     "target_hosts",
+    "words",
 ]
 
 _TAG = "parameters"
@@ -152,9 +153,18 @@ def read_parameters(
     for name, value in pairs:
         try:
             values[name] = yaml.safe_load(value)
-        except yaml.YAMLError as problem:
-            raise ParameterError(f"{value!r} is not a YAML value", where=f"-p {name}") from problem
+        except yaml.YAMLError:
+            values[name] = value  # a text, if anything: any other parameter refuses it
     return values, source
+
+
+def words(entry: CatalogEntry, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the `-p NAME VALUE` pairs whose parameter is text: there the word counts as given, and is not YAML.
+
+    As YAML, `hello # world` would be `hello`, `12:30` the number 750, and an empty word nothing at all.
+    """
+    fields = entry.model.model_fields
+    return {name: word for name, word in pairs if name in fields and fields[name].annotation is str}
 
 
 def check_parameters(entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None) -> Parameters:

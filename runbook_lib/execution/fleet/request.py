@@ -83,7 +83,7 @@ def job_specs(request: RunRequest) -> list[JobSpec]:
     if request.matrix:
         return matrix.read(request.matrix, shared, overrides)
     specs = [
-        _spec(name, file, request.defaults, overrides)
+        _spec(name, file, request.defaults, overrides, request.pairs)
         for name, file in zip(request.names, request.file_of_each(), strict=True)
     ]
     given = {**shared, **overrides}
@@ -93,11 +93,17 @@ def job_specs(request: RunRequest) -> list[JobSpec]:
 
 
 def _spec(
-    name: str, file: str | None, defaults: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Any]
+    name: str,
+    file: str | None,
+    defaults: Mapping[str, Mapping[str, Any]],
+    overrides: Mapping[str, Any],
+    pairs: Sequence[tuple[str, str]],
 ) -> JobSpec:
     entry = catalog.find(name)
     values, source = catalog.read_parameters(file, ())
-    return JobSpec(entry, {**defaults.get(entry.name, {}), **values, **overrides}, source)
+    return JobSpec(
+        entry, {**defaults.get(entry.name, {}), **values, **overrides, **catalog.words(entry, pairs)}, source
+    )
 
 
 def _needed(specs: Sequence[JobSpec], given: Mapping[str, Any]) -> list[JobSpec]:

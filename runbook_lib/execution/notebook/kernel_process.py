@@ -22,6 +22,7 @@ from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
 from runbook_lib.runbook.parent_process import PARENT_PROCESS, identify_this_process
 from runbook_lib.runbook.run_directory import NOTEBOOK_FILE, RUN_DIRECTORY, RUNS_OPENED
+from runbook_lib.secrets import signing_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +156,8 @@ class Kernel:
                 kernel._managers.append(self)
 
             async def _async_start_kernel(self, **options: Any) -> None:  # noqa: ANN401 - jupyter_client's signature
-                inherited = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
+                withheld = _NOT_INHERITED | signing_variables()
+                inherited = {k: v for k, v in os.environ.items() if k not in withheld}
                 environment = {**inherited, **kernel._environment}
                 use_fork_server(self)
                 await super()._async_start_kernel(**{**options, "env": environment})

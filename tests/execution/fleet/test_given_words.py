@@ -1,0 +1,54 @@
+"""A word is a text where the parameter is text; a number is finite; no kernel has the signing key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.attestation.keys import generate
+from runbook_lib.execution import catalog
+from runbook_lib.execution.fleet.request import RunRequest, job_specs
+
+if TYPE_CHECKING:
+    from tests.execution.fleet.project import Project
+
+
+@pytest.mark.parametrize("word", ["hello # world", "12:30", "", "null", "[a", "yes", "0x10", "a: b: c"])
+def test_a_word_for_a_text_is_taken_as_given(
+    project: Project, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    project.write("10_first")
+    monkeypatch.chdir(project.top)
+    request = RunRequest(names=("10_first",), pairs=(("word", word), ("seconds", "1.5")))
+    (spec,) = job_specs(request)
+    assert (spec.values["word"], spec.values["seconds"]) == (word, 1.5)
+    assert catalog.check_parameters(spec.entry, spec.values, spec.source).model_dump()["word"] == word
+
+
+@pytest.mark.parametrize("value", [".inf", ".nan", "-.inf"])
+@pytest.mark.parametrize("name", ["lock_timeout", "seconds", "run_timeout"])
+def test_a_number_that_is_not_finite_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    project.write("10_first")
+    monkeypatch.chdir(project.top)
+    assert name in project.refused("10_first", "-p", name, value)
+
+
+def test_the_signing_key_does_not_reach_the_kernel(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate(project.top / "key")
+    monkeypatch.setenv("THE_KEY", (project.top / "key").read_text())
+    monkeypatch.setenv("RUNBOOK_SIGNING_KEY", "${env:THE_KEY}")
+    project.write(
+        "10_first",
+        "import os",
+        f'open("{project.place}/environment", "w").write("".join(os.environ.values()))',
+        'book.facts("Look", Asleep(p.seconds))',
+    )
+    done = project.run("10_first", "--hosts", "host-a")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(project.runs.glob("*/attestation.json"))
+    text = (project.place / "environment").read_text()
+    assert "PRIVATE KEY" not in text
+    assert "${env:THE_KEY}" not in text
