@@ -1,4 +1,4 @@
-"""Statements about runs: hashes of the evidence and what it came to, signed where there is a key."""
+"""Statements about runs: the hashes of the evidence and the outcome, signed if there is a key."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def verify_runs(
         if not path.exists():
             raise InputError("no such file or directory", where=str(path), hint=_BAD_INPUT_HINT)
     keys = _trust(trust)
-    seen: dict[str, str] = {}
+    paths_by_run: dict[str, str] = {}
     for path in paths:
         found = False
         for candidate in find_runs(path):
@@ -82,7 +82,7 @@ def verify_runs(
                 yield _refused(candidate)
             else:
                 verdict = verify_run(candidate.path, trust=keys, approved=approved, signers=signers)
-                yield _seen_once(verdict, seen) if is_run_directory(candidate.path) else verdict
+                yield _flag_copy(verdict, paths_by_run) if is_run_directory(candidate.path) else verdict
         if not found:
             raise InputError("contains no run and no notebook", where=str(path), hint=_BAD_INPUT_HINT)
 
@@ -103,9 +103,9 @@ def _trust(trust: Trust | Path | Sequence[Path] | None) -> Trust:
     return Trust.load(*([trust] if isinstance(trust, Path) else trust))
 
 
-def _seen_once(verdict: Verdict, seen: dict[str, str]) -> Verdict:
+def _flag_copy(verdict: Verdict, paths_by_run: dict[str, str]) -> Verdict:
     """Return the verdict, with a finding if another directory contains a run of the same id: one of them is a copy."""
-    first = seen.setdefault(verdict.run, verdict.path)
+    first = paths_by_run.setdefault(verdict.run, verdict.path)
     if not verdict.run or Path(first).resolve() == Path(verdict.path).resolve():
         return verdict
     return verdict.with_altered(f"run {verdict.run} is already in {first}: one of the two is a copy")
