@@ -150,8 +150,8 @@ def _cell(source: str, *bundles: dict[str, Any], tags: list[str] | None = None) 
 def _card(step: StepRecord) -> dict[str, Any]:
     html = _SHOW.get_template("step.html.j2").render(
         symbols=SYMBOLS, step=step, mode=Mode.APPLY,
-        sent=lambda host: [command for command in host.commands if command.kind != "fact"],
-        looked=lambda host: [command for command in host.commands if command.kind == "fact"],
+        changing_commands=lambda host: [command for command in host.commands if command.kind != "fact"],
+        read_only_commands=lambda host: [command for command in host.commands if command.kind == "fact"],
     )  # fmt: skip
     data = {"schema_version": SCHEMA_VERSION, "run": _RUN, **step.model_dump(mode="json")}
     return {"text/plain": step.title, "text/html": html, layout.STEP_MIME: data}

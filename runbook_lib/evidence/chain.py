@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["FIRST", "JournalEntry", "JournalLines", "chain", "is_sealed", "next_link", "read_lines", "seal"]
+__all__ = ["FIRST", "JournalEntry", "JournalLines", "chain", "is_sealed", "read_lines", "seal", "sealed_link"]
 
 JournalEntry = dict[str, Any]
 """One line of a journal, parsed."""
@@ -22,7 +22,6 @@ FIRST = "0" * 64
 """The first line's value for the hash of the previous line."""
 _SEAL = b',"seal":"%s"}'
 _SEAL_SIZE = len(_SEAL % FIRST.encode())
-_PREVIOUS = b',"previous":"%s"'
 
 
 def chain(line: bytes) -> str:
@@ -40,18 +39,17 @@ def is_sealed(line: bytes) -> bool:
     return seal(line[:-_SEAL_SIZE] + b"}") == line
 
 
-def next_link(line: bytes, previous: str) -> str | None:
-    """Return `chain(line)` if the line is sealed and refers to `previous`, as runs write it; otherwise None.
+def sealed_link(line: bytes) -> str | None:
+    """Return `chain(line)`; None if the line does not end with a valid seal.
 
     A journal is read line by line, so the line is hashed only once: the bytes under its seal and the bytes that
     the next line refers to are the same up to the seal.
     """
-    body = line[:-_SEAL_SIZE]
-    link = hashlib.sha256(body)
+    link = hashlib.sha256(line[:-_SEAL_SIZE])
     own = link.copy()
     own.update(b"}")
     written = _SEAL % own.hexdigest().encode()
-    if not line.endswith(written) or not body.endswith(_PREVIOUS % previous.encode()):
+    if not line.endswith(written):
         return None
     link.update(written)
     return link.hexdigest()
@@ -86,15 +84,12 @@ def read_lines(data: bytes) -> JournalLines:
             entry = _parse(line)
         except (ValueError, RecursionError):  # also: a number too long, or nested too deeply
             return JournalLines(entries, f"line {number} is not JSON")
-        if not isinstance(entry, dict) or entry.get("n") != number:
+        if not isinstance(entry, dict) or entry.get("n") != number or entry.get("previous") != previous:
             return JournalLines(entries, f"line {number} does not follow from the line before it")
-        link = next_link(line, previous)
+        link = sealed_link(line)
         if link is None:
-            # Not in today's form: the fields show whether the chain is broken or the line is from an older version.
-            if entry.get("previous") != previous:
-                return JournalLines(entries, f"line {number} does not follow from the line before it")
             # Journals from before seals were introduced have none, from their first line on.
-            if not is_sealed(line) and any("seal" in some for some in (entry, *entries[:1])):
+            if any("seal" in some for some in (entry, *entries[:1])):
                 return JournalLines(entries, f"line {number} was altered: its seal is broken")
             link = chain(line)
         entries.append(entry)
