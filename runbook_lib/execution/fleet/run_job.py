@@ -166,6 +166,10 @@ class _Reports:
         """
         if outcome.record is None or outcome.record == self._written:
             return
+        if outcome.path.is_symlink():
+            raise EvidenceError(
+                "the run directory is a symbolic link: no report is written", where=str(outcome.path)
+            )
         from runbook_lib.report.html import write_html  # noqa: PLC0415 - as above
         from runbook_lib.report.junit import write_junit  # noqa: PLC0415 - as above
 

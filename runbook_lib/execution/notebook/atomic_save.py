@@ -19,9 +19,11 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
         base: The directory that relative paths are relative to.
     """
 
-    def __init__(self, base: str | None) -> None:
+    def __init__(self, base: str | None, path: str) -> None:
         super().__init__()
         self._base = base
+        with chdir(base):
+            self._folder = _identity(Path(path).parent)
 
     def write(self, buf: str, path: str) -> None:
         """Write a new file next to the old one, then replace the old one."""
@@ -32,7 +34,18 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
                 return
             if not target.parent.is_dir():
                 raise FileNotFoundError(f"output folder {target.parent} doesn't exist.")
+            if _identity(target.parent) != self._folder:
+                raise OSError(f"output folder {target.parent} was replaced: nothing is written there")
             replace_file(target.resolve(), buf.encode())
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return what stays the same as long as a folder is not replaced, by a link to another one for instance."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def save_atomically(path: str) -> None:
@@ -43,4 +56,4 @@ def save_atomically(path: str) -> None:
     # papermill changes the directory while cells run, and keeps the base of relative paths in its own handler.
     base = local.cwd(None)
     local.cwd(base)
-    papermill_io.register(path, _AtomicHandler(base))
+    papermill_io.register(path, _AtomicHandler(base, path))

@@ -57,7 +57,7 @@ def run_notebook(
         report: Called with each journal entry as it appears.
 
     Raises:
-        EvidenceError: The run directory cannot be created.
+        EvidenceError: The run directory cannot be created, or was replaced by a link meanwhile.
     """
     path = run_directory.new(project_top() / Path(parameters.runs).expanduser(), parameters.runbook)
     with Kernel(path) as kernel, forward_signals(kernel):
@@ -66,12 +66,24 @@ def run_notebook(
         interrupted = kernel.interrupted
         later = [run for run in kernel.runs if run != path.absolute()]
         replaced = [*filter(None, (follower.replaced() for follower in kernel.follow()))]
+    for run in (path, *later):
+        _refuse_link(run)
     for run in later:
         _copy_notebook(path, run)
     outcome = Outcome.read(
         path, "; ".join(filter(None, (interrupted, *problems))), interrupted=bool(interrupted)
     )
     return replace(outcome, later=tuple(later), evidence_problem="; ".join(replaced))
+
+
+def _refuse_link(run: Path) -> None:
+    """Refuse to write into a run directory that a cell has turned into a link: it could lead to another run."""
+    if run.is_symlink():
+        raise EvidenceError(
+            "the run directory was replaced by a symbolic link: no notebook, report or seal is written",
+            where=str(run),
+            hint="look for the cell that did this, and for the run's own files",
+        )
 
 
 def _copy_notebook(path: Path, run: Path) -> None:
