@@ -91,8 +91,13 @@ def location_of(address: str | Path) -> LocalLocation | RemoteLocation:
     location = RemoteLocation(text.rstrip("/"))
     try:
         exists = location.files.exists(location.top)
-    except (ImportError, ValueError, OSError) as problem:
-        raise InputError(f"cannot be reached: {problem}", where=text) from problem
+    except Exception as problem:  # each kind of store raises errors of its own library, not of ours
+        reason = str(problem).partition("\n")[0] or type(problem).__name__
+        raise InputError(
+            f"cannot be reached: {reason}",
+            where=text,
+            hint="check the address, the network and the credentials",
+        ) from problem
     if not exists:
         raise InputError(
             "nothing is stored at this address", where=text, hint="name an archive's top directory"
