@@ -73,7 +73,11 @@ PARTS: dict[str, tuple[Program, ...]] = {
     ),
     "pages": (Program("chromium", "chromium", "render reports in tests"),),
     "disk": (Program("strace", "strace", "simulate disk failures in tests"),),
-    "sshd": (Program("sshd", "openssh-server", "test connections against a real SSH server"),),
+    "sshd": (
+        Program("sshd", "openssh-server", "test connections against a real SSH server"),
+        Program("sudo", "sudo", "test commands that run as root"),
+        Program("tcsh", "tcsh", "test an account whose login shell is not a POSIX shell"),
+    ),
 }
 OPTIONAL = {
     "pages": "for tests only",

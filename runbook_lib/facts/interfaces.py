@@ -8,6 +8,7 @@ from typing import Any
 
 from runbook_lib.errors import ParameterError
 from runbook_lib.facts.base import Fact, load_json, parsing
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["DefaultRoute", "Interface", "Interfaces", "Reachable", "Route", "require_address"]
@@ -138,4 +139,6 @@ def require_address(text: str) -> None:
     try:
         ipaddress.ip_address(text)
     except ValueError as problem:
-        raise ParameterError(f"{text[:80]!r} is not an IP address", hint="write 192.168.7.254") from problem
+        raise ParameterError(
+            f"{excerpt(text, 80)!r} is not an IP address", hint="write 192.168.7.254"
+        ) from problem
