@@ -167,6 +167,7 @@ def make(top: Path, commands: int) -> tuple[Path, Path]:
     record = RunRecord(
         run=_RUN, runbook=_BOOK["name"], title=_BOOK["title"], mode=Mode.APPLY, started=_START,
         source={"commit": "0" * 40, "uncommitted": False}, parameters=parameters,
+        endpoints={f"host-{index}": {"connection": "local"} for index in range(_HOSTS)},
     )  # fmt: skip
     start = record.model_dump(mode="json", exclude={"steps", "status", "ended", "incomplete"})
     journal.append("run_started", **start)
