@@ -128,13 +128,14 @@ def judge(
                 statuses.append(status)
                 if not status.is_success:
                     problems.append(f"run {other} of the same notebook is {status}")
-        if execution is not None and worst(statuses).exit_code in {0, Status.SKIPPED.exit_code}:
-            # A run that did not succeed says itself why, better than the cells that stopped because of it.
+        if execution is not None:
             # 3. The cells: each ran, once, in order, and none raised.
             # 4. The end of the execution: the kernel was there until the last cell had been answered.
-            for status, problem in (*_cells(notebook, execution), *_end(execution)):
-                statuses.append(status)
-                problems.append(problem)
+            # A run that did not succeed has its own status for what stopped the cells; the end explains it.
+            unbroken = worst(statuses).exit_code in {0, Status.SKIPPED.exit_code}
+            for status, problem in (*(_cells(notebook, execution) if unbroken else ()), *_end(execution)):
+                statuses += [status] if unbroken else []
+                problems += [problem] if unbroken or execution.problem else []
     return Judgement(worst(statuses), tuple(dict.fromkeys(problems)), tuple(runs))
 
 
