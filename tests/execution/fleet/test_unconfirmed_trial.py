@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord
 
 
-PROGRAMS = ("sh", "cat", "cp", "touch", "rm", "mkdir", "flock", "grep", "sed", "false")
+PROGRAMS = ("sh", "cat", "cp", "touch", "rm", "mkdir", "chmod", "flock", "grep", "sed", "false")
 
 
 @pytest.fixture(autouse=True)
