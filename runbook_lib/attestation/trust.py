@@ -66,7 +66,7 @@ class Trust:
         return replace(cls.load(folder), project=project_top())
 
     def for_evidence(self, path: Path) -> Trust:
-        """Return the keys that count for a run: a project's own do not for what lies in that project, or around it.
+        """Return the keys that count for a run: a project's own do not for what is in that project, or around it.
 
         A tree that was handed over could bring the keys that it was signed with. Keys that were named always count.
         """
