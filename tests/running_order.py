@@ -28,6 +28,9 @@ LONG = {
     "tests/scenarios/test_chapter_killed.py": 250,
     "tests/scenarios/test_failures.py": 240,
     "tests/pytest_plugin/test_plugin.py": 240,
+    "tests/pytest_plugin/test_bad_input.py": 160,
+    "tests/execution/notebook/test_honest_ends.py": 160,
+    "tests/test_running_the_tests.py": 110,
     "tests/lab/test_hosts.py": 150,
     "tests/lab/test_lifecycle.py": 150,
     "tests/execution/fleet/test_fleets.py": 120,
@@ -51,6 +54,7 @@ APART = (
     "tests/scenarios/ci/",
     "tests/scenarios/test_bad_input.py",
     "tests/scenarios/test_chapter_killed.py",
+    "tests/test_running_the_tests.py",
 )
 
 
