@@ -144,7 +144,9 @@ def test_everything_is_caught_only_where_a_step_ends(path: Path) -> None:
             or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"})
         )
     ]
-    allowed = part_of(name_of(path)) in {"cli", "lab"} or path.name == "host_step.py"
+    # Each kind of remote store raises errors of its own library, which this package does not import.
+    stores = path.match("audit/archive/location.py")
+    allowed = part_of(name_of(path)) in {"cli", "lab"} or path.name == "host_step.py" or stores
     assert allowed or not places, f"lines {places}"
 
 
