@@ -141,7 +141,7 @@ def test_option_that_is_also_on_the_engines_command_line(practice: Practice) -> 
     try:
         assert practice.run("20_docker_install", "--hosts", "host-b").returncode == 1
         assert (
-            f"'registry-mirrors' is given on the engine's command line too ({option})"
+            f"option 'registry-mirrors' is also given on the engine's command line ({option})"
             in messages(practice)["host-b"]
         )
     finally:
