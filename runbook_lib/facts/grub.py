@@ -174,7 +174,14 @@ def legacy_default(text: str) -> str:
 
 
 def find(entries: tuple[BootEntry, ...], wanted: str) -> BootEntry | None:
-    """Return the entry that `wanted` names in a menu without submenus; as `find_in_menu`."""
+    """Return the entry that `wanted` names in a menu without submenus: BLS entries, or a grub.conf.
+
+    The EL family's GRUB compares ids and titles before it takes a name for a number (its patch "Fix menu entry
+    selection based on ID and title"): a BLS id begins with the machine id, which often begins with a digit.
+    """
+    exact = next((item for item in entries if wanted in {item.path, item.title}), None)
+    if exact:
+        return exact
     return _resolve([_Item(item.position, item.title, item.path, item) for item in entries], wanted)
 
 

@@ -159,7 +159,7 @@ def journal_of(path: Path) -> list[dict[str, Any]]:
 @pytest.fixture
 def waiting(project: Project) -> Iterator[tuple[Project, subprocess.Popen[str], int]]:
     """A run whose kernel waits in its second step."""
-    process = project.start("-p", "seconds", "'600.5'", RUNBOOK_KERNELS="warm")
+    process = project.start("-p", "seconds", "600.5", RUNBOOK_KERNELS="warm")
     commands: list[int] = []
     try:
         kernel = wait_until(project.kernel)
