@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import shutil
 import signal
@@ -99,6 +100,13 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid}: skipped, and {_REQUIRE}={_ALL}: {report.longreprtext}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def lock_file(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Give each test a lock of its own: one that a killed run has left is not taken over by the next test's."""
+    name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    monkeypatch.setenv("RUNBOOK_LOCK_FILE", f"{_locks}/{name}")
 
 
 @pytest.fixture
