@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pytest
+    from xdist.workermanage import WorkerController
 
 __all__ = ["APART", "LONG", "QUICK", "Groups", "arrange", "group_of"]
 
@@ -73,6 +74,23 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc] # it ships no type info
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Hand out the next group, but no long one to a process that still has another: it would wait behind that.
+
+        A process always holds one group more than it runs: pytest needs to know which test comes next.
+        """
+        assigned = self.assigned_work.get(node, {})
+        if any(_is_long(group) and not all(tests.values()) for group, tests in assigned.items()):
+            short = next((group for group in self.workqueue if not _is_long(group)), None)
+            if short:
+                self.workqueue.move_to_end(short, last=False)
+        super()._assign_work_unit(node)
+
+
+def _is_long(group: str) -> bool:
+    """Whether a group takes minutes: a long module, or a test of one whose tests are that long."""
+    return group in LONG or _module(group) == "tests/scenarios/test_chapter_killed.py"
 
 
 def arrange(items: list[pytest.Item], seed: str | None) -> None:

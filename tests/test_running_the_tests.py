@@ -90,6 +90,22 @@ def test_a_module_stays_in_one_process_and_a_module_apart_does_not(suite: pytest
     assert used["runbook"] == {"gw0", "gw1"}
 
 
+def test_a_long_test_does_not_wait_behind_another_long_one(suite: pytest.Pytester) -> None:
+    directory = suite.path / "tests"
+    for folder in ("scenarios", "model"):
+        (directory / folder).mkdir(parents=True)
+    for path, number in (
+        ("model/test_quick.py", 4),
+        ("scenarios/test_chapter_killed.py", 2),
+        ("test_z.py", 8),
+    ):
+        text = WORKERS.format(file=str(suite.path / Path(path).stem)).replace("range(8)", f"range({number})")
+        (directory / path).write_text(text.replace("0.05", "1" if number == 2 else "0.05"), encoding="utf-8")
+    run(suite, "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder").assert_outcomes(passed=14)
+    used = (suite.path / "test_chapter_killed").read_text(encoding="utf-8").split()
+    assert sorted(used) == ["gw0", "gw1"]
+
+
 KILLED = """
 import os, signal, subprocess, pytest
 from tests.programs import Programs
