@@ -22,7 +22,7 @@ demo-quick: ## The same on the two containers only, without the kernel upgrade
 
 test: ## All tests except those of test-vm and test-kills, including those on practice hosts
 	@tools/set-up test lint
-	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk
+	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
 	@echo "make test: all tests except those of test-vm and test-kills, in $(WORKERS) processes, some of them on practice"
 	@echo "hosts that boot on this machine: about 10 minutes on 2 cores, and some minutes more the first time to build the hosts."
 	@$(RUN) pytest $(IN_PARALLEL) $(PYTEST_ARGUMENTS)

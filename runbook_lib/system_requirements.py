@@ -77,12 +77,18 @@ PARTS: dict[str, tuple[Program, ...]] = {
         Program("sshd", "openssh-server", "test connections against a real SSH server"),
         Program("sudo", "sudo", "test commands that run as root"),
         Program("tcsh", "tcsh", "test an account whose login shell is not a POSIX shell"),
+        Program("fish", "fish", "test an account whose login shell is not a POSIX shell"),
+    ),
+    "reference": (
+        Program("ifquery", "ifupdown", "compare how interfaces files are read with ifupdown itself"),
+        Program("grub-emu", "grub-emu", "compare how boot menus are read with GRUB itself"),
     ),
 }
 OPTIONAL = {
     "pages": "for tests only",
     "el": "for tests only",
     "disk": "for tests only",
+    "reference": "for tests only",
     "vm": "for practice hosts that are virtual machines",
 }
 """Parts that are optional, and what they are for."""
@@ -90,7 +96,13 @@ OPTIONAL = {
 _NEEDS_ROOT = frozenset({"lab"})
 _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _POLICY = Path("/usr/sbin/policy-rc.d")
-_SERVICES = ("apt-cacher-ng.service", "docker-registry.service", "ssh.service")
+_SERVICES = (
+    "apt-cacher-ng.service",
+    "docker-registry.service",
+    "grub-common.service",
+    "networking.service",
+    "ssh.service",
+)
 _OWN_HOSTS = (
     "or run the runbooks on your own hosts, which needs no lab: write an inventory (see params/example/) and pass it"
     " with `-p inventory FILE`"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_lib.operations import ifupdown
+from runbook_lib.operations.bridge_placement import Place, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BridgeFile"]
 
-_PORT, _BRIDGE, _BOTH, _REPLACED = "port", "bridge", "both", "replaced"
-# The hardware's own settings; `inet manual` takes mtu and hwaddress (interfaces(5)).
-_ON_PORT = re.compile(
-    r"hwaddress|driver-message-level|(ethernet|link|offload|hardware|bond|vlan|gro|gso|tso|rx|tx)(-.*)?"
-)
-_ON_BRIDGE = re.compile(r"broadcast|network|metric|scope|gateway|dns-.*")
-_HOOKS = frozenset({"pre-up", "up", "post-up", "down", "pre-down", "post-down"})
-_SIMPLE = re.compile(r"[\w ./:+=,@%-]*")  # one command without anything that a shell interprets
-_ALLOWED_TO_FAIL = re.compile(r" \|\| (true|/bin/true|:)$")
 _OWN_BRIDGE_OPTIONS = frozenset(
     {"address", "netmask", "bridge-ports", "bridge-stp", "bridge-fd", "bridge-maxwait"}
 )
@@ -69,25 +61,25 @@ class BridgeFile:
         """
         main = self._main
         bridge_has = self._kept_by_bridge()
-        kept: dict[str, list[str]] = {_PORT: [], _BRIDGE: [line.raw for line in bridge_has]}
+        kept: dict[Place, list[str]] = {Place.PORT: [], Place.BRIDGE: [line.raw for line in bridge_has]}
         comments: list[str] = []
         for line in main.body if main else ():
             if not line.words:
                 comments += [line.raw] if line.raw.strip() else []
                 continue
-            place = self._place(line)
-            if place == _BOTH and any(line.key == own.key for own in bridge_has):
-                place = _PORT
-            for name in (_PORT, _BRIDGE):
-                if place in {name, _BOTH}:
+            place = self._placement.of(line)
+            if place == Place.BOTH and any(line.key == own.key for own in bridge_has):
+                place = Place.PORT
+            for name in (Place.PORT, Place.BRIDGE):
+                if place in {name, Place.BOTH}:
                     kept[name] += [*comments, line.raw]
-            if place == _REPLACED:
-                kept[_BRIDGE] += comments
+            if place == Place.REPLACED:
+                kept[Place.BRIDGE] += comments
             comments = []
         rest = ifupdown.without(ifupdown.without(self.text, self.bridge), self.port)
-        with_port = ifupdown.add(rest, self.port, "manual", []) + _joined(kept[_PORT])
+        with_port = ifupdown.add(rest, self.port, "manual", []) + _joined(kept[Place.PORT])
         own = [line for line in self._options(mac) if line]
-        bridge = ifupdown.add("", self.bridge, "static", own) + _joined(kept[_BRIDGE])
+        bridge = ifupdown.add("", self.bridge, "static", own) + _joined(kept[Place.BRIDGE])
         more = [self._renamed(stanza) for stanza in self._of(self.port) if stanza is not main]
         more += [
             "".join([stanza.lines[0].raw, *(line.raw for line in stanza.body)])
@@ -156,6 +148,10 @@ class BridgeFile:
     def _stanzas(self) -> tuple[Stanza, ...]:
         return ifupdown.parse(self.text)
 
+    @functools.cached_property
+    def _placement(self) -> Placement:
+        return Placement(self.port, gateway=self.gateway is not None, nameservers=bool(self.nameservers))
+
     def _of(self, name: str, family: str = "") -> list[Stanza]:
         return [stanza for stanza in self._stanzas if stanza.configures(name, family)]
 
@@ -195,64 +191,26 @@ class BridgeFile:
         return [
             line
             for line in (bridge.body if bridge else ())
-            if (line.words and line.key not in _OWN_BRIDGE_OPTIONS and not self._is_replaced(line))
+            if (line.words and line.key not in _OWN_BRIDGE_OPTIONS and not self._placement.is_replaced(line))
             or line.raw.lstrip().startswith("#")
         ]
-
-    def _is_replaced(self, line: Line) -> bool:
-        return (
-            line.key in {"address", "netmask"}
-            or (line.key == "gateway" and self.gateway is not None)
-            or (line.key == "dns-nameservers" and bool(self.nameservers))
-        )
-
-    def _place(self, line: Line) -> str | None:
-        """Return where an option of the port's stanza belongs; None if that is not understood."""
-        if self._is_replaced(line):
-            return _REPLACED
-        if line.key in _HOOKS:
-            return self._place_of_hook(line)
-        if line.key == "mtu":
-            return _BOTH
-        if _ON_PORT.fullmatch(line.key):
-            return _PORT
-        return _BRIDGE if _ON_BRIDGE.fullmatch(line.key) else None
-
-    def _place_of_hook(self, line: Line) -> str | None:
-        command = _ALLOWED_TO_FAIL.sub("", line.value)
-        bare = re.sub(r"\$IFACE\b|\$\{IFACE\}", "IFACE", command)
-        words = [word for word in bare.split() if not word.startswith("-")]
-        if not words or not _SIMPLE.fullmatch(bare):
-            return None
-        program, action = words[0].rsplit("/", 1)[-1], next(iter(words[1:]), "")
-        if program == "route" or (program == "ip" and action in {"route", "rule"}):
-            # A route by way of the port has to be rewritten: a port of a bridge has no routes.
-            return None if self._mentions_port(command) else _BRIDGE
-        hardware = program in {"ethtool", "mii-tool"} or (program == "ip" and action == "link")
-        return _PORT if hardware else None
 
     def _obstacles_of_port(self, stanza: Stanza) -> list[str]:
         family, method = (*stanza.words[2:4], "", "")[:2]
         if "inherits" in stanza.words or family not in {"inet", "inet6"}:
             return [stanza.lines[0].text]
         if family == "inet6":
-            return [line.text for line in stanza.options if not self._moves_along(line)]
+            return [line.text for line in stanza.options if not self._placement.moves_along(line)]
         if method not in (_METHODS if stanza is self._main else {"static"}):
             return [stanza.lines[0].text]
         if stanza is not self._main:
-            return [line.text for line in stanza.options if not self._moves_along(line)]
-        unknown = [line.text for line in stanza.options if self._place(line) is None]
+            return [line.text for line in stanza.options if not self._placement.moves_along(line)]
+        unknown = [line.text for line in stanza.options if self._placement.of(line) is None]
         own = ipaddress.ip_interface(self.address).ip
         lost = [
             line.text for line in stanza.options if line.key == "address" and not _is_address(line.value, own)
         ]
         return [*lost, *unknown]
-
-    def _moves_along(self, line: Line) -> bool:
-        """Return whether an option of a further stanza means the same on the bridge."""
-        if line.key in _HOOKS:
-            return self._place_of_hook(line) == _BRIDGE
-        return not _ON_PORT.fullmatch(line.key) and not self._mentions_port(line.value)
 
     def _obstacles_of_bridge(self, stanza: Stanza) -> list[str]:
         if "inherits" in stanza.words:
@@ -283,10 +241,7 @@ class BridgeFile:
         )
         if pattern or above_bridge:
             return [stanza.lines[0].text]
-        return [line.text for line in stanza.lines if line.words and self._mentions_port(line.text)]
-
-    def _mentions_port(self, text: str) -> bool:
-        return re.search(rf"(?<![\w.-]){re.escape(self.port)}(?![\w-])", text) is not None
+        return [line.text for line in stanza.lines if line.words and self._placement.mentions_port(line.text)]
 
     def _renamed(self, stanza: Stanza) -> str:
         first = re.sub(

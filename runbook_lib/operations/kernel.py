@@ -1,24 +1,22 @@
-"""The kernel: installed, set as default, booted on trial, new enough (book S9, S10)."""
+"""The kernel: installed, set as default, new enough (book S9, S10); `kernel_trial` boots it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import NotApplicable, ParameterError, PlanRefused
 from runbook_lib.facts.boot_loader import BootLoader
-from runbook_lib.facts.host import BootId, SystemState, Virtualization
+from runbook_lib.facts.host import Virtualization
 from runbook_lib.facts.kernel import BootSpace, InstalledKernels, Kernel, SecureBoot
 from runbook_lib.facts.kernel_package import Candidates
-from runbook_lib.facts.kernel_trial import MARK, KernelTrial, KernelTrialInfo
+from runbook_lib.facts.kernel_trial import KernelTrial, KernelTrialInfo
 from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.release import Release
-from runbook_lib.model.commands import Command
-from runbook_lib.model.plans import Change, Check, Plan, Reboot
-from runbook_lib.operations import files, packages
+from runbook_lib.model.plans import Change, Check, Plan
+from runbook_lib.operations import packages
 from runbook_lib.operations.base import Operation, Probe
 from runbook_lib.operations.boot_loaders import backend_of, refuse_unknown
-from runbook_lib.operations.host import REBOOT, settled
 from runbook_lib.operations.package_versions import newer, upstream
 
 if TYPE_CHECKING:
@@ -27,20 +25,22 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Fact, Facts
 
 __all__ = [
+    "DEFAULT",
+    "DEFAULT_ID",
     "AtLeast",
-    "Booted",
     "DefaultEntry",
     "Installed",
     "at_least",
-    "booted",
     "default_entry",
+    "describe_entry",
     "installed",
+    "on_trial",
+    "refuse_shared_kernel",
+    "refuse_unsigned",
 ]
 
-_DEFAULT = "default boot entry"
-_PENDING = "trial boots pending"
-_DEFAULT_ID, _PENDING_ID = "kernel.default", "kernel.trial"
-_UNMARK = Command(("rm", "-f", "--", MARK), sudo=True, purpose="the trial is over")
+DEFAULT, DEFAULT_ID = "default boot entry", "kernel.default"
+"""Title and id of the check of the default boot entry."""
 _UNSIGNED = ("kernel-lt", "kernel-ml")  # ELRepo signs packages, not kernel images
 
 
@@ -70,19 +70,19 @@ class DefaultEntry(Operation):
                 f"the boot menu has no entry for {wanted}",
                 hint="check that /boot has its image; regenerate the menu (update-grub, grub2-mkconfig)",
             )
-        change = Change(_DEFAULT, _entry(loader.default, loader.default_entry), wanted)
+        change = Change(DEFAULT, describe_entry(loader.default, loader.default_entry), wanted)
         return Plan(commands=backend.make_default(loader, wanted), changes=(change,))
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check the default, and that installing another kernel does not change it."""
-        _refuse_shared_kernel(facts)
+        refuse_shared_kernel(facts)
         loader = facts[BootLoader()]
         return [
             Check.equal(
-                _DEFAULT,
+                DEFAULT,
                 self._wanted(facts),
                 loader.default or loader.unclear_default or "not known",
-                _DEFAULT_ID,
+                DEFAULT_ID,
             ),
             Check.equal(
                 "default is kept when kernels are added",
@@ -94,7 +94,7 @@ class DefaultEntry(Operation):
 
     def _wanted(self, facts: Facts) -> str:
         # A kernel on trial is not proven yet; the kernel that is still the default is.
-        kept = facts[BootLoader()].default if _on_trial(facts) else None
+        kept = facts[BootLoader()].default if on_trial(facts) else None
         return self.release or kept or facts[Kernel()].release
 
 
@@ -146,7 +146,7 @@ class Installed(Operation):
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check the package's version, its image and initial RAM disk, and that no package is unfinished."""
-        _refuse_shared_kernel(facts)
+        refuse_shared_kernel(facts)
         offer = facts[self._offer]
         found = next((item for item in facts[InstalledKernels()] if item.release == offer.release), None)
         newest = offer.available or offer.installed or "a version"
@@ -173,7 +173,7 @@ class Installed(Operation):
         offer, family = facts[self._offer], facts[Release()].family
         running = facts[Kernel()].release
         refuse_unknown(facts[BootLoader()])
-        _refuse_unsigned(facts[SecureBoot()], self.package)
+        refuse_unsigned(facts[SecureBoot()], self.package)
         if offer.available is None and offer.installed is None:
             raise PlanRefused(
                 f"no package source offers {self.package}",
@@ -195,102 +195,6 @@ class Installed(Operation):
                 f"too little space in /boot: {facts[BootSpace()]} MiB free, {self.space} MiB needed",
                 hint="remove kernels that are no longer used (apt-get autoremove --purge; dnf remove --oldinstallonly)",
             )
-
-
-@dataclass(frozen=True)
-class Booted(Operation):
-    """The kernel of a package is running and is the default; it becomes the default only after a trial boot.
-
-    If the boot loader supports one-shot entries, the kernel is booted once. Only if the checks then hold over a new
-    connection does it become the default; if it panics or hangs, the next reset boots the old kernel.
-
-    Args:
-        package: As for `Installed`.
-        source: As for `Installed`.
-        deadline: Seconds until the host must be back.
-        settles: Seconds that its services may take to start after that.
-        panic_after: Seconds after which a panic resets the host during the trial.
-    """
-
-    package: str
-    source: str = ""
-    deadline: float = 600.0
-    settles: float = 120.0
-    panic_after: int = 10
-
-    @property
-    def settle(self) -> float:
-        """Services start after SSH is back."""
-        return self.settles
-
-    def facts(self) -> Sequence[Fact[Any]]:
-        """Return the running kernel, the wanted one, the boot loader, and the host's state."""
-        offer = Candidates(self.package, self.source)
-        more = (BootLoader(), KernelTrial(), SecureBoot(), BootId(), SystemState())
-        return (Virtualization(), Kernel(), offer, *more)
-
-    def plan(self, facts: Facts) -> Plan:
-        """Boot the kernel on trial; if it is running already, make it the default, once its trial is checked."""
-        if all(check.holds for check in self.verify(facts)[:-1]):
-            return Plan()  # services that have yet to settle are waited for
-        wanted, running, loader = self._wanted(facts), facts[Kernel()].release, facts[BootLoader()]
-        backend = backend_of(loader)
-        default = Change(_DEFAULT, _entry(loader.default, loader.default_entry), wanted)
-        # The mark is removed last, and kept if the trial is abandoned: the running kernel has not passed its checks.
-        forget, unmark = (
-            (backend.forget_trial(loader, wanted), (_UNMARK,)) if backend.has_trial_boot else ((), ())
-        )
-        accepted = (*forget, *backend.make_default(loader, wanted), *unmark)
-        trial = _on_trial(facts)
-        if running == wanted and trial is None:
-            return Plan(commands=accepted, changes=(default,))
-        reboot = Reboot(
-            arm=(
-                *(_mark(facts, wanted) if backend.has_trial_boot else ()),
-                *backend.try_once(loader, wanted, self.panic_after),
-            ),
-            confirm=accepted if backend.has_trial_boot else (),
-            abandon=forget,
-            only_after_confirm=(_DEFAULT_ID, _PENDING_ID) if backend.has_trial_boot else (),
-            recovery=f"the trial was for one boot: the next reset boots {loader.default}, still the default"
-            if backend.has_trial_boot
-            else f"this boot loader has no trial boot: choose the old kernel {running} in its menu, on the console",
-            deadline=self.deadline,
-        )
-        if running == wanted and trial:
-            begun = replace(reboot, arm=(), failed_before_reboot=trial.failed)
-            return Plan(changes=(default,), reboot=begun)
-        _refuse_unsigned(facts[SecureBoot()], self.package)
-        return Plan(
-            commands=(REBOOT,), changes=(Change("running kernel", running, wanted), default), reboot=reboot
-        )
-
-    def verify(self, facts: Facts) -> list[Check]:
-        """Check the running kernel, the default, that no trial is pending, and that services have settled."""
-        _refuse_shared_kernel(facts)
-        loader = facts[BootLoader()]
-        armed = loader.trial or facts[KernelTrial()] is not None
-        pending = loader.once or ("armed" if armed else "none")
-        return [
-            Check.equal("running kernel", self._wanted(facts), facts[Kernel()].release, "kernel.running"),
-            Check.equal(
-                _DEFAULT,
-                self._wanted(facts),
-                loader.default or loader.unclear_default or "not known",
-                _DEFAULT_ID,
-            ),
-            Check.equal(_PENDING, "none", pending, _PENDING_ID),
-            settled(facts[SystemState()]),
-        ]
-
-    def _wanted(self, facts: Facts) -> str:
-        release = facts[Candidates(self.package, self.source)].release
-        if release is None:
-            raise PlanRefused(
-                f"no package source says which kernel {self.package} contains",
-                hint="install the package first; check its name and source",
-            )
-        return release
 
 
 @dataclass(frozen=True)
@@ -333,7 +237,7 @@ def _is_newer(family: str, available: str, version: str | None, running: str) ->
     return upstream(available.rpartition(":")[2]) > upstream(running)
 
 
-def _on_trial(facts: Facts) -> KernelTrialInfo | None:
+def on_trial(facts: Facts) -> KernelTrialInfo | None:
     """Return the running kernel's pending trial, if any."""
     mark, running, loader = facts[KernelTrial()], facts[Kernel()].release, facts[BootLoader()]
     if mark:
@@ -342,19 +246,17 @@ def _on_trial(facts: Facts) -> KernelTrialInfo | None:
     return KernelTrialInfo(running) if loader.trial and loader.panic else None
 
 
-def _mark(facts: Facts, release: str) -> tuple[Command, ...]:
-    trial = KernelTrialInfo(release, facts[SystemState()].failed)
-    return (
-        Command(("mkdir", "-p", MARK.rpartition("/")[0]), sudo=True),
-        files.write(MARK, trial.text, purpose="mark this kernel as on trial"),
-    )
-
-
-def _entry(release: str | None, path: str | None) -> str:
+def describe_entry(release: str | None, path: str | None) -> str:
+    """Return a boot entry as a change shows it: the kernel, and the entry's path."""
     return f"{release or 'not known'} ({path})"
 
 
-def _refuse_shared_kernel(facts: Facts) -> None:
+def refuse_shared_kernel(facts: Facts) -> None:
+    """Raise if the host is a container.
+
+    Raises:
+        NotApplicable: It has no kernel of its own.
+    """
     container = facts[Virtualization()].container
     if container:
         raise NotApplicable(
@@ -363,7 +265,12 @@ def _refuse_shared_kernel(facts: Facts) -> None:
         )
 
 
-def _refuse_unsigned(secure_boot: bool, package: str) -> None:  # noqa: FBT001 - what the firmware says
+def refuse_unsigned(secure_boot: bool, package: str) -> None:  # noqa: FBT001 - what the firmware says
+    """Raise if the firmware would not start a package's kernel.
+
+    Raises:
+        PlanRefused: Secure boot is on, and the package is known to be unsigned.
+    """
     if secure_boot and (package.startswith(_UNSIGNED) or package.endswith("-unsigned")):
         raise PlanRefused(
             f"secure boot is on and {package} is not signed: the firmware would not start it",
@@ -373,5 +280,4 @@ def _refuse_unsigned(secure_boot: bool, package: str) -> None:  # noqa: FBT001 -
 
 installed = Installed
 default_entry = DefaultEntry
-booted = Booted
 at_least = AtLeast

@@ -43,7 +43,7 @@ def run(connection: SshConnection, *argv: str, stdin: str | None = None) -> Outp
     return connection.run(Command(argv, stdin=stdin, timeout=30.0), NEVER)
 
 
-@pytest.mark.parametrize("shell", ["bash", "sh", "tcsh", "rbash"])
+@pytest.mark.parametrize("shell", ["bash", "sh", "tcsh", "fish", "rbash"])
 def test_text_arrives_unchanged_under_every_login_shell(shell: str) -> None:
     require(shell)
     with account(login_shell=f"/bin/{shell}") as who, reached(who) as connection:
