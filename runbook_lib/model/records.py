@@ -18,6 +18,7 @@ __all__ = [
     "CommandRecord",
     "HostRecord",
     "RunRecord",
+    "StepKind",
     "StepRecord",
     "StreamRecord",
     "current_kind",
@@ -29,6 +30,9 @@ SCHEMA_VERSION = 2
 CommandKind = Literal["fact", "change", "guard", "rollback", "shell", "termination"]
 """What a command is for; `termination` ends a command that the run no longer waits for."""
 _KINDS_BEFORE_2: dict[object, CommandKind] = {"ending": "termination"}
+
+StepKind = Literal["operation", "facts", "shell"]
+"""What a step does: reach a desired state, read facts, or run a script."""
 
 
 def current_kind(kind: Any) -> Any:  # noqa: ANN401 - evidence may hold anything
@@ -106,7 +110,7 @@ class StepRecord(_Record):
 
     number: int
     title: str
-    kind: Literal["operation", "facts", "shell"] = "operation"
+    kind: StepKind = "operation"
     started: AwareDatetime
     ended: AwareDatetime | None = None
     hosts: list[HostRecord] = Field(default_factory=list)

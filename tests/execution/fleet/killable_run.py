@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.journal import Journal
-from runbook_lib.runbook import session
+from runbook_lib.runbook import run as run_module
+from runbook_lib.runbook.session import Runbook
 from tests.execution.fleet.practice_books import Asleep, Awake, First, Lasting, Written
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def parameters(place: Path, **given: Any) -> First:  # noqa: ANN401 - any parame
 
 def run(place: Path, **given: Any) -> None:  # noqa: ANN401 - any parameter
     """Carry out one step of every kind."""
-    book = session.Runbook.open(parameters(place, **given))
+    book = Runbook.open(parameters(place, **given))
     book.facts("Look before", Asleep(_BUSY))
     book.step("Write", Written(f"{place}/one", "first", _BUSY))
     book.step("Write under a guard", Written(f"{place}/two", "second", _BUSY, _REVERTS))
@@ -75,7 +76,7 @@ def in_a_child(place: Path, lines: int = 0, delay: float = 0.0, **given: Any) ->
         code = 99
         try:
             if lines:
-                session.Journal = functools.partial(_Mortal, lines, delay)  # type: ignore[attr-defined, assignment]
+                run_module.Journal = functools.partial(_Mortal, lines, delay)  # type: ignore[attr-defined, assignment]
             run(place, **given)
             code = 0
         except RunbookError as problem:

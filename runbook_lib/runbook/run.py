@@ -1,0 +1,284 @@
+"""One run of a runbook on its hosts: directory, journal, connections, locks and status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runbook_lib.connections.registry import connect
+from runbook_lib.display import cards
+from runbook_lib.errors import InputError, Interrupted, ParameterError, StepFailed
+from runbook_lib.evidence import events
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.layout import JOURNAL, OUTPUT
+from runbook_lib.evidence.output_store import OutputStore
+from runbook_lib.model.records import HostRecord, StepRecord
+from runbook_lib.model.status import Status
+from runbook_lib.runbook import run_directory
+from runbook_lib.runbook.deadline import Deadline, earliest
+from runbook_lib.runbook.host_lock import HostLock, Owner
+from runbook_lib.runbook.host_step import HostStep
+from runbook_lib.runbook.provenance import new_run_record
+from runbook_lib.runbook.recorder import Recorder, now
+from runbook_lib.runbook.run_status import BAD, RunStatus
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from runbook_lib.connections.base import Connection
+    from runbook_lib.inventory import Host, Inventory
+    from runbook_lib.model.records import RunRecord, StepKind
+    from runbook_lib.operations.base import Operation
+    from runbook_lib.parameters import Parameters
+    from runbook_lib.runbook.host_pool import HostPool
+    from runbook_lib.runbook.parent_process import ParentProcess
+    from runbook_lib.runbook.resume import EarlierRun
+    from runbook_lib.secrets import Secrets
+
+__all__ = ["Run", "RunContext"]
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What the runs of one session have in common: a session starts another run after one has ended.
+
+    Args:
+        parameters: The runbook's parameters.
+        inventory: The inventory that the hosts come from.
+        hosts: The selected hosts.
+        secrets: Resolves secret references, and masks every text that goes into the evidence.
+        cancel: Set once the run is interrupted.
+        parent: The process that started this kernel.
+        pool: Threads that work on the hosts.
+    """
+
+    parameters: Parameters
+    inventory: Inventory
+    hosts: list[Host]
+    secrets: Secrets
+    cancel: threading.Event
+    parent: ParentProcess
+    pool: HostPool
+
+
+class Run:
+    """A run from its first journal line to its last one. Its record is `record`, complete once it has ended.
+
+    Args:
+        context: What it has in common with other runs of the session.
+        directory: Its new directory; the name is the run's id.
+        earlier: The run that it resumes, if any.
+
+    Raises:
+        EvidenceError: The directory cannot be written. No host was contacted.
+    """
+
+    def __init__(self, context: RunContext, directory: Path, earlier: EarlierRun | None = None) -> None:
+        parameters, hosts = context.parameters, context.hosts
+        self._context = context
+        self.directory = directory
+        self._connections = {host.name: connect(host, context.secrets) for host in hosts}
+        self._journal = Journal(directory / JOURNAL, context.secrets.mask_data)
+        self._recorder = Recorder(
+            self._journal, OutputStore(directory / OUTPUT), context.secrets, context.cancel, context.parent
+        )
+        self.deadline = Deadline.from_now("run_timeout", parameters.run_timeout)
+        self._run_status = RunStatus(
+            [host.name for host in hosts], parameters.run_mode, stop=parameters.on_failure == "stop"
+        )
+        self.record = new_run_record(parameters, context.inventory, hosts, directory, earlier)
+        self._earlier = earlier
+        self._locks = {name: self._make_lock(link) for name, link in self._connections.items()}
+        run_directory.write_parameters(directory, parameters)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has ended: it gets no further steps."""
+        return self.record.ended is not None
+
+    @property
+    def status(self) -> Status:
+        """The status so far: the worst of all steps."""
+        return self._run_status.status
+
+    def start(self, previous: RunRecord | None = None) -> None:
+        """Write the journal's first line; from here on the journal says how the run ended.
+
+        Args:
+            previous: The run of the same session that has ended, if a step after its end starts this one.
+        """
+        events.run_started(self._journal, self.record)
+        cards.show_run_start(self.record, self.directory, previous)
+
+    def step(
+        self,
+        title: str,
+        kind: StepKind,
+        operation: Operation | Callable[[Host], Operation],
+        pattern: str | None,
+    ) -> StepRecord:
+        """Carry out one step on its hosts in parallel, record it, and show its card.
+
+        Args:
+            title: What the step is for.
+            kind: What the step is recorded as.
+            operation: The desired state, or a function from a host to its desired state.
+            pattern: Restricts the step to some of the run's hosts.
+
+        Raises:
+            StepFailed: The step failed and the run ends with it.
+            Interrupted: The run was interrupted during the step.
+            InputError: The pattern matches no host of the run, or the step differs from that of the resumed run.
+            EvidenceError: The evidence cannot be written; no further command was sent.
+        """
+        chosen = self._select_hosts(pattern)
+        title = self._context.secrets.mask(title)
+        number = len(self.record.steps) + 1
+        self._check_resumed_step(number, title)
+        operations = {host.name: operation(host) if callable(operation) else operation for host in chosen}
+        step = StepRecord(number=number, title=title, kind=kind, started=now())
+        events.step_started(self._journal, step, [host.name for host in chosen])
+        deadline = earliest(
+            (self.deadline, Deadline.from_now("step_timeout", self._context.parameters.step_timeout))
+        )
+        records = self._context.pool.map(
+            lambda host: self._run_on_host(host, operations[host.name], number, deadline), chosen
+        )
+        step = step.model_copy(update={"ended": now(), "hosts": records})
+        events.step_ended(self._journal, step)
+        self.record.steps.append(step)
+        cards.show_step(step, self._context.parameters.run_mode, self.record.run)
+        timed_out = bool(self.deadline and self.deadline.passed and step.status in BAD)
+        if self._run_status.add(step) or self._context.cancel.is_set() or timed_out:
+            self._stop_at(step)
+        return step
+
+    def finish(self, status: Status, message: str = "") -> None:
+        """Release the hosts' locks, close the connections, and write the journal's end-of-run line.
+
+        Args:
+            status: The status of the whole run.
+            message: The reason, if no step gives it.
+        """
+        message = self._context.secrets.mask(message)
+        self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
+        self._release_locks()
+        self._context.pool.map(lambda connection: connection.close(), list(self._connections.values()))
+        events.run_ended(self._journal, self.record)
+        self._journal.close()
+        cards.show_run_end(self.record)
+
+    def raise_if_bad(self) -> None:
+        """Raise if the run has ended without success.
+
+        Raises:
+            StepFailed: With the first line of each failure.
+        """
+        status = self.record.status
+        if status not in BAD:
+            return
+        failures = [
+            f"step {step.number} {step.title!r} on {host.host}: {host.message.partition(chr(10))[0]}"
+            for step in self.record.steps
+            for host in step.hosts
+            if host.status in BAD
+        ]
+        raise StepFailed(
+            "\n  ".join([f"the run is {status}:", *filter(None, (self.record.message, *failures))]),
+            where=self.record.run,
+            hint="see the red cards for the reasons",
+        )
+
+    def _select_hosts(self, pattern: str | None) -> list[Host]:
+        if pattern is None:
+            return self._context.hosts
+        wanted = {host.name for host in self._context.inventory.select(pattern)}
+        chosen = [host for host in self._context.hosts if host.name in wanted]
+        if not chosen:
+            raise ParameterError(
+                f"{pattern!r} is not one of this run's hosts ({', '.join(self.record.hosts)})",
+                where=self._context.parameters.runbook,
+                hint="widen the parameter `hosts`",
+            )
+        return chosen
+
+    def _run_on_host(
+        self, host: Host, operation: Operation, number: int, deadline: Deadline | None
+    ) -> HostRecord:
+        reason = self._run_status.why_excluded(host.name)
+        if reason is not None:
+            record = HostRecord(
+                host=host.name,
+                address=host.target,
+                kind=host.kind,
+                operation=operation.describe(),
+                status=Status.SKIPPED,
+                message=f"not attempted: {reason}",
+                started=now(),
+                ended=now(),
+            )
+        else:
+            record = HostStep(
+                operation,
+                self._connections[host.name],
+                self._recorder,
+                step=number,
+                mode=self._context.parameters.run_mode,
+                predicting=self._run_status.predicting,
+                deadline=deadline,
+                lock=self._locks[host.name],
+                history=self._earlier.history(number, host.name) if self._earlier else None,
+            ).run()
+        events.host_ended(self._journal, number, record)
+        cards.log_host(number, record)
+        return record
+
+    def _check_resumed_step(self, number: int, title: str) -> None:
+        if self._earlier is None:
+            return
+        try:
+            self._earlier.check_step(number, title)
+        except InputError:
+            self.finish(Status.FAILED)
+            raise
+
+    def _make_lock(self, connection: Connection) -> HostLock:
+        record = self.record
+        owner = Owner(
+            record.run,
+            connection.host.name,
+            record.operator,
+            record.machine,
+            record.started.isoformat("T", "seconds"),
+        )
+        return HostLock(
+            connection,
+            owner,
+            self._journal,
+            timeout=self._context.parameters.lock_timeout,
+            take_over=self._context.parameters.take_over,
+            cancel=self._context.cancel,
+        )
+
+    def _stop_at(self, step: StepRecord) -> None:
+        """End the run at a failed or interrupted step."""
+        if self._context.cancel.is_set():
+            self.finish(Status.INTERRUPTED)
+            raise Interrupted(
+                f"the run was interrupted in step {step.number} {step.title!r}",
+                where=self.record.run,
+                hint="run it again: steps already in the desired state report ok",
+            )
+        self.finish(self._run_status.status)
+        first = next(host for host in step.hosts if host.status in BAD)
+        raise StepFailed(
+            f"step {step.number} {step.title!r} is {step.status} on {first.host}: {first.message}",
+            where=self.record.run,
+            hint=f"the journal is {self.directory / JOURNAL}",
+        )
+
+    def _release_locks(self) -> None:
+        """Release all host locks in parallel: each release takes a round trip."""
+        self._context.pool.map(HostLock.release, list(self._locks.values()))
