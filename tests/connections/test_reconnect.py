@@ -40,11 +40,10 @@ def fingerprint(server: Server) -> str:
     return listed.stdout.split()[1]
 
 
-def await_end_of_connections() -> None:
-    """Wait until this process has noticed that its connections were cut."""
+def open_transports() -> list[paramiko.Transport]:
     transports = [thread for thread in threading.enumerate() if isinstance(thread, paramiko.Transport)]
     assert transports
-    wait_until(lambda: not any(transport.is_active() for transport in transports), "the end of connections")
+    return transports
 
 
 def test_many_steps_share_one_connection(server: Server, tmp_path: Path) -> None:
@@ -61,8 +60,9 @@ def test_many_steps_share_one_connection(server: Server, tmp_path: Path) -> None
 def test_a_reconnection_between_two_steps_is_recorded(server: Server, tmp_path: Path) -> None:
     book = run_on(server, tmp_path)
     book.step("First", Does(("true",)))
+    transports = open_transports()
     server.cut()
-    await_end_of_connections()
+    wait_until(lambda: not any(transport.is_active() for transport in transports), "the end of connections")
     step = book.step("Second", Does(("true",)))
     book.close()
     assert step.status is Status.CHANGED
