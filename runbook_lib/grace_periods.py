@@ -28,6 +28,7 @@ __all__ = [
     "PERSISTENT_PROCESS_ANSWER",
     "PROXY_COMMAND",
     "RUN",
+    "SESSION_END",
     "TERMINATION_COMMAND",
     "TERMINATION_COMMANDS",
 ]
@@ -56,6 +57,9 @@ EXIT_STATUS = 2.0
 
 EXIT_STATUS_AFTER_TIMEOUT = 0.1
 """The same, for a command that may have exited just as its time was up."""
+
+SESSION_END = 2.0
+"""From the end of a command until sshd has ended its session, where MaxSessions leaves no room for another one."""
 
 LOCK_TAKEOVER = 5
 """From the end of the process that held a host's lock until the lock is free; whole seconds, as above."""

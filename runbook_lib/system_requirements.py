@@ -76,6 +76,7 @@ PARTS: dict[str, tuple[Program, ...]] = {
     "sshd": (
         Program("sshd", "openssh-server", "test connections against a real SSH server"),
         Program("sudo", "sudo", "test commands that run as root"),
+        Program("socat", "socat", "test a connection through a proxy command"),
         Program("tcsh", "tcsh", "test an account whose login shell is not a POSIX shell"),
         Program("fish", "fish", "test an account whose login shell is not a POSIX shell"),
     ),

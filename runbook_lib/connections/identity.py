@@ -15,13 +15,40 @@ from runbook_lib.errors import AuthenticationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["close_agent", "identity"]
+    from runbook_lib.connections.ssh_config import SshConfig
+
+__all__ = ["close_agent", "identities"]
 
 _OPENSSH = b"openssh-key-v1\0"
 _OPENSSH_LINE = "-----BEGIN OPENSSH PRIVATE KEY-----"
 
 
-def identity(file: str, place: str) -> dict[str, Any]:
+def identities(config: SshConfig, file: str | None, place: str) -> dict[str, Any]:
+    """Return the arguments of paramiko's `connect` that say which keys to log in with.
+
+    Args:
+        config: What ssh_config says of the host.
+        file: The inventory's `identity_file`: then no other key is tried.
+        place: The host, for messages.
+
+    Raises:
+        AuthenticationError: `file` cannot be used.
+    """
+    if file:
+        return _identity(file, place)
+    files = [name for name in config.identity_files if not config.identities_only or not _is_encrypted(name)]
+    arguments = {
+        "allow_agent": config.agent and not config.identities_only,
+        "look_for_keys": False,
+        "key_filename": files,
+    }
+    if config.identities_only and config.agent:
+        key = _in_agent({_inspect(Path(name))[1] for name in config.identity_files if _is_encrypted(name)})
+        return {**arguments, "pkey": key} if key else arguments
+    return arguments
+
+
+def _identity(file: str, place: str) -> dict[str, Any]:
     """Return the arguments of paramiko's `connect` that log in with this key and no other.
 
     Args:
@@ -53,16 +80,31 @@ def identity(file: str, place: str) -> dict[str, Any]:
             where=place,
             hint=f"start ssh-agent and add the key: `ssh-add {path}`",
         )
-    agent = paramiko.Agent()
-    for key in agent.get_keys():
-        if key.asbytes() == public:
-            return {**only, "pkey": key}
-    agent.close()
+    key = _in_agent({public})
+    if key:
+        return {**only, "pkey": key}
     raise AuthenticationError(
         f"identity_file {path} is encrypted, and ssh-agent does not hold its key",
         where=place,
         hint=f"add the key: `ssh-add {path}`",
     )
+
+
+def _in_agent(public: set[bytes]) -> paramiko.AgentKey | None:
+    """Return the first key that ssh-agent holds of these public keys; `close_agent` closes the connection to it."""
+    agent = paramiko.Agent()
+    for key in agent.get_keys():
+        if key.asbytes() in public - {b""}:
+            return key
+    agent.close()
+    return None
+
+
+def _is_encrypted(file: str) -> bool:
+    try:
+        return _inspect(Path(file))[0]
+    except OSError:
+        return False
 
 
 def close_agent(arguments: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ import paramiko
 from runbook_lib.errors import HostKeyError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["KnownHost", "known_host"]
@@ -100,33 +101,49 @@ class KnownHost(paramiko.MissingHostKeyPolicy):
         )
 
 
-def known_host(file: Path, host: str, port: int, place: str) -> KnownHost:
-    """Return what a known_hosts file says of a host; the file is read once for all hosts.
+def known_host(files: Sequence[Path], host: str, port: int, place: str) -> KnownHost:
+    """Return what known_hosts files say of a host; each file is read once for all hosts.
 
     Args:
-        file: The known_hosts file.
+        files: The known_hosts files; as for OpenSSH, not all of them need to exist.
         host: Name or address.
         port: Any but 22 is part of the name.
         place: The host, for messages.
 
     Raises:
-        HostKeyError: The file cannot be read.
+        HostKeyError: A file cannot be read, or none exists.
     """
-    try:
-        state = file.stat()
-        lines = _read(file, state.st_mtime_ns, state.st_size, state.st_ino)
-    except OSError as problem:
-        raise HostKeyError(
-            f"known_hosts cannot be read: {problem}", where=place, hint="set known_hosts in the inventory"
-        ) from problem
-    name = host.lower() if port == _SSH_PORT else f"[{host.lower()}]:{port}"
-    own = [line for line in lines if line.names_host(name.encode())]
+    lines: list[_Line] = []
+    missing: list[OSError] = []
+    for file in files:
+        try:
+            state = file.stat()
+            lines += _read(file, state.st_mtime_ns, state.st_size, state.st_ino)
+        except FileNotFoundError as problem:
+            missing.append(problem)
+        except OSError as problem:
+            raise _unreadable(problem, place) from problem
+    if len(missing) == len(files):
+        problem = missing[0] if missing else OSError("ssh_config names none")
+        raise _unreadable(problem, place) from problem
+    bare = host.lower().encode()
+    name = bare if port == _SSH_PORT else f"[{host.lower()}]:{port}".encode()
+    own = [line for line in lines if line.names_host(name)]
+    if not any(line.key for line in own if not line.marker):
+        # As for OpenSSH, a key that is known for the host without its port proves the host on any port.
+        own += [line for line in lines if line.names_host(bare) and not line.marker]
     return KnownHost(
-        file,
+        files[0],
         place,
         keys=frozenset(line.key for line in own if not line.marker),
         revoked=frozenset(line.key for line in own if line.marker == b"@revoked"),
         authority=any(line.marker == b"@cert-authority" for line in own),
+    )
+
+
+def _unreadable(problem: OSError, place: str) -> HostKeyError:
+    return HostKeyError(
+        f"known_hosts cannot be read: {problem}", where=place, hint="set known_hosts in the inventory"
     )
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-import socket
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +11,13 @@ import paramiko
 from runbook_lib import subprocess_termination
 from runbook_lib.connections.base import Connection, ConnectionInfo
 from runbook_lib.connections.docker_api import DIAL, DockerApi
-from runbook_lib.connections.identity import close_agent, identity
+from runbook_lib.connections.identity import close_agent
 from runbook_lib.connections.network_namespace import open_socket
 from runbook_lib.connections.output_buffer import OutputBuffer
 from runbook_lib.connections.persistent_process import SshPersistentProcess
+from runbook_lib.connections.proxy_command import start_proxy
 from runbook_lib.connections.remote_shell import RemoteOutput, bootstrap, sudo_text
-from runbook_lib.connections.ssh_channel import await_start, collect
+from runbook_lib.connections.ssh_channel import await_start, collect, open_session
 from runbook_lib.connections.ssh_route import add_bastions, bastions, connect, host_key, make_connection
 from runbook_lib.connections.termination import (
     SessionLeader,
@@ -40,6 +37,8 @@ from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 if TYPE_CHECKING:
+    import socket
+    import subprocess
     import threading
     from collections.abc import Callable
 
@@ -178,7 +177,7 @@ class SshConnection(Connection):
     def _send(self, command: Command, remote: RemoteOutput) -> Any:  # noqa: ANN401 - paramiko's channel
         """Send a command over a new channel and return the channel."""
         try:
-            channel = self._fabric.transport.open_session()
+            channel = open_session(self._fabric.transport, self._host.name)
             channel.exec_command(bootstrap(self.render(command), remote.nonce))
         except (paramiko.SSHException, EOFError, OSError) as problem:
             self.close()
@@ -262,41 +261,18 @@ class SshConnection(Connection):
             user=host.user,
             port=host.port if "port" in host.model_fields_set else None,
             connect_timeout=max(1, round(host.connect_timeout)),
-            connect_kwargs=identity(host.identity_file, host.name) if host.identity_file else {},
+            identity_file=host.identity_file,
         )
         self._fabric = connection
-        proxy = host.proxy_command or connection.ssh_config.get("proxycommand")
+        proxy = host.proxy_command or connection.ssh_config.proxy_command
         if host.network_namespace:
             connection.connect_kwargs["sock"] = self._socket_in_namespace(host.network_namespace)
         elif proxy:
-            connection.connect_kwargs["sock"] = self._socket_of_proxy(proxy)
+            command = connection.ssh_config.expand(proxy, host.name)
+            connection.connect_kwargs["sock"], self._proxy = start_proxy(command, host.name)
         else:
             add_bastions(connection, host.name)
         return connection
-
-    def _socket_of_proxy(self, command: str) -> socket.socket:
-        # Fabric's own implementation always fills in port 22, and never terminates the process.
-        host = self._host
-        there = self._fabric
-        known = {"%": "%", "h": there.host, "p": str(there.port), "r": there.user}
-        filled = re.sub("%(.)", lambda token: known.get(token[1], token[0]), command)
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._proxy = subprocess.Popen(
-                    shlex.split(filled),
-                    stdin=theirs.fileno(),
-                    stdout=theirs.fileno(),
-                    stderr=subprocess.DEVNULL,
-                )
-            except (OSError, ValueError) as problem:
-                ours.close()
-                raise UnreachableError(
-                    f"proxy_command cannot be started: {problem}",
-                    where=host.name,
-                    hint="fix proxy_command in the inventory, or ProxyCommand in ssh_config",
-                ) from problem
-        return ours
 
     def _socket_in_namespace(self, namespace: str) -> socket.socket:
         host = self._host
@@ -309,8 +285,8 @@ class SshConnection(Connection):
                 hint="check that the lab is up: `runbook lab status`",
             ) from problem
 
-    def _known_hosts(self) -> Path:
-        return Path(self._host.known_hosts or "~/.ssh/known_hosts").expanduser()
+    def _known_hosts(self) -> tuple[Path, ...]:
+        return (Path(self._host.known_hosts).expanduser(),) if self._host.known_hosts else ()
 
     def _dial_docker(self) -> Any:  # noqa: ANN401 - a paramiko channel stands in for a socket
         command = Command(DIAL, sudo=True)

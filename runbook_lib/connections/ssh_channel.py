@@ -6,19 +6,50 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+import paramiko
+
 from runbook_lib.connections.base import CommandWait
+from runbook_lib.errors import UnreachableError
+from runbook_lib.grace_periods import SESSION_END
 
 if TYPE_CHECKING:
     import threading
 
     from runbook_lib.connections.remote_shell import RemoteOutput
 
-__all__ = ["await_start", "collect"]
+__all__ = ["await_start", "collect", "open_session"]
 
 _log = logging.getLogger(__name__)
 _POLL = 0.1  # seconds between checks of the clock and of `cancel` while the command prints nothing
 _POLL_FOR_SUDO = 0.01  # the same while sudo may ask: its prompt arrives on standard error
 _PIECE = 65536  # bytes read at a time
+
+
+def open_session(transport: paramiko.Transport, place: str) -> paramiko.Channel:
+    """Open a session for one command.
+
+    Args:
+        transport: The open connection.
+        place: The host, for messages.
+
+    Raises:
+        UnreachableError: sshd allows no further session.
+    """
+    started = time.monotonic()
+    while True:
+        try:
+            return transport.open_session()
+        except paramiko.ChannelException as refused:
+            # Where few sessions are allowed, sshd may not have ended the one of the command before.
+            if time.monotonic() - started < SESSION_END:
+                time.sleep(_POLL)
+                continue
+            raise UnreachableError(
+                "sshd on the host allows no further session on the connection (MaxSessions)",
+                where=place,
+                hint="set MaxSessions in its sshd_config to at least 4 (the default is 10): the lock on the host,"
+                " a running command, its termination and Docker's API may need one each",
+            ) from refused
 
 
 def collect(channel: Any, output: RemoteOutput, timeout: float, cancel: threading.Event) -> str:  # noqa: ANN401 - paramiko's channel

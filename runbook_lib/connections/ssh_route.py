@@ -3,40 +3,63 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fabric
 import paramiko
 
+from runbook_lib.connections.identity import identities
 from runbook_lib.connections.known_hosts import known_host
+from runbook_lib.connections.ssh_config import read_ssh_config
 from runbook_lib.connections.ssh_transport import make_transport
 from runbook_lib.errors import AuthenticationError, InventoryError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 __all__ = ["add_bastions", "bastions", "connect", "host_key", "make_connection"]
 
 _MAX_BASTIONS = 8
+_SSH_PORT = 22
 
 
-def make_connection(target: str, place: str, **options: Any) -> Any:  # noqa: ANN401 - fabric is untyped
+def make_connection(  # noqa: PLR0913 - all that an inventory says of the way to a host
+    target: str,
+    place: str,
+    *,
+    connect_timeout: int,
+    user: str | None = None,
+    port: int | None = None,
+    identity_file: str | None = None,
+) -> Any:  # noqa: ANN401 - fabric is untyped
     """Return Fabric's connection to a host, not opened yet, without a bastion, set up by the user's ssh_config.
 
+    Its `ssh_config` is an `SshConfig`.
+
+    Args:
+        target: The host's name or address.
+        place: The host, for messages.
+        connect_timeout: Seconds.
+        user: The user, if the inventory names one.
+        port: The port, if the inventory names one.
+        identity_file: The only private key to log in with; None: those of ssh_config.
+
     Raises:
-        InventoryError: ssh_config is malformed.
+        InventoryError: ssh_config is malformed, or has an option that is not supported.
+        AuthenticationError: The private key cannot be used.
     """
-    try:
-        config = _config(*_state(Path("~/.ssh/config").expanduser()))
-        # Making a connection modifies the configuration.
-        connection = fabric.Connection(target, gateway=False, config=config.clone(), **options)
-    except (paramiko.ConfigParseError, UnicodeDecodeError, ValueError) as problem:
-        raise InventoryError(
-            f"ssh_config cannot be used: {problem}",
-            where=place,
-            hint="fix ~/.ssh/config or /etc/ssh/ssh_config",
-        ) from problem
-    # As OpenSSH does, ignore an IdentityFile that does not exist.
-    files = [file for file in _files(connection) if Path(file).expanduser().exists()]
-    connection.connect_kwargs = {**connection.connect_kwargs, "key_filename": files}
+    config = read_ssh_config(target, place, user, port)
+    connection = fabric.Connection(
+        config.host,
+        user=config.user,
+        port=config.port,
+        gateway=False,
+        config=_fabric_config().clone(),  # making a connection modifies the configuration
+        connect_timeout=connect_timeout,
+        connect_kwargs=identities(config, identity_file, place),
+    )
+    connection.ssh_config = config
     return connection
 
 
@@ -46,8 +69,8 @@ def add_bastions(connection: Any, place: str, *, depth: int = 0) -> None:  # noq
     Raises:
         InventoryError: The bastions refer to each other, or ssh_config is malformed.
     """
-    jump = connection.ssh_config.get("proxyjump", "none")
-    if jump.lower() == "none":
+    jump = connection.ssh_config.proxy_jump
+    if not jump:
         return
     previous = None
     for hop in jump.split(","):
@@ -57,10 +80,16 @@ def add_bastions(connection: Any, place: str, *, depth: int = 0) -> None:  # noq
                 where=place,
                 hint="fix ~/.ssh/config",
             )
-        bastion = make_connection(hop.strip().removeprefix("ssh://"), place)
-        bastion.connect_timeout = connection.connect_timeout
+        user, name, port = _parse_hop(hop)
+        bastion = make_connection(
+            name,
+            f"{place} (bastion {hop})",
+            connect_timeout=connection.connect_timeout,
+            user=user,
+            port=port,
+        )
         if previous is None:
-            if bastion.ssh_config.get("proxycommand"):
+            if bastion.ssh_config.proxy_command:
                 raise InventoryError(
                     f"the bastion {hop} needs ProxyCommand, which is not supported for bastions",
                     where=place,
@@ -73,6 +102,15 @@ def add_bastions(connection: Any, place: str, *, depth: int = 0) -> None:  # noq
     connection.gateway = previous
 
 
+def _parse_hop(hop: str) -> tuple[str | None, str, int | None]:
+    """Return user, host and port of a bastion that `ssh -G` prints as `[user@]host[:port]`."""
+    user, _, place = hop.strip().removeprefix("ssh://").rpartition("@")
+    host, colon, port = place.rpartition(":")
+    if not colon or not port.isdigit() or (":" in host and not host.startswith("[")):
+        host, port = place, ""
+    return user or None, host.strip("[]"), int(port) if port else None
+
+
 def bastions(connection: Any) -> list[Any]:  # noqa: ANN401 - fabric is untyped
     """Return the bastions of a connection, the one that is reached first first."""
     found: list[Any] = []
@@ -81,20 +119,21 @@ def bastions(connection: Any) -> list[Any]:  # noqa: ANN401 - fabric is untyped
     return found
 
 
-def connect(connection: Any, known_hosts: Path, place: str) -> None:  # noqa: ANN401 - fabric is untyped
+def connect(connection: Any, known_hosts: Sequence[Path], place: str) -> None:  # noqa: ANN401 - fabric is untyped
     """Open one connection, whose bastion is connected, and verify its host key.
 
     Args:
         connection: Fabric's connection.
-        known_hosts: The file that has the host's key.
+        known_hosts: The files that have the host's key; empty: those of ssh_config.
         place: The host, for messages.
 
     Raises:
         UnreachableError: With the reason and a hint.
     """
-    name = connection.ssh_config.get("hostkeyalias") or connection.host
-    port = connection.port if name == connection.host else 22
-    known = known_host(known_hosts, name, port, place)
+    config = connection.ssh_config
+    name = config.host_key_alias or connection.host
+    port = _SSH_PORT if config.host_key_alias else connection.port
+    known = known_host(known_hosts or config.known_hosts, name, port, place)
     connection.client.set_missing_host_key_policy(known)  # Fabric accepts unknown host keys by default
     connection.connect_kwargs["transport_factory"] = functools.partial(
         make_transport, key_types=known.key_types
@@ -143,15 +182,7 @@ def _files(connection: Any) -> list[str]:  # noqa: ANN401 - fabric is untyped
     return list(connection.connect_kwargs.get("key_filename", []))
 
 
-def _state(file: Path) -> tuple[str, int, int]:
-    try:
-        state = file.stat()
-    except OSError:
-        return str(file), 0, 0
-    return str(file), state.st_mtime_ns, state.st_size
-
-
-@functools.lru_cache(maxsize=4)
-def _config(_file: str, _changed: int, _size: int) -> Any:  # noqa: ANN401 - fabric is untyped
-    # With explicit SSH settings, Fabric does not read them again and append them every time the object is cloned.
-    return fabric.Config(ssh_config=fabric.Config().base_ssh_config)
+@functools.cache
+def _fabric_config() -> Any:  # noqa: ANN401 - fabric is untyped
+    """Return a configuration with which Fabric does not read ssh_config itself."""
+    return fabric.Config(ssh_config=paramiko.SSHConfig())

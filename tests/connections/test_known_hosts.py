@@ -114,6 +114,14 @@ def test_names_may_be_hashed_patterns_or_negated(server: Server) -> None:
     assert error(server, hashed) == ""
 
 
+def test_a_key_known_without_the_port_proves_the_host_on_any_port(server: Server, other: str) -> None:
+    name, own = server.name_in_known_hosts, public(server.place / "host")
+    assert error(server, f"127.0.0.1 {own}\n") == ""
+    assert error(server, f"127.0.0.1 {other}\n")
+    assert "has changed" in error(server, f"{name} {other}\n127.0.0.1 {own}\n")
+    assert "is revoked" in error(server, f"@revoked {name} {own}\n127.0.0.1 {own}\n")
+
+
 @pytest.mark.usefixtures("server")  # skips where there is no sshd
 def test_the_kind_of_key_that_is_known_is_asked_for(tmp_path: Path) -> None:
     ecdsa = tmp_path / "ecdsa"

@@ -1,0 +1,252 @@
+"""ssh_config, read by OpenSSH itself: `ssh -G` prints what it would do for a host.
+
+So Include, Host, Match, quoting and the order of files are exactly OpenSSH's. An option that matters for which machine
+is reached or how it is proven, and that is not supported here, is refused by name.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook_lib.errors import InventoryError
+
+__all__ = ["SshConfig", "read_ssh_config"]
+
+_SYSTEM = Path("/etc/ssh/ssh_config")
+_SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+_KEYS = ("id_rsa", "id_ecdsa", "id_ed25519")
+_PORT = 22
+_TIMEOUT = 30.0  # seconds; a `Match exec` may take some
+_AGENT = ("SSH_AUTH_SOCK", "$SSH_AUTH_SOCK", "${SSH_AUTH_SOCK}")
+_UNSUPPORTED = {
+    "revokedhostkeys": ("RevokedHostKeys", "mark revoked keys with @revoked in known_hosts"),
+    "knownhostscommand": ("KnownHostsCommand", "add the host's key to known_hosts"),
+    "proxyusefdpass": ("ProxyUseFdpass", "use a ProxyCommand that passes the data on"),
+}
+
+
+@dataclass(frozen=True)
+class SshConfig:
+    """What OpenSSH would do to connect to a host.
+
+    Args:
+        name: The host as it was asked for.
+        host: The name or address to connect to (`HostName`).
+        port: Its port.
+        user: The user that logs in.
+        identity_files: Private keys that exist, in the order in which they are tried.
+        identities_only: Whether no other key of ssh-agent is tried.
+        agent: Whether ssh-agent is used at all.
+        known_hosts: Files with known host keys, the user's first.
+        host_key_alias: The name of the host in those files; empty: its address, with the port unless it is 22.
+        proxy_jump: Bastions, separated by commas; empty: none.
+        proxy_command: The command whose standard input and output are the connection; empty: none.
+    """
+
+    name: str
+    host: str
+    port: int
+    user: str
+    identity_files: tuple[str, ...] = ()
+    identities_only: bool = False
+    agent: bool = True
+    known_hosts: tuple[Path, ...] = ()
+    host_key_alias: str = ""
+    proxy_jump: str = ""
+    proxy_command: str = ""
+
+    def expand(self, text: str, place: str, *, allowed: str = "hnpr") -> str:
+        """Return a text with OpenSSH's tokens (ssh_config(5), TOKENS) replaced.
+
+        Args:
+            text: As `ssh -W %h:%p bastion`.
+            place: The host, for messages.
+            allowed: The tokens' letters; `%%` is always one.
+
+        Raises:
+            InventoryError: It contains another token.
+        """
+        known = {
+            "%": "%",
+            "d": str(Path.home()),
+            "h": self.host,
+            "i": str(os.getuid()),
+            "k": self.host_key_alias or self.host,
+            "L": socket.gethostname().partition(".")[0],
+            "n": self.name,
+            "p": str(self.port),
+            "r": self.user,
+            "u": getpass.getuser(),
+        }
+        unknown = [
+            token
+            for token in re.findall("%(.?)", text, re.DOTALL)
+            if token not in known or token not in {"%", *allowed}
+        ]
+        if unknown:
+            raise InventoryError(
+                f"unknown token %{unknown[0]} in {text!r}",
+                where=place,
+                hint=f"the tokens here are %%, {', '.join(f'%{letter}' for letter in allowed)}",
+            )
+        return re.sub("%(.)", lambda token: known[token[1]], text)
+
+
+def read_ssh_config(target: str, place: str, user: str | None = None, port: int | None = None) -> SshConfig:
+    """Return what the user's and the machine's ssh_config say of a host.
+
+    Args:
+        target: The host's name or address.
+        place: The host, for messages.
+        user: The user, if the inventory names one.
+        port: The port, if the inventory names one.
+
+    Raises:
+        InventoryError: ssh_config is malformed, or has an option that is not supported; or there is one, and no `ssh`
+            to read it.
+    """
+    files = [path for path in (Path("~/.ssh/config").expanduser(), _SYSTEM) if _has_settings(path, place)]
+    if not files:
+        return SshConfig(
+            target,
+            target,
+            port or _PORT,
+            user or getpass.getuser(),
+            identity_files=_existing([f"~/.ssh/{name}" for name in _KEYS]),
+            known_hosts=(*_user_known_hosts(), *map(Path, _SYSTEM_KNOWN_HOSTS)),
+        )
+    printed = _ask_openssh(files, target, place, user, port)
+    options: dict[str, list[str]] = {}
+    for line in printed.splitlines():
+        key, _, value = line.partition(" ")
+        options.setdefault(key.lower(), []).append(value)
+    return _from_options(options, target, place)
+
+
+def _from_options(options: dict[str, list[str]], target: str, place: str) -> SshConfig:
+    def value(key: str) -> str:
+        found = next(iter(options.get(key, ())), "")
+        return "" if found.lower() == "none" else found
+
+    for key, (name, hint) in _UNSUPPORTED.items():
+        if value(key) not in {"", "no"}:
+            raise InventoryError(f"ssh_config: {name} is not supported: {value(key)}", where=place, hint=hint)
+    agent = next(iter(options.get("identityagent", ())), _AGENT[0])
+    if agent not in {*_AGENT, "none", os.environ.get("SSH_AUTH_SOCK", "")}:
+        raise InventoryError(
+            f"ssh_config: IdentityAgent is not supported: {agent}",
+            where=place,
+            hint=f"set the environment variable SSH_AUTH_SOCK to {agent}",
+        )
+    config = SshConfig(
+        target,
+        value("hostname") or target,
+        int(value("port") or _PORT),
+        value("user"),
+        identities_only=value("identitiesonly") == "yes",
+        agent=agent != "none",
+        host_key_alias=value("hostkeyalias"),
+        proxy_jump=value("proxyjump"),
+        proxy_command=value("proxycommand"),
+        known_hosts=tuple(
+            path for key in ("userknownhostsfile", "globalknownhostsfile") for path in _paths(value(key))
+        ),
+    )
+    identities = [
+        config.expand(_at_home(file), place, allowed="dhiLnpru") for file in options["identityfile"]
+    ]
+    return SshConfig(**{**vars(config), "identity_files": _existing(identities)})
+
+
+def _ask_openssh(files: list[Path], target: str, place: str, user: str | None, port: int | None) -> str:
+    ssh = shutil.which("ssh")
+    if ssh is None:
+        raise InventoryError(
+            f"{' and '.join(map(str, files))} cannot be read: the program ssh is not installed",
+            where=place,
+            hint="install openssh-client",
+        )
+    given = [*(["-l", user] if user else []), *(["-p", str(port)] if port else [])]
+    # ssh takes the home directory from the password database; HOME may be another one, as in a CI job.
+    includes = "".join(f'Include "{path}"\n' for path in files)
+    descriptor = os.memfd_create("ssh_config")
+    try:
+        os.write(descriptor, includes.encode())
+        done = subprocess.run(
+            [ssh, "-T", "-G", "-F", "/proc/self/fd/0", *given, "--", target],
+            stdin=descriptor,
+            capture_output=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as slow:
+        raise InventoryError(
+            f"ssh_config was not read in {_TIMEOUT:.0f} s",
+            where=place,
+            hint="is there a `Match exec` whose command does not end?",
+        ) from slow
+    finally:
+        os.close(descriptor)
+    if done.returncode != 0:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        problems = [line.strip() for line in lines if ": terminating, " not in line]
+        raise InventoryError(
+            f"ssh_config cannot be used: {'; '.join(problems) or f'exit code {done.returncode}'}",
+            where=place,
+            hint=f"see `ssh -G {target}`; fix {' or '.join(map(str, files))}",
+        )
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def _has_settings(path: Path, place: str) -> bool:
+    """Return whether there is anything to read: without it, no `ssh` is needed."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return False
+    except OSError as problem:
+        raise InventoryError(
+            f"ssh_config cannot be used: {problem}", where=place, hint=f"check the owner and mode of {path}"
+        ) from problem
+    return any(line.strip() and not line.strip().startswith(b"#") for line in lines)
+
+
+def _user_known_hosts() -> tuple[Path, Path]:
+    folder = Path("~/.ssh").expanduser()
+    return folder / "known_hosts", folder / "known_hosts2"
+
+
+def _paths(text: str) -> list[Path]:
+    """Return the files of a list that `ssh -G` prints without quotes: a name that exists as a whole is one file."""
+    if Path(_at_home(text)).exists():
+        return [Path(_at_home(text))] if text else []
+    found, words = [], text.split(" ")
+    while words:
+        joined = (
+            size for size in range(len(words), 0, -1) if Path(_at_home(" ".join(words[:size]))).exists()
+        )
+        size = next(joined, 1)
+        found.append(Path(_at_home(" ".join(words[:size]))))
+        words = words[size:]
+    return [path for path in found if path.name not in {"", "none"}]
+
+
+def _at_home(path: str) -> str:
+    """Return a path in the home directory that HOME names, where ssh means the one of the password database."""
+    home, own = os.environ.get("HOME"), pwd.getpwuid(os.getuid()).pw_dir
+    if home and home != own and path.startswith(f"{own}/.ssh/"):
+        return home + path.removeprefix(own)
+    return str(Path(path).expanduser()) if path.startswith("~") else path
+
+
+def _existing(files: list[str]) -> tuple[str, ...]:
+    """Return the files that exist: as OpenSSH does, ignore an IdentityFile that does not."""
+    return tuple(file for file in map(_at_home, files) if file != "none" and Path(file).exists())
