@@ -124,8 +124,8 @@ def known_host(files: Sequence[Path], host: str, port: int, place: str) -> Known
         except OSError as problem:
             raise _unreadable(problem, place) from problem
     if len(missing) == len(files):
-        problem = missing[0] if missing else OSError("ssh_config names none")
-        raise _unreadable(problem, place) from problem
+        none = missing[0] if missing else OSError("ssh_config names none")
+        raise _unreadable(none, place) from none
     bare = host.lower().encode()
     name = bare if port == _SSH_PORT else f"[{host.lower()}]:{port}".encode()
     own = [line for line in lines if line.names_host(name)]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["home"]
 
-CONFIGS = {
+CONFIGS: dict[str, str | bytes] = {
     "hostname": "Host web1\n  HostName 192.0.2.7\n",
     "hostname token": "Host web*\n  HostName %h.example.org\n",
     "port": "Host web1\n  Port 2222\n",
