@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from io import BytesIO
 from typing import TYPE_CHECKING
 
-from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser import Error, Failure, Skipped, TestSuite
 
 from runbook_lib.model.status import Status
 from runbook_lib.report.formats import FileFormat
+from runbook_lib.report.junit_xml import UniqueNames, junit_bytes, new_case
 from runbook_lib.report.report_file import write_file
 from runbook_lib.report.safe_text import exit_summary, stream, visible
 from runbook_lib.report.summary import BAD, first_line, outcome_of_run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from junitparser import TestCase
 
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
 
@@ -42,18 +45,19 @@ class JUnitFormat(FileFormat):
 
 
 def junit(records: list[RunRecord]) -> bytes:
-    """Return JUnit XML with one suite per run.
+    """Return JUnit XML with one suite per run; it is valid by the schema of Jenkins' xUnit plugin.
 
     `failed` is a failure; `unreachable`, `interrupted` and `unknown` are errors; `skipped` is skipped. A run that
     did not succeed has a case that does not pass, even if all of its steps do.
+
+    Each case has a name of its own. Of several runs of one runbook the class says which it is: by mode, or by mode
+    and hosts, so that a later report has the same names; by id if that does not tell them apart.
     """
-    xml = JUnitXml("runbooks")
-    for run in records:
-        xml.add_testsuite(_suite(run))
-    xml.update_statistics()  # type: ignore[no-untyped-call] # junitparser's own gap
-    buffer = BytesIO()
-    xml.write(buffer, pretty=True)
-    return buffer.getvalue()
+    names, suite_names = UniqueNames(), UniqueNames()
+    suites = [
+        _suite(run, label, names, suite_names) for run, label in zip(records, _labels(records), strict=True)
+    ]
+    return junit_bytes("runbooks", suites)
 
 
 def write_junit(records: list[RunRecord], path: Path) -> None:
@@ -65,8 +69,24 @@ def write_junit(records: list[RunRecord], path: Path) -> None:
     write_file(path, junit(records))
 
 
-def _suite(run: RunRecord) -> TestSuite:
-    suite = TestSuite(visible(run.runbook))
+def _labels(records: Sequence[RunRecord]) -> list[str]:
+    """Return for each run its runbook, and what distinguishes the run from others of that runbook."""
+    ways = (
+        lambda run: run.runbook,
+        lambda run: f"{run.runbook} ({run.mode})",
+        lambda run: f"{run.runbook} ({run.mode} {','.join(run.hosts)})",
+        lambda run: f"{run.runbook} ({run.run})",
+    )
+    labels = []
+    for run in records:
+        alike = [other for other in records if other.runbook == run.runbook]
+        distinct = (way for way in ways if len({way(other) for other in alike}) == len(alike))
+        labels.append(next(distinct, ways[-1])(run))
+    return labels
+
+
+def _suite(run: RunRecord, label: str, names: UniqueNames, suite_names: UniqueNames) -> TestSuite:
+    suite = TestSuite(suite_names.claim(label))
     suite.timestamp = run.started.isoformat(timespec="seconds")
     suite.hostname = visible(run.machine)
     for name in ("run", "mode", "status", "operator", "lab", "incomplete"):
@@ -76,17 +96,22 @@ def _suite(run: RunRecord) -> TestSuite:
     for step in run.steps:
         # CI systems take cases of the same name for one case.
         name = step.title if titles[step.title] == 1 else f"{step.title} (step {step.number})"
-        cases += [_case(run, step, host, name) for host in step.hosts]
+        cases += [
+            _case(step, host, new_case(names, name, f"{label}.{host.host}", _seconds(host)))
+            for host in step.hosts
+        ]
     passed = not any(host.status in BAD for step in run.steps for host in step.hosts)
     if run.incomplete or (passed and run.status in BAD):
-        cases.append(_incomplete(run))
+        cases.append(_incomplete(run, new_case(names, _COMPLETE, label)))
     suite.add_testcases(cases)  # all at once: adding one case counts all of them again
     return suite
 
 
-def _case(run: RunRecord, step: StepRecord, host: HostRecord, name: str) -> TestCase:
-    duration = (host.ended - host.started).total_seconds() if host.started and host.ended else 0.0
-    case = TestCase(visible(name), visible(f"{run.runbook}.{host.host}"), duration)
+def _seconds(host: HostRecord) -> float:
+    return (host.ended - host.started).total_seconds() if host.started and host.ended else 0.0
+
+
+def _case(step: StepRecord, host: HostRecord, case: TestCase) -> TestCase:
     kind = _RESULTS.get(host.status)
     if kind:
         message = visible(host.message or "no reason was recorded")
@@ -98,8 +123,7 @@ def _case(run: RunRecord, step: StepRecord, host: HostRecord, name: str) -> Test
     return case
 
 
-def _incomplete(run: RunRecord) -> TestCase:
-    case = TestCase(_COMPLETE, visible(run.runbook), 0.0)
+def _incomplete(run: RunRecord, case: TestCase) -> TestCase:
     outcome = outcome_of_run(run)
     case.result = [Error(visible(f"{outcome.headline}: {outcome.sentence}"), run.status.value)]
     return case

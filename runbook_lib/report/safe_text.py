@@ -19,7 +19,12 @@ _CONTROLS = {code: f"<U+{code:04X}>" for code in range(0x80, 0xA0)}
 _DIRECTIONS = {
     code: f"<U+{code:04X}>" for code in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 }
-_NEVER = dict.fromkeys([*range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\N{REPLACEMENT CHARACTER}")
+# Half characters, and those that Unicode gives to nobody: XML, HTML or UTF-8 refuse them.
+_NONCHARACTERS = (
+    *range(0xFDD0, 0xFDF0),
+    *(plane + low for plane in range(0, 0x110000, 0x10000) for low in (0xFFFE, 0xFFFF)),
+)
+_NEVER = dict.fromkeys([*range(0xD800, 0xE000), *_NONCHARACTERS], "\N{REPLACEMENT CHARACTER}")
 _VISIBLE = _PICTURES | _CONTROLS | _DIRECTIONS | _NEVER
 
 

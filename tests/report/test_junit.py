@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from junitparser import JUnitXml
 
-from runbook_lib.model.status import Status
+from runbook_lib.model.status import Mode, Status
 from runbook_lib.report.junit import junit, write_junit
 from tests.report import chapter
+from tests.report.junit_rules import names, violations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +45,9 @@ def test_control_characters_and_markup_survive_as_text(failed: RunRecord) -> Non
 
 
 def test_every_character_can_be_in_an_output(well: RunRecord) -> None:
-    every = "".join(map(chr, [*range(0x300), 0x202E, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1F600]))
+    every = "".join(
+        map(chr, [*range(0x300), 0x202E, 0xD800, 0xDFFF, 0xFDD0, 0xFFFE, 0xFFFF, 0x1F600, 0x1FFFF])
+    )
     step = well.steps[0]
     host = step.hosts[0].model_copy(update={"status": Status.FAILED, "message": every, "host": every})
     run = well.model_copy(update={"steps": [step.model_copy(update={"hosts": [host], "title": every})]})
@@ -95,5 +99,56 @@ def test_steps_of_the_same_title_are_different_cases() -> None:
 def test_several_runs_are_several_suites(failed: RunRecord, well: RunRecord, tmp_path: Path) -> None:
     write_junit([failed, well], tmp_path / "junit.xml")
     xml = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
-    assert [suite.name for suite in xml] == ["10_practice", "10_practice"]
+    # CI systems take two suites of one name for one.
+    assert {suite.name for suite in xml} == {f"10_practice ({run.run})" for run in (failed, well)}
     assert xml.tests == 28
+
+
+def test_each_document_is_valid_for_jenkins_xunit(failed: RunRecord, well: RunRecord, cut: RunRecord) -> None:
+    for records in ([], [well], [failed, cut], [chapter.run(status=Status.UNKNOWN, steps=[])]):
+        assert violations(junit(records)) == []
+    # The rules do find what was wrong before.
+    assert violations(b'<testsuites skipped="0"/>') == ["testsuites has 'skipped'"]
+
+
+def test_a_clock_that_was_set_back_and_a_very_short_step_have_times_that_readers_expect(
+    well: RunRecord,
+) -> None:
+    step = well.steps[0]
+    hosts = [
+        step.hosts[0].model_copy(
+            update={"started": well.started, "ended": well.started + timedelta(seconds=seconds)}
+        )
+        for seconds in (-5, 0.00002)
+    ]
+    data = junit([well.model_copy(update={"steps": [step.model_copy(update={"hosts": hosts})]})])
+    assert violations(data) == []
+    (suite,) = JUnitXml.fromstring(data)
+    assert [case.time for case in suite] == [0.0, 0.0]
+
+
+def test_several_runs_of_a_runbook_have_cases_of_their_own_with_names_that_last() -> None:
+    again = {"run": "20991231T235959Z_10_practice_abcdef"}
+    for other, expected in (
+        ({"mode": Mode.PLAN}, {"40_ambassador_redis (apply)", "40_ambassador_redis (plan)"}),
+        (
+            {"hosts": ["host-c"]},
+            {"40_ambassador_redis (apply host-a,host-b)", "40_ambassador_redis (apply host-c)"},
+        ),
+        ({}, {f"40_ambassador_redis ({chapter.run().run})", f"40_ambassador_redis ({again['run']})"}),
+    ):
+        data = junit([chapter.run(), chapter.run().model_copy(update={**again, **other})])
+        assert len(set(names(data))) == len(names(data)) == 12
+        assert {classname.rpartition(".")[0] for classname, _ in names(data)} == expected
+        assert violations(data) == []
+
+
+def test_a_run_that_is_given_twice_and_titles_that_look_alike_still_have_names_of_their_own() -> None:
+    step = chapter.run().steps[0]
+    titles = ["a\nb", "a b", "half \ud800", "half \udfff", "", " "]
+    steps = [
+        step.model_copy(update={"number": number, "title": title}) for number, title in enumerate(titles, 1)
+    ]
+    run = chapter.run(steps=steps)
+    data = junit([run, run])
+    assert len(set(names(data))) == len(names(data)) == 2 * len(titles) * len(step.hosts)

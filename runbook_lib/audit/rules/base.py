@@ -60,6 +60,8 @@ class Violation:
         step: The step's number, or 0.
         host: The host, or empty.
         command: The command's number, or 0.
+        detail: What distinguishes it from other violations of the rule at the same place, the same in every scan of
+            the same evidence; it becomes part of the finding's name. None: the message.
     """
 
     run: str
@@ -67,6 +69,7 @@ class Violation:
     step: int = 0
     host: str = ""
     command: int = 0
+    detail: str | None = None
 
 
 class AuditRule(BaseModel):
@@ -111,3 +114,4 @@ class Finding:
     step: int = 0
     host: str = ""
     command: int = 0
+    detail: str | None = None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator
 
 from runbook_lib.audit.rules.base import AuditRule, Context, Violation
+from runbook_lib.audit.rules.patterns import check_pattern, search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["CommandOutsideStep", "ForbiddenCommand"]
 
+_BATCH = 1000  # commands that are searched at once
 _SENT = """
 SELECT c.run, c.step, c.host, c.number, c.text, c.stdin FROM commands c JOIN examined r ON r.run = c.run
 WHERE c.sent ORDER BY c.run, c.number
@@ -31,22 +33,22 @@ class ForbiddenCommand(AuditRule):
 
     @field_validator("patterns")
     @classmethod
-    def _compile(cls, patterns: list[str]) -> list[str]:
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as problem:
-                raise ValueError(f"{pattern!r} is not a regular expression: {problem}") from problem
-        return patterns
+    def _check(cls, patterns: list[str]) -> list[str]:
+        return [check_pattern(pattern) for pattern in patterns]
 
     def find(self, context: Context) -> Iterator[Violation]:
         """Yield each command and each pattern that it matches."""
-        patterns = [re.compile(pattern) for pattern in self.patterns]
-        for row in context.rows(_SENT):
-            for pattern in patterns:
-                if pattern.search(row["text"]) or pattern.search(row["stdin"] or ""):
-                    message = f"command {row['number']} matches the forbidden pattern {pattern.pattern!r}"
-                    yield Violation(row["run"], message, row["step"], row["host"], row["number"])
+        rows = context.rows(_SENT)
+        while batch := list(islice(rows, _BATCH)):
+            texts, stdins = ([row[name] for row in batch] for name in ("text", "stdin"))
+            found = [(pattern, search(pattern, texts), search(pattern, stdins)) for pattern in self.patterns]
+            for number, row in enumerate(batch):
+                for pattern, in_text, in_stdin in found:
+                    if in_text[number] or in_stdin[number]:
+                        message = f"command {row['number']} matches the forbidden pattern {pattern!r}"
+                        yield Violation(
+                            row["run"], message, row["step"], row["host"], row["number"], detail=pattern
+                        )
 
 
 class CommandOutsideStep(AuditRule):
@@ -56,4 +58,4 @@ class CommandOutsideStep(AuditRule):
         """Yield each such command."""
         for row in context.rows(_SHELL):
             message = f"command {row['number']} is a shell command: no operation planned or checked it"
-            yield Violation(row["run"], message, row["step"], row["host"], row["number"])
+            yield Violation(row["run"], message, row["step"], row["host"], row["number"], detail="")

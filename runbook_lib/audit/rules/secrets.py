@@ -13,14 +13,15 @@ from detect_secrets.plugins.basic_auth import BasicAuthDetector
 from detect_secrets.plugins.github_token import GitHubTokenDetector
 from detect_secrets.plugins.gitlab_token import GitLabTokenDetector
 from detect_secrets.plugins.jwt import JwtTokenDetector
-from detect_secrets.plugins.keyword import KeywordDetector
+from detect_secrets.plugins.keyword import DENYLIST, KeywordDetector
 from detect_secrets.plugins.npm import NpmDetector
 from detect_secrets.plugins.private_key import PrivateKeyDetector
 from detect_secrets.plugins.slack import SlackDetector
 from detect_secrets.plugins.stripe import StripeDetector
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from runbook_lib.audit.rules.base import AuditRule, Context, Violation
+from runbook_lib.audit.rules.patterns import check_pattern, search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,9 @@ _PLACES = {
     "stderr_tail": "the end of its error output",
 }
 _LONGEST = 20_000  # characters of a line that are scanned
+_WORD_END = 32  # characters of a long word that are scanned, at each end
+_LONG_WORD = re.compile(rf"\w{{{2 * _WORD_END + 1},}}")
+_KEYWORD = re.compile("|".join(DENYLIST), re.IGNORECASE)
 
 
 class S3KeyDetector(RegexBasedDetector):
@@ -51,11 +55,30 @@ class S3KeyDetector(RegexBasedDetector):
     denylist = (
         re.compile(
             r"(?i)\b(?:s3|aws|registry)?[_.-]?(?:storage[_.-])?(?:s3[_.-])?(?:access|secret)[_-]?(?:access[_-]?)?key"
-            r"(?:[_-]?id)?[\"']?\s*(?:[:=]|\s)\s*[\"']?([A-Za-z0-9/+]{16,64}={0,2})(?![A-Za-z0-9/+])"
+            r"(?:[_-]?id)?[\"']?(?:\s*[:=]\s*|\s+)[\"']?([A-Za-z0-9/+]{16,64}={0,2})(?![A-Za-z0-9/+])"
         ),
     )
 
 
+def _shorten(word: re.Match[str]) -> str:
+    text = word[0]
+    keyword = _KEYWORD.search(text)
+    inner = f"_{keyword[0]}_" if keyword else ""
+    return f"{text[:_WORD_END]}{inner}{text[-_WORD_END:]}"
+
+
+def _analyze(detector: RegexBasedDetector | KeywordDetector, line: str) -> list[str]:
+    """Return the values in a line that a detector takes for secrets and that are not plainly something else.
+
+    The expressions of `KeywordDetector` begin with any characters of a word, at each of its characters: their time
+    grows with the square of the word's length. It is given only the ends of a long word, and the keyword in it.
+    """
+    if detector is _KEYWORDS:
+        line = _LONG_WORD.sub(_shorten, line)
+    return [value for value in detector.analyze_string(line) if not _harmless(value)]
+
+
+_KEYWORDS = KeywordDetector()
 _DETECTORS = (
     S3KeyDetector(),
     AWSKeyDetector(),
@@ -69,7 +92,7 @@ _DETECTORS = (
     StripeDetector(),
     ArtifactoryDetector(),
     AzureStorageKeyDetector(),
-    KeywordDetector(),
+    _KEYWORDS,
 )
 
 
@@ -81,7 +104,7 @@ def find_secrets(text: str) -> list[tuple[int, str, str]]:
     found = []
     for number, line in enumerate(text.splitlines(), start=1):
         for detector in _DETECTORS:
-            values = [value for value in detector.analyze_string(line[:_LONGEST]) if not _harmless(value)]
+            values = _analyze(detector, line[:_LONGEST])
             if values:
                 found.append((number, detector.secret_type, values[0]))
                 break
@@ -93,29 +116,36 @@ class SecretInOutput(AuditRule):
 
     ignore: list[str] = Field(default=[], description="Regular expressions of lines that are not secrets.")
 
+    @field_validator("ignore")
+    @classmethod
+    def _check(cls, patterns: list[str]) -> list[str]:
+        return [check_pattern(pattern) for pattern in patterns]
+
     def find(self, context: Context) -> Iterator[Violation]:
         """Yield line and kind of each, never the text itself."""
-        ignored = [re.compile(pattern) for pattern in self.ignore]
         matches = " OR ".join(f"regexp_matches(coalesce(c.{name}, ''), '{_HINT}')" for name in _TEXTS)
         sql = (
-            f"SELECT c.run, c.step, c.host, c.number, {', '.join(f'c.{name}' for name in _TEXTS)} "  # noqa: S608 - our own
+            f"SELECT c.run, c.step, c.host, c.number, c.position, {', '.join(f'c.{name}' for name in _TEXTS)} "  # noqa: S608 - our own
             f"FROM commands c JOIN examined r ON r.run = c.run WHERE {matches} "
             "ORDER BY c.run, c.number, c.position"
         )
         for row in context.rows(sql):
             for name in _TEXTS:
-                yield from _violations(row, name, ignored)
+                yield from _violations(row, name, self.ignore)
 
 
-def _violations(row: dict[str, Any], name: str, ignored: list[re.Pattern[str]]) -> Iterator[Violation]:
+def _violations(row: dict[str, Any], name: str, ignored: list[str]) -> Iterator[Violation]:
     text = row[name] or ""
     lines = text.splitlines()
     for number, kind, _ in find_secrets(text):
-        if any(pattern.search(lines[number - 1]) for pattern in ignored):
+        if any(search(pattern, [lines[number - 1]]) == [True] for pattern in ignored):
             continue
+        detail = f"{kind} in line {number} of {_PLACES[name]}"
+        if not row["number"]:
+            detail = f"planned command {row['position']}: {detail}"
         what = f"command {row['number']}" if row["number"] else "a planned command"
         message = f"{what} shows what looks like a secret ({kind}) in line {number} of {_PLACES[name]}"
-        yield Violation(row["run"], message, row["step"], row["host"], row["number"])
+        yield Violation(row["run"], message, row["step"], row["host"], row["number"], detail=detail)
 
 
 def _harmless(value: str) -> bool:

@@ -10,9 +10,13 @@ import click
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table, trust_option
 
 if TYPE_CHECKING:
+    from runbook_lib.audit.archive.archive import Archive
     from runbook_lib.audit.rules.policy import Scan
 
 __all__ = ["scan_command"]
+
+_FIELDS = ("rule", "level", "run", "message", "step", "host", "command")
+_COLUMNS = ("rule", "level", "run", "step", "host", "command", "message")
 
 
 @click.command("scan")
@@ -51,8 +55,7 @@ def scan_command(  # noqa: PLR0913 - click passes each option by name
     if form in {"table", "json"} and output == "-":
         _print(result, form)
     else:
-        files = archive.query("SELECT run, path FROM files WHERE kind <> 'copy'").to_pylist()
-        data = _render(result, form, {row["run"]: row["path"] for row in files})
+        data = _render(result, form, archive)
         if output == "-":
             click.echo(data.decode(), nl=False)
         else:
@@ -64,8 +67,7 @@ def scan_command(  # noqa: PLR0913 - click passes each option by name
 def _print(scan: Scan, form: str) -> None:
     import pyarrow as pa  # noqa: PLC0415 - `--help` stays quick
 
-    names = ("rule", "level", "run", "step", "host", "command", "message")
-    rows = [{name: getattr(finding, name) or None for name in names} for finding in scan.findings]
+    rows = [{name: getattr(finding, name) or None for name in _COLUMNS} for finding in scan.findings]
     if rows or form == "json":
         print_table(pa.Table.from_pylist(rows), form)
     if form == "table":
@@ -73,15 +75,22 @@ def _print(scan: Scan, form: str) -> None:
         click.echo(f"{len(scan.findings)} findings: {rules} rules, {scan.runs} runs")
 
 
-def _render(scan: Scan, form: str, paths: dict[str, str]) -> bytes:
-    from dataclasses import asdict  # noqa: PLC0415 - only here
-
+def _render(scan: Scan, form: str, archive: Archive) -> bytes:
     import orjson  # noqa: PLC0415 - `--help` stays quick
 
     from runbook_lib.audit.rules.findings_report import junit, sarif  # noqa: PLC0415 - as above
+    from runbook_lib.audit.rules.sarif import file_of_run  # noqa: PLC0415 - as above
 
     if form == "junit":
         return junit(scan)
     if form == "sarif":
-        return sarif(scan, paths)
-    return orjson.dumps([asdict(finding) for finding in scan.findings], option=orjson.OPT_INDENT_2)
+        files = archive.query("SELECT run, path, kind FROM files WHERE kind <> 'copy'").to_pylist()
+        paths = {row["run"]: file_of_run(row["path"], row["kind"]) for row in files}
+        data = sarif(scan, paths, archive.location.name)
+        kept = len(orjson.loads(data)["runs"][0]["results"])
+        if kept < len(scan.findings):
+            message = f"{kept} of {len(scan.findings)} findings written, the most severe ones: GitHub accepts no more"
+            click.echo(message, err=True)
+        return data
+    findings = [{name: getattr(finding, name) for name in _FIELDS} for finding in scan.findings]
+    return orjson.dumps(findings, option=orjson.OPT_INDENT_2)
