@@ -51,7 +51,7 @@ def junit(records: list[RunRecord]) -> bytes:
     did not succeed has a case that does not pass, even if all of its steps do.
 
     Each case has a name of its own. Of several runs of one runbook the class says which it is: by mode, or by mode
-    and hosts, so that a later report has the same names; by id if that does not tell them apart.
+    and hosts, so that a later report has the same names; by id if those are the same.
     """
     names, suite_names = UniqueNames(), UniqueNames()
     suites = [

@@ -181,7 +181,7 @@ def _result(
 
 
 def _uri(path: str) -> str:
-    """Return a path as a URI reference; bytes of a name that are no text are encoded as they are."""
+    """Return a path as a URI reference; bytes of a name that are not text are encoded as they are."""
     return quote(path.removeprefix("./"), errors="surrogateescape")
 
 
