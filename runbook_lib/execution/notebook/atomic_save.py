@@ -1,33 +1,95 @@
-"""Write executed notebooks atomically, readable by their owner only, from the first byte."""
+"""Write executed notebooks atomically, readable by their owner only, from the first byte.
+
+papermill has one registry of handlers per process and no way to take a handler out of it again. What is registered
+here is in it for one notebook and one execution, so that papermill itself is afterwards as it was before.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from papermill.iorw import LocalHandler, papermill_io
+from papermill.iorw import LocalHandler, PapermillIO, papermill_io
 from papermill.utils import chdir
 
 from runbook_lib.atomic import replace_file
 
-__all__ = ["save_atomically"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["saved_atomically"]
+
+_MOST_LINKS = 40  # as Linux follows
+
+
+@contextlib.contextmanager
+def saved_atomically(path: str | None) -> Iterator[None]:
+    """Have papermill write the notebook at `path` atomically while the block runs, and once after it.
+
+    After its engine has returned, papermill writes the notebook a last time; if the block raises, it does not.
+
+    Args:
+        path: The output path that papermill was given, in the directory that papermill was started in. Other
+            schemes, devices, pipes and open files of a process keep papermill's handlers; None: nothing is written.
+    """
+    local = papermill_io.get_handler("local")
+    if not path or type(papermill_io.get_handler(path)) is not type(local):
+        yield
+        return
+    base = _base_of(local)
+    with chdir(base):
+        replaceable = not _is_open_file(Path(path))
+    if not replaceable:
+        yield
+        return
+    handler = _AtomicHandler(local, base, path)
+    papermill_io.register(path, handler)
+    try:
+        yield
+    except BaseException:
+        handler.unregister()
+        raise
+    if base is None:
+        handler.unregister()  # the engine was not called by papermill: nothing is written after it
+    handler.is_last = True
 
 
 class _AtomicHandler(LocalHandler):  # type: ignore[misc]
     """papermill's handler of local files, for one notebook.
 
     Args:
+        local: papermill's own.
         base: The directory that relative paths are relative to.
+        path: The notebook.
     """
 
-    def __init__(self, base: str | None, path: str) -> None:
+    def __init__(self, local: LocalHandler, base: str | None, path: str) -> None:
         super().__init__()
-        self._base = base
+        self._local = local
+        self._path = path
+        self.cwd(base)
+        self.is_last = False
         with chdir(base):
             self._folder = _identity(Path(path).parent)
 
+    def unregister(self) -> None:
+        """Take this handler out of papermill's registry."""
+        papermill_io._handlers[:] = [  # noqa: SLF001 - papermill cannot unregister
+            entry for entry in papermill_io._handlers if entry[1] is not self  # noqa: SLF001 - as above
+        ]
+
     def write(self, buf: str, path: str) -> None:
         """Write a new file next to the old one, then replace the old one."""
-        with chdir(self._base):
+        over = self.is_last and _base_of(self._local) != self._cwd  # papermill never made its last write
+        if over or path != self._path:
+            self._next_handler(path).write(buf, path)
+            if over:
+                self.unregister()
+            return
+        if self.is_last:
+            self.unregister()
+        with chdir(self._cwd):
             target = Path(path)
             if target.exists() and not target.is_file():
                 super().write(buf, path)  # a device or a pipe cannot be replaced
@@ -38,6 +100,37 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
                 raise OSError(f"output folder {target.parent} was replaced: nothing is written there")
             replace_file(target.resolve(), buf.encode())
 
+    def _next_handler(self, path: str) -> LocalHandler:
+        """Return the handler that papermill would choose without this one: it compares beginnings of paths."""
+        others = PapermillIO()
+        others._handlers = [entry for entry in papermill_io._handlers if entry[1] is not self]  # noqa: SLF001
+        return others.get_handler(path)
+
+
+def _base_of(local: LocalHandler) -> str | None:
+    """Return what papermill's relative paths are relative to; None outside of an execution by papermill."""
+    base: str | None = local.cwd(None)
+    local.cwd(base)
+    return base
+
+
+def _is_open_file(path: Path) -> bool:
+    """Return whether a path leads to an open file of a process, as /dev/stdout does.
+
+    Such a file must be written, not replaced: whoever opened it reads on from the file that it opened.
+    """
+    for _ in range(_MOST_LINKS):
+        try:
+            folder = path.parent.resolve()
+        except OSError:
+            return False  # the folder does not exist, or is a loop of links: papermill reports that
+        if folder.is_relative_to("/proc"):
+            return True
+        if not path.is_symlink():
+            return False
+        path = folder / path.readlink()
+    return False
+
 
 def _identity(folder: Path) -> tuple[int, int] | None:
     """Return what stays the same as long as a folder is not replaced, by a link to another one for instance."""
@@ -46,14 +139,3 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def save_atomically(path: str) -> None:
-    """Have papermill write the notebook at `path` atomically; other paths and schemes keep papermill's handlers."""
-    local = papermill_io.get_handler("local")
-    if type(papermill_io.get_handler(path)) is not type(local):
-        return
-    # papermill changes the directory while cells run, and keeps the base of relative paths in its own handler.
-    base = local.cwd(None)
-    local.cwd(base)
-    papermill_io.register(path, _AtomicHandler(base, path))

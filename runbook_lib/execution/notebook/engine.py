@@ -15,6 +15,7 @@ import click
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 from papermill.exceptions import PapermillException
+from papermill.iorw import write_ipynb
 from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
 
@@ -22,7 +23,7 @@ from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.judge import EXECUTION, SKIP, Execution, Judgement, judge, skipped_cells
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.reader import read_journal
-from runbook_lib.execution.notebook.atomic_save import save_atomically
+from runbook_lib.execution.notebook.atomic_save import saved_atomically
 from runbook_lib.execution.notebook.cell_client import CellClient
 from runbook_lib.execution.notebook.kernel_process import Kernel
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
@@ -73,22 +74,23 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
                 f"cell {skipped[0]} is tagged {SKIP!r}: a runbook's cells are all executed; no host was touched",
                 InputError.exit_code,
             )
-        if output_path:
-            save_atomically(output_path)
         names = ("progress_bar", "log_output", "autosave_cell_every")
         manager = _NotebookManager(
             nb, output_path=output_path, **{name: options[name] for name in names if name in options}
         )
-        manager.notebook_start()
-        executed = False
-        try:
-            cls.execute_managed_notebook(manager, kernel_name, **remove_args(names[::2], **options))
-            executed = True
-        finally:
-            manager.cleanup_pbar()
-            manager.notebook_complete()
-            if not executed:  # otherwise papermill writes it next
-                manager.save()
+        with saved_atomically(output_path):
+            manager.notebook_start()
+            executed = False
+            try:
+                cls.execute_managed_notebook(manager, kernel_name, **remove_args(names[::2], **options))
+                executed = True
+            finally:
+                manager.cleanup_pbar()
+                manager.notebook_complete()
+                if not executed:  # otherwise papermill writes it next
+                    manager.save()
+                    if output_path is None:  # not saved after each cell, as to standard output: at least once
+                        write_ipynb(manager.nb, manager.nb.metadata.get("papermill", {}).get("output_path"))
         notebook: NotebookNode = manager.nb
         return notebook
 
