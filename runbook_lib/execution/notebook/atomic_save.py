@@ -75,9 +75,7 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
 
     def unregister(self) -> None:
         """Take this handler out of papermill's registry."""
-        papermill_io._handlers[:] = [  # noqa: SLF001 - papermill cannot unregister
-            entry for entry in papermill_io._handlers if entry[1] is not self  # noqa: SLF001 - as above
-        ]
+        _handlers()[:] = [entry for entry in _handlers() if entry[1] is not self]
 
     def write(self, buf: str, path: str) -> None:
         """Write a new file next to the old one, then replace the old one."""
@@ -103,8 +101,16 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
     def _next_handler(self, path: str) -> LocalHandler:
         """Return the handler that papermill would choose without this one: it compares beginnings of paths."""
         others = PapermillIO()
-        others._handlers = [entry for entry in papermill_io._handlers if entry[1] is not self]  # noqa: SLF001
+        for scheme, handler in reversed(_handlers()):  # the last one to be registered comes first
+            if handler is not self:
+                others.register(scheme, handler)
         return others.get_handler(path)
+
+
+def _handlers() -> list[tuple[str, LocalHandler]]:
+    """Return papermill's registry, which has no method to take a handler out of it."""
+    handlers: list[tuple[str, LocalHandler]] = papermill_io._handlers  # noqa: SLF001 - see above
+    return handlers
 
 
 def _base_of(local: LocalHandler) -> str | None:
