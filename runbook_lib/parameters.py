@@ -6,7 +6,9 @@ papermill only warns about an unknown parameter; here it is an error, raised bef
 from __future__ import annotations
 
 import ast
+import json
 import types
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,7 +18,7 @@ from runbook_lib.model.status import Mode
 from runbook_lib.yaml_files import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 __all__ = ["Parameters", "literals"]
 
@@ -78,30 +80,75 @@ class Parameters(BaseModel):
         Raises:
             ParameterError: A parameter is unknown, missing or of the wrong type.
         """
-        names = _assigned_in_cells(namespace.get("In"))
-        if names is None:
-            names = {name for name in namespace if not name.startswith("_")}
+        names = _names_in_cells(namespace, cls.model_fields)
         values = {name: namespace[name] for name in names if _is_literal(namespace.get(name, cls))}
         return validate(cls, values, ParameterError, f"parameters of {cls.runbook}")
 
 
-def _assigned_in_cells(history: Any) -> set[str] | None:  # noqa: ANN401 - IPython's history, or anything
-    """Return the names assigned in the cells that ran before the first `collect`."""
-    if not isinstance(history, list):
+def _names_in_cells(namespace: Mapping[str, Any], known: Collection[str]) -> set[str]:
+    """Return the variables that the notebook's cells have set so far, wherever these cells are to be found.
+
+    Args:
+        namespace: The notebook's `globals()`.
+        known: The names of the model's parameters.
+    """
+    file, history = namespace.get("__file__"), namespace.get("In")
+    if isinstance(file, str) and file.endswith(".ipynb"):  # `ipython book.ipynb`, or `%run book.ipynb`
+        cells = _cells_in_file(Path(file))
+        if cells is not None:
+            return _assigned_in_cells(cells)
+    typed = history if isinstance(history, list) else []
+    if any(_COLLECT in source for source in typed):  # JupyterLab, papermill, nbconvert, typed in IPython
+        return _assigned_in_cells(typed, known)
+    # No history is kept (nbval), or there are no cells (a script): everything that is set.
+    names = {name for name in namespace if not name.startswith("_")} - ({"In", "Out"} if typed else set())
+    return names - (_assigned_in_cells(typed, known) - set(known))
+
+
+def _cells_in_file(path: Path) -> list[str] | None:
+    """Return the code cells of the notebook that IPython executes from a file; None if it cannot be read."""
+    from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415 - IPython calls this, if anyone
+
+    try:
+        cells = json.loads(path.read_bytes())["cells"]
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        return [TransformerManager().transform_cell(source) for source in code]
+    except (OSError, ValueError, LookupError, TypeError, SyntaxError):
         return None
+
+
+def _assigned_in_cells(cells: Sequence[str], known: Collection[str] = ()) -> set[str]:
+    """Return the names assigned in the cells up to the first `collect`, and in parameters cells after it.
+
+    Variables that later cells set are not parameters. But where a person has changed the parameters cell and opens
+    the notebook again, it comes after the first `collect`: a cell of plain values, one of them a parameter's.
+    """
     names: set[str] = set()
-    for source in history:
-        try:
-            tree = ast.parse(source)
-        except SyntaxError:
-            continue
-        targets = [
-            node for statement in tree.body for node in ast.walk(statement) if isinstance(node, ast.Name)
-        ]
-        names |= {node.id for node in targets if isinstance(node.ctx, ast.Store)}
-        if _COLLECT in source:
-            break
+    collected = False
+    for source in cells:
+        assigned = _assigned(source)
+        if not collected or (_is_parameters_cell(source) and assigned & set(known)):
+            names |= assigned
+        collected = collected or _COLLECT in source
     return {name for name in names if not name.startswith("_")}
+
+
+def _assigned(source: str) -> set[str]:
+    """Return the names that a cell assigns; none if it is not Python alone, as a cell magic is not."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return set()
+    names = (node for statement in tree.body for node in ast.walk(statement) if isinstance(node, ast.Name))
+    return {node.id for node in names if isinstance(node.ctx, ast.Store)}
+
+
+def _is_parameters_cell(source: str) -> bool:
+    try:
+        literals(source, "")
+    except InputError:
+        return False
+    return True
 
 
 def _is_literal(value: object) -> bool:

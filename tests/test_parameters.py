@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +15,8 @@ from runbook_lib.model.status import Mode
 from runbook_lib.parameters import Parameters
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.ipython_kernel import Kernel
 
 
@@ -130,6 +133,59 @@ def test_registry_mirrors_become_an_engine_option_only_where_there_are_any() -> 
     assert parameters.DockerInstall.collect(given).options == {"log-driver": "journald"}
     mirrored = parameters.DockerInstall.collect({**given, "registry_mirrors": ["http://m:5000"]})
     assert mirrored.options == {"log-driver": "journald", "registry-mirrors": ["http://m:5000"]}
+
+
+CELLS = (
+    'inventory = "inventory.yml"\nhosts = "all"',
+    'gatway = "10.0.0.1"',
+    "p = Practice.collect(globals())",
+)
+TYPED_BEFORE = ["", "note = 'typed before'", "get_ipython().run_line_magic('run', 'book.ipynb')"]
+
+
+def book(place: Path, *cells: str) -> str:
+    path = place / "book.ipynb"
+    code = [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]
+    path.write_text(
+        json.dumps({"cells": [{"cell_type": "markdown", "source": "x = 1"}, *code]}), encoding="utf-8"
+    )
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "leftover", [{}, {"found": {"host-a": 1}, "note": "typed before"}], ids=["first", "again"]
+)
+def test_cells_that_ipython_executes_from_a_file_are_read_from_it(
+    tmp_path: Path, leftover: dict[str, Any]
+) -> None:
+    """`ipython book.ipynb` and `%run book.ipynb` keep no history of the cells."""
+    later = "found = {'host-a': 1}\nhosts = 'another'"
+    file = book(tmp_path, "%matplotlib inline\n" + CELLS[0], CELLS[2], later)
+    assert Practice.collect({**GIVEN, **leftover, "__file__": file, "In": TYPED_BEFORE}).hosts == "all"
+    mistyped = book(tmp_path, *CELLS)
+    with pytest.raises(ParameterError, match="unknown name 'gatway'"):
+        Practice.collect({**GIVEN, **leftover, "gatway": "1", "__file__": mistyped, "In": TYPED_BEFORE})
+
+
+def test_without_a_history_everything_that_is_set_counts() -> None:
+    """nbval keeps none; nor is there one for a file that has been moved since."""
+    nothing = {"In": [""], "Out": {}, "_": "", "exit": lambda: 1}
+    assert Practice.collect({**GIVEN, **nothing}).hosts == "all"
+    with pytest.raises(ParameterError, match="unknown name 'gatway'"):
+        Practice.collect({**GIVEN, **nothing, "gatway": "1"})
+    moved = {**GIVEN, "__file__": "/nonexistent/book.ipynb", "In": TYPED_BEFORE, "note": "typed before"}
+    assert Practice.collect(moved).hosts == "all"
+
+
+def test_a_parameters_cell_that_was_changed_after_the_first_collect_counts() -> None:
+    history = ["", *CELLS[::2], "found = {}\nwait = len(found)", 'note = "scratch"']
+    namespace = {**GIVEN, "found": {}, "wait": 0, "note": "scratch", "gateway": "10.0.0.1"}
+    assert Practice.collect({**namespace, "In": [*history, CELLS[2]]}).gateway is None
+    changed = [*history, CELLS[0] + '\ngateway = "10.0.0.1"', CELLS[2]]
+    assert Practice.collect({**namespace, "In": changed}).gateway == "10.0.0.1"
+    mistyped = [*history, CELLS[0] + "\ngatway = 1", CELLS[2]]
+    with pytest.raises(ParameterError, match="unknown name 'gatway'"):
+        Practice.collect({**namespace, "gatway": 1, "In": mistyped})
 
 
 DEFINE = """
