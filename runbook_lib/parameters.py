@@ -112,7 +112,8 @@ def _cells_in_file(path: Path) -> list[str] | None:
     try:
         cells = json.loads(path.read_bytes())["cells"]
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-        return [TransformerManager().transform_cell(source) for source in code]
+        transformer = TransformerManager()  # type: ignore[no-untyped-call]
+        return [transformer.transform_cell(source) for source in code]
     except (OSError, ValueError, LookupError, TypeError, SyntaxError):
         return None
 
