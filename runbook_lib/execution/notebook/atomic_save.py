@@ -123,7 +123,7 @@ def _base_of(local: LocalHandler) -> str | None:
 def _is_open_file(path: Path) -> bool:
     """Return whether a path leads to an open file of a process, as /dev/stdout does.
 
-    Such a file must be written, not replaced: whoever opened it reads on from the file that it opened.
+    Such a file must be written, not replaced: the program that opened it would not see the new one.
     """
     for _ in range(_MOST_LINKS):
         try:
