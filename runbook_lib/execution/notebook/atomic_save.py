@@ -47,12 +47,11 @@ def saved_atomically(path: str | None) -> Iterator[None]:
     papermill_io.register(path, handler)
     try:
         yield
-    except BaseException:
-        handler.unregister()
-        raise
-    if base is None:
-        handler.unregister()  # the engine was not called by papermill: nothing is written after it
-    handler.is_last = True
+        # Without a base the engine was not called by papermill: nothing is written after it.
+        handler.is_last = base is not None
+    finally:
+        if not handler.is_last:
+            handler.unregister()
 
 
 class _AtomicHandler(LocalHandler):  # type: ignore[misc]
