@@ -28,6 +28,8 @@ Each error says what was tried, on which host, what came back and what to do nex
 
 from __future__ import annotations
 
+from runbook_lib.visible_text import visible
+
 __all__ = [
     "AuthenticationError",
     "CommandFailed",
@@ -77,7 +79,7 @@ class RunbookError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Show IPython, and so papermill's output, the message instead of library stack frames."""
-        return [f"{type(self).__name__}: {self}"]
+        return [visible(f"{type(self).__name__}: {self}")]
 
 
 class InputError(RunbookError):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["signal_handler"]
+__all__ = ["signal_handler", "surviving_hangup"]
+
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -31,3 +35,20 @@ def signal_handler(
         for number, previous in before.items():
             if previous is not None:  # None: it was not installed by Python, which cannot restore it
                 signal.signal(number, previous)
+
+
+@contextlib.contextmanager
+def surviving_hangup() -> Iterator[None]:
+    """Continue when the terminal is lost (SIGHUP) while the block runs: work on hosts needs no reader.
+
+    A program that was started with SIGHUP ignored, or that handles it already, keeps that. What the block starts has
+    the default again. Outside of the main thread nothing changes.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    default = signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    with signal_handler(_on_hangup, *([signal.SIGHUP] if in_main_thread and default else ())):
+        yield
+
+
+def _on_hangup(_number: int, _frame: object) -> None:
+    _log.warning("SIGHUP received: the terminal is lost; continuing without it")

@@ -16,10 +16,10 @@ __all__ = ["list_command"]
 @click.option("--runs", default="runs", show_default=True, help="The directory with the run directories.")
 def list_command(runs: str) -> int:
     """List the runbooks: order, target, risk, last outcome."""
-    from rich.console import Console  # noqa: PLC0415 - `--help` stays quick
-    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - `--help` stays quick
     from rich.text import Text  # noqa: PLC0415 - as above
 
+    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - as above
     from runbook_lib.errors import EvidenceError  # noqa: PLC0415 - as above
     from runbook_lib.evidence.reader import read_journal  # noqa: PLC0415 - as above
     from runbook_lib.execution.catalog import analyses, runbooks  # noqa: PLC0415 - as above
@@ -34,7 +34,7 @@ def list_command(runs: str) -> int:
             except EvidenceError as problem:
                 outcome = f"? {problem.message}"
         table.add_row(*map(Text, (entry.name, entry.model.title, entry.target, entry.risk, outcome)))
-    Console(highlight=False).print(table)
+    FilteredConsole().print(table)
     for name, purpose in analyses().items():
         click.echo(f"\nanalysis, touches no host: {name}: {purpose}")
         click.echo(f"  papermill notebooks/{name}.ipynb out.ipynb")

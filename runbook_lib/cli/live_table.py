@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from runbook_lib.cli.console import FilteredConsole
 from runbook_lib.cli.progress import Progress, color
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.model.status import SYMBOLS
@@ -59,7 +59,7 @@ class LiveTable:
     """
 
     def __init__(self, claims: Claims, jobs: int) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = FilteredConsole(soft_wrap=True)
         self.signals: list[str] = []
         """Signals that were received and not printed yet."""
         self._stopping = False
@@ -150,7 +150,7 @@ def print_result(progress: Progress, result: JobResult, before: str = "") -> Non
         progress.print_line(f"  evidence: {result.path}")
 
 
-def print_summary(console: Console, jobs: Sequence[Job], results: Sequence[JobResult]) -> None:
+def print_summary(console: FilteredConsole, jobs: Sequence[Job], results: Sequence[JobResult]) -> None:
     """Print one line per run; a table on a terminal."""
     console.print()
     rows = [

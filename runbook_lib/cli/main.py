@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from runbook_lib import __version__
 from runbook_lib.cli.lazy_group import LazyGroup
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.garbage_collection import freeze_objects
+from runbook_lib.signal_handlers import surviving_hangup
+from runbook_lib.standard_streams import filtered, install, open_standard_descriptors, output_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main"]
 
@@ -26,8 +33,20 @@ _SUMMARIES = {
 }
 
 
+_READERS = {"list", "report", "audit", "doctor"}  # what they print is their result; others act on hosts
+
+
+class _Commands(LazyGroup):
+    """All commands; whatever they print passes the filter, also what they raise."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - click's signature
+        """Run one command; see `click.Command.main`."""
+        with filtered():
+            return super().main(*arguments, **options)
+
+
 @click.command(
-    cls=LazyGroup,
+    cls=_Commands,
     package="runbook_lib.cli",
     summaries=_SUMMARIES,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -44,6 +63,27 @@ def cli(verbose: bool) -> None:  # noqa: FBT001 - click passes options by name
 
 def main() -> None:
     """Run the command line and exit with one of the exit codes that the README lists."""
+    open_standard_descriptors()
+    install()
+    with surviving_hangup() if _acts_on_hosts(sys.argv[1:]) else contextlib.nullcontext():
+        code = _run()
+    problems = output_problems()
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems and not code and not _acts_on_hosts(sys.argv[1:]):
+        code = EvidenceError.exit_code  # what the command was to show is incomplete
+    freeze_objects()  # otherwise Python scans all live objects once more on exit: a tenth of a second
+    sys.exit(code)
+
+
+def _acts_on_hosts(arguments: Sequence[str]) -> bool:
+    """Return whether a command line has work to complete even if nobody reads what it prints."""
+    words = [word for word in arguments if not word.startswith("-")]
+    return bool(words) and words[0] not in _READERS
+
+
+def _run() -> int:
+    """Run the command line, print what went wrong, and return the exit code."""
     try:
         code = cli(standalone_mode=False)
     except click.ClickException as problem:
@@ -58,8 +98,7 @@ def main() -> None:
         )  # already handled; a second one would replace the exit code
         click.echo("interrupted", err=True)
         code = 4
-    freeze_objects()  # otherwise Python scans all live objects once more on exit: a tenth of a second
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.text import Text
 
+from runbook_lib.cli.console import FilteredConsole
 from runbook_lib.masking import excerpt
 from runbook_lib.model.status import SYMBOLS, Status
 
@@ -24,6 +24,10 @@ _COLORS = {
 }
 
 
+_INDENT = " " * 13
+_BESIDE = f"\n{_INDENT}| "  # a line of a host's text never looks like one of the product's, or a CI system's command
+
+
 def color(status: Status) -> str:
     """Return the style in which a status is printed."""
     return _COLORS.get(status, "bold red")
@@ -38,8 +42,10 @@ class Progress:
         spins: Whether to show the current step and command on a terminal.
     """
 
-    def __init__(self, console: Console | None = None, prefix: str = "", *, spins: bool = True) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=True)
+    def __init__(
+        self, console: FilteredConsole | None = None, prefix: str = "", *, spins: bool = True
+    ) -> None:
+        self.console = console or FilteredConsole(soft_wrap=True)
         self._prefix = prefix
         self._spins = spins and self.console.is_terminal
         self._started = time.monotonic()
@@ -66,8 +72,8 @@ class Progress:
         for line in text.split("\n"):
             if self.console.is_terminal:
                 self.console.print(Text.assemble((self._prefix, "dim"), line))
-            else:  # what rich would write, at less cost: many hosts make many lines
-                self.console.file.write(f"{self._prefix}{line.plain}\n")
+            else:  # many hosts make many lines
+                self.console.write_line(f"{self._prefix}{line.plain}")
         self.console.file.flush()
 
     def _run_started(self, entry: dict[str, Any]) -> None:
@@ -110,7 +116,7 @@ class Progress:
             )
         )
         if entry["message"] and not status.is_success:
-            self.print_line("             " + entry["message"].replace("\n", "\n             "))
+            self.print_line(f"{_INDENT}{_BESIDE.join(entry['message'].splitlines())}")
 
     def _run_ended(self, entry: dict[str, Any]) -> None:
         self.stop_spinner()

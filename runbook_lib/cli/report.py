@@ -14,6 +14,7 @@ from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.project import project_top
 from runbook_lib.report.formats import FileFormat, ReportFormat, default_target, format_names, load_format
 from runbook_lib.report.summary import outcome_of_runs
+from runbook_lib.standard_streams import print_document
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -102,7 +103,7 @@ def report_command(
                 where="--output",
                 hint="name a directory",
             )
-        click.echo(report_format.render(records, heading), nl=False)
+        print_document(report_format.render(records, heading).decode())
         return
     target = Path(output) if output else default_target(report_format, _run_directory(paths, report_format))
     if isinstance(report_format, FileFormat) and output and not target.parent.is_dir():

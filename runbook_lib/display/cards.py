@@ -15,6 +15,7 @@ from runbook_lib.display.scrapbook import scrap
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 from runbook_lib.model.records import SCHEMA_VERSION, CommandRecord, HostRecord, RunRecord, StepRecord
 from runbook_lib.model.status import SYMBOLS, Mode
+from runbook_lib.visible_text import for_log, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,11 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _templates = jinja2.Environment(
-    loader=jinja2.PackageLoader("runbook_lib.display"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    loader=jinja2.PackageLoader("runbook_lib.display"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    finalize=lambda value: visible(value) if type(value) is str else value,
 )
 
 
@@ -87,7 +92,7 @@ def show_step(step: StepRecord, mode: Mode, run: str) -> None:
 
 def log_host(number: int, record: HostRecord) -> None:
     """Log a host's outcome in a step."""
-    _log.info("step %d %s %s %s", number, record.host, record.status, record.message)
+    _log.info("step %d %s %s %s", number, record.host, record.status, visible(record.message))
 
 
 def show_run_end(record: RunRecord) -> None:
@@ -144,6 +149,7 @@ def _shell() -> Any:  # noqa: ANN401 - IPython's
 
 
 def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context: Any) -> None:  # noqa: ANN401
+    plain = for_log(plain)
     if _shell() is None:
         _log.info("%s", plain)
         return

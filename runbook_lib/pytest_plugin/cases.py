@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from runbook_lib.model.status import SYMBOLS, Status
-from runbook_lib.report.safe_text import exit_summary, stream, visible
+from runbook_lib.report.safe_text import exit_summary, stream
 from runbook_lib.report.summary import BAD, first_line, outcome_of_run, problems
+from runbook_lib.visible_text import for_log, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,12 +70,12 @@ def end(run: NotebookRun) -> Case:
     if run.problem and record.status not in BAD:
         return _failed_end(run, f"{record.status}, but: {run.problem}")
     if record.status is Status.SKIPPED:
-        return Case((END,), "skipped", outcome_of_run(record).sentence)
+        return Case((END,), "skipped", for_log(outcome_of_run(record).sentence))
     return Case((END,), "passed")
 
 
 def _failed_end(run: NotebookRun, *reasons: str) -> Case:
-    return Case((END,), "failed", "\n".join(filter(None, (*reasons, _evidence(run)))))
+    return Case((END,), "failed", for_log("\n".join(filter(None, (*reasons, _evidence(run))))))
 
 
 def _host(run: NotebookRun, step: StepRecord, host: HostRecord) -> Iterator[Case]:
@@ -82,7 +83,7 @@ def _host(run: NotebookRun, step: StepRecord, host: HostRecord) -> Iterator[Case
     seconds = (host.ended - host.started).total_seconds() if host.started and host.ended else None
     if host.status is Status.SKIPPED:
         reason = " ".join(host.message.split()) or "no reason given"
-        yield Case((*place, _STATUS), "skipped", visible(reason), seconds)
+        yield Case((*place, _STATUS), "skipped", for_log(reason), seconds)
         return
     good = host.status not in BAD
     text = "" if good else _card(run, step, host)
@@ -111,7 +112,7 @@ def _failed_check(run: NotebookRun, step: StepRecord, host: HostRecord, check: C
         f"check {check.name!r}, {_place(step, host)}; the commands are in {_STATUS!r} of the same host",
         _evidence(run),
     ]
-    return visible("\n".join(lines))
+    return for_log("\n".join(lines))
 
 
 def _card(run: NotebookRun, step: StepRecord, host: HostRecord) -> str:
@@ -119,7 +120,8 @@ def _card(run: NotebookRun, step: StepRecord, host: HostRecord) -> str:
     message = host.message or "no reason given"
     first, _, rest = message.partition("\n")
     headline = first if host.status is Status.FAILED else f"{host.status}: {first}"
-    lines = [headline, rest, _place(step, host), first_line(host.operation)]
+    quoted = "\n".join(f"  | {line}" for line in rest.splitlines())
+    lines = [headline, quoted, _place(step, host), first_line(host.operation)]
     lines += [
         f"{SYMBOLS[Status.OK if check.holds else Status.FAILED]} {check.name}: "
         f"expected {_line(check.expected)}, observed {_line(check.observed)}"
@@ -131,7 +133,7 @@ def _card(run: NotebookRun, step: StepRecord, host: HostRecord) -> str:
     for command in shown:
         lines += _command(command, whole=not command.accepted or command is shown[-1])
     lines.append(_evidence(run))
-    return visible("\n".join(filter(None, lines)))
+    return for_log("\n".join(filter(None, lines)))
 
 
 def _command(command: CommandRecord, *, whole: bool) -> Iterator[str]:

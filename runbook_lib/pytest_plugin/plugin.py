@@ -19,6 +19,7 @@ from runbook_lib.model.status import SYMBOLS, Mode, Status
 from runbook_lib.pytest_plugin.items import CaseItem, RunbookFile
 from runbook_lib.pytest_plugin.notebook_run import NotebookRun
 from runbook_lib.report.summary import first_line
+from runbook_lib.visible_text import for_log
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -30,6 +31,7 @@ __all__ = ["Plugin"]
 
 _RUNS = TypeAdapter(list[NotebookRun])
 _KEY = "runbooks"
+_ALWAYS = -9  # quieter than pytest can be made
 _SIGNING_KEY = "RUNBOOK_SIGNING_KEY"
 
 
@@ -115,7 +117,7 @@ class Plugin:
         terminalreporter.section("runbooks")
         for run in self._runs:
             where = run.directory or first_line(run.problem)
-            terminalreporter.write_line(f"{SYMBOLS[run.status]} {run.notebook.stem}: {run.status}; {where}")
+            self._print(f"{SYMBOLS[run.status]} {run.notebook.stem}: {run.status}; {where}", _ALWAYS)
 
     def _files(self) -> dict[Path, list[NotebookRun]]:
         files: dict[Path, list[NotebookRun]] = {}
@@ -142,7 +144,7 @@ class Plugin:
         try:
             planned = runner.plan(request)
         except InputError as problem:
-            raise pytest.UsageError(f"{problem}\n  no host was touched") from problem
+            raise pytest.UsageError(for_log(f"{problem}\n  no host was touched")) from problem
         for job in planned.graph.jobs:
             self._print(f"runbook {job.label}: {request.options['mode']} on {', '.join(job.hosts)}")
         self._runs = runner.run(planned, self._report)
@@ -165,7 +167,8 @@ class Plugin:
             status = Status(entry["status"])
             self._print(f"  {job.label} step {entry['step']} {SYMBOLS[status]} {status} {entry['host']}")
 
-    def _print(self, line: str) -> None:
+    def _print(self, line: str, verbosity: int = 0) -> None:
+        """Print a line unless pytest is quieter than `verbosity`; text of others passes the filter."""
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal and self._config.get_verbosity() >= 0:
-            terminal.write_line(line)
+        if terminal and self._config.get_verbosity() >= verbosity:
+            terminal.write_line(for_log(line))

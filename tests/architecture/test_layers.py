@@ -19,6 +19,7 @@ EACH = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relati
 
 # From the bottom; parts of one line do not know each other. docs/architecture.md draws it from the top.
 LAYERS = [
+    {"visible_text"},
     {
         "atomic",
         "errors",
@@ -28,6 +29,7 @@ LAYERS = [
         "process_identity",
         "project",
         "signal_handlers",
+        "standard_streams",
         "subprocess_termination",
     },
     {"masking", "model"},

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runbook_lib.standard_streams import print_document
+from runbook_lib.visible_text import in_json, visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -92,20 +95,19 @@ def print_table(table: pa.Table, form: str) -> None:
 
     if form == "json":
         options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2
-        click.echo(orjson.dumps(table.to_pylist(), option=options, default=str).decode(), nl=False)
+        print_document(in_json(orjson.dumps(table.to_pylist(), option=options, default=str).decode()))
     elif form == "csv":
         frame = table.to_pandas()
-        click.echo(frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%f%z"), nl=False)
+        print_document(frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%f%z"))
     else:
         _rich(table)
 
 
 def _rich(table: pa.Table) -> None:
-    from rich.console import Console  # noqa: PLC0415 - `--help` stays quick
-    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - `--help` stays quick
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    from runbook_lib.report.safe_text import visible  # noqa: PLC0415 - as above
+    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - as above
 
     columns = {
         name: [_cell(value) for value in table.column(name).to_pylist()] for name in table.column_names
@@ -116,9 +118,9 @@ def _rich(table: pa.Table) -> None:
         shown.add_column(name, overflow="fold")
     for row in zip(*filled.values(), strict=True):
         shown.add_row(*(Text(visible(cell)) for cell in row))
-    console = Console(highlight=False)
+    console = FilteredConsole()
     if not console.is_terminal:
-        console = Console(highlight=False, width=_WIDE)
+        console = FilteredConsole(width=_WIDE)
     console.print(shown)
 
 
@@ -136,12 +138,13 @@ def _progress() -> Any:  # noqa: ANN401 - a context manager
     """Show a progress bar on a terminal while reading takes a while."""
     from contextlib import contextmanager  # noqa: PLC0415 - only here
 
-    from rich.console import Console  # noqa: PLC0415 - `--help` stays quick
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
 
     @contextmanager
     def shown() -> Iterator[Callable[[int, int], None]]:
-        console = Console(stderr=True)
+        console = FilteredConsole(stderr=True)
         columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("", total=None, visible=False)

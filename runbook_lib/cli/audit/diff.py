@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive
+from runbook_lib.standard_streams import print_document
+from runbook_lib.visible_text import in_json, visible
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from runbook_lib.cli.console import FilteredConsole
     from runbook_lib.model.records import RunRecord
 
 __all__ = ["diff_command"]
@@ -40,11 +43,10 @@ def diff_command(archive_settings: dict[str, Any], first: str, second: str, form
 
     (before, path), (after, other) = _read([first, second], archive_settings)
     frame = compare(before, after, (source_cells(path), source_cells(other)))
-    data = _render(frame, before, after, form)
     if output == "-":
-        click.echo(data.decode(), nl=False)
+        _print(frame, before, after, form)
     else:
-        write_file(Path(output), data)
+        write_file(Path(output), _render(frame, before, after, form).encode())
         click.echo(output)
     return 0
 
@@ -62,40 +64,50 @@ def _read(names: list[str], archive_settings: dict[str, Any]) -> list[tuple[RunR
     return [(read_run(path), path) for path in paths]
 
 
-def _render(frame: pd.DataFrame, before: RunRecord, after: RunRecord, form: str) -> bytes:
+def _print(frame: pd.DataFrame, before: RunRecord, after: RunRecord, form: str) -> None:
+    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
+
+    if form == "table":
+        _print_table(frame, before, after, FilteredConsole())
+    else:
+        text = _render(frame, before, after, form)
+        print_document(in_json(text) if form == "json" else text)
+
+
+def _render(frame: pd.DataFrame, before: RunRecord, after: RunRecord, form: str) -> str:
+    from io import StringIO  # noqa: PLC0415 - only here
+
+    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
+
     if form == "json":
-        return (frame.to_json(orient="records", force_ascii=False, indent=1) + "\n").encode()
+        return str(frame.to_json(orient="records", force_ascii=False, indent=1)) + "\n"
     if form == "csv":
-        return frame.to_csv(index=False).encode()
+        return str(frame.to_csv(index=False))
     if form == "html":
         from runbook_lib.audit.site.diff_page import diff_page  # noqa: PLC0415 - as above
 
-        return diff_page(frame, before, after).encode()
-    return _table(frame, before, after).encode()
+        return diff_page(frame, before, after)
+    text = StringIO()
+    _print_table(frame, before, after, FilteredConsole(file=text))
+    return text.getvalue()
 
 
-def _table(frame: pd.DataFrame, before: RunRecord, after: RunRecord) -> str:
-    from rich.console import Console  # noqa: PLC0415 - `--help` stays quick
-    from rich.table import Table  # noqa: PLC0415 - as above
+def _print_table(frame: pd.DataFrame, before: RunRecord, after: RunRecord, console: FilteredConsole) -> None:
+    from rich.table import Table  # noqa: PLC0415 - `--help` stays quick
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    from runbook_lib.report.safe_text import visible  # noqa: PLC0415 - as above
-
-    console = Console(highlight=False)
-    with console.capture() as captured:
-        console.print(Text(f"A {before.run}: {before.status}\nB {after.run}: {after.status}"))
-        if frame.empty:
-            console.print("no differences")
-        for section, part in frame.groupby("section", sort=False):
-            table = Table(box=None, pad_edge=False, title=str(section), title_justify="left")
-            for name in ("place", "host", "name", "how", "A", "B"):
-                table.add_column(name, overflow="fold")
-            for row in part.itertuples():
-                cells = (row.place, row.host, row.name, row.how, row.before or "", row.after or "")
-                table.add_row(*(Text(visible(_short(str(cell)))) for cell in cells))
-            console.print()
-            console.print(table)
-    return captured.get()
+    console.print(Text(f"A {before.run}: {before.status}\nB {after.run}: {after.status}"))
+    if frame.empty:
+        console.print("no differences")
+    for section, part in frame.groupby("section", sort=False):
+        table = Table(box=None, pad_edge=False, title=Text(str(section)), title_justify="left")
+        for name in ("place", "host", "name", "how", "A", "B"):
+            table.add_column(name, overflow="fold")
+        for row in part.itertuples():
+            cells = (row.place, row.host, row.name, row.how, row.before or "", row.after or "")
+            table.add_row(*(Text(visible(_short(str(cell)))) for cell in cells))
+        console.print()
+        console.print(table)
 
 
 def _short(text: str, most: int = 400) -> str:

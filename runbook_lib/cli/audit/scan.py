@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table, trust_option
+from runbook_lib.standard_streams import print_document
+from runbook_lib.visible_text import in_json
 
 if TYPE_CHECKING:
     from runbook_lib.audit.archive.archive import Archive
@@ -57,7 +59,7 @@ def scan_command(  # noqa: PLR0913 - click passes each option by name
     else:
         data = _render(result, form, archive)
         if output == "-":
-            click.echo(data.decode(), nl=False)
+            print_document(in_json(data.decode()) if form == "sarif" else data.decode())
         else:
             write_file(Path(output), data)
             click.echo(output)

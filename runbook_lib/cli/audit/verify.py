@@ -18,6 +18,8 @@ from runbook_lib.audit.verify.verify import exit_code, verify_runs
 from runbook_lib.cli.audit.archive_options import trust_option
 from runbook_lib.evidence.lookup import find_run
 from runbook_lib.project import project_top
+from runbook_lib.standard_streams import print_document
+from runbook_lib.visible_text import in_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,7 +142,9 @@ def verify_command(
         if not as_json:
             print_verdict(verdict)
     if as_json:
-        click.echo(json.dumps([verdict.model_dump(mode="json") for verdict in verdicts], indent=1))
+        print_document(
+            in_json(json.dumps([verdict.model_dump(mode="json") for verdict in verdicts], indent=1)) + "\n"
+        )
     elif len(verdicts) > 1:
         counts = Counter(verdict.verdict for verdict in verdicts)
         click.echo(", ".join(f"{counts[word]} {word}" for word in Word if counts[word]))
@@ -184,5 +188,5 @@ def _finding(finding: Finding) -> None:
 
 
 def _line(text: str) -> None:
-    """Print a line without control characters: evidence may contain anything."""
+    """Print one line, whatever the text: evidence may contain anything."""
     click.echo("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text))

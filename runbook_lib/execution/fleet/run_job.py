@@ -23,6 +23,7 @@ from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.run_notebook import run_notebook
 from runbook_lib.project import project_top
 from runbook_lib.runbook import run_directory
+from runbook_lib.signal_handlers import surviving_hangup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +46,15 @@ def run_job(job: Job, report: Report) -> JobResult:
             running is waited for, one that ended is reported, one that was cut off is resumed.
         report: Called with each journal entry as it appears.
     """
-    began, attempt = time.monotonic(), 1
+    began = time.monotonic()
+    with surviving_hangup():
+        result, attempt = _run_or_continue(job, report)
+    return replace(result, attempt=attempt, machine=platform.node(), seconds=time.monotonic() - began)
+
+
+def _run_or_continue(job: Job, report: Report) -> tuple[JobResult, int]:
+    """Return the job's result, and the number of the attempt."""
+    attempt = 1
     try:
         if job.fleet:
             claims = Claims(Path(job.fleet))
@@ -55,7 +64,7 @@ def run_job(job: Job, report: Report) -> JobResult:
             result = _run(job, job.values, report)
     except RunbookError as problem:
         result = JobResult(job.id, problem=str(problem))
-    return replace(result, attempt=attempt, machine=platform.node(), seconds=time.monotonic() - began)
+    return result, attempt
 
 
 def _attempt(job: Job, attempt: int, claims: Claims, report: Report) -> JobResult:

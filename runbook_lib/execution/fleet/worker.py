@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.execution.fast_import import load_papermill
 from runbook_lib.execution.fleet.job import Job, JobResult
 from runbook_lib.model.status import Status
+from runbook_lib.standard_streams import install
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -53,16 +54,17 @@ class _Worker:
 
 def main() -> None:
     """Read and run jobs until standard input is closed."""
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     logging.getLogger("papermill").setLevel(logging.ERROR)  # parameters were checked, and more strictly
     # Output of kernels and libraries must not mix with the results.
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    install()
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     worker = _Worker()
     load_papermill()
-    for line in sys.stdin:
-        result = worker.run(Job.from_json(line))
+    for line in sys.stdin.buffer:  # UTF-8, whatever the locale
+        result = worker.run(Job.from_json(line.decode()))
         try:
             results.write(f"{result.json}\n")
             results.flush()

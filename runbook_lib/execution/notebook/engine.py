@@ -28,6 +28,8 @@ from runbook_lib.execution.notebook.cell_client import CellClient
 from runbook_lib.execution.notebook.kernel_process import Kernel
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import Status
+from runbook_lib.signal_handlers import surviving_hangup
+from runbook_lib.visible_text import for_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +50,7 @@ class RunFailed(PapermillException, click.ClickException):  # type: ignore[misc]
     """A run in the notebook did not succeed. papermill's command exits with the run's exit code, and no traceback."""
 
     def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
+        super().__init__(for_log(message))  # papermill prints it
         self.exit_code = code  # type: ignore[misc]
 
 
@@ -117,6 +119,7 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
             if not kernel.notebook_file:
                 kernel.name_notebook(options.get("input_path") or "")
             stack.enter_context(forward_signals(kernel))
+            stack.enter_context(surviving_hangup())
             stack.enter_context(_runs_judged(kernel, nb_man))
             client = CellClient(
                 nb_man,

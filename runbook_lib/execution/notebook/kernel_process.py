@@ -19,6 +19,7 @@ from jupyter_core.paths import jupyter_path
 
 from runbook_lib import grace_periods
 from runbook_lib.evidence.follower import JournalFollower
+from runbook_lib.execution.notebook.kernel_output import KernelOutput
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
 from runbook_lib.runbook.parent_process import PARENT_PROCESS, identify_this_process
 from runbook_lib.runbook.run_directory import NOTEBOOK_FILE, RUN_DIRECTORY, RUNS_OPENED
@@ -45,6 +46,7 @@ class Kernel:
     def __init__(self, run: Path | None = None) -> None:
         self._run = run
         self._directory = tempfile.TemporaryDirectory(prefix="runbook-kernel-")
+        self._output = KernelOutput()
         self._managers: list[AsyncKernelManager] = []
         self._signals = itertools.count()
         self._kill_timer = threading.Timer(grace_periods.KERNEL, self.signal, args=(signal.SIGKILL,))
@@ -56,10 +58,12 @@ class Kernel:
         self.manager_class = self._make_manager_class()
 
     def __enter__(self) -> Self:
+        self._output.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._kill_timer.cancel()
+        self._output.__exit__()
         self._directory.cleanup()
 
     @property
@@ -160,7 +164,9 @@ class Kernel:
                 inherited = {k: v for k, v in os.environ.items() if k not in withheld}
                 environment = {**inherited, **kernel._environment}
                 use_fork_server(self)
-                await super()._async_start_kernel(**{**options, "env": environment})
+                await super()._async_start_kernel(
+                    **{**options, **kernel._output.descriptors, "env": environment}
+                )
 
             start_kernel = _async_start_kernel
 
