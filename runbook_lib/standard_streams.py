@@ -56,7 +56,7 @@ class FilteredStream(io.TextIOBase):
         self.styled = StyledSide(self)
         self._errors = getattr(stream, "errors", None)
         with contextlib.suppress(AttributeError, OSError, ValueError):
-            # A character that the encoding does not have is no reason to stop.
+            # Nothing stops because the encoding lacks a character.
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         with contextlib.suppress(AttributeError, OSError, ValueError):
             os.set_blocking(self.fileno(), True)  # otherwise a slow reader would be an error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 import urllib.parse
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,13 @@ import keyring.backend
 import keyring.backends.fail
 import keyring.backends.null
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.errors import SecretError
 from runbook_lib.masking import excerpt
 from runbook_lib.secrets import Secrets
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +100,48 @@ def test_base64_in_lines_is_masked_wherever_the_lines_end(secrets: Secrets) -> N
         assert "${env:RUNBOOK_TEST_SECRET}" in masked
         for inner in (base64.b64encode(b"-" * shift + VALUE.encode()).decode()[4:-4] for shift in range(3)):
             assert inner not in masked.replace("\n", "")
+
+
+@pytest.fixture(scope="module")
+def key_sized() -> tuple[str, Secrets]:
+    """A secret as long as a private key in PEM."""
+    text = base64.encodebytes(bytes(number * 97 % 256 for number in range(2400))).decode()
+    value = f"-----BEGIN PRIVATE KEY-----\n{text}-----END PRIVATE KEY-----"
+    known = Secrets()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RUNBOOK_TEST_SECRET", value)
+        known.resolve("${env:RUNBOOK_TEST_SECRET}")
+    return value, known
+
+
+def test_a_key_costs_no_more_time_than_a_password(key_sized: tuple[str, Secrets]) -> None:
+    value, known = key_sized
+    lines = [f"line {number} of a long output, without anything to hide\n" for number in range(4000)]
+    masker, began = known.masker(), time.process_time()
+    masked = "".join([*map(masker.feed, [*lines, value, *lines]), masker.end()])
+    assert masked == "".join([*lines, "${env:RUNBOOK_TEST_SECRET}", *lines])
+    assert time.process_time() - began < deadline(
+        8
+    )  # it took minutes when each position was compared with each form
+
+
+@settings(max_examples=20)
+@given(data=st.data())
+def test_a_key_is_masked_however_its_text_is_cut_and_encoded(
+    key_sized: tuple[str, Secrets], data: st.DataObject
+) -> None:
+    value, known = key_sized
+    encoded = base64.b64encode(b"-" * data.draw(st.integers(0, 3)) + value.encode())
+    wrapped = "\r\n".join(encoded[at : at + 76].decode() for at in range(0, len(encoded), 76))
+    whole = "".join(data.draw(st.permutations([value, wrapped, " and ", value[:900], value.encode().hex()])))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
+    masker = known.masker()
+    masked = "".join(
+        [masker.feed(whole[a:b]) for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+        + [masker.end()]
+    )
+    assert masked == known.mask(whole)
+    assert masked.count("${env:RUNBOOK_TEST_SECRET}") >= 3
 
 
 def test_nested_data_is_masked_in_keys_and_values_and_keeps_its_shape(secrets: Secrets) -> None:

@@ -19,7 +19,7 @@ from runbook_lib.visible_text import CommandGuard, visible
 __all__ = ["KernelOutput"]
 
 _PIECE = 65536  # bytes
-# jupyter_client interrupts each kernel before it asks it to exit; that this was noticed is no news to anybody.
+# jupyter_client interrupts each kernel before it asks it to exit; this says only that it noticed.
 _NOISE = "[IPKernelApp] ERROR | KeyboardInterrupt caught in kernel.\n"
 _REST = 1.0  # seconds for the last output after the kernel's exit
 
