@@ -16,7 +16,7 @@ from runbook_lib.lab.services import package_cache
 from runbook_lib.lab.services.services import service_status
 from runbook_lib.lab.state import LabState, running_state
 from runbook_lib.lab.status import HostStatus, LabStatus
-from runbook_lib.lab.system.paths import LabPaths, locked
+from runbook_lib.lab.system.paths import LabPaths, locked, make_private
 from runbook_lib.lab.system.subprocesses import wait_for
 from runbook_lib.lab.teardown import tear_down
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
@@ -289,9 +289,9 @@ class Lab:
             packages=package_cache.service_name(),
         )
         data = self.paths.data
-        self.paths.run.mkdir(parents=True)
+        make_private(self.paths.run)
         (self.paths.run / "data").symlink_to(data)
-        data.mkdir(parents=True, exist_ok=True)
+        make_private(data)
         self.paths.log("").parent.mkdir()
         state.save(self.paths)
         Assembly(self.paths, state).complete(topology, wait_for)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from runbook_lib.atomic import replace_file
 from runbook_lib.errors import LabError
 from runbook_lib.lab.hosts.registry import host_class
+from runbook_lib.lab.system.paths import make_private
 from runbook_lib.lab.topology import Control, HostPlan, Topology
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class LabState(BaseModel):
 
     def save(self, paths: LabPaths) -> None:
         """Write the state file; a crash leaves either the old state or the new one."""
-        paths.run.mkdir(parents=True, exist_ok=True)
+        make_private(paths.run)
         replace_file(paths.state, self.model_dump_json(indent=1).encode(), durable=True, mode=0o644)
 
     @classmethod

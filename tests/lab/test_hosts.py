@@ -46,6 +46,17 @@ def test_a_fresh_host_is_a_booted_debian_without_docker_and_python(lab: Lab) -> 
     assert on(lab, "host-a", "hostname").stdout.strip() == "host-a"
 
 
+def test_no_user_of_this_machine_can_run_a_program_that_a_hosts_root_has_made_setuid(lab: Lab) -> None:
+    made = on(lab, "host-a", "sudo", "install", "-m", "4755", "/usr/bin/id", "/home/ops/id")
+    assert made.returncode == 0, made.stderr
+    program = lab.paths.host_data("host-a") / "upper" / "home" / "ops" / "id"
+    assert program.stat().st_mode & 0o4000
+    for path in (program, lab.paths.run / "state.json"):
+        argv = ["setpriv", "--reuid", "65534", "--clear-groups", "test", "-e", path]
+        assert subprocess.run(argv, check=False).returncode != 0, path
+    on(lab, "host-a", "sudo", "rm", "/home/ops/id")
+
+
 def test_hosts_have_their_addresses_and_reach_each_other_and_control(lab: Lab) -> None:
     assert "192.168.7.31/20" in on(lab, "host-a", "ip", "-brief", "address", "show", "em1").stdout
     assert "UP" in on(lab, "host-a", "ip", "-brief", "link", "show", "em2").stdout

@@ -16,7 +16,7 @@ from runbook_lib.lab.hosts.seed_disk import SeedDisk
 from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.system.apt_sources import AptSource, parse_targets
 from runbook_lib.lab.system.build_cache import recipe_hash
-from runbook_lib.lab.system.paths import LabPaths, locked
+from runbook_lib.lab.system.paths import LabPaths, locked, make_private
 from runbook_lib.lab.system.subprocesses import run, tail, wait_for
 
 if TYPE_CHECKING:
@@ -64,6 +64,13 @@ def test_the_hash_changes_with_the_recipe() -> None:
 def test_an_invalid_lab_name_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="cannot be a lab's name"):
         LabPaths(name)
+
+
+def test_a_private_directory_is_its_owners_also_if_it_existed(tmp_path: Path) -> None:
+    (tmp_path / "existing").mkdir(mode=0o755)
+    for name in ("existing", "new/inner"):
+        make_private(tmp_path / name)
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="chown needs root")

@@ -14,6 +14,7 @@ from runbook_lib.lab.hosts.rootfs import root_filesystem
 from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.ssh_keys import USERS
 from runbook_lib.lab.system.cgroups import Cgroup
+from runbook_lib.lab.system.paths import make_private
 from runbook_lib.lab.system.subprocesses import start_detached
 
 __all__ = ["ContainerHost"]
@@ -40,8 +41,9 @@ class ContainerHost(LabHost):
         """Empty the host's writable layer and write the files that differ from host to host."""
         data = self._paths.host_data(self._plan.name)
         shutil.rmtree(data, ignore_errors=True)
+        make_private(data)
         for part in ("upper", "work", "root", "docker"):
-            (data / part).mkdir(parents=True)
+            (data / part).mkdir()
         self._paths.host_run(self._plan.name).mkdir(parents=True, exist_ok=True)
         self.console.parent.mkdir(exist_ok=True)
         files = identity_files(self._topology, self._plan) | {"etc/machine-id": f"{uuid.uuid4().hex}\n"}

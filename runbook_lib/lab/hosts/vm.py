@@ -21,6 +21,7 @@ from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.ssh_keys import USERS
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.switch import mac_address
+from runbook_lib.lab.system.paths import make_private
 from runbook_lib.lab.system.subprocesses import run, start_detached
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class VmHost(LabHost):
         """Make an empty layer over the disk, and the seed disk with this host's own files."""
         data = self._paths.host_data(self._plan.name)
         shutil.rmtree(data, ignore_errors=True)
-        data.mkdir(parents=True)
+        make_private(data)
         image = SystemDisk(Path(base)).image
         run(
             *("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image, data / "disk.qcow2"),

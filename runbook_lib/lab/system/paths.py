@@ -22,6 +22,7 @@ __all__ = [
     "cache_directory",
     "lab_names",
     "locked",
+    "make_private",
     "mounts_below",
 ]
 
@@ -145,6 +146,18 @@ class LabPaths:
 def lab_names() -> list[str]:
     """Return the names of the labs that have a state directory on this machine."""
     return sorted(p.name for p in RUN.glob("*") if p.is_dir() and _NAME.fullmatch(p.name))
+
+
+def make_private(directory: Path) -> None:
+    """Make a directory that only its owner can enter, with its parents; one that exists becomes such a directory.
+
+    A practice host's files are below: its root may make a program setuid, and no user of this machine may run that.
+
+    Args:
+        directory: The directory.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
 
 
 @contextlib.contextmanager
