@@ -52,7 +52,7 @@ def test_no_user_of_this_machine_can_run_a_program_that_a_hosts_root_has_made_se
     program = lab.paths.host_data("host-a") / "upper" / "home" / "ops" / "id"
     assert program.stat().st_mode & 0o4000
     for path in (program, lab.paths.run / "state.json"):
-        argv = ["setpriv", "--reuid", "65534", "--clear-groups", "test", "-e", path]
+        argv = ["setpriv", "--reuid", "65534", "--clear-groups", "test", "-e", str(path)]
         assert subprocess.run(argv, check=False).returncode != 0, path
     on(lab, "host-a", "sudo", "rm", "/home/ops/id")
 
