@@ -1,4 +1,4 @@
-"""Hosts, groups and how each host is reached.
+"""Inventory files: hosts, groups, and which hosts a pattern selects. The settings of a host are in `model/host.py`.
 
 An inventory file::
 
@@ -16,109 +16,19 @@ An inventory file::
 from __future__ import annotations
 
 import fnmatch
-import functools
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from runbook_lib.errors import InventoryError
-from runbook_lib.plugins import find_plugins
+from runbook_lib.connections.registry import find_kind
+from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.model.host import Host
 from runbook_lib.yaml_files import YamlFile, find_upwards, validate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["BUILT_IN_CONNECTIONS", "CONNECTIONS_GROUP", "Host", "Inventory"]
-
-CONNECTIONS_GROUP = "runbook_lib.connections"
-"""The entry-point group: the name is a host's `connection`, the object a subclass of `connections.base.Connection`."""
-BUILT_IN_CONNECTIONS = {
-    "ssh": "runbook_lib.connections.ssh:SshConnection",
-    "local": "runbook_lib.connections.local:LocalConnection",
-}
-"""The connections that this package provides, as `pyproject.toml` declares them."""
-
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-
-
-class Host(BaseModel):
-    """One host and how it is reached.
-
-    `host["name"]` gives an inventory variable of the host; a missing one is an `InventoryError`.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    name: str = Field(pattern=_NAME)
-    connection: str = Field(
-        default="ssh", description="`ssh`, `local`, or a connection that an installed package provides."
-    )
-    address: str | None = Field(
-        default=None, description="Name or IP address; default: the host's name in the inventory."
-    )
-    port: int = Field(default=22, ge=1, le=65535)
-    user: str | None = None
-    identity_file: str | None = None
-    known_hosts: str | None = Field(default=None, description="Default: ~/.ssh/known_hosts.")
-    sudo_password: str | None = Field(default=None, description="A secret reference, never a value.")
-    proxy_command: str | None = Field(
-        default=None, description="Like OpenSSH's ProxyCommand; %h, %p and %r are expanded."
-    )
-    network_namespace: str | None = Field(
-        default=None, description="File of the network namespace to connect from; used by the lab."
-    )
-    connect_timeout: float = Field(default=10.0, gt=0, description="Seconds.")
-    kind: Literal["machine", "container", "vm"] = "machine"
-    console: str | None = Field(
-        default=None, description="File on this machine that the host's serial console is written to."
-    )
-    lab: str | None = Field(default=None, description="Name of the lab this host belongs to, if any.")
-    variables: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("connection")
-    @classmethod
-    def _known_connection(cls, value: str) -> str:
-        _require_connection(value)
-        return value
-
-    @field_validator("sudo_password")
-    @classmethod
-    def _only_a_reference(cls, value: str | None) -> str | None:
-        if value is not None and not (value.startswith("${") and value.endswith("}")):
-            raise ValueError("must be a reference such as ${env:SUDO_PASSWORD}, never the password itself")
-        return value
-
-    def __getitem__(self, variable: str) -> Any:  # noqa: ANN401 - variables are the user's
-        """Return an inventory variable.
-
-        Raises:
-            InventoryError: The host has no such variable.
-        """
-        try:
-            return self.variables[variable]
-        except KeyError:
-            raise InventoryError(
-                f"has no variable {variable!r}",
-                where=self.name,
-                hint=f"add it under hosts: {self.name}: variables: in the inventory",
-            ) from None
-
-    @property
-    def target(self) -> str:
-        """The address to connect to."""
-        return self.address or self.name
-
-
-@functools.cache  # a plugin is searched for once, not once per host
-def _require_connection(name: str) -> None:
-    if name in BUILT_IN_CONNECTIONS:
-        return
-    known = find_plugins(CONNECTIONS_GROUP, BUILT_IN_CONNECTIONS)
-    if name not in known:
-        raise ValueError(
-            f"unknown connection {name!r}; known connections: {', '.join(known)}"
-            f" (a package adds one with an entry point in {CONNECTIONS_GROUP})"
-        )
+__all__ = ["Inventory"]
 
 
 class _File(BaseModel):
@@ -152,10 +62,13 @@ class Inventory:
         top = validate(_File, file.data, InventoryError, str(file.path), file)
         hosts = {}
         for name, values in top.hosts.items():
-            line = file.line(("hosts", name))
-            hosts[name] = validate(
-                Host, {**values, "name": name}, InventoryError, f"{file.path}, line {line}, host {name!r}"
-            )
+            where = f"{file.path}, line {file.line(('hosts', name))}, host {name!r}"
+            host = validate(Host, {**values, "name": name}, InventoryError, where)
+            try:
+                find_kind(host.connection)
+            except InputError as problem:
+                raise InventoryError(problem.message, where=where, hint=problem.hint) from problem
+            hosts[name] = host
         for group, members in top.groups.items():
             for number, member in enumerate(members):
                 if member not in hosts:

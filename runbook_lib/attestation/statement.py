@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from runbook_lib.evidence.layout import PARAMETERS
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -102,9 +103,7 @@ def make(
 def _configuration(record: RunRecord, subjects: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the run's inputs: its parameters, the notebook file, and the commit that its runbook comes from."""
     given: list[dict[str, Any]] = [
-        {"name": name, "digest": {"sha256": subjects[name]}}
-        for name in ("parameters.yml",)
-        if name in subjects
+        {"name": name, "digest": {"sha256": subjects[name]}} for name in (PARAMETERS,) if name in subjects
     ]
     if record.notebook_file.get("sha256"):
         given.append(

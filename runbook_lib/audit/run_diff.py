@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pandas as pd
 
+from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.report.safe_text import exit_summary
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def source_cells(path: Path) -> dict[str, str]:
     Returns:
         Empty if there is no notebook that can be read: the code cannot be compared then.
     """
-    file = path / "notebook.ipynb" if path.is_dir() else path
+    file = path / NOTEBOOK if path.is_dir() else path
     try:
         notebook = orjson.loads(file.read_bytes())
         return {

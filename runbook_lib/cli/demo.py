@@ -97,13 +97,14 @@ def _run_chapter(
 
 
 def _write_report(outcomes: Sequence[Outcome], runs: Path) -> Path | None:
+    from runbook_lib.evidence.layout import HTML_REPORT  # noqa: PLC0415 - as above
     from runbook_lib.project import project_top  # noqa: PLC0415 - as above
     from runbook_lib.report.html import write_html  # noqa: PLC0415 - as above
 
     records = [outcome.record for outcome in outcomes if outcome.record]
     if not records:
         return None
-    path = project_top() / runs / "report.html"
+    path = project_top() / runs / HTML_REPORT
     write_html(records, path, "The chapter on practice hosts")
     return path
 

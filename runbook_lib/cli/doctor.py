@@ -34,7 +34,8 @@ def doctor_command() -> int:
         names = ", ".join(program.name for program in missing)
         packages = " ".join(sorted({program.package for program in missing}))
         optional = system_requirements.OPTIONAL.get(part)
-        summary = f"{part}: {names} missing" if missing else f"{part}: all {len(programs)} programs"
+        available = f"all {len(programs)} programs" if len(programs) > 1 else "program"
+        summary = f"{part}: {names} missing" if missing else f"{part}: {available} available"
         _print_check(
             summary + (f" ({optional})" if optional else ""),
             passed=not missing,

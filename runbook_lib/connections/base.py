@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from runbook_lib.grace_periods import COMMAND_AFTER_INTERRUPT
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from runbook_lib.connections.output_buffer import OpenSpool
     from runbook_lib.connections.persistent_process import PersistentProcess
-    from runbook_lib.inventory import Host
     from runbook_lib.model.commands import Command, DockerQuery, Output
+    from runbook_lib.model.host import Host
     from runbook_lib.secrets import Secrets
 
 __all__ = ["CommandWait", "Connection", "ConnectionInfo"]
@@ -77,6 +77,19 @@ class Connection(ABC):
     Raises:
         SecretError: The sudo password cannot be resolved.
     """
+
+    on_this_machine: ClassVar[bool] = False
+    """Whether commands run on the machine of the run itself, whatever the host's address says."""
+
+    always_established: ClassVar[bool] = False
+    """Whether commands need an `established` connection: then the journal records one before the first command."""
+
+    @classmethod
+    def machine(cls, host: Host) -> str:
+        """Return what two names of one machine have in common: its address, and the network it is reached from."""
+        if cls.on_this_machine:
+            return "this machine"
+        return f"{host.network_namespace or ''} {host.proxy_command or ''} {host.target}:{host.port}"
 
     @abstractmethod
     def __init__(self, host: Host, secrets: Secrets) -> None: ...

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from runbook_lib.connections.output_buffer import OpenSpool
     from runbook_lib.connections.persistent_process import PersistentProcess
-    from runbook_lib.inventory import Host
     from runbook_lib.model.commands import DockerQuery
+    from runbook_lib.model.host import Host
     from runbook_lib.secrets import Secrets
 
 __all__ = ["LocalConnection"]
@@ -38,6 +38,8 @@ _SOCKET = "/var/run/docker.sock"
 
 class LocalConnection(Connection):
     """A connection to this machine: commands are child processes, each in a session of its own."""
+
+    on_this_machine = True
 
     def __init__(self, host: Host, secrets: Secrets) -> None:
         self._host = host

@@ -1,4 +1,4 @@
-"""Connections by name; other packages add some through the entry-point group `runbook_lib.connections`."""
+"""Kinds of connection by name; other packages add some through the entry-point group `runbook_lib.connections`."""
 
 from __future__ import annotations
 
@@ -6,30 +6,57 @@ import functools
 from typing import TYPE_CHECKING
 
 from runbook_lib.connections.base import Connection
-from runbook_lib.inventory import BUILT_IN_CONNECTIONS, CONNECTIONS_GROUP
+from runbook_lib.errors import InputError
 from runbook_lib.plugins import find_plugins, load_class
 
 if TYPE_CHECKING:
-    from runbook_lib.inventory import Host
+    from importlib.metadata import EntryPoint
+
+    from runbook_lib.model.host import Host
     from runbook_lib.secrets import Secrets
 
-__all__ = ["connect", "connection_class"]
+__all__ = ["BUILT_IN", "GROUP", "connect", "connection_class", "find_kind"]
+
+GROUP = "runbook_lib.connections"
+"""The entry-point group: the name is a host's `connection`, the object a subclass of `connections.base.Connection`."""
+BUILT_IN = {
+    "ssh": "runbook_lib.connections.ssh:SshConnection",
+    "local": "runbook_lib.connections.local:LocalConnection",
+}
+"""The kinds that this package provides, as `pyproject.toml` declares them."""
+
+
+@functools.cache  # a plugin is searched for once, not once per host
+def find_kind(name: str) -> EntryPoint:
+    """Return the entry point of a kind; nothing is imported.
+
+    Args:
+        name: The inventory's `connection`, such as `ssh`.
+
+    Raises:
+        InputError: There is no such kind.
+    """
+    # Searching the metadata of all installed packages takes 10 ms or more: only for names that are not built in.
+    known = find_plugins(GROUP, BUILT_IN, installed=name not in BUILT_IN)
+    if name not in known:
+        raise InputError(
+            f"unknown connection {name!r}; known connections: {', '.join(known)}",
+            hint=f"a package adds one with an entry point in {GROUP}",
+        )
+    return known[name]
 
 
 @functools.cache
 def connection_class(name: str) -> type[Connection]:
-    """Return the class of a connection.
+    """Return the class of a kind.
 
     Args:
-        name: The inventory's `connection`, such as `ssh`; the inventory refuses unknown names.
+        name: The inventory's `connection`, such as `ssh`.
 
     Raises:
-        InputError: The class cannot be loaded.
+        InputError: There is no such kind, or its class cannot be loaded.
     """
-    built_in = name in BUILT_IN_CONNECTIONS
-    # Searching the metadata of all installed packages takes 10 ms or more: only for names that are not built in.
-    known = find_plugins(CONNECTIONS_GROUP, BUILT_IN_CONNECTIONS, installed=not built_in)
-    return load_class(known[name], Connection)  # type: ignore[type-abstract] # subclasses are concrete
+    return load_class(find_kind(name), Connection)  # type: ignore[type-abstract] # subclasses are concrete
 
 
 def connect(host: Host, secrets: Secrets) -> Connection:

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     from runbook_lib.connections.output_buffer import OpenSpool
     from runbook_lib.connections.persistent_process import PersistentProcess
-    from runbook_lib.inventory import Host
     from runbook_lib.model.commands import DockerQuery
+    from runbook_lib.model.host import Host
     from runbook_lib.secrets import Secrets
 
 __all__ = ["SshConnection"]
@@ -56,6 +56,8 @@ _DOCKER_TIMEOUT = 60.0  # seconds
 
 class SshConnection(Connection):
     """One SSH connection, kept open for the whole run."""
+
+    always_established = True
 
     def __init__(self, host: Host, secrets: Secrets) -> None:
         self._host = host

@@ -1,14 +1,42 @@
-"""Write the journal lines that record a run, its steps and their hosts."""
+"""Every event of a journal: one function each, with its name and fields. Nothing else adds lines to a journal.
+
+`Journal.append` returns once the line is on disk: for what must be known before the next thing happens, such as a
+command that is about to be sent. `Journal.append_nowait` is for what has happened already: the line is on disk before
+the next `append` returns. `evidence/journal_view.py` puts the entries together again; `docs/architecture.md` lists
+them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from runbook_lib.connections.base import ConnectionInfo
     from runbook_lib.evidence.journal import Journal
-    from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
+    from runbook_lib.model.host import Host
+    from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
 
-__all__ = ["host_ended", "run_ended", "run_started", "step_ended", "step_started"]
+__all__ = [
+    "LockOutcome",
+    "command_ended",
+    "command_started",
+    "connected",
+    "host_ended",
+    "lock_answered",
+    "lock_asked",
+    "lock_released",
+    "run_ended",
+    "run_started",
+    "runner_gone",
+    "step_ended",
+    "step_started",
+]
+
+LockOutcome = Literal["taken", "taken over", "shared", "waiting", "refused"]
+"""What a host answers to a run that asks for its lock; `shared`: this run holds it under another name of the host."""
+
+_KNOWN_AT_START = frozenset({"kind", "text", "stdin", "purpose", "attempt", "started"})
+"""Fields of a command that are recorded before it is sent; all others are recorded after it has ended."""
 
 
 def run_started(journal: Journal, record: RunRecord) -> None:
@@ -27,6 +55,75 @@ def step_started(journal: Journal, step: StepRecord, hosts: list[str]) -> None:
         hosts=hosts,
         started=step.started.isoformat(),
     )
+
+
+def connected(journal: Journal, host: Host, connection: ConnectionInfo, step: int) -> None:
+    """Record a connection that was made to a host: where it leads, and which host key was verified."""
+    bastions = {"bastions": list(connection.bastions)} if connection.bastions else {}
+    journal.append_nowait(
+        "connected",
+        step=step,
+        host=host.name,
+        address=connection.address or host.target,
+        port=connection.port or host.port,
+        key=connection.host_key,
+        number=connection.number,
+        **bastions,
+    )
+
+
+def command_started(journal: Journal, command: CommandRecord, step: int, host: str) -> None:
+    """Record a command before it is sent. Its number is unique in the run and links both of its entries."""
+    fields = command.model_dump(mode="json", include=set(_KNOWN_AT_START))
+    journal.append("command_started", step=step, host=host, command=command.number, **fields)
+
+
+def command_ended(journal: Journal, command: CommandRecord, step: int, host: str) -> None:
+    """Record the end of a command: exit code (null if it is unknown), why it ended, and both output streams."""
+    fields = command.model_dump(mode="json", exclude={"number", *_KNOWN_AT_START})
+    journal.append_nowait("command_ended", step=step, host=host, command=command.number, **fields)
+
+
+def lock_asked(journal: Journal, step: int, host: str, text: str) -> None:
+    """Record the command that asks a host for its lock, before it is sent."""
+    journal.append("lock_asked", step=step, host=host, text=text)
+
+
+def lock_answered(  # noqa: PLR0913 - the fields of the event
+    journal: Journal,
+    step: int,
+    host: str,
+    *,
+    outcome: LockOutcome,
+    file: str,
+    owner: str | None,
+    forced: bool | None = None,
+) -> None:
+    """Record a host's answer to a run that asked for its lock.
+
+    Args:
+        journal: The run's.
+        step: Number of the step that needs the lock.
+        host: Name of the host.
+        outcome: What the answer means for this run.
+        file: Path of the lock file on the host.
+        owner: The other run that holds the lock, or held it last; None if there is none.
+        forced: Whether a run that holds the lock was made to release it; None if this run did not get the lock.
+    """
+    more = {} if forced is None else {"forced": forced}
+    journal.append_nowait(
+        "lock_answered", step=step, host=host, outcome=outcome, file=file, owner=owner, **more
+    )
+
+
+def lock_released(journal: Journal, host: str, *, orderly: bool) -> None:
+    """Record the release of a host's lock; `orderly` if the process that held it was still running."""
+    journal.append("lock_released", host=host, orderly=orderly)
+
+
+def runner_gone(journal: Journal, pid: int) -> None:
+    """Record that the process which started this kernel has exited, so that nothing more is sent."""
+    journal.append("runner_gone", runner=pid)
 
 
 def host_ended(journal: Journal, number: int, record: HostRecord) -> None:

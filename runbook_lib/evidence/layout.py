@@ -4,11 +4,16 @@ from __future__ import annotations
 
 __all__ = [
     "ATTESTATION",
+    "CSV",
     "DERIVED",
+    "HTML_REPORT",
     "JOURNAL",
+    "JUNIT_REPORT",
+    "MARKDOWN_REPORT",
     "NOTEBOOK",
     "OUTPUT",
     "PARAMETERS",
+    "PARQUET",
     "REPORTS",
     "RUN_MIME",
     "STEP_MIME",
@@ -25,7 +30,14 @@ JOURNAL = "journal.jsonl"
 NOTEBOOK = "notebook.ipynb"
 PARAMETERS = "parameters.yml"
 OUTPUT = "output"
+HTML_REPORT = "report.html"
+JUNIT_REPORT = "junit.xml"
+MARKDOWN_REPORT = "report.md"
+CSV = "csv"
+"""Directory for the tables as CSV files."""
+PARQUET = "parquet"
+"""Directory for the tables as Parquet files."""
 REPORTS = "reports"
 """Directory for reports in formats of other packages."""
-DERIVED = frozenset({"report.html", "junit.xml", "report.md", "csv", "parquet", REPORTS})
+DERIVED = frozenset({HTML_REPORT, JUNIT_REPORT, MARKDOWN_REPORT, CSV, PARQUET, REPORTS})
 """What `runbook report` generates from the evidence and can generate again: never sealed or verified."""

@@ -28,7 +28,7 @@ from runbook_lib.yaml_files import YamlFile, find_upwards, validate
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runbook_lib.inventory import Host
+    from runbook_lib.model.host import Host
 
 __all__ = [
     "CatalogEntry",

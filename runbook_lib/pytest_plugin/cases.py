@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from runbook_lib.evidence.layout import HTML_REPORT, JOURNAL
 from runbook_lib.model.status import SYMBOLS, Status
 from runbook_lib.report.safe_text import exit_summary, stream
 from runbook_lib.report.summary import BAD, first_line, outcome_of_run, problems
@@ -159,4 +160,4 @@ def _line(text: str) -> str:
 
 
 def _evidence(run: NotebookRun) -> str:
-    return f"evidence: {run.directory} (journal.jsonl, report.html)" if run.directory else ""
+    return f"evidence: {run.directory} ({JOURNAL}, {HTML_REPORT})" if run.directory else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from runbook_lib.evidence.layout import HTML_REPORT
 from runbook_lib.report import summary
 from runbook_lib.report.formats import FileFormat
 from runbook_lib.report.jinja_environment import templates
@@ -92,7 +93,7 @@ class RunView:
 class HtmlFormat(FileFormat):
     """`--format html`."""
 
-    default_name = "report.html"
+    default_name = HTML_REPORT
 
     def render(self, records: list[RunRecord], title: str) -> bytes:
         """Return the page; see `page`."""

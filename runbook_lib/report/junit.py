@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from junitparser import Error, Failure, Skipped, TestSuite
 
+from runbook_lib.evidence.layout import JUNIT_REPORT
 from runbook_lib.model.status import Status
 from runbook_lib.report.formats import FileFormat
 from runbook_lib.report.junit_xml import UniqueNames, junit_bytes, new_case
@@ -37,7 +38,7 @@ _COMPLETE = "run is complete"
 class JUnitFormat(FileFormat):
     """`--format junit`."""
 
-    default_name = "junit.xml"
+    default_name = JUNIT_REPORT
 
     def render(self, records: list[RunRecord], title: str) -> bytes:  # noqa: ARG002 - JUnit has no heading
         """Return JUnit XML; see `junit`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from runbook_lib.evidence.layout import MARKDOWN_REPORT
 from runbook_lib.model.status import SYMBOLS
 from runbook_lib.report import summary
 from runbook_lib.report.formats import FileFormat
@@ -26,7 +27,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$])")
 class MarkdownFormat(FileFormat):
     """`--format markdown`."""
 
-    default_name = "report.md"
+    default_name = MARKDOWN_REPORT
 
     def render(self, records: list[RunRecord], title: str) -> bytes:
         """Return the report; see `markdown`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from runbook_lib.evidence.layout import CSV, PARQUET
 from runbook_lib.report.formats import ReportFormat
 from runbook_lib.report.report_file import make_directory, write_file
 from runbook_lib.report.tables import tables
@@ -23,7 +24,7 @@ __all__ = ["CsvFormat", "ParquetFormat", "write_csv", "write_parquet"]
 class CsvFormat(ReportFormat):
     """`--format csv`."""
 
-    default_name = "csv"
+    default_name = CSV
 
     def write(self, records: list[RunRecord], title: str, target: Path) -> list[Path]:  # noqa: ARG002 - tables have no heading
         """Write the tables of the runs; see `write_csv`."""
@@ -33,7 +34,7 @@ class CsvFormat(ReportFormat):
 class ParquetFormat(ReportFormat):
     """`--format parquet`."""
 
-    default_name = "parquet"
+    default_name = PARQUET
 
     def write(self, records: list[RunRecord], title: str, target: Path) -> list[Path]:  # noqa: ARG002 - as above
         """Write the tables of the runs; see `write_parquet`."""

@@ -12,10 +12,11 @@ import logging
 import os
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runbook_lib.connections.persistent_process import END_OF_ANSWER, RELEASE
 from runbook_lib.errors import HostLocked, Interrupted, OperationError
+from runbook_lib.evidence import events
 from runbook_lib.grace_periods import LOCK_TAKEOVER
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.connections.base import Connection
     from runbook_lib.connections.persistent_process import PersistentProcess
+    from runbook_lib.evidence.events import LockOutcome
     from runbook_lib.evidence.journal import Journal
     from runbook_lib.model.commands import Output
 
@@ -172,7 +174,7 @@ class HostLock:
         orderly = self._holder.alive
         self._holder.release()
         self._holder = None
-        self._journal.append("lock_released", host=self._owner.host, orderly=orderly)
+        events.lock_released(self._journal, self._owner.host, orderly=orderly)
 
     def _acquire(self, step: int) -> Change | None:
         deadline = time.monotonic() + self._timeout
@@ -234,7 +236,7 @@ class HostLock:
         )
         if journaled:
             text = self._connection.render(command)
-            self._journal.append("lock_asked", step=step, host=self._owner.host, text=text)
+            events.lock_asked(self._journal, step, self._owner.host, text)
         return self._connection.start_persistent(command)
 
     def _acquired(self, step: int, answer: _Answer, *, forced: bool) -> Change | None:
@@ -255,14 +257,16 @@ class HostLock:
             hint="wait for that run (parameter lock_timeout); if its machine is gone for good, use --take-over",
         )
 
-    def _journal_answer(self, step: int, outcome: str, answer: _Answer, **more: Any) -> None:  # noqa: ANN401 - any JSON
+    def _journal_answer(
+        self, step: int, outcome: LockOutcome, answer: _Answer, *, forced: bool | None = None
+    ) -> None:
         other = answer.owner if answer.owner != self._owner else None
-        self._journal.append_nowait(
-            "lock_answered",
-            step=step,
-            host=self._owner.host,
+        events.lock_answered(
+            self._journal,
+            step,
+            self._owner.host,
             outcome=outcome,
             file=answer.path,
             owner=str(other) if other else None,
-            **more,
+            forced=forced,
         )

@@ -18,7 +18,8 @@ from runbook_lib.runbook.run_directory import JOB, NOTEBOOK_FILE
 from runbook_lib.runbook.source_files import head_commit, is_committed
 
 if TYPE_CHECKING:
-    from runbook_lib.inventory import Host, Inventory
+    from runbook_lib.inventory import Inventory
+    from runbook_lib.model.host import Host
     from runbook_lib.parameters import Parameters
     from runbook_lib.runbook.resume import EarlierRun
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError, Interrupted, PlanRefused, RunbookError, UnreachableError
+from runbook_lib.evidence import events
 from runbook_lib.evidence.spooled_output import HEAD, TAIL, SpooledOutputs
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, DockerQuery, Output
@@ -72,16 +73,7 @@ class Recorder:
         if established is None or established.number == previous:
             return False
         self._connection_numbers[host.name] = established.number
-        self.journal.append_nowait(
-            "connected",
-            step=step,
-            host=host.name,
-            address=established.address or host.target,
-            port=established.port or host.port,
-            key=established.host_key,
-            number=established.number,
-            **({"bastions": list(established.bastions)} if established.bastions else {}),
-        )
+        events.connected(self.journal, host, established, step)
         return bool(previous)
 
     def mask(self, text: str) -> str:
@@ -136,18 +128,18 @@ class Recorder:
             attempt=attempt,
             started=now(),
         )
-        place: dict[str, int | str] = {"step": step, "host": connection.host.name, "command": record.number}
-        fields = record.model_dump(
-            mode="json", include={"kind", "text", "stdin", "purpose", "attempt", "started"}
-        )
-        self.journal.append("command_started", **place, **fields)
+        events.command_started(self.journal, record, step, connection.host.name)
 
         def send_stop(command: Command) -> Output:
             return self.send(
                 connection, command, step=step, kind="termination", attempt=attempt, records=records
             )
 
-        accept = request.accept if isinstance(request, Command) else (0, 1)
+        def end(output: Output) -> CommandRecord:
+            ended = self._ended(record, request, output, spooled)
+            events.command_ended(self.journal, ended, step, connection.host.name)
+            return ended
+
         spooled = SpooledOutputs(self._outputs, self._secrets)
         try:
             if isinstance(request, Command) and kind == "termination":
@@ -155,13 +147,13 @@ class Recorder:
                 output = connection.run(request, threading.Event(), spooled.open)
             else:
                 output = self._exchange(connection, request, deadline, spooled, send_stop)
-            records.append(self._record_end(record, output, accept, place, spooled))
+            records.append(end(output))
         except EvidenceError:
             raise
         except RunbookError as problem:
             # Not sent, or not answered: the record says so before the error is passed on.
             failed = Output(exit_code=None, problem=problem.message)
-            records.append(self._record_end(record, failed, accept, place, spooled))
+            records.append(end(failed))
             raise
         finally:
             spooled.discard()
@@ -174,7 +166,7 @@ class Recorder:
         if kind == "termination" or not self._parent.gone:
             return
         if not self.cancel.is_set():
-            self.journal.append("runner_gone", runner=self._parent.pid)
+            events.runner_gone(self.journal, self._parent.pid)
             self.cancel.set()
         raise Interrupted(
             f"stopped before the next command: the parent process {self._parent.pid} has exited",
@@ -209,16 +201,13 @@ class Recorder:
             result = f"could not confirm termination on the host: {gone.message}"
         return dataclasses.replace(output, problem=f"{why}; {result}", ended=time.time())
 
-    def _record_end(
-        self,
-        record: CommandRecord,
-        output: Output,
-        accept: tuple[int, ...],
-        place: dict[str, int | str],
-        spooled: SpooledOutputs,
+    def _ended(
+        self, record: CommandRecord, request: Command | DockerQuery, output: Output, spooled: SpooledOutputs
     ) -> CommandRecord:
+        """Return the record of a command that has ended."""
+        accept = request.accept if isinstance(request, Command) else (0, 1)
         stored = spooled.records()
-        ended = record.model_copy(
+        return record.model_copy(
             update={
                 "ended": now(),
                 "exit_code": output.exit_code,
@@ -228,11 +217,6 @@ class Recorder:
                 "stderr": stored.get("stderr") or self._stream(output.stderr),
             }
         )
-        fields = ended.model_dump(
-            mode="json", include={"ended", "exit_code", "accepted", "problem", "stdout", "stderr"}
-        )
-        self.journal.append_nowait("command_ended", **place, **fields)
-        return ended
 
     def _stream(self, raw: str) -> StreamRecord:
         text = self.mask(raw)

@@ -20,7 +20,7 @@ from runbook_lib.model.status import Mode, Status
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runbook_lib.inventory import Host
+    from runbook_lib.model.host import Host
     from runbook_lib.model.records import HostRecord, RunRecord
     from runbook_lib.parameters import Parameters
 

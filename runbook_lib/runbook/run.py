@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.connections.base import Connection
-    from runbook_lib.inventory import Host, Inventory
+    from runbook_lib.inventory import Inventory
+    from runbook_lib.model.host import Host
     from runbook_lib.model.records import RunRecord, StepKind
     from runbook_lib.operations.base import Operation
     from runbook_lib.parameters import Parameters

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.layout import JOURNAL, PARAMETERS
 from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def make(parameters: Parameters) -> Path:
         EvidenceError: The directory cannot be made.
     """
     given = os.environ.get(RUN_DIRECTORY)
-    if given and not (Path(given) / "journal.jsonl").exists():
+    if given and not (Path(given) / JOURNAL).exists():
         path = Path(given)
     else:
         path = new(project_top() / Path(parameters.runs).expanduser(), parameters.runbook)
@@ -90,7 +91,7 @@ def write_parameters(directory: Path, parameters: Parameters) -> None:
     Raises:
         EvidenceError: The file cannot be written.
     """
-    path = directory / "parameters.yml"
+    path = directory / PARAMETERS
     text = yaml.safe_dump(parameters.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     try:
         with os.fdopen(
@@ -99,7 +100,7 @@ def write_parameters(directory: Path, parameters: Parameters) -> None:
             file.write(text)
     except OSError as problem:
         raise EvidenceError(
-            f"parameters.yml cannot be written: {problem.strerror or problem}",
+            f"{PARAMETERS} cannot be written: {problem.strerror or problem}",
             where=str(path),
             hint="no host was touched",
         ) from problem

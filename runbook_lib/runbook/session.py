@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from runbook_lib.display import cards
 from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError
-from runbook_lib.inventory import Host, Inventory
+from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from runbook_lib.facts.base import Fact
+    from runbook_lib.model.host import Host
     from runbook_lib.model.records import RunRecord, StepKind, StepRecord
     from runbook_lib.operations.base import Operation
     from runbook_lib.parameters import Parameters

@@ -34,8 +34,9 @@ LAYERS = [
     },
     {"masking", "model"},
     {"plugins", "yaml_files", "system_requirements"},
-    {"inventory", "parameters", "secrets"},
+    {"parameters", "secrets"},
     {"connections"},
+    {"inventory"},  # it refuses hosts with an unknown kind of connection
     {"evidence"},
     {"display"},  # display shows records, and the session calls it
     {"facts"},

@@ -13,7 +13,7 @@ from runbook_lib import Parameters
 from runbook_lib.audit.rules import registry as rules
 from runbook_lib.cli.audit import audit_command
 from runbook_lib.cli.main import cli
-from runbook_lib.inventory import BUILT_IN_CONNECTIONS, CONNECTIONS_GROUP
+from runbook_lib.connections import registry as connections
 from runbook_lib.lab.hosts import registry as hosts
 from runbook_lib.model.status import Status
 from runbook_lib.report import formats
@@ -41,7 +41,7 @@ def test_every_verb_that_has_a_module_is_a_command(folder: str, group: object) -
         (rules.GROUP, rules.BUILT_IN),
         (hosts.GROUP, hosts.BUILT_IN),
         (formats.GROUP, formats.BUILT_IN),
-        (CONNECTIONS_GROUP, BUILT_IN_CONNECTIONS),
+        (connections.GROUP, connections.BUILT_IN),
     ],
     ids=["audit-rules", "lab-hosts", "report-formats", "connections"],
 )

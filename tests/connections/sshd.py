@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.inventory import Host
+from runbook_lib.model.host import Host
 from tests.deadlines import deadline, wait_until
 from tests.programs import Programs
 

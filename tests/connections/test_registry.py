@@ -11,10 +11,11 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.connections.local import LocalConnection
-from runbook_lib.connections.registry import connection_class
+from runbook_lib.connections.registry import BUILT_IN, GROUP, connection_class
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import InputError, InventoryError
-from runbook_lib.inventory import BUILT_IN_CONNECTIONS, CONNECTIONS_GROUP, Inventory
+from runbook_lib.inventory import Inventory
+from runbook_lib.model.host import Host
 from runbook_lib.model.status import Status
 from tests.entry_points import write_package
 from tests.runbook.practice import Does, parameters
@@ -41,7 +42,7 @@ def inventory(place: Path, connection: str) -> Path:
 
 def test_built_in_connections_are_declared_as_entry_points() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["entry-points"][CONNECTIONS_GROUP] == BUILT_IN_CONNECTIONS
+    assert project["entry-points"][GROUP] == BUILT_IN
     assert connection_class("ssh") is SshConnection
     assert connection_class("local") is LocalConnection
 
@@ -49,7 +50,7 @@ def test_built_in_connections_are_declared_as_entry_points() -> None:
 def test_a_connection_of_another_package_carries_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry_points = {CONNECTIONS_GROUP: {"marked": "plugin_marked:MarkedConnection"}}
+    entry_points = {GROUP: {"marked": "plugin_marked:MarkedConnection"}}
     write_package(tmp_path, "plugin_marked", MARKED, entry_points)
     monkeypatch.syspath_prepend(tmp_path)
     inventory(tmp_path, "marked")
@@ -59,6 +60,23 @@ def test_a_connection_of_another_package_carries_a_run(
     (host,) = book.record.steps[0].hosts
     assert host.status is Status.CHANGED
     assert [command.text.split()[:2] for command in host.commands] == [["env", "SENT_OVER=plugin"]]
+
+
+def test_names_of_one_machine_are_recognized_by_their_kind_of_connection() -> None:
+    ssh, local = connection_class("ssh"), connection_class("local")
+    first, second = Host(name="host-a", address="192.0.2.1"), Host(name="host-b", address="192.0.2.1")
+    elsewhere = Host(name="host-c", address="192.0.2.1", port=2222)
+    assert ssh.machine(first) == ssh.machine(second) != ssh.machine(elsewhere)
+    assert local.machine(first) == local.machine(elsewhere) != ssh.machine(first)
+
+
+def test_a_kind_of_connection_that_another_one_is_derived_from_says_where_its_commands_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_package(tmp_path, "plugin_near", MARKED, {GROUP: {"near": "plugin_near:MarkedConnection"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    host = Host(name="host-a", connection="near")
+    assert connection_class("near").machine(host) == connection_class("local").machine(host)
 
 
 def test_an_unknown_connection_is_refused_with_the_known_ones(tmp_path: Path) -> None:
@@ -71,7 +89,7 @@ def test_an_unknown_connection_is_refused_with_the_known_ones(tmp_path: Path) ->
 
 
 def test_a_connection_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry_points = {CONNECTIONS_GROUP: {"broken": "plugin_broken:Missing"}}
+    entry_points = {GROUP: {"broken": "plugin_broken:Missing"}}
     write_package(tmp_path, "plugin_broken", "", entry_points)
     monkeypatch.syspath_prepend(tmp_path)
     inventory(tmp_path, "broken")

@@ -57,7 +57,8 @@ class Job(_AsJson):
         values: Parameters beyond the notebook's defaults.
         runs: The parameter `runs`: the parent of the run directory.
         hosts: Names of its hosts.
-        machines: The same hosts as places to connect to: two names may be one machine.
+        machines: The same hosts as places to connect to: two names may be one machine. Empty if there
+            is no other job.
         changes: Whether it may change them.
         project: The project's directory.
         fleet: The fleet's directory; empty if the run is made in this process.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError, RunbookError
-from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
+from runbook_lib.evidence.layout import ATTESTATION, HTML_REPORT, JOURNAL, JUNIT_REPORT
 from runbook_lib.evidence.liveness import has_writer
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution import catalog
@@ -182,8 +182,8 @@ class _Reports:
         from runbook_lib.report.html import write_html  # noqa: PLC0415 - as above
         from runbook_lib.report.junit import write_junit  # noqa: PLC0415 - as above
 
-        write_html([outcome.record], outcome.path / "report.html", outcome.record.title)
-        write_junit([outcome.record], outcome.path / "junit.xml")
+        write_html([outcome.record], outcome.path / HTML_REPORT, outcome.record.title)
+        write_junit([outcome.record], outcome.path / JUNIT_REPORT)
         self._written = outcome.record
 
 

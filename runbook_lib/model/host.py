@@ -1,0 +1,75 @@
+"""One host of an inventory: its settings and variables. Add a setting here; the inventory file then accepts it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from runbook_lib.errors import InventoryError
+
+__all__ = ["Host"]
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+class Host(BaseModel):
+    """One host and how it is reached.
+
+    `host["name"]` gives an inventory variable of the host; a missing one is an `InventoryError`.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str = Field(pattern=_NAME)
+    connection: str = Field(
+        default="ssh", description="`ssh`, `local`, or a connection that an installed package provides."
+    )
+    address: str | None = Field(
+        default=None, description="Name or IP address; default: the host's name in the inventory."
+    )
+    port: int = Field(default=22, ge=1, le=65535)
+    user: str | None = None
+    identity_file: str | None = None
+    known_hosts: str | None = Field(default=None, description="Default: ~/.ssh/known_hosts.")
+    sudo_password: str | None = Field(default=None, description="A secret reference, never a value.")
+    proxy_command: str | None = Field(
+        default=None, description="Like OpenSSH's ProxyCommand; %h, %p and %r are expanded."
+    )
+    network_namespace: str | None = Field(
+        default=None, description="File of the network namespace to connect from; used by the lab."
+    )
+    connect_timeout: float = Field(default=10.0, gt=0, description="Seconds.")
+    kind: Literal["machine", "container", "vm"] = "machine"
+    console: str | None = Field(
+        default=None, description="File on this machine that the host's serial console is written to."
+    )
+    lab: str | None = Field(default=None, description="Name of the lab this host belongs to, if any.")
+    variables: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("sudo_password")
+    @classmethod
+    def _only_a_reference(cls, value: str | None) -> str | None:
+        if value is not None and not (value.startswith("${") and value.endswith("}")):
+            raise ValueError("must be a reference such as ${env:SUDO_PASSWORD}, never the password itself")
+        return value
+
+    def __getitem__(self, variable: str) -> Any:  # noqa: ANN401 - variables are the user's
+        """Return an inventory variable.
+
+        Raises:
+            InventoryError: The host has no such variable.
+        """
+        try:
+            return self.variables[variable]
+        except KeyError:
+            raise InventoryError(
+                f"has no variable {variable!r}",
+                where=self.name,
+                hint=f"add it under hosts: {self.name}: variables: in the inventory",
+            ) from None
+
+    @property
+    def target(self) -> str:
+        """The address to connect to."""
+        return self.address or self.name
