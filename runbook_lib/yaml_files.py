@@ -13,11 +13,79 @@ from runbook_lib.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["YamlFile", "explain", "find_upwards", "validate"]
+__all__ = ["YamlFile", "YamlTooLargeError", "check_size", "explain", "find_upwards", "load_yaml", "validate"]
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if PyYAML was built with it
 
+_DEEPEST = 100
+_FEW_VALUES = 10_000  # that aliases may stand for in any text
+_MOST_PER_VALUE = 100  # and more for each value that is written
+_MOST_VALUES = 2_000_000  # unless there are so many
+
 M = TypeVar("M", bound=BaseModel)
+
+
+class YamlTooLargeError(ValueError):
+    """A YAML text that is nested too deeply, or whose aliases stand for far more than it contains.
+
+    Args:
+        message: What is too large.
+        line: Where, from 1.
+    """
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(f"line {line}: {message}")
+        self.message = message
+        self.line = line
+
+
+def check_size(text: str | bytes) -> None:
+    """Check that a YAML text can be loaded: libyaml's loader crashes on deep nesting, and aliases of aliases multiply.
+
+    The time is proportional to the text.
+
+    Raises:
+        YamlTooLargeError: It is nested too deeply, or its aliases stand for too many values.
+        yaml.YAMLError: It is malformed.
+    """
+    written = total = 0
+    values: dict[str, int] = {}
+    opened: list[tuple[str | None, int]] = []
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, total))
+            if len(opened) > _DEEPEST:
+                raise YamlTooLargeError(f"nested more than {_DEEPEST} levels deep", _line(event))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor:
+                values[anchor] = total - before
+        elif isinstance(event, yaml.AliasEvent):
+            total += values.get(event.anchor or "", 0)
+        elif not isinstance(event, yaml.ScalarEvent):
+            continue
+        written += 1
+        total += 1
+        if total > max(written, min(_MOST_VALUES, _FEW_VALUES + _MOST_PER_VALUE * written)):
+            message = f"its aliases stand for more than {total - 1} values"
+            raise YamlTooLargeError(message, _line(event))
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+def load_yaml(text: str | bytes) -> Any:  # noqa: ANN401 - any value
+    """Return what a YAML text that somebody else wrote contains, in time and memory proportional to its size.
+
+    Raises:
+        ValueError: It is malformed, nested too deeply, or its aliases stand for too many values.
+    """
+    try:
+        check_size(text)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError) as problem:
+        raise ValueError(f"malformed YAML: {problem}") from problem
 
 
 class YamlFile:
@@ -28,7 +96,8 @@ class YamlFile:
         error: The subclass of `InputError` to raise.
 
     Raises:
-        InputError: The file is missing, unreadable or malformed, has a duplicate key, or is not a mapping.
+        InputError: The file is missing, unreadable or malformed, is nested too deeply, has aliases that stand for too
+            many values, has a duplicate key, or is not a mapping.
     """
 
     def __init__(self, path: Path, error: type[InputError] = InputError) -> None:
@@ -44,9 +113,11 @@ class YamlFile:
         except (OSError, UnicodeDecodeError) as problem:
             raise error(f"cannot be read: {problem}", where=str(path)) from problem
         try:
-            node = yaml.compose(text, Loader=_Loader)
-            self._index(node, (), ())
+            check_size(text)
+            self._index(yaml.compose(text, Loader=_Loader), (), ())
             loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+        except YamlTooLargeError as problem:
+            raise error(problem.message, where=f"{path}, line {problem.line}") from problem
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
             line = mark.line + 1 if mark else 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from runbook_lib.errors import InputError, InventoryError, ParameterError
-from runbook_lib.yaml_files import YamlFile, find_upwards, validate
+from runbook_lib.yaml_files import YamlFile, find_upwards, load_yaml, validate
 
 
 class Shape(BaseModel):
@@ -21,6 +21,16 @@ class Shape(BaseModel):
     name: str
     gateway: str = ""
     ports: list[int] = []
+
+
+# Each line stands for ten times the one before: 600 bytes, ten thousand million values.
+LAUGHS = "a: &l0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"b{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 10)}]\n" for level in range(1, 11)
+)
+MERGES = "a: &m0 {x: 1, y: 2, z: 3, u: 4, v: 5}\n" + "".join(
+    f"b{level}: &m{level} {{<<: [{', '.join([f'*m{level - 1}'] * 10)}], k{level}: 1}}\n"
+    for level in range(1, 11)
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +48,11 @@ class Shape(BaseModel):
         ("a: !!python/object:os.system {}\n", 1, "malformed YAML"),
         ("? [a, b]\n: 1\n", 1, "malformed YAML"),
         ("a: &x\n  b: *x\n", 1, "refers to itself"),
+        (LAUGHS, 5, "its aliases stand for more than"),
+        (MERGES, 5, "its aliases stand for more than"),
+        ("a: " + "[" * 100_000, 1, "nested more than 100 levels deep"),
+        ("a:\n - " + "- " * 100_000, 2, "nested more than 100 levels deep"),
+        ("a: " + "{b: " * 100_000, 1, "nested more than 100 levels deep"),
     ],
 )
 def test_a_malformed_file_is_refused_with_its_line(text: str, line: int, why: str, tmp_path: Path) -> None:
@@ -163,3 +178,16 @@ def test_the_nearest_file_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_path_in_the_home_directory_is_expanded() -> None:
     assert find_upwards("~/given.yml") == Path.home() / "given.yml"
+
+
+@pytest.mark.parametrize("text", [LAUGHS, MERGES, "[" * 100_000, "a: *b", "\0", "!!timestamp 2026-13-45"])
+def test_yaml_of_somebody_else_is_loaded_in_bounded_time_or_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - each has a message of its own
+        load_yaml(text)
+
+
+def test_aliases_as_people_use_them_are_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "many.yml"
+    hosts = "".join(f"  host-{number}: {{<<: *defaults, address: 10.0.0.1}}\n" for number in range(500))
+    path.write_text(f"defaults: &defaults {{user: ops, port: 22, keys: [a, b, c]}}\nhosts:\n{hosts}")
+    assert YamlFile(path).data["hosts"]["host-499"]["keys"] == ["a", "b", "c"]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from runbook_lib.git import git_output
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -110,17 +111,4 @@ def _only_ignored(top: Path, names: set[str]) -> bool:
 
 
 def _git(top: Path, *arguments: str, given: bytes = b"") -> bytes | None:
-    """Return what git prints; None if it fails, is slow, or is not installed."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", "-C", str(top), *arguments],
-            input=given,
-            capture_output=True,
-            env={**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"},
-            timeout=_TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+    return git_output(top, *arguments, timeout=_TIMEOUT, given=given)

@@ -25,6 +25,7 @@ LAYERS = [
         "errors",
         "file_lock",
         "garbage_collection",
+        "git",
         "grace_periods",
         "process_identity",
         "project",

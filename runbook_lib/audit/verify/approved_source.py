@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import re
-import subprocess
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.attestation.files import read
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.git import git_output
 from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ __all__ = ["Approval", "approved_notebook"]
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _NAME = re.compile(r"[\w][\w.-]*")
 _GIT_TIMEOUT = 30.0  # seconds
-# An auditor need not own the clone: only objects are read, so its owner does not matter.
-_SETTINGS = ("safe.directory=*", "core.hooksPath=/dev/null", "core.fsmonitor=false", "protocol.allow=never")
 _USE_APPROVED = "compare with a folder of approved notebooks: --approved"
 _UNCOMMITTED = "the code was not committed when it ran: no commit contains all of it"
 
@@ -146,29 +143,17 @@ def _parsed(data: bytes, name: str) -> Notebook:
 
 
 def _git(top: Path, *arguments: str) -> bytes | None:
-    """Return what a git command prints; None if it fails, or git is not installed."""
+    """Return what a git command prints; None if it fails. Answers are remembered, failures are not."""
     try:
-        return _run_git(top, *arguments)
+        return _remembered(top, *arguments)
     except LookupError:
         return None
 
 
 @functools.lru_cache(maxsize=256)
-def _run_git(top: Path, *arguments: str) -> bytes:
-    given = [part for setting in _SETTINGS for part in ("-c", setting)]
-    # Variables that point git elsewhere are left out, and nothing is fetched, replaced or written.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment = {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1"}
-    try:
-        done = subprocess.run(
-            ["git", *given, "-C", str(top), "--no-pager", *arguments],
-            capture_output=True,
-            env=environment,
-            timeout=_GIT_TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        raise LookupError from problem
-    if done.returncode:
+def _remembered(top: Path, *arguments: str) -> bytes:
+    # An auditor need not own the clone: only objects are read, so its owner does not matter.
+    printed = git_output(top, *arguments, timeout=_GIT_TIMEOUT, any_owner=True)
+    if printed is None:
         raise LookupError
-    return done.stdout
+    return printed

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from runbook_lib.attestation.files import digest
 from runbook_lib.audit.verify import source_cells
 from runbook_lib.audit.verify.approved_source import approved_notebook
@@ -33,6 +31,7 @@ from runbook_lib.evidence.judge import judge_run
 from runbook_lib.evidence.layout import ATTESTATION, DERIVED, JOURNAL, NOTEBOOK, OUTPUT, PARAMETERS
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.model.status import Status
+from runbook_lib.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     from runbook_lib.attestation.trust import Trust
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
     from runbook_lib.evidence.chain import JournalEntry
 
 __all__ = ["compare_source", "verify_directory"]
+
+_MOST_PARAMETERS = 16 << 20  # bytes
 
 
 def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int) -> Verdict:
@@ -270,14 +271,17 @@ def check_parameters(files: EvidenceFiles, journal: JournalView, findings: Findi
         if PARAMETERS not in files.names:
             findings.missing("no such file")
         return
-    recorded = journal.started.get("parameters")
-    if not journal.started or data == yaml.safe_dump(recorded, sort_keys=False, allow_unicode=True).encode():
+    if not journal.started:
+        return
+    if len(data) > _MOST_PARAMETERS:
+        findings.altered(f"{len(data)} bytes: larger than any run writes it, so it was not read")
         return
     try:
-        same = yaml.safe_load(data) == recorded
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
-        same = False
-    if not same:
+        loaded = load_yaml(data)
+    except (ValueError, RecursionError) as problem:
+        findings.altered(f"cannot be interpreted: {problem}")
+        return
+    if loaded != journal.started.get("parameters"):
         findings.altered("differs from the parameters in the journal")
 
 

@@ -325,3 +325,21 @@ def test_a_notebook_with_any_value_anywhere_gets_a_verdict(
         assert judge(alone).verdict is not Word.VERIFIED
     finally:
         shutil.rmtree(copy.parent)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "a: &l0 [x, x, x]\n" + "".join(f"b{n}: &l{n} [{'*l%d, ' % (n - 1) * 30}]\n" for n in range(1, 9)),
+            "aliases",
+        ),
+        ("[" * 100_000, "levels deep"),
+        ("hosts: all\n" * 1_500_000, "larger than any run writes it"),
+    ],
+)
+def test_yaml_in_an_archive_costs_the_auditor_a_bounded_time(
+    run: Path, judge: Judge, text: str, message: str
+) -> None:
+    (run / "parameters.yml").write_text(text, encoding="utf-8")
+    assert found(judge(run, source=False), "parameters", message).kind == "altered"
