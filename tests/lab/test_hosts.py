@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.lab
+CAP_SYS_TIME = 25  # linux/capability.h
 
 
 def on(lab: Lab, host: str, *command: str, user: str = "ops") -> subprocess.CompletedProcess[str]:
@@ -62,6 +65,17 @@ def test_hosts_have_their_addresses_and_reach_each_other_and_control(lab: Lab) -
     assert "UP" in on(lab, "host-a", "ip", "-brief", "link", "show", "em2").stdout
     assert pings(lab, "host-a", "host-b")
     assert pings(lab, "host-b", "control")
+
+
+def test_no_host_can_move_the_clock_of_this_machine(lab: Lab) -> None:
+    (bounds,) = re.findall(r"CapBnd:\s+(\w+)", on(lab, "host-a", "cat", "/proc/1/status").stdout)
+    assert int(bounds, 16) >> CAP_SYS_TIME & 1 == 0
+    before = time.time() - time.monotonic()
+    try:
+        on(lab, "host-a", "sudo", "timedatectl", "set-timezone", "Europe/Vienna")
+        assert time.time() - time.monotonic() == pytest.approx(before, abs=60)
+    finally:
+        on(lab, "host-a", "sudo", "timedatectl", "set-timezone", "Etc/UTC")
 
 
 def test_ops_has_sudo_and_guest_does_not(lab: Lab) -> None:

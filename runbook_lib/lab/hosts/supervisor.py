@@ -102,6 +102,7 @@ def _nspawn(machine: str, root: Path, docker: Path, namespace: Path) -> list[str
         f"--directory={root}",
         f"--network-namespace-path={namespace}",
         "--capability=all",
+        "--drop-capability=CAP_SYS_TIME",  # all hosts share this machine's clock: even setting a time zone moves it
         "--system-call-filter=add_key keyctl bpf",  # runc needs them
         f"--bind={docker}:/var/lib/docker",  # Docker's overlays cannot be stored in our overlay
         "--console=read-only",
