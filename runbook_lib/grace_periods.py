@@ -67,8 +67,10 @@ LOCK_TAKEOVER = 5
 PERSISTENT_PROCESS_ANSWER = LOCK_TAKEOVER + 25.0
 """For the first answer of a persistent process. Must outlast the takeover of a lock: the answer comes after it."""
 
-PERSISTENT_PROCESS = 2.0
-"""For a persistent process, such as the one that holds a host's lock, to exit after its release."""
+PERSISTENT_PROCESS = 10.0
+"""For a persistent process, such as the one that holds a host's lock, to exit after its release.
+
+A process that takes longer is not killed: it has its last input, and it frees the lock as soon as it runs again."""
 
 # --- On this machine -------------------------------------------------------------------------------------------------
 

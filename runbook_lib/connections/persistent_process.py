@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +13,6 @@ from runbook_lib.grace_periods import PERSISTENT_PROCESS, PERSISTENT_PROCESS_ANS
 from runbook_lib.subprocess_termination import communicate_or_kill
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
 
 __all__ = ["END_OF_ANSWER", "RELEASE", "LocalPersistentProcess", "PersistentProcess", "SshPersistentProcess"]
@@ -33,7 +34,11 @@ class PersistentProcess(Protocol):
         """Whether the process is still running, as far as this side knows."""
 
     def release(self) -> None:
-        """Make the process exit, and wait briefly; if the connection is lost, the process has exited already."""
+        """Make the process exit, and wait for that; if the connection is lost, the process has exited already.
+
+        A process that does not exit within `PERSISTENT_PROCESS` seconds is left to itself. It is not killed: the one
+        that holds a host's lock would then leave a lock file that names a run which has released the lock.
+        """
 
 
 class SshPersistentProcess:
@@ -69,12 +74,18 @@ class SshPersistentProcess:
 
 
 class LocalPersistentProcess:
-    """A process on this machine."""
+    """A process on this machine.
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    Args:
+        process: With three pipes.
+        grace_period: Seconds to wait for its exit once it is released.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], grace_period: float = PERSISTENT_PROCESS) -> None:
         self._process = process
+        self._grace_period = grace_period
         # Also ends the process of a connection that was never closed.
-        self._finalizer = weakref.finalize(self, communicate_or_kill, process, b"", PERSISTENT_PROCESS)
+        self._finalizer = weakref.finalize(self, communicate_or_kill, process, b"", grace_period)
 
     @property
     def alive(self) -> bool:
@@ -88,12 +99,18 @@ class LocalPersistentProcess:
 
     def release(self) -> None:
         """Make the process exit; see `PersistentProcess.release`."""
-        self.end(f"{RELEASE}\n".encode())
+        self._finalizer.detach()
+        try:
+            self._process.communicate(f"{RELEASE}\n".encode(), timeout=self._grace_period)
+        except subprocess.TimeoutExpired:
+            _log.warning("PID %s has not exited yet after its release", self._process.pid)
+            name = f"reap PID {self._process.pid}"
+            threading.Thread(target=self._process.communicate, name=name, daemon=True).start()
 
-    def end(self, last: bytes = b"") -> bytes:
+    def end(self) -> bytes:
         """Close the input of the process, kill it if it does not exit, and return its standard error."""
         self._finalizer.detach()
-        return communicate_or_kill(self._process, last, PERSISTENT_PROCESS)[1]
+        return communicate_or_kill(self._process, b"", self._grace_period)[1]
 
 
 def _read_answer(receive: Callable[[], bytes], add: Callable[[bytes], None], answer: bytearray) -> bool:

@@ -1,4 +1,7 @@
-"""Ctrl-C as a callback: a KeyboardInterrupt raised in the middle of a write could tear the evidence."""
+"""Ctrl-C as a callback: a KeyboardInterrupt raised in the middle of a write could tear the evidence.
+
+How long each part waits after Ctrl-C before it kills the next one is in `grace_periods.py`.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,11 @@ def _nothing_left() -> Iterator[None]:
 
 
 def waiting(project: Project, *, papermill: bool = False) -> subprocess.Popen[str]:
-    """Start a run and wait until its second step waits."""
+    """Start a run and wait until the command of its second step runs.
+
+    The journal has the command before there is a process. A signal in between reaches that process, too, before it is
+    in a session of its own; then it has ended before anybody can terminate it.
+    """
     notebook = project.notebook(
         OPEN,
         'book.step("Fine", Does(("true",)))',
@@ -44,6 +48,7 @@ def waiting(project: Project, *, papermill: bool = False) -> subprocess.Popen[st
     )
     process = project.papermill(notebook) if papermill else project.runbook_run(notebook)
     project.wait_for(WAITS, process)
+    wait_until(lambda: living(WAITS), f"a process {WAITS!r}")
     return process
 
 
