@@ -1,4 +1,4 @@
-"""A released process does its last work however late it gets to it: a lock file must not name a run that has let go."""
+"""A released process does its last work however late it runs: a lock file must not name a run that released the lock."""
 
 from __future__ import annotations
 
