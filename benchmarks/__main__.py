@@ -51,7 +51,9 @@ def main(names: tuple[str, ...], without: tuple[str, ...], repetitions: int, run
     chosen = [row for row in rows if not names or row.name in names]
     if len(chosen) < len(set(names)):
         raise click.UsageError(f"rows are: {', '.join(row.name for row in rows)}")
-    peers = environment.programs()
+    scripts = [text for row in chosen for name, text in row.scripts.items() if name not in without]
+    # Without programs from the peers' own environment, that is not made: the tests measure only this project.
+    peers = environment.programs() if any("$PEERS" in text for text in scripts) else Path()
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     results: dict[str, Any] = {"machine": machine, "rows": {}}
     if write and names and _RESULTS.exists():

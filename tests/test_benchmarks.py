@@ -1,4 +1,4 @@
-"""The benchmarks that are scripts run: they write evidence of their own, which changes with the library."""
+"""Each benchmark runs in miniature: they write evidence and start programs in ways that change with the library."""
 
 from __future__ import annotations
 
@@ -9,20 +9,40 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rows import all_rows
 from tests.deadlines import deadline
 
 TOP = Path(__file__).parents[1]
 
 
 def benchmark(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(str(TOP / "benchmarks" / name), *arguments)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, TOP / "benchmarks" / name, *arguments],
+        [sys.executable, *arguments],
         cwd=TOP,
         capture_output=True,
         text=True,
         timeout=deadline(120),
         check=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("row", "only"),
+    [("one", "runbook"), ("many", "runbook"), ("ssh-32", "runbook_lib in a script"), ("help", "runbook")],
+)
+def test_a_row_of_the_table_is_measured(row: str, only: str) -> None:
+    """Without the peers: some are installed from elsewhere, and all of them take their time."""
+    others = {name for each in all_rows(2) for name in each.scripts} - {only}
+    without = [word for name in sorted(others) for word in ("--without", name)]
+    chosen = ["--row", row, "--runs", "2", "--repetitions", "1", "--no-write", *without]
+    done = run("-m", "benchmarks", *chosen)
+    assert done.returncode == 0, done.stderr
+    assert f"{row}: {only}: " in done.stderr
+    assert only in done.stdout
 
 
 def test_verification_is_measured_on_a_run_that_verifies() -> None:

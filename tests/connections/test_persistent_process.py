@@ -1,4 +1,4 @@
-"""A released process does its last work however late it runs: a lock file must not name a run that released the lock."""
+"""A released process does its last work however late it runs: a lock file must not name a run that released it."""
 
 from __future__ import annotations
 
