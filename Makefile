@@ -8,7 +8,7 @@ PYTEST_ARGUMENTS ?= -m "not vm and not kills"
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 IN_PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder --progress -o console_output_style=classic
 SEED ?= $(shell date +%s)
-.PHONY: demo demo-quick test test-random test-kills test-vm lint benchmark clean
+.PHONY: demo demo-quick test test-random test-kills test-vm fuzz lint benchmark clean
 
 demo: ## Run the whole chapter on practice hosts, one of them a virtual machine, and write the report
 	@tools/set-up test lint
@@ -39,6 +39,10 @@ test-kills: ## The chapter killed after every step and in every change, each tim
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest $(IN_PARALLEL) -m kills
+
+fuzz: ## Feed every parser with mutated real input, and run random notebooks, for MINUTES=10 in all
+	@tools/set-up test lint
+	@nice -n 10 $(RUN) pytest tests/fuzz --fuzz $(or $(MINUTES),10) -q
 
 lint: ## Style and types, including the notebooks
 	@tools/set-up test lint

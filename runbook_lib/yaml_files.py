@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from runbook_lib.errors import InputError
+from runbook_lib.masking import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ __all__ = ["YamlFile", "YamlTooLargeError", "check_size", "explain", "find_upwar
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if PyYAML was built with it
 
+_LONGEST = 200  # characters of a value in a message
 _DEEPEST = 100
 _FEW_VALUES = 10_000  # that aliases may stand for in any text
 _MOST_PER_VALUE = 100  # and more for each value that is written
@@ -84,7 +86,8 @@ def load_yaml(text: str | bytes) -> Any:  # noqa: ANN401 - any value
     try:
         check_size(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
-    except (yaml.YAMLError, LookupError, TypeError, AttributeError) as problem:
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as problem:
+        # PyYAML passes on errors of Python's constructors, for example for the 45th day of a month.
         raise ValueError(f"malformed YAML: {problem}") from problem
 
 
@@ -206,7 +209,7 @@ def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydanti
         return f"unknown name {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
     if item["type"] == "missing":
         return f"{name!r} is missing"
-    given = "" if item["type"] == "value_error" else f", got {item['input']!r}"
+    given = "" if item["type"] == "value_error" else f", got {excerpt(repr(item['input']), _LONGEST)}"
     return f"{name!r}: {item['msg'].removeprefix('Value error, ')}{given}"
 
 

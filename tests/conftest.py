@@ -14,6 +14,7 @@ from hypothesis import settings
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, fork_server
 from tests import deadlines, running_order
 from tests.aftermath import AFTERMATH
+from tests.fuzz.harness import PROFILE
 from tests.ipython_kernel import kernel, started_kernel
 from tests.programs import Programs
 from tests.progress import Progress
@@ -34,8 +35,10 @@ _locks = tempfile.mkdtemp(prefix="runbook-test-locks-")
 atexit.register(shutil.rmtree, _locks, ignore_errors=True)
 os.environ["RUNBOOK_LOCK_FILE"] = f"{_locks}/lock"
 
-# A busy machine must not fail a test: by default an example may take 0.2 s.
-settings.register_profile("tests", deadline=None)
+# A busy machine must not fail a test: by default an example may take 0.2 s. The suite tries the same examples each
+# time, so that it never fails by chance; `make fuzz` tries new ones.
+settings.register_profile("tests", deadline=None, derandomize=True)
+settings.register_profile(PROFILE, deadline=None, print_blob=True)
 settings.load_profile("tests")
 
 _REQUIRE = "RUNBOOK_REQUIRE"
@@ -45,11 +48,17 @@ _ALL = "all"
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tests of this project")
     group.addoption("--progress", action="store_true", help="a line each half minute in place of dots")
+    group.addoption(
+        "--fuzz", metavar="MINUTES", type=float, help="fuzz tests/fuzz for so long, with new examples"
+    )
     group.addoption("--shuffle", metavar="SEED", help="modules and tests in a random order")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("fuzz"):
+        settings.load_profile(PROFILE)
+        config.option.timeout = 60 * config.getoption("fuzz") + deadlines.TEST
     if config.getoption("timeout", None) is None:
         config.option.timeout = deadlines.deadline(deadlines.TEST)  # before pytest-timeout reads it
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.model.records import SCHEMA_VERSION
-from runbook_lib.model.status import Status
+from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,8 @@ _NOT_OF_COMMAND = ("n", "time", "event", "step", "host", "command", "previous", 
 _NOT_OF_HOST = frozenset(
     {"n", "time", "event", "step", "previous", "seal", "host_kind", "commands", "planned"}
 )
+
+_GOOD_ENDS = frozenset({Status.OK, Status.CHANGED, Status.PLANNED, Status.SKIPPED})
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class JournalView:
         steps: By number.
         connected: The hosts to which a connection was recorded.
         problem: What is wrong with the chain; empty if nothing is.
+        contradiction: Why the end of the run is not believed; empty if it is.
     """
 
     started: JournalEntry = field(default_factory=dict)
@@ -72,6 +75,7 @@ class JournalView:
     steps: dict[int, StepEntries] = field(default_factory=dict)
     connected: set[str] = field(default_factory=set)
     problem: str = ""
+    contradiction: str = ""
 
     @classmethod
     def of(cls, lines: JournalLines) -> JournalView:
@@ -89,6 +93,7 @@ class JournalView:
             if not lines.problem and last.get("event") == "run_ended":
                 str(last["status"])  # an end without a status is not one
                 view.ended = last
+                view._compare_end()
         except (LookupError, TypeError, ValueError, AttributeError) as problem:
             message = f"line {number} cannot be interpreted: {type(problem).__name__}: {problem}"
             raise EvidenceError(message[:300], where=JOURNAL) from problem
@@ -96,13 +101,13 @@ class JournalView:
 
     @property
     def status(self) -> str:
-        """The run's status; unknown without the entry of its end."""
-        return str(self.ended["status"]) if self.ended else Status.UNKNOWN
+        """The run's status; unknown without the entry of its end, and if that does not fit the steps."""
+        return str(self.ended["status"]) if self.ended and not self.contradiction else Status.UNKNOWN
 
     @property
     def incomplete(self) -> str:
         """What is wrong with the journal or missing from it; empty if it is whole."""
-        return self.problem or ("" if self.ended else "the journal has no end-of-run line")
+        return self.problem or (self.contradiction if self.ended else "the journal has no end-of-run line")
 
     def step_record(self, number: int) -> dict[str, Any]:
         """Return the record of a step as a notebook embeds it."""
@@ -126,6 +131,15 @@ class JournalView:
                     for stream in (entry.get("stdout"), entry.get("stderr")):
                         if stream and not stream["complete"]:
                             yield number, name, command, stream
+
+    def _compare_end(self) -> None:
+        """Compare a good end with the steps: a run is never better than the worst of them."""
+        status = str(self.ended["status"]) if self.ended else ""
+        if status not in _GOOD_ENDS:
+            return
+        ends = [host.ended for step in self.steps.values() for host in step.hosts.values()]
+        if worst([Status(end["status"]) if end else Status.UNKNOWN for end in ends]) != status:
+            self.contradiction = "the end of the run does not fit its steps"
 
     def _add(self, entry: JournalEntry) -> None:
         event = entry["event"]

@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
-import yaml
+from nbformat.validator import get_validator
+from pydantic import BaseModel, ConfigDict
 
 from runbook_lib.errors import InputError, ParameterError
 from runbook_lib.evidence.judge import SKIP, skipped_cells
 from runbook_lib.inventory import Inventory
+from runbook_lib.masking import excerpt
 from runbook_lib.parameters import Parameters, literals
 from runbook_lib.project import project_top
 from runbook_lib.secrets import Secrets
-from runbook_lib.yaml_files import YamlFile, find_upwards, validate
+from runbook_lib.yaml_files import YamlFile, find_upwards, load_yaml, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +44,11 @@ __all__ = [
 ]
 
 _TAG = "parameters"
+_FORMAT, _WITH_IDS = (
+    4,
+    5,
+)  # of notebooks: the format's version, and the minor version from which cells have ids
+_LONGEST = 200  # characters of a message about a notebook
 
 
 @dataclass(frozen=True)
@@ -102,27 +108,25 @@ def load(path: Path) -> CatalogEntry:
     Raises:
         InputError: The file is not a notebook, or not a runbook.
     """
-    try:
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError, nbformat.ValidationError) as problem:
-        raise InputError(f"not a notebook: {problem}", where=str(path)) from problem
-    metadata = notebook.metadata.get("runbook")
-    if isinstance(metadata, dict) and "analysis" in metadata:
+    cells, metadata = _read_notebook(path)
+    own = metadata.get("runbook")
+    if isinstance(own, dict) and "analysis" in own:
         raise InputError(
             "an analysis, not a runbook: it touches no host and leaves no run",
             where=str(path),
             hint=f"run it with papermill {path} out.ipynb",
         )
-    if not isinstance(metadata, dict) or "parameters" not in metadata:
+    if not isinstance(own, dict) or "parameters" not in own:
         raise InputError(
             "a notebook, but not a runbook: its metadata has no runbook.parameters",
             where=str(path),
             hint="set runbook.parameters to its parameter model, as module:Class",
         )
-    cells = [cell for cell in notebook.cells if _TAG in cell.metadata.get("tags", [])]
-    if len(cells) != 1:
-        raise InputError(f"expected one cell tagged {_TAG!r}, found {len(cells)}", where=str(path))
-    skipped = skipped_cells(notebook.cells)
+    declared = validate(_Declaration, own, InputError, f"{path}, metadata.runbook")
+    tagged = [cell for cell in cells if _TAG in cell["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise InputError(f"expected one cell tagged {_TAG!r}, found {len(tagged)}", where=str(path))
+    skipped = skipped_cells(cells)
     if skipped:
         raise InputError(
             f"cell {skipped[0]} is tagged {SKIP!r}: a runbook's cells are all executed",
@@ -132,12 +136,76 @@ def load(path: Path) -> CatalogEntry:
     return CatalogEntry(
         name=path.stem,
         path=path,
-        model=_model(metadata["parameters"], path),
-        defaults=literals(cells[0].source, str(path)),
-        target=metadata.get("target", ""),
-        risk=metadata.get("risk", ""),
-        needs=tuple(metadata.get("needs", ())),
+        model=_model(declared.parameters, path),
+        defaults=literals("".join(tagged[0]["source"]), str(path)),
+        target=declared.target,
+        risk=declared.risk,
+        needs=tuple(declared.needs),
     )
+
+
+class _Declaration(BaseModel):
+    """What a notebook says about itself as a runbook; see `CatalogEntry`."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    parameters: str
+    target: str = ""
+    risk: str = ""
+    needs: list[str] = []
+
+
+def _schema_error(content: dict[str, Any], minor: int) -> str:
+    """Return where a notebook is not as the schema of its format wants it, and why; empty if it is."""
+    quick, exact = (
+        get_validator(_FORMAT, minor, relax_add_props=True, name=name)  # type: ignore[no-untyped-call]
+        for name in (None, "jsonschema")
+    )
+    if quick is None:
+        return f"nbformat_minor {minor} is not known"
+    if not [*quick.iter_errors(content)]:
+        return ""
+    wrong = next(iter(exact.iter_errors(content)))
+    while wrong.context:  # none of several forms: the deepest error is of the one that was meant
+        wrong = max(wrong.context, key=lambda error: len(error.absolute_path))
+    place = ".".join(map(str, wrong.absolute_path))
+    return f"{place}: {excerpt(wrong.message, _LONGEST)}" if place else excerpt(wrong.message, _LONGEST)
+
+
+def _read_notebook(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return a notebook's cells and metadata, if it is one that papermill and Jupyter can work with.
+
+    nbformat's own reader only logs what is wrong with a notebook, and at what it does not expect raises anything.
+
+    Raises:
+        InputError: The file is not a notebook of format 4, or not a valid one.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as problem:
+        raise InputError(f"not a notebook: {problem}", where=str(path)) from problem
+    minor = content.get("nbformat_minor") if isinstance(content, dict) else None
+    if (
+        type(minor) is not int
+        or not isinstance(content.get("cells"), list)
+        or content.get("nbformat") != _FORMAT
+    ):
+        raise InputError(
+            f"not a notebook of format {_FORMAT}",
+            where=str(path),
+            hint="open it in JupyterLab, and save it again",
+        )
+    # A cell without an id is given one when the notebook is run.
+    named = [
+        {"id": f"cell-{number}", **cell} if minor >= _WITH_IDS and isinstance(cell, dict) else cell
+        for number, cell in enumerate(content["cells"])
+    ]
+    wrong = _schema_error({**content, "cells": named}, minor)
+    if wrong:
+        raise InputError(
+            f"not a valid notebook: {wrong}", where=str(path), hint="open it in JupyterLab, and save it again"
+        )
+    return content["cells"], content["metadata"]
 
 
 def read_parameters(
@@ -152,8 +220,8 @@ def read_parameters(
     values = dict(source.data) if source else {}
     for name, value in pairs:
         try:
-            values[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            values[name] = load_yaml(value)
+        except ValueError:
             values[name] = value  # a text, if anything: any other parameter refuses it
     return values, source
 
@@ -204,7 +272,7 @@ def _analysis(path: Path) -> str | None:
     """Return what a notebook analyses; None if it is not an analysis or cannot be read, which `load` then reports."""
     try:
         purpose = json.loads(path.read_text(encoding="utf-8"))["metadata"]["runbook"]["analysis"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return str(purpose)
 
@@ -213,7 +281,7 @@ def _model(name: str, path: Path) -> type[Parameters]:
     module, _, attribute = name.partition(":")
     try:
         model = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as problem:
+    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as problem:
         raise InputError(
             f"the parameter model {name!r} cannot be loaded: {problem}", where=str(path)
         ) from problem

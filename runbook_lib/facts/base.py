@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.commands import Command, DockerQuery, Output
 
-__all__ = ["Fact", "Facts", "as_plain", "load_json", "parsing"]
+__all__ = ["Fact", "Facts", "as_plain", "lines_of", "load_json", "parsing", "typed"]
 
 T = TypeVar("T")
 
@@ -124,6 +124,32 @@ def parsing(source: str) -> Iterator[None]:
         raise FactError(f"{source}: unexpected output: {type(problem).__name__}: {problem}") from problem
 
 
+def lines_of(text: str) -> list[str]:
+    r"""Return the lines of a host's text; as for programs on the host, only a line feed ends a line.
+
+    `str.splitlines` also splits at characters that a name may contain, such as a form feed or U+2028.
+
+    >>> lines_of("iface\u2028eth0\r\n\nauto")
+    ['iface\u2028eth0', '', 'auto']
+    """
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def typed(kind: type[T], value: Any) -> T:  # noqa: ANN401 - JSON
+    """Return a value of a host's JSON, which must be of a type: text in place of a flag would be taken for `True`.
+
+    Args:
+        kind: The type, exactly: `True` is not a whole number.
+        value: The value.
+
+    Raises:
+        TypeError: It is of another one; `parsing` makes a `FactError` of it.
+    """
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, got {excerpt(repr(value), 40)}")
+    return value
+
+
 def load_json(output: Output, source: str) -> Any:  # noqa: ANN401 - JSON
     """Return the JSON in `output`.
 
@@ -132,5 +158,5 @@ def load_json(output: Output, source: str) -> Any:  # noqa: ANN401 - JSON
     """
     try:
         return json.loads(output.stdout)
-    except json.JSONDecodeError as problem:
+    except (ValueError, RecursionError) as problem:  # also: a number too long, or nested too deeply
         raise FactError(f"{source}: output is not JSON: {excerpt(output.stdout, 80)!r}") from problem

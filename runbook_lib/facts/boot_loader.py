@@ -29,7 +29,7 @@ if [ -e "$1" ]; then echo "==> trial"; fi
 echo "==> command line"; cat /proc/cmdline
 """
 _BLSCFG = re.compile(r"^\s*blscfg\b", re.MULTILINE)
-_PANIC = re.compile(r"(?:^|\s)panic=(-?\d+)")
+_PANIC = re.compile(r"(?:^|\s)panic=(-?[0-9]{1,9})\b")
 
 
 @dataclass(frozen=True)

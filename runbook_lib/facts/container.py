@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.facts.base import Fact, load_json, parsing
+from runbook_lib.facts.base import Fact, load_json, parsing, typed
 from runbook_lib.model.commands import DockerQuery, Output
 
 if TYPE_CHECKING:
@@ -64,12 +64,13 @@ class Container(Fact[ContainerState | None]):
             return None
         with parsing(f"docker inspect of {self.name}"):
             networks = _networks(inspected["NetworkSettings"])
+            labels = typed(dict, inspected["Config"].get("Labels") or {})
             return ContainerState(
-                running=inspected["State"]["Running"],
-                state=inspected["State"]["Status"],
-                exit_code=inspected["State"]["ExitCode"],
-                image=inspected["Image"],
-                spec=(inspected["Config"].get("Labels") or {}).get(SPEC_LABEL),
+                running=typed(bool, inspected["State"]["Running"]),
+                state=typed(str, inspected["State"]["Status"]),
+                exit_code=typed(int, inspected["State"]["ExitCode"]),
+                image=typed(str, inspected["Image"]),
+                spec=typed(str, labels[SPEC_LABEL]) if SPEC_LABEL in labels else None,
                 address=networks.get("bridge") or next(filter(None, networks.values()), ""),
                 networks=networks,
                 ports=_published(inspected["HostConfig"].get("PortBindings") or {}),
@@ -103,7 +104,7 @@ class Containers(Fact[tuple[ContainerSummary, ...]]):
         """Return the containers sorted by name."""
         listed = load_json(output, "docker ps")
         with parsing("docker ps"):
-            found = [_summary(item) for item in listed]
+            found = [_summary(item) for item in typed(list, listed)]
         return tuple(sorted(found, key=lambda item: item.name))
 
     def absent(self) -> tuple[ContainerSummary, ...]:
@@ -129,8 +130,8 @@ def _summary(item: dict[str, Any]) -> ContainerSummary:
     return ContainerSummary(
         # Links add names such as `/client/redis`; the container's own name has no such path.
         name=min(item["Names"], key=lambda name: name.count("/")).lstrip("/"),
-        image=item["Image"],
-        state=item["State"],
+        image=typed(str, item["Image"]),
+        state=typed(str, item["State"]),
         networks=_networks(item.get("NetworkSettings") or {}),
         ports=tuple(sorted(published)),
     )
@@ -143,7 +144,7 @@ def _networks(settings: dict[str, Any]) -> dict[str, str]:
 
 def _address(text: str) -> str:
     """Return the address; anything else must not become another host's command argument."""
-    return str(ipaddress.ip_address(text)) if text else ""
+    return str(ipaddress.ip_address(typed(str, text))) if text else ""
 
 
 def _published(bindings: dict[str, Any]) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, load_json, parsing
+from runbook_lib.facts.base import Fact, lines_of, load_json, parsing, typed
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, DockerQuery, Output
 
 __all__ = ["EngineArguments", "EngineInfo", "EngineSummary", "EngineVersion"]
@@ -32,9 +33,9 @@ class EngineVersion(Fact[str | None]):
         """
         if output.exit_code == _NOT_FOUND:
             return None
-        match = re.search(r"version v?(\d+(?:\.\d+)+)", output.stdout)
+        match = re.search(r"version v?([0-9]+(?:\.[0-9]+)+)", output.stdout)
         if not match:
-            raise FactError(f"dockerd --version: unexpected output {output.stdout!r}")
+            raise FactError(f"dockerd --version: unexpected output {excerpt(output.stdout, 80)!r}")
         return match[1]
 
 
@@ -48,8 +49,12 @@ class EngineArguments(Fact[tuple[str, ...]]):
 
     def parse(self, output: Output) -> tuple[str, ...]:
         """Return the first engine's arguments, without the program; `ps` joins them with blanks, unquoted."""
-        lines = output.stdout.splitlines()
-        return tuple(lines[0].split()[1:]) if lines else ()
+        if not output.stdout:
+            return ()
+        program, *arguments = lines_of(output.stdout)[0].split() or [""]
+        if program.rpartition("/")[2] != "dockerd":
+            raise FactError(f"ps: unexpected output {excerpt(output.stdout, 80)!r}")
+        return tuple(arguments)
 
 
 @dataclass(frozen=True)
@@ -79,10 +84,11 @@ class EngineInfo(Fact[EngineSummary | None]):
         """Return the summary."""
         info = load_json(output, "docker info")
         with parsing("docker info"):
+            mirrors = (info.get("RegistryConfig") or {}).get("Mirrors") or []
             return EngineSummary(
-                version=info["ServerVersion"],
-                storage=info["Driver"],
-                mirrors=tuple((info.get("RegistryConfig") or {}).get("Mirrors") or ()),
+                version=typed(str, info["ServerVersion"]),
+                storage=typed(str, info["Driver"]),
+                mirrors=tuple(typed(str, mirror) for mirror in typed(list, mirrors)),
             )
 
     def absent(self) -> None:

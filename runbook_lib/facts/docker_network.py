@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook_lib.facts.base import Fact, load_json, parsing
+from runbook_lib.facts.base import Fact, load_json, parsing, typed
 from runbook_lib.model.commands import DockerQuery, Output
 
 __all__ = ["Network", "NetworkState"]
@@ -51,11 +51,11 @@ class Network(Fact[NetworkState | None]):
         with parsing(f"docker network inspect of {self.name}"):
             pools = (inspected.get("IPAM") or {}).get("Config") or [{}]
             return NetworkState(
-                driver=inspected["Driver"],
-                bridge=(inspected.get("Options") or {}).get("com.docker.network.bridge.name", ""),
-                subnet=pools[0].get("Subnet", ""),
-                address_range=pools[0].get("IPRange", ""),
-                managed="io.runbook.network" in (inspected.get("Labels") or {}),
+                driver=typed(str, inspected["Driver"]),
+                bridge=typed(str, (inspected.get("Options") or {}).get("com.docker.network.bridge.name", "")),
+                subnet=typed(str, pools[0].get("Subnet", "")),
+                address_range=typed(str, pools[0].get("IPRange", "")),
+                managed="io.runbook.network" in typed(dict, inspected.get("Labels") or {}),
             )
 
     def absent(self) -> None:

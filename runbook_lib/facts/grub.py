@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from univers.rpm import vercmp
 
+from runbook_lib.facts.base import lines_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -31,6 +33,7 @@ _MENU = re.compile(r"""^\s*(menuentry|submenu)\s+(?:'([^']*)'|"([^"]*)"|(\S+))(.
 _IDENTIFIER = re.compile(r"""(?:\$\{?menuentry_id_option\}?|--id)\s+['"]?([^'"\s{]+)""")
 _IMAGE = re.compile(r"^\s*(?:linux|linux16|linuxefi|kernel)\s+(\S*/)?vmlinuz-(\S+)")
 _DEFAULT = re.compile(r"""^\s*set\s+default=(?:"([^"]*)"|'([^']*)'|(\S*))\s*$""")
+_MOST_DIGITS = 20  # of an entry's number; Python refuses to read thousands of them
 _LEGACY_DEFAULT = re.compile(r"^\s*default(?:\s*=\s*|\s+)(\S+)\s*$")
 
 
@@ -71,7 +74,7 @@ def _items(text: str) -> list[_Item]:
     above: list[tuple[str, str, int]] = []  # per open submenu: path, position, brace depth where it began
     counts = [0]
     depth = 0
-    for line in text.splitlines():
+    for line in lines_of(text):
         begins = _MENU.match(line)
         if begins:
             kind, *titles, rest = begins.groups()
@@ -111,7 +114,7 @@ def menu_defaults(text: str) -> tuple[str, ...]:
     """
     defaults: list[str] = []
     conditions = 0
-    for line in text.splitlines():
+    for line in lines_of(text):
         conditions += len(re.findall(r"^\s*if\b", line)) - len(re.findall(r"(?:^|;)\s*fi\b", line))
         found = _DEFAULT.match(line)
         value = next((item for item in found.groups() if item is not None), "") if found else ""
@@ -123,7 +126,7 @@ def menu_defaults(text: str) -> tuple[str, ...]:
 
 def environment(text: str) -> dict[str, str]:
     """Return the variables of a GRUB environment block."""
-    lines = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
+    lines = (line.partition("=") for line in lines_of(text) if not line.startswith("#"))
     return {name: value for name, sign, value in lines if sign}
 
 
@@ -137,7 +140,7 @@ def bls_entries(files: Mapping[str, str]) -> tuple[BootEntry, ...]:
     names = sorted(files, key=newest_first)
     found = []
     for number, name in enumerate(names):
-        values = dict(_settings(files[name].splitlines()))
+        values = dict(_settings(lines_of(files[name])))
         image = re.search(r"vmlinuz-(\S+)", values.get("linux", ""))
         identifier = name.removesuffix(".conf")
         found.append(
@@ -156,7 +159,7 @@ def _settings(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
 def legacy_entries(text: str) -> tuple[BootEntry, ...]:
     """Return the `title`s of a GRUB legacy grub.conf."""
     found: list[BootEntry] = []
-    for line in text.splitlines():
+    for line in lines_of(text):
         key, _, value = line.strip().partition(" ")
         if key == "title":
             number = str(len(found))
@@ -169,7 +172,7 @@ def legacy_entries(text: str) -> tuple[BootEntry, ...]:
 
 def legacy_default(text: str) -> str:
     """Return the number of a grub.conf's default entry; `0` if there is no such line."""
-    defaults = [found[1] for found in map(_LEGACY_DEFAULT.match, text.splitlines()) if found]
+    defaults = [found[1] for found in map(_LEGACY_DEFAULT.match, lines_of(text)) if found]
     return defaults[-1] if defaults else "0"
 
 
@@ -208,11 +211,12 @@ def _resolve(items: list[_Item], wanted: str) -> BootEntry | None:
 
 
 def _choose(level: list[_Item], name: str) -> _Item | None:
-    number = re.match(r"\s*(?:0x([0-9a-fA-F]+)|(0[0-7]+)|(\d+))", name)
+    number = re.match(r"\s*(?:0x([0-9a-fA-F]+)|(0[0-7]+)|([0-9]+))", name)
     if number:
         # GRUB takes whatever begins with a digit for a number, even a title such as `6.1 (old)`.
         text, base = next(
             (part, base) for part, base in zip(number.groups(), (16, 8, 10), strict=True) if part
         )
-        return level[int(text, base)] if int(text, base) < len(level) else None
+        position = int(text, base) if len(text) < _MOST_DIGITS else len(level)
+        return level[position] if position < len(level) else None
     return next((item for item in level if name in {item.title, item.identifier}), None)

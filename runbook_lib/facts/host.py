@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact
+from runbook_lib.facts.base import Fact, lines_of
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
@@ -69,7 +69,7 @@ class Virtualization(Fact[VirtualizationInfo]):
 
     def parse(self, output: Output) -> VirtualizationInfo:
         """Return container and machine."""
-        found = dict(line.split(" ", 1) for line in output.stdout.splitlines() if " " in line)
+        found = dict(line.split(" ", 1) for line in lines_of(output.stdout) if " " in line)
         if not {"container", "vm"} <= set(found):
             raise FactError(f"systemd-detect-virt: unexpected output {excerpt(output.stdout, 80)!r}")
         container, machine = (found[key].strip() for key in ("container", "vm"))
@@ -107,7 +107,7 @@ class SystemState(Fact[SystemStateInfo]):
 
     def parse(self, output: Output) -> SystemStateInfo:
         """Return the state."""
-        state, *units = output.stdout.splitlines() or [""]
+        state, *units = lines_of(output.stdout) or [""]
         if state not in _STATES | {"unmanaged"}:
             raise FactError(f"systemctl is-system-running: unexpected output {excerpt(state, 80)!r}")
         return SystemStateInfo(state, tuple(line.split()[0] for line in units if line.split()))

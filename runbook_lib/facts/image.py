@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook_lib.facts.base import Fact, load_json, parsing
+from runbook_lib.facts.base import Fact, load_json, parsing, typed
 from runbook_lib.model.commands import DockerQuery, Output
 
 __all__ = ["Image", "ImageState"]
@@ -44,7 +44,9 @@ class Image(Fact[ImageState | None]):
             return None
         with parsing(f"docker image inspect of {self.name}"):
             ports = (inspected.get("Config") or {}).get("ExposedPorts") or {}
-            return ImageState(identifier=inspected["Id"], exposed=tuple(sorted(ports)))
+            return ImageState(
+                identifier=typed(str, inspected["Id"]), exposed=tuple(sorted(typed(dict, ports)))
+            )
 
     def absent(self) -> None:
         """Return None: without an engine there are no images."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.errors import ParameterError
-from runbook_lib.facts.base import Fact, load_json, parsing
+from runbook_lib.errors import FactError, ParameterError
+from runbook_lib.facts.base import Fact, load_json, parsing, typed
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["DefaultRoute", "Interface", "Interfaces", "Reachable", "Route", "require_address"]
+
+_REPLIES = re.compile(r"\b[1-9][0-9]*(?: packets)? received\b")  # of iputils, or of busybox
 
 
 @dataclass(frozen=True)
@@ -49,22 +52,26 @@ class Interfaces(Fact[tuple[Interface, ...]]):
         """Return the interfaces in the kernel's order."""
         listed = load_json(output, "ip address")
         with parsing("ip address"):
-            return tuple(_interface(item) for item in listed if item)
+            return tuple(_interface(item) for item in typed(list, listed) if item != {})
 
 
 def _interface(item: dict[str, Any]) -> Interface:
     info = item.get("linkinfo") or {}
-    kind = str(info.get("info_kind", ""))
+    kind = typed(str, info.get("info_kind", ""))
     infos = item.get("addr_info") or []
     return Interface(
-        name=str(item["ifname"]),
+        name=typed(str, item["ifname"]),
         kind=kind,
-        state=str(item["operstate"]),
-        master=str(item["master"]) if "master" in item else None,
-        addresses=tuple(f"{a['local']}/{a['prefixlen']}" for a in infos if a["family"] == "inet"),
-        mac=str(item.get("address", "")),
-        stp=bool(info.get("info_data", {}).get("stp_state")) if kind == "bridge" else None,
+        state=typed(str, item["operstate"]),
+        master=typed(str, item["master"]) if "master" in item else None,
+        addresses=tuple(str(_address(info)) for info in infos if info["family"] == "inet"),
+        mac=typed(str, item.get("address", "")),
+        stp=bool(typed(int, info.get("info_data", {}).get("stp_state", 0))) if kind == "bridge" else None,
     )
+
+
+def _address(info: dict[str, Any]) -> ipaddress.IPv4Interface:
+    return ipaddress.IPv4Interface(f"{typed(str, info['local'])}/{typed(int, info['prefixlen'])}")
 
 
 @dataclass(frozen=True)
@@ -91,13 +98,14 @@ class DefaultRoute(Fact[Route | None]):
     def parse(self, output: Output) -> Route | None:
         """Return the first default route."""
         routes = load_json(output, "ip route")
-        if not routes:
-            return None
         with parsing("ip route"):
+            if not typed(list, routes):
+                return None
             hops = routes[0].get("nexthops") or [routes[0]]
-            gateways = [str(gateway) for gateway in map(_gateway, hops) if gateway]
+            gateways = [typed(str, gateway) for gateway in map(_gateway, hops) if gateway]
             return Route(
-                gateway=", ".join(gateways) or None, interface=", ".join(str(hop["dev"]) for hop in hops)
+                gateway=", ".join(gateways) or None,
+                interface=", ".join(typed(str, hop["dev"]) for hop in hops),
             )
 
 
@@ -127,7 +135,11 @@ class Reachable(Fact[bool]):
 
     def parse(self, output: Output) -> bool:
         """Return whether at least one reply arrived."""
-        return output.exit_code == 0
+        if output.exit_code != 0:
+            return False
+        if not _REPLIES.search(output.stdout):
+            raise FactError(f"ping: unexpected output {excerpt(output.stdout, 80)!r}")
+        return True
 
 
 def require_address(text: str) -> None:

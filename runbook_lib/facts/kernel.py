@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, parsing
+from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
@@ -74,8 +75,8 @@ class Kernel(Fact[KernelInfo]):
         '6.1.0-31-amd64'
         """
         fields = output.stdout.split()
-        if len(fields) != _FIELDS:
-            raise FactError(f"uname: unexpected output {output.stdout!r}")
+        if len(fields) != _FIELDS or not re.match(r"[0-9]+\.[0-9]", fields[1]):
+            raise FactError(f"uname: unexpected output {excerpt(output.stdout, 80)!r}")
         return KernelInfo(*fields)
 
 
@@ -107,7 +108,7 @@ class InstalledKernels(Fact[tuple[InstalledKernel, ...]]):
     def parse(self, output: Output) -> tuple[InstalledKernel, ...]:
         """Return the kernels in the order of /boot; empty in a container."""
         found = []
-        for line in output.stdout.splitlines():
+        for line in lines_of(output.stdout):
             with parsing("the list of kernels"):
                 release, initrd, *owner = line.split("\t")
                 package, version = [field for field in owner if field] or (None, None)
@@ -128,7 +129,7 @@ class BootSpace(Fact[int]):
     def parse(self, output: Output) -> int:
         """Return the space."""
         with parsing("df"):
-            return int(output.stdout.splitlines()[1].split()[3])
+            return int(lines_of(output.stdout)[1].split()[3])
 
 
 @dataclass(frozen=True)

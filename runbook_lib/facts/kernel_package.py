@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, parsing
+from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
@@ -80,7 +80,7 @@ class Candidates(Fact[KernelOffer]):
     def _kernel_of(self, version: str | None, stanzas: str) -> str | None:
         own = _DEPENDS.fullmatch(self.package)
         for stanza in stanzas.split("\n\n") if version else ():
-            fields = dict(line.split(": ", 1) for line in stanza.splitlines() if re.match(r"[\w-]+: ", line))
+            fields = dict(line.split(": ", 1) for line in lines_of(stanza) if re.match(r"[\w-]+: ", line))
             if fields.get("Version") == version:
                 needed = _DEPENDS.search(fields.get("Depends", ""))
                 if needed:

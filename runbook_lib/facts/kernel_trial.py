@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact
+from runbook_lib.facts.base import Fact, lines_of
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["MARK", "KernelTrial", "KernelTrialInfo"]
@@ -44,7 +46,9 @@ class KernelTrial(Fact[KernelTrialInfo | None]):
         """Return the trial."""
         if output.exit_code == 1:
             return None
-        release, *failed = output.stdout.splitlines() or [""]
+        release, *failed = lines_of(output.stdout) or [""]
         if not release:
             raise FactError(f"{MARK} is empty: expected the kernel's release")
+        if not re.fullmatch(r"[0-9]\S*", release) or not all(re.fullmatch(r"\S+", unit) for unit in failed):
+            raise FactError(f"{MARK}: unexpected content {excerpt(output.stdout, 80)!r}")
         return KernelTrialInfo(release, tuple(failed))

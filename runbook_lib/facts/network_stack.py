@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact
+from runbook_lib.facts.base import Fact, lines_of, parsing
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["ConfiguredElsewhere", "NetworkStack", "PendingChange"]
@@ -17,6 +18,7 @@ _DETECT = (
     "systemctl is-active --quiet systemd-networkd && echo systemd-networkd; "
     "[ -e /sbin/brctl ] || [ -e /usr/sbin/brctl ] && echo bridge-utils; true"
 )
+_KNOWN = frozenset({"ifupdown", "netplan", "networkmanager", "systemd-networkd", "bridge-utils"})
 _MAIN = "/etc/network/interfaces"
 _INCLUDED = r"""\
 walk() ( # file, depth
@@ -56,7 +58,10 @@ class NetworkStack(Fact[tuple[str, ...]]):
 
     def parse(self, output: Output) -> tuple[str, ...]:
         """Return the names."""
-        return tuple(output.stdout.split())
+        found = tuple(output.stdout.split())
+        if not set(found) <= _KNOWN:
+            raise FactError(f"the network's software: unexpected output {excerpt(output.stdout, 80)!r}")
+        return found
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class ConfiguredElsewhere(Fact[tuple[str, ...]]):
         Raises:
             FactError: An included file includes others in a way that cannot be followed, or the output is cut off.
         """
-        *lines, end = output.stdout.splitlines() or [""]
+        *lines, end = lines_of(output.stdout) or [""]
         if end != "==> end":
             raise FactError("the output with the included interfaces files is incomplete")
         found: set[str] = set()
@@ -111,6 +116,7 @@ class ConfiguredElsewhere(Fact[tuple[str, ...]]):
             elif line.startswith("==> "):
                 file = line.removeprefix("==> ")
             elif file != _MAIN:
-                keyword, *names = line.split()
+                with parsing("the included interfaces files"):
+                    keyword, *names = line.split()
                 found.update(names[:1] if keyword == "iface" else names)
         return tuple(sorted(found))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, parsing
+from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
@@ -29,6 +29,13 @@ else
   rpm -q --queryformat 'installed %{VERSION}-%{RELEASE}\n' "$1" || echo none
 fi
 """
+# Of dpkg; of rpm only the first.
+_STATUSES = frozenset(
+    {
+        "installed", "not-installed", "config-files", "half-installed", "unpacked", "half-configured",
+        "triggers-awaited", "triggers-pending",
+    }
+)  # fmt: skip
 LISTS_READ = "/var/lib/apt/periodic/update-success-stamp"
 """File touched when apt has read all its lists without error: by our command, and by Ubuntu's standard hook."""
 
@@ -72,7 +79,7 @@ class LockHolder(Fact[tuple[Holder, ...]]):
 
     def parse(self, output: Output) -> tuple[Holder, ...]:
         """Return the holders; empty if an installation can start."""
-        *lines, end = output.stdout.splitlines() or [""]
+        *lines, end = lines_of(output.stdout) or [""]
         if end != "end":
             raise FactError("the list of locks is incomplete")
         with parsing("lslocks"):
@@ -98,12 +105,15 @@ class PackageVersion(Fact[str | None]):
 
     def parse(self, output: Output) -> str | None:
         """Return the version; the first of several."""
-        words = output.stdout.split()
-        if "none" in words or not words:
-            if not words:
-                raise FactError(f"package {self.package}: the package manager printed nothing")
+        lines = [line.split(" ") for line in lines_of(output.stdout) if line.strip()]
+        if not lines:
+            raise FactError(f"package {self.package}: the package manager printed nothing")
+        if lines[-1] == ["none"]:
             return None
-        return words[1] if words[0] == "installed" else None
+        status, *version = lines[0]
+        if status not in _STATUSES or len(version) != 1 or (status == "installed" and not version[0]):
+            raise FactError(f"package {self.package}: unexpected output {excerpt(output.stdout, 80)!r}")
+        return version[0] if status == "installed" else None
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,6 @@ class ListsAge(Fact[int | None]):
         text = output.stdout.strip()
         if text in {"none", "unmanaged"}:
             return None if text == "none" else 0
-        if not re.fullmatch(r"-?\d+", text):
+        if not re.fullmatch(r"-?[0-9]{1,12}", text):
             raise FactError(f"age of the package lists: unexpected output {excerpt(text, 80)!r}")
         return int(text)

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, parsing
+from runbook_lib.facts.base import Fact, lines_of, parsing
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["Listener", "ListeningPorts"]
@@ -38,13 +39,13 @@ class ListeningPorts(Fact[tuple[Listener, ...]]):
         >>> ListeningPorts().parse(Output(0, line))
         (Listener(port=22, address='0.0.0.0', program='sshd'),)
         """
-        return tuple(_listener(line) for line in output.stdout.splitlines() if line.strip())
+        return tuple(_listener(line) for line in lines_of(output.stdout) if line.strip())
 
 
 def _listener(line: str) -> Listener:
     words = line.split()
     if len(words) < _COLUMNS or ":" not in words[3]:
-        raise FactError(f"ss: unexpected output {line!r}")
+        raise FactError(f"ss: unexpected output {excerpt(line, 80)!r}")
     address, _, port = words[3].rpartition(":")
     program = re.search(r'users:\(\("([^"]+)"', line)
     with parsing("ss"):

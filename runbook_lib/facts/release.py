@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact, parsing
+from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["Release", "ReleaseInfo"]
@@ -64,7 +64,7 @@ class Release(Fact[ReleaseInfo]):
                 older[1].lower(), older[2], "", older[0], _family([older[1].lower()], older[2])
             )
         values = {}
-        for line in output.stdout.splitlines():
+        for line in lines_of(output.stdout):
             key, separator, value = line.partition("=")
             if separator and not key.startswith("#"):
                 with parsing("/etc/os-release"):

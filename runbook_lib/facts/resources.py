@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact
+from runbook_lib.facts.base import Fact, lines_of
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["DiskSpace", "Memory", "Processors"]
+
+_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Memory(Fact[int]):
 
     def parse(self, output: Output) -> int:
         """Return the total."""
-        for line in output.stdout.splitlines():
+        for line in lines_of(output.stdout):
             if line.startswith("MemTotal:"):
                 return (
                     _whole_number(line.removeprefix("MemTotal:").removesuffix("kB"), "/proc/meminfo") // 1024
@@ -58,11 +62,10 @@ class DiskSpace(Fact[int]):
 
     def parse(self, output: Output) -> int:
         """Return the space."""
-        return _whole_number(output.stdout.splitlines()[-1] if output.stdout else "", "df")
+        return _whole_number(lines_of(output.stdout)[-1] if output.stdout else "", "df")
 
 
 def _whole_number(text: str, source: str) -> int:
-    try:
-        return int(text.strip())
-    except ValueError as problem:
-        raise FactError(f"{source}: expected a number, got {text!r}") from problem
+    if not _NUMBER.fullmatch(text.strip()):
+        raise FactError(f"{source}: expected a number, got {excerpt(text, 80)!r}")
+    return int(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact
+from runbook_lib.facts.base import Fact, lines_of
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["Service", "ServiceState"]
@@ -44,7 +44,7 @@ class Service(Fact[ServiceState]):
 
     def parse(self, output: Output) -> ServiceState:
         """Return the state."""
-        values = dict(line.split("=", 1) for line in output.stdout.splitlines() if "=" in line)
+        values = dict(line.split("=", 1) for line in lines_of(output.stdout) if "=" in line)
         try:
             return ServiceState(
                 loaded=values["LoadState"] == "loaded",

@@ -29,6 +29,7 @@ _OWN_BRIDGE_OPTIONS = frozenset(
 _METHODS = frozenset({"static", "manual", "dhcp"})
 _AT_BOOT = frozenset({"auto", "allow-auto", "allow-hotplug"})
 _INCLUDES = frozenset({"source", "source-dir", "source-directory"})
+_WITH_OPTIONS = frozenset({("iface",), ("mapping",), ("template",)})
 _KEPT_LISTS = frozenset({"no-auto-down", "no-scripts"})
 _SHELL = re.compile(r"""[$`"'~{}()\\&|;<>!]""")  # wordexp(3) would interpret these in the path of an include
 
@@ -125,7 +126,11 @@ class BridgeFile:
         """Return the lines that cannot be kept where they are, nor moved: not understood, or in use elsewhere."""
         found: list[str] = []
         for stanza in self._stanzas:
-            if stanza.configures(self.port):
+            if stanza.options and stanza.words[:1] not in _WITH_OPTIONS:
+                found += [
+                    line.text for line in stanza.options
+                ]  # ifupdown refuses the file: "misplaced option"
+            elif stanza.configures(self.port):
                 found += self._obstacles_of_port(stanza)
             elif stanza.configures(self.bridge):
                 found += self._obstacles_of_bridge(stanza)

@@ -154,7 +154,8 @@ def add(text: str, name: str, method: str, options: list[tuple[str, str]]) -> st
     """
     body = "".join(f"    {key} {value}\n" for key, value in options)
     base = text.rstrip("\n")
-    return f"{base}\n\nauto {name}\niface {name} inet {method}\n{body}".lstrip("\n")
+    before = f"{base}\n\n" if base else ""
+    return f"{before}auto {name}\niface {name} inet {method}\n{body}"
 
 
 def without_comments(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from runbook_lib.audit.archive.journal_rows import UNUSUAL, run_of_journal
 from runbook_lib.audit.archive.notebook_rows import foreign_run, run_of_notebook
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
-from runbook_lib.evidence.judge import EXECUTION, judge_run, with_judgement
+from runbook_lib.evidence.judge import judge_run, with_judgement
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import record_of_notebook
@@ -168,9 +168,9 @@ def _quickly(location: Location, source: int, file: Found, data: bytes) -> tuple
 def _judged(location: Location, file: Found, run: dict[str, Any]) -> dict[str, Any]:
     """Return a run with the status that the judge gives it: the notebook next to its journal may contradict a good end.
 
-    A notebook is only parsed if our engine executed it: of one that was run by hand only the journal counts.
+    As `judge.judged_record` does for one run directory; nothing makes `unknown` worse.
     """
-    if not (Status(run["status"]).is_success or run["status"] == Status.SKIPPED):
+    if run["status"] == Status.UNKNOWN:
         return run
     notebook, broken = (
         None,
@@ -178,7 +178,7 @@ def _judged(location: Location, file: Found, run: dict[str, Any]) -> dict[str, A
     )
     try:
         data = location.read(file.notebook)
-        notebook = Notebook.parse(data, file.notebook) if EXECUTION.encode() in data else None
+        notebook = Notebook.parse(data, file.notebook)
     except FileNotFoundError:
         pass
     except (OSError, EvidenceError) as problem:

@@ -1,7 +1,7 @@
 """Turn a sound journal straight into what its rows are made from: the run's record as JSON.
 
-The validated record would say the same, but validating each of its values takes several times as long. So only the
-usual case is handled here; anything unusual is left to `evidence.reader.record_of`, which says what is wrong.
+Making the validated record and its rows would say the same, but take several times as long. So only the
+usual case is handled here; anything unusual is left to `evidence.reader.build_record`, which says what is wrong.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
 from runbook_lib.evidence.reader import NO_HOST_END
+from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from runbook_lib.evidence.journal_view import HostEntries, StepEntries
 
 __all__ = ["MODES", "STATUSES", "STEP_KINDS", "UNUSUAL", "Unusual", "run_of_journal"]
 
 Payload = dict[str, Any]
 
+_PARTS = frozenset({"steps", "hosts", "commands"})  # checked one by one
 STATUSES = frozenset(status.value for status in Status)
 MODES = frozenset(mode.value for mode in Mode)
 STEP_KINDS = frozenset({"operation", "facts", "shell"})
@@ -47,18 +51,36 @@ def run_of_journal(data: bytes) -> Payload:
     view = JournalView.of(lines)
     if view.status not in STATUSES:
         raise Unusual("the run has an unknown status")
-    return {
+    about = {
         **view.started,
         "status": view.status,
         "ended": view.ended["ended"] if view.ended else None,
         "incomplete": view.incomplete,
+    }
+    _require(RunRecord, about)
+    return {
+        **about,
         "steps": [_step(number, step) for number, step in sorted(view.steps.items())],
     }
+
+
+def _require(model: type[BaseModel], values: Payload) -> None:
+    """Raise unless values are those of a record, without its parts: also what no column has must be of the right type.
+
+    Args:
+        model: The record's class.
+        values: With further ones that are the journal's own.
+    """
+    fields = model.model_fields
+    own = {name: value for name, value in values.items() if name in fields and name not in _PARTS}
+    model.model_validate(own)  # a ValidationError is a ValueError
 
 
 def _step(number: int, step: StepEntries) -> Payload:
     if step.started["kind"] not in STEP_KINDS:
         raise Unusual("a step of an unknown kind")
+    about = {"number": number, "ended": step.ended["ended"] if step.ended else None}
+    _require(StepRecord, {**step.started, **about})
     return {
         **step.started,
         "number": number,
@@ -67,6 +89,8 @@ def _step(number: int, step: StepEntries) -> Payload:
 
 
 def _host(name: str, host: HostEntries) -> Payload:
+    for command in host.commands.values():
+        _require(CommandRecord, command)
     commands = [
         command if "ended" in command else defaults.COMMAND | command
         for _, command in sorted(host.commands.items())
@@ -75,6 +99,7 @@ def _host(name: str, host: HostEntries) -> Payload:
         return {**defaults.HOST, "host": name, "message": NO_HOST_END, "commands": commands}
     if host.ended["status"] not in STATUSES:
         raise Unusual("a host has an unknown status")
+    _require(HostRecord, {**host.ended, "kind": host.ended["host_kind"]})
     return {
         **host.ended,
         "host": name,

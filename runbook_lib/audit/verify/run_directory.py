@@ -135,6 +135,8 @@ def read_journal(files: EvidenceFiles, findings: Findings) -> JournalView:
         findings.altered("does not begin with the start of a run")
     if not view.ended and not lines.problem:
         findings.missing("no end-of-run line: the run was cut off, or is still running")
+    if view.contradiction:
+        findings.altered(view.contradiction)
     directory, run = files.path.resolve().name, view.started.get("run")
     if view.started and run != directory:
         # A good run copied over a failed one would otherwise stand in for it.
@@ -177,6 +179,8 @@ def judged_status(path: Path, journal: JournalView, notebook: Notebook | None, f
     """Return how the run ended, by its journal and by what the notebook shows besides the run's own records."""
     run = str(journal.started.get("run"))
     broken = [] if run == path.resolve().name else [f"the journal is of run {run}"]
+    if notebook is None and os.path.lexists(path / NOTEBOOK):
+        broken.append(f"{NOTEBOOK} cannot be read")  # nobody knows what its cells did
     judgement = judge_run(run, journal.status, notebook, broken=broken)
     if judgement.status != journal.status:
         reasons = "; ".join(judgement.problems)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.attestation.keys import generate
+from runbook_lib.errors import ParameterError
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.request import RunRequest, job_specs
 
@@ -34,6 +35,20 @@ def test_a_number_that_is_not_finite_is_refused(
     project.write("10_first")
     monkeypatch.chdir(project.top)
     assert name in project.refused("10_first", "-p", name, value)
+
+
+@pytest.mark.parametrize(
+    "word", ["2026-13-45", "0b_", "[" * 2000, "[" * 300 + "]" * 300, "&a [*a]", "@x", "!!x y"]
+)
+def test_a_word_that_is_no_yaml_is_refused_where_the_parameter_is_a_number(
+    project: Project, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    project.write("10_first")
+    monkeypatch.chdir(project.top)
+    request = RunRequest(names=("10_first",), pairs=(("seconds", word),))
+    (spec,) = job_specs(request)
+    with pytest.raises(ParameterError, match="'seconds': Input should be a valid number"):
+        catalog.check_parameters(spec.entry, spec.values, spec.source)
 
 
 def test_the_signing_key_does_not_reach_the_kernel(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

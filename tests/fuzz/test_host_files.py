@@ -1,0 +1,189 @@
+"""Files of a host: interfaces(5), grub.cfg, GRUB's environment. What is written keeps the rest; entries are GRUB's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from runbook_lib.facts import grub
+from runbook_lib.facts.boot_loader import BootLoader
+from runbook_lib.model.commands import Output
+from runbook_lib.operations import ifupdown
+from runbook_lib.operations.bridge_file import BridgeFile
+from tests.facts.test_grub_rules import MENU
+from tests.fuzz.harness import fuzzed
+from tests.fuzz.mutations import mutated_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+INTERFACES = [
+    """\
+# The loopback network interface
+auto lo
+iface lo inet loopback
+
+source /etc/network/interfaces.d/*
+
+# The primary network interface
+allow-hotplug em1
+iface em1 inet static
+    address 192.168.7.31/20
+    gateway 192.168.7.254
+    mtu 9000
+    # dns-* options are implemented by the resolvconf package
+    dns-nameservers 9.9.9.9
+    dns-search example.org
+    post-up ip route add 10.0.0.0/8 via 192.168.7.1 || true
+
+iface em1 inet static
+    address 192.168.9.31
+    netmask 255.255.255.0
+""",
+    """\
+auto lo em1
+iface lo inet loopback
+iface em1 inet dhcp
+\tup ethtool -K em1 tso off
+\thwaddress ether 02:00:00:00:00:01
+auto br0
+iface br0 inet static
+\taddress 192.168.7.31
+\tnetmask 255.255.240.0
+\tbridge_ports em1
+\tbridge_stp off
+\tbridge_fd 0
+\tbridge_maxwait 0
+iface br0 inet6 auto
+iface br0.7 inet manual
+""",
+    "auto em1\r\niface em1 inet static\r\n  address \\\r\n  192.168.7.31/20\r\n",
+    "auto em1\niface em1 inet manual\n  pre-up sysctl \\\n    -w x=1\nmapping em*\n  script /x\nrename mac/x=em1\n",
+]
+
+
+@fuzzed(80, text=mutated_text(INTERFACES), gateway=st.sampled_from([None, "192.168.7.254", "192.168.7.1"]))
+def test_an_interfaces_file(text: str, gateway: str | None) -> None:
+    assert "".join(stanza.raw for stanza in ifupdown.parse(text)) == text
+    file = BridgeFile(text, "br0", "em1", "192.168.7.31/20", gateway, ())
+    assert isinstance(
+        [file.missing(), file.addresses(), file.ipv6(), file.includes], list
+    )  # none of them raises
+    if file.obstacles():
+        return
+    made = file.changed("02:00:00:00:00:01")
+    again = BridgeFile(made, "br0", "em1", "192.168.7.31/20", gateway, ())
+    assert again.missing() == []
+    assert again.obstacles() == []
+    assert again.changed("02:00:00:00:00:01") == made
+    assert set(file.addresses()) == set(again.addresses())
+    kept = made
+    for stanza in ifupdown.parse(text):
+        if not {"em1", "br0"} & set(stanza.words):  # every other stanza: each byte, in the same order
+            raw = stanza.raw.rstrip("\n")
+            assert raw in kept
+            kept = kept[kept.index(raw) + len(raw) :]
+    before, after = sorted(_lines(text)), sorted(_lines(made))
+    assert [line for line in before if line not in after and not _replaced(line)] == []
+
+
+def _lines(text: str) -> Iterator[str]:
+    for stanza in ifupdown.parse(text):
+        yield from (line.text for line in stanza.lines[1:] if line.words)
+
+
+def _replaced(line: str) -> bool:
+    return line.split(maxsplit=1)[0].replace("_", "-") in {
+        "address", "netmask", "gateway", "bridge-ports", "bridge-stp", "bridge-fd", "bridge-maxwait", "bridge-hw",
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of a boot menu, as `grub-mkconfig` would write it; a submenu has entries of its own."""
+
+    title: str
+    name: str
+    release: str
+    inside: tuple[Entry, ...] | None = None
+
+    def text(self, indent: str = "") -> str:
+        identifier = f" $menuentry_id_option '{self.name}'" if self.name else ""
+        if self.inside is None:
+            body = f"{indent}\tlinux\t/boot/vmlinuz-{self.release} root=/dev/vda1 ro quiet\n"
+            return f"{indent}menuentry '{self.title}' --class os{identifier} {{\n{body}{indent}}}\n"
+        body = "".join(item.text(indent + "\t") for item in self.inside)
+        return f"{indent}submenu '{self.title}'{identifier} {{\n{body}{indent}}}\n"
+
+
+def entries(depth: int) -> st.SearchStrategy[tuple[Entry, ...]]:
+    titles = st.sampled_from(
+        ["Debian", "Linux 6.1", "a > b", "{", "}", "#1", "Advanced options", "6.1 old", "$x", "é"]
+    )
+    names = st.sampled_from(["", "simple", "gnulinux-6.1", "a>b", "7b-id", "Debian"])
+    releases = st.sampled_from(["6.1.0-50-amd64", "5.15.0-91-generic", "4.18.0-553.el8.x86_64"])
+    inside = st.none() if depth == 0 else st.none() | entries(depth - 1)
+    return st.lists(st.builds(Entry, titles, names, releases, inside), min_size=1, max_size=3).map(tuple)
+
+
+def chosen(menu: Sequence[Entry], path: list[str]) -> str | None:
+    """Return the kernel that GRUB boots for a path of names, by the rules of its manual, from the menu itself."""
+    name = path[0] if path else "0"
+    digits = name[: len(name) - len(name.lstrip("0123456789"))]
+    if digits:
+        entry = menu[int(digits)] if int(digits) < len(menu) and digits == str(int(digits)) else None
+    else:
+        entry = next((item for item in menu if name in {item.title, item.name or item.title}), None)
+    if entry is None or entry.inside is None:
+        return entry.release if entry else None
+    return chosen(entry.inside, path[1:])
+
+
+NAMES = st.sampled_from(
+    [
+        "0",
+        "1",
+        "2",
+        "Debian",
+        "simple",
+        "gnulinux-6.1",
+        "a > b",
+        "a>b",
+        "7b-id",
+        "{",
+        "}",
+        "#1",
+        "Advanced options",
+        "é",
+    ]
+)
+
+
+@fuzzed(80, menu=entries(2), path=st.lists(NAMES, min_size=1, max_size=3))
+def test_the_entry_that_grub_would_boot(menu: tuple[Entry, ...], path: list[str]) -> None:
+    text = "".join(entry.text() for entry in menu)
+    wanted = ">".join(name.replace(">", ">>") for name in path)
+    found = grub.find_in_menu(text, wanted)
+    assert (found.release if found else None) == chosen(menu, path)
+
+
+@fuzzed(
+    60,
+    menu=mutated_text([MENU]),
+    default=mutated_text(['set default="0"', 'set default="${saved_entry}"', "set default=1>2"]),
+    environment=mutated_text(["# GRUB Environment Block\nsaved_entry=advanced>6.8-advanced\n######"]),
+)
+def test_a_boot_menu(menu: str, default: str, environment: str) -> None:
+    text = (
+        f"==> /boot/grub/grub.cfg\n{default}\n{menu}\n==> /boot/grub/grubenv\n{environment}\n"
+        "==> program update-grub\n==> command line\nro\n"
+    )
+    loader = BootLoader().parse(Output(0, text))
+    releases = {entry.release for entry in loader.entries}
+    assert loader.default is None or loader.default in releases
+    assert all(release is None or f"vmlinuz-{release}" in text for release in releases)
+    for entry in loader.entries:
+        assert loader.entry(entry.release or "") in {None, *loader.entries}
+    assert loader.unclear_default is None or loader.default is None
