@@ -108,7 +108,7 @@ def check_readers(run: Path, verdict: Verdict) -> None:
     assert tables([record])
 
 
-@fuzzed(12, run=st.sampled_from(RUNS), name=st.sampled_from(FILES), drawn=st.data())
+@fuzzed(5, run=st.sampled_from(RUNS), name=st.sampled_from(FILES), drawn=st.data())
 def test_changed_bytes(auditor: Auditor, run: str, name: str, drawn: st.DataObject) -> None:
     with auditor.copy(run) as copy:
         file = file_of(copy, name)
@@ -122,7 +122,7 @@ def test_changed_bytes(auditor: Auditor, run: str, name: str, drawn: st.DataObje
         check_readers(copy, verdict)
 
 
-@fuzzed(12, run=st.sampled_from(RUNS), drawn=st.data())
+@fuzzed(5, run=st.sampled_from(RUNS), drawn=st.data())
 def test_a_journal_forged_with_valid_seals(auditor: Auditor, run: str, drawn: st.DataObject) -> None:
     with auditor.copy(run) as copy:
         before = journal(copy)
@@ -142,7 +142,7 @@ def test_a_journal_forged_with_valid_seals(auditor: Auditor, run: str, drawn: st
         check_readers(copy, verdict)
 
 
-@fuzzed(12, run=st.sampled_from(RUNS), drawn=st.data())
+@fuzzed(5, run=st.sampled_from(RUNS), drawn=st.data())
 def test_a_changed_notebook(auditor: Auditor, run: str, drawn: st.DataObject) -> None:
     with auditor.copy(run) as copy:
         file = copy / "notebook.ipynb"
@@ -166,7 +166,7 @@ def test_a_changed_notebook(auditor: Auditor, run: str, drawn: st.DataObject) ->
             assert Status(verdict.status) is record.status
 
 
-@fuzzed(12, run=st.sampled_from(RUNS), inside=st.booleans(), drawn=st.data())
+@fuzzed(5, run=st.sampled_from(RUNS), inside=st.booleans(), drawn=st.data())
 def test_a_changed_attestation(auditor: Auditor, run: str, inside: bool, drawn: st.DataObject) -> None:  # noqa: FBT001 - drawn
     with auditor.copy(run) as copy:
         file = copy / "attestation.json"
@@ -189,7 +189,7 @@ def test_a_changed_attestation(auditor: Auditor, run: str, inside: bool, drawn: 
 
 
 @fuzzed(
-    8,
+    4,
     run=st.sampled_from(RUNS),
     other=st.sampled_from(RUNS),
     names=st.sets(st.sampled_from(FILES), min_size=1),
@@ -211,7 +211,7 @@ def test_files_of_another_run(auditor: Auditor, run: str, other: str, names: set
         check_readers(copy, verdict)
 
 
-@fuzzed(12, run=st.sampled_from(RUNS), drawn=st.data())
+@fuzzed(5, run=st.sampled_from(RUNS), drawn=st.data())
 def test_lines_of_a_journal_removed_doubled_or_moved(
     auditor: Auditor, run: str, drawn: st.DataObject
 ) -> None:
