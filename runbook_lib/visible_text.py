@@ -34,9 +34,9 @@ _VISIBLE: dict[int, int | str] = {**_PICTURES, **{code: f"<U+{code:04X}>" for co
 _FORBIDDEN = re.compile(f"[{''.join(re.escape(chr(code)) for code in sorted(_VISIBLE))}]")
 
 # What CI systems obey. GitHub: `::name` after blanks, `##[name]` anywhere. Azure: `##vso[` anywhere. TeamCity:
-# `##teamcity[`. GitLab: `section_start:`. Travis: `travis_fold:`.
+# `##teamcity[`. GitLab: `section_start:`. Travis: `travis_fold:`. The product's own color may come before each.
 _COMMAND = re.compile(
-    r"^[^\S\n]*(?P<first>::[A-Za-z]|section_(?:start|end):|travis_(?:fold|time):)|(?P<hashes>##)\w*\[",
+    r"^(?:[^\S\n]|\x1b\[[0-9;?]*[A-Za-z])*(?P<first>::[A-Za-z]|section_(?:start|end):|travis_(?:fold|time):)|(?P<hashes>##)\w*\[",
     re.MULTILINE,
 )
 _LONGEST = 40  # characters of the longest command name, and some

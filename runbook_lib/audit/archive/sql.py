@@ -68,6 +68,10 @@ class Database:
             InputError: The SQL is not one SELECT, or DuckDB refuses it.
         """
         try:
+            sql.encode()
+        except UnicodeEncodeError as problem:
+            raise InputError("the query is not UTF-8", where="query", hint=_HINT) from problem
+        try:
             statements = self._connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise InputError("not a single SELECT", where="query", hint="an archive can only be read")

@@ -21,6 +21,7 @@ from runbook_lib.masking import excerpt
 from runbook_lib.report import summary
 from runbook_lib.report.html import RunView
 from runbook_lib.report.report_file import as_evidence_error, write_file
+from runbook_lib.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -249,14 +250,14 @@ def _data(rows: list[Row], verdicts: Mapping[str, RunVerdict]) -> Markup:
     }
 
     def number(table: str, value: str) -> int:
-        return tables[table].setdefault(value, len(tables[table]))
+        return tables[table].setdefault(visible(value), len(tables[table]))
 
     entries = []
     for row in rows:
         file = file_name(row["run"])
         entries.append(
             [
-                row["run"],
+                visible(row["run"]),
                 0 if file == row["run"] else file,
                 number("runbooks", row["runbook"]),
                 [number("hosts", host) for host in row["hosts"].split(",") if host],
@@ -265,7 +266,7 @@ def _data(rows: list[Row], verdicts: Mapping[str, RunVerdict]) -> Markup:
                 row["started"].strftime("%Y-%m-%d %H:%M:%S") if row["started"] else "",
                 None if row["duration"] is None else round(row["duration"], 1),
                 number("words", verdicts[row["run"]].word),
-                excerpt(row["problem"], 200),
+                visible(excerpt(row["problem"], 200)),
                 1 if row["previous"] else 0,
             ]
         )
