@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,7 +104,8 @@ class LiveTable:
             if run and (row.follower is None or row.follower.run != run):
                 row.follower = JournalFollower(run)
             for entry in row.follower.new_entries() if row.follower else ():
-                row.update(entry)
+                with contextlib.suppress(KeyError, TypeError):  # see Progress.report
+                    row.update(entry)
                 if self._live is None or entry["event"] == "lock_answered":
                     row.progress.report(entry)
 

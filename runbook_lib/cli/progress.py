@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,9 @@ class Progress:
         """Print one journal entry, if it is of a kind that is shown."""
         handler = getattr(self, f"_{entry['event']}", None)
         if handler:
-            handler(entry)
+            # A cell can write anything to the journal. What the line is worth is decided when the run is judged.
+            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+                handler(entry)
 
     def stop_spinner(self) -> None:
         """Remove the spinner."""

@@ -34,15 +34,20 @@ class JournalFollower:
         """Yield the entries completed since the last call; an incomplete line is left for a later call."""
         try:
             with (self.run / JOURNAL).open("rb") as file:
+                inode = os.fstat(file.fileno()).st_ino
                 if self._inode is None:
-                    self._inode = os.fstat(file.fileno()).st_ino
+                    self._inode = inode
+                if inode != self._inode:
+                    return  # another file, which `replaced` reports
                 file.seek(self._position)
                 for line in file:
                     if not line.endswith(b"\n"):
                         return
                     self._position += len(line)
                     self._digest.update(line)
-                    yield json.loads(line)
+                    entry = json.loads(line)
+                    if isinstance(entry, dict) and isinstance(entry.get("event"), str):
+                        yield entry
         except (FileNotFoundError, ValueError):
             return  # not there yet; or no longer what a run writes, which `replaced` reports
 

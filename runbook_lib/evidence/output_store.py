@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 from runbook_lib.atomic import PartialFile
@@ -63,6 +65,7 @@ class OutputFile:
         self.size = 0
         try:
             directory.mkdir(mode=0o700, exist_ok=True)
+            _refuse_links(directory)
             self._part = PartialFile(directory)
         except OSError as problem:
             raise _cannot_write(directory, problem) from problem
@@ -98,3 +101,9 @@ class OutputFile:
     def discard(self) -> None:
         """Remove the partial file."""
         self._part.discard()
+
+
+def _refuse_links(directory: Path) -> None:
+    """Refuse a directory that is a link, or in a run directory that is one: it could lead to another run."""
+    if directory.is_symlink() or directory.parent.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from runbook_lib.project import project_top
 if TYPE_CHECKING:
     from runbook_lib.parameters import Parameters
 
-__all__ = ["JOB", "NOTEBOOK_FILE", "RUNS_OPENED", "RUN_DIRECTORY", "make"]
+__all__ = ["JOB", "NOTEBOOK_FILE", "RUNS_OPENED", "RUN_DIRECTORY", "identity", "make"]
 
 RUN_DIRECTORY = "RUNBOOK_RUN_DIRECTORY"
 """Environment variable with the directory that `runbook run` has made for the kernel's run."""
@@ -83,6 +84,19 @@ def new(runs: Path, runbook: str) -> Path:
             hint="set the parameter `runs` to a writable directory; no host was touched",
         ) from problem
     return path
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what stays the same until a run directory is replaced; None if it is missing or a symbolic link.
+
+    Args:
+        path: The directory.
+    """
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
 
 def write_parameters(directory: Path, parameters: Parameters) -> None:

@@ -87,8 +87,7 @@ def without_reader(project: Project, *words: str, stderr: bool = False) -> tuple
     """Run a command into a pipe that nobody reads; return its code and, unless that is gone too, its standard error."""
     read, write = os.pipe()
     os.close(read)
-    streams = {"stdout": write, "stderr": write if stderr else subprocess.PIPE}
-    process = start(project, *words, **streams)
+    process = start(project, *words, stdout=write, stderr=write if stderr else subprocess.PIPE)
     os.close(write)
     _, said = process.communicate(timeout=deadline(120))
     return process.returncode, said or ""
@@ -143,7 +142,7 @@ ENCODINGS: list[dict[str, str]] = [
 def test_an_odd_encoding_ends_no_run(project: Project, environment: dict[str, str]) -> None:
     words = FLEET if environment == ENCODINGS[0] else ("10_first",)
     process = start(project, "run", *words, environment=environment, text=False)
-    output, _ = process.communicate(timeout=deadline(120))
+    output: Any = process.communicate(timeout=deadline(120))[0]
     assert process.returncode == 0, output
     assert b"Traceback" not in output
     assert b"evidence: " in output
@@ -153,12 +152,12 @@ def test_an_odd_encoding_ends_no_run(project: Project, environment: dict[str, st
 @pytest.mark.parametrize("environment", ENCODINGS, ids=lambda given: "-".join(given.values()))
 def test_an_odd_encoding_loses_nothing(archive: Project, environment: dict[str, str]) -> None:
     process = start(archive, "audit", "show", "last", environment=environment, text=False)
-    output, _ = process.communicate(timeout=deadline(120))
+    output: Any = process.communicate(timeout=deadline(120))[0]
     assert process.returncode == 0, output
     assert b"\\u2713" in output
     query = ("audit", "query", "SELECT title FROM steps", "--format", "json")
     process = start(archive, *query, environment=environment, text=False)
-    output, _ = process.communicate(timeout=deadline(120))
+    output = process.communicate(timeout=deadline(120))[0]
     assert json.loads(output) == [{"title": "Häßlich ✓ 日本"}]  # documents are UTF-8 in every locale
 
 

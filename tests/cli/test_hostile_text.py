@@ -24,6 +24,7 @@ from runbook_lib.execution.fleet.job import JobResult
 from runbook_lib.standard_streams import filtered
 from tests.audit.altering import forge_journal
 from tests.cli.test_quiet_success import verbs
+from tests.deadlines import deadline
 from tests.execution.fleet.project import BOOKS, Project
 from tests.hostile_text import EVERYTHING, assert_harmless
 from tests.report import practice
@@ -186,7 +187,7 @@ def test_json_loses_nothing(forged: Forged, monkeypatch: pytest.MonkeyPatch) -> 
     assert _IN_JOURNAL in row["title"]
 
 
-ENTRIES = [
+ENTRIES: list[dict[str, Any]] = [
     {"event": "run_started", "runbook": "r", "mode": "apply", "hosts": ["h"], "resumes": "x"},
     {"event": "step_started", "step": 1, "title": "t", "hosts": ["h"]},
     {"event": "command_started", "step": 1, "host": "h", "text": "c"},
@@ -212,7 +213,7 @@ def test_progress_of_a_run_is_harmless(terminal: bool, monkeypatch: pytest.Monke
         if terminal:
             with Live(console=console, get_renderable=lambda: Text(EVERYTHING), refresh_per_second=1):
                 console.print(EVERYTHING, markup=False)
-    data = raw.buffer.getvalue()  # type: ignore[attr-defined]
+    data = raw.buffer.getvalue()
     assert len(data) > 1000
     assert_harmless(data, styled=terminal)
     if terminal:
@@ -253,7 +254,7 @@ def test_a_hostile_host_reaches_no_log(jobs: tuple[str, ...], tmp_path: Path, pr
     done = programs.start(
         project.command("-v", "run", *jobs), cwd=tmp_path, env=project.environment(), text=False
     )
-    output, _ = done.communicate(timeout=120)
+    output: Any = done.communicate(timeout=deadline(120))[0]
     assert done.returncode == 1, output.decode()
     assert b"evidence:" in output
     assert "␛]0;owned".encode() in output

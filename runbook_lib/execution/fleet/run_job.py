@@ -151,12 +151,14 @@ class _Reports:
 
     def __init__(self, runs: Path) -> None:
         self._path = runs
+        self._made: tuple[int, int] | None = None
         self._written: RunRecord | None = None
 
     def prepare(self, entry: dict[str, Any]) -> None:
         """Load or write what a journal entry makes possible."""
         if entry["event"] == "run_started":
             self._path /= entry["run"]
+            self._made = run_directory.identity(self._path)
         elif entry["event"] == "step_started" and entry["step"] == 1:
             from runbook_lib import attestation  # noqa: F401, PLC0415 - loaded while hosts are busy
             from runbook_lib.display import cards  # noqa: PLC0415 - as above
@@ -175,9 +177,10 @@ class _Reports:
         """
         if outcome.record is None or outcome.record == self._written:
             return
-        if outcome.path.is_symlink():
+        found = run_directory.identity(outcome.path)
+        if found is None or (self._made and found != self._made):
             raise EvidenceError(
-                "the run directory is a symbolic link: no report is written", where=str(outcome.path)
+                "the run directory was replaced: no report is written", where=str(outcome.path)
             )
         from runbook_lib.report.html import write_html  # noqa: PLC0415 - as above
         from runbook_lib.report.junit import write_junit  # noqa: PLC0415 - as above

@@ -71,6 +71,7 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
         self.is_last = False
         with chdir(base):
             self._folder = _identity(Path(path).parent)
+            self._is_link = Path(path).is_symlink()
 
     def unregister(self) -> None:
         """Take this handler out of papermill's registry."""
@@ -95,7 +96,8 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
                 raise FileNotFoundError(f"output folder {target.parent} doesn't exist.")
             if _identity(target.parent) != self._folder:
                 raise OSError(f"output folder {target.parent} was replaced: nothing is written there")
-            replace_file(target.resolve(), buf.encode())
+            # A link that a cell has put there could lead to the notebook of another run: it is replaced, not followed.
+            replace_file(target.resolve() if self._is_link else target, buf.encode())
 
     def _next_handler(self, path: str) -> LocalHandler:
         """Return the handler that papermill would choose without this one: it compares beginnings of paths."""

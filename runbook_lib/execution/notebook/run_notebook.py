@@ -57,18 +57,19 @@ def run_notebook(
         report: Called with each journal entry as it appears.
 
     Raises:
-        EvidenceError: The run directory cannot be created, or was replaced by a link meanwhile.
+        EvidenceError: The run directory cannot be created, or was replaced meanwhile.
     """
     path = run_directory.new(project_top() / Path(parameters.runs).expanduser(), parameters.runbook)
+    made = run_directory.identity(path)
     with Kernel(path) as kernel, forward_signals(kernel):
         kernel.name_notebook(entry.path)
         problems = _follow(entry, path, values, kernel, report)
         interrupted = kernel.interrupted
         later = [run for run in kernel.runs if run != path.absolute()]
         replaced = [*filter(None, (follower.replaced() for follower in kernel.follow()))]
-    for run in (path, *later):
-        _refuse_link(run)
+    _refuse_replaced(path, made)
     for run in later:
+        _refuse_replaced(run, run_directory.identity(run))
         _copy_notebook(path, run)
     outcome = Outcome.read(
         path, "; ".join(filter(None, (interrupted, *problems))), interrupted=bool(interrupted)
@@ -76,11 +77,12 @@ def run_notebook(
     return replace(outcome, later=tuple(later), evidence_problem="; ".join(replaced))
 
 
-def _refuse_link(run: Path) -> None:
-    """Refuse to write into a run directory that a cell has turned into a link: it could lead to another run."""
-    if run.is_symlink():
+def _refuse_replaced(run: Path, made: tuple[int, int] | None) -> None:
+    """Refuse to write into a run directory that a cell has replaced: a link, or another run moved there."""
+    if made is None or run_directory.identity(run) != made:
+        by = "a symbolic link" if run.is_symlink() else "something else"
         raise EvidenceError(
-            "the run directory was replaced by a symbolic link: no notebook, report or seal is written",
+            f"the run directory was replaced by {by}: no notebook, report or seal is written",
             where=str(run),
             hint="look for the cell that did this, and for the run's own files",
         )
