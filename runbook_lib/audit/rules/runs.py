@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from pydantic import Field
 
 from runbook_lib.audit.archive.run_verdict import verdict_of_run
 from runbook_lib.audit.rules.base import AuditRule, Context, Violation
+from runbook_lib.audit.rules.reached_hosts import Reached, differences, read_reached
 from runbook_lib.inventory import Inventory
 
 if TYPE_CHECKING:
@@ -32,9 +33,11 @@ ORDER BY r.started
 """
 _IN_MODES = "SELECT run, runbook, source FROM examined WHERE list_contains(?, mode) ORDER BY started"
 _APPLIES = "SELECT run, runbook FROM examined WHERE mode = 'apply' ORDER BY started"
-_ADDRESSES = """
-SELECT s.run, min(s.step) AS step, s.host, s.address FROM steps s JOIN examined r ON r.run = s.run
-GROUP BY ALL ORDER BY s.run, s.host
+_FILES = "SELECT f.run, f.path, f.kind FROM files f JOIN examined r ON r.run = f.run WHERE f.kind <> 'copy'"
+_REACHED = """
+SELECT s.run, min(s.step) AS step, s.host, s.address,
+  (SELECT count(*) FROM commands c WHERE c.run = s.run AND c.host = s.host AND c.exit_code IS NOT NULL) AS answered
+FROM steps s JOIN examined r ON r.run = s.run GROUP BY s.run, s.host, s.address ORDER BY s.run, s.host
 """
 _LAST_APPLIES = """
 SELECT arg_max(r.run, r.started) AS run, r.runbook, h.host
@@ -56,7 +59,7 @@ class ApplyWithoutPlan(AuditRule):
         """Yield each such run."""
         for row in context.rows(_UNPLANNED, self.within_hours):
             plan = f"without a plan in the {self.within_hours} h before"
-            yield Violation(row["run"], f"{row['runbook']} was applied to {row['hosts']} {plan}")
+            yield Violation(row["run"], f"{row['runbook']} was applied to {row['hosts']} {plan}", detail="")
 
 
 class UncommittedSource(AuditRule):
@@ -69,12 +72,12 @@ class UncommittedSource(AuditRule):
         for row in context.rows(_IN_MODES, self.modes):
             source = orjson.loads(row["source"])
             if not source.get("commit"):
-                yield Violation(row["run"], f"{row['runbook']} ran from source without a known commit")
+                message = f"{row['runbook']} ran from source without a known commit"
+                yield Violation(row["run"], message, detail="")
             elif source.get("uncommitted"):
                 commit = str(source["commit"])[:12]
-                yield Violation(
-                    row["run"], f"{row['runbook']} ran from uncommitted changes on commit {commit}"
-                )
+                message = f"{row['runbook']} ran from uncommitted changes on commit {commit}"
+                yield Violation(row["run"], message, detail="")
 
 
 class UnsignedApply(AuditRule):
@@ -86,24 +89,44 @@ class UnsignedApply(AuditRule):
             verdict = verdict_of_run(context.archive, row["run"], context.trust)
             if verdict.word != "verified":
                 message = f"the evidence of {row['runbook']} is {verdict.word}: {verdict.reason}"
-                yield Violation(row["run"], message)
+                yield Violation(row["run"], message, detail="")
 
 
 class HostOutsideInventory(AuditRule):
-    """A host that is not in the inventory, or has another address there."""
+    """A host that is not in the inventory, or was not reached as the inventory says.
+
+    Compared are connection, address, user, port, proxy, network namespace and, if the inventory names the host's
+    known_hosts, the host's key. Commands with results need a recorded connection to the host.
+    """
 
     inventory: str = Field(description="The inventory file that names all hosts.")
 
     def find(self, context: Context) -> Iterator[Violation]:
-        """Yield each such host of each run."""
-        known = {host.name: host.target for host in Inventory.load(self.inventory).select("all")}
-        for row in context.rows(_ADDRESSES):
-            host, address = row["host"], row["address"]
+        """Yield each difference of each host of each run."""
+        known = {host.name: host for host in Inventory.load(self.inventory).select("all")}
+        runs = {row["run"]: row for row in context.rows(_FILES)}
+        reached, read_for = Reached(), ""
+        for row in context.rows(_REACHED):
+            run, host, address = row["run"], row["host"], row["address"]
             if host not in known:
-                yield Violation(row["run"], f"{host} is not in {self.inventory}", row["step"], host)
-            elif address and address != known[host]:
-                message = f"{host} was reached at {address}; its address in {self.inventory} is {known[host]}"
-                yield Violation(row["run"], message, row["step"], host)
+                message = f"{host} is not in {self.inventory}"
+                yield Violation(run, message, row["step"], host, detail="unknown")
+                continue
+            if run != read_for:
+                reached, read_for = read_reached(context.archive.location, **_file(runs[run])), run
+            target = known[host].target
+            if (
+                not reached.endpoints and address and address != target
+            ):  # a run from before they were recorded
+                message = f"{host} was reached at {address}; its address in {self.inventory} is {target}"
+                yield Violation(run, message, row["step"], host, detail="address")
+            answered = bool(row["answered"])
+            for name, message in differences(known[host], reached, self.inventory, answered=answered):
+                yield Violation(run, message, row["step"], host, detail=name)
+
+
+def _file(row: dict[str, Any]) -> dict[str, str]:
+    return {"path": row["path"], "kind": row["kind"]}
 
 
 class ValidateTooOld(AuditRule):
@@ -127,4 +150,4 @@ class ValidateTooOld(AuditRule):
                 message = f"{host} was never validated successfully"
             else:
                 message = f"the last successful validation of {host} is {days} days old, from {at:%Y-%m-%d}"
-            yield Violation(row["run"], message, host=host)
+            yield Violation(row["run"], message, host=host, detail="")
