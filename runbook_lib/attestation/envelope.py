@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["PAYLOAD_TYPE", "CheckedSignature", "check", "locked", "open_envelope", "sign", "wrap", "write"]
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-_OWN_KEY = "key"  # a signature carries its public key, so that an unknown signer can be checked; never trusted for it
+# Signatures of earlier versions carry their public key, never trusted for it. DSSE has no such field: strict readers
+# refuse it.
+_OWN_KEY = "key"
+_NUMBER = re.compile(r"#\d+$")
 
 
 class CheckedSignature:
@@ -55,8 +59,7 @@ def wrap(statement: dict[str, Any]) -> Envelope:
 def sign(envelope: Envelope, signers: Sequence[CryptoSigner]) -> list[str]:
     """Add signatures; return the ids of the keys that made them."""
     for signer in signers:
-        signature = envelope.sign(signer)
-        signature.unrecognized_fields[_OWN_KEY] = signer.public_key.to_dict()
+        envelope.sign(signer)
     return [signer.public_key.keyid for signer in signers]
 
 
@@ -136,7 +139,10 @@ def write(directory: Path, envelope: Envelope) -> Path:
         EvidenceError: The envelope cannot be written; an earlier one stays as it was.
     """
     path = directory / ATTESTATION
-    data = json.dumps(envelope.to_dict(), indent=1).encode() + b"\n"
+    content = envelope.to_dict()
+    for signature in content["signatures"]:
+        signature["keyid"] = _NUMBER.sub("", signature["keyid"])  # as the other tool wrote it
+    data = json.dumps(content, indent=1).encode() + b"\n"
     try:
         replace_file(path, data, durable=True)
     except OSError as problem:

@@ -35,7 +35,11 @@ __all__ = [
 
 _SUBJECT = re.compile(r"(output/)?[^/\0]+")
 _DESCRIBED = ("runbook", "mode", "operator", "machine", "hosts", "started")
+_RUN_FIELDS = frozenset({"run", "status", "ended", "incomplete", "sealed", *_DESCRIBED})
+_SEALED_FIELDS = frozenset({"by", "machine", "time", "later"})
 _TESTS = ("passedTests", "warnedTests", "failedTests")
+_PREDICATE_FIELDS = frozenset({"result", "configuration", "url", statements.EXTENSION, *_TESTS})
+_STATEMENT_FIELDS = frozenset({"_type", "subject", "predicateType", "predicate"})
 _SHORT = 12  # characters of a key's id in a message
 
 
@@ -139,6 +143,14 @@ def check_statement(attestation: Attestation, findings: Findings) -> None:
         value = attestation.statement.get(name)
         if value != expected:
             findings.altered(f"{name} is {value!r}, not {expected!r}"[:200])
+    for place, value, known in (
+        ("the statement", attestation.statement, _STATEMENT_FIELDS),
+        ("the predicate", attestation.predicate, _PREDICATE_FIELDS),
+        (statements.EXTENSION, attestation.run, _RUN_FIELDS),
+        ("sealed", attestation.sealed, _SEALED_FIELDS),
+    ):
+        for name in sorted(map(str, value.keys() - known)):
+            findings.warning(f"{place} has the field {name!r}, which nothing in the evidence confirms"[:200])
     sealed = attestation.sealed
     if sealed.get("later"):
         who = f"by {sealed.get('by')} on {sealed.get('machine')} at {sealed.get('time')}"
@@ -204,8 +216,9 @@ def compare_run(attestation: Attestation, journal: JournalView, status: Status, 
 
 def _compare_description(run: Mapping[str, Any], journal: JournalView, findings: Findings) -> None:
     expected = {name: journal.started.get(name) for name in _DESCRIBED}
-    if journal.ended:  # an end that is missing from the journal is a finding about the journal
-        expected["ended"] = journal.ended.get("ended")
+    expected["ended"] = journal.ended.get("ended") if journal.ended else None
+    if not journal.problem:  # a broken chain is a finding about the journal
+        expected["incomplete"] = journal.incomplete
     for name, value in expected.items():
         if not same_value(run.get(name), value):
             findings.altered(f"{name} is {run.get(name)!r}, in the journal {value!r}"[:400])
@@ -225,18 +238,30 @@ def compare_inputs(
     if attestation.statement is None or not journal.started:
         return
     source, file = (_mapping(journal.started.get(name)) for name in ("source", "notebook_file"))
+    notebook = f"{journal.started.get('runbook')}.ipynb"
+    # A file that is missing is a finding about the file.
+    hashes = {PARAMETERS: digests.get(PARAMETERS), notebook: file.get("sha256")}
+    commits = {statements.SOURCE, f"notebooks/{notebook}"}  # the second in seals of earlier versions
+    stated: list[str] = []
     for item in attestation.predicate.get("configuration") or []:
-        name, stated = item["name"], item["digest"]
-        if "gitCommit" in stated:
+        name, digest = item["name"], item["digest"]
+        if name in stated or name not in (commits if "gitCommit" in digest else hashes):
+            findings.altered(f"the input {name!r} is not one of the run's inputs, or is named twice"[:400])
+            continue
+        stated.append(name)
+        if "gitCommit" in digest:
             uncommitted = bool(source.get("uncommitted", True))
-            same = stated["gitCommit"] == source.get("commit")
+            same = digest["gitCommit"] == source.get("commit")
             same = same and bool(_mapping(item.get("annotations")).get("uncommitted", True)) == uncommitted
         else:
-            # A file that is missing is a finding about the file.
-            expected = digests.get(name, stated.get("sha256")) if name == PARAMETERS else file.get("sha256")
-            same = stated.get("sha256") == expected
+            same = digest.get("sha256") == (hashes[name] or (name == PARAMETERS and digest.get("sha256")))
         if not same:
             findings.altered(f"the input {name!r} differs from the run's own record"[:400])
+    needed = {name for name, sha256 in hashes.items() if sha256}
+    if source.get("commit") and commits.isdisjoint(stated):
+        needed.add(statements.SOURCE)
+    for name in sorted(needed.difference(stated)):
+        findings.altered(f"the input {name!r} is missing from the statement")
 
 
 def _step_results(journal: JournalView) -> Iterator[StepResult]:

@@ -149,6 +149,21 @@ def test_an_untrusted_key_is_reported_and_does_not_count(run: Path, keys: Path, 
     seal(run, signers(str(keys / "stranger")))
     verdict = judge(run)
     assert verdict.verdict is Word.UNSIGNED
+    assert [(signer.name, signer.valid, signer.trusted) for signer in verdict.signers] == [("", None, False)]
+    found(verdict, "attestation", "cannot be checked: its public key is not available")
+
+
+def test_an_untrusted_key_that_comes_with_its_signature_is_reported_and_does_not_count(
+    run: Path, keys: Path, judge: Judge
+) -> None:
+    """Seals of earlier versions carried the key."""
+    (stranger,) = signers(str(keys / "stranger"))
+    seal(run, [stranger])
+    content = envelope(run)
+    content["signatures"][0]["key"] = stranger.public_key.to_dict()
+    (run / "attestation.json").write_text(json.dumps(content))
+    verdict = judge(run)
+    assert verdict.verdict is Word.UNSIGNED
     assert [(signer.name, signer.valid, signer.trusted) for signer in verdict.signers] == [("", True, False)]
     found(verdict, "attestation", "is valid, but the key is not trusted")
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.attestation import seal_run
+from runbook_lib.attestation import seal_run, signers
 from runbook_lib.attestation.envelope import open_envelope, sign, wrap, write
 from runbook_lib.audit.verify.approved_source import Approval
 from runbook_lib.audit.verify.verify import verify_run
 from tests.audit.altering import forge_journal, found
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from securesystemslib.signer import CryptoSigner
@@ -36,6 +37,9 @@ Data = dict[str, Any]
         ("hosts", ["host-z"]),
         ("started", "2020-01-01T00:00:00Z"),
         ("ended", "2020-01-01T00:00:00Z"),
+        ("ended", None),
+        ("incomplete", "the journal has no end-of-run line"),
+        ("incomplete", None),
     ],
 )
 def test_a_field_that_differs_from_the_journal_is_altered(
@@ -60,6 +64,89 @@ def test_an_input_that_differs_is_altered(
     sign(envelope, [operator])
     write(sealed, envelope)
     found(judge(sealed), "attestation", f"the input {item['name']!r} differs")
+
+
+def restated(run: Path, operator: CryptoSigner, change: Callable[[Data], object]) -> None:
+    """Change a sealed run's statement, and sign it again with the key that the auditor trusts."""
+    _, statement = open_envelope(run)
+    change(statement)
+    envelope = wrap(statement)
+    sign(envelope, [operator])
+    write(run, envelope)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_an_input_that_is_left_out_or_named_twice_is_altered(
+    sealed: Path, judge: Judge, operator: CryptoSigner, number: int
+) -> None:
+    def repeat(statement: Data) -> None:
+        inputs = statement["predicate"]["configuration"]
+        inputs.append(inputs[number])
+
+    _, statement = open_envelope(sealed)
+    name = statement["predicate"]["configuration"][number]["name"]
+    restated(sealed, operator, repeat)
+    found(
+        judge(sealed), "attestation", f"the input {name!r} is not one of the run's inputs, or is named twice"
+    )
+
+    def leave_out(statement: Data) -> None:
+        inputs = statement["predicate"]["configuration"]
+        statement["predicate"]["configuration"] = [item for item in inputs if item["name"] != name]
+
+    restated(sealed, operator, leave_out)
+    finding = found(judge(sealed), "attestation", f"the input {name!r} is missing from the statement")
+    assert finding.kind == "altered"
+
+
+def test_an_input_that_the_run_does_not_have_is_altered(
+    sealed: Path, judge: Judge, operator: CryptoSigner
+) -> None:
+    more = {"name": "other.yml", "digest": {"sha256": "0" * 64}}
+    restated(sealed, operator, lambda statement: statement["predicate"]["configuration"].append(more))
+    found(judge(sealed), "attestation", "the input 'other.yml' is not one of the run's inputs")
+
+
+@pytest.mark.parametrize(
+    "place", [(), ("predicate",), ("predicate", "runbookRun"), ("predicate", "runbookRun", "sealed")]
+)
+def test_a_field_that_nothing_confirms_is_a_warning(
+    sealed: Path, judge: Judge, operator: CryptoSigner, place: tuple[str, ...]
+) -> None:
+    def add(statement: Data) -> None:
+        for name in place:
+            statement = statement[name]
+        statement["approvedBy"] = "the director"
+
+    restated(sealed, operator, add)
+    finding = found(
+        judge(sealed), "attestation", "the field 'approvedBy', which nothing in the evidence confirms"
+    )
+    assert finding.kind == "warning"
+
+
+def test_a_signature_has_no_field_that_dsse_does_not_have(sealed: Path) -> None:
+    content = json.loads((sealed / "attestation.json").read_text())
+    assert set(content) == {"payload", "payloadType", "signatures"}
+    assert [set(signature) for signature in content["signatures"]] == [{"keyid", "sig"}]
+    statement = json.loads(base64.b64decode(content["payload"]))
+    run = statement["predicate"]["runbookRun"]
+    assert all(time.endswith("Z") for time in (run["started"], run["ended"], run["sealed"]["time"]))
+
+
+def test_a_signature_of_another_tool_keeps_its_id_when_the_run_is_countersigned(
+    sealed: Path, judge: Judge, keys: Path
+) -> None:
+    path = sealed / "attestation.json"
+    content = json.loads(path.read_text())
+    content["signatures"] = [{"sig": content["signatures"][0]["sig"]}]
+    path.write_text(json.dumps(content))
+    envelope, _ = open_envelope(sealed)
+    sign(envelope, signers(str(keys / "reviewer")))
+    write(sealed, envelope)
+    written = json.loads(path.read_text())["signatures"]
+    assert [len(signature["keyid"]) for signature in written] == [0, 64]
+    assert judge(sealed, signers=2).verdict == "verified"
 
 
 @pytest.mark.parametrize("key_id", [None, "", "SHA256:cosign-style", "0" * 64])
