@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.host import Host
     from runbook_lib.secrets import Secrets
 
-__all__ = ["BUILT_IN", "GROUP", "connect", "connection_class", "find_kind"]
+__all__ = ["BUILT_IN", "GROUP", "connect", "connection_class", "find_kind", "installed_class"]
 
 GROUP = "runbook_lib.connections"
 """The entry-point group: the name is a host's `connection`, the object a subclass of `connections.base.Connection`."""
@@ -57,6 +57,14 @@ def connection_class(name: str) -> type[Connection]:
         InputError: There is no such kind, or its class cannot be loaded.
     """
     return load_class(find_kind(name), Connection)  # type: ignore[type-abstract] # subclasses are concrete
+
+
+def installed_class(name: object) -> type[Connection] | None:
+    """Return the class of a kind that evidence names; None if it is not installed here: then nothing is known of it."""
+    try:
+        return connection_class(name) if isinstance(name, str) else None
+    except InputError:
+        return None
 
 
 def connect(host: Host, secrets: Secrets) -> Connection:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from runbook_lib.connections.known_hosts import known_host
+from runbook_lib.connections.registry import installed_class
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.evidence.notebook import Notebook
@@ -108,10 +109,11 @@ def _connections(
     if reached.connected is None:
         return
     entries = reached.connected.get(host.name, [])
-    if answered and not entries:
-        if endpoint.get("connection") == "ssh":
+    kind = installed_class(endpoint.get("connection"))
+    if answered and not entries and kind:
+        if kind.always_established:
             yield "connected", f"commands for {host.name} have results, but no connection to it was recorded"
-        elif endpoint.get("connection") == "local" and endpoint.get("address"):
+        elif kind.on_this_machine and endpoint.get("address"):
             address = endpoint["address"]
             yield (
                 "connected",

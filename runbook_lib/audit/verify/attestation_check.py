@@ -216,8 +216,8 @@ def compare_run(attestation: Attestation, journal: JournalView, status: Status, 
 
 def _compare_description(run: Mapping[str, Any], journal: JournalView, findings: Findings) -> None:
     expected = {name: journal.started.get(name) for name in _DESCRIBED}
-    expected["ended"] = journal.ended.get("ended") if journal.ended else None
-    if not journal.problem:  # a broken chain is a finding about the journal
+    if not journal.problem:  # what a broken chain hides is a finding about the journal
+        expected["ended"] = journal.ended.get("ended") if journal.ended else None
         expected["incomplete"] = journal.incomplete
     for name, value in expected.items():
         if not same_value(run.get(name), value):

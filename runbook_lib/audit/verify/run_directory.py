@@ -23,8 +23,8 @@ from runbook_lib.audit.verify.embedded_records import compare_records
 from runbook_lib.audit.verify.evidence_files import open_evidence
 from runbook_lib.audit.verify.findings import Findings
 from runbook_lib.audit.verify.verdict import Verdict, text_of
-from runbook_lib.connections.registry import connection_class
-from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.connections.registry import installed_class
+from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
 from runbook_lib.evidence.judge import judge_run
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from runbook_lib.attestation.trust import Trust
     from runbook_lib.audit.verify.approved_source import Approval
     from runbook_lib.audit.verify.evidence_files import EvidenceFiles
-    from runbook_lib.connections.base import Connection
     from runbook_lib.evidence.chain import JournalEntry
 
 __all__ = ["compare_source", "verify_directory"]
@@ -231,20 +230,12 @@ def check_connections(journal: JournalView, findings: Findings) -> None:
                 "commands have results, but the run does not say how the host was reached", where=name
             )
             continue
-        kind = _connection_class(endpoint.get("connection"))
+        kind = installed_class(endpoint.get("connection"))
         if kind and kind.always_established and name not in journal.connected:
             findings.altered("commands have results, but no connection to the host was recorded", where=name)
         elif kind and kind.on_this_machine and endpoint.get("address"):
             address = endpoint["address"]
             findings.warning(f"{address} was not contacted: commands ran on the runner's machine", where=name)
-
-
-def _connection_class(name: object) -> type[Connection] | None:
-    """Return the class of a kind of connection; None if it is not installed here: then nothing is known of it."""
-    try:
-        return connection_class(name) if isinstance(name, str) else None
-    except InputError:
-        return None
 
 
 def check_outputs(files: EvidenceFiles, journal: JournalView, findings: Findings) -> None:
