@@ -5,12 +5,14 @@ papermill's own account is not used: it marks cells completed after a kernel was
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import papermill
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillException
@@ -125,15 +127,17 @@ def _execute(
     entry: CatalogEntry, path: Path, values: dict[str, Any], kernel: Kernel, problems: list[str]
 ) -> None:
     try:
-        papermill.execute_notebook(
-            entry.path,
-            path / NOTEBOOK,
-            parameters=values,
-            engine_name=NAME,
-            progress_bar=False,
-            cwd=str(project_top()),
-            kernel=kernel,
-        )
+        # Jupyter makes an event loop for each thread, and leaves it open.
+        with contextlib.closing(ensure_event_loop()):
+            papermill.execute_notebook(
+                entry.path,
+                path / NOTEBOOK,
+                parameters=values,
+                engine_name=NAME,
+                progress_bar=False,
+                cwd=str(project_top()),
+                kernel=kernel,
+            )
     except (
         PapermillException,
         DeadKernelError,
