@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from runbook_lib.errors import InputError, ParameterError
+from runbook_lib.model.plain_text import PlainText
 from runbook_lib.model.status import Mode
 from runbook_lib.yaml_files import validate
 
@@ -36,8 +37,8 @@ class Parameters(BaseModel):
     runbook: ClassVar[str]
     title: ClassVar[str]
 
-    inventory: str = Field(description="Inventory file.")
-    hosts: str = Field(description="Names, groups or patterns of hosts, separated by commas.")
+    inventory: PlainText = Field(description="Inventory file.")
+    hosts: PlainText = Field(description="Names, groups or patterns of hosts, separated by commas.")
     mode: Literal["plan", "apply", "validate"] = Field(default="apply", description="What the run may do.")
     on_failure: Literal["stop", "continue"] = Field(
         default="stop",
@@ -49,7 +50,7 @@ class Parameters(BaseModel):
     run_timeout: float | None = Field(
         default=None, gt=0, description="Time limit of the whole run, in seconds."
     )
-    runs: str = Field(
+    runs: PlainText = Field(
         default="runs", description="Directory for run directories, relative to the project's top directory."
     )
     at_once: int = Field(default=32, ge=1, description="Number of hosts that a step works on in parallel.")
@@ -60,7 +61,7 @@ class Parameters(BaseModel):
         default=False,
         description="Take over another run's lock on a host instead of refusing; the takeover is recorded.",
     )
-    resume: str = Field(default="", description="Directory of the run to resume.")
+    resume: PlainText = Field(default="", description="Directory of the run to resume.")
 
     @property
     def run_mode(self) -> Mode:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from runbook_lib.errors import InventoryError
+from runbook_lib.model.plain_text import OneWord, PlainText
 
 __all__ = ["Host"]
 
@@ -19,29 +20,29 @@ class Host(BaseModel):
     `host["name"]` gives an inventory variable of the host; a missing one is an `InventoryError`.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     name: str = Field(pattern=_NAME)
     connection: str = Field(
         default="ssh", description="`ssh`, `local`, or a connection that an installed package provides."
     )
-    address: str | None = Field(
+    address: OneWord | None = Field(
         default=None, description="Name or IP address; default: the host's name in the inventory."
     )
     port: int = Field(default=22, ge=1, le=65535)
-    user: str | None = None
-    identity_file: str | None = None
-    known_hosts: str | None = Field(default=None, description="Default: ~/.ssh/known_hosts.")
+    user: OneWord | None = None
+    identity_file: PlainText | None = None
+    known_hosts: PlainText | None = Field(default=None, description="Default: ~/.ssh/known_hosts.")
     sudo_password: str | None = Field(default=None, description="A secret reference, never a value.")
-    proxy_command: str | None = Field(
+    proxy_command: PlainText | None = Field(
         default=None, description="Like OpenSSH's ProxyCommand; %h, %p and %r are expanded."
     )
-    network_namespace: str | None = Field(
+    network_namespace: PlainText | None = Field(
         default=None, description="File of the network namespace to connect from; used by the lab."
     )
     connect_timeout: float = Field(default=10.0, gt=0, description="Seconds.")
     kind: Literal["machine", "container", "vm"] = "machine"
-    console: str | None = Field(
+    console: PlainText | None = Field(
         default=None, description="File on this machine that the host's serial console is written to."
     )
     lab: str | None = Field(default=None, description="Name of the lab this host belongs to, if any.")
