@@ -1,4 +1,4 @@
-"""Random notebooks, run for real: whoever reports on them says the same, and never green where a step did not happen.
+"""Random notebooks, run for real: all reports on them agree, and none is green where a step did not happen.
 
 They are run as by `runbook run`: planned, executed by our engine in kernels of their own, judged, reported, sealed.
 """
@@ -50,7 +50,7 @@ class Part:
         source: Python; `{n}` is the cell's number.
         bad: Whether a notebook with such a cell must never be green.
         tag: Of the cell.
-        markdown: Whether it is no code.
+        markdown: Whether it is prose.
         steps: How many steps of the run it makes.
     """
 
@@ -77,7 +77,7 @@ PARTS = {
     "raises": Part('raise ValueError("cell {n}")', bad=True),
     "tolerated": Part("1 / 0", bad=True, tag="raises-exception"),
     "other tag": Part("1 + 1", tag="remove-input"),
-    "syntax": Part("this is no Python", bad=True),
+    "syntax": Part("this cannot be Python", bad=True),
     "exits 0": Part("import sys\nsys.exit(0)"),
     "exits 3": Part("import sys\nsys.exit(3)", bad=True),
     "interrupts": Part("raise KeyboardInterrupt", bad=True),
