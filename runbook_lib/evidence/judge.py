@@ -8,7 +8,7 @@ can make the outcome worse, never better.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from runbook_lib.errors import EvidenceError
@@ -16,12 +16,13 @@ from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
 from runbook_lib.evidence.reader import read_journal
-from runbook_lib.model.records import RunRecord
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from runbook_lib.model.records import RunRecord
 
 
 __all__ = [
@@ -115,14 +116,25 @@ def judge(
             hand, in any order, and only the journals decide.
         broken: Runs that were opened and of which no journal can be read, or not the one that was written.
     """
+    judgement = _judge([(run.run, run.status) for run in runs], notebook, execution, broken)
+    return replace(judgement, runs=tuple(runs))
+
+
+def _judge(
+    runs: Sequence[tuple[str, Status]],
+    notebook: Notebook | None,
+    execution: Execution | None,
+    broken: Sequence[str],
+) -> Judgement:
+    """Return the outcome of a notebook and of its runs, of which the ids and the statuses are known."""
     # 1. The runs themselves. A notebook that opened none has proved nothing.
     problems = [*broken]
-    statuses = [run.status for run in runs] + [Status.UNKNOWN for _ in broken]
+    statuses = [status for _, status in runs] + [Status.UNKNOWN for _ in broken]
     if not statuses:
         statuses, problems = [Status.UNKNOWN], ["the notebook opened no run"]
     if notebook is not None:
         # 2. Runs that only the notebook records: the run directory may contain another run.
-        ours = {run.run for run in runs}
+        ours = {run for run, _ in runs}
         for other, status in _recorded_runs(notebook).items():
             if other not in ours:
                 statuses.append(status)
@@ -136,13 +148,13 @@ def judge(
             for status, problem in (*(_cells(notebook, execution) if unbroken else ()), *_end(execution)):
                 statuses += [status] if unbroken else []
                 problems += [problem] if unbroken or execution.problem else []
-    return Judgement(worst(statuses), tuple(dict.fromkeys(problems)), tuple(runs))
+    return Judgement(worst(statuses), tuple(dict.fromkeys(problems)))
 
 
 def judge_run(run: str, status: str, notebook: Notebook | None, *, broken: Sequence[str] = ()) -> Judgement:
-    """Return the outcome of a run of which only the id and the status are known; see `judge`.
+    """Return the outcome of a run of which only the id and the status are known, without `runs`; see `judge`.
 
-    For readers of many runs: validating a whole record takes longer than everything the judge does.
+    For readers of many runs: making a record of one takes longer than everything the judge does.
 
     Args:
         run: Its id.
@@ -150,9 +162,8 @@ def judge_run(run: str, status: str, notebook: Notebook | None, *, broken: Seque
         notebook: The executed notebook, if there is one.
         broken: As for `judge`.
     """
-    values: dict[str, Any] = {"run": run, "status": _status(status)}
     execution = Execution.of_notebook(notebook) if notebook else None
-    return judge([RunRecord.model_construct(**values)], notebook, execution, broken=broken)
+    return _judge([(run, _status(status))], notebook, execution, broken)
 
 
 def judged_record(path: Path) -> RunRecord:
