@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from runbook_lib import errors
 from runbook_lib.audit.rules import registry
+from runbook_lib.model.records import CommandKind, StepKind
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ def test_the_architecture_page_lists_every_journal_event() -> None:
     written = set(written_events())
     assert "command_started" in written
     assert names(first_columns("docs/architecture.md", "Journal lines:")) == written
+
+
+def test_the_architecture_page_lists_every_kind_of_step_and_command() -> None:
+    rows = [line for line in text_of("docs/architecture.md").splitlines() if line.startswith("| `")]
+    for event, kinds in (("step_started", StepKind), ("command_started", CommandKind)):
+        (row,) = (line for line in rows if line.startswith(f"| `{event}`"))
+        assert set(get_args(kinds)) <= set(re.findall(r"`([^`]+)`", row))
 
 
 def test_the_archive_page_lists_every_audit_rule() -> None:

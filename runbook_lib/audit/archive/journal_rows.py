@@ -6,14 +6,14 @@ usual case is handled here; anything unusual is left to `evidence.reader.build_r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from runbook_lib.audit.archive import defaults
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
 from runbook_lib.evidence.reader import NO_HOST_END
-from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
+from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepKind, StepRecord
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Payload = dict[str, Any]
 _PARTS = frozenset({"steps", "hosts", "commands"})  # checked one by one
 STATUSES = frozenset(status.value for status in Status)
 MODES = frozenset(mode.value for mode in Mode)
-STEP_KINDS = frozenset({"operation", "facts", "shell"})
+STEP_KINDS = frozenset(get_args(StepKind))
 
 
 class Unusual(ValueError):  # noqa: N818 - it may still be sound
