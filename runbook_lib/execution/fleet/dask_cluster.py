@@ -61,8 +61,8 @@ def dask_executor(scheduler: str | None, workers: int = 1) -> Iterator[tuple[Exe
 def _local_cluster(workers: int) -> Any:  # noqa: ANN401 - distributed's
     import distributed  # noqa: PLC0415 - as above
 
-    # The cluster's processes ignore Ctrl-C: this process handles it, and stops the runs.
-    with signal_handler(signal.SIG_IGN, signal.SIGINT):
+    # The cluster's processes ignore Ctrl-C and a lost terminal: this process handles both.
+    with signal_handler(signal.SIG_IGN, signal.SIGINT, signal.SIGHUP):
         return distributed.LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=workers,
             threads_per_worker=1,

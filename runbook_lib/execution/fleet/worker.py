@@ -60,6 +60,8 @@ def main() -> None:
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     install()
+    # Dask's processes ignore it; this process has a session of its own, and what it starts has the default.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     worker = _Worker()
     load_papermill()
