@@ -89,7 +89,7 @@ def test_what_cannot_be_written_is_dropped(made: Callable[[], io.TextIOWrapper |
     assert stream.problem == problem
     assert not stream.isatty()
     if behind_it is not None:
-        behind_it.close()  # what Python does at its end is no error either
+        behind_it.close()  # what Python does at its end is not an error either
 
 
 def test_a_slow_reader_of_a_pipe_that_does_not_block_gets_everything() -> None:
