@@ -6,11 +6,11 @@ Outside of Jupyter nothing is shown; the log gets one line per host.
 from __future__ import annotations
 
 import logging
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
 
+from runbook_lib.display.ipython_shell import shell
 from runbook_lib.display.scrapbook import scrap
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 from runbook_lib.model.records import SCHEMA_VERSION, CommandRecord, HostRecord, RunRecord, StepRecord
@@ -18,10 +18,11 @@ from runbook_lib.model.status import SYMBOLS, Mode
 from runbook_lib.visible_text import for_log, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 __all__ = [
+    "EvidenceLink",
     "in_notebook",
     "load_templates",
     "log_host",
@@ -31,6 +32,20 @@ __all__ = [
     "show_run_start",
     "show_step",
 ]
+
+
+class EvidenceLink(NamedTuple):
+    """A file in a run directory.
+
+    Args:
+        label: What it is.
+        path: Where it is.
+        href: The link to it from the notebook; empty if there is none.
+    """
+
+    label: str
+    path: Path
+    href: str
 
 
 _log = logging.getLogger(__name__)
@@ -95,11 +110,18 @@ def log_host(number: int, record: HostRecord) -> None:
     _log.info("step %d %s %s %s", number, record.host, record.status, visible(record.message))
 
 
-def show_run_end(record: RunRecord) -> None:
-    """Show the card with the run's outcome."""
+def show_run_end(record: RunRecord, files: Sequence[EvidenceLink] = (), problem: str = "") -> None:
+    """Show the card with the run's outcome.
+
+    Args:
+        record: The run.
+        files: What was written into its directory at its end.
+        problem: What could not be written.
+    """
+    lines = [f"{record.runbook}: {record.status}", *(f"  {file.label}: {file.path}" for file in files)]
     _show(
         "run_ended.html.j2",
-        f"{record.runbook}: {record.status}",
+        "\n".join([*lines, *([f"  not complete: {problem}"] if problem else ())]),
         RUN_MIME,
         {
             "event": "ended",
@@ -108,25 +130,27 @@ def show_run_end(record: RunRecord) -> None:
             "steps": len(record.steps),
         },
         run=record,
+        files=files,
+        problem=problem,
     )
 
 
-def register_magic(shell: Callable[[str, str], StepRecord]) -> None:
+def register_magic(run_script: Callable[[str, str], StepRecord]) -> None:
     """Register the cell magic `%%on HOSTS`: the cell runs as a shell script on these hosts, recorded."""
-    if _shell() is None:
+    if shell() is None:
         return
-    from IPython.core.magic import register_cell_magic  # noqa: PLC0415 - see `_shell`
+    from IPython.core.magic import register_cell_magic  # noqa: PLC0415 - loaded already, if anywhere
 
     def on(line: str, cell: str) -> None:
-        shell(line.strip(), cell)
+        run_script(line.strip(), cell)
 
     register_cell_magic(on)
 
 
 def on_cell_error(report: Callable[[BaseException], None]) -> None:
     """Call `report` with the exception after each cell that raised one."""
-    shell = _shell()
-    if shell is None:
+    ipython = shell()
+    if ipython is None:
         return
 
     def cell_ended(result: Any) -> None:  # noqa: ANN401 - IPython's ExecutionResult
@@ -134,26 +158,20 @@ def on_cell_error(report: Callable[[BaseException], None]) -> None:
         if problem is not None:
             report(problem)
 
-    shell.events.register("post_run_cell", cell_ended)
+    ipython.events.register("post_run_cell", cell_ended)
 
 
 def in_notebook() -> bool:
     """Return whether this process is a kernel, or IPython on a terminal."""
-    return _shell() is not None
-
-
-def _shell() -> Any:  # noqa: ANN401 - IPython's
-    """Return IPython's shell, or None outside of IPython; never imports IPython just to find out."""
-    ipython: Any = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython else None
+    return shell() is not None
 
 
 def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context: Any) -> None:  # noqa: ANN401
     plain = for_log(plain)
-    if _shell() is None:
+    if shell() is None:
         _log.info("%s", plain)
         return
-    from IPython.display import publish_display_data  # noqa: PLC0415 - see `_shell`
+    from IPython.display import publish_display_data  # noqa: PLC0415 - loaded already, if anywhere
 
     html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
     bundle = {"text/plain": plain, "text/html": html, mime: data, **scrap(data)}

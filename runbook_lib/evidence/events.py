@@ -8,7 +8,7 @@ them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from runbook_lib.connections.base import ConnectionInfo
@@ -25,6 +25,7 @@ __all__ = [
     "lock_answered",
     "lock_asked",
     "lock_released",
+    "notebook_copied",
     "run_ended",
     "run_started",
     "runner_gone",
@@ -144,6 +145,11 @@ def step_ended(journal: Journal, step: StepRecord) -> None:
         status=step.status,
         ended=step.ended.isoformat() if step.ended else None,
     )
+
+
+def notebook_copied(journal: Journal, fields: dict[str, Any]) -> None:
+    """Record which notebook a run made by hand had, and what its copy lacks."""
+    journal.append("notebook_copied", **fields)
 
 
 def run_ended(journal: Journal, record: RunRecord) -> None:

@@ -66,6 +66,7 @@ class JournalView:
         ended: The entry of its end, if that is the last line and the chain up to it is unbroken.
         steps: By number.
         connected: The hosts to which a connection was recorded.
+        copied: The entry about the copy of the notebook, of a run made by hand; empty if there is none.
         problem: What is wrong with the chain; empty if nothing is.
         contradiction: Why the end of the run is not believed; empty if it is.
     """
@@ -74,6 +75,7 @@ class JournalView:
     ended: JournalEntry | None = None
     steps: dict[int, StepEntries] = field(default_factory=dict)
     connected: set[str] = field(default_factory=set)
+    copied: JournalEntry = field(default_factory=dict)
     problem: str = ""
     contradiction: str = ""
 
@@ -160,6 +162,8 @@ class JournalView:
             self.steps[entry["step"]].ended = entry
         elif event == "connected":
             self.connected.add(entry["host"])
+        elif event == "notebook_copied":
+            self.copied = entry
         elif event == "run_started" and not self.started:
             self.started = entry
 

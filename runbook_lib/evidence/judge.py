@@ -132,7 +132,8 @@ def _judge(
     statuses = [status for _, status in runs] + [Status.UNKNOWN for _ in broken]
     if not statuses:
         statuses, problems = [Status.UNKNOWN], ["the notebook opened no run"]
-    if notebook is not None:
+    # A notebook whose cells a person ran may still show older runs: each has a journal of its own.
+    if notebook is not None and execution is not None:
         # 2. Runs that only the notebook records: the run directory may contain another run.
         ours = {run for run, _ in runs}
         for other, status in _recorded_runs(notebook).items():
@@ -140,14 +141,13 @@ def _judge(
                 statuses.append(status)
                 if not status.is_success:
                     problems.append(f"run {other} of the same notebook is {status}")
-        if execution is not None:
-            # 3. The cells: each ran, once, in order, and none raised.
-            # 4. The end of the execution: the kernel was there until the last cell had been answered.
-            # A run that did not succeed has its own status for what stopped the cells; the end explains it.
-            unbroken = worst(statuses).exit_code in {0, Status.SKIPPED.exit_code}
-            for status, problem in (*(_cells(notebook, execution) if unbroken else ()), *_end(execution)):
-                statuses += [status] if unbroken else []
-                problems += [problem] if unbroken or execution.problem else []
+        # 3. The cells: each ran, once, in order, and none raised.
+        # 4. The end of the execution: the kernel was there until the last cell had been answered.
+        # A run that did not succeed has its own status for what stopped the cells; the end explains it.
+        unbroken = worst(statuses).exit_code in {0, Status.SKIPPED.exit_code}
+        for status, problem in (*(_cells(notebook, execution) if unbroken else ()), *_end(execution)):
+            statuses += [status] if unbroken else []
+            problems += [problem] if unbroken or execution.problem else []
     return Judgement(worst(statuses), tuple(dict.fromkeys(problems)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,11 @@ from runbook_lib.errors import EvidenceError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Cell", "Notebook"]
+__all__ = ["INJECTED", "Cell", "Notebook"]
 
+INJECTED = "injected-parameters"
+"""Tag of the cell in which papermill puts the parameters that it was given."""
+_ERROR = "papermill-error-cell-tag"
 Data = dict[str, Any]
 
 
@@ -34,6 +38,23 @@ class Cell:
     tags: tuple[str, ...] = ()
     executed: bool = False
     marks: str = ""
+
+    @property
+    def is_added(self) -> bool:
+        """Whether a cell is none of the author's: papermill's parameters or note of an error, or an empty cell.
+
+        Jupyter adds an empty cell after the last one when that is run.
+        """
+        if self.kind == "code" and INJECTED in self.tags:
+            return True
+        if self.kind == "markdown" and _ERROR in self.tags:
+            return True
+        return not (self.source.strip() or self.tags or self.marks or self.executed)
+
+    @property
+    def key(self) -> tuple[str, str, tuple[str, ...], str]:
+        """What of a cell is approved: all but its outputs, its id, and how an editor shows it."""
+        return (self.kind, self.source, self.tags, self.marks)
 
 
 @dataclass(frozen=True)
@@ -89,6 +110,21 @@ class Notebook:
     def sources(self) -> list[Cell]:
         """Return the cells without what they show."""
         return [_cell(position, cell) for position, cell in enumerate(self.cells, start=1)]
+
+    def authored(self) -> list[Cell]:
+        """Return the cells that are the author's."""
+        return [cell for cell in self.sources() if not cell.is_added]
+
+    @property
+    def kernel(self) -> object:
+        """The kernel's name; how it is displayed, and its language, Jupyter writes again each time."""
+        spec = self.metadata.get("kernelspec")
+        return spec.get("name") if isinstance(spec, dict) else spec
+
+    def source_sha256(self) -> str:
+        """Return a SHA-256 of everything that is approved: the same for two files that differ in nothing else."""
+        source = [[cell.key for cell in self.authored()], self.kernel, self.metadata.get("runbook")]
+        return hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()
 
 
 def _cell(position: int, cell: Data) -> Cell:

@@ -10,9 +10,12 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.model.records import RunRecord
 from runbook_lib.process_identity import boot_id, start_ticks
 from runbook_lib.project import operator, project_top
+from runbook_lib.runbook.made_by_hand import find_notebook
 from runbook_lib.runbook.recorder import now
 from runbook_lib.runbook.run_directory import JOB, NOTEBOOK_FILE
 from runbook_lib.runbook.source_files import head_commit, is_committed
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Source", "new_run_record", "notebook_file", "source_state", "versions"]
 
 _PACKAGES = ("runbook-lib", "papermill", "fabric", "paramiko", "docker", "pandas", "pydantic")
-_JUPYTER_SESSION = "JPY_SESSION_NAME"  # set by Jupyter's server: the notebook's path
 Source = dict[str, Any]
 
 
@@ -58,20 +60,24 @@ def source_state(notebook: str) -> Source:
 def notebook_file() -> dict[str, str]:
     """Return path and SHA-256 of the notebook file that this kernel executes; empty if neither is known.
 
-    Our engine passes a kernel both; JupyterLab passes the path.
+    Our engine passes a kernel both; Jupyter's server, VS Code and IPython pass the path. `source_sha256` is of what
+    counts as the notebook's source alone: a file that is worked with by hand has outputs too.
     """
-    given = os.environ.get(NOTEBOOK_FILE)
-    if given:
-        path, _, digest = given.rpartition(" ")
-        return {"path": path, "sha256": digest}
-    session = os.environ.get(_JUPYTER_SESSION, "")
-    if not session.endswith(".ipynb"):
-        return {}
+    given, _, expected = os.environ.get(NOTEBOOK_FILE, "").rpartition(" ")
+    path = Path(given) if given else find_notebook()
+    found = {"path": given, "sha256": expected} if given else {}
     try:
-        digest = hashlib.sha256(Path(session).read_bytes()).hexdigest()
+        data = path.read_bytes() if path else None
     except OSError:
-        return {}
-    return {"path": session, "sha256": digest}
+        data = None
+    digest = hashlib.sha256(data).hexdigest() if data is not None else ""
+    if data is None or digest != (expected or digest):
+        return found
+    found = {"path": str(path), "sha256": digest}
+    try:
+        return {**found, "source_sha256": Notebook.parse(data, path.name if path else "").source_sha256()}
+    except EvidenceError:
+        return found
 
 
 def _inventory_digest(inventory: Inventory) -> str:

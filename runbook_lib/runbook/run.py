@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runbook_lib.connections.registry import connect
-from runbook_lib.display import cards
-from runbook_lib.errors import InputError, Interrupted, ParameterError, StepFailed
+from runbook_lib.display import cards, ipython_shell
+from runbook_lib.errors import EvidenceError, InputError, Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence import events
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.layout import JOURNAL, OUTPUT
 from runbook_lib.evidence.output_store import OutputStore
+from runbook_lib.masking import excerpt
 from runbook_lib.model.records import HostRecord, StepRecord
 from runbook_lib.model.status import Status
-from runbook_lib.runbook import run_directory
+from runbook_lib.runbook import made_by_hand, run_directory
 from runbook_lib.runbook.deadline import Deadline, earliest
 from runbook_lib.runbook.host_lock import HostLock, Owner
 from runbook_lib.runbook.host_step import HostStep
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from runbook_lib.secrets import Secrets
 
 __all__ = ["Run", "RunContext"]
+
+_MOST_ERROR = 500  # characters of a cell's error in the journal
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,9 @@ class Run:
         )
         self.record = new_run_record(parameters, context.inventory, hosts, directory, earlier)
         self._earlier = earlier
+        self._first_cell = len(ipython_shell.cell_log()) - 1
+        self._cell_errors: list[dict[str, Any]] = []
+        self._evidence_problem = ""
         self._locks = {name: self._make_lock(link) for name, link in self._connections.items()}
         run_directory.write_parameters(directory, parameters)
 
@@ -167,18 +173,41 @@ class Run:
         self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
         self._release_locks()
         self._context.pool.map(lambda connection: connection.close(), list(self._connections.values()))
+        by_hand = cards.in_notebook() and not self._context.parent.known
+        notebook = self.record.notebook_file.get("path", "")
+        if by_hand:
+            copied = made_by_hand.copy_notebook(
+                self.directory, notebook, self._first_cell, self._context.secrets
+            )
+            events.notebook_copied(self._journal, {**copied, "errors": self._cell_errors})
         events.run_ended(self._journal, self.record)
         self._journal.close()
-        cards.show_run_end(self.record)
+        links: list[cards.EvidenceLink] = []
+        if by_hand:
+            links, self._evidence_problem = made_by_hand.complete_evidence(self.directory, notebook)
+        cards.show_run_end(self.record, links, self._evidence_problem)
+
+    def note_cell_error(self, problem: BaseException) -> None:
+        """Keep, for the journal, that a cell raised between two steps: by hand that does not end the run."""
+        if not self.ended:
+            text = excerpt(self._context.secrets.mask(f"{type(problem).__name__}: {problem}"), _MOST_ERROR)
+            self._cell_errors.append({"count": ipython_shell.execution_count(), "error": text})
 
     def raise_if_bad(self) -> None:
-        """Raise if the run has ended without success.
+        """Raise if the run has ended without success, or if its evidence could not be completed.
 
         Raises:
             StepFailed: With the first line of each failure.
+            EvidenceError: The run succeeded, but was not sealed, or its reports could not be written.
         """
         status = self.record.status
         if status not in BAD:
+            if self._evidence_problem:
+                raise EvidenceError(
+                    f"the run is {status}, but its evidence is not complete: {self._evidence_problem}",
+                    where=str(self.directory),
+                    hint=f"when that is repaired: `runbook audit seal {self.record.run}`",
+                )
             return
         failures = [
             f"step {step.number} {step.title!r} on {host.host}: {host.message.partition(chr(10))[0]}"

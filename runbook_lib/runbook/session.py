@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from runbook_lib.display import cards
 from runbook_lib.display.kernel_masking import mask_outputs
-from runbook_lib.errors import EvidenceError
+from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
 from runbook_lib.operations.observe import Observe
@@ -110,6 +110,8 @@ class Runbook:
         cards.register_magic(book.shell)
         if book._parent.known:
             cards.on_cell_error(book._cell_failed)
+        elif cls._latest is None:  # once per kernel
+            cards.on_cell_error(cls._note_cell_error)
         if cards.in_notebook():
             cls._latest = weakref.ref(book)
         return book
@@ -121,6 +123,13 @@ class Runbook:
                 self._run.finish(
                     Status.INTERRUPTED, "the notebook opened another run before it closed this one"
                 )
+
+    @classmethod
+    def _note_cell_error(cls, problem: BaseException) -> None:
+        """Record that a cell raised, in the latest run of this kernel, without keeping that run in memory."""
+        latest = cls._latest() if cls._latest else None
+        if latest is not None and not isinstance(problem, RunbookError):
+            latest._run.note_cell_error(problem)  # noqa: SLF001 - an instance of this class
 
     def _start_run(self, previous: RunRecord | None = None) -> None:
         """Start the current run; under our engine, interrupt it at its deadline. For `previous` see `Run.start`."""
@@ -209,8 +218,13 @@ class Runbook:
     def close(self) -> RunRecord:
         """End the run: write the end-of-run line and show the summary. A run that has ended is left as it is.
 
+        `runbook run` writes the reports, the executed notebook and the seal into the run directory. In a notebook
+        that is used by hand the end of the run does: with a copy of the notebook as it was last saved, if the
+        program that started the kernel says which file that is. A script seals its run with `runbook audit seal`.
+
         Raises:
             StepFailed: The run failed: a step did (`on_failure: continue`), or the run had ended before.
+            EvidenceError: The run succeeded, but its reports or its seal could not be written.
         """
         if not self._run.ended:
             with self._interruptible():

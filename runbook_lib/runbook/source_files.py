@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.git import git_output
 
 if TYPE_CHECKING:
@@ -50,9 +52,12 @@ def is_committed(top: Path, commit: str, notebook: str) -> bool:
         mode, _, digest = about.decode().split(" ")
         tree[os.fsdecode(name)] = (mode, digest)
     try:
-        unchanged = all(_is_unchanged(top / name, *entry) for name, entry in tree.items())
+        unchanged = all(
+            _is_unchanged(top / name, *entry) or _is_same_source(top, name, *entry)
+            for name, entry in tree.items()
+        )
         found = set(_files(top))
-    except OSError:
+    except (OSError, EvidenceError):
         return False
     return unchanged and _is_in(notebook, top, tree.keys()) and _only_ignored(top, found - tree.keys())
 
@@ -69,6 +74,20 @@ def _is_unchanged(path: Path, mode: str, digest: str) -> bool:
         else hashlib.sha256
     )
     return make(b"blob %d\0" % len(data) + data).hexdigest() == digest
+
+
+def _is_same_source(top: Path, name: str, mode: str, digest: str) -> bool:
+    """Return whether a notebook differs from the committed one only in what is not its source.
+
+    Jupyter writes outputs, counts and its own metadata into the file that it has open.
+    """
+    if not name.endswith(".ipynb") or mode in {_LINK, _SUBMODULE} or (top / name).is_symlink():
+        return False
+    committed = _git(top, "cat-file", "blob", digest)
+    if committed is None:
+        return False
+    working = Notebook.parse((top / name).read_bytes(), name)
+    return working.source_sha256() == Notebook.parse(committed, name).source_sha256()
 
 
 def _is_in(notebook: str, top: Path, names: Collection[str]) -> bool:

@@ -27,11 +27,15 @@ _UNKNOWN_AT_START = {"event", "status", "ended", "message", "incomplete"}
 
 
 def compare_records(notebook: Notebook, journal: JournalView, findings: Findings) -> None:
-    """Add each difference between a notebook's records of a run and the run's journal."""
+    """Add each difference between a notebook's records of a run and the run's journal.
+
+    A copy that was made before the run had ended, by hand, lacks what was not yet saved: that is expected.
+    """
     run = journal.started.get("run", "")
     embedded = EmbeddedRecords.of(notebook).of_run(run)
+    lacks = findings.note if journal.copied else findings.missing
     if not embedded.starts:
-        findings.missing(f"no record of the start of run {run}")
+        lacks(f"no record of the start of run {run}")
     for record in embedded.starts:
         _compare_start(notebook.name, record, journal.started, findings)
     compared: set[Any] = set()
@@ -43,8 +47,10 @@ def compare_records(notebook: Notebook, journal: JournalView, findings: Findings
             _compare_step(f"{notebook.name} step {number}", record, journal, findings)
         compared.add(number)
     for number in sorted(journal.steps.keys() - compared):
-        findings.missing(f"no record of step {number}, which is in the journal")
-    if journal.ended:
+        lacks(f"no record of step {number}, which is in the journal")
+    if journal.ended and not embedded.ends:
+        lacks("no record of the end of the run, which is in the journal")
+    elif journal.ended:
         _compare_end(notebook.name, embedded.ends, journal.ended, findings)
     elif embedded.ends:
         findings.missing("the notebook has an end of the run, the journal has none")
@@ -70,9 +76,6 @@ def _compare_start(where: str, record: Data, entry: JournalEntry, findings: Find
 
 
 def _compare_end(where: str, ends: list[Data], entry: JournalEntry, findings: Findings) -> None:
-    if not ends:
-        findings.missing("no record of the end of the run, which is in the journal")
-        return
     record = ends[-1]
     keys = ["status", "ended"]
     # Neither the first notebooks nor the first journals had these.

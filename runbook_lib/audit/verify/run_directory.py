@@ -71,6 +71,8 @@ def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int)
         with findings.part("source", NOTEBOOK):
             if notebook and journal.started:
                 compare_source(notebook, journal.started, approval, findings)
+            if journal.copied:
+                check_copy(journal, files, approval, findings)
 
         # 4. Each stored output matches the SHA-256 in its name, and each output that the journal refers to is stored.
         with findings.part("output", OUTPUT):
@@ -172,6 +174,22 @@ def compare_source(notebook: Notebook, start: JournalEntry, approval: Approval, 
         source_cells.compare_cells(notebook, approved, findings)
         source_cells.compare_metadata(notebook, approved, findings)
         source_cells.compare_file(start, approved, findings)
+
+
+def check_copy(journal: JournalView, files: EvidenceFiles, approval: Approval, findings: Findings) -> None:
+    """Check the copy of the notebook that a run made by hand has taken, and add what it lacks."""
+    copied = journal.copied
+    if copied["sha256"] and NOTEBOOK in files.readable and files.digest(NOTEBOOK) != copied["sha256"]:
+        findings.altered("is not the copy that the run has made of it", part="notebook")
+    known = copied["cells"] or copied["from_file"]
+    add = findings.note if known or not copied["sha256"] else findings.missing
+    add(f"run by hand: {copied['message']}", where=JOURNAL, part="notebook")
+    for error in copied.get("errors") or ():
+        findings.note(f"cell [{error['count']}] raised {error['error']}", where=JOURNAL, part="notebook")
+    if approval.wanted and copied["not_in_copy"]:
+        approved = approved_notebook(journal.started, approval, Findings())
+        if approved is not None:
+            source_cells.compare_ran(copied, approved, findings)
 
 
 def judged_status(path: Path, journal: JournalView, notebook: Notebook | None, findings: Findings) -> Status:

@@ -6,6 +6,8 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import InputError
+from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.evidence.notebook import INJECTED
 from runbook_lib.parameters import literals
 
 if TYPE_CHECKING:
@@ -14,21 +16,18 @@ if TYPE_CHECKING:
     from runbook_lib.audit.verify.findings import Findings
     from runbook_lib.evidence.notebook import Cell, Notebook
 
-__all__ = ["compare_cells", "compare_file", "compare_metadata", "compare_parameters"]
+__all__ = ["compare_cells", "compare_file", "compare_metadata", "compare_parameters", "compare_ran"]
 
 _Key = tuple[str, str, tuple[str, ...], str]
 _PARAMETERS = "parameters"
-_INJECTED = "injected-parameters"
-_ERROR = "papermill-error-cell-tag"
 _MOST_CELLS = 2000  # beyond, cells are compared by position: aligning them takes the square of their number
 _MOST_LINES = 200  # lines of a diff that is shown
 
 
 def compare_cells(executed: Notebook, approved: Notebook, findings: Findings) -> None:
     """Add each cell that differs, with a diff from the approved cell to the one that ran."""
-    ran = [cell for cell in executed.sources() if not _is_added(cell)]
-    expected = [cell for cell in approved.sources() if not _is_added(cell)]
-    keys, expected_keys = [*map(_key, ran)], [*map(_key, expected)]
+    ran, expected = executed.authored(), approved.authored()
+    keys, expected_keys = [cell.key for cell in ran], [cell.key for cell in expected]
     if keys == expected_keys:
         return
     for before, after in _changed(expected, ran, expected_keys, keys):
@@ -39,7 +38,7 @@ def compare_metadata(executed: Notebook, approved: Notebook, findings: Findings)
     """Add what differs in the notebook's metadata of ours, and in the kernel that it names."""
     pairs = (
         ("runbook", executed.metadata.get("runbook"), approved.metadata.get("runbook")),
-        ("kernelspec", _kernel(executed), _kernel(approved)),
+        ("kernelspec", executed.kernel, approved.kernel),
     )
     for name, value, expected in pairs:
         if value != expected:
@@ -63,6 +62,10 @@ def compare_file(start: dict[str, Any], approved: Notebook, findings: Findings) 
         return
     if recorded["sha256"] == approved.sha256:
         return
+    if recorded.get("source_sha256") == approved.source_sha256():
+        message = "the file that ran differs from the approved one in outputs and presentation only"
+        findings.note(message, where=approved.name)
+        return
     message = f"the file that ran, {recorded.get('path')}, is not byte for byte the approved one"[:300]
     if (
         isinstance(source, dict)
@@ -74,6 +77,26 @@ def compare_file(start: dict[str, Any], approved: Notebook, findings: Findings) 
         findings.warning(f"{message}: only cells and metadata were compared", where=approved.name)
 
 
+def compare_ran(copied: dict[str, Any], approved: Notebook, findings: Findings) -> None:
+    """Add each cell of a run made by hand that is neither in the copy of its notebook nor approved.
+
+    Args:
+        copied: The journal's entry about the copy.
+        approved: The approved notebook.
+        findings: Where to add a cell.
+    """
+    known = {cell.source.strip() for cell in approved.sources() if cell.kind == "code"}
+    for cell in copied.get("not_in_copy") or ():
+        if str(cell["source"]).strip() not in known:
+            lines = [f"+{line}" for line in str(cell["source"]).splitlines()[:_MOST_LINES]]
+            findings.altered(
+                f"a cell ran as [{cell['count']}] that is neither in the copy of the notebook nor approved",
+                where=JOURNAL,
+                part="source",
+                diff="\n".join(lines),
+            )
+
+
 def compare_parameters(executed: Notebook, recorded: dict[str, Any], findings: Findings) -> None:
     """Add what is wrong with the injected parameters: their position, their values, and those of the run.
 
@@ -83,7 +106,7 @@ def compare_parameters(executed: Notebook, recorded: dict[str, Any], findings: F
         findings: Where to add differences.
     """
     cells = executed.sources()
-    injected = [cell for cell in cells if _INJECTED in cell.tags and cell.kind == "code"]
+    injected = [cell for cell in cells if INJECTED in cell.tags and cell.kind == "code"]
     defaults = [cell for cell in cells if _PARAMETERS in cell.tags and cell.kind == "code"]
     values: dict[str, Any] = {}
     for cell in [*defaults, *injected]:
@@ -116,24 +139,6 @@ def _values(cell: Cell) -> dict[str, Any] | None:
         return None
 
 
-def _is_added(cell: Cell) -> bool:
-    """Return whether papermill added a cell: injected parameters, or a note above a cell that failed."""
-    return (cell.kind == "code" and _INJECTED in cell.tags) or (
-        cell.kind == "markdown" and _ERROR in cell.tags
-    )
-
-
-def _key(cell: Cell) -> _Key:
-    """Return what of a cell is approved."""
-    return (cell.kind, cell.source, cell.tags, cell.marks)
-
-
-def _kernel(notebook: Notebook) -> object:
-    """Return the kernel's name; how it is displayed, and by which language, Jupyter writes again each time."""
-    spec = notebook.metadata.get("kernelspec")
-    return spec.get("name") if isinstance(spec, dict) else spec
-
-
 def _equal(one: Any, other: Any) -> bool:  # noqa: ANN401 - a parameter
     return bool((list(one) if isinstance(one, tuple) else one) == other)
 
@@ -148,7 +153,7 @@ def _changed(
         yield from (
             (before, after)
             for before, after in _pairs(expected, ran)
-            if before is None or after is None or _key(before) != _key(after)
+            if before is None or after is None or before.key != after.key
         )
         return
     matcher = difflib.SequenceMatcher(None, expected_keys, keys, autojunk=False)

@@ -1,0 +1,145 @@
+"""The end of a run that is made by hand, in JupyterLab, IPython or any other program than our engine.
+
+Our engine writes the executed notebook, the reports and the seal. Where there is none, the run does so itself at its
+end. A kernel has no notebook, only the cells that it was sent: it has to find the file, and can only copy what was
+last saved. What the copy lacks goes into the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pkgutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from runbook_lib.atomic import replace_file
+from runbook_lib.display import ipython_shell
+from runbook_lib.display.cards import EvidenceLink
+from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.judge import EXECUTION
+from runbook_lib.evidence.layout import NOTEBOOK
+from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.masking import excerpt
+
+if TYPE_CHECKING:
+    from runbook_lib.secrets import Secrets
+
+__all__ = ["complete_evidence", "copy_notebook", "find_notebook"]
+
+# Reports and seals are in layers above this one: they read what a run has left. Only here does a run make its own.
+_COMPLETE_EVIDENCE = "runbook_lib.execution.notebook.reports_and_seal:complete_evidence"
+
+_JUPYTER_SESSION = "JPY_SESSION_NAME"  # set by Jupyter's server for a kernel: the notebook's path
+_VS_CODE = "__vsc_ipynb_file__"  # set by VS Code among the notebook's variables
+_IPYTHON = "__file__"  # set by `ipython book.ipynb` and `%run book.ipynb` while the cells run
+_MOST_SOURCE = 10_000  # characters of a cell in the journal
+_LACKS = (
+    "the file as it was last saved before the run ended: without the output of the cell that ended the run, and "
+    "without whatever was changed or shown after that"
+)
+_NO_HISTORY = "the file as it was last saved; which cells ran is not known, and they may be others"
+_NOT_KNOWN = "this kernel was not told which file it runs: there is no copy of the notebook"
+
+
+def find_notebook() -> Path | None:
+    """Return the notebook that this kernel runs, as the program that started the kernel names it; None if none does."""
+    variables = ipython_shell.variables()
+    for name in (variables.get(_IPYTHON), variables.get(_VS_CODE), os.environ.get(_JUPYTER_SESSION)):
+        if isinstance(name, str) and name.endswith(".ipynb"):
+            return Path(name).absolute()
+    return None
+
+
+def complete_evidence(directory: Path, notebook: str) -> tuple[list[EvidenceLink], str]:
+    """Write the reports of a run that has ended, and seal it, as `runbook run` does.
+
+    Args:
+        directory: The run directory.
+        notebook: The path of the notebook that shows the links; empty if it is not known.
+
+    Returns:
+        What is in the run directory for a reader; and what could not be written, and why: empty if nothing.
+    """
+    written, problem = pkgutil.resolve_name(_COMPLETE_EVIDENCE)(directory)
+    if (directory / NOTEBOOK).is_file():
+        written = {**written, NOTEBOOK: "notebook as last saved"}
+    base = Path(notebook).parent if notebook else Path.cwd()
+    links = [
+        # A browser follows links from the notebook's folder, not from the root of the file system.
+        EvidenceLink(label, directory / name, quote(os.path.relpath(directory / name, base)))
+        for name, label in written.items()
+    ]
+    return links, problem
+
+
+def copy_notebook(directory: Path, path: str, first: int, secrets: Secrets) -> dict[str, Any]:
+    """Copy the notebook, as last saved, into the run directory, and return what the journal has to say about it.
+
+    Args:
+        directory: The run directory.
+        path: The notebook; empty if it is not known.
+        first: The position, in the log of the kernel's cells, of the cell that opened the run.
+        secrets: Masks the copy. What has no secret in it is copied byte for byte.
+
+    Returns:
+        `path`, `sha256` of the copy and `saved`, all empty if there is no copy; `message`: what the copy lacks, or
+        why there is none; `from_file`: whether IPython executed the file; `cells`: how many cells ran from the
+        one that opened the run on; `not_in_copy`: those of them that the copy does not have, each with its `count`
+        and its `source` as it ran.
+    """
+    # While IPython executes a file the log has what was typed, not the cells of the file.
+    from_file = str(ipython_shell.variables().get(_IPYTHON, "")).endswith(".ipynb")
+    ran = [] if from_file else ipython_shell.cell_log().since(first)
+    copied = {"path": "", "sha256": "", "saved": ""}
+    known: set[str] = set()
+    try:
+        data, known, saved = _read(path, {cell.source.strip() for cell in ran})
+        data = _without_secrets(data, secrets)
+        replace_file(directory / NOTEBOOK, data)
+        copied = {"path": path, "sha256": hashlib.sha256(data).hexdigest(), "saved": saved.isoformat()}
+        message = _LACKS if ran or from_file else _NO_HISTORY
+    except OSError as problem:
+        message = f"{path}: the notebook cannot be copied: {problem.strerror or problem}"
+    except EvidenceError as problem:
+        message = f"{path}: {problem.message}" if path else problem.message
+    return {
+        **copied,
+        "message": message,
+        "from_file": from_file,
+        "cells": len(ran),
+        "not_in_copy": [
+            {"count": cell.number, "source": excerpt(secrets.mask(cell.source), _MOST_SOURCE)}
+            for cell in ran
+            if cell.source.strip() not in known
+        ],
+    }
+
+
+def _read(path: str, ran: set[str]) -> tuple[bytes, set[str], datetime]:
+    """Return a notebook's bytes, the sources of its code cells, and when it was saved.
+
+    Raises:
+        OSError: It cannot be read.
+        EvidenceError: It is not a notebook, or not the one that ran.
+    """
+    if not path:
+        raise EvidenceError(_NOT_KNOWN)
+    file = Path(path)
+    data, saved = file.read_bytes(), datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    known = {cell.source.strip() for cell in Notebook.parse(data, file.name).sources() if cell.kind == "code"}
+    if ran and not known & ran:
+        raise EvidenceError("no cell of this run is in the file: it is another notebook, or was never saved")
+    return data, known, saved
+
+
+def _without_secrets(data: bytes, secrets: Secrets) -> bytes:
+    """Return a notebook without secret values, and without how an earlier execution by our engine ended."""
+    content = json.loads(data)
+    masked = secrets.mask_data(content)
+    if isinstance(masked.get("metadata"), dict) and EXECUTION in masked["metadata"]:
+        masked = {**masked, "metadata": {k: v for k, v in masked["metadata"].items() if k != EXECUTION}}
+    return data if masked == content else json.dumps(masked, indent=1, ensure_ascii=False).encode()
