@@ -135,7 +135,8 @@ class RunRecord(_Record):
         resumes_sha256: The SHA-256 of that run's journal, as this run read it.
         inventory_sha256: The SHA-256 of the inventory file; empty if the hosts come from no file.
         endpoints: By host, how the inventory says that the host is reached: connection, address, user, port, proxy.
-        notebook_file: `path` and `sha256` of the notebook file that is executed; empty if it is not known.
+        notebook_file: `path` and `sha256` of the notebook file that is executed, and `source_sha256` of what in it is
+            approved; empty if it is not known.
         unit: Id of the fleet job that this run carried out; empty if there was none.
         incomplete: What is missing from or wrong with the evidence; empty if it is complete.
     """

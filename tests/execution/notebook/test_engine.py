@@ -24,6 +24,7 @@ def test_a_run_that_ends_well_is_a_success_and_its_notebook_is_for_its_owner(pro
     assert done.code == 0, done.output
     assert project.record.status is Status.CHANGED
     assert project.cells() == [DONE] * 5
+    assert "notebook_copied" not in {entry["event"] for entry in project.entries()}  # only by hand
     assert project.executed.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in project.place.iterdir()) == [
         "executed.ipynb",
