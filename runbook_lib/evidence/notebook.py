@@ -41,7 +41,7 @@ class Cell:
 
     @property
     def is_added(self) -> bool:
-        """Whether a cell is none of the author's: papermill's parameters or note of an error, or an empty cell.
+        """Whether the author did not write it: papermill's parameters or note of an error, or an empty cell.
 
         Jupyter adds an empty cell after the last one when that is run.
         """

@@ -42,7 +42,7 @@ _LACKS = (
     "without whatever was changed or shown after that"
 )
 _NO_HISTORY = "the file as it was last saved; which cells ran is not known, and they may be others"
-_NOT_KNOWN = "this kernel was not told which file it runs: there is no copy of the notebook"
+_NOT_KNOWN = "the path of the notebook is not known to its kernel: there is no copy of the notebook"
 
 
 def find_notebook() -> Path | None:

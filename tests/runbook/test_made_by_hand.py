@@ -160,10 +160,10 @@ def test_an_edit_that_was_not_saved_is_in_the_evidence_and_altered(desk: Desk) -
 @pytest.mark.parametrize(
     ("session", "message"),
     [
-        (None, "this kernel was not told which file it runs"),
-        ("/nonexistent/10_practice.ipynb", "this kernel was not told"),
-        ("{place}/inventory.yml", "this kernel was not told"),
-        ("{place}/console-1", "this kernel was not told"),
+        (None, "the path of the notebook is not known"),
+        ("/nonexistent/10_practice.ipynb", "the path of the notebook is not known"),
+        ("{place}/inventory.yml", "the path of the notebook is not known"),
+        ("{place}/console-1", "the path of the notebook is not known"),
         ("{place}/other.ipynb", "no cell of this run is in the file"),
         ("{place}/broken.ipynb", "not a notebook"),
     ],
