@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runbook_lib import attestation
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.judge import judged_record
+from runbook_lib.evidence.layout import HTML_REPORT, JUNIT_REPORT
 from runbook_lib.report.html import write_html
 from runbook_lib.report.junit import write_junit
 
@@ -31,10 +32,10 @@ def complete_evidence(directory: Path) -> tuple[dict[str, str], str]:
     written: dict[str, str] = {}
     try:
         record = judged_record(directory)
-        write_html([record], directory / "report.html", record.title)
-        written["report.html"] = "report"
-        write_junit([record], directory / "junit.xml")
-        written["junit.xml"] = "JUnit"
+        write_html([record], directory / HTML_REPORT, record.title)
+        written[HTML_REPORT] = "report"
+        write_junit([record], directory / JUNIT_REPORT)
+        written[JUNIT_REPORT] = "JUnit"
         seal = attestation.seal_run(directory)
         if seal is None:
             return written, "not sealed: the journal has no end-of-run line"
