@@ -16,6 +16,7 @@ __all__ = [
     "COMMAND_AFTER_INTERRUPT",
     "COMMAND_AFTER_KILL",
     "COMMAND_AFTER_TERM",
+    "COMMAND_START",
     "EXIT_STATUS",
     "EXIT_STATUS_AFTER_TIMEOUT",
     "FLEET",
@@ -24,9 +25,12 @@ __all__ = [
     "IDLE_WORKER",
     "KERNEL",
     "LOCK_TAKEOVER",
+    "LOGIN",
+    "OVERDUE_CALL",
     "PERSISTENT_PROCESS",
     "PERSISTENT_PROCESS_ANSWER",
     "PROXY_COMMAND",
+    "ROLLBACK",
     "RUN",
     "SESSION_END",
     "TERMINATION_COMMAND",
@@ -37,6 +41,9 @@ __all__ = [
 
 COMMAND_AFTER_INTERRUPT = 5.0
 """A running command may finish by itself after the run was interrupted; then it is terminated."""
+
+COMMAND_START = 5.0
+"""For a host to start a command, in addition to the time that the command may take; then the connection is closed."""
 
 COMMAND_AFTER_TERM = 3
 """From TERM to KILL, for the processes of a command; whole seconds, because a POSIX shell counts them."""
@@ -61,6 +68,16 @@ EXIT_STATUS_AFTER_TIMEOUT = 0.1
 SESSION_END = 2.0
 """From the end of a command until sshd has ended its session, where MaxSessions leaves no room for another one."""
 
+ROLLBACK = 60.0
+"""For the rollback of a change on one host, and for the confirmation of one, once the run was interrupted or the
+deadline has passed."""
+
+OVERDUE_CALL = 1.0
+"""From the deadline of an exchange with a host until the transport is closed under it, which ends any call into it."""
+
+LOGIN = 30.0
+"""For a host to answer a login, after the connection was made; directories of users can be slow."""
+
 LOCK_TAKEOVER = 5
 """From the end of the process that held a host's lock until the lock is free; whole seconds, as above."""
 
@@ -83,11 +100,20 @@ FORK_TO_EXEC = 2.0
 CELL_OUTPUT = 60.0
 """For the last outputs of a cell after its end; very large ones take some time."""
 
-KERNEL = COMMAND_AFTER_INTERRUPT + TERMINATION_COMMANDS + PERSISTENT_PROCESS + 3.0
+KERNEL = (
+    COMMAND_AFTER_INTERRUPT
+    + TERMINATION_COMMANDS
+    + ROLLBACK
+    + COMMAND_AFTER_INTERRUPT
+    + TERMINATION_COMMANDS
+    + PERSISTENT_PROCESS
+    + 3.0
+)
 """From the interrupt of a kernel until it is killed.
 
-Must outlast the step that it runs: the command's own time, its termination on the host, the release of the host's lock,
-and a few seconds to write the evidence. Hosts of a step are stopped in parallel."""
+Must outlast the step that it runs: the command's own time, its termination on the host, the rollback and the
+termination of a rollback command, the release of the host's lock, and a few seconds to write the evidence. Hosts of a
+step are stopped in parallel."""
 
 RUN = KERNEL + 10.0
 """For a whole interrupted run. Must outlast its kernel, and then save the notebook, report and seal."""

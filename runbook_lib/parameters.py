@@ -54,6 +54,16 @@ class Parameters(BaseModel):
         default="runs", description="Directory for run directories, relative to the project's top directory."
     )
     at_once: int = Field(default=32, ge=1, description="Number of hosts that a step works on in parallel.")
+    max_stream_bytes: int = Field(
+        default=100_000_000,
+        ge=1,
+        description="Most bytes of one output stream of a command; a command that prints more is ended.",
+    )
+    max_run_bytes: int = Field(
+        default=1_000_000_000,
+        ge=1,
+        description="Most bytes that all hosts may send during the run; then commands are ended.",
+    )
     lock_timeout: float = Field(
         default=0.0, ge=0, description="Seconds to wait for a host that another run is changing; 0: refuse."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 
 __all__ = ["communicate_or_kill", "terminate", "wait_or_kill"]
@@ -54,5 +55,14 @@ def communicate_or_kill(
     try:
         return process.communicate(data, timeout=grace_period)
     except subprocess.TimeoutExpired:
-        process.kill()
-        return process.communicate()
+        with contextlib.suppress(PermissionError):  # a process under sudo is root's
+            process.kill()
+    try:
+        return process.communicate(timeout=grace_period)
+    except subprocess.TimeoutExpired as late:
+        # A process that it started keeps the pipes open.
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+        process.poll()
+        return late.output or b"", late.stderr or b""

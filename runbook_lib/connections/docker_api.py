@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import FactUnavailable
+from runbook_lib.connections.output_budget import OutputBudget
+from runbook_lib.connections.output_buffer import MAX_BUFFERED_BYTES
+from runbook_lib.errors import FactError, FactUnavailable
 from runbook_lib.model.commands import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runbook_lib.connections.base import CommandWait
+    from runbook_lib.connections.output_budget import OutputLimit
     from runbook_lib.model.commands import DockerQuery
 
 __all__ = ["DIAL", "DockerApi"]
@@ -28,49 +33,90 @@ class DockerApi:
     """Queries to one Docker engine.
 
     Args:
-        dial: Opens a socket-like stream to the engine; called for every query.
+        dial: Opens a socket-like stream to the engine, within a wait; called for every query.
     """
 
-    def __init__(self, dial: Callable[[], Any]) -> None:
+    def __init__(self, dial: Callable[[CommandWait], Any]) -> None:
         self._dial = dial
         self._version: str | None = None
 
-    def query(self, query: DockerQuery) -> Output:
+    def query(self, query: DockerQuery, wait: CommandWait, limit: OutputLimit | None = None) -> Output:
         """Return the answer as JSON in `stdout`; if the object does not exist, exit code 1 and the engine's message.
 
+        Args:
+            query: The query.
+            wait: When to give up; for the connection to the engine and the complete answer.
+            limit: How large the answer may be; never more than `MAX_BUFFERED_BYTES`.
+
         Raises:
-            FactUnavailable: No engine answers.
+            FactUnavailable: No engine answers in time.
+            FactError: The answer is too large, or is not an engine's.
         """
         # The SDK takes 0.15 s to import, and most runs do not need it.
         import docker.errors  # noqa: PLC0415 - slow to import
         import requests.exceptions  # noqa: PLC0415 - part of the SDK's dependencies
 
-        try:
-            client = self._client(query.timeout)
-            answer = getattr(client, query.method)(*query.arguments)
-        except docker.errors.NotFound as missing:
-            return Output(exit_code=1, stdout="null", stderr=str(missing.explanation))
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as problem:
-            self._version = None
-            raise FactUnavailable(
-                f"the Docker engine does not answer: {_reason(problem)}",
-                hint="check that Docker is installed and running on the host: `systemctl status docker`",
-            ) from problem
-        return Output(exit_code=0, stdout=json.dumps(answer))
+        limit = limit or OutputBudget(MAX_BUFFERED_BYTES, MAX_BUFFERED_BYTES).limit()
+        with contextlib.ExitStack() as streams:
+            try:
+                client = self._client(wait, limit, streams)
+                text = json.dumps(getattr(client, query.method)(*query.arguments))
+            except docker.errors.NotFound as missing:
+                return Output(exit_code=1, stdout="null", stderr=str(missing.explanation))
+            except (
+                docker.errors.DockerException,
+                requests.exceptions.RequestException,
+                RecursionError,
+                LookupError,
+                TypeError,
+            ) as problem:
+                self._version = None
+                raise _refusal(problem, limit) from problem
+        return Output(exit_code=0, stdout=text)
 
-    def _client(self, timeout: float) -> Any:  # noqa: ANN401 - docker.APIClient, whose stubs lack the methods by name
+    def _client(self, wait: CommandWait, limit: OutputLimit, streams: contextlib.ExitStack) -> Any:  # noqa: ANN401 - docker.APIClient, whose stubs lack the methods by name
         if self._version is None:
-            self._version = self._make(_VERSION_QUERY, timeout).version(api_version=False)["ApiVersion"]
-        return self._make(self._version, timeout)
+            client = self._make(_VERSION_QUERY, wait, limit, streams)
+            self._version = str(client.version(api_version=False)["ApiVersion"])
+        return self._make(self._version, wait, limit, streams)
 
-    def _make(self, version: str, timeout: float) -> Any:  # noqa: ANN401 - see above
+    def _make(
+        self, version: str, wait: CommandWait, limit: OutputLimit, streams: contextlib.ExitStack
+    ) -> Any:  # noqa: ANN401 - see above
         import docker  # noqa: PLC0415 - slow to import, see `query`
 
-        from runbook_lib.connections.docker_adapter import Adapter  # noqa: PLC0415 - as above
+        from runbook_lib.connections.docker_adapter import Adapter, BoundedStream  # noqa: PLC0415 - as above
 
-        client = docker.APIClient(base_url=_BASE, version=version, timeout=int(timeout))
-        client.mount(_BASE, Adapter(self._dial, timeout))
+        def dial() -> BoundedStream:
+            stream = self._dial(wait)
+            streams.callback(stream.close)
+            return BoundedStream(stream, wait, limit)
+
+        client = docker.APIClient(base_url=_BASE, version=version)
+        client.mount(_BASE, Adapter(dial))
         return client
+
+
+def _refusal(problem: Exception, limit: OutputLimit) -> FactError:
+    import docker.errors  # noqa: PLC0415 - slow to import, see `DockerApi.query`
+    import requests.exceptions  # noqa: PLC0415 - as above
+
+    if limit.cut:
+        return FactError(
+            f"the answer of the Docker engine is too large: {limit.cut}",
+            hint="find out on the host what the engine holds: `docker ps --all`, `docker network ls`",
+        )
+    refused = (requests.exceptions.InvalidHeader, requests.exceptions.InvalidJSONError)
+    known = isinstance(problem, docker.errors.DockerException | requests.exceptions.RequestException)
+    if not known or isinstance(problem, refused):
+        return FactError(
+            f"the answer is not one of a Docker engine: {type(problem).__name__}: {problem}",
+            hint="find out what listens on /var/run/docker.sock of the host",
+        )
+    return FactUnavailable(
+        f"the Docker engine does not answer: {_reason(problem)}",
+        hint="check that Docker is installed and running on the host: `systemctl status docker`",
+    )
 
 
 def _reason(problem: BaseException) -> str:

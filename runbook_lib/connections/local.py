@@ -11,20 +11,22 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from runbook_lib.connections.base import Connection
+from runbook_lib.connections.base import CommandWait, Connection
 from runbook_lib.connections.docker_api import DockerApi
 from runbook_lib.connections.local_pipes import Pipes
+from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.connections.output_buffer import OutputBuffer
-from runbook_lib.connections.persistent_process import LocalPersistentProcess
+from runbook_lib.connections.persistent_process import MAX_ANSWER_BYTES, LocalPersistentProcess
 from runbook_lib.connections.remote_shell import RemoteOutput, bootstrap, sudo_text
 from runbook_lib.connections.termination import SessionLeader, summarize, terminate
-from runbook_lib.errors import InventoryError, UnreachableError
+from runbook_lib.errors import UnreachableError
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.process_identity import start_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runbook_lib.connections.output_budget import OutputLimit
     from runbook_lib.connections.output_buffer import OpenSpool
     from runbook_lib.connections.persistent_process import PersistentProcess
     from runbook_lib.model.commands import DockerQuery
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["LocalConnection"]
 
 _SOCKET = "/var/run/docker.sock"
+_POLL = 0.1  # seconds between two attempts to reach an engine that is busy
 
 
 class LocalConnection(Connection):
@@ -43,14 +46,7 @@ class LocalConnection(Connection):
 
     def __init__(self, host: Host, secrets: Secrets) -> None:
         self._host = host
-        if host.sudo_password:
-            secrets.resolve(host.sudo_password)
-            if os.geteuid() != 0:
-                raise InventoryError(
-                    "sudo_password is supported over SSH only",
-                    where=host.name,
-                    hint="allow sudo without a password on this machine, or use `connection: ssh` for it",
-                )
+        self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
         self._unfinished: subprocess.Popen[bytes] | None = None
         self._left_running: list[subprocess.Popen[bytes]] = []
         self._docker = DockerApi(_dial_docker)
@@ -64,14 +60,14 @@ class LocalConnection(Connection):
     def established(self) -> None:
         """None: no connection is needed."""
 
-    def open(self) -> None:
+    def open(self, wait: CommandWait | None = None) -> None:
         """Do nothing: no connection is needed."""
 
     def render(self, command: Command) -> str:
         """Return the exact text that `run` sends."""
         if not command.sudo or os.geteuid() == 0:
             return command.text
-        return sudo_text(command.argv, password=False)
+        return sudo_text(command.argv, password=self._password is not None)
 
     def _start(self, command: Command, remote: RemoteOutput) -> subprocess.Popen[bytes]:
         # Only sudo needs a shell here; any other command is executed directly.
@@ -86,11 +82,17 @@ class LocalConnection(Connection):
             start_new_session=True,
         )
 
-    def run(self, command: Command, cancel: threading.Event, open_spool: OpenSpool | None = None) -> Output:
+    def run(
+        self,
+        command: Command,
+        cancel: threading.Event,
+        open_spool: OpenSpool | None = None,
+        limit: OutputLimit | None = None,
+    ) -> Output:
         """Run a command and wait until it exits; see `Connection.run`."""
         started = time.time()
         out, err = OutputBuffer("stdout", open_spool), OutputBuffer("stderr", open_spool)
-        remote = self._output(command, out.add, err.add)
+        remote = self._output(command, out.add, err.add, limit)
         try:
             process = self._start(command, remote)
         except (FileNotFoundError, NotADirectoryError) as missing:
@@ -99,36 +101,50 @@ class LocalConnection(Connection):
             return Output(exit_code=126, stderr=str(refused), started=started, ended=time.time())
         except OSError as problem:
             raise UnreachableError(f"cannot start a process: {problem}", where=self._host.name) from problem
-        pipes = Pipes(process, (command.stdin or "").encode(), remote.add_stdout, remote.add_stderr)
+        pipes = Pipes(process, remote)
         still_running = False
         try:
-            why = pipes.wait(command.timeout, cancel)
+            why = pipes.wait(CommandWait(command.timeout, cancel))
             still_running = bool(why) and process.poll() is None
         finally:
             pipes.close(keep=still_running and not command.safe_to_interrupt)
         if still_running:
             self._unfinished = process
-        elif why:
+        elif why and not remote.cut:
             why += "; the command has exited, but a process it started keeps its output open"
         exit_code = None if why else process.wait()
         remote.finish()
+        slow_sudo = remote.slow_sudo() if exit_code is None or remote.ran else ""
         return Output(
             exit_code=exit_code,
             stdout=out.text,
             stderr=err.text,
             started=started,
             ended=time.time(),
-            problem=why,
+            problem="; ".join(filter(None, (why, slow_sudo))),
             still_running=still_running,
             truncated=out.truncated or err.truncated,
             refused=remote.refusal(exit_code, getpass.getuser()),
+            note=slow_sudo,
         )
 
     def _output(
-        self, command: Command, stdout: Callable[[bytes], None], stderr: Callable[[bytes], None]
+        self,
+        command: Command,
+        stdout: Callable[[bytes], None],
+        stderr: Callable[[bytes], None],
+        limit: OutputLimit | None,
     ) -> RemoteOutput:
         by_sudo = command.sudo and os.geteuid() != 0
-        return RemoteOutput(stdout, stderr, sudo=by_sudo, framed=by_sudo)
+        return RemoteOutput(
+            stdout,
+            stderr,
+            stdin=(command.stdin or "").encode(),
+            sudo=by_sudo,
+            password=self._password,
+            framed=by_sudo,
+            limit=limit,
+        )
 
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
         """Terminate what the last `run` left running; see `Connection.stop`."""
@@ -145,22 +161,28 @@ class LocalConnection(Connection):
             self._left_running.append(process)
         return done
 
-    def query_docker(self, query: DockerQuery) -> Output:
+    def query_docker(
+        self, query: DockerQuery, cancel: threading.Event, limit: OutputLimit | None = None
+    ) -> Output:
         """Query this machine's Docker engine; see `Connection.query_docker`."""
-        return self._docker.query(query)
+        return self._docker.query(query, CommandWait(query.timeout, cancel), limit)
 
-    def start_persistent(self, command: Command) -> tuple[Output, PersistentProcess | None]:
+    def start_persistent(
+        self, command: Command, cancel: threading.Event
+    ) -> tuple[Output, PersistentProcess | None]:
         """Start a command that keeps running after its first answer; see `Connection.start_persistent`."""
         started = time.time()
+        wait = CommandWait(command.timeout, cancel)
         answer, errors = bytearray(), bytearray()
-        remote = self._output(command, answer.extend, errors.extend)
+        budget = OutputBudget(MAX_ANSWER_BYTES, MAX_ANSWER_BYTES)
+        remote = self._output(command, answer.extend, errors.extend, budget.limit())
         try:
             process = self._start(command, remote)
         except OSError as problem:
             missing = Output(127, stderr=f"{command.argv[0]}: {problem}", started=started, ended=time.time())
             return missing, None
         persistent = LocalPersistentProcess(process)
-        running = persistent.read_answer(remote.add_stdout, answer)
+        running = persistent.read_answer(remote, answer, wait)
         if not running:
             remote.add_stderr(persistent.end())
         remote.finish()
@@ -170,6 +192,7 @@ class LocalConnection(Connection):
             stderr=errors.decode(errors="replace"),
             started=started,
             ended=time.time(),
+            problem="" if running or process.poll() is not None else remote.slow_sudo() or wait.silence,
             refused="" if running else remote.refusal(process.poll(), getpass.getuser()),
         )
         return output, persistent if running else None
@@ -186,8 +209,19 @@ class LocalConnection(Connection):
         self._left_running, self._unfinished = [], None
 
 
-def _dial_docker() -> socket.socket:
+def _dial_docker(wait: CommandWait) -> socket.socket:
     stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    stream.settimeout(60.0)
-    stream.connect(_SOCKET)
-    return stream
+    stream.settimeout(0)
+    while True:
+        try:
+            stream.connect(_SOCKET)
+        except BlockingIOError as busy:  # it has as many connections waiting as it allows
+            if wait.expired():
+                stream.close()
+                raise TimeoutError(wait.silence) from busy
+            time.sleep(_POLL)
+        except OSError:
+            stream.close()
+            raise
+        else:
+            return stream

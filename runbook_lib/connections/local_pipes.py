@@ -8,11 +8,9 @@ import selectors
 import subprocess
 from typing import TYPE_CHECKING
 
-from runbook_lib.connections.base import CommandWait
-
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
+    from runbook_lib.connections.base import CommandWait
+    from runbook_lib.connections.remote_shell import RemoteOutput
 
 __all__ = ["Pipes"]
 
@@ -25,27 +23,18 @@ class Pipes:
 
     Args:
         process: A process started with three pipes.
-        stdin: Its input.
-        out: Gets its standard output.
-        err: Gets its standard error.
+        output: Gets what it prints, and says what it is to be given.
     """
 
-    def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        stdin: bytes,
-        out: Callable[[bytes], None],
-        err: Callable[[bytes], None],
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], output: RemoteOutput) -> None:
         self._process = process
-        self._left = memoryview(stdin)
+        self._output = output
         self._ready = selectors.DefaultSelector()
         pipes = (process.stdin, process.stdout, process.stderr)
         self._pipes = [pipe for pipe in pipes if pipe is not None]
         self._stdin = self._pipes[0]
         os.set_blocking(self._stdin.fileno(), False)
-        self._ready.register(self._stdin, selectors.EVENT_WRITE)
-        for pipe, stream in zip(self._pipes[1:], (out, err), strict=True):
+        for pipe, stream in zip(self._pipes[1:], (output.add_stdout, output.add_stderr), strict=True):
             self._ready.register(pipe, selectors.EVENT_READ, stream)
 
     def close(self, *, keep: bool = False) -> None:
@@ -59,11 +48,12 @@ class Pipes:
             with contextlib.suppress(OSError):
                 pipe.close()
 
-    def wait(self, timeout: float, cancel: threading.Event) -> str:
+    def wait(self, wait: CommandWait) -> str:
         """Wait until both streams are closed and the process has exited; return why the wait ended early, if it did."""
-        wait = CommandWait(timeout, cancel)
         while True:
             self._turn()
+            if self._output.cut:
+                return self._output.cut
             if not self._ready.get_map() and self._process.poll() is not None:
                 return ""
             if why := wait.expired():
@@ -71,6 +61,7 @@ class Pipes:
 
     def _turn(self) -> None:
         """Transfer the data that is available now."""
+        self._watch_stdin()
         if not self._ready.get_map():  # the process only has to exit, usually within a millisecond
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_POLL)
@@ -83,11 +74,22 @@ class Pipes:
             else:
                 self._ready.unregister(key.fileobj)
 
+    def _watch_stdin(self) -> None:
+        """Watch for room in the input only while there is something to write, or it is to be closed."""
+        if self._stdin.closed:
+            return
+        wanted = bool(self._output.to_send) or self._output.input_complete
+        watched = self._stdin in {key.fileobj for key in self._ready.get_map().values()}
+        if wanted and not watched:
+            self._ready.register(self._stdin, selectors.EVENT_WRITE)
+        elif watched and not wanted:
+            self._ready.unregister(self._stdin)
+
     def _feed(self) -> None:
         try:
-            if self._left:
-                self._left = self._left[os.write(self._stdin.fileno(), self._left[:_PIECE]) :]
-            if self._left:
+            if self._output.to_send:
+                self._output.sent(os.write(self._stdin.fileno(), self._output.to_send[:_PIECE]))
+            if self._output.to_send or not self._output.input_complete:
                 return
         except BrokenPipeError:
             pass  # the process exited, or closed its input, before reading all of it

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import logging
+import os
+import select
 import subprocess
 import threading
-import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runbook_lib.grace_periods import PERSISTENT_PROCESS, PERSISTENT_PROCESS_ANSWER
+from runbook_lib.connections.base import CommandWait
+from runbook_lib.connections.bounded_call import OverdueError
+from runbook_lib.errors import UnreachableError
+from runbook_lib.grace_periods import OVERDUE_CALL, PERSISTENT_PROCESS
 from runbook_lib.subprocess_termination import communicate_or_kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
-__all__ = ["END_OF_ANSWER", "RELEASE", "LocalPersistentProcess", "PersistentProcess", "SshPersistentProcess"]
+    from runbook_lib.connections.remote_shell import RemoteOutput
+
+__all__ = [
+    "END_OF_ANSWER",
+    "MAX_ANSWER_BYTES",
+    "RELEASE",
+    "LocalPersistentProcess",
+    "PersistentProcess",
+    "SshPersistentProcess",
+]
 
 END_OF_ANSWER = "."
 """The line by which the process signals that its answer is complete and that it keeps running."""
 RELEASE = "release"
 """The line that makes the process exit in an orderly way; end of input alone means that the connection is lost."""
+MAX_ANSWER_BYTES = 2**20
+"""Most bytes of a first answer, on each of its streams."""
 
 _log = logging.getLogger(__name__)
 _POLL = 0.1  # seconds
@@ -42,35 +58,49 @@ class PersistentProcess(Protocol):
 
 
 class SshPersistentProcess:
-    """A process at the other end of an SSH channel."""
+    """A process at the other end of an SSH channel.
 
-    def __init__(self, channel: Any) -> None:  # noqa: ANN401 - paramiko's channel
+    Args:
+        channel: The channel.
+        guard: Closes the connection if a block outlives a wait.
+    """
+
+    def __init__(
+        self,
+        channel: Any,  # noqa: ANN401 - paramiko's channel
+        guard: Callable[[CommandWait], AbstractContextManager[None]],
+    ) -> None:
         self._channel = channel
+        self._guard = guard
 
     @property
     def alive(self) -> bool:
         """Whether the channel is open and no exit status has arrived; see `PersistentProcess.alive`."""
         return not (self._channel.closed or self._channel.exit_status_ready() or self._channel.eof_received)
 
-    def read_answer(self, add: Callable[[bytes], None], answer: bytearray) -> bool:
+    def read_answer(self, output: RemoteOutput, answer: bytearray, wait: CommandWait) -> bool:
         """Read the rest of the answer, and return whether the process keeps running.
 
         Args:
-            add: Called with each piece of standard output; adds to `answer` what belongs to it.
+            output: Gets each piece of standard output; adds to `answer` what belongs to it.
             answer: The answer so far.
+            wait: When to give up.
         """
         self._channel.settimeout(_POLL)
-        return _read_answer(lambda: self._channel.recv(65536), add, answer)
+        return _read_answer(lambda: self._channel.recv(65536), output, answer, wait)
 
     def release(self) -> None:
         """Make the process exit; see `PersistentProcess.release`."""
+        if self._channel.closed:
+            return
         try:
-            if self.alive:
-                self._channel.sendall(f"{RELEASE}\n".encode())
-                self._channel.status_event.wait(PERSISTENT_PROCESS)
-        except OSError as gone:
+            with self._guard(CommandWait(PERSISTENT_PROCESS + OVERDUE_CALL)):
+                if self.alive:
+                    self._channel.sendall(f"{RELEASE}\n".encode())
+                    self._channel.status_event.wait(PERSISTENT_PROCESS)
+                self._channel.close()
+        except (OverdueError, UnreachableError) as gone:
             _log.debug("the channel of a persistent process was closed: %s", gone)
-        self._channel.close()
 
 
 class LocalPersistentProcess:
@@ -92,10 +122,35 @@ class LocalPersistentProcess:
         """Whether the process is running; see `PersistentProcess.alive`."""
         return self._process.poll() is None
 
-    def read_answer(self, add: Callable[[bytes], None], answer: bytearray) -> bool:
+    def read_answer(self, output: RemoteOutput, answer: bytearray, wait: CommandWait) -> bool:
         """Read the answer, and return whether the process keeps running; see `SshPersistentProcess.read_answer`."""
-        stream = self._process.stdout
-        return _read_answer(lambda: stream.readline() if stream else b"", add, answer)
+        process = self._process
+        stdin, stdout, stderr = (
+            pipe.fileno() for pipe in (process.stdin, process.stdout, process.stderr) if pipe
+        )
+        poll = select.poll()
+        poll.register(stdout, select.POLLIN)
+        poll.register(stderr, select.POLLIN)
+
+        def receive() -> bytes:
+            piece = None
+            for stream, _ in poll.poll(1000 * _POLL):
+                data = os.read(stream, 65536)
+                if stream == stdout:
+                    piece = data
+                elif data:
+                    output.add_stderr(data)
+                else:
+                    poll.unregister(stderr)
+            if output.to_send:
+                output.sent(os.write(stdin, output.to_send))
+            if piece is None and output.password_refused:
+                return b""  # `end` closes the input, and sudo gives up
+            if piece is None:
+                raise TimeoutError
+            return piece
+
+        return _read_answer(receive, output, answer, wait)
 
     def release(self) -> None:
         """Make the process exit; see `PersistentProcess.release`."""
@@ -113,16 +168,17 @@ class LocalPersistentProcess:
         return communicate_or_kill(self._process, b"", self._grace_period)[1]
 
 
-def _read_answer(receive: Callable[[], bytes], add: Callable[[bytes], None], answer: bytearray) -> bool:
-    deadline = time.monotonic() + PERSISTENT_PROCESS_ANSWER
-    while time.monotonic() < deadline:
+def _read_answer(
+    receive: Callable[[], bytes], output: RemoteOutput, answer: bytearray, wait: CommandWait
+) -> bool:
+    while not (output.cut or wait.expired()):
         if answer.endswith(f"\n{END_OF_ANSWER}\n".encode()):
             return True
         try:
             piece = receive()
         except TimeoutError:
             continue
-        add(piece)
+        output.add_stdout(piece)
         if not piece:
             return False
     return False

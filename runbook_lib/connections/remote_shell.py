@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import secrets
 import shlex
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from runbook_lib.connections.output_budget import OutputLimit
 
 __all__ = ["NONCE", "RemoteOutput", "bootstrap", "sudo_text"]
 
@@ -32,6 +35,7 @@ _PLAIN = frozenset(
     b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 -_./:=,+@$"(){}[]|;&<>*?~#'
 )
 _MAX_PREAMBLE = 65536  # bytes kept of what precedes the nonce
+_SLOW_SUDO = 10.0  # seconds until sudo has started a command that are worth a word in the record
 
 
 def bootstrap(text: str, nonce: str) -> str:
@@ -65,6 +69,7 @@ class RemoteOutput:
         sudo: The command is run by sudo.
         password: The password to give if sudo asks; None: sudo is run with `-n` and does not ask.
         framed: The command is started by `bootstrap`; otherwise the streams hold nothing but its output.
+        limit: How much may arrive; None: no limit.
     """
 
     def __init__(  # noqa: PLR0913 - all that distinguishes commands
@@ -76,6 +81,7 @@ class RemoteOutput:
         sudo: bool = False,
         password: str | None = None,
         framed: bool = True,
+        limit: OutputLimit | None = None,
     ) -> None:
         self.nonce = secrets.token_hex(16)
         self.sudo = sudo
@@ -88,19 +94,23 @@ class RemoteOutput:
         self._err = _AfterMark(f"{self.nonce}\n".encode(), self._proof.add if sudo else stderr)
         self._out.found = self._err.found = not framed
         self._answered = self._shown = False
+        self._limit = limit
+        self._sudo_started: float | None = None
+        self._sudo_ran: float | None = None
         self.password_refused = False
         self.to_send = memoryview(b"" if self._password else stdin)
         self.input_complete = not self._password
 
     def add_stdout(self, piece: bytes) -> None:
         """Add the next bytes of the channel's standard output."""
-        self._out.add(piece)
+        self._out.add(self._limit.accept("stdout", piece) if self._limit else piece)
 
     def add_stderr(self, piece: bytes) -> None:
         """Add the next bytes of the channel's standard error; answer sudo's prompt."""
-        self._err.add(piece)
+        self._err.add(self._limit.accept("stderr", piece) if self._limit else piece)
         if not self.sudo:
             return
+        self._time_sudo()
         if self._proof.found:
             if not self.input_complete:
                 self.to_send, self.input_complete = memoryview(self._stdin), True
@@ -115,6 +125,19 @@ class RemoteOutput:
     def sent(self, size: int) -> None:
         """Note that the first `size` bytes of `to_send` were sent."""
         self.to_send = self.to_send[size:]
+
+    def _time_sudo(self) -> None:
+        """Note when the shell started sudo, and when sudo started the command."""
+        now = time.monotonic()
+        if self._err.found and self._sudo_started is None:
+            self._sudo_started = now
+        if self._proof.found and self._sudo_ran is None:
+            self._sudo_ran = now
+
+    @property
+    def cut(self) -> str:
+        """Why no more output is accepted; empty while the output is within its limit."""
+        return self._limit.cut if self._limit else ""
 
     @property
     def reached_shell(self) -> bool:
@@ -147,6 +170,15 @@ class RemoteOutput:
             return "there is no sudo on the host"
         lines = self._sudo_messages().decode(errors="replace").strip().splitlines()
         return f"sudo refused: {lines[-1] if lines else f'exit code {exit_code}'}"
+
+    def slow_sudo(self) -> str:
+        """Return that sudo was slow, and how slow, or that it has not started the command yet; otherwise empty."""
+        if not self.sudo or self._sudo_started is None:
+            return ""
+        took = (self._sudo_ran or time.monotonic()) - self._sudo_started
+        if self._sudo_ran is None and took > 1:
+            return f"sudo was slow: it had not started the command after {took:.0f} s"
+        return f"sudo was slow: it took {took:.0f} s" if took > _SLOW_SUDO else ""
 
     def finish(self) -> None:
         """Pass on what sudo printed if it did not run the command; call once the wait for the command is over."""

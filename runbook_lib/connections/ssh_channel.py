@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko
 
-from runbook_lib.connections.base import CommandWait
 from runbook_lib.errors import UnreachableError
 from runbook_lib.grace_periods import SESSION_END
 
 if TYPE_CHECKING:
-    import threading
-
+    from runbook_lib.connections.base import CommandWait
     from runbook_lib.connections.remote_shell import RemoteOutput
 
 __all__ = ["await_start", "collect", "open_session"]
@@ -23,25 +21,28 @@ _log = logging.getLogger(__name__)
 _POLL = 0.1  # seconds between checks of the clock and of `cancel` while the command prints nothing
 _POLL_FOR_SUDO = 0.01  # the same while sudo may ask: its prompt arrives on standard error
 _PIECE = 65536  # bytes read at a time
+_PIECES = 16  # read of one stream before the other stream, the clock and `cancel` get their turn
 
 
-def open_session(transport: paramiko.Transport, place: str) -> paramiko.Channel:
+def open_session(transport: paramiko.Transport, place: str, wait: CommandWait) -> paramiko.Channel:
     """Open a session for one command.
 
     Args:
         transport: The open connection.
         place: The host, for messages.
+        wait: When to give up.
 
     Raises:
         UnreachableError: sshd allows no further session.
+        SSHException: The connection is lost, or the host has not answered in time.
     """
     started = time.monotonic()
     while True:
         try:
-            return transport.open_session()
+            return transport.open_session(timeout=wait.left)
         except paramiko.ChannelException as refused:
             # Where few sessions are allowed, sshd may not have ended the one of the command before.
-            if time.monotonic() - started < SESSION_END:
+            if time.monotonic() - started < SESSION_END and not wait.expired():
                 time.sleep(_POLL)
                 continue
             raise UnreachableError(
@@ -52,9 +53,8 @@ def open_session(transport: paramiko.Transport, place: str) -> paramiko.Channel:
             ) from refused
 
 
-def collect(channel: Any, output: RemoteOutput, timeout: float, cancel: threading.Event) -> str:  # noqa: ANN401 - paramiko's channel
+def collect(channel: Any, output: RemoteOutput, wait: CommandWait) -> str:  # noqa: ANN401 - paramiko's channel
     """Write input and read both streams until the command exits; return why the wait ended early, if it did."""
-    wait = CommandWait(timeout, cancel)
     open_stdin = open_stdout = True
     while True:
         # Alternate between input and output: a command blocked on writing does not read.
@@ -70,25 +70,27 @@ def collect(channel: Any, output: RemoteOutput, timeout: float, cancel: threadin
         except TimeoutError:
             pass
         _read_stderr(channel, output)
+        if output.cut:
+            return output.cut
         if not open_stdout and channel.status_event.wait(0 if busy else poll):
-            _read_stderr(channel, output)
-            return ""
+            while _read_stderr(channel, output) and not (output.cut or wait.expired()):
+                pass
+            return output.cut
         if why := wait.expired():
             return why
 
 
-def await_start(channel: Any, output: RemoteOutput, timeout: float) -> None:  # noqa: ANN401 - paramiko's channel
-    """Wait until a command runs, has exited or the time is up; its input stays open.
+def await_start(channel: Any, output: RemoteOutput, wait: CommandWait) -> None:  # noqa: ANN401 - paramiko's channel
+    """Wait until a command runs, has exited or the wait is over; its input stays open.
 
     Args:
         channel: The command's channel.
         output: Gets what arrives meanwhile.
-        timeout: Seconds.
+        wait: When to give up.
     """
-    deadline = time.monotonic() + timeout
     channel.settimeout(_POLL_FOR_SUDO)
     open_stdout = True
-    while time.monotonic() < deadline and not (output.reached_shell and output.ran):
+    while not (output.cut or wait.expired() or (output.reached_shell and output.ran)):
         if output.to_send or output.password_refused:
             _feed(channel, output)
         exited = channel.status_event.is_set()
@@ -106,9 +108,13 @@ def await_start(channel: Any, output: RemoteOutput, timeout: float) -> None:  # 
             return
 
 
-def _read_stderr(channel: Any, output: RemoteOutput) -> None:  # noqa: ANN401 - paramiko's channel
-    while channel.recv_stderr_ready():
+def _read_stderr(channel: Any, output: RemoteOutput) -> bool:  # noqa: ANN401 - paramiko's channel
+    """Read what has arrived on standard error, but not for ever; return whether there was anything."""
+    pieces = 0
+    while pieces < _PIECES and channel.recv_stderr_ready():
         output.add_stderr(channel.recv_stderr(_PIECE))
+        pieces += 1
+    return bool(pieces)
 
 
 def _feed(channel: Any, output: RemoteOutput) -> bool:  # noqa: ANN401 - paramiko's channel
@@ -119,6 +125,6 @@ def _feed(channel: Any, output: RemoteOutput) -> bool:  # noqa: ANN401 - paramik
         if output.to_send or not output.input_complete:
             return True
         channel.shutdown_write()
-    except OSError:
+    except (OSError, EOFError, paramiko.SSHException):
         _log.debug("the command exited before it had read all its input")
     return False

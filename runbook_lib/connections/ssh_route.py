@@ -147,6 +147,12 @@ def connect(connection: Any, known_hosts: Sequence[Path], place: str) -> None:  
             hint="add the key to ssh-agent: `ssh-add FILE`",
         ) from encrypted
     except paramiko.AuthenticationException as refused:
+        if "timeout" in str(refused):
+            raise UnreachableError(
+                f"the host did not answer the login of user {connection.user!r}",
+                where=place,
+                hint="check on the host's console what the login waits for: its load, its disks, LDAP, DNS",
+            ) from refused
         raise AuthenticationError(
             f"the host rejects the login of user {connection.user!r}",
             where=place,
@@ -159,6 +165,14 @@ def connect(connection: Any, known_hosts: Sequence[Path], place: str) -> None:  
                 f"identity_file {', '.join(_files(connection))} is not a private key",
                 where=place,
                 hint="set identity_file to the private key, not the public key",
+            ) from problem
+        if "No existing session" in str(
+            problem
+        ):  # what paramiko says once its timeout for the handshake has passed
+            raise UnreachableError(
+                f"cannot connect: no SSH handshake within {connection.connect_timeout:g} s",
+                where=place,
+                hint="check that sshd is running on the host, and that the host is not frozen",
             ) from problem
         raise UnreachableError(
             f"SSH failed: {problem}", where=place, hint="check that sshd is running on the host"

@@ -6,11 +6,25 @@ import socket
 from typing import Any
 
 import paramiko
+from paramiko.packet import Packetizer
 
 __all__ = ["make_transport"]
 
 # AES-GCM authenticates packets itself; for other ciphers paramiko compares the MAC byte by byte, in Python.
 _PREFERRED_CIPHERS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com")
+
+
+_MAX_PACKET = 2**20  # bytes; OpenSSH's own maximum is 256 KiB
+
+
+class _BoundedPacketizer(Packetizer):
+    """Reads packets of a sane size: paramiko would wait for 4 GiB, in memory, if a host announces them."""
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:  # noqa: FBT001, FBT002 - paramiko's signature
+        if n > _MAX_PACKET:
+            raise paramiko.SSHException(f"the host announces a packet of {n} bytes")
+        packet: bytes = super().read_all(n, check_rekey)
+        return packet
 
 
 def make_transport(
@@ -30,7 +44,7 @@ def make_transport(
         # Otherwise each channel that is opened waits 40 ms: Nagle's algorithm holds a packet back until the host has
         # acknowledged the one before, and the host delays its acknowledgement.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    transport = paramiko.Transport(sock, **options)
+    transport = paramiko.Transport(sock, packetizer_class=_BoundedPacketizer, **options)
     security = transport.get_security_options()
     offered = security.ciphers
     security.ciphers = tuple(sorted(offered, key=lambda cipher: cipher not in _PREFERRED_CIPHERS))

@@ -76,6 +76,7 @@ class Output:
         still_running: The command was still running when the wait ended; `Connection.stop` terminates it.
         refused: Why sudo did not run the command, known from sudo's side of the exchange and not from its words;
             empty if the command ran.
+        note: What the reader should know of how the command was run, such as a slow sudo; empty: nothing.
         truncated: The output did not fit in memory: `stdout` and `stderr` hold only its beginning.
         started: Seconds since the epoch on this machine's clock; `ended` likewise.
     """
@@ -90,3 +91,4 @@ class Output:
     still_running: bool = False
     truncated: bool = False
     refused: str = ""
+    note: str = ""

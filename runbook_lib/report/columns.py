@@ -265,7 +265,7 @@ COMMANDS = (
         may_be_missing=True,
     ),
     Column("accepted", BOOLEAN, "whether the exit code is an accepted one", "command.accepted"),
-    Column("problem", TEXT, "why the exit code is missing", "command.problem"),
+    Column("problem", TEXT, "why the exit code is missing, or that sudo was slow", "command.problem"),
     *_stream("stdout"),
     *_stream("stderr"),
 )

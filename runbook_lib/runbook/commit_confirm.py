@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import Interrupted, NotYet, OperationError, UnreachableError
+from runbook_lib.grace_periods import ROLLBACK
 from runbook_lib.model.plans import Check
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.runbook.run_status import describe_unmet
@@ -48,7 +49,7 @@ def plan_after_revert(session: HostSession) -> tuple[Facts, Plan]:
             if time.monotonic() > until:
                 raise
         session.attempt += 1
-        time.sleep(_BETWEEN_TRIES)
+        session.pause(_BETWEEN_TRIES)
         _reconnect(session, until)
 
 
@@ -79,39 +80,46 @@ def apply_with_confirmation(
         # Leave time for the confirmation to reach the host before its timer fires.
         _reconnect(session, deadline - guard.timeout / 4)
         if session.read_until_settled():
-            session.ignore_deadline()
+            session.leave_in_order()
             for command in guard.confirm:
                 session.send(command, "guard")
             return Status.CHANGED, ""
         reason = describe_unmet(session.checks)
     except Interrupted as problem:
-        problem.message += (
-            f"; the change was not confirmed: the host rolls it back within {guard.timeout:g} s"
-        )
+        _add_outcome(problem, guard)
         raise
     except (OperationError, UnreachableError) as problem:
         reason = problem.message
-    return _wait_for_revert(session, guard, deadline, before, reason)
+    try:
+        return _wait_for_revert(session, guard, deadline, before, reason)
+    except Interrupted as problem:
+        problem.message += f"; {reason}"
+        _add_outcome(problem, guard)
+        raise
+
+
+def _add_outcome(problem: Interrupted, guard: NetworkGuard) -> None:
+    problem.message += f"; the change was not confirmed: the host rolls it back within {guard.timeout:g} s"
 
 
 def _wait_for_revert(
     session: HostSession, guard: NetworkGuard, deadline: float, before: Facts, reason: str
 ) -> tuple[Status, str]:
     failed = session.checks
-    session.ignore_deadline()
+    session.extend_deadline(max(0.0, deadline - time.monotonic()) + 2 * _AFTER_REVERT + ROLLBACK)
     try:
-        session.connection.open()
+        session.open()
         for command in guard.revert:
             session.send(command, "rollback")
     except (OperationError, UnreachableError):
         # Unreachable, or the command cut off its own connection: the host's timer reverts.
-        time.sleep(max(0.0, deadline - time.monotonic()))
+        session.pause(max(0.0, deadline - time.monotonic()))
     _reconnect(session, max(deadline, time.monotonic()) + _AFTER_REVERT)
     was = before.plain()
     after = session.read_facts().plain()
     limit = time.monotonic() + _AFTER_REVERT
     while after != was and time.monotonic() < limit:
-        time.sleep(_BETWEEN_TRIES)
+        session.pause(_BETWEEN_TRIES)
         after = session.read_facts().plain()
     differing = sorted(label for label in was if after.get(label) != was[label])
     restored = Check(
@@ -132,10 +140,10 @@ def _reconnect(session: HostSession, until: float) -> None:
     while True:
         session.stop_if_interrupted("stopped while waiting for the host to answer")
         try:
-            session.connection.open()
+            session.open()
         except UnreachableError:
             if time.monotonic() > until:
                 raise
-            time.sleep(_BETWEEN_TRIES)
+            session.pause(_BETWEEN_TRIES)
         else:
             return

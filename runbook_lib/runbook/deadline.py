@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from runbook_lib.errors import DeadlinePassed
@@ -22,11 +22,13 @@ class Deadline:
         parameter: The name of that parameter.
         seconds: The parameter's value.
         at: Monotonic time.
+        extension: Seconds by which the deadline was extended, to leave the host in order.
     """
 
     parameter: Literal["step_timeout", "run_timeout"]
     seconds: float
     at: float
+    extension: float = 0.0
 
     @classmethod
     def from_now(
@@ -45,8 +47,13 @@ class Deadline:
         """Whether the deadline has passed."""
         return not self.left
 
+    def extended(self, seconds: float) -> Deadline:
+        """Return this deadline, later: seconds from now, or from the deadline if that is still to come."""
+        return replace(self, at=max(self.at, time.monotonic()) + seconds, extension=seconds)
+
     def __str__(self) -> str:
-        return f"{self.parameter} of {self.seconds:g} s"
+        extension = f", and {self.extension:g} s more," if self.extension else ""
+        return f"{self.parameter} of {self.seconds:g} s{extension}"
 
     @property
     def message(self) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.connections.persistent_process import END_OF_ANSWER, RELEASE
 from runbook_lib.errors import HostLocked, Interrupted, OperationError
 from runbook_lib.evidence import events
-from runbook_lib.grace_periods import LOCK_TAKEOVER
+from runbook_lib.grace_periods import LOCK_TAKEOVER, PERSISTENT_PROCESS_ANSWER
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runbook_lib.evidence.events import LockOutcome
     from runbook_lib.evidence.journal import Journal
     from runbook_lib.model.commands import Output
+    from runbook_lib.runbook.deadline import Deadline
 
 __all__ = ["LOCK_FILE", "HostLock", "Owner"]
 
@@ -148,8 +149,12 @@ class HostLock:
         self._holder: PersistentProcess | None = None
         self._shared = False
 
-    def ensure(self, step: int) -> Change | None:
+    def ensure(self, step: int, deadline: Deadline | None = None) -> Change | None:
         """Acquire the lock unless it is held already.
+
+        Args:
+            step: The step's number.
+            deadline: When the step must be finished.
 
         Returns:
             A change for the record if the lock was taken over, from a run that died or by force; otherwise None.
@@ -158,6 +163,7 @@ class HostLock:
             HostLocked: Another run still held the lock at the end of the timeout.
             OperationError: The host has no way to lock.
             Interrupted: The run was interrupted while waiting.
+            DeadlinePassed: The deadline passed while waiting.
             UnreachableError: The host cannot be reached.
         """
         if self._shared or (self._holder is not None and self._holder.alive):
@@ -165,7 +171,7 @@ class HostLock:
         if self._holder is not None:
             self._holder.release()
             self._holder = None
-        return self._acquire(step)
+        return self._acquire(step, deadline)
 
     def release(self) -> None:
         """Release the lock, with an entry in the journal."""
@@ -176,11 +182,11 @@ class HostLock:
         self._holder = None
         events.lock_released(self._journal, self._owner.host, orderly=orderly)
 
-    def _acquire(self, step: int) -> Change | None:
-        deadline = time.monotonic() + self._timeout
+    def _acquire(self, step: int, deadline: Deadline | None) -> Change | None:
+        give_up = time.monotonic() + self._timeout
         waiting, kill_pid, tries = False, "", 0
         while True:
-            answer, acquired = self._ask(step, kill_pid, journaled=not waiting)
+            answer, acquired = self._ask(step, kill_pid, deadline, journaled=not waiting)
             forced, tries = bool(kill_pid), tries + 1
             if acquired:
                 return self._acquired(step, answer, forced=forced)
@@ -193,7 +199,7 @@ class HostLock:
             ours = other == self._owner  # on a lost connection that the host has not noticed yet
             if (ours or self._take_over) and tries <= 2:  # noqa: PLR2004 - the second attempt kills it by process id
                 kill_pid = answer.pid
-            elif tries > 1 and time.monotonic() >= deadline:
+            elif tries > 1 and time.monotonic() >= give_up:
                 self._refuse(step, answer)
             elif tries > 1 and not waiting:
                 waiting = True
@@ -202,13 +208,19 @@ class HostLock:
             # The file is only trusted once the new owner has had time to write it.
             if self._cancel.wait(_POLL_INTERVAL if waiting else _WRITES_WITHIN):
                 raise Interrupted("stopped while waiting for the host's lock", where=self._owner.host)
+            if deadline and deadline.passed:
+                raise deadline.error("stopped while waiting for the host's lock", self._owner.host)
 
-    def _ask(self, step: int, kill_pid: str, *, journaled: bool) -> tuple[_Answer, bool]:
-        output, holder = self._send(step, kill_pid, journaled=journaled)
+    def _ask(
+        self, step: int, kill_pid: str, deadline: Deadline | None, *, journaled: bool
+    ) -> tuple[_Answer, bool]:
+        output, holder = self._send(step, kill_pid, deadline, journaled=journaled)
         if self._sudo and holder is None and output.refused:
             self._sudo = False
-            output, holder = self._send(step, kill_pid, journaled=journaled)
+            output, holder = self._send(step, kill_pid, deadline, journaled=journaled)
         self._holder = holder
+        if holder is None and output.exit_code is None and self._cancel.is_set():
+            raise Interrupted(f"stopped while locking the host: {output.problem}", where=self._owner.host)
         if holder is None and output.exit_code != _HELD:
             reason = (output.stderr or output.problem).strip().splitlines()[-1:]
             raise OperationError(
@@ -218,7 +230,9 @@ class HostLock:
             )
         return _Answer.parse(output.stdout), holder is not None
 
-    def _send(self, step: int, kill_pid: str, *, journaled: bool) -> tuple[Output, PersistentProcess | None]:
+    def _send(
+        self, step: int, kill_pid: str, deadline: Deadline | None, *, journaled: bool
+    ) -> tuple[Output, PersistentProcess | None]:
         file = os.environ.get(LOCK_FILE, _FILE) if self._sudo else os.environ.get(LOCK_FILE, "")
         own_directory = "yes" if file == _FILE else ""
         command = Command(
@@ -233,11 +247,12 @@ class HostLock:
                 own_directory,
             ),
             sudo=self._sudo,
+            timeout=min(PERSISTENT_PROCESS_ANSWER, deadline.left) if deadline else PERSISTENT_PROCESS_ANSWER,
         )
         if journaled:
             text = self._connection.render(command)
             events.lock_asked(self._journal, step, self._owner.host, text)
-        return self._connection.start_persistent(command)
+        return self._connection.start_persistent(command, self._cancel)
 
     def _acquired(self, step: int, answer: _Answer, *, forced: bool) -> Change | None:
         other = answer.owner if answer.owner != self._owner else None

@@ -8,11 +8,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.connections.base import CommandWait
 from runbook_lib.errors import CommandFailed, FactError, FactUnavailable, Interrupted, UnreachableError
 from runbook_lib.facts.base import Fact, Facts
+from runbook_lib.grace_periods import ROLLBACK
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command
 from runbook_lib.model.status import Mode
+from runbook_lib.runbook.interrupts import DelayedCancel
 
 if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from runbook_lib.runbook.recorder import Recorder
 
 __all__ = ["HostSession", "all_hold"]
+
+_POLL = 0.1  # seconds between checks of the clock and of an interrupt
 
 
 class HostSession:
@@ -66,7 +71,24 @@ class HostSession:
         self.checks: list[Check] = []
         self.changes: list[Change] = []
         self.observed: Facts = Facts({})
+        self.notes: list[str] = []
+        self.cancel = recorder.cancel
         self.attempt = 1
+
+    def open(self) -> None:
+        """Connect unless connected already, within the deadline.
+
+        Raises:
+            Interrupted: The run was interrupted meanwhile.
+            UnreachableError: The host cannot be reached in time.
+        """
+        left = self.deadline.left if self.deadline else float("inf")
+        try:
+            self.connection.open(CommandWait(left, self.cancel))
+        except UnreachableError as problem:
+            if self.cancel.is_set():
+                self.stop_if_interrupted(f"stopped while connecting: {problem.message}")
+            raise
 
     def send(self, command: Command, kind: CommandKind) -> Output:
         """Send one command and return its output, if its exit code is accepted.
@@ -86,21 +108,24 @@ class HostSession:
         raise CommandFailed(
             f"`{excerpt(command.text, 200)}` {exit_text(output)}",
             where=self.connection.host.name,
-            hint="find out on the host what the command waits for, then run again"
-            if output.still_running
-            else None,
+            hint=_hint(output),
         )
 
     def stop_if_interrupted(self, what: str = "stopped before the next command") -> None:
         """Raise `Interrupted` if the run was interrupted, `DeadlinePassed` if the deadline has passed."""
-        if self.recorder.cancel.is_set():
+        if self.cancel.is_set():
             raise Interrupted(what, where=self.connection.host.name)
         if self.deadline and self.deadline.passed:
             raise self.deadline.error(what, self.connection.host.name)
 
-    def ignore_deadline(self) -> None:
-        """Drop the deadline: a change that has begun must be confirmed or rolled back, however long it takes."""
-        self.deadline = None
+    def leave_in_order(self) -> None:
+        """Give a change that has begun time to be confirmed or rolled back, past the deadline and past an interrupt."""
+        self.extend_deadline(ROLLBACK)
+        self.cancel = DelayedCancel(self.recorder.cancel, ROLLBACK)
+
+    def extend_deadline(self, seconds: float) -> None:
+        """Extend the deadline, if there is one: by seconds from now, or from the deadline if it is still to come."""
+        self.deadline = self.deadline.extended(seconds) if self.deadline else None
 
     def read_facts(self) -> Facts:
         """Read the operation's facts. If some of them cannot be read, the others are still read and recorded.
@@ -140,7 +165,15 @@ class HostSession:
                 return all_hold(self.checks)
             self.stop_if_interrupted()
             self.attempt += 1
-            time.sleep(self.operation.poll_interval)
+            self.pause(self.operation.poll_interval)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, at most until the run is interrupted or the deadline has passed."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self.cancel.is_set() or (self.deadline and self.deadline.passed):
+                return
+            time.sleep(min(left, _POLL))
 
     def read_fact(self, fact: Fact[Any]) -> Any:  # noqa: ANN401 - any fact's value
         """Read one fact.
@@ -173,13 +206,13 @@ class HostSession:
 
     def hold_lock(self) -> None:
         """Acquire the host's lock if it is not held; record a change if it was taken over from another run."""
-        change = self.lock.ensure(self.step) if self.lock else None
+        change = self.lock.ensure(self.step, self.deadline) if self.lock else None
         if change:
             self.taken_over.append(change)
 
     def _raise_if_cut_short(self, command: Command, output: Output) -> None:
         """Raise if the command was interrupted, cut short by the deadline or by a lost connection."""
-        if output.exit_code is None and self.recorder.cancel.is_set():
+        if output.exit_code is None and self.cancel.is_set():
             self.stop_if_interrupted(f"`{excerpt(command.text, 80)}` was running: {output.problem}")
         if output.exit_code is None and self.deadline and self.deadline.passed:
             raise self.deadline.error(
@@ -201,7 +234,10 @@ class HostSession:
             attempt=self.attempt,
             records=self.commands,
             deadline=self.deadline,
+            cancel=self.cancel,
         )
+        if output.note and output.note not in self.notes:
+            self.notes.append(output.note)
         if output.refused and not (isinstance(request, Command) and request.probes_sudo):
             # The exit code is sudo's own: the command did not run, whatever exit codes it accepts.
             raise CommandFailed(
@@ -216,6 +252,12 @@ class HostSession:
 def all_hold(checks: list[Check]) -> bool:
     """Return whether there are checks and all of them hold; without checks nothing is proven."""
     return bool(checks) and all(check.holds for check in checks)
+
+
+def _hint(output: Output) -> str | None:
+    if output.problem.startswith("cut: "):
+        return "have the command print less, or raise max_stream_bytes or max_run_bytes"
+    return "find out on the host what the command waits for, then run again" if output.still_running else None
 
 
 def exit_text(output: Output) -> str:

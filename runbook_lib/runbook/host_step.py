@@ -114,7 +114,9 @@ class HostStep:
             kind=host.kind,
             operation=self.session.operation.describe(),
             status=status,
-            message="; ".join(filter(None, (_RECONNECTED if self.reconnected else "", message))),
+            message="; ".join(
+                filter(None, (_RECONNECTED if self.reconnected else "", message, *self._unmentioned(message)))
+            ),
             proven=self.history.done_in,
             attempt=self.session.attempt,
             started=started,
@@ -126,9 +128,13 @@ class HostStep:
         )
         return self.session.recorder.masked(record)
 
+    def _unmentioned(self, message: str) -> list[str]:
+        """Return the notes on commands that a message does not have yet."""
+        return [note for note in self.session.notes if note not in message]
+
     def _carry_out(self) -> tuple[Status, str]:
         self.session.stop_if_interrupted()
-        self.session.connection.open()
+        self.session.open()
         self.reconnected = self.session.recorder.note_connection(self.session.connection, self.session.step)
         if self.session.mode is Mode.VALIDATE:
             return self._validate()
@@ -184,37 +190,37 @@ class HostStep:
             return apply_with_confirmation(self.session, plan, plan.guard, facts)
         if plan.reboot:
             return reboot_and_confirm(self.session, plan, plan.reboot, facts)
-        self._change(plan)
         try:
+            for command in plan.commands:
+                self.session.send(command, self.session.operation.command_kind)
             self.session.read_until_settled()
-        except OperationError as problem:
+        except (OperationError, Interrupted, UnreachableError) as problem:
             # Whether the change does what it should is not known: it is not left in place.
             problem.message += self._after_rollback(plan)
             raise
         status, message = self._judge(Status.CHANGED)
         return status, message + (self._after_rollback(plan) if status is Status.FAILED else "")
 
-    def _change(self, plan: Plan) -> None:
-        try:
-            for command in plan.commands:
-                self.session.send(command, self.session.operation.command_kind)
-        except OperationError as problem:
-            problem.message += self._after_rollback(plan)
-            raise
-
     def _after_rollback(self, plan: Plan) -> str:
-        """Roll back a change, if its plan says how; return what the message adds."""
-        return f"; {self._roll_back(plan.rollback)}" if plan.rollback else ""
+        """Roll back a change that has begun, if its plan says how; return what the message adds."""
+        begun = any(command.kind == self.session.operation.command_kind for command in self.session.commands)
+        return f"; {self._roll_back(plan.rollback)}" if plan.rollback and begun else ""
 
     def _roll_back(self, commands: Iterable[Command]) -> str:
-        """Send all rollback commands, also after one of them has failed; return the outcome for the message."""
-        self.session.ignore_deadline()
+        """Send all rollback commands, also after one of them has failed; return the outcome for the message.
+
+        A lost connection is established again. A host that cannot be reached gets no further command.
+        """
+        self.session.leave_in_order()
         failed = []
         for command in commands:
             try:
                 self.session.send(command, "rollback")
             except OperationError as problem:
                 failed.append(problem.message)
+            except (Interrupted, UnreachableError) as problem:
+                failed.append(problem.message)
+                break
         if failed:
             return f"ROLLBACK FAILED: check the host now: {'; '.join(failed)}"
         return "the change was rolled back"

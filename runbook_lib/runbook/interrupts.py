@@ -18,9 +18,30 @@ if TYPE_CHECKING:
 
     from runbook_lib.runbook.deadline import Deadline
 
-__all__ = ["interrupt_at_deadline", "on_interrupt"]
+__all__ = ["DelayedCancel", "interrupt_at_deadline", "on_interrupt"]
 
 _RETRY_AFTER = 0.5  # seconds until the signal is sent again: a kernel between two cells ignores it
+
+
+class DelayedCancel(threading.Event):
+    """Set some time after another event: for work that an interrupt must not cut short at once, such as a rollback.
+
+    Args:
+        cancel: The other event.
+        seconds: From the moment it is set.
+    """
+
+    def __init__(self, cancel: threading.Event, seconds: float) -> None:
+        super().__init__()
+        self._cancel = cancel
+        self._seconds = seconds
+        self._until: float | None = None
+
+    def is_set(self) -> bool:
+        """Return whether the time has passed since the other event was set."""
+        if self._until is None and self._cancel.is_set():
+            self._until = time.monotonic() + self._seconds
+        return self._until is not None and time.monotonic() >= self._until
 
 
 @contextlib.contextmanager

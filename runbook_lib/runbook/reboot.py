@@ -79,7 +79,7 @@ def _reboot(session: HostSession, plan: Plan, reboot: Reboot, before: Facts) -> 
             session.send(command, "change")
         _wait_for_return(session, reboot, before[BootId()])
     if _verify(session, reboot, failed_before):
-        session.ignore_deadline()
+        session.leave_in_order()
         for command in reboot.confirm:
             session.send(command, "guard")
         _verify(session, reboot, failed_before, confirmed=True)
@@ -97,7 +97,7 @@ def _wait_for_return(session: HostSession, reboot: Reboot, boot_id: str) -> None
         now_id = boot_id
         try:
             session.connection.close()
-            session.connection.open()
+            session.open()
             now_id = session.read_fact(BootId())
         except HostKeyError as changed:
             changed.message = f"after the reboot: {changed.message}"
@@ -128,7 +128,7 @@ def _wait_for_return(session: HostSession, reboot: Reboot, boot_id: str) -> None
                 where=session.connection.host.name,
                 hint="check the host's console, then reset the host",
             ) from problem
-        time.sleep(_BETWEEN_TRIES)
+        session.pause(_BETWEEN_TRIES)
 
 
 def _verify(
@@ -142,7 +142,7 @@ def _verify(
     facts = session.read_facts()
     while not facts[SystemState()].settled and time.monotonic() < deadline:
         session.stop_if_interrupted("stopped while waiting for the host's services to settle")
-        time.sleep(_BETWEEN_TRIES)
+        session.pause(_BETWEEN_TRIES)
         facts = session.read_facts()
     skipped = () if confirmed else reboot.only_after_confirm
     session.checks = [check for check in session.operation.verify(facts) if check.id not in skipped]
@@ -160,7 +160,7 @@ def _verify(
 
 
 def _abandon(session: HostSession, reboot: Reboot) -> None:
-    session.ignore_deadline()
+    session.leave_in_order()
     for command in reboot.abandon:
         session.send(command, "rollback")
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_lib.connections.base import Connection
+    from runbook_lib.connections.output_budget import OutputBudget, OutputLimit
     from runbook_lib.evidence.journal import Journal
     from runbook_lib.evidence.output_store import OutputStore
     from runbook_lib.model.records import CommandKind
@@ -44,19 +45,22 @@ class Recorder:
         secrets: Masks every text that goes into a record.
         cancel: Set once the run is interrupted.
         parent: The process that started this run's kernel.
+        budget: How many bytes the hosts may send.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that a run's evidence depends on
         self,
         journal: Journal,
         outputs: OutputStore,
         secrets: Secrets,
         cancel: threading.Event,
         parent: ParentProcess,
+        budget: OutputBudget,
     ) -> None:
         self.journal = journal
         self.cancel = cancel
         self._parent = parent
+        self._budget = budget
         self._outputs = outputs
         self._secrets = secrets
         self._numbers = itertools.count(1)
@@ -96,10 +100,21 @@ class Recorder:
         attempt: int = 1,
         records: list[CommandRecord],
         deadline: Deadline | None = None,
+        cancel: threading.Event | None = None,
     ) -> Output:
         """Send one request and return its output. Its record is appended to `records`, also if this raises.
 
-        A command that is still running at its timeout or at the deadline is stopped on the host.
+        A command that is still running at its timeout or at the deadline, or prints too much, is stopped on the host.
+
+        Args:
+            connection: The connection to the host.
+            request: What to send.
+            step: The step's number.
+            kind: What the request is for.
+            attempt: Ordinal of this attempt at the same.
+            records: Gets the record.
+            deadline: When the request must be finished.
+            cancel: Stops the wait once it is set; None: the interrupt of the run does.
 
         Raises:
             EvidenceError: The request could not be journaled; without its first entry nothing was sent.
@@ -141,12 +156,16 @@ class Recorder:
             return ended
 
         spooled = SpooledOutputs(self._outputs, self._secrets)
+        # What leaves the host in order may also be sent when the run has used up its bytes.
+        limit = self._budget.limit(may_exceed_run=kind in ("rollback", "termination"))
         try:
             if isinstance(request, Command) and kind == "termination":
                 # It is sent after an interrupt, which must not cut it short.
-                output = connection.run(request, threading.Event(), spooled.open)
+                output = connection.run(request, threading.Event(), spooled.open, limit)
             else:
-                output = self._exchange(connection, request, deadline, spooled, send_stop)
+                output = self._exchange(
+                    connection, request, deadline, cancel or self.cancel, spooled, limit, send_stop
+                )
             records.append(end(output))
         except EvidenceError:
             raise
@@ -173,12 +192,14 @@ class Recorder:
             hint="run it again: steps already in the desired state report ok",
         )
 
-    def _exchange(
+    def _exchange(  # noqa: PLR0913, PLR0917 - all that limits a request
         self,
         connection: Connection,
         request: Command | DockerQuery,
         deadline: Deadline | None,
+        cancel: threading.Event,
         spooled: SpooledOutputs,
+        limit: OutputLimit,
         send_stop: Callable[[Command], Output],
     ) -> Output:
         """Send a request within the deadline, and stop a command that is still running by then on the host."""
@@ -186,15 +207,18 @@ class Recorder:
         if isinstance(request, DockerQuery):
             if deadline is not None and cut_short:
                 request = dataclasses.replace(request, timeout=max(1.0, deadline.left))
-            return connection.query_docker(request)
+            return connection.query_docker(request, cancel, limit)
         if deadline is not None and cut_short and request.safe_to_interrupt:
             sent = dataclasses.replace(request, timeout=deadline.left)
         else:
             sent, cut_short = request, False
-        output = connection.run(sent, self.cancel, spooled.open)
+        output = connection.run(sent, cancel, spooled.open, limit)
         if not output.still_running:
             return output
-        why = deadline.message if deadline and cut_short and not self.cancel.is_set() else output.problem
+        overdue = (
+            deadline is not None and deadline.passed and cut_short and not (cancel.is_set() or limit.cut)
+        )
+        why = deadline.message if deadline and overdue else output.problem
         try:
             result = connection.stop(request, send_stop)
         except UnreachableError as gone:

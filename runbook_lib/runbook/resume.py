@@ -27,7 +27,18 @@ if TYPE_CHECKING:
 __all__ = ["CHANGEABLE", "EarlierRun", "StepHistory", "changed_parameters", "load_earlier"]
 
 CHANGEABLE = frozenset(
-    {"at_once", "lock_timeout", "on_failure", "resume", "run_timeout", "runs", "step_timeout", "take_over"}
+    {
+        "at_once",
+        "lock_timeout",
+        "max_run_bytes",
+        "max_stream_bytes",
+        "on_failure",
+        "resume",
+        "run_timeout",
+        "runs",
+        "step_timeout",
+        "take_over",
+    }
 )
 """Parameters that set how a run proceeds, not what it does: they may differ from the earlier run's."""
 

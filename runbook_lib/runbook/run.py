@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.connections.registry import connect
 from runbook_lib.display import cards, ipython_shell
 from runbook_lib.errors import EvidenceError, InputError, Interrupted, ParameterError, StepFailed
@@ -86,7 +87,12 @@ class Run:
         self._connections = {host.name: connect(host, context.secrets) for host in hosts}
         self._journal = Journal(directory / JOURNAL, context.secrets.mask_data)
         self._recorder = Recorder(
-            self._journal, OutputStore(directory / OUTPUT), context.secrets, context.cancel, context.parent
+            self._journal,
+            OutputStore(directory / OUTPUT),
+            context.secrets,
+            context.cancel,
+            context.parent,
+            OutputBudget(parameters.max_stream_bytes, parameters.max_run_bytes),
         )
         self.deadline = Deadline.from_now("run_timeout", parameters.run_timeout)
         self._run_status = RunStatus(

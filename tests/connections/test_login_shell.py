@@ -62,7 +62,7 @@ def test_a_greeting_does_not_get_into_the_output() -> None:
             output = run(connection, "sh", "-c", "echo 7; echo oops >&2")
             assert (output.stdout, output.stderr) == ("7\n", "oops\n")
             answer, process = connection.start_persistent(
-                Command(("sh", "-c", "echo 8; echo .; read -r word"))
+                Command(("sh", "-c", "echo 8; echo .; read -r word")), NEVER
             )
             assert answer.stdout == "8\n.\n"
             assert process is not None
@@ -93,4 +93,4 @@ def test_an_account_that_runs_no_commands_is_unreachable(shell: str, config: str
             run(connection, "true")
         assert ("it printed: only backups here" in caught.value.message) == ("backups" in config)
         with pytest.raises(UnreachableError, match="runs no commands"):
-            connection.start_persistent(Command(("true",)))
+            connection.start_persistent(Command(("true",)), NEVER)

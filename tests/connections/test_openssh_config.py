@@ -210,7 +210,9 @@ def test_a_host_with_room_for_one_session_runs_commands_and_a_further_one_is_ref
         try:
             for text in ("first", "second"):
                 assert connection.run(Command(("echo", text)), NEVER).stdout == f"{text}\n"
-            _, kept = connection.start_persistent(Command(("sh", "-c", "echo 1; echo .; read -r word")))
+            _, kept = connection.start_persistent(
+                Command(("sh", "-c", "echo 1; echo .; read -r word")), NEVER
+            )
             assert kept is not None
             with pytest.raises(UnreachableError, match="allows no further session") as refused:
                 connection.run(Command(("true",)), NEVER)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runbook_lib.connections.base import CommandWait
 from runbook_lib.connections.persistent_process import END_OF_ANSWER, LocalPersistentProcess
+from runbook_lib.connections.remote_shell import RemoteOutput
 from runbook_lib.process_identity import start_ticks
 from tests.deadlines import wait_until
 
@@ -32,11 +34,15 @@ def _process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
+def output(answer: bytearray) -> RemoteOutput:
+    return RemoteOutput(answer.extend, bytearray().extend, framed=False)
+
+
 def test_a_process_that_does_not_run_when_it_is_released_is_not_killed(
     process: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     held, answer = LocalPersistentProcess(process, grace_period=0.05), bytearray(b"\n")
-    assert held.read_answer(answer.extend, answer)
+    assert held.read_answer(output(answer), answer, CommandWait(60.0))
     os.kill(process.pid, signal.SIGSTOP)  # as on a machine that is too busy for it
     held.release()
     assert held.alive
@@ -50,7 +56,7 @@ def test_a_released_process_has_exited_when_release_returns(
     process: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     held, answer = LocalPersistentProcess(process), bytearray(b"\n")
-    assert held.read_answer(answer.extend, answer)
+    assert held.read_answer(output(answer), answer, CommandWait(60.0))
     held.release()
     assert not held.alive
     assert (tmp_path / "last").read_text(encoding="utf-8") == "release\n"

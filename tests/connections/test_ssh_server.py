@@ -296,6 +296,17 @@ def test_text_that_a_shell_would_split_arrives_unchanged(server: Server) -> None
     assert output.stdout == nasty
 
 
+def test_a_packet_that_would_fill_the_memory_is_refused(server: Server) -> None:
+    before = set(threading.enumerate())
+    with reached(server) as connection:
+        connection.open()
+        (transport,) = [
+            one for one in set(threading.enumerate()) - before if isinstance(one, paramiko.Transport)
+        ]
+        with pytest.raises(paramiko.SSHException, match="a packet of 4294967295 bytes"):
+            transport.packetizer.read_all(2**32 - 1)
+
+
 def test_small_packets_are_sent_at_once(server: Server) -> None:
     before = set(threading.enumerate())
     with reached(server) as connection:

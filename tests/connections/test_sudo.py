@@ -122,6 +122,10 @@ def test_a_slow_sudo_is_waited_for() -> None:
         with reached(who, PASSWORD) as connection:
             output = run(connection, "echo", "done")
             assert (output.stdout, output.refused) == ("done\n", "")
+            assert output.problem.startswith("sudo was slow: it took 1")
+            assert output.note == output.problem
+            cut_short = run(connection, "echo", "done", timeout=3.0)
+            assert "sudo was slow: it had not started the command after" in cut_short.problem
 
 
 def slow(directory: Path) -> None:
@@ -155,7 +159,7 @@ def test_a_missing_program_is_not_a_refusal(passwordless: Account) -> None:
 def test_a_persistent_process_runs_as_root_or_is_refused(asking: Account, password: str) -> None:
     command = Command(("sh", "-c", "id -u; echo .; read -r word"), sudo=True)
     with reached(asking, password) as connection:
-        output, process = connection.start_persistent(command)
+        output, process = connection.start_persistent(command, NEVER)
         if password:
             assert output.stdout == "0\n.\n"
             assert process is not None

@@ -1,0 +1,230 @@
+"""The SSH connection to one host: established over bastions or a proxy command, and closed under a host that is silent.
+
+No call returns later than its wait allows, whatever the host does: a call that is overdue ends because the transport is
+closed under it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import paramiko
+
+from runbook_lib import subprocess_termination
+from runbook_lib.connections.base import CommandWait, ConnectionInfo
+from runbook_lib.connections.bounded_call import OverdueError, abort_when_overdue, call_or_leave
+from runbook_lib.connections.identity import close_agent
+from runbook_lib.connections.network_namespace import open_socket
+from runbook_lib.connections.proxy_command import start_proxy
+from runbook_lib.connections.ssh_channel import open_session
+from runbook_lib.connections.ssh_route import add_bastions, bastions, connect, host_key, make_connection
+from runbook_lib.errors import UnreachableError
+from runbook_lib.grace_periods import LOGIN, PROXY_COMMAND
+
+if TYPE_CHECKING:
+    import socket
+    import subprocess
+    from collections.abc import Callable, Iterator
+
+    from runbook_lib.model.host import Host
+
+__all__ = ["SshLink"]
+
+T = TypeVar("T")
+_KEEPALIVE = 15  # seconds
+
+
+class SshLink:
+    """The SSH connection to one host.
+
+    Args:
+        host: The inventory's host.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._fabric: Any = None
+        self._proxy: subprocess.Popen[bytes] | None = None
+        self.established: ConnectionInfo | None = None
+
+    @property
+    def user(self) -> str:
+        """The user who is logged in on the host."""
+        return self._fabric.user if self._fabric is not None else str(self._host.user)
+
+    def open(self, wait: CommandWait | None = None) -> None:
+        """Connect unless connected already; see `Connection.open`."""
+        if self._fabric is not None and self._fabric.is_connected:
+            return
+        self.close()
+        wait = wait or CommandWait(float("inf"))
+        self._fabric, self._proxy = fabric, _ = self._within(
+            wait, LOGIN, self._make, self._host.name, _discard
+        )
+        seconds = self._host.connect_timeout + LOGIN
+        passed = []
+        for bastion in bastions(fabric):
+            name = f"{bastion.user}@{bastion.host}:{bastion.port}"
+            self._connect(bastion, wait, seconds, f"{self._host.name} (bastion {name})")
+            passed.append(f"{name} {host_key(bastion)}")
+        self._connect(fabric, wait, seconds, self._place(fabric))
+        fabric.transport.set_keepalive(_KEEPALIVE)
+        earlier = self.established.number if self.established else 0
+        self.established = ConnectionInfo(
+            earlier + 1,
+            host_key(fabric),
+            address=fabric.host,
+            port=fabric.port,
+            bastions=tuple(passed),
+        )
+
+    @contextlib.contextmanager
+    def guard(self, wait: CommandWait) -> Iterator[None]:
+        """Close the connection if the block outlives a wait: that ends every call into it.
+
+        Raises:
+            OverdueError: The block failed after the wait was over; the connection is closed.
+            UnreachableError: The connection is lost.
+        """
+        try:
+            with abort_when_overdue(wait, self.abort):
+                yield
+        except (paramiko.SSHException, EOFError, OSError) as problem:
+            if wait.expired():
+                self.abort()
+                raise OverdueError(wait.silence) from problem
+            raise UnreachableError(f"connection lost: {problem}", where=self._host.name) from problem
+
+    def execute(self, line: str, wait: CommandWait) -> Any:  # noqa: ANN401 - paramiko's channel
+        """Have the login shell execute a line, over a new channel; return the channel. Call it inside of `guard`.
+
+        Raises:
+            UnreachableError: The connection is lost.
+            OverdueError: The host has not answered in time; the connection was closed.
+        """
+        try:
+            channel = open_session(self._fabric.transport, self._host.name, wait)
+            channel.exec_command(line)
+        except (paramiko.SSHException, EOFError, OSError, AttributeError) as problem:
+            # The attribute is missing if the connection was closed from another thread meanwhile.
+            if wait.expired():
+                self.abort()
+                raise OverdueError(wait.silence) from problem
+            self.close()
+            raise UnreachableError(f"connection lost: {problem}", where=self._host.name) from problem
+        return channel
+
+    def abort(self) -> None:
+        """Close the connection at once, without any exchange with the host; may be called from any thread."""
+        fabric, self._fabric = self._fabric, None
+        proxy, self._proxy = self._proxy, None
+        if proxy is not None:
+            proxy.kill()
+            proxy.wait()
+        if fabric is not None:
+            _cut(fabric)
+
+    def close(self) -> None:
+        """Close the connection; see `Connection.close`."""
+        fabric, self._fabric = self._fabric, None
+        if fabric is not None:
+            for one in (fabric, *reversed(bastions(fabric))):
+                one.close()
+                one.client.close()  # one that was refused is not connected, yet has a transport
+            close_agent(fabric.connect_kwargs)
+        if self._proxy is not None:
+            subprocess_termination.terminate(self._proxy, PROXY_COMMAND)
+            self._proxy = None
+
+    def _connect(self, connection: Any, wait: CommandWait, seconds: float, place: str) -> None:  # noqa: ANN401 - fabric
+        self._within(
+            wait,
+            seconds,
+            lambda: connect(connection, self._known_hosts(), place),
+            place,
+            lambda _: connection.client.close(),
+        )
+
+    def _within(
+        self,
+        wait: CommandWait,
+        seconds: float,
+        work: Callable[[], T],
+        place: str,
+        discard: Callable[[T], None],
+    ) -> T:
+        """Make a part of the connection within a wait, and within some seconds.
+
+        Args:
+            wait: The wait.
+            seconds: Most seconds.
+            work: Makes the part.
+            place: The host or bastion, for messages.
+            discard: Closes what was made too late.
+        """
+        wait = wait.within(seconds)
+        try:
+            return call_or_leave(work, wait, self.abort, discard)
+        except OverdueError as overdue:
+            raise UnreachableError(
+                f"cannot connect: {wait.silence}",
+                where=place,
+                hint="check the network, and that the host is not frozen: its console, its load, its disks",
+            ) from overdue
+
+    def _place(self, fabric: Any) -> str:  # noqa: ANN401 - fabric is untyped
+        return f"{self._host.name} ({fabric.host}:{fabric.port})"
+
+    def _make(self) -> tuple[Any, subprocess.Popen[bytes] | None]:
+        """Return Fabric's connection, not opened yet, and the process of the proxy command, if there is one."""
+        host = self._host
+        connection = make_connection(
+            host.target,
+            host.name,
+            user=host.user,
+            port=host.port if "port" in host.model_fields_set else None,
+            connect_timeout=max(1, round(host.connect_timeout)),
+            identity_file=host.identity_file,
+        )
+        process = None
+        proxy = host.proxy_command or connection.ssh_config.proxy_command
+        if host.network_namespace:
+            connection.connect_kwargs["sock"] = self._socket_in_namespace(connection)
+        elif proxy:
+            command = connection.ssh_config.expand(proxy, host.name)
+            connection.connect_kwargs["sock"], process = start_proxy(command, host.name)
+        else:
+            add_bastions(connection, host.name)
+        return connection, process
+
+    def _socket_in_namespace(self, connection: Any) -> socket.socket:  # noqa: ANN401 - fabric is untyped
+        host = self._host
+        try:
+            return open_socket(
+                str(host.network_namespace), connection.host, connection.port, host.connect_timeout
+            )
+        except OSError as problem:
+            raise UnreachableError(
+                f"cannot connect: {problem}",
+                where=self._place(connection),
+                hint="check that the lab is up: `runbook lab status`",
+            ) from problem
+
+    def _known_hosts(self) -> tuple[Path, ...]:
+        return (Path(self._host.known_hosts).expanduser(),) if self._host.known_hosts else ()
+
+
+def _cut(fabric: Any) -> None:  # noqa: ANN401 - fabric is untyped
+    """Close a connection and its bastions, the first one first: a transport whose own is gone waits for nothing."""
+    for one in (*bastions(fabric), fabric):
+        one.client.close()
+    close_agent(fabric.connect_kwargs)
+
+
+def _discard(made: tuple[Any, subprocess.Popen[bytes] | None]) -> None:
+    fabric, proxy = made
+    _cut(fabric)
+    if proxy is not None:
+        subprocess_termination.terminate(proxy, PROXY_COMMAND)

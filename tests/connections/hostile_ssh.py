@@ -1,0 +1,157 @@
+"""A real SSH server that lets a client in and then misbehaves: it does not answer, floods, or takes no input."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, Literal
+
+import paramiko
+from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+
+from runbook_lib.model.host import Host
+from tests.connections.sshd import make_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["Behaviour", "HostileServer", "running"]
+
+Behaviour = Literal[
+    "silent from the start",
+    "silent at the login",
+    "silent when a channel is opened",
+    "silent when a command is sent",
+    "silent in place of a shell",
+    "floods standard error in place of sudo",
+    "floods both streams",
+    "floods in place of a shell",
+    "prints one byte a second",
+    "takes no input",
+]
+_FLOOD = b"lecture from your system administrator\n" * 800
+
+
+class HostileServer:
+    """An SSH server on 127.0.0.1.
+
+    Args:
+        place: Directory for its keys.
+        behaviour: What it does wrong.
+    """
+
+    def __init__(self, place: Path, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.ended = threading.Event()
+        place.mkdir(exist_ok=True)
+        self._place = place
+        self._key = paramiko.Ed25519Key(filename=str(make_key(place / "hostile")))
+        make_key(place / "client")
+        self._transports: list[paramiko.Transport] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.settimeout(0.2)  # closing it would not end a call that waits for a connection
+        self.port: int = self._listening.getsockname()[1]
+        public = f"[127.0.0.1]:{self.port} {self._key.get_name()} {self._key.get_base64()}\n"
+        (place / "known_hosts").write_text(public, encoding="ascii")
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the inventory's host."""
+        return {
+            "address": "127.0.0.1",
+            "port": self.port,
+            "user": "root",
+            "identity_file": str(self._place / "client"),
+            "known_hosts": str(self._place / "known_hosts"),
+            "connect_timeout": 5.0,
+        }
+
+    def host(self, **given: Any) -> Host:  # noqa: ANN401 - any field of a host
+        """Return the inventory's host."""
+        return Host.model_validate({"name": "hostile", **self.fields(), **given})
+
+    def end(self) -> None:
+        """Close all connections."""
+        self.ended.set()
+        self._listening.close()
+        for transport in self._transports:
+            transport.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while not self.ended.is_set():
+                try:
+                    stream, _ = self._listening.accept()
+                except TimeoutError:
+                    continue
+                if self.behaviour == "silent from the start":
+                    threading.Thread(target=self._keep, args=(stream,), daemon=True).start()
+                    continue
+                transport = paramiko.Transport(stream)
+                transport.add_server_key(self._key)
+                self._transports.append(transport)
+                with contextlib.suppress(paramiko.SSHException, EOFError):
+                    transport.start_server(event=threading.Event(), server=_Session(self))
+
+    def _keep(self, stream: socket.socket) -> None:
+        self.ended.wait()
+        stream.close()
+
+
+class _Session(paramiko.ServerInterface):
+    def __init__(self, server: HostileServer) -> None:
+        self._server = server
+
+    def _may_be_silent(self, behaviour: Behaviour) -> None:
+        if self._server.behaviour == behaviour:
+            self._server.ended.wait()
+
+    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - paramiko's interface
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:  # noqa: ARG002 - as above
+        self._may_be_silent("silent at the login")
+        return AUTH_SUCCESSFUL
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002 - as above
+        self._may_be_silent("silent when a channel is opened")
+        return OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self._may_be_silent("silent when a command is sent")
+        threading.Thread(target=self._run, args=(channel, command), daemon=True).start()
+        return True
+
+    def _run(self, channel: paramiko.Channel, command: bytes) -> None:
+        nonce = command.split()[-1] + b"\n"
+        ended, behaviour = self._server.ended, self._server.behaviour
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            if behaviour == "floods in place of a shell":
+                while not ended.is_set():
+                    channel.sendall(_FLOOD)
+                    channel.sendall_stderr(_FLOOD)
+            if behaviour != "silent in place of a shell":
+                channel.sendall(nonce)
+                channel.sendall_stderr(nonce)
+            while not ended.is_set():
+                if behaviour == "floods standard error in place of sudo":
+                    channel.sendall_stderr(_FLOOD)
+                elif behaviour == "floods both streams":
+                    channel.sendall(_FLOOD)
+                    channel.sendall_stderr(_FLOOD)
+                else:
+                    if behaviour == "prints one byte a second":
+                        channel.sendall(b".")
+                    ended.wait(1.0)
+
+
+@contextlib.contextmanager
+def running(place: Path, behaviour: Behaviour) -> Iterator[HostileServer]:
+    """Start a server, and end it whatever happens."""
+    server = HostileServer(place, behaviour)
+    try:
+        yield server
+    finally:
+        server.end()
