@@ -1,6 +1,6 @@
 """Calls into libraries that may never return: they are ended, or left behind, once the time is up.
 
-A library like paramiko waits without a limit for some answers of a host, and cannot be told to stop. It does stop when
+A library like paramiko waits without a limit for some answers of a host, and has no way to be stopped. It does stop when
 its transport is closed under it. Some calls do not even then, such as one to ssh-agent or to the resolver of names:
 they run in a thread of their own, which is left behind.
 """

@@ -65,7 +65,7 @@ def as_user(
             given = {"sudo_password": f"${{file:{secret}}}"} if password else {}
             host = Host.model_validate({"name": "here", "connection": "local", **given})
             made = work(LocalConnection(host, Secrets()))
-        except BaseException:  # noqa: BLE001 - told to the test
+        except BaseException:  # noqa: BLE001 - raised in the test
             made = {"problem": traceback.format_exc()}
         with contextlib.suppress(OSError):
             os.write(writing, json.dumps(made).encode())
