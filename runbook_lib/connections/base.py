@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
-
-from runbook_lib.grace_periods import COMMAND_AFTER_INTERRUPT
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from runbook_lib.connections.command_wait import CommandWait
     from runbook_lib.connections.output_budget import OutputLimit
     from runbook_lib.connections.output_buffer import OpenSpool
     from runbook_lib.connections.persistent_process import PersistentProcess
@@ -20,68 +18,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.host import Host
     from runbook_lib.secrets import Secrets
 
-__all__ = ["CommandWait", "Connection", "ConnectionInfo"]
-
-
-class CommandWait:
-    """Limit the wait for one exchange with a host, from now on.
-
-    Args:
-        timeout: Seconds.
-        cancel: Once set, the wait ends after another `COMMAND_AFTER_INTERRUPT` seconds; None: it cannot be interrupted.
-        to_start: Seconds that the host gets in addition to start a command; see `started`.
-    """
-
-    def __init__(
-        self, timeout: float, cancel: threading.Event | None = None, *, to_start: float = 0.0
-    ) -> None:
-        self._timeout = timeout
-        self._to_start = to_start
-        self._cancel = cancel
-        self._deadline = time.monotonic() + timeout + to_start
-        self._grace: float | None = None
-
-    def expired(self, margin: float = 0.0) -> str:
-        """Return why the wait is over; empty while there is time left.
-
-        Args:
-            margin: Seconds by which the wait may be exceeded.
-        """
-        now = time.monotonic() - margin
-        if self.interrupted and self._grace is None:
-            self._grace = time.monotonic() + COMMAND_AFTER_INTERRUPT
-        if self._grace is not None and now > self._grace:
-            return "interrupted before the exit status arrived"
-        if now > self._deadline:
-            return f"still running after {self._timeout:g} s"
-        return ""
-
-    def started(self) -> None:
-        """Note that the host has started the command: from now on the timeout alone counts."""
-        self._deadline = min(self._deadline, time.monotonic() + self._timeout)
-        self._to_start = 0.0
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the run was interrupted."""
-        return self._cancel is not None and self._cancel.is_set()
-
-    @property
-    def silence(self) -> str:
-        """The text for a message once the wait is over and the host has not answered."""
-        if self.interrupted:
-            return "no answer before the interrupt"
-        return f"no answer within {self._timeout + self._to_start:g} s"
-
-    @property
-    def left(self) -> float:
-        """Seconds left, as far as is known now; 0 once the wait is over."""
-        ends = self._deadline if self._grace is None else min(self._deadline, self._grace)
-        return max(0.0, ends - time.monotonic())
-
-    def within(self, seconds: float) -> CommandWait:
-        """Return a wait that is over with this one, and after these seconds at the latest."""
-        return CommandWait(min(seconds, self.left), self._cancel)
+__all__ = ["Connection", "ConnectionInfo"]
 
 
 @dataclass(frozen=True)

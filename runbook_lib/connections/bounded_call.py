@@ -1,8 +1,8 @@
 """Calls into libraries that may never return: they are ended, or left behind, once the time is up.
 
-A library like paramiko waits without a limit for some answers of a host, and has no way to be stopped. It does stop when
-its transport is closed under it. Some calls do not even then, such as one to ssh-agent or to the resolver of names:
-they run in a thread of their own, which is left behind.
+A library like paramiko waits without a limit for some answers of a host, and has no way to be stopped. It does stop
+when its transport is closed under it. Some calls do not even then, such as one to ssh-agent or to the resolver of
+names: they run in a thread of their own, which is left behind.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runbook_lib.grace_periods import OVERDUE_CALL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from runbook_lib.connections.base import CommandWait
+    from runbook_lib.connections.command_wait import CommandWait
 
 __all__ = ["OverdueError", "abort_when_overdue", "call_or_leave"]
 

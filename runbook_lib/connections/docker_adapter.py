@@ -15,7 +15,7 @@ from runbook_lib.connections.output_buffer import MAX_BUFFERED_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_lib.connections.base import CommandWait
+    from runbook_lib.connections.command_wait import CommandWait
     from runbook_lib.connections.output_budget import OutputLimit
 
 __all__ = ["Adapter", "BoundedStream"]

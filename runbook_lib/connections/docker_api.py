@@ -14,7 +14,7 @@ from runbook_lib.model.commands import Output
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_lib.connections.base import CommandWait
+    from runbook_lib.connections.command_wait import CommandWait
     from runbook_lib.connections.output_budget import OutputLimit
     from runbook_lib.model.commands import DockerQuery
 

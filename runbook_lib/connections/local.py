@@ -11,7 +11,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from runbook_lib.connections.base import CommandWait, Connection
+from runbook_lib.connections.base import Connection
+from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.connections.docker_api import DockerApi
 from runbook_lib.connections.local_pipes import Pipes
 from runbook_lib.connections.output_budget import OutputBudget

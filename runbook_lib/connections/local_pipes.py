@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runbook_lib.connections.base import CommandWait
+    from runbook_lib.connections.command_wait import CommandWait
     from runbook_lib.connections.remote_shell import RemoteOutput
 
 __all__ = ["Pipes"]

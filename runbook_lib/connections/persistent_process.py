@@ -10,8 +10,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runbook_lib.connections.base import CommandWait
 from runbook_lib.connections.bounded_call import OverdueError
+from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.errors import UnreachableError
 from runbook_lib.grace_periods import OVERDUE_CALL, PERSISTENT_PROCESS
 from runbook_lib.subprocess_termination import communicate_or_kill

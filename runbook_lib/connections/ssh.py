@@ -6,8 +6,9 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.connections.base import CommandWait, Connection, ConnectionInfo
+from runbook_lib.connections.base import Connection, ConnectionInfo
 from runbook_lib.connections.bounded_call import OverdueError
+from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.connections.docker_api import DIAL, DockerApi
 from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.connections.output_buffer import OutputBuffer

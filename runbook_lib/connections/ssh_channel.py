@@ -12,7 +12,7 @@ from runbook_lib.errors import UnreachableError
 from runbook_lib.grace_periods import SESSION_END
 
 if TYPE_CHECKING:
-    from runbook_lib.connections.base import CommandWait
+    from runbook_lib.connections.command_wait import CommandWait
     from runbook_lib.connections.remote_shell import RemoteOutput
 
 __all__ = ["await_start", "collect", "open_session"]

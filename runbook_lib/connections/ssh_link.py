@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import paramiko
 
 from runbook_lib import subprocess_termination
-from runbook_lib.connections.base import CommandWait, ConnectionInfo
+from runbook_lib.connections.base import ConnectionInfo
 from runbook_lib.connections.bounded_call import OverdueError, abort_when_overdue, call_or_leave
+from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.connections.identity import close_agent
 from runbook_lib.connections.network_namespace import open_socket
 from runbook_lib.connections.proxy_command import start_proxy

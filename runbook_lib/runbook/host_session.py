@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.connections.base import CommandWait
+from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.errors import CommandFailed, FactError, FactUnavailable, Interrupted, UnreachableError
 from runbook_lib.facts.base import Fact, Facts
 from runbook_lib.grace_periods import ROLLBACK

@@ -150,7 +150,9 @@ def test_everything_is_caught_only_where_a_step_ends(path: Path) -> None:
     ]
     # Each kind of remote store raises errors of its own library, which this package does not import.
     stores = path.match("audit/archive/location.py")
-    allowed = part_of(name_of(path)) in {"cli", "lab"} or path.name == "host_step.py" or stores
+    # What a thread raises is raised again by the thread that waits for it.
+    passed_on = path.match("connections/bounded_call.py")
+    allowed = part_of(name_of(path)) in {"cli", "lab"} or path.name == "host_step.py" or stores or passed_on
     assert allowed or not places, f"lines {places}"
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.connections.base import CommandWait
+from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.connections.docker_api import DockerApi
 from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.errors import FactError, FactUnavailable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.connections.base import CommandWait
+from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.connections.persistent_process import END_OF_ANSWER, LocalPersistentProcess
 from runbook_lib.connections.remote_shell import RemoteOutput
 from runbook_lib.process_identity import start_ticks
