@@ -11,6 +11,7 @@ from runbook_lib.audit.archive.ingest import ingest
 from runbook_lib.audit.archive.location import LocalLocation, location_of
 from runbook_lib.audit.archive.sql import Database
 from runbook_lib.errors import InputError
+from runbook_lib.evidence.path_text import path_from_text
 from runbook_lib.report.tables import Tables, data_frame
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Archive:
             raise InputError("no such run in the archive", where=run)
         if not isinstance(self.location, LocalLocation):
             raise InputError("the archive's files are not on this machine", where=self.location.name)
-        return self.location.top / str(found[0]["path"])
+        return self.location.top / path_from_text(str(found[0]["path"]))
 
     def find(self, name: str) -> str:
         """Return the id of the run that a user means.

@@ -18,6 +18,7 @@ from fsspec.utils import get_protocol, stringify_path
 
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.layout import JOURNAL, NOTEBOOK
+from runbook_lib.evidence.path_text import is_loop, path_from_text, path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ class Found(NamedTuple):
     """A run directory, notebook or unreadable path in an archive.
 
     Args:
-        path: Relative to the archive, with slashes: the run directory, or the notebook.
+        path: Relative to the archive, with slashes, as `path_text` writes it: the run directory, or the notebook.
         kind: `run`, `notebook`, or `trouble` for a path that cannot be read at all.
         size: Bytes of the journal or notebook.
         mark: Changes whenever the content does, or that of the notebook that belongs to a run: from the file's
@@ -114,7 +115,7 @@ class LocalLocation:
     @property
     def name(self) -> str:
         """The top's path."""
-        return str(self.top)
+        return path_text(str(self.top))
 
     def walk(self) -> Iterator[Found]:
         """Yield the archive's files; see `Location`."""
@@ -129,7 +130,7 @@ class LocalLocation:
         Raises:
             OSError: It cannot be read.
         """
-        handle = os.open(self.top / file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(self.top / path_from_text(file), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as opened:
             return opened.read()
 
@@ -143,7 +144,8 @@ class LocalLocation:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            relative = f"{path}/{entry.name}" if path else entry.name
+            name = path_text(entry.name)
+            relative = f"{path}/{name}" if path else name
             if entry.is_symlink():
                 yield from self._link(entry.path, relative)
             elif entry.is_dir():
@@ -170,8 +172,14 @@ class LocalLocation:
         return found._replace(mark=f"{found.mark} {notebook.mark}")
 
     def _link(self, link: str, path: str) -> Iterator[Found]:
-        """Yield a link out of the archive that may lead to runs; the target of any other link is found anyway."""
+        """Yield a link out of the archive that may lead to runs; the target of any other link is found anyway.
+
+        A notebook that is a link to itself has no target.
+        """
         target = Path(os.path.realpath(link))
+        if link.endswith(".ipynb") and is_loop(link):
+            yield Found(path, "trouble", problem="a symbolic link that leads to itself")
+            return
         if not target.is_relative_to(self.top) and (link.endswith(".ipynb") or target.is_dir()):
             yield Found(path, "trouble", problem="a symbolic link out of the archive: not followed")
 
@@ -230,7 +238,7 @@ class RemoteLocation:
                 continue
             kind = "run" if name == JOURNAL else "notebook"
             if name == JOURNAL or (name.endswith(".ipynb") and not _inside(directory, runs)):
-                found = (directory or ".") if name == JOURNAL else path
+                found = path_text((directory or ".") if name == JOURNAL else path)
                 mark = _mark(entry)
                 of_run = files.get(f"{directory}/{NOTEBOOK}".lstrip("/")) if kind == "run" else None
                 if mark and of_run:
@@ -243,7 +251,7 @@ class RemoteLocation:
         Raises:
             OSError: It cannot be read.
         """
-        content: bytes = self.files.cat_file(f"{self.top}/{file.removeprefix('./')}")
+        content: bytes = self.files.cat_file(f"{self.top}/{path_from_text(file).removeprefix('./')}")
         return content
 
 

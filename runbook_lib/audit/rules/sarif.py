@@ -15,6 +15,7 @@ import orjson
 from runbook_lib import __version__
 from runbook_lib.audit.rules.finding_names import fingerprints, place_of
 from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.evidence.path_text import path_from_text
 from runbook_lib.report.safe_text import visible
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _result(
 
 def _uri(path: str) -> str:
     """Return a path as a URI reference; bytes of a name that are not text are encoded as they are."""
-    return quote(path.removeprefix("./"), errors="surrogateescape")
+    return quote(path_from_text(path.removeprefix("./")), errors="surrogateescape")
 
 
 def _cut(text: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, NOTEBOOK
+from runbook_lib.evidence.path_text import is_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +33,9 @@ class Candidate:
 
 def is_run_directory(path: Path) -> bool:
     """Return whether a path is a run directory: by its files, or by its name if they are gone."""
-    return path.is_dir() and (
-        any((path / name).is_symlink() or (path / name).exists() for name in (JOURNAL, ATTESTATION))
-        or _RUN.fullmatch(path.resolve().name) is not None
+    return os.path.isdir(path) and (  # noqa: PTH112 - as below, it raises nothing
+        any(os.path.lexists(path / name) for name in (JOURNAL, ATTESTATION))
+        or _RUN.fullmatch(os.path.basename(os.path.realpath(path))) is not None  # noqa: PTH119 - as above
     )
 
 
@@ -63,15 +64,23 @@ def _scan(directory: Path, top: Path, subdirectories: list[Path]) -> Iterator[Ca
     for entry in entries:
         path = Path(entry.path)
         if entry.is_symlink():
-            if not path.resolve().is_relative_to(top):
-                yield Candidate(path, "a symbolic link that leads out of the directory: not followed")
+            yield from _refused_link(path, top)
         elif entry.is_file():
             if entry.name.endswith(".ipynb"):
                 yield Candidate(path)
+        elif entry.name.endswith(".ipynb") and not entry.is_dir():
+            yield Candidate(path, "not a regular file")
         elif is_run_directory(path):
             yield Candidate(path)
         elif entry.is_dir() and not entry.name.startswith("."):
             subdirectories.append(path)
+
+
+def _refused_link(link: Path, top: Path) -> Iterator[Candidate]:
+    if link.suffix == ".ipynb" and is_loop(str(link)):
+        yield Candidate(link, "a symbolic link that leads to itself")
+    elif not Path(os.path.realpath(link)).is_relative_to(top):
+        yield Candidate(link, "a symbolic link that leads out of the directory: not followed")
 
 
 def _containing_run(path: Path) -> Path:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from runbook_lib.errors import RunbookError
+from runbook_lib.evidence.path_text import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,8 +136,13 @@ class Findings:
             Finding(
                 kind=kind,
                 part=part or current,
-                where=place if where is None else where,
-                message=message[:_LONGEST],
-                diff=diff,
+                # What is not UTF-8 can be in no verdict.
+                where=path_text(place if where is None else where),
+                message=_encodable(message[:_LONGEST]),
+                diff=_encodable(diff),
             )
         )
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from runbook_lib.audit.verify.findings import Finding, Kind
+from runbook_lib.evidence.path_text import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -119,7 +120,7 @@ class Verdict(_Model):
         source, hosts = start.get("source"), start.get("hosts")
         texts = ("run", "runbook", "mode", "operator", "machine", "started")
         return cls(
-            path=str(path),
+            path=path_text(str(path)),
             verdict=word_for(found),
             findings=found,
             hosts=[str(host) for host in hosts] if isinstance(hosts, list) else [],
