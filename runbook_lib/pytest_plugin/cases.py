@@ -6,6 +6,7 @@ a case that `--lf` selects again must still exist.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -31,7 +32,8 @@ END = "the run ended"
 _STATUS = "status"
 _COMMANDS = 20  # commands of a step on a host that a failure shows; the report has all of them
 _LINES = 20  # lines of an output that a failure shows; the report has all of them
-# `::` and `[` are separators in pytest's own test ids.
+# `[` and `::` are separators in pytest's own test ids, and so is a colon at the end of a name, before a `::`.
+_COLONS = re.compile(r":(?=:)")
 _PLAIN = str.maketrans({"[": "(", "]": ")", "\n": " ", "\t": " "})
 
 
@@ -96,7 +98,8 @@ def _host(run: NotebookRun, step: StepRecord, host: HostRecord) -> Iterator[Case
 
 def _name(text: str) -> str:
     """Return a text as one part of a test id."""
-    return " ".join(visible(text.translate(_PLAIN).replace("::", ": :")).split()) or "?"
+    shown = _COLONS.sub(": ", visible(text.translate(_PLAIN)))
+    return " ".join(shown.split()).strip(": ") or "?"
 
 
 def _distinct(names: Sequence[str]) -> Iterator[str]:

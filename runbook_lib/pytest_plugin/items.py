@@ -36,8 +36,12 @@ class CaseItem(pytest.Item):
             pytest.fail(f"{self.case.text}\n{_RERUN}" if again else self.case.text, pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Return where the case comes from: the notebook."""
-        return self.path, 0, "::".join(self.case.path)
+        """Return where the case comes from: the notebook.
+
+        pytest -v prints the end of an id with `::` for each dot if it equals the last value: then nobody can give the
+        id back that has an address in it. So the names are joined in another way than in the id.
+        """
+        return self.path, 0, " / ".join(self.case.path)
 
 
 class Group(pytest.Collector):

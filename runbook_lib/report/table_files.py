@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from runbook_lib.evidence.layout import CSV, PARQUET
+from runbook_lib.report.columns import TABLES
 from runbook_lib.report.formats import ReportFormat
 from runbook_lib.report.report_file import make_directory, write_file
 from runbook_lib.report.tables import tables
@@ -67,17 +70,38 @@ def write_parquet(made: Tables, directory: Path) -> list[Path]:
     Raises:
         EvidenceError: The files cannot be written.
     """
-    return [_write(directory / f"{name}.parquet", _parquet(frame)) for name, frame in made.by_name().items()]
+    return [
+        _write(directory / f"{name}.parquet", _parquet(name, frame)) for name, frame in made.by_name().items()
+    ]
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    return frame.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%dT%H:%M:%S.%f%z").encode()
+    lines = _Lines()
+    # A field is quoted if it has a character of the line's end: readers take a carriage return for one, too.
+    frame.to_csv(lines, index=False, lineterminator="\r\n", date_format="%Y-%m-%dT%H:%M:%S.%f%z")
+    return lines.getvalue().encode()
 
 
-def _parquet(frame: pd.DataFrame) -> bytes:
+class _Lines(StringIO):
+    """The lines of a CSV file, each of which is written at once, with a newline at their ends."""
+
+    def write(self, text: str, /) -> int:
+        """Write a line."""
+        return super().write(f"{text[:-2]}\n" if text.endswith("\r\n") else text)
+
+
+def _parquet(name: str, frame: pd.DataFrame) -> bytes:
     buffer = BytesIO()
-    frame.to_parquet(buffer, engine="pyarrow", index=False)
+    frame.to_parquet(buffer, engine="pyarrow", index=False, schema=_schema(name))
     return buffer.getvalue()
+
+
+def _schema(name: str) -> pa.Schema:
+    """Return the documented types of a table's file; without them, each version of pandas chooses its own for text."""
+    types = ((column.name, column.type.arrow) for column in TABLES[name])
+    return pa.schema(
+        [pa.field(name, pa.large_string() if kind == pa.string() else kind) for name, kind in types]
+    )
 
 
 def _write(path: Path, data: bytes) -> Path:

@@ -84,6 +84,23 @@ def test_each_step_host_and_check_is_a_test_and_warnings_may_be_errors(project: 
     assert junit["step 1 First.host-a", "status"].time == pytest.approx(seconds, abs=0.02)
 
 
+ODD_TITLES = ("Ping 192.168.8.0:", "a::b:::c", ":", "[x] y.z", "new\\nline / slash", "Write 192.168.8.0/24")
+
+
+def test_each_id_that_is_printed_can_be_given_back(project: Project) -> None:
+    project.runbook("90_look", *(project.holds(title, "first") for title in ODD_TITLES))
+    result = project.run(*LOOK, "-v", "--hosts", "host-a")
+    result.assert_outcomes(passed=13)
+    printed = [line.rpartition(" PASSED")[0] for line in result.outlines if " PASSED" in line]
+    assert len(set(printed)) == 13
+    for part in ("step 1 Ping 192.168.8.0::host-a", "step 2 a: :b: : :c::host-a", "step 4 (x) y.z::host-a"):
+        assert any(part in name for name in printed), part
+    # Given back all at once: an id that pytest does not find ends it with an error.
+    again = project.run(*LOOK, "--hosts", "host-a", "-v", *printed)
+    again.assert_outcomes(passed=13)
+    assert [line.rpartition(" PASSED")[0] for line in again.outlines if " PASSED" in line] == printed
+
+
 def test_runs_are_sealed_as_by_runbook_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     public = generate(project.place / "operator")
     monkeypatch.setenv("RUNBOOK_SIGNING_KEY", str(project.place / "operator"))

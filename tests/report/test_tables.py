@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import csv
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow.parquet
 import pytest
 
 from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.report.columns import TABLES
 from runbook_lib.report.table_files import write_csv, write_parquet
 from runbook_lib.report.tables import tables
+from tests.report import chapter
 from tests.report.tables_page import DOCUMENT, page
 
 if TYPE_CHECKING:
@@ -109,3 +113,36 @@ def test_csv_gives_the_same_values_back(failed: RunRecord, tmp_path: Path) -> No
     )
     assert back["stdout_head"].tolist() == made.commands["stdout_head"].tolist()
     assert (back["started"] == made.commands["started"]).all()
+
+
+EVERY = "".join(
+    map(chr, [*range(1, 0x300), 0x2028, 0x202E, 0xD800, 0xDFFF, 0xFDD0, 0xFFFE, 0xFFFF, 0x1F600, 0x1FFFF])
+)
+
+
+def test_every_character_can_be_in_the_files(tmp_path: Path) -> None:
+    step = chapter.run().steps[0]
+    host = step.hosts[0].model_copy(update={"message": EVERY, "operation": "a\rb"})
+    run = chapter.run(steps=[step.model_copy(update={"hosts": [host], "title": EVERY})])
+    made = tables([run])
+    expected = EVERY.replace("\ud800", "?").replace("\udfff", "?")
+    parquet = pd.read_parquet(write_parquet(made, tmp_path)[1])
+    assert parquet["title"].tolist() == parquet["message"].tolist() == [expected]
+    with write_csv(made, tmp_path)[1].open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["title"], row["message"], row["operation"]) == (expected, expected, "a\rb")
+    read = pd.read_csv(tmp_path / "steps.csv", dtype="string", keep_default_na=False)
+    assert read["operation"].tolist() == ["a\rb"]
+
+
+def test_text_in_parquet_is_of_the_documented_type_however_pandas_holds_it(tmp_path: Path) -> None:
+    made = tables([chapter.run()])
+    # As pandas 2 holds text, and as it may with pyarrow: the file has the same types.
+    asked: tuple[Any, ...] = ("object", "string[python]", "string[pyarrow]")
+    for held in asked:
+        text = [name for name, dtype in made.steps.dtypes.items() if dtype == "string"]
+        steps = made.steps.astype(dict.fromkeys(text, held))
+        path = write_parquet(replace(made, steps=steps), tmp_path)[1]
+        schema = pyarrow.parquet.read_schema(path)
+        assert {str(schema.field(name).type) for name in text} == {"large_string"}
+        assert pd.read_parquet(path).attrs == {"schema_version": made.schema_version}
