@@ -32,7 +32,7 @@ def path_text(path: str) -> str:
     r"""Return a path as text that can be encoded in UTF-8.
 
     Args:
-        path: As `os` functions return it: a byte that is not UTF-8 is a lone surrogate.
+        path: As `os` functions return it: a byte that is not UTF-8 is half a surrogate pair.
 
     >>> path_text(os.fsdecode(b"latin\xe9.ipynb"))
     'latin\\xe9.ipynb'
