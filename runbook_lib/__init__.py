@@ -1,8 +1,8 @@
 """Executable runbooks: notebooks that carry out procedures on real hosts and leave evidence.
 
-This module is the public API. Notebooks, docs and examples import from here, from `runbook_lib.facts` and from
-`runbook_lib.operations`; a book's own notebooks also from their part of `runbook_lib.books`. Everything else is
-internal and may change without notice.
+This module is the public API. Notebooks, docs and examples import from here, from `runbook_lib.facts`,
+`runbook_lib.operations` and `runbook_lib.integrations`; a book's own notebooks also from their part of
+`runbook_lib.books`. Everything else is internal and may change without notice.
 
 PYTEST_DONT_REWRITE: the package contains a pytest plugin, and pytest warns about plugins imported before it starts.
 """

@@ -101,14 +101,14 @@ class Facts:
 
 
 def as_plain(value: Any) -> Any:  # noqa: ANN401 - any fact's value
-    """Return `value` with dataclasses as mappings and tuples as lists."""
+    """Return `value` with dataclasses as mappings, tuples as lists, and what JSON does not have as text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: as_plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {str(key): as_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [as_plain(item) for item in value]
-    return value
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 @contextlib.contextmanager

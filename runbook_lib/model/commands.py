@@ -16,6 +16,7 @@ class Command:
     Args:
         argv: Program and arguments.
         stdin: Text for standard input, for example the content of a file to write.
+        stdin_summary: Recorded in place of `stdin`, such as the hash and size of a file's content.
         sudo: Run as root.
         accept: Exit codes that count as success.
         timeout: Seconds.
@@ -29,6 +30,7 @@ class Command:
 
     argv: tuple[str, ...]
     stdin: str | None = None
+    stdin_summary: str | None = None
     sudo: bool = False
     accept: tuple[int, ...] = (0,)
     timeout: float = 600.0

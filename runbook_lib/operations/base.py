@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
-    from runbook_lib.model.plans import Check
+    from runbook_lib.model.plans import Change, Check
 
 __all__ = ["Operation", "Probe"]
 
@@ -25,6 +25,19 @@ class Operation(ABC):
     def facts(self) -> Sequence[Fact[Any]]:
         """Return the facts that `plan` and `verify` use."""
 
+    def further_facts(self, facts: Facts) -> Sequence[Fact[Any]]:  # noqa: ARG002 - none by default
+        """Return facts that are needed as well, known only now that some facts have been read.
+
+        Called again with all facts read so far, until everything that it returns has been read.
+
+        Args:
+            facts: What has been read so far.
+
+        Raises:
+            OperationError: As `plan`.
+        """
+        return ()
+
     @abstractmethod
     def plan(self, facts: Facts) -> Plan:
         """Return the commands from these facts to the desired state. Pure.
@@ -36,6 +49,15 @@ class Operation(ABC):
     @abstractmethod
     def verify(self, facts: Facts) -> list[Check]:
         """Return the checks that all hold exactly if the host is in the desired state. Pure; never empty."""
+
+    def observed_changes(self, before: Facts, after: Facts) -> Sequence[Change]:  # noqa: ARG002 - as below
+        """Return the changes that only show once the plan was carried out; default: none, the plan knows its changes.
+
+        Args:
+            before: The facts that the plan was made from.
+            after: The facts that were verified.
+        """
+        return ()
 
     @property
     def verifiable(self) -> bool:

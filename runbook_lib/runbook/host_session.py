@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["HostSession", "all_hold"]
 
 _POLL = 0.1  # seconds between checks of the clock and of an interrupt
+_MOST_FACTS = 1000  # an operation that asks for more does not come to an end
 
 
 class HostSession:
@@ -128,27 +129,41 @@ class HostSession:
         self.deadline = self.deadline.extended(seconds) if self.deadline else None
 
     def read_facts(self) -> Facts:
-        """Read the operation's facts. If some of them cannot be read, the others are still read and recorded.
+        """Read the operation's facts, and those that only these show to be needed.
+
+        If some of them cannot be read, the others are still read and recorded.
 
         Raises:
             OperationError: A fact's command failed, or its output cannot be parsed; the message names every such fact.
             UnreachableError: The connection was lost.
         """
         values: dict[Fact[Any], Any] = {}
-        problems: list[FactError | CommandFailed] = []
-        for fact in dict.fromkeys(self.operation.facts()):
-            try:
-                values[fact] = self.read_fact(fact)
-            except FactUnavailable:
-                raise
-            except (FactError, CommandFailed) as problem:
-                problems.append(problem)
-        self.observed = Facts(values)
-        if problems:
-            first, *others = problems
-            first.message = "; ".join([first.message, *(problem.message for problem in others)])
-            raise first
-        return self.observed
+        wanted = list(dict.fromkeys(self.operation.facts()))
+        while True:
+            problems: list[FactError | CommandFailed] = []
+            for fact in wanted:
+                try:
+                    values[fact] = self.read_fact(fact)
+                except FactUnavailable:
+                    raise
+                except (FactError, CommandFailed) as problem:
+                    problems.append(problem)
+            self.observed = Facts(values)
+            if problems:
+                first, *others = problems
+                first.message = "; ".join([first.message, *(problem.message for problem in others)])
+                raise first
+            further = dict.fromkeys(self.operation.further_facts(self.observed))
+            wanted = [fact for fact in further if fact not in values]
+            if not wanted:
+                return self.observed
+            if len(values) >= _MOST_FACTS:
+                raise FactError(
+                    f"{self.operation.describe()}: still asks for facts after {len(values)}, "
+                    f"next for {wanted[0].label}",
+                    where=self.connection.host.name,
+                    hint="divide the step into smaller ones",
+                )
 
     def read_until_settled(self) -> bool:
         """Read facts and check until all checks hold or the `settle` time is over; return whether they hold."""

@@ -194,6 +194,7 @@ class HostStep:
             for command in plan.commands:
                 self.session.send(command, self.session.operation.command_kind)
             self.session.read_until_settled()
+            self.session.changes += self.session.operation.observed_changes(facts, self.session.observed)
         except (OperationError, Interrupted, UnreachableError) as problem:
             # Whether the change does what it should is not known: it is not left in place.
             problem.message += self._after_rollback(plan)
@@ -247,7 +248,7 @@ class HostStep:
                 number=0,
                 kind=kind,
                 text=self.session.recorder.mask(self.session.connection.render(command)),
-                stdin=self.session.recorder.mask(command.stdin) if command.stdin is not None else None,
+                stdin=self.session.recorder.recorded_stdin(command),
                 purpose=self.session.recorder.mask(command.purpose),
                 started=now(),
                 problem="planned, not sent",

@@ -84,6 +84,11 @@ class Recorder:
         """Return `text` without secret values."""
         return self._secrets.mask(text)
 
+    def recorded_stdin(self, command: Command) -> str | None:
+        """Return what a record shows of a command's standard input; None if it has none."""
+        shown = command.stdin if command.stdin_summary is None else command.stdin_summary
+        return shown if shown is None else self.mask(shown)
+
     def masked(self, record: HostRecord) -> HostRecord:
         """Return a host's record without secret values: facts and checks are read from unmasked outputs."""
         if not self._secrets.known:
@@ -136,9 +141,7 @@ class Recorder:
             number=next(self._numbers),
             kind=kind,
             text=text,
-            stdin=self.mask(request.stdin)
-            if isinstance(request, Command) and request.stdin is not None
-            else None,
+            stdin=self.recorded_stdin(request) if isinstance(request, Command) else None,
             purpose=self.mask(request.purpose) if isinstance(request, Command) else "",
             attempt=attempt,
             started=now(),

@@ -67,6 +67,7 @@ def test_every_package_that_is_imported_is_named() -> None:
         "detect_secrets": "detect-secrets",
         "cryptography": "securesystemslib",
         "pydantic_core": "pydantic",
+        "testinfra": "pytest-testinfra",
     }
     ours = {parted(requirement)[0] for requirement in of_pyproject()}
     for path in [*(TOP / "runbook_lib").rglob("*.py"), *(TOP / "tests").rglob("*.py")]:

@@ -27,7 +27,7 @@ SHOWN = sorted(
         *(TOP / "examples").rglob("*.py"),
     ]
 )
-PUBLIC = re.compile(r"runbook_lib(\.(facts|operations|books)(\.\w+)*)?")
+PUBLIC = re.compile(r"runbook_lib(\.(facts|operations|integrations|books)(\.\w+)*)?")
 
 
 def imports(path: Path) -> Iterator[tuple[str, list[str]]]:
