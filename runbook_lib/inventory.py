@@ -16,6 +16,7 @@ An inventory file::
 from __future__ import annotations
 
 import fnmatch
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,12 +31,40 @@ if TYPE_CHECKING:
 
 __all__ = ["Inventory"]
 
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+_ALL = "all"
+
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     hosts: dict[str, dict[str, Any]]
     groups: dict[str, list[str]] = Field(default_factory=dict)
+
+
+def _require_distinct_names(top: _File, file: YamlFile) -> None:
+    """Raise unless each name selects one thing: host names are compared as DNS does, without regard to case."""
+    places: dict[str, tuple[str, str]] = {}
+    for section, names in (("hosts", top.hosts), ("groups", top.groups)):
+        for name in names:
+            where = f"{file.path}, line {file.line((section, name))}"
+            kind = f"{section.removesuffix('s')} {name!r}"
+            if name.lower() == _ALL:
+                raise InventoryError(
+                    f"{kind} cannot have this name: `all` selects every host", where=where, hint="rename it"
+                )
+            if section == "groups" and not re.fullmatch(_NAME, name):
+                raise InventoryError(
+                    f"{kind} could not be selected by this name",
+                    where=where,
+                    hint="use letters, digits, `.`, `_` and `-`",
+                )
+            if name.lower() in places:
+                earlier, line = places[name.lower()]
+                raise InventoryError(
+                    f"{kind} has the name of {earlier} (line {line})", where=where, hint="rename one of them"
+                )
+            places[name.lower()] = kind, str(file.line((section, name)))
 
 
 class Inventory:
@@ -60,6 +89,11 @@ class Inventory:
         """
         file = YamlFile(find_upwards(path), InventoryError)
         top = validate(_File, file.data, InventoryError, str(file.path), file)
+        if not top.hosts:
+            raise InventoryError(
+                "has no hosts", where=str(file.path), hint="add them under hosts:, see params/example"
+            )
+        _require_distinct_names(top, file)
         hosts = {}
         for name, values in top.hosts.items():
             where = f"{file.path}, line {file.line(('hosts', name))}, host {name!r}"

@@ -6,12 +6,14 @@ papermill only warns about an unknown parameter; here it is an error, raised bef
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import json
+import math
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from runbook_lib.errors import InputError, ParameterError
 from runbook_lib.model.plain_text import PlainText
@@ -72,6 +74,14 @@ class Parameters(BaseModel):
         description="Take over another run's lock on a host instead of refusing; the takeover is recorded.",
     )
     resume: PlainText = Field(default="", description="Directory of the run to resume.")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_recorded(cls, value: Any) -> Any:  # noqa: ANN401 - any value of the user's
+        problem = _unrecordable(value)
+        if problem:
+            raise ValueError(problem)
+        return value
 
     @property
     def run_mode(self) -> Mode:
@@ -161,6 +171,27 @@ def _is_parameters_cell(source: str) -> bool:
     except InputError:
         return False
     return True
+
+
+def _unrecordable(value: object) -> str:
+    """Return why a value cannot be recorded as it is, in JSON; empty if it can."""
+    problem = ""
+    match value:
+        case dt.date() | dt.time():
+            problem = f"a date or time in YAML: {value}; write it in quotes"
+        case float() if not math.isfinite(value):
+            problem = "must be a finite number"
+        case bytes() | set() | frozenset():
+            problem = f"of type {type(value).__name__}, which parameters do not have"
+        case str() if any("\ud800" <= character <= "\udfff" for character in value):
+            problem = "not valid UTF-8 text"
+        case dict():
+            odd = next((key for key in value if not isinstance(key, str)), None)
+            inner = (f"{key}: {found}" for key, item in value.items() if (found := _unrecordable(item)))
+            problem = next(inner, "") if odd is None else f"the key {odd} is not text; write it in quotes"
+        case list() | tuple():
+            problem = next(filter(None, map(_unrecordable, value)), "")
+    return problem
 
 
 def _is_literal(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +24,7 @@ _DEEPEST = 100
 _FEW_VALUES = 10_000  # that aliases may stand for in any text
 _MOST_PER_VALUE = 100  # and more for each value that is written
 _MOST_VALUES = 2_000_000  # unless there are so many
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -107,14 +109,7 @@ class YamlFile:
         self.path = path
         self._error = error
         self._lines: dict[tuple[str | int, ...], int] = {}
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError as missing:
-            raise error(
-                "no such file", where=str(path), hint=f"check the path; the current directory is {Path.cwd()}"
-            ) from missing
-        except (OSError, UnicodeDecodeError) as problem:
-            raise error(f"cannot be read: {problem}", where=str(path)) from problem
+        text = _read(path, error)
         try:
             check_size(text)
             self._index(yaml.compose(text, Loader=_Loader), (), ())
@@ -169,6 +164,40 @@ class YamlFile:
             for number, value in enumerate(node.value):
                 self._lines[(*prefix, number)] = value.start_mark.line + 1
                 self._index(value, (*prefix, number), (*above, node))
+
+
+def _read(path: Path, error: type[InputError]) -> str:
+    """Return a file's text; raise `error` if it is not one."""
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            kind = "a directory" if stat.S_ISDIR(state.st_mode) else "not a regular file"
+            raise error(
+                f"cannot be read: it is {kind}",
+                where=str(path),
+                hint="name a file; it is read more than once, so a pipe does not do",
+            )
+        raw = path.read_bytes()
+    except FileNotFoundError as missing:
+        raise error(
+            "no such file", where=str(path), hint=f"check the path; the current directory is {Path.cwd()}"
+        ) from missing
+    except OSError as problem:
+        raise error(
+            f"cannot be read: {problem.strerror or problem}",
+            where=str(path),
+            hint="check the file's owner and mode",
+        ) from problem
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = raw.count(b"\n", 0, problem.start) + 1
+        what = (
+            "it is in UTF-16" if raw.startswith(_UTF_16) else f"byte 0x{raw[problem.start]:02x} is not UTF-8"
+        )
+        raise error(
+            f"cannot be read: {what}", where=f"{path}, line {line}", hint="save the file as UTF-8"
+        ) from problem
 
 
 def validate(

@@ -121,6 +121,31 @@ def test_a_variable_is_the_hosts_own_and_a_missing_one_is_refused(inventory: Inv
         ("hosts:\n  a: {}\ngroups:\n  g: [a, b]\n", "line 4", "group 'g' contains an unknown host, 'b'"),
         ("hosts:\n  a: {}\ngroups:\n  g: a\n", "inventory.yml", "line 4: 'groups.g': Input should be a valid list"),
         ("hosts:\n  a: {}\n  a: {}\n", "line 3", "duplicate key 'a'"),
+        ("hosts:\n  a: {}\n  'a': {}\n", "line 3", "duplicate key 'a'"),
+        ("hosts:\n  web: {}\n  Web: {}\n", "line 3", "host 'Web' has the name of host 'web' (line 2)"),
+        ("hosts:\n  web: {}\ngroups:\n  web: [web]\n", "line 4", "group 'web' has the name of host 'web' (line 2)"),
+        ("hosts:\n  a: {}\ngroups:\n  g: [a]\n  G: [a]\n", "line 5", "group 'G' has the name of group 'g'"),
+        ("hosts:\n  a: {}\ngroups:\n  g: [a]\n  g: [a]\n", "line 5", "duplicate key 'g'"),
+        ("hosts:\n  all: {}\n", "line 2", "host 'all' cannot have this name"),
+        ("hosts:\n  a: {}\ngroups:\n  All: [a]\n", "line 4", "group 'All' cannot have this name"),
+        ("hosts:\n  a: {}\ngroups:\n  'a,b': [a]\n", "line 4", "group 'a,b' could not be selected"),
+        ("hosts:\n  a: {}\ngroups:\n  '!web': [a]\n", "line 4", "group '!web' could not be selected"),
+        ("hosts: {}\n", "inventory.yml", "has no hosts"),
+        ("hosts:\n  a: {port: 0}\n", "host 'a'", "greater than or equal to 1"),
+        ("hosts:\n  a: {port: -1}\n", "host 'a'", "greater than or equal to 1"),
+        ("hosts:\n  a: {port: 65536}\n", "host 'a'", "less than or equal to 65535"),
+        ("hosts:\n  a: {port: 22.0}\n", "host 'a'", "valid integer"),
+        ("hosts:\n  a: {port: true}\n", "host 'a'", "valid integer"),
+        ("hosts:\n  a: {connect_timeout: .inf}\n", "host 'a'", "finite number"),
+        ("hosts:\n  a: {connect_timeout: .nan}\n", "host 'a'", "finite number"),
+        ("hosts:\n  a: {address: -oProxyCommand=x}\n", "host 'a'", "'address': must be one word"),
+        ("hosts:\n  a: {address: 'x; reboot'}\n", "host 'a'", "'address': must be one word"),
+        ("hosts:\n  a: {address: ''}\n", "host 'a'", "'address': must be one word"),
+        ("hosts:\n  a: {user: '-x'}\n", "host 'a'", "'user': must be one word"),
+        ("hosts:\n  a: {user: 'a`id`'}\n", "host 'a'", "'user': must be one word"),
+        ("hosts:\n\ta: {}\n", "line 2", "malformed YAML"),
+        ("groups: {}\nhost: {}\n", "inventory.yml", "did you mean 'hosts'?"),
+        ("hosts:\n  a: {identity_fil: x}\n", "host 'a'", "did you mean 'identity_file'?"),
     ],
 )  # fmt: skip
 def test_an_inventory_that_is_wrong_is_refused_with_its_place(
@@ -132,6 +157,20 @@ def test_an_inventory_that_is_wrong_is_refused_with_its_place(
     assert str(refused.value.where).startswith(str(tmp_path / "inventory.yml"))
     assert where in str(refused.value.where)
     assert refused.value.exit_code == 2
+
+
+def test_what_openssh_accepts_as_address_and_user_is_accepted(tmp_path: Path) -> None:
+    text = "hosts:\n  a: {address: 'fe80::1%eth0', user: 'CORP\\ops'}\n  b: {address: a_b.example., user: o.p-s}\n"
+    assert load(tmp_path, text).hosts["a"].user == "CORP\\ops"
+
+
+def test_hosts_may_share_values_by_aliases(tmp_path: Path) -> None:
+    found = load(tmp_path, "hosts:\n  a: &base {user: ops}\n  b: *base\n  c: {<<: *base, port: 23}\n")
+    assert [(host.user, host.port) for host in found.hosts.values()] == [
+        ("ops", 22),
+        ("ops", 22),
+        ("ops", 23),
+    ]
 
 
 def test_a_literal_sudo_password_is_not_repeated_in_the_message(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +14,7 @@ from runbook_lib.books.docker import parameters
 from runbook_lib.errors import ParameterError
 from runbook_lib.model.status import Mode
 from runbook_lib.parameters import Parameters
+from runbook_lib.yaml_files import validate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,7 @@ class Practice(Parameters):
     gateway: str | None = None
     wait: float = Field(default=1.0, gt=0)
     names: list[str] = Field(default_factory=list)
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 GIVEN: dict[str, Any] = {"inventory": "inventory.yml", "hosts": "all"}
@@ -66,6 +69,13 @@ def test_a_whole_number_may_stand_for_seconds() -> None:
         ({"names": ("a",)}, "'names': Input should be a valid list"),
         ({"mode": "Apply"}, "'mode': Input should be 'plan', 'apply' or 'validate', got 'Apply'"),
         ({"on_failure": "panic"}, "'on_failure': Input should be 'stop' or 'continue'"),
+        ({"wait": math.inf}, "'wait': must be a finite number"),
+        ({"wait": math.nan}, "'wait': must be a finite number"),
+        ({"options": {"a": [1, {"b": -math.inf}]}}, "'options': a: b: must be a finite number"),
+        ({"options": {"since": dt.datetime(2026, 1, 2, 3, 4)}}, "'options': since: a date or time"),  # noqa: DTZ001
+        ({"options": {"a": b"x"}}, "'options': a: of type bytes"),
+        ({"options": {7: "x"}}, "'options': the key 7 is not text"),
+        ({"gateway": "a\udcff"}, "'gateway': not valid UTF-8"),
     ],
 )
 def test_a_parameter_that_is_wrong_is_refused(given: dict[str, Any], why: str) -> None:
@@ -74,6 +84,11 @@ def test_a_parameter_that_is_wrong_is_refused(given: dict[str, Any], why: str) -
     assert why in refused.value.message
     assert refused.value.where == "parameters of 10_practice"
     assert refused.value.exit_code == 2
+
+
+def test_a_date_is_refused_because_evidence_would_have_a_text() -> None:
+    with pytest.raises(ParameterError, match="a date or time in YAML: 2026-01-02; write it in quotes"):
+        validate(Practice, {**GIVEN, "gateway": dt.date(2026, 1, 2)}, ParameterError, "here")
 
 
 def test_a_missing_parameter_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,9 @@ def test_a_malformed_file_is_refused_with_its_line(text: str, line: int, why: st
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"a: \xff\xfe\n", "cannot be read"),
+        (b"a: 1\nb: \xff\xfe\n", "cannot be read: byte 0xff is not UTF-8"),
+        ("a: 1\n".encode("utf-16"), "cannot be read: it is in UTF-16"),
+        ("a: 1\n".encode("utf-16-be"), "malformed YAML"),
         (b"a: \x00\n", "malformed YAML"),
         (b"on: 2026-13-45\n", "malformed YAML"),
     ],
@@ -84,8 +87,40 @@ def test_a_missing_file_is_refused_and_a_directory_too(tmp_path: Path) -> None:
     with pytest.raises(InventoryError, match="no such file") as refused:
         YamlFile(tmp_path / "missing.yml", InventoryError)
     assert str(Path.cwd()) in str(refused.value.hint)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be read: it is a directory"):
         YamlFile(tmp_path)
+
+
+def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(InputError, match="it is not a regular file") as refused:
+            YamlFile(path)
+        assert "read more than once" in str(refused.value.hint)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+    (tmp_path / "given.yml").write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
+    assert YamlFile(tmp_path / "given.yml").data == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("a: " + "[" * 50000 + "]" * 50000, "more than 100 levels"),
+        ("a:\n" + "- " * 50000 + "x\n", "more than 100 levels"),
+        ("a: " + "{b: " * 50000, "more than 100 levels"),
+        (
+            "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40)),
+            "more than 100000 values",
+        ),
+    ],
+    ids=["brackets", "dashes", "braces", "aliases"],
+)
+def test_a_file_that_grows_out_of_bounds_is_refused(text: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "given.yml").write_text(text, encoding="ascii")
+    with pytest.raises(InputError, match=why):
+        YamlFile(tmp_path / "given.yml")
 
 
 @given(st.text())

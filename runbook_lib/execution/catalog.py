@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import importlib
 import json
+import types
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from nbformat.validator import get_validator
 from pydantic import BaseModel, ConfigDict
 
+from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.errors import InputError, ParameterError
 from runbook_lib.evidence.judge import SKIP, skipped_cells
+from runbook_lib.execution.step_hosts import check_step_hosts
 from runbook_lib.inventory import Inventory
 from runbook_lib.masking import excerpt
 from runbook_lib.parameters import Parameters, literals
@@ -37,6 +40,7 @@ __all__ = [
     "check_parameters",
     "find",
     "load",
+    "of_notebook",
     "read_parameters",
     "runbooks",
     "target_hosts",
@@ -63,6 +67,7 @@ class CatalogEntry:
         target: Which hosts it is for, for `runbook list`.
         risk: What it may interrupt, for `runbook list`.
         needs: Names of the runbooks that must have succeeded before.
+        cells: The notebook's cells.
     """
 
     name: str
@@ -72,6 +77,7 @@ class CatalogEntry:
     target: str
     risk: str
     needs: tuple[str, ...]
+    cells: Sequence[Mapping[str, Any]] = ()
 
 
 def runbooks() -> list[CatalogEntry]:
@@ -108,7 +114,25 @@ def load(path: Path) -> CatalogEntry:
     Raises:
         InputError: The file is not a notebook, or not a runbook.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(
+            f"not a notebook: {'a directory' if path.is_dir() else 'not a regular file'}", where=str(path)
+        )
     cells, metadata = _read_notebook(path)
+    return of_notebook(cells, metadata, path)
+
+
+def of_notebook(cells: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any], path: Path) -> CatalogEntry:
+    """Return what a notebook declares, as `load` does.
+
+    Args:
+        cells: Its cells.
+        metadata: Its metadata.
+        path: Its file.
+
+    Raises:
+        InputError: It is not a runbook.
+    """
     own = metadata.get("runbook")
     if isinstance(own, dict) and "analysis" in own:
         raise InputError(
@@ -141,6 +165,7 @@ def load(path: Path) -> CatalogEntry:
         target=declared.target,
         risk=declared.risk,
         needs=tuple(declared.needs),
+        cells=cells,
     )
 
 
@@ -226,17 +251,36 @@ def read_parameters(
     return values, source
 
 
-def words(entry: CatalogEntry, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+def words(entry: CatalogEntry, pairs: Sequence[tuple[str, str]]) -> dict[str, str | None]:
     """Return the `-p NAME VALUE` pairs whose parameter is text: there the word counts as given, and is not YAML.
 
-    As YAML, `hello # world` would be `hello`, `12:30` the number 750, and an empty word nothing at all.
+    As YAML, `hello # world` would be `hello`, `12:30` the number 750, and an empty word nothing at all. Only where the
+    parameter may be absent (`str | None`), the word `null` stands for that.
     """
-    fields = entry.model.model_fields
-    return {name: word for name, word in pairs if name in fields and fields[name].annotation is str}
+    kinds = {name: _texts(field.annotation) for name, field in entry.model.model_fields.items()}
+    return {
+        name: None if word == "null" and type(None) in kinds[name] else word
+        for name, word in pairs
+        if str in kinds.get(name, ())
+    }
+
+
+def _texts(annotation: Any) -> set[type]:  # noqa: ANN401 - any type
+    """Return `str`, and NoneType if there is a choice, for a parameter that takes text and nothing else."""
+    origin, choices = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _texts(choices[0])
+    if origin is Literal:
+        found = {type(value) for value in choices}
+    elif origin in {Union, types.UnionType}:
+        found = {kind for choice in choices for kind in (_texts(choice) or {object})}
+    else:
+        found = {annotation} if annotation in {str, type(None)} else set()
+    return found if found <= {str, type(None)} else set()
 
 
 def check_parameters(entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None) -> Parameters:
-    """Return the checked parameters of a run; its inventory, hosts and secrets are resolved too.
+    """Return the checked parameters of a run; its inventory, hosts, keys and secrets are checked too.
 
     Args:
         entry: The runbook.
@@ -249,9 +293,13 @@ def check_parameters(entry: CatalogEntry, values: Mapping[str, Any], source: Yam
     where = str(source.path) if source else f"parameters of {entry.name}"
     parameters = validate(entry.model, {**entry.defaults, **values}, ParameterError, where, source)
     Secrets().resolve_all(parameters)
-    for host in target_hosts(parameters):
+    inventory = Inventory.load(parameters.inventory)
+    hosts = inventory.select(parameters.hosts)
+    for host in hosts:
         if host.sudo_password:
             Secrets().resolve(host.sudo_password)
+    check_step_hosts(entry.cells, parameters, inventory, hosts, entry.path)
+    check_host_inputs(hosts, inventory.path)
     return parameters
 
 

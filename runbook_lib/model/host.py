@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from runbook_lib.errors import InventoryError
 from runbook_lib.model.plain_text import OneWord, PlainText
@@ -12,6 +13,8 @@ from runbook_lib.model.plain_text import OneWord, PlainText
 __all__ = ["Host"]
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+_ADDRESS = r"(?!-)[^\s\x00-\x1f'\"`$\\;&|<>(){}]+"  # what OpenSSH accepts
+_USER = r"(?!-)[^\s\x00-\x1f'\"`;&|<>(){}]+(?<!\\)"
 
 
 class Host(BaseModel):
@@ -47,6 +50,14 @@ class Host(BaseModel):
     )
     lab: str | None = Field(default=None, description="Name of the lab this host belongs to, if any.")
     variables: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("address", "user")
+    @classmethod
+    def _one_word(cls, value: str | None, info: ValidationInfo) -> str | None:
+        allowed = _ADDRESS if info.field_name == "address" else _USER
+        if value is not None and not re.fullmatch(allowed, value):
+            raise ValueError("must be one word, without quotes, shell characters and a dash at its beginning")
+        return value
 
     @field_validator("sudo_password")
     @classmethod

@@ -8,6 +8,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.display import cards
 from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError, RunbookError
@@ -96,6 +97,7 @@ class Runbook:
         for host in hosts:
             if host.sudo_password:
                 Secrets().resolve(host.sudo_password)
+        check_host_inputs(hosts, inventory.path)
         earlier = (
             resume.load_earlier(Path(parameters.resume), parameters, hosts) if parameters.resume else None
         )

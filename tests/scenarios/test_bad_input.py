@@ -18,6 +18,7 @@ hosts:
   nowhere:
     address: 127.0.0.1
     port: 1
+    known_hosts: known_hosts
 groups:
   docker: [nowhere]
 """
@@ -25,8 +26,9 @@ groups:
 
 @pytest.fixture
 def inventory(tmp_path: Path) -> Path:
+    (tmp_path / "known_hosts").touch()
     path = tmp_path / "inventory.yml"
-    path.write_text(INVENTORY)
+    path.write_text(INVENTORY.replace("known_hosts: ", f"known_hosts: {tmp_path}/"))
     return path
 
 

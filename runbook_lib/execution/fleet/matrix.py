@@ -25,7 +25,9 @@ from runbook_lib.execution.fleet.job import JobSpec
 from runbook_lib.yaml_files import YamlFile, find_upwards, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from runbook_lib.execution.catalog import CatalogEntry
 
 __all__ = ["read"]
 
@@ -59,13 +61,15 @@ class Matrix(BaseModel):
     cross: _Cross | None = None
 
 
-def read(path: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> list[JobSpec]:
+def read(
+    path: str, values: Mapping[str, Any], overrides: Callable[[CatalogEntry], Mapping[str, Any]]
+) -> list[JobSpec]:
     """Return the jobs that a matrix file lists.
 
     Args:
         path: The file.
         values: Parameters for all jobs; the file's own override them.
-        overrides: Parameters for all jobs that override the file's.
+        overrides: Returns the parameters of a runbook that override the file's.
 
     Raises:
         InputError: The file, or a file or runbook that it names, does not exist or is malformed.
@@ -75,8 +79,9 @@ def read(path: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> 
     specs = []
     for run in [*matrix.runs, *_product(matrix.cross)]:
         own, source = catalog.read_parameters(run.file, ())
-        merged = {**values, **matrix.parameters, **own, **run.parameters, **overrides}
-        specs.append(JobSpec(catalog.find(run.runbook), merged, source, run.name))
+        entry = catalog.find(run.runbook)
+        merged = {**values, **matrix.parameters, **own, **run.parameters, **overrides(entry)}
+        specs.append(JobSpec(entry, merged, source, run.name))
     if not specs:
         raise ParameterError(
             "lists no runs", where=str(file.path), hint="list them under runs:, or give axes under cross:"

@@ -13,6 +13,7 @@ from runbook_lib.execution.fleet.job import JobSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runbook_lib.execution.catalog import CatalogEntry
 
 __all__ = ["OnFailure", "RunRequest", "job_specs"]
 
@@ -54,6 +55,11 @@ class RunRequest:
     jobs: int = 1
     on_failure: OnFailure = "stop"
 
+    def overrides(self, entry: CatalogEntry) -> dict[str, Any]:
+        """Return what overrides a runbook's files: pairs, as text where its parameter is text, and options."""
+        pairs, _ = catalog.read_parameters(None, self.pairs)
+        return {**pairs, **catalog.words(entry, self.pairs), **self.options}
+
     def file_of_each(self) -> list[str | None]:
         """Return each runbook's parameters file.
 
@@ -77,36 +83,31 @@ def job_specs(request: RunRequest) -> list[JobSpec]:
     Raises:
         InputError: A runbook or file does not exist or is malformed, or the request contradicts itself.
     """
-    pairs, _ = catalog.read_parameters(None, request.pairs)
-    overrides = {**pairs, **request.options}
     shared, _ = catalog.read_parameters(request.files[0] if len(request.files) == 1 else None, ())
     if request.matrix:
-        return matrix.read(request.matrix, shared, overrides)
+        return matrix.read(request.matrix, shared, request.overrides)
     specs = [
-        _spec(name, file, request.defaults, overrides, request.pairs)
-        for name, file in zip(request.names, request.file_of_each(), strict=True)
+        _spec(name, file, request) for name, file in zip(request.names, request.file_of_each(), strict=True)
     ]
-    given = {**shared, **overrides}
     if request.with_needs:
-        specs = [*_needed(specs, given), *specs]
-    return resume_check.resuming(specs, request.resume, given) if request.resume else specs
+        specs = [*_needed(specs, shared, request), *specs]
+    if request.resume:
+        pairs, _ = catalog.read_parameters(None, request.pairs)
+        return resume_check.resuming(
+            specs, request.resume, {**shared, **pairs, **request.options}, request.overrides
+        )
+    return specs
 
 
-def _spec(
-    name: str,
-    file: str | None,
-    defaults: Mapping[str, Mapping[str, Any]],
-    overrides: Mapping[str, Any],
-    pairs: Sequence[tuple[str, str]],
-) -> JobSpec:
+def _spec(name: str, file: str | None, request: RunRequest) -> JobSpec:
     entry = catalog.find(name)
     values, source = catalog.read_parameters(file, ())
     return JobSpec(
-        entry, {**defaults.get(entry.name, {}), **values, **overrides, **catalog.words(entry, pairs)}, source
+        entry, {**request.defaults.get(entry.name, {}), **values, **request.overrides(entry)}, source
     )
 
 
-def _needed(specs: Sequence[JobSpec], given: Mapping[str, Any]) -> list[JobSpec]:
+def _needed(specs: Sequence[JobSpec], shared: Mapping[str, Any], request: RunRequest) -> list[JobSpec]:
     """Return the runbooks that are needed but not named, each with the given parameters that it knows."""
     named = {spec.entry.name for spec in specs}
     found: dict[str, JobSpec] = {}
@@ -116,6 +117,7 @@ def _needed(specs: Sequence[JobSpec], given: Mapping[str, Any]) -> list[JobSpec]
         if name in named or name in found:
             continue
         entry = catalog.find(name)
+        given = {**shared, **request.overrides(entry)}
         known = {key: value for key, value in given.items() if key in entry.model.model_fields}
         found[name] = JobSpec(entry, known)
         todo += entry.needs

@@ -19,8 +19,10 @@ from runbook_lib.project import project_top
 from runbook_lib.runbook.resume import changed_parameters, load_earlier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from runbook_lib.execution.catalog import CatalogEntry
 
 __all__ = ["refuse_changed", "resuming"]
 
@@ -28,13 +30,19 @@ _STEPS = frozenset({"step", "facts", "shell"})
 _OF_ONE_RUN = frozenset({"resume", "take_over"})  # parameters that are not taken over
 
 
-def resuming(specs: Sequence[JobSpec], name: str, given: Mapping[str, Any]) -> list[JobSpec]:
+def resuming(
+    specs: Sequence[JobSpec],
+    name: str,
+    given: Mapping[str, Any],
+    overrides: Callable[[CatalogEntry], Mapping[str, Any]] = lambda _: {},
+) -> list[JobSpec]:
     """Give the job of an earlier run's runbook that run's parameters.
 
     Args:
         specs: The jobs; none: the earlier run's runbook alone.
         name: The earlier run: id, id prefix, path, or `last`.
         given: Parameters that all jobs were given.
+        overrides: Returns those of one runbook, where they differ: text is text where its parameter is text.
 
     Raises:
         InputError: The run does not exist, belongs to another runbook, or must not be resumed.
@@ -43,7 +51,10 @@ def resuming(specs: Sequence[JobSpec], name: str, given: Mapping[str, Any]) -> l
     path = find_run(name, project_top() / str(given.get("runs", "runs"))).absolute()
     record = read_run(path)
     _refuse_invalid_signatures(path)
-    jobs = list(specs) or [JobSpec(catalog.find(record.runbook), dict(given))]
+    jobs = list(specs)
+    if not jobs:
+        entry = catalog.find(record.runbook)
+        jobs = [JobSpec(entry, {**given, **overrides(entry)})]
     matching = [number for number, spec in enumerate(jobs) if spec.entry.model.runbook == record.runbook]
     if not matching:
         raise InputError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,6 +24,7 @@ from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.judge import EXECUTION, SKIP, Execution, Judgement, judge, skipped_cells
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.execution import catalog
 from runbook_lib.execution.notebook.atomic_save import saved_atomically
 from runbook_lib.execution.notebook.cell_client import CellClient
 from runbook_lib.execution.notebook.kernel_process import Kernel
@@ -76,6 +78,8 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
                 f"cell {skipped[0]} is tagged {SKIP!r}: a runbook's cells are all executed; no host was touched",
                 InputError.exit_code,
             )
+        if "kernel" not in options:  # otherwise the caller has checked
+            _check_input(nb, options.get("input_path"))
         names = ("progress_bar", "log_output", "autosave_cell_every")
         manager = _NotebookManager(
             nb, output_path=output_path, **{name: options[name] for name in names if name in options}
@@ -134,6 +138,24 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
                 ),
             )
             client.execute()
+
+
+def _check_input(nb: NotebookNode, path: str | None) -> None:
+    """Check parameters, inventory and keys as `runbook run` does, before the kernel starts.
+
+    Raises:
+        RunFailed: Any of them is wrong; no host was touched.
+    """
+    given = nb.metadata.get("papermill", {}).get("parameters", {})
+    try:
+        entry = catalog.of_notebook(nb.cells, nb.metadata, Path(path or "notebook"))
+    except InputError as problem:
+        logger.debug("not checked before its kernel starts: %s", problem)
+        return
+    try:
+        catalog.check_parameters(entry, given, None)
+    except InputError as problem:
+        raise RunFailed(f"{problem}\n  no host was touched", problem.exit_code) from problem
 
 
 class _NotebookManager(NotebookExecutionManager):  # type: ignore[misc]

@@ -1,0 +1,144 @@
+"""The hosts that a notebook's steps name, as far as its source tells, checked before the run starts.
+
+Known are constant texts and parameters (`hosts=p.server`) of steps that are carried out in any case: not inside an
+`if`, a loop or a function. Any other pattern is checked when its step is reached.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import InventoryError, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from runbook_lib.inventory import Inventory
+    from runbook_lib.model.host import Host
+    from runbook_lib.parameters import Parameters
+
+__all__ = ["check_step_hosts"]
+
+_STEPS = frozenset({"step", "facts"})
+_SHELL = "shell"
+_MAGIC = "%%on"
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A pattern of hosts that a step names.
+
+    Args:
+        pattern: As `docker` or `host-a,host-b`.
+        cell: The cell's number, from 1.
+        line: The line in the cell, from 1.
+    """
+
+    pattern: str
+    cell: int
+    line: int
+
+
+def check_step_hosts(
+    cells: Sequence[Mapping[str, Any]],
+    parameters: Parameters,
+    inventory: Inventory,
+    hosts: Sequence[Host],
+    path: Path,
+) -> None:
+    """Check every pattern of hosts that is known before the run.
+
+    Args:
+        cells: The notebook's cells.
+        parameters: The run's parameters.
+        inventory: Its inventory.
+        hosts: Its hosts.
+        path: The notebook, for messages.
+
+    Raises:
+        InputError: A pattern names an unknown host or group, or none of the run's hosts.
+    """
+    own = {host.name for host in hosts}
+    for named in _patterns(cells, parameters):
+        place = f"{path}, cell {named.cell}, line {named.line}"
+        try:
+            chosen = inventory.select(named.pattern)
+        except InventoryError as problem:
+            raise InventoryError(
+                f"the step's hosts: {problem.message}", where=place, hint=problem.hint
+            ) from problem
+        if own.isdisjoint(host.name for host in chosen):
+            raise ParameterError(
+                f"the step's hosts, {named.pattern!r}, are not among this run's hosts ({', '.join(sorted(own))})",
+                where=place,
+                hint="widen the parameter `hosts`",
+            )
+
+
+def _patterns(cells: Sequence[Mapping[str, Any]], parameters: Parameters) -> Iterator[_Named]:
+    books: set[str] = set()
+    models: set[str] = set()
+    for number, cell in enumerate(cells, start=1):
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code":
+            continue
+        if source.startswith(_MAGIC):
+            pattern = source.partition("\n")[0].removeprefix(_MAGIC).strip()
+            if not set(pattern) & set("{}$"):  # IPython would replace variables
+                yield _Named(pattern, number, 1)
+            continue
+        try:
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        for statement in _unconditional(tree.body):
+            books |= _assigned_from(statement, "open")
+            models |= _assigned_from(statement, "collect")
+            for call in _calls(statement, books):
+                known = _value(call, models, parameters)
+                if isinstance(known, str):
+                    yield _Named(known, number, call.lineno)
+
+
+def _unconditional(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    for statement in body:
+        if isinstance(statement, ast.With):
+            yield from _unconditional(statement.body)
+        elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr):
+            yield statement
+
+
+def _assigned_from(statement: ast.stmt, method: str) -> set[str]:
+    """Return the names that get the result of a method: `book = Runbook.open(p)`."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Attribute(attr=attribute))) if (
+            attribute == method
+        ):
+            return {name}
+    return set()
+
+
+def _calls(statement: ast.stmt, books: set[str]) -> Iterator[ast.Call]:
+    value = getattr(statement, "value", None)
+    match value:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name))) if name in books:
+            yield value
+
+
+def _value(call: ast.Call, models: set[str], parameters: Parameters) -> object:
+    """Return the pattern of hosts that a step is given; None if there is none, or it is not known."""
+    method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    given = (
+        [word.value for word in call.keywords if word.arg == "hosts"] if method in {*_STEPS, _SHELL} else []
+    )
+    if method == _SHELL:
+        given += call.args[:1]
+    match next(iter(given), None):
+        case ast.Constant(value=value):
+            return value
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in models:
+            return getattr(parameters, attribute, None)
+    return None

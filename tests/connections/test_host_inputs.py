@@ -1,0 +1,82 @@
+"""Keys and known_hosts files are checked before the first host is contacted."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runbook_lib.connections.host_inputs import check_host_inputs
+from runbook_lib.errors import InventoryError
+from runbook_lib.model.host import Host
+from tests.connections.sshd import make_key
+from tests.connections.test_ssh_config import configure, home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["home"]
+
+
+@pytest.fixture
+def key(home: Path) -> Path:
+    (home / ".ssh" / "known_hosts").touch()
+    return make_key(home / "key")
+
+
+def check(**given: Any) -> None:  # noqa: ANN401 - any field of a host
+    check_host_inputs([Host.model_validate({"name": "web-1", **given})], None)
+
+
+def refused(**given: Any) -> str:  # noqa: ANN401 - as above
+    with pytest.raises(InventoryError) as caught:
+        check(**given)
+    assert caught.value.where == "web-1"
+    assert caught.value.hint
+    assert caught.value.exit_code == 2
+    return caught.value.message
+
+
+def test_a_key_that_can_be_used_passes(key: Path, home: Path) -> None:
+    check(identity_file=str(key))
+    check(identity_file="~/key", known_hosts="~/.ssh/known_hosts")
+    check(connection="local", identity_file="nowhere")
+    for kind in ("rsa", "ecdsa"):
+        path = home / kind
+        options = ["-m", "PEM", "-b", "2048" if kind == "rsa" else "256"]
+        subprocess.run(["ssh-keygen", "-q", "-t", kind, *options, "-N", "", "-f", str(path)], check=True)
+        check(identity_file=str(path))
+
+
+def test_a_key_file_that_cannot_be_used_is_refused(key: Path, home: Path) -> None:
+    assert "missing does not exist" in refused(identity_file=str(home / "missing"))
+    assert f"{home} is a directory" in refused(identity_file=str(home))
+    assert "key.pub is not a private key: it is the public key" in refused(identity_file=f"{key}.pub")
+    for text, why in {
+        "": "is not a private key: it is empty",
+        "password: secret\n": "is not a private key",
+        "PuTTY-User-Key-File-3: ssh-ed25519\n": "is not a private key: it is in PuTTY's format",
+        "-----BEGIN CERTIFICATE-----\n": "is not a private key",
+    }.items():
+        (home / "odd").write_text(text, encoding="ascii")
+        (home / "odd").chmod(0o600)
+        assert why in refused(identity_file=str(home / "odd"))
+    for mode in (0o644, 0o640, 0o604):
+        key.chmod(mode)
+        assert f"is readable by other users (mode {mode:04o})" in refused(identity_file=str(key))
+
+
+def test_an_encrypted_key_without_an_agent_is_refused(key: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "long passphrase", "-f", str(key)], check=True)
+    assert "is encrypted, and there is no ssh-agent" in refused(identity_file=str(key))
+
+
+def test_known_hosts_that_do_not_exist_are_refused(home: Path) -> None:
+    assert "missing does not exist" in refused(known_hosts=str(home / "missing"))
+    assert f"known_hosts {home} is a directory" in refused(known_hosts=str(home))
+    assert f"no known_hosts file exists: {home}/.ssh/known_hosts, " in refused()
+    configure(home, f"Host web-1\n  UserKnownHostsFile {home}/mine\n")
+    assert f"no known_hosts file exists: {home}/mine, " in refused()
+    (home / "mine").touch()
+    check()
