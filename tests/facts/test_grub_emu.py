@@ -145,14 +145,15 @@ def cases(draw: st.DrawFn) -> tuple[str, str]:
     items = draw(menus())
     wanted = draw(DEFAULTS)
     if draw(st.booleans()):
-        names, level = [], items
+        names: list[str] = []
+        level = items
         while level:
             number = draw(st.integers(0, len(level) - 1))
-            title, identifier, *inner = level[number]  # type: ignore[misc]
-            names.append(
-                draw(st.sampled_from([title.replace(">", ">>"), identifier or str(number), str(number)]))
-            )
-            level = inner[0] if inner else []
+            item = level[number]
+            assert isinstance(item, tuple)
+            title, identifier = str(item[0]), str(item[1])
+            names.append(draw(st.sampled_from([title.replace(">", ">>"), identifier or title, str(number)])))
+            level = item[2] if len(item) > 2 else []
         wanted = ">".join(names)
     return written(items, iter(range(100))), wanted
 
