@@ -173,8 +173,16 @@ def _is_parameters_cell(source: str) -> bool:
     return True
 
 
-def _unrecordable(value: object) -> str:
-    """Return why a value cannot be recorded as it is, in JSON; empty if it can."""
+def _unrecordable(value: object, above: tuple[object, ...] = ()) -> str:
+    """Return why a value cannot be recorded as it is, in JSON; empty if it can.
+
+    Args:
+        value: The value.
+        above: The values that contain it.
+    """
+    if any(value is item for item in above):
+        return "refers to itself"
+    within = (*above, value)
     problem = ""
     match value:
         case dt.date() | dt.time():
@@ -187,10 +195,11 @@ def _unrecordable(value: object) -> str:
             problem = "not valid UTF-8 text"
         case dict():
             odd = next((key for key in value if not isinstance(key, str)), None)
-            inner = (f"{key}: {found}" for key, item in value.items() if (found := _unrecordable(item)))
+            found = ((key, _unrecordable(item, within)) for key, item in value.items())
+            inner = (f"{key}: {text}" for key, text in found if text)
             problem = next(inner, "") if odd is None else f"the key {odd} is not text; write it in quotes"
         case list() | tuple():
-            problem = next(filter(None, map(_unrecordable, value)), "")
+            problem = next(filter(None, (_unrecordable(item, within) for item in value)), "")
     return problem
 
 

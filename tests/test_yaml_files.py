@@ -112,7 +112,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
         ("a: " + "{b: " * 50000, "more than 100 levels"),
         (
             "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40)),
-            "more than 100000 values",
+            "its aliases stand for more than",
         ),
     ],
     ids=["brackets", "dashes", "braces", "aliases"],

@@ -9,6 +9,7 @@ from runbook_lib.errors import ParameterError
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet import matrix, resume_check
 from runbook_lib.execution.fleet.job import JobSpec
+from runbook_lib.execution.given_words import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +59,7 @@ class RunRequest:
     def overrides(self, entry: CatalogEntry) -> dict[str, Any]:
         """Return what overrides a runbook's files: pairs, as text where its parameter is text, and options."""
         pairs, _ = catalog.read_parameters(None, self.pairs)
-        return {**pairs, **catalog.words(entry, self.pairs), **self.options}
+        return {**pairs, **words(entry, self.pairs), **self.options}
 
     def file_of_each(self) -> list[str | None]:
         """Return each runbook's parameters file.

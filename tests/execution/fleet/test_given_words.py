@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Optional
 
 import pytest
+from pydantic import Field
 
 from runbook_lib.attestation.keys import generate
+from runbook_lib.books.docker.parameters import Address
 from runbook_lib.errors import ParameterError
 from runbook_lib.execution import catalog
+from runbook_lib.execution.catalog import CatalogEntry
 from runbook_lib.execution.fleet.request import RunRequest, job_specs
+from runbook_lib.parameters import Parameters
 
 if TYPE_CHECKING:
     from tests.execution.fleet.project import Project
@@ -67,3 +72,53 @@ def test_the_signing_key_does_not_reach_the_kernel(project: Project, monkeypatch
     text = (project.place / "environment").read_text()
     assert "PRIVATE KEY" not in text
     assert "${env:THE_KEY}" not in text
+
+
+class Kinds(Parameters):
+    runbook: ClassVar[str] = "10_kinds"
+    title: ClassVar[str] = "Kinds"
+
+    text: str = ""
+    maybe: str | None = None
+    old: Optional[str] = None  # noqa: UP045 - as others write it
+    choice: Literal["on", "off"] = "on"
+    address: Address | None = None
+    number: int | None = None
+    either: int | str = 0
+    texts: list[str] = Field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "value"),
+    [
+        ("text", "null", "null"),
+        ("maybe", "null", None),
+        ("maybe", "", ""),
+        ("maybe", "12:30", "12:30"),
+        ("maybe", "hello # world", "hello # world"),
+        ("maybe", "2026-01-02", "2026-01-02"),
+        ("old", "yes", "yes"),
+        ("choice", "off", "off"),
+        ("address", "10.0.0.1", "10.0.0.1"),
+        ("number", "7", 7),
+        ("number", "null", None),
+        ("either", "7", 7),
+        ("texts", "[a, b]", ["a", "b"]),
+    ],
+)
+def test_a_word_is_text_where_its_parameter_takes_text_alone(name: str, word: str, value: object) -> None:
+    entry = CatalogEntry("10_kinds", Path("10_kinds.ipynb"), Kinds, {}, "", "", ())
+    assert RunRequest(pairs=[(name, word)]).overrides(entry) == {name: value}
+
+
+def test_a_matrix_and_needed_runbooks_take_words_as_given_too(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write("10_first")
+    monkeypatch.chdir(project.top)
+    matrix = project.top / "matrix.yml"
+    matrix.write_text("runs:\n- runbook: 10_first\n- runbook: 10_first\n  name: second\n")
+    request = RunRequest(matrix=str(matrix), pairs=(("word", "12:30"), ("seconds", "1.5")))
+    assert [(spec.values["word"], spec.values["seconds"]) for spec in job_specs(request)] == [
+        ("12:30", 1.5)
+    ] * 2
