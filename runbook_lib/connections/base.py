@@ -57,6 +57,9 @@ class Connection(ABC):
     always_established: ClassVar[bool] = False
     """Whether commands need an `established` connection: then the journal records one before the first command."""
 
+    reads_ssh_files: ClassVar[bool] = False
+    """Whether the host's private key and known_hosts are read on this machine: then they are checked before the run."""
+
     @classmethod
     def machine(cls, host: Host) -> str:
         """Return what two names of one machine have in common: its address, and the network it is reached from."""

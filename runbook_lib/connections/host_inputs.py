@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.connections.identity import identities
+from runbook_lib.connections.registry import connection_class
 from runbook_lib.connections.ssh_config import read_ssh_config
 from runbook_lib.errors import AuthenticationError, InventoryError
 
@@ -36,7 +37,7 @@ def check_host_inputs(hosts: Iterable[Host], inventory: Path | None) -> None:
     checked: set[tuple[str | None, str | None]] = set()
     for host in hosts:
         files = (host.identity_file, host.known_hosts)
-        if host.connection != "ssh" or (all(files) and files in checked):
+        if not connection_class(host.connection).reads_ssh_files or (all(files) and files in checked):
             continue
         checked.add(files)
         place = f"{inventory}, host {host.name!r}" if inventory else host.name

@@ -47,6 +47,8 @@ _LOST = "connection lost before the exit status arrived"
 class SshConnection(Connection):
     """One SSH connection, kept open for the whole run."""
 
+    reads_ssh_files = True
+
     always_established = True
 
     def __init__(self, host: Host, secrets: Secrets) -> None:

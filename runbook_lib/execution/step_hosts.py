@@ -1,4 +1,4 @@
-"""The hosts that a notebook's steps name, as far as its source tells, checked before the run starts.
+"""The hosts that a notebook's steps name, as far as its source shows, checked before the run starts.
 
 Known are constant texts and parameters (`hosts=p.server`) of steps that are carried out in any case: not inside an
 `if`, a loop or a function. Any other pattern is checked when its step is reached.
