@@ -47,6 +47,22 @@ def test_no_outputs_and_no_counts_are_committed(path: Path) -> None:
 
 
 @EACH
+def test_the_metadata_is_what_jupyter_would_write_so_that_opening_a_notebook_changes_nothing(
+    path: Path,
+) -> None:
+    metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
+    assert metadata["kernelspec"] == {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    }
+    assert sorted(metadata["language_info"]) == [
+        *("codemirror_mode", "file_extension", "mimetype", "name", "nbconvert_exporter"),
+        *("pygments_lexer", "version"),
+    ]
+
+
+@EACH
 def test_each_cell_has_an_id_of_its_own_that_begins_with_the_notebooks_number(path: Path) -> None:
     loaded = json.loads(path.read_text(encoding="utf-8"))
     ids = [cell["id"] for cell in loaded["cells"]]
