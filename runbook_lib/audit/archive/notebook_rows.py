@@ -84,7 +84,7 @@ def foreign_run(path: str, notebook: Notebook) -> Data:
 
 
 def _encodable(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return JSON without half characters (lone surrogates), which JSON can escape and no table can hold."""
+    """Return JSON without half characters (unpaired surrogates), which JSON can escape and no table can hold."""
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     if isinstance(value, dict):
