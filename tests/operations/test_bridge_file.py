@@ -94,6 +94,8 @@ def test_an_option_is_kept_byte_for_byte_where_it_belongs(option: str, places: s
         ("source $HOME/interfaces\n", "$HOME"),
         ("iface br0:1 inet static\n    address 192.0.2.11/24\n", "iface br0:1"),
         ("iface br0 inet manual\n    bridge-ports eth0 eth9\n", "eth9"),
+        ("auto eth9\n    address 192.0.2.20/24\n", "address 192.0.2.20/24"),
+        ("no-scripts eth9\n    mtu 9000\n", "mtu 9000"),
     ],
 )
 def test_what_can_neither_be_kept_nor_moved_is_named(more: str, named: str) -> None:

@@ -115,6 +115,10 @@ def test_a_stanza_is_added_to_an_empty_file_without_blank_lines_before_it() -> N
     assert add("", "em1", "manual", []) == "auto em1\niface em1 inet manual\n"
 
 
+def test_blank_lines_at_the_beginning_are_kept() -> None:
+    assert add("\n# first\nauto lo\n\n", "em1", "manual", []).startswith("\n# first\nauto lo\n\nauto em1\n")
+
+
 def test_effective_lines_have_no_comments_and_no_extra_spaces() -> None:
     assert without_comments("# no\n\n\taddress \t 10.0.0.1 \n  # no\nauto lo\n") == [
         "address 10.0.0.1",
