@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Parameters", "literals"]
 
 _COLLECT = ".collect("
+_CIRCLE = "refers to itself"
 
 
 class Parameters(BaseModel):
@@ -78,6 +79,14 @@ class Parameters(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _as_recorded(cls, value: Any) -> Any:  # noqa: ANN401 - any value of the user's
+        problem = _unrecordable(value)
+        if problem and not problem.endswith(_CIRCLE):  # that is said of a value whose type is right
+            raise ValueError(problem)
+        return value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _without_circles(cls, value: Any) -> Any:  # noqa: ANN401 - as above
         problem = _unrecordable(value)
         if problem:
             raise ValueError(problem)
@@ -181,7 +190,7 @@ def _unrecordable(value: object, above: tuple[object, ...] = ()) -> str:
         above: The values that contain it.
     """
     if any(value is item for item in above):
-        return "refers to itself"
+        return _CIRCLE
     within = (*above, value)
     problem = ""
     match value:
