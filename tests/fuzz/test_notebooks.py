@@ -218,8 +218,8 @@ def _check(place: Path, names: list[str], mode: str) -> None:
         assert len(happened) == wanted
     if is_proven(names, mode):
         assert code == 0, (result.status, result.problem)
-    if any(PARTS[name].bad for name in names):
-        assert code != 0
+    if any(PARTS[name].bad for name in names if mode == "apply" or name not in {"fails", "caught"}):
+        assert code != 0  # a plan does not send the command that would fail
     directories = [entry for entry in (place / "runs").iterdir() if entry.is_dir()]
     for directory in directories:
         check_run(directory, green=code == 0)
