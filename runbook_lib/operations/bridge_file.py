@@ -29,7 +29,6 @@ _OWN_BRIDGE_OPTIONS = frozenset(
 _METHODS = frozenset({"static", "manual", "dhcp"})
 _AT_BOOT = frozenset({"auto", "allow-auto", "allow-hotplug"})
 _INCLUDES = frozenset({"source", "source-dir", "source-directory"})
-_WITH_OPTIONS = frozenset({("iface",), ("mapping",), ("template",)})
 _KEPT_LISTS = frozenset({"no-auto-down", "no-scripts"})
 _SHELL = re.compile(r"""[$`"'~{}()\\&|;<>!]""")  # wordexp(3) would interpret these in the path of an include
 
@@ -126,10 +125,8 @@ class BridgeFile:
         """Return the lines that cannot be kept where they are, nor moved: not understood, or in use elsewhere."""
         found: list[str] = []
         for stanza in self._stanzas:
-            if stanza.options and stanza.words[:1] not in _WITH_OPTIONS:
-                found += [
-                    line.text for line in stanza.options
-                ]  # ifupdown refuses the file: "misplaced option"
+            if stanza.misplaced:
+                found += [line.text for line in stanza.misplaced]
             elif stanza.configures(self.port):
                 found += self._obstacles_of_port(stanza)
             elif stanza.configures(self.bridge):
@@ -218,12 +215,15 @@ class BridgeFile:
         return [*lost, *unknown]
 
     def _obstacles_of_bridge(self, stanza: Stanza) -> list[str]:
-        if "inherits" in stanza.words:
+        further = stanza.words[2:3] == ("inet",) and stanza is not self._bridge_main
+        if "inherits" in stanza.words or (further and stanza.words[3:4] not in {("static",), ("manual",)}):
             return [stanza.lines[0].text]
         return [
             line.text
             for line in stanza.options
-            if line.key == "bridge-ports" and set(line.words[1:]) - {self.port, "none"}
+            if (line.key == "bridge-ports" and set(line.words[1:]) - {self.port, "none"})
+            # Which of two stanzas' values counts depends on the order in which ifupdown's scripts run.
+            or (further and line.key in _OWN_BRIDGE_OPTIONS - {"address", "netmask"})
         ]
 
     def _obstacles_elsewhere(self, stanza: Stanza) -> list[str]:

@@ -10,6 +10,7 @@ __all__ = ["Line", "Stanza", "add", "parse", "split", "without", "without_commen
 _KEYWORD = re.compile(
     r"auto|allow-\S+|iface|template|mapping|source|source-dir|source-directory|no-auto-down|no-scripts|rename"
 )
+_WITH_OPTIONS = frozenset({"iface", "mapping", "template"})
 _BLANK = " \t\v\f\r\n"  # isspace(3) in the C locale, as ifupdown reads: a no-break space is part of a word
 
 
@@ -67,6 +68,13 @@ class Stanza:
         """The lines after the first, up to the last option: comments after it belong to the next stanza."""
         last = max((at for at, line in enumerate(self.lines) if line.words), default=0)
         return self.lines[1 : last + 1]
+
+    @property
+    def misplaced(self) -> tuple[Line, ...]:
+        """The effective lines that are not options of anything: ifupdown refuses a file with such a line."""
+        if not self.words or not _KEYWORD.fullmatch(self.words[0]):
+            return tuple(line for line in self.lines if line.words)
+        return () if self.words[0] in _WITH_OPTIONS else self.options
 
     def configures(self, name: str, family: str = "") -> bool:
         """Return whether this is a stanza `iface` of an interface, of one family if it is given."""

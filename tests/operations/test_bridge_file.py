@@ -96,12 +96,18 @@ def test_an_option_is_kept_byte_for_byte_where_it_belongs(option: str, places: s
         ("iface br0 inet manual\n    bridge-ports eth0 eth9\n", "eth9"),
         ("auto eth9\n    address 192.0.2.20/24\n", "address 192.0.2.20/24"),
         ("no-scripts eth9\n    mtu 9000\n", "mtu 9000"),
+        ("iface br0 inet manual\niface br0 inet static\n    bridge_stp on\n", "bridge_stp on"),
+        ("iface br0 inet manual\niface br0 inet stat1c\n", "iface br0 inet stat1c"),
     ],
 )
 def test_what_can_neither_be_kept_nor_moved_is_named(more: str, named: str) -> None:
     obstacles = file(LOOPBACK + STATIC + more).obstacles()
     assert len(obstacles) == 1
     assert named in obstacles[0]
+
+
+def test_a_line_before_the_first_keyword_is_named() -> None:
+    assert file("eth0 up\n# comment\n" + LOOPBACK + STATIC).obstacles() == ["eth0 up"]
 
 
 def test_another_address_of_the_port_is_not_replaced_by_the_given_one() -> None:
