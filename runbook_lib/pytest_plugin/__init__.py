@@ -14,7 +14,12 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["pytest_addoption", "pytest_configure", "pytest_load_initial_conftests"]
+__all__ = [
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_generate_tests",
+    "pytest_load_initial_conftests",
+]
 
 _PARAMETERS = {
     "dest": "runbook_params",
@@ -57,6 +62,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar=("NAME", "VALUE"),
         help="A parameter; overrides the file.",
     )
+    group.addoption(
+        "--runbook-inventory",
+        default="inventory.yml",
+        metavar="FILE",
+        help="Inventory of the hosts of testinfra's tests: --hosts=runbook://PATTERN. Default: inventory.yml.",
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -77,3 +88,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("runbooks"):
         plugin = importlib.import_module("runbook_lib.pytest_plugin.plugin").Plugin(config)
         config.pluginmanager.register(plugin, "runbook-runs")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let testinfra's tests use the inventory's hosts, if any of them names such a host: `runbook://PATTERN`."""
+    if "_testinfra_host" not in metafunc.fixturenames:
+        return
+    given = metafunc.config.getoption("hosts", None)
+    hosts = given.split(",") if given else getattr(metafunc.module, "testinfra_hosts", [])
+    if any(str(host).startswith("runbook://") for host in hosts):
+        importlib.import_module("runbook_lib.pytest_plugin.testinfra_hosts").start(metafunc.config)

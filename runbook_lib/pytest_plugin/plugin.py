@@ -33,6 +33,7 @@ _RUNS = TypeAdapter(list[NotebookRun])
 _KEY = "runbooks"
 _ALWAYS = -9  # quieter than pytest can be made
 _SIGNING_KEY = "RUNBOOK_SIGNING_KEY"
+_TESTINFRA = "pytest11.testinfra"
 
 
 class Plugin:
@@ -152,7 +153,9 @@ class Plugin:
     def _request(self) -> RunRequest:
         request = importlib.import_module("runbook_lib.execution.fleet.request")
         get = self._config.getoption
-        options = {"mode": get("runbook_mode"), "hosts": get("runbook_hosts")}
+        # With testinfra installed, `--hosts` is its option.
+        theirs = get("hosts", None) if self._config.pluginmanager.has_plugin(_TESTINFRA) else None
+        options = {"mode": get("runbook_mode"), "hosts": get("runbook_hosts") or theirs}
         found: RunRequest = request.RunRequest(
             names=get("runbooks"),
             files=get("runbook_params"),

@@ -12,6 +12,7 @@ from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.display import cards
 from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError, RunbookError
+from runbook_lib.integrations import testinfra
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
 from runbook_lib.operations.observe import Observe
@@ -196,6 +197,32 @@ class Runbook:
         """
         return self._step(title, "operation", operation, hosts)
 
+    def check(
+        self,
+        title: str,
+        predicate: Callable[[Any], object],
+        *,
+        hosts: str | None = None,
+        expected: object = True,
+        timeout: float = testinfra.TIMEOUT,
+    ) -> StepRecord:
+        """Check hosts with testinfra's modules, in parallel and in every mode; needs the extra `testinfra`.
+
+        Args:
+            title: What is checked, in a few words.
+            predicate: Gets testinfra's host, as in `lambda host: host.service("nginx").is_running`.
+            hosts: Pattern that restricts the check to some of the run's hosts.
+            expected: What the predicate returns if the check holds.
+            timeout: Seconds that the predicate may take, with the commands that it sends.
+
+        Raises:
+            StepFailed: As in `step`; also if the predicate raises, hangs, or returns something else than a bool.
+            ParameterError: As in `step`, or the predicate cannot be called.
+            RequirementError: testinfra is not installed.
+        """
+        operation = testinfra.check(title, predicate, expected=expected, timeout=timeout)
+        return self._step(title, "operation", operation, hosts)
+
     def facts(self, title: str, *facts: Fact[Any], hosts: str | None = None) -> StepRecord:
         """Read facts from hosts and show them; nothing is changed in any mode.
 
@@ -233,6 +260,11 @@ class Runbook:
                 self._run.finish(self._run.status)
         self._run.raise_if_bad()
         return self.record
+
+    def interrupt(self) -> None:
+        """Stop the step that another thread carries out, as Ctrl-C stops it; nothing happens between two steps."""
+        if self._busy:
+            self._cancel.set()
 
     def _step(
         self,

@@ -86,11 +86,16 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         # As a user's pytest: what the project's own pytest uses is not loaded there.
+        return self.run_with_testinfra("-p", "no:pytest11.testinfra", *arguments)
+
+    def run_with_testinfra(self, *arguments: str) -> pytest.RunResult:
+        """As `run`, with testinfra's plugin, which has an option `--hosts` of its own."""
         return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=deadline(120))
 
     def remembering(self, *arguments: str) -> pytest.RunResult:
         """As `run`, with the cache that `--lf` reads."""
-        return self.pytester.runpytest_subprocess(*arguments, timeout=deadline(120))
+        without = ("-p", "no:pytest11.testinfra")
+        return self.pytester.runpytest_subprocess(*without, *arguments, timeout=deadline(120))
 
     def records(self) -> list[RunRecord]:
         return [read_journal(path.parent) for path in sorted((self.place / "runs").glob("*/journal.jsonl"))]
