@@ -29,11 +29,18 @@ _SUMMARIES = {
     "run": "Run runbooks headless.",
     "report": "Export a run as a page, tables or JUnit.",
     "audit": "Verify, list, compare, search and publish past runs.",
+    "lint": "Check notebooks and their parameters files without running them.",
     "doctor": "Check what this machine has and lacks, with the commands that install what is missing.",
 }
 
 
-_READERS = {"list", "report", "audit", "doctor"}  # what they print is their result; others act on hosts
+_READERS = {
+    "list",
+    "report",
+    "audit",
+    "lint",
+    "doctor",
+}  # what they print is their result; others act on hosts
 
 
 class _Commands(LazyGroup):

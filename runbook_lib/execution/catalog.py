@@ -116,7 +116,7 @@ def load(path: Path) -> CatalogEntry:
         raise InputError(
             f"not a notebook: {'a directory' if path.is_dir() else 'not a regular file'}", where=str(path)
         )
-    cells, metadata = _read_notebook(path)
+    cells, metadata = read_notebook(path)
     return of_notebook(cells, metadata, path)
 
 
@@ -195,7 +195,7 @@ def _schema_error(content: dict[str, Any], minor: int) -> str:
     return f"{place}: {excerpt(wrong.message, _LONGEST)}" if place else excerpt(wrong.message, _LONGEST)
 
 
-def _read_notebook(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def read_notebook(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return a notebook's cells and metadata, if it is one that papermill and Jupyter can work with.
 
     nbformat's own reader only logs what is wrong with a notebook, and at what it does not expect raises anything.

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from runbook_lib.errors import InputError
     from runbook_lib.inventory import Inventory
     from runbook_lib.model.host import Host
     from runbook_lib.parameters import Parameters
 
-__all__ = ["check_step_hosts"]
+__all__ = ["WrongHosts", "check_step_hosts", "wrong_step_hosts"]
 
 _STEPS = frozenset({"step", "facts"})
 _SHELL = "shell"
@@ -42,6 +43,21 @@ class _Named:
     line: int
 
 
+@dataclass(frozen=True)
+class WrongHosts:
+    """A step whose hosts are wrong.
+
+    Args:
+        cell: The cell's number, from 1.
+        line: The line in the cell, from 1.
+        problem: What is wrong.
+    """
+
+    cell: int
+    line: int
+    problem: InputError
+
+
 def check_step_hosts(
     cells: Sequence[Mapping[str, Any]],
     parameters: Parameters,
@@ -61,21 +77,28 @@ def check_step_hosts(
     Raises:
         InputError: A pattern names an unknown host or group, or none of the run's hosts.
     """
+    for wrong in wrong_step_hosts(cells, parameters, inventory, hosts):
+        problem = wrong.problem
+        place = f"{path}, cell {wrong.cell}, line {wrong.line}"
+        raise type(problem)(problem.message, where=place, hint=problem.hint) from problem
+
+
+def wrong_step_hosts(
+    cells: Sequence[Mapping[str, Any]], parameters: Parameters, inventory: Inventory, hosts: Sequence[Host]
+) -> Iterator[WrongHosts]:
+    """Yield each pattern that names an unknown host or group, or none of the run's hosts; see `check_step_hosts`."""
     own = {host.name for host in hosts}
     for named in _patterns(cells, parameters):
-        place = f"{path}, cell {named.cell}, line {named.line}"
         try:
             chosen = inventory.select(named.pattern)
         except InventoryError as problem:
-            raise InventoryError(
-                f"the step's hosts: {problem.message}", where=place, hint=problem.hint
-            ) from problem
+            unknown = InventoryError(f"the step's hosts: {problem.message}", hint=problem.hint)
+            yield WrongHosts(named.cell, named.line, unknown)
+            continue
         if own.isdisjoint(host.name for host in chosen):
-            raise ParameterError(
-                f"the step's hosts, {named.pattern!r}, are not among this run's hosts ({', '.join(sorted(own))})",
-                where=place,
-                hint="widen the parameter `hosts`",
-            )
+            message = f"the step's hosts, {named.pattern!r}, are not among this run's hosts ({', '.join(sorted(own))})"
+            outside = ParameterError(message, hint="widen the parameter `hosts`")
+            yield WrongHosts(named.cell, named.line, outside)
 
 
 def _patterns(cells: Sequence[Mapping[str, Any]], parameters: Parameters) -> Iterator[_Named]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from runbook_lib import errors
 from runbook_lib.audit.rules import registry
+from runbook_lib.lint.findings import RULES
 from runbook_lib.model.records import CommandKind, StepKind
 from runbook_lib.model.status import Status
 
@@ -64,6 +65,13 @@ def test_the_architecture_page_lists_every_kind_of_step_and_command() -> None:
 
 def test_the_archive_page_lists_every_audit_rule() -> None:
     assert names(first_columns("docs/archive.md", "## Audit rules")) == set(registry.BUILT_IN)
+
+
+def test_the_lint_page_lists_every_rule_as_the_program_does() -> None:
+    rows = [line.split("|") for line in text_of("docs/lint.md").splitlines() if line.startswith("| `")]
+    assert {row[1].strip(" `"): row[2].strip() for row in rows} == {
+        name: rule.summary for name, rule in RULES.items()
+    }
 
 
 def test_the_readme_lists_every_exit_code() -> None:

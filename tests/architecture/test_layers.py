@@ -46,6 +46,7 @@ LAYERS = [
     {"books", "runbook"},
     {"attestation", "report"},
     {"audit", "execution", "lab"},
+    {"lint"},
     {"cli", "pytest_plugin"},
 ]
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}

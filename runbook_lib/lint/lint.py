@@ -1,0 +1,103 @@
+"""Lint notebooks: find them, apply all rules, return the findings in the order of the files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runbook_lib.errors import InputError
+from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.lint.cell_rules import check_cells
+from runbook_lib.lint.findings import RULES, Finding
+from runbook_lib.lint.notebook_source import NotebookSource
+from runbook_lib.lint.parameter_rules import check_parameters_files
+from runbook_lib.lint.runbook_rules import check_runbook, declared_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["LintResult", "lint", "lint_notebook"]
+
+_SUFFIX = ".ipynb"
+
+_COVERED = {"parameters-cell", "literal-parameters", "syntax"}
+
+
+@dataclass(frozen=True)
+class LintResult:
+    """What linting found.
+
+    Args:
+        findings: In the order of the files and their cells.
+        checked: Notebooks that were checked.
+        others: Notebooks that are not runbooks, and were not checked.
+    """
+
+    findings: Sequence[Finding]
+    checked: Sequence[Path]
+    others: Sequence[Path]
+
+
+def lint(paths: Sequence[Path], ignored: Collection[str] = ()) -> LintResult:
+    """Check notebooks.
+
+    Args:
+        paths: Notebooks, and directories to search for notebooks.
+        ignored: Rules to leave out.
+
+    Raises:
+        InputError: A path does not exist or is not a notebook, or there is no such rule.
+    """
+    unknown = sorted(set(ignored) - set(RULES))
+    if unknown:
+        raise InputError(
+            f"unknown rule {unknown[0]!r}", where="--ignore", hint=f"the rules: {', '.join(RULES)}"
+        )
+    findings: list[Finding] = []
+    checked: list[Path] = []
+    others: list[Path] = []
+    for path in _notebooks(paths):
+        notebook = NotebookSource(path)
+        if not notebook.is_runbook:
+            others.append(path)
+            continue
+        checked.append(path)
+        findings += [found for found in lint_notebook(notebook) if found.rule not in ignored]
+    return LintResult(list(dict.fromkeys(findings)), checked, others)
+
+
+def lint_notebook(notebook: NotebookSource) -> list[Finding]:
+    """Return what is wrong with one notebook, by cell."""
+    findings = list(check_cells(notebook))
+    if not notebook.is_analysis:
+        findings += check_runbook(notebook)
+        if not _COVERED & {found.rule for found in findings}:
+            entry = declared_entry(notebook)
+            findings += [entry] if isinstance(entry, Finding) else check_parameters_files(notebook, entry)
+    return sorted(findings, key=lambda found: (found.path != str(notebook.path), found.path, found.cell))
+
+
+def _notebooks(paths: Sequence[Path]) -> Iterator[Path]:
+    """Yield each notebook once; below a directory not those that runs left, nor Jupyter's checkpoints."""
+    seen: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            found = sorted(item for item in path.rglob(f"*{_SUFFIX}") if not _is_left_out(item, path))
+        elif path.exists() and path.suffix == _SUFFIX:
+            found = [path]
+        else:
+            raise InputError(
+                "not a notebook" if path.exists() else "no such file or directory",
+                where=str(path),
+                hint="name notebooks (*.ipynb), or directories that contain them",
+            )
+        for item in found:
+            if item.resolve() not in seen:
+                seen.add(item.resolve())
+                yield item
+
+
+def _is_left_out(path: Path, top: Path) -> bool:
+    folders = path.relative_to(top).parts[:-1]
+    return any(name.startswith(".") for name in folders) or (path.parent / JOURNAL).exists()

@@ -1,0 +1,114 @@
+"""Rules about a runbook: what it declares, its steps, and its end."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from runbook_lib.errors import InputError
+from runbook_lib.execution.catalog import CatalogEntry, of_notebook
+from runbook_lib.lint.notebook_source import called_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runbook_lib.lint.findings import Finding
+    from runbook_lib.lint.notebook_source import Cell, NotebookSource
+
+__all__ = ["check_runbook", "declared_entry"]
+
+_TITLED = frozenset({"step", "facts", "check"})
+_STEPS = _TITLED | {"shell"}
+
+
+def declared_entry(notebook: NotebookSource) -> CatalogEntry | Finding:
+    """Return the runbook that a notebook declares, or why `runbook run` would refuse it."""
+    try:
+        return of_notebook([cell.content for cell in notebook.cells], notebook.metadata, notebook.path)
+    except InputError as problem:
+        return notebook.finding("declaration", problem.message)
+
+
+def check_runbook(notebook: NotebookSource) -> Iterator[Finding]:
+    """Yield what is wrong with the runbook's declaration, steps and end."""
+    yield from _declared(notebook)
+    yield from _introduced(notebook)
+    yield from _titles(notebook)
+    yield from _closed(notebook)
+
+
+def _declared(notebook: NotebookSource) -> Iterator[Finding]:
+    declared = notebook.metadata.get("runbook")
+    if not isinstance(declared, dict):
+        return  # `declared_entry` says so
+    for name, purpose in (("target", "which hosts it is for"), ("risk", "what it may interrupt")):
+        if not declared.get(name):
+            yield notebook.finding("declaration", f"runbook.{name} is missing or empty: {purpose}")
+    needs = declared.get("needs")
+    for needed in needs if isinstance(needs, list) else []:
+        if not (notebook.path.parent / f"{needed}.ipynb").exists():
+            yield notebook.finding("declaration", f"runbook.needs names {needed!r}, which is not next to it")
+
+
+def _introduced(notebook: NotebookSource) -> Iterator[Finding]:
+    """Yield the first step if no prose stands between it and the cell that opens the run."""
+    prose = False
+    for cell in notebook.cells:
+        prose = prose or cell.is_prose
+        if cell.is_code and notebook.books(cell):
+            prose = False
+        steps = list(called_on(cell, notebook.all_books, _STEPS)) if cell.is_code else []
+        if steps and not prose:
+            yield notebook.finding("prose", "no prose introduces the first step", cell, steps[0].lineno)
+        if steps:
+            return
+
+
+def _titles(notebook: NotebookSource) -> Iterator[Finding]:
+    known: dict[str, int] = {}
+    for cell in notebook.code:
+        for call in called_on(cell, notebook.all_books, _TITLED):
+            title = (
+                call.args[0]
+                if call.args
+                else next((word.value for word in call.keywords if word.arg == "title"), None)
+            )
+            problem = _wrong_title(title)
+            text = ast.unparse(title) if title is not None else ""
+            if problem:
+                yield notebook.finding("step-title", problem, cell, call.lineno)
+            elif text in known:
+                message = f"the title {text} is that of a step in cell {known[text]} too"
+                yield notebook.finding("step-title", message, cell, call.lineno)
+            known.setdefault(text, cell.number)
+
+
+def _wrong_title(title: ast.expr | None) -> str:
+    match title:
+        case None:
+            return "the step has no title"
+        case ast.Constant(value=str(text)):
+            return "" if text.strip() else "the step's title is empty"
+        case ast.JoinedStr(values=parts):
+            texts = [part.value for part in parts if isinstance(part, ast.Constant)]
+            return (
+                "" if any(str(text).strip() for text in texts) else "the step's title has no words of its own"
+            )
+        case ast.Constant():
+            return f"the step's title is not a text: {ast.unparse(title)}"
+    return f"the step's title does not stand in the source: {ast.unparse(title)}"
+
+
+def _closed(notebook: NotebookSource) -> Iterator[Finding]:
+    last = notebook.code[-1] if notebook.code else None
+    if last is None or not _ends_with_close(last, notebook.all_books):
+        yield notebook.finding("close", "the last code cell does not end with `close()`", last)
+
+
+def _ends_with_close(cell: Cell, books: set[str]) -> bool:
+    if not isinstance(cell.tree, ast.Module) or not cell.tree.body:
+        return False
+    match cell.tree.body[-1]:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="close"))):
+            return name in books
+    return False

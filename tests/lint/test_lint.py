@@ -1,0 +1,374 @@
+"""`runbook lint`: each rule finds its violation, in its place, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from runbook_lib.cli.main import cli
+from runbook_lib.errors import InputError
+from runbook_lib.lint.findings import RULES
+from runbook_lib.lint.lint import lint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from runbook_lib.lint.findings import Finding
+
+PARAMETERS, OPEN, STEP, CLOSE = 1, 3, 5, 6  # places of the cells
+
+
+class Author:
+    """Writes one runbook without findings, and whatever is changed about it."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.path = place / "notebooks" / "10_practice.ipynb"
+        self.path.parent.mkdir()
+        (place / "inventory.yml").write_text("hosts:\n  web: {connection: local}\n", encoding="utf-8")
+        self.notebook: Any = new_notebook()  # type: ignore[no-untyped-call]
+        self.notebook.metadata["runbook"] = {
+            "parameters": "runbook_lib.books.docker.parameters:Preflight",
+            "target": "web servers",
+            "risk": "none: read-only",
+        }
+        self.notebook.cells = [
+            prose("# 10 Practice\n\nWhat it is for."),
+            code('inventory = "inventory.yml"\nhosts = "web"\nruns = "runs"'),
+            code(
+                "from runbook_lib import Runbook\nfrom runbook_lib.books.docker.parameters import Preflight"
+            ),
+            code("p = Preflight.collect(globals())\nbook = Runbook.open(p)"),
+            prose("## The machine\n\nThe kernel is shown."),
+            code("from runbook_lib.facts.kernel import Kernel\n\nbook.facts('Kernel', Kernel())"),
+            code("book.close()"),
+        ]
+        self.cells[PARAMETERS].metadata["tags"] = ["parameters"]
+        for number, cell in enumerate(self.cells):
+            cell["id"] = f"10-{number:02}"
+
+    @property
+    def cells(self) -> Any:  # noqa: ANN401 - nbformat's
+        return self.notebook.cells
+
+    def findings(self) -> list[Finding]:
+        """Write the notebook, and lint it."""
+        self.write()
+        return list(lint([self.path]).findings)
+
+    def write(self) -> None:
+        """Write the notebook as Jupyter does."""
+        cells = [{**cell, "source": cell["source"].splitlines(keepends=True)} for cell in self.cells]
+        content = {**self.notebook, "cells": cells}
+        self.path.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+
+    def params(self, text: str) -> None:
+        """Write a parameters file."""
+        path = self.place / "params" / "own" / "10_practice.yml"
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def code(source: str) -> Any:  # noqa: ANN401 - nbformat's
+    return new_code_cell(source)  # type: ignore[no-untyped-call]
+
+
+def prose(source: str) -> Any:  # noqa: ANN401 - as above
+    return new_markdown_cell(source)  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Author:
+    monkeypatch.chdir(tmp_path)
+    return Author(tmp_path)
+
+
+def put(number: int, source: str) -> Callable[[Author], None]:
+    """Return a change that gives one cell another source."""
+
+    def change(author: Author) -> None:
+        author.cells[number]["source"] = source
+
+    return change
+
+
+def add(number: int, source: str) -> Callable[[Author], None]:
+    """Return a change that inserts a code cell."""
+
+    def change(author: Author) -> None:
+        author.cells.insert(number, code(source))
+
+    return change
+
+
+def step(source: str) -> Callable[[Author], None]:
+    """Return a change that adds a line to the cell with the step."""
+    return put(
+        STEP, f"from runbook_lib.facts.kernel import Kernel\n\nbook.facts('Kernel', Kernel())\n{source}"
+    )
+
+
+def declare(**changes: Any) -> Callable[[Author], None]:  # noqa: ANN401 - of any type
+    def change(author: Author) -> None:
+        author.notebook.metadata["runbook"].update(changes)
+
+    return change
+
+
+def set_cell(number: int, name: str, value: Any) -> Callable[[Author], None]:  # noqa: ANN401 - of any type
+    def change(author: Author) -> None:
+        author.cells[number][name] = value
+
+    return change
+
+
+def untag(author: Author) -> None:
+    del author.cells[PARAMETERS].metadata["tags"]
+
+
+def tag_twice(author: Author) -> None:
+    author.cells[2].metadata["tags"] = ["parameters"]
+
+
+def drop(number: int) -> Callable[[Author], None]:
+    def change(author: Author) -> None:
+        del author.cells[number]
+
+    return change
+
+
+OUTPUT = [{"output_type": "stream", "name": "stdout", "text": "hello"}]
+
+# what is changed, rule, cell (from 1) and line in it, part of the message
+CASES: list[tuple[Callable[[Author], None], str, tuple[int, int], str]] = [
+    (put(0, "What it is for."), "prose", (1, 1), "does not begin with a heading"),
+    (drop(4), "prose", (5, 3), "no prose introduces"),
+    (untag, "parameters-cell", (0, 1), "no cell is tagged"),
+    (tag_twice, "parameters-cell", (3, 1), "another cell"),
+    (add(1, "import json"), "parameters-cell", (3, 1), "not the first code cell"),
+    (
+        put(PARAMETERS, 'inventory = "inventory.yml"\nhosts = "we" + "b"'),
+        "literal-parameters",
+        (2, 2),
+        "only literal values",
+    ),
+    (
+        put(PARAMETERS, 'inventory = "inventory.yml"\nhosts = "web"\nprint(hosts)'),
+        "literal-parameters",
+        (2, 3),
+        "print",
+    ),
+    (
+        put(PARAMETERS, 'inventory = "inventory.yml"\nhosts = "web"\nleest_disk = 3'),
+        "known-parameters",
+        (2, 3),
+        "did you mean 'least_disk'",
+    ),
+    (
+        put(PARAMETERS, 'inventory = "inventory.yml"\nhosts = "web"\nleast_disk = "3"'),
+        "known-parameters",
+        (2, 3),
+        "least_disk",
+    ),
+    (put(PARAMETERS, 'inventory = "inventory.yml"\nhosts = "wob"'), "step-hosts", (2, 2), "wob"),
+    (set_cell(STEP, "outputs", OUTPUT), "outputs", (6, 1), "1 output"),
+    (set_cell(STEP, "execution_count", 7), "execution-count", (6, 1), "count 7"),
+    (set_cell(STEP, "id", "10-03"), "cell-id", (6, 1), "that of cell 4 too"),
+    (put(STEP, "book.facts('Kernel')\nif book:"), "syntax", (6, 2), "not valid Python"),
+    (add(STEP, "\n".join(f"x{n} = {n}" for n in range(9))), "cell-size", (6, 1), "9 lines"),
+    (add(STEP, "x = 1\ndef run(): pass"), "definition", (6, 2), "'run'"),
+    (add(STEP, "class Own: pass"), "definition", (6, 1), "class 'Own'"),
+    (add(STEP, "from runbook_lib import Runbok"), "import", (6, 1), "runbook_lib has no Runbok"),
+    (add(STEP, "import runbook_lib.nothing"), "import", (6, 1), "runbook_lib.nothing"),
+    (add(STEP, "x = 1\n!ls"), "raw-shell", (6, 2), "shell command"),
+    (add(STEP, "files = !ls"), "raw-shell", (6, 1), "shell command"),
+    (add(STEP, "%%bash\nls"), "raw-shell", (6, 1), "%bash"),
+    (add(STEP, "%sx ls"), "raw-shell", (6, 1), "%sx"),
+    (add(STEP, "import subprocess as sp"), "raw-shell", (6, 1), "import subprocess"),
+    (add(STEP, "from os import system"), "raw-shell", (6, 1), "system"),
+    (add(STEP, "import os\nos.system('ls')"), "raw-shell", (6, 2), "os.system"),
+    (add(STEP, "import os\nfor x in os.popen('ls'):\n    x"), "raw-shell", (6, 2), "os.popen"),
+    (drop(CLOSE), "close", (6, 1), "does not end with `close()`"),
+    (add(7, "print('closed')"), "close", (8, 1), "does not end"),
+    (step("book.step('', Kernel())"), "step-title", (6, 4), "empty"),
+    (step("book.step()"), "step-title", (6, 4), "no title"),
+    (step("book.step(7, Kernel())"), "step-title", (6, 4), "not a text"),
+    (step("book.step(hosts, Kernel())"), "step-title", (6, 4), "does not stand in the source"),
+    (step("book.step(f'{hosts}', Kernel())"), "step-title", (6, 4), "no words of its own"),
+    (step("book.step('Kernel', Kernel())"), "step-title", (6, 4), "cell 6 too"),
+    (step("book.facts('Again', Kernel(), hosts='wob')"), "step-hosts", (6, 4), "wob"),
+    (declare(risk=""), "declaration", (0, 1), "runbook.risk"),
+    (declare(needs=["05_nothing"]), "declaration", (0, 1), "05_nothing"),
+    (declare(parameters="nowhere:Model"), "declaration", (0, 1), "nowhere"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "place", "message"), CASES, ids=[f"{case[1]}-{case[3]}" for case in CASES]
+)
+def test_a_rule_finds_its_violation_in_its_place(
+    author: Author, change: Callable[[Author], None], rule: str, place: tuple[int, int], message: str
+) -> None:
+    change(author)
+    (found,) = author.findings()
+    assert (found.rule, (found.cell, found.line)) == (rule, place)
+    assert message in found.message
+    assert found.hint
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {case[1] for case in CASES} == set(RULES)
+
+
+def test_a_runbook_in_order_has_no_findings(author: Author) -> None:
+    assert author.findings() == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "book.step(f'Put it on {hosts}', Kernel())",
+        "with book:\n    book.step('Inside', Kernel())",
+        "for batch in hosts:\n    book.facts('In turn', Kernel(), hosts=batch)",
+    ],
+)
+def test_what_is_only_unusual_is_not_found(author: Author, source: str) -> None:
+    step(source)(author)
+    assert author.findings() == []
+
+
+def test_a_recorded_cell_magic_may_be_long(author: Author) -> None:
+    add(STEP, "%%on web\n" + "date\n" * 12)(author)
+    assert author.findings() == []
+
+
+def test_the_line_in_the_file_is_that_of_the_source(author: Author) -> None:
+    add(STEP, "x = 1\n\nimport subprocess")(author)
+    (found,) = author.findings()
+    assert "import subprocess" in author.path.read_text(encoding="utf-8").splitlines()[found.file_line - 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("hosts: web\nleest_disk: 3\n", 2, "did you mean 'least_disk'"),
+        ("least_disk: much\n", 1, "least_disk"),
+        ("# a comment\n\nhosts: wob\n", 3, "wob"),
+        ("hosts: [\n", 1, "malformed YAML"),
+        ("inventory: other.yml\nmode: aply\n", 2, "mode"),
+    ],
+)
+def test_a_parameters_file_is_checked_with_its_runbook(
+    author: Author, text: str, line: int, message: str
+) -> None:
+    author.params(text)
+    (found,) = author.findings()
+    assert found.path == "params/own/10_practice.yml"
+    assert (found.cell, found.line, found.file_line) == (0, line, line)
+    assert message in found.message
+
+
+def test_an_inventory_that_does_not_exist_yet_is_no_finding(author: Author) -> None:
+    author.params("inventory: later.yml\nhosts: nobody\n")
+    assert author.findings() == []
+
+
+def test_a_parameter_without_value_may_come_from_a_file(author: Author) -> None:
+    author.cells[PARAMETERS]["source"] = 'inventory = "inventory.yml"'
+    author.params("hosts: web\n")
+    assert author.findings() == []
+
+
+def test_notebooks_that_are_not_runbooks_are_counted_and_not_checked(author: Author) -> None:
+    del author.notebook.metadata["runbook"]
+    author.notebook.cells = [code("x = 1")]
+    author.write()
+    result = lint([author.place])
+    assert (result.findings, result.checked) == ([], [])
+    assert result.others == [author.path]
+
+
+def test_a_notebook_that_opens_a_run_without_saying_so_is_found(author: Author) -> None:
+    del author.notebook.metadata["runbook"]
+    (found,) = author.findings()
+    assert found.rule == "declaration"
+
+
+def test_executed_notebooks_and_checkpoints_below_a_directory_are_left_out(author: Author) -> None:
+    author.write()
+    run = author.place / "runs" / "one"
+    checkpoints = author.place / "notebooks" / ".ipynb_checkpoints"
+    for folder in (run, checkpoints):
+        folder.mkdir(parents=True)
+        (folder / "notebook.ipynb").write_bytes(author.path.read_bytes())
+    (run / "journal.jsonl").touch()
+    assert lint([author.place]).checked == [author.path]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.ipynb", None, "no such file"),
+        ("notes.txt", "hello", "not a notebook"),
+        ("broken.ipynb", "{", "not a notebook"),
+        ("old.ipynb", '{"nbformat": 3}', "format 4"),
+    ],
+)
+def test_what_is_no_notebook_is_bad_input(
+    author: Author, name: str, content: str | None, message: str
+) -> None:
+    path = author.place / name
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        lint([path])
+
+
+def test_the_exit_code_says_whether_anything_was_found(author: Author) -> None:
+    author.write()
+    clean = CliRunner().invoke(cli, ["lint"], standalone_mode=False)
+    assert clean.return_value == 0
+    assert clean.output == "0 findings in 1 notebook\n"
+    add(STEP, "x = 1\n!ls " + "a" * 100)(author)
+    author.write()
+    found = CliRunner().invoke(cli, ["lint", "notebooks"], standalone_mode=False)
+    assert found.return_value == 1
+    assert "10_practice.ipynb, cell 6 (" in found.output
+    assert "hint: use a step" in found.output
+    assert all(len(line) <= 80 for line in found.output.splitlines()[1:])
+    ignored = CliRunner().invoke(cli, ["lint", "--ignore", "raw-shell"], standalone_mode=False)
+    assert ignored.return_value == 0
+
+
+def test_an_unknown_rule_and_no_notebooks_are_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(CliRunner().invoke(cli, ["lint"]).exception, InputError)
+    (tmp_path / "notebooks").mkdir()
+    assert isinstance(CliRunner().invoke(cli, ["lint", "--ignore", "shell"]).exception, InputError)
+
+
+def test_programs_read_the_findings_as_json_and_sarif(author: Author) -> None:
+    add(STEP, "x = 1\n!ls")(author)
+    author.write()
+    (found,) = json.loads(CliRunner().invoke(cli, ["lint", "--format", "json"], standalone_mode=False).output)
+    assert (found["rule"], found["cell"], found["line"]) == ("raw-shell", 6, 2)
+    sarif = json.loads(CliRunner().invoke(cli, ["lint", "--format", "sarif"], standalone_mode=False).output)
+    (result,) = sarif["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert result["ruleId"] == sarif["runs"][0]["tool"]["driver"]["rules"][result["ruleIndex"]]["id"]
+    assert place == {
+        "artifactLocation": {"uri": "notebooks/10_practice.ipynb"},
+        "region": {"startLine": found["file_line"]},
+    }
+
+
+def test_the_rules_are_listed() -> None:
+    listed = CliRunner().invoke(cli, ["lint", "--rules"], standalone_mode=False).output
+    assert [line for line in listed.splitlines() if not line.startswith(" ")] == list(RULES)
