@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,8 +101,13 @@ def test_a_seal_that_cannot_be_read_is_refused(failed: Path, text: str) -> None:
     assert "attestation.json: cannot be read" in refused(failed)
 
 
-def test_a_seal_made_again_under_an_old_signature_is_refused(failed: Path, tmp_path: Path) -> None:
+def test_a_seal_made_again_under_an_old_signature_is_refused(
+    failed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generate(tmp_path / "key")
+    (tmp_path / "trusted_keys").mkdir()
+    shutil.copy(tmp_path / "key.pub", tmp_path / "trusted_keys")
+    monkeypatch.chdir(tmp_path)  # the project whose keys count
     seal_run(failed, signers(str(tmp_path / "key")))
     signed, _ = open_envelope(failed)
     forge_journal(failed, pretend_success)
