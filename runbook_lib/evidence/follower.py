@@ -46,10 +46,18 @@ class JournalFollower:
                     self._position += len(line)
                     self._digest.update(line)
                     entry = json.loads(line)
-                    if isinstance(entry, dict) and isinstance(entry.get("event"), str):
+                    if (
+                        isinstance(entry, dict)
+                        and isinstance(entry.get("event"), str)
+                        and self._is_own(entry)
+                    ):
                         yield entry
         except (FileNotFoundError, ValueError):
             return  # not there yet; or no longer what a run writes, which `replaced` reports
+
+    def _is_own(self, entry: dict[str, Any]) -> bool:
+        """Return whether an entry may be acted on: a run's id becomes a path, and a cell can write any id."""
+        return entry["event"] != "run_started" or entry.get("run") == self.run.name
 
     def read(self) -> None:
         """Take note of the lines completed since the last call."""
