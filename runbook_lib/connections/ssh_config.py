@@ -132,9 +132,11 @@ def read_ssh_config(target: str, place: str, user: str | None = None, port: int 
 
 
 def _from_options(options: dict[str, list[str]], target: str, place: str) -> SshConfig:
+    def text(key: str) -> str:
+        return next(iter(options.get(key, ())), "")
+
     def value(key: str) -> str:
-        found = next(iter(options.get(key, ())), "")
-        return "" if found.lower() == "none" else found
+        return "" if text(key).lower() == "none" else text(key)
 
     for key, (name, hint) in _UNSUPPORTED.items():
         if value(key) not in {"", "no"}:
@@ -148,9 +150,9 @@ def _from_options(options: dict[str, list[str]], target: str, place: str) -> Ssh
         )
     config = SshConfig(
         target,
-        value("hostname") or target,
+        text("hostname") or target,  # a host, or a user, may be called `none`
         int(value("port") or _PORT),
-        value("user"),
+        text("user"),
         identities_only=value("identitiesonly") == "yes",
         agent=agent != "none",
         host_key_alias=value("hostkeyalias"),

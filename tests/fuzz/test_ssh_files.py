@@ -121,7 +121,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @fuzzed(
     15,
     text=mutated_text([CONFIG]).filter(lambda text: "exec" not in text.lower()),
-    host=st.sampled_from(["web1", "web9", "bastion", "10.0.0.7"]) | JUNK,
+    host=st.sampled_from(["web1", "web9", "bastion", "10.0.0.7", "None"]) | JUNK,
 )
 def test_an_ssh_config(home: Path, text: str, host: str) -> None:
     try:
