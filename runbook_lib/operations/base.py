@@ -25,10 +25,11 @@ class Operation(ABC):
     def facts(self) -> Sequence[Fact[Any]]:
         """Return the facts that `plan` and `verify` use."""
 
-    def further_facts(self, facts: Facts) -> Sequence[Fact[Any]]:  # noqa: ARG002 - none by default
+    def further_facts(self, facts: Facts) -> Sequence[Fact[Any]] | None:  # noqa: ARG002 - none by default
         """Return facts that are needed as well, known only now that some facts have been read.
 
-        Called again with all facts read so far, until everything that it returns has been read.
+        Called again with all facts read so far, until everything that it returns has been read. None: it is not known
+        yet; called again soon, unless the run was interrupted or the deadline has passed.
 
         Args:
             facts: What has been read so far.

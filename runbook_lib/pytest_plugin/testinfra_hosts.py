@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -16,7 +16,7 @@ from testinfra.backend import BACKENDS
 from runbook_lib.attestation.sealing import seal_run
 from runbook_lib.errors import InputError, NotApplicable, OperationError, RunbookError, StepFailed
 from runbook_lib.integrations.testinfra.backend import RecordedBackend
-from runbook_lib.integrations.testinfra.exchange import Ended, Exchange
+from runbook_lib.integrations.testinfra.exchange import SLICE, Ended, Exchange
 from runbook_lib.integrations.testinfra.host_check import AskedCommand
 from runbook_lib.inventory import Inventory
 from runbook_lib.masking import excerpt
@@ -175,25 +175,28 @@ class _TestStep(Probe):
         hostname: The host.
         exchange: Between the test and this step.
         results: How the test's phases ended.
+        answered: What the test has asked, and has had answers to.
     """
 
     title: str
     hostname: str
     exchange: Exchange
     results: dict[str, str]
+    answered: list[Fact[Any]] = field(default_factory=list)
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return no facts: the test asks for them."""
         return ()
 
-    def further_facts(self, facts: Facts) -> Sequence[Fact[Any]]:
+    def further_facts(self, facts: Facts) -> Sequence[Fact[Any]] | None:
         """Hand over the last answer, and return the command that the test asks for next."""
-        answered = list(facts)
-        if answered:
-            last = answered[-1]
-            self.exchange.answer(facts[last].output)
-        wanted = self.exchange.wait(None)
-        return () if isinstance(wanted, Ended) else (AskedCommand(len(answered) + 1, wanted),)
+        for fact in list(facts)[len(self.answered) :]:
+            self.answered.append(fact)
+            self.exchange.answer(facts[fact].output)
+        wanted = self.exchange.wait(SLICE)
+        if wanted is None:
+            return None
+        return () if isinstance(wanted, Ended) else (AskedCommand(len(self.answered) + 1, wanted),)
 
     def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - the test has had them
         """Return one check: the test passed.

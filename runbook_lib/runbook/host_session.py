@@ -153,11 +153,13 @@ class HostSession:
                 first, *others = problems
                 first.message = "; ".join([first.message, *(problem.message for problem in others)])
                 raise first
-            further = dict.fromkeys(self.operation.further_facts(self.observed))
-            wanted = [fact for fact in further if fact not in values]
-            if not wanted:
+            further = self.operation.further_facts(self.observed)
+            wanted = [fact for fact in dict.fromkeys(further or ()) if fact not in values]
+            if further is None:
+                self.stop_if_interrupted()
+            elif not wanted:
                 return self.observed
-            if len(values) >= _MOST_FACTS:
+            if wanted and len(values) >= _MOST_FACTS:
                 raise FactError(
                     f"{self.operation.describe()}: still asks for facts after {len(values)}, "
                     f"next for {wanted[0].label}",

@@ -94,7 +94,9 @@ def test_an_unknown_host_or_inventory_is_an_error_before_any_host_is_touched(
 
 
 def test_an_unreachable_host_fails_its_tests(project: Project) -> None:
-    project.inventory({"host-a": {"address": "127.0.0.1", "port": 1, "user": "nobody"}})
+    (project.place / "known_hosts").touch()
+    known = str(project.place / "known_hosts")
+    project.inventory({"host-a": {"address": "127.0.0.1", "port": 1, "user": "nobody", "known_hosts": known}})
     project.pytester.makepyfile("def test_one(host):\n    assert host.run('true').rc == 0\n")
     result = project.run_with_testinfra("--hosts=runbook://host-a")
     result.assert_outcomes(failed=1)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import logging
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pyinfra
 from pyinfra.api import (
     Config,
     FileDownloadCommand,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "FactNeeded", "make_plan"]
 
+_log = logging.getLogger(__name__)
 # pyinfra's context is global in part. Planning takes no time worth sharing: it sends nothing.
 _PLANNING = threading.Lock()
 _REFUSED = {
@@ -100,7 +103,7 @@ def make_plan(call: Call, facts: Facts) -> Plan:
     """
     values = {fact: facts[fact] for fact in facts}
     host = _Host(call, values)
-    with _PLANNING, _in_context(host):
+    with _PLANNING, _in_context(host), _notes() as notes:
         pyinfra_util.FILE_SHAS.clear()  # hashes and templates of local files, which may have changed since
         pyinfra_util.TEMPLATES.clear()
         try:
@@ -121,6 +124,8 @@ def make_plan(call: Call, facts: Facts) -> Plan:
         except Exception as problem:  # an operation of another project may raise anything
             text = f"{type(problem).__name__}: {problem}"
             raise PlanRefused(f"pyinfra's {call.name} failed while it was planned: {text}") from problem
+    for note in dict.fromkeys(notes):  # not once for each attempt
+        _log.info("%s: %s", call.name, note)
     commands, changes = [], []
     for command, upload in uploads:
         _refuse(command, call)
@@ -173,6 +178,23 @@ def _in_context(host: _Host) -> Iterator[None]:
     finally:
         for context, value in before:
             context.set(value)
+
+
+@contextlib.contextmanager
+def _notes() -> Iterator[list[str]]:
+    """Collect what operations log below errors, which would otherwise be repeated at each attempt."""
+    notes: list[str] = []
+
+    def collect(record: logging.LogRecord) -> bool:
+        if record.levelno < logging.ERROR:
+            notes.append(record.getMessage())
+        return record.levelno >= logging.ERROR
+
+    pyinfra.logger.addFilter(collect)
+    try:
+        yield notes
+    finally:
+        pyinfra.logger.removeFilter(collect)
 
 
 class _State(SimpleNamespace):

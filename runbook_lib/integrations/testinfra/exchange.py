@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.commands import Command, Output
 
-__all__ = ["Ended", "Exchange", "run_in_thread"]
+__all__ = ["SLICE", "Ended", "Exchange", "run_in_thread"]
+
+SLICE = 0.2
+"""Seconds that a step waits for a command before it looks whether the run was interrupted."""
 
 _ABANDONED = 60.0  # seconds after its timeout in which a predicate that waits for an answer ends
 
@@ -77,16 +80,16 @@ class Exchange:
         """Report that nothing more will be answered."""
         self._outputs.put(OperationError(reason))
 
-    def wait(self, seconds: float | None) -> Command | Ended:
-        """Return the next command, or how the other side has ended.
+    def wait(self, seconds: float) -> Command | Ended | None:
+        """Return the next command, or how the other side has ended; None if neither comes in time.
 
         Args:
-            seconds: To wait at most; None: as long as it takes.
+            seconds: To wait at most.
         """
         try:
             return self._commands.get(timeout=seconds)
         except queue.Empty:
-            return Ended(hung=True)
+            return None
 
 
 def run_in_thread(predicate: Callable[[Exchange], object], seconds: float) -> Exchange:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import OperationError, ParameterError
 from runbook_lib.facts.base import Fact
 from runbook_lib.integrations.testinfra.backend import make_host
-from runbook_lib.integrations.testinfra.exchange import Ended, Exchange, run_in_thread
+from runbook_lib.integrations.testinfra.exchange import SLICE, Ended, Exchange, run_in_thread
 from runbook_lib.masking import excerpt
 from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
@@ -102,19 +102,22 @@ class HostCheck(Probe):
         )
         return ()
 
-    def further_facts(self, facts: Facts) -> Sequence[Fact[Any]]:
+    def further_facts(self, facts: Facts) -> Sequence[Fact[Any]] | None:
         """Hand over the last answer, and return the command that the predicate asks for next."""
         now = self._evaluation
         if now.exchange is None or now.ended:
             return ()
         if now.asked:
             now.exchange.answer(facts[now.asked].output)
-        wanted = now.exchange.wait(max(0.0, now.until - time.monotonic()))
-        if isinstance(wanted, Ended):
-            now.ended = wanted
+            now.asked = None
+        left = now.until - time.monotonic()
+        wanted = now.exchange.wait(max(0.0, min(SLICE, left)))
+        if wanted is None and left > 0:
+            return None
+        if wanted is None or isinstance(wanted, Ended):
+            now.ended = wanted or Ended(hung=True)
             return ()
-        left = max(0.1, now.until - time.monotonic())
-        now.asked = AskedCommand(now.asked.number + 1 if now.asked else 1, replace(wanted, timeout=left))
+        now.asked = AskedCommand(len(list(facts)) + 1, replace(wanted, timeout=max(0.1, left)))
         return (now.asked,)
 
     def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - the predicate has had them

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
 from runbook_lib import Runbook
-from runbook_lib.errors import ParameterError, StepFailed
+from runbook_lib.errors import Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.report.junit import junit
 from tests.deadlines import deadline
@@ -142,6 +143,18 @@ def test_what_is_not_true_is_never_green(
     assert not any(check.holds for check in host.checks)
 
 
+def test_a_predicate_that_hangs_holds_up_neither_a_deadline_nor_an_interrupt(tmp_path: Path) -> None:
+    started = time.monotonic()
+    record = on_a(checked(tmp_path, lambda _: time.sleep(60), step_timeout=0.5))
+    assert "step_timeout" in record.message
+    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
+    threading.Timer(0.5, book.interrupt).start()
+    with pytest.raises(Interrupted):
+        book.check("Practice", lambda _: time.sleep(60))
+    assert book.record.status == "interrupted"
+    assert time.monotonic() - started < 30
+
+
 def test_mode_plan_does_not_fail_for_what_an_earlier_step_would_provide(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a", mode="plan"))
     path = tmp_path / "file"
@@ -164,9 +177,9 @@ def test_a_check_knows_no_secret_in_its_evidence(tmp_path: Path, monkeypatch: py
 
 
 def test_an_unreachable_host_fails_the_check_and_leaves_nothing_waiting(tmp_path: Path) -> None:
-    (tmp_path / "inventory.yml").write_text(
-        "hosts:\n  host-a: {address: 127.0.0.1, port: 1, user: nobody}\n", encoding="utf-8"
-    )
+    (tmp_path / "known_hosts").touch()
+    host = f"{{address: 127.0.0.1, port: 1, user: nobody, known_hosts: {tmp_path}/known_hosts}}"
+    (tmp_path / "inventory.yml").write_text(f"hosts:\n  host-a: {host}\n", encoding="utf-8")
     step = checked(tmp_path, lambda host: host.run("true").rc == 0, mode="validate")
     assert on_a(step).status == "unreachable"
 
