@@ -28,6 +28,7 @@ __all__ = [
     "log_host",
     "on_cell_error",
     "register_magic",
+    "show_note",
     "show_run_end",
     "show_run_start",
     "show_step",
@@ -108,6 +109,17 @@ def show_step(step: StepRecord, mode: Mode, run: str) -> None:
 def log_host(number: int, record: HostRecord) -> None:
     """Log a host's outcome in a step."""
     _log.info("step %d %s %s %s", number, record.host, record.status, visible(record.message))
+
+
+def show_note(text: str) -> None:
+    """Show a line between two cards, such as the batch of hosts that begins."""
+    plain = for_log(text)
+    if shell() is None:
+        _log.info("%s", plain)
+        return
+    from IPython.display import publish_display_data  # noqa: PLC0415 - loaded already, if anywhere
+
+    publish_display_data({"text/plain": plain})  # type: ignore[no-untyped-call]
 
 
 def show_run_end(record: RunRecord, files: Sequence[EvidenceLink] = (), problem: str = "") -> None:

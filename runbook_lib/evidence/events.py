@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runbook_lib.connections.base import ConnectionInfo
     from runbook_lib.evidence.journal import Journal
     from runbook_lib.model.host import Host
@@ -18,14 +20,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LockOutcome",
+    "batch_started",
     "command_ended",
     "command_started",
+    "confirmation_answered",
+    "confirmation_asked",
     "connected",
     "host_ended",
     "lock_answered",
     "lock_asked",
     "lock_released",
     "notebook_copied",
+    "pause_ended",
+    "pause_started",
     "run_ended",
     "run_started",
     "runner_gone",
@@ -125,6 +132,31 @@ def lock_released(journal: Journal, host: str, *, orderly: bool) -> None:
 def runner_gone(journal: Journal, pid: int) -> None:
     """Record that the process which started this kernel has exited, so that nothing more is sent."""
     journal.append("runner_gone", runner=pid)
+
+
+def batch_started(journal: Journal, number: int, of: int, hosts: Sequence[str], max_failed: int) -> None:
+    """Record the start of a batch of hosts: its number, how many there are, and how many of its hosts may fail."""
+    journal.append_nowait("batch_started", batch=number, of=of, hosts=list(hosts), max_failed=max_failed)
+
+
+def pause_started(journal: Journal, number: int, seconds: float) -> None:
+    """Record the start of the pause before a batch."""
+    journal.append("pause_started", batch=number, seconds=seconds)
+
+
+def pause_ended(journal: Journal, number: int, *, complete: bool) -> None:
+    """Record the end of the pause before a batch; `complete` unless it was cut short."""
+    journal.append_nowait("pause_ended", batch=number, complete=complete)
+
+
+def confirmation_asked(journal: Journal, number: int, question: str) -> None:
+    """Record the question that a person is asked before a batch."""
+    journal.append("confirmation_asked", batch=number, question=question)
+
+
+def confirmation_answered(journal: Journal, number: int, answer: str, *, confirmed: bool) -> None:
+    """Record the answer of the person who was asked before a batch, and whether the run goes on."""
+    journal.append_nowait("confirmation_answered", batch=number, answer=answer, confirmed=confirmed)
 
 
 def host_ended(journal: Journal, number: int, record: HostRecord) -> None:

@@ -13,6 +13,7 @@ from runbook_lib.model.plans import Change, Check
 from runbook_lib.model.status import Mode, Status, worst
 
 __all__ = [
+    "ADDED_BY_RUN",
     "SCHEMA_VERSION",
     "CommandKind",
     "CommandRecord",
@@ -24,15 +25,19 @@ __all__ = [
     "current_kind",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the records and of the four tables built from them."""
 
 CommandKind = Literal["fact", "change", "guard", "rollback", "shell", "termination"]
 """What a command is for; `termination` ends a command that the run no longer waits for."""
 _KINDS_BEFORE_2: dict[object, CommandKind] = {"ending": "termination"}
 
-StepKind = Literal["operation", "facts", "shell"]
-"""What a step does: reach a desired state, read facts, or run a script."""
+StepKind = Literal["operation", "facts", "shell", "rollback", "untouched"]
+"""What a step does: reach a desired state, read facts, or run a script. The run itself adds two more kinds:
+`rollback` of a transaction, and `untouched`, which lists the hosts of batches that were not begun."""
+
+ADDED_BY_RUN: frozenset[StepKind] = frozenset({"rollback", "untouched"})
+"""Kinds of steps that no cell of the notebook asks for: whether a run has them depends on its failures."""
 
 
 def current_kind(kind: Any) -> Any:  # noqa: ANN401 - evidence may hold anything
@@ -87,6 +92,7 @@ class HostRecord(_Record):
 
     Args:
         proven: For a resumed run, the earlier run in which this step succeeded on this host, if any.
+        undoes: For a step that rolls back a transaction: numbers of the steps whose changes it rolled back here.
     """
 
     host: str
@@ -96,6 +102,7 @@ class HostRecord(_Record):
     status: Status = Status.UNKNOWN
     message: str = ""
     proven: str = ""
+    undoes: list[int] = Field(default_factory=list)
     attempt: int = 1
     started: AwareDatetime | None = None
     ended: AwareDatetime | None = None

@@ -223,7 +223,7 @@ STEPS = (
     _STEP,
     _HOST,
     Column("title", TEXT, "the step's title", "step.title"),
-    Column("kind", TEXT, "operation, facts or shell", "step.kind"),
+    Column("kind", TEXT, "operation, facts, shell, rollback or untouched", "step.kind"),
     Column("address", TEXT, "the address that the host was reached at", "host.address"),
     Column("host_kind", TEXT, "machine, container or vm", "host.kind"),
     Column("operation", TEXT, "the operation with its arguments", "host.operation"),

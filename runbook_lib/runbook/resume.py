@@ -15,13 +15,14 @@ from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
 from runbook_lib.evidence.reader import build_record
 from runbook_lib.evidence.seal_contents import seal_problem
+from runbook_lib.model.records import ADDED_BY_RUN
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runbook_lib.model.host import Host
-    from runbook_lib.model.records import HostRecord, RunRecord
+    from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
     from runbook_lib.parameters import Parameters
 
 __all__ = ["CHANGEABLE", "EarlierRun", "StepHistory", "changed_parameters", "load_earlier"]
@@ -66,7 +67,7 @@ class EarlierRun:
 
     Args:
         record: Its record.
-        histories: By step number and host.
+        histories: By the step's position among those that the notebook asked for, from 1, and host.
         journal_sha256: The SHA-256 of the journal that both were read from.
     """
 
@@ -74,23 +75,24 @@ class EarlierRun:
     histories: dict[tuple[int, str], StepHistory] = field(default_factory=dict)
     journal_sha256: str = ""
 
-    def check_step(self, number: int, title: str) -> None:
-        """Refuse a step that is not the earlier run's step of that number.
+    def check_step(self, position: int, title: str) -> None:
+        """Refuse a step that is not the earlier run's step of that position.
 
         Raises:
             InputError: The runbook has changed since the earlier run.
         """
-        was = next((step.title for step in self.record.steps if step.number == number), title)
-        if was != title:
+        was = dict(_asked_for(self.record)).get(position)
+        if was is not None and was.title != title:
             raise InputError(
-                f"step {number} is {title!r} now and was {was!r} in the run to resume: the runbook has changed",
+                f"step {position} is {title!r} now and was {was.title!r} in the run to resume: "
+                "the runbook has changed",
                 where=self.record.run,
                 hint=_START_NEW,
             )
 
-    def history(self, number: int, host: str) -> StepHistory:
-        """Return what earlier runs did in a step on a host."""
-        return self.histories.get((number, host), StepHistory())
+    def history(self, position: int, host: str) -> StepHistory:
+        """Return what earlier runs did in the step of a position on a host."""
+        return self.histories.get((position, host), StepHistory())
 
 
 def load_earlier(path: Path, parameters: Parameters, hosts: Sequence[Host]) -> EarlierRun:
@@ -128,7 +130,9 @@ def load_earlier(path: Path, parameters: Parameters, hosts: Sequence[Host]) -> E
         )
     _refuse_other_hosts(record, hosts)
     histories = {
-        (step.number, host.host): _history(record, host) for step in record.steps for host in step.hosts
+        (position, host.host): _history(record, step, host)
+        for position, step in _asked_for(record)
+        for host in step.hosts
     }
     return EarlierRun(record, histories, hashlib.sha256(data).hexdigest())
 
@@ -242,12 +246,32 @@ def _refuse_other_hosts(record: RunRecord, hosts: Sequence[Host]) -> None:
         )
 
 
-def _history(record: RunRecord, host: HostRecord) -> StepHistory:
+def _asked_for(record: RunRecord) -> Iterator[tuple[int, StepRecord]]:
+    """Yield the steps that the notebook asked for, each with its position among them, from 1.
+
+    Steps that the run adds depend on its failures: the run that resumes it has other ones, or none.
+    """
+    yield from enumerate((step for step in record.steps if step.kind not in ADDED_BY_RUN), start=1)
+
+
+def _history(record: RunRecord, step: StepRecord, host: HostRecord) -> StepHistory:
     if record.mode is not Mode.APPLY:
         return StepHistory()
+    rollback = _rollback_of(record, step.number, host.host)
+    if rollback is not None:
+        restored = all(command.accepted for command in rollback.commands if command.kind == "rollback")
+        return StepHistory(started_in="" if restored else record.run)
     if host.proven and host.status.is_success | (host.status is Status.SKIPPED):
         return StepHistory(done_in=host.proven)
     if host.status in {Status.OK, Status.CHANGED}:
         return StepHistory(done_in=record.run)
     sent = any(command.number and command.kind != "fact" for command in host.commands)
     return StepHistory(started_in=record.run if sent else "")
+
+
+def _rollback_of(record: RunRecord, number: int, name: str) -> HostRecord | None:
+    """Return the record of the rollback of a step on a host; None if the step was not rolled back there."""
+    return next(
+        (host for step in record.steps for host in step.hosts if host.host == name and number in host.undoes),
+        None,
+    )

@@ -14,9 +14,11 @@ from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.layout import JOURNAL, OUTPUT
 from runbook_lib.evidence.output_store import OutputStore
 from runbook_lib.masking import excerpt
-from runbook_lib.model.records import HostRecord, StepRecord
-from runbook_lib.model.status import Status
+from runbook_lib.model.records import ADDED_BY_RUN, HostRecord, StepRecord
+from runbook_lib.model.status import Mode, Status
 from runbook_lib.runbook import made_by_hand, run_directory
+from runbook_lib.model.batches import Batch, batch_size
+from runbook_lib.runbook.rollout import Rollout
 from runbook_lib.runbook.deadline import Deadline, earliest
 from runbook_lib.runbook.host_lock import HostLock, Owner
 from runbook_lib.runbook.host_step import HostStep
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord, StepKind
     from runbook_lib.operations.base import Operation
     from runbook_lib.parameters import Parameters
+    from runbook_lib.model.batches import Size
     from runbook_lib.runbook.host_pool import HostPool
     from runbook_lib.runbook.parent_process import ParentProcess
     from runbook_lib.runbook.resume import EarlierRun
@@ -82,12 +85,13 @@ class Run:
 
     def __init__(self, context: RunContext, directory: Path, earlier: EarlierRun | None = None) -> None:
         parameters, hosts = context.parameters, context.hosts
-        self._context = context
+        self.context = context
         self.directory = directory
+        self._rollouts: list[Rollout] = []
         self._connections = {host.name: connect(host, context.secrets) for host in hosts}
-        self._journal = Journal(directory / JOURNAL, context.secrets.mask_data)
+        self.journal = Journal(directory / JOURNAL, context.secrets.mask_data)
         self._recorder = Recorder(
-            self._journal,
+            self.journal,
             OutputStore(directory / OUTPUT),
             context.secrets,
             context.cancel,
@@ -122,7 +126,7 @@ class Run:
         Args:
             previous: The run of the same session that has ended, if a step after its end starts this one.
         """
-        events.run_started(self._journal, self.record)
+        events.run_started(self.journal, self.record)
         cards.show_run_start(self.record, self.directory, previous)
 
     def step(
@@ -130,7 +134,8 @@ class Run:
         title: str,
         kind: StepKind,
         operation: Operation | Callable[[Host], Operation],
-        pattern: str | None,
+        hosts: str | Batch | None,
+        serial: Size | None = None,
     ) -> StepRecord:
         """Carry out one step on its hosts in parallel, record it, and show its card.
 
@@ -138,7 +143,8 @@ class Run:
             title: What the step is for.
             kind: What the step is recorded as.
             operation: The desired state, or a function from a host to its desired state.
-            pattern: Restricts the step to some of the run's hosts.
+            hosts: Restricts the step to some of the run's hosts.
+            serial: How many hosts are changed at the same time; default: all of them.
 
         Raises:
             StepFailed: The step failed and the run ends with it.
@@ -146,27 +152,35 @@ class Run:
             InputError: The pattern matches no host of the run, or the step differs from that of the resumed run.
             EvidenceError: The evidence cannot be written; no further command was sent.
         """
-        chosen = self._select_hosts(pattern)
-        title = self._context.secrets.mask(title)
-        number = len(self.record.steps) + 1
-        self._check_resumed_step(number, title)
+        chosen = self.select_hosts(hosts)
+        groups = self._groups(chosen, serial)
+        title = self.context.secrets.mask(title)
+        position = 1 + sum(step.kind not in ADDED_BY_RUN for step in self.record.steps)
+        self._check_resumed_step(position, title)
         operations = {host.name: operation(host) if callable(operation) else operation for host in chosen}
-        step = StepRecord(number=number, title=title, kind=kind, started=now())
-        events.step_started(self._journal, step, [host.name for host in chosen])
         deadline = earliest(
-            (self.deadline, Deadline.from_now("step_timeout", self._context.parameters.step_timeout))
+            (self.deadline, Deadline.from_now("step_timeout", self.context.parameters.step_timeout))
         )
-        records = self._context.pool.map(
-            lambda host: self._run_on_host(host, operations[host.name], number, deadline), chosen
-        )
-        step = step.model_copy(update={"ended": now(), "hosts": records})
-        events.step_ended(self._journal, step)
-        self.record.steps.append(step)
-        cards.show_step(step, self._context.parameters.run_mode, self.record.run)
+
+        def on_host(number: int, host: Host) -> HostRecord:
+            operation = operations[host.name]
+            reason = self._run_status.why_excluded(host.name)
+            if reason is not None:
+                return _not_attempted(host, reason, operation.describe())
+            return self._make_step(host.name, operation, number, position, deadline).run()
+
+        step = self._carry_out(title, kind, groups, on_host)
         timed_out = bool(self.deadline and self.deadline.passed and step.status in BAD)
-        if self._run_status.add(step) or self._context.cancel.is_set() or timed_out:
+        tolerated = any(rollout.tolerates(step) for rollout in self._rollouts[-1:])
+        ends = self._run_status.add(step, tolerated=tolerated)
+        if ends or self.context.cancel.is_set() or timed_out:
             self._stop_at(step)
         return step
+
+    def begin_rollout(self, batches: list[Batch], max_failed: int) -> Rollout:
+        """Begin a loop over batches of hosts: hosts of batches that it does not reach are recorded at the run's end."""
+        self._rollouts.append(Rollout(batches, max_failed, self.record.steps))
+        return self._rollouts[-1]
 
     def finish(self, status: Status, message: str = "") -> None:
         """Release the hosts' locks, close the connections, and write the journal's end-of-run line.
@@ -175,19 +189,20 @@ class Run:
             status: The status of the whole run.
             message: The reason, if no step gives it.
         """
-        message = self._context.secrets.mask(message)
+        message = self.context.secrets.mask(message)
+        self._record_untouched(status, message)
         self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
         self._release_locks()
-        self._context.pool.map(lambda connection: connection.close(), list(self._connections.values()))
-        by_hand = cards.in_notebook() and not self._context.parent.known
+        self.context.pool.map(lambda connection: connection.close(), list(self._connections.values()))
+        by_hand = cards.in_notebook() and not self.context.parent.known
         notebook = self.record.notebook_file.get("path", "")
         if by_hand:
             copied = made_by_hand.copy_notebook(
-                self.directory, notebook, self._first_cell, self._context.secrets
+                self.directory, notebook, self._first_cell, self.context.secrets
             )
-            events.notebook_copied(self._journal, {**copied, "errors": self._cell_errors})
-        events.run_ended(self._journal, self.record)
-        self._journal.close()
+            events.notebook_copied(self.journal, {**copied, "errors": self._cell_errors})
+        events.run_ended(self.journal, self.record)
+        self.journal.close()
         links: list[cards.EvidenceLink] = []
         if by_hand:
             links, self._evidence_problem = made_by_hand.complete_evidence(self.directory, notebook)
@@ -196,7 +211,7 @@ class Run:
     def note_cell_error(self, problem: BaseException) -> None:
         """Keep, for the journal, that a cell raised between two steps: by hand that does not end the run."""
         if not self.ended:
-            text = excerpt(self._context.secrets.mask(f"{type(problem).__name__}: {problem}"), _MOST_ERROR)
+            text = excerpt(self.context.secrets.mask(f"{type(problem).__name__}: {problem}"), _MOST_ERROR)
             self._cell_errors.append({"count": ipython_shell.execution_count(), "error": text})
 
     def raise_if_bad(self) -> None:
@@ -227,55 +242,121 @@ class Run:
             hint="see the red cards for the reasons",
         )
 
-    def _select_hosts(self, pattern: str | None) -> list[Host]:
-        if pattern is None:
-            return self._context.hosts
-        wanted = {host.name for host in self._context.inventory.select(pattern)}
-        chosen = [host for host in self._context.hosts if host.name in wanted]
+    def select_hosts(self, hosts: str | Batch | None) -> list[Host]:
+        """Return those of the run's hosts that a pattern or a batch selects; None selects all of them.
+
+        Raises:
+            InputError: The pattern selects none of them.
+        """
+        if hosts is None:
+            return self.context.hosts
+        wanted = (
+            set(hosts)
+            if isinstance(hosts, Batch)
+            else {host.name for host in self.context.inventory.select(hosts)}
+        )
+        chosen = [host for host in self.context.hosts if host.name in wanted]
         if not chosen:
             raise ParameterError(
-                f"{pattern!r} is not one of this run's hosts ({', '.join(self.record.hosts)})",
-                where=self._context.parameters.runbook,
+                f"{str(hosts)!r} is not one of this run's hosts ({', '.join(self.record.hosts)})",
+                where=self.context.parameters.runbook,
                 hint="widen the parameter `hosts`",
             )
         return chosen
 
-    def _run_on_host(
-        self, host: Host, operation: Operation, number: int, deadline: Deadline | None
-    ) -> HostRecord:
-        reason = self._run_status.why_excluded(host.name)
-        if reason is not None:
-            record = HostRecord(
-                host=host.name,
-                address=host.target,
-                kind=host.kind,
-                operation=operation.describe(),
-                status=Status.SKIPPED,
-                message=f"not attempted: {reason}",
-                started=now(),
-                ended=now(),
-            )
-        else:
-            record = HostStep(
-                operation,
-                self._connections[host.name],
-                self._recorder,
-                step=number,
-                mode=self._context.parameters.run_mode,
-                predicting=self._run_status.predicting,
-                deadline=deadline,
-                lock=self._locks[host.name],
-                history=self._earlier.history(number, host.name) if self._earlier else None,
-            ).run()
-        events.host_ended(self._journal, number, record)
-        cards.log_host(number, record)
-        return record
+    def _groups(self, chosen: list[Host], serial: Size | None) -> list[list[Host]]:
+        """Return the hosts that a step works on at the same time: by `serial`, unless nothing is changed anyway."""
+        size = len(chosen) if serial is None else batch_size(serial, len(chosen), "serial")
+        if self.context.parameters.run_mode is not Mode.APPLY:
+            size = len(chosen)
+        return [chosen[start : start + size] for start in range(0, len(chosen), size)]
 
-    def _check_resumed_step(self, number: int, title: str) -> None:
+    def _carry_out(
+        self,
+        title: str,
+        kind: StepKind,
+        groups: list[list[Host]],
+        on_host: Callable[[int, Host], HostRecord],
+    ) -> StepRecord:
+        """Carry out and record a step on groups of hosts, one after another; a group that fails is the last one.
+
+        Args:
+            title: The step's title, without secret values.
+            kind: What the step is recorded as.
+            groups: Its hosts.
+            on_host: Carries out the step of a number on a host.
+        """
+        number = len(self.record.steps) + 1
+        step = StepRecord(number=number, title=title, kind=kind, started=now())
+        events.step_started(self.journal, step, [host.name for group in groups for host in group])
+
+        def record_host(host: Host) -> HostRecord:
+            record = _not_attempted(host, stopped) if stopped else on_host(number, host)
+            events.host_ended(self.journal, number, record)
+            cards.log_host(number, record)
+            return record
+
+        records: list[HostRecord] = []
+        stopped = ""
+        for group in groups:
+            records += self.context.pool.map(record_host, group)
+            if stopped:
+                for host in group:
+                    self._run_status.exclude(
+                        host.name, f"step {number} {title!r} was not attempted: {stopped}"
+                    )
+            elif self.context.cancel.is_set():
+                stopped = "the run was interrupted"
+            else:
+                bad = [record for record in records if record.status in BAD]
+                stopped = f"this step is {bad[0].status} on {bad[0].host}" if bad else ""
+        step = step.model_copy(update={"ended": now(), "hosts": records})
+        events.step_ended(self.journal, step)
+        self.record.steps.append(step)
+        cards.show_step(step, self.context.parameters.run_mode, self.record.run)
+        return step
+
+    def _make_step(
+        self, name: str, operation: Operation, number: int, position: int, deadline: Deadline | None
+    ) -> HostStep:
+        """Return a step of the notebook on one host, by its name, ready to be carried out."""
+        return HostStep(
+            operation,
+            self._connections[name],
+            self._recorder,
+            step=number,
+            mode=self.context.parameters.run_mode,
+            predicting=self._run_status.predicting,
+            deadline=deadline,
+            lock=self._locks[name],
+            history=self._earlier.history(position, name) if self._earlier else None,
+        )
+
+    def _record_untouched(self, status: Status, message: str) -> None:
+        """Record the hosts of batches that were not begun, in a step of its own."""
+        names = {name for rollout in self._rollouts for name in rollout.untouched()}
+        if not names:
+            return
+        bad = [(step, host) for step in self.record.steps for host in step.hosts if host.status in BAD]
+        if message:
+            reason = message
+        elif status is Status.INTERRUPTED:
+            reason = "the run was interrupted"
+        elif bad:
+            step, failed = bad[-1]
+            reason = f"step {step.number} {step.title!r} is {failed.status} on {failed.host}"
+        else:
+            reason = "the runbook left the loop over the batches before"
+        hosts = [host for host in self.context.hosts if host.name in names]
+        self._carry_out(
+            "Hosts not attempted", "untouched", [hosts], lambda _, host: _not_attempted(host, reason)
+        )
+
+    def _check_resumed_step(self, position: int, title: str) -> None:
         if self._earlier is None:
             return
         try:
-            self._earlier.check_step(number, title)
+            self._earlier.check_step(position, title)
         except InputError:
             self.finish(Status.FAILED)
             raise
@@ -292,15 +373,15 @@ class Run:
         return HostLock(
             connection,
             owner,
-            self._journal,
-            timeout=self._context.parameters.lock_timeout,
-            take_over=self._context.parameters.take_over,
-            cancel=self._context.cancel,
+            self.journal,
+            timeout=self.context.parameters.lock_timeout,
+            take_over=self.context.parameters.take_over,
+            cancel=self.context.cancel,
         )
 
     def _stop_at(self, step: StepRecord) -> None:
         """End the run at a failed or interrupted step."""
-        if self._context.cancel.is_set():
+        if self.context.cancel.is_set():
             self.finish(Status.INTERRUPTED)
             raise Interrupted(
                 f"the run was interrupted in step {step.number} {step.title!r}",
@@ -317,4 +398,18 @@ class Run:
 
     def _release_locks(self) -> None:
         """Release all host locks in parallel: each release takes a round trip."""
-        self._context.pool.map(HostLock.release, list(self._locks.values()))
+        self.context.pool.map(HostLock.release, list(self._locks.values()))
+
+
+def _not_attempted(host: Host, reason: str, operation: str = "") -> HostRecord:
+    """Return the record of a step on a host on which it was not begun."""
+    return HostRecord(
+        host=host.name,
+        address=host.target,
+        kind=host.kind,
+        operation=operation,
+        status=Status.SKIPPED,
+        message=f"not attempted: {reason}",
+        started=now(),
+        ended=now(),
+    )

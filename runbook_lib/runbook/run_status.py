@@ -54,12 +54,22 @@ class RunStatus:
         """Return why a host gets no further steps; None if it does."""
         return self._excluded.get(host)
 
-    def add(self, step: StepRecord) -> bool:
-        """Add a finished step; return whether it ends the run."""
+    def exclude(self, host: str, reason: str) -> None:
+        """Exclude a host from further steps."""
+        self._excluded.setdefault(host, reason)
+
+    def add(self, step: StepRecord, *, tolerated: bool = False) -> bool:
+        """Add a finished step; return whether it ends the run.
+
+        Args:
+            step: The step.
+            tolerated: Whether the run goes on with the other hosts if hosts failed in it.
+        """
         self._steps.append(step)
         for host in step.hosts:
             self.predicting |= host.status is Status.PLANNED
             if host.status in self._excluding:
                 self._excluded.setdefault(host.host, f"step {step.number} {step.title!r} is {host.status}")
         no_host_left = all(host in self._excluded for host in self._hosts)
-        return step.status is Status.INTERRUPTED or (step.status in BAD and (self._stop or no_host_left))
+        stop = (self._stop and not tolerated) or no_host_left
+        return step.status is Status.INTERRUPTED or (step.status in BAD and stop)

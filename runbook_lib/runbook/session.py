@@ -14,10 +14,11 @@ from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.integrations import testinfra
 from runbook_lib.inventory import Inventory
-from runbook_lib.model.status import Status
+from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
-from runbook_lib.runbook import interrupts, resume, run_directory
+from runbook_lib.runbook import batch_loop, interrupts, resume, run_directory
+from runbook_lib.model.batches import divide
 from runbook_lib.runbook.host_pool import HostPool
 from runbook_lib.runbook.parent_process import ParentProcess
 from runbook_lib.runbook.run import Run, RunContext
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord, StepKind, StepRecord
     from runbook_lib.operations.base import Operation
     from runbook_lib.parameters import Parameters
+    from runbook_lib.model.batches import Batch, Size
+    from runbook_lib.runbook.rollout import Rollout
 
 __all__ = ["Runbook"]
 
@@ -181,28 +184,32 @@ class Runbook:
         title: str,
         operation: Operation | Callable[[Host], Operation],
         *,
-        hosts: str | None = None,
+        hosts: str | Batch | None = None,
+        serial: Size | None = None,
     ) -> StepRecord:
         """Carry out an operation on the run's hosts in parallel, and show the step's card.
 
         Args:
             title: What the step is for, in a few words.
             operation: The desired state, or a function from a host to its desired state.
-            hosts: Pattern that restricts the step to some of the run's hosts.
+            hosts: Pattern, or batch of `batches`, that restricts the step to some of the run's hosts.
+            serial: In mode `apply`: how many hosts are worked on at the same time, as a number or a percentage of
+                the step's hosts, such as `1` or `"25%"`. Once a host fails, the hosts that have not begun are
+                `skipped`, in this step and in later ones. Default: all hosts.
 
         Raises:
             StepFailed: The step failed on a host and the run stops there.
-            ParameterError: `hosts` does not match any host of the run.
+            ParameterError: `hosts` does not match any host of the run, or `serial` is not a size.
             EvidenceError: The evidence cannot be written; no further command was sent.
         """
-        return self._step(title, "operation", operation, hosts)
+        return self._step(title, "operation", operation, hosts, serial)
 
     def check(
         self,
         title: str,
         predicate: Callable[[Any], object],
         *,
-        hosts: str | None = None,
+        hosts: str | Batch | None = None,
         expected: object = True,
         timeout: float = testinfra.TIMEOUT,
     ) -> StepRecord:
@@ -211,7 +218,7 @@ class Runbook:
         Args:
             title: What is checked, in a few words.
             predicate: Gets testinfra's host, as in `lambda host: host.service("nginx").is_running`.
-            hosts: Pattern that restricts the check to some of the run's hosts.
+            hosts: Pattern, or batch of `batches`, that restricts the check to some of the run's hosts.
             expected: What the predicate returns if the check holds.
             timeout: Seconds that the predicate may take, with the commands that it sends.
 
@@ -223,26 +230,85 @@ class Runbook:
         operation = testinfra.check(title, predicate, expected=expected, timeout=timeout)
         return self._step(title, "operation", operation, hosts)
 
-    def facts(self, title: str, *facts: Fact[Any], hosts: str | None = None) -> StepRecord:
+    def facts(self, title: str, *facts: Fact[Any], hosts: str | Batch | None = None) -> StepRecord:
         """Read facts from hosts and show them; nothing is changed in any mode.
 
         Args:
             title: What the facts are about, in a few words.
             facts: The facts to read.
-            hosts: Pattern that restricts the step to some of the run's hosts.
+            hosts: Pattern, or batch of `batches`, that restricts the step to some of the run's hosts.
 
         Raises:
             StepFailed: As in `step`.
         """
         return self._step(title, "facts", Observe(facts), hosts)
 
-    def shell(self, hosts: str, script: str) -> StepRecord:
+    def shell(self, hosts: str | Batch, script: str) -> StepRecord:
         """Run a shell script on hosts, recorded like any other command; skipped in mode `validate`.
 
         Raises:
             StepFailed: As in `step`.
         """
         return self._step(f"%%on {hosts}", "shell", Script(script), hosts)
+
+    def batches(  # noqa: PLR0913 - all that controls a loop over batches
+        self,
+        *,
+        first: Size = 1,
+        then: Size = "25%",
+        max_failed: int = 0,
+        pause: float = 0.0,
+        confirm: bool = False,
+        hosts: str | Batch | None = None,
+    ) -> Iterator[Batch]:
+        """Return the run's hosts in batches, for a loop in which each step has `hosts=batch`.
+
+        If a batch fails, no further one begins: the run ends, and its record lists the hosts that were not attempted
+        as `skipped`. Modes `plan` and `validate` neither pause nor ask; with `on_failure: continue` they go through
+        all batches.
+
+        Args:
+            first: Hosts in the first batch: a number, or a percentage of the hosts such as `"25%"`, rounded down, but
+                at least one host.
+            then: Hosts in each further batch, likewise.
+            max_failed: How many hosts of a batch may fail. Up to there the run goes on with the others, also if
+                `on_failure` is `stop`; it fails at its end.
+            pause: Seconds between two batches.
+            confirm: Ask the person at the notebook or terminal before each batch but the first.
+            hosts: Pattern, or batch, that restricts the loop to some of the run's hosts.
+
+        Raises:
+            ParameterError: An argument is wrong, or `confirm` is true where nobody can answer. No batch has begun.
+            StepFailed: In the loop: more hosts of a batch failed than `max_failed`, or the run has ended.
+            Interrupted: In the loop: by Ctrl-C in the pause, or because a batch was not confirmed.
+        """
+        batch_loop.check_pause(pause)
+        names = [host.name for host in self._run.select_hosts(hosts)]
+        batches = divide(names, first, then, max_failed)
+        if confirm and self.mode is Mode.APPLY:
+            batch_loop.refuse_without_person(self._parent)
+        with self._interruptible():
+            self._start_again_if_ended()
+        rollout = self._run.begin_rollout(batches, max_failed)
+        apply = self.mode is Mode.APPLY
+        return self._loop(self._run, rollout, pause if apply else 0.0, ask=confirm and apply)
+
+    def _loop(self, run: Run, rollout: Rollout, pause: float, *, ask: bool) -> Iterator[Batch]:
+        try:
+            for batch in rollout.batches:
+                with self._interruptible():
+                    batch_loop.stop_if_failed(run, rollout)
+                    if rollout.current:
+                        batch_loop.pause(run, batch, pause)
+                # Outside of the block: Ctrl-C must end the question.
+                declined = ask and rollout.current is not None and not batch_loop.confirm(run, rollout, batch)
+                with self._interruptible():
+                    if declined:
+                        batch_loop.decline(run, batch)
+                    batch_loop.begin(run, rollout)
+                yield batch
+        finally:
+            rollout.left = True
 
     def close(self) -> RunRecord:
         """End the run: write the end-of-run line and show the summary. A run that has ended is left as it is.
@@ -271,14 +337,19 @@ class Runbook:
         title: str,
         kind: StepKind,
         operation: Operation | Callable[[Host], Operation],
-        pattern: str | None,
+        hosts: str | Batch | None,
+        serial: Size | None = None,
     ) -> StepRecord:
         with self._interruptible():
-            if self._run.ended:
-                previous = self.record
-                self._run = Run(self._context, run_directory.make(self.parameters))
-                self._start_run(previous)
-            return self._run.step(title, kind, operation, pattern)
+            self._start_again_if_ended()
+            return self._run.step(title, kind, operation, hosts, serial)
+
+    def _start_again_if_ended(self) -> None:
+        """Start another run if the current one has ended."""
+        if self._run.ended:
+            previous = self.record
+            self._run = Run(self._context, run_directory.make(self.parameters))
+            self._start_run(previous)
 
     def _cell_failed(self, problem: BaseException) -> None:
         """End the run after a cell raised outside of any step: under our engine no further cell is executed."""

@@ -36,6 +36,11 @@ LINK = ConnectionInfo(1, "ssh-ed25519 SHA256:x", "192.0.2.1", 22)
 
 WRITE: dict[str, Callable[[Journal], None]] = {
     "run_started": lambda journal: events.run_started(journal, RUN),
+    "pause_started": lambda journal: events.pause_started(journal, 2, 30.0),
+    "pause_ended": lambda journal: events.pause_ended(journal, 2, complete=True),
+    "confirmation_asked": lambda journal: events.confirmation_asked(journal, 2, "Continue?"),
+    "confirmation_answered": lambda journal: events.confirmation_answered(journal, 2, "y", confirmed=True),
+    "batch_started": lambda journal: events.batch_started(journal, 2, 2, ("host-a",), 0),
     "step_started": lambda journal: events.step_started(journal, STEP, ["host-a"]),
     "connected": lambda journal: events.connected(journal, Host(name="host-a"), LINK, 1),
     "lock_asked": lambda journal: events.lock_asked(journal, 1, "host-a", "sh"),

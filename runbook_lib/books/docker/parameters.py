@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from runbook_lib.model.batches import BatchSize
 from runbook_lib.parameters import Parameters
 
 __all__ = ["AmbassadorRedis", "BridgeBr0", "DockerInstall", "KernelUpgrade", "Preflight", "ValidateChapter"]
@@ -73,6 +74,10 @@ class KernelUpgrade(Parameters):
     lock_wait: float = Field(default=120.0, ge=0, description="Seconds to wait for another installation.")
     reboot_deadline: float = Field(default=600.0, ge=10, description="Seconds until the host must be back.")
     settles: float = Field(default=120.0, ge=0, description="Seconds that services may then take to start.")
+    batch: BatchSize = Field(
+        default=1,
+        description='Hosts that are booted at the same time, as a number or as a percentage such as "25%".',
+    )
     panic_after: int = Field(
         default=10, ge=1, le=600, description="Seconds from a panic to the reset, during the trial."
     )

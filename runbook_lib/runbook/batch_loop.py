@@ -1,0 +1,165 @@
+"""What happens between two batches of hosts: too many failures, the pause, and the question to a person."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from runbook_lib.display import cards, ipython_shell
+from runbook_lib.errors import Interrupted, ParameterError, StepFailed
+from runbook_lib.evidence import events
+from runbook_lib.model.status import Mode, Status
+from runbook_lib.visible_text import for_log
+
+if TYPE_CHECKING:
+    from runbook_lib.model.batches import Batch
+    from runbook_lib.runbook.rollout import Rollout
+    from runbook_lib.runbook.parent_process import ParentProcess
+    from runbook_lib.runbook.run import Run
+
+__all__ = ["begin", "check_pause", "confirm", "decline", "pause", "refuse_without_person", "stop_if_failed"]
+
+_POLL = 0.1  # seconds between two looks at whether a pause is interrupted
+_YES, _NO = frozenset({"y", "yes"}), frozenset({"n", "no"})
+_MOST_QUESTIONS = 3  # answers that are neither yes nor no
+
+
+def check_pause(seconds: float) -> None:
+    """Refuse a pause that is not a number of seconds.
+
+    Raises:
+        ParameterError: It is negative, infinite or no number.
+    """
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or not math.isfinite(seconds) or seconds < 0:
+        raise ParameterError(f"pause={seconds!r} is not a number of seconds", hint="give seconds from 0")
+
+
+def refuse_without_person(parent: ParentProcess) -> None:
+    """Refuse to ask where nobody can answer: under `runbook run`, papermill, pytest, or without a terminal.
+
+    Raises:
+        ParameterError: Nobody can.
+    """
+    shell = ipython_shell.shell()
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        answers = bool(getattr(kernel, "_allow_stdin", False))  # of the request that is executed now
+    else:
+        answers = sys.stdin is not None and sys.stdin.isatty()
+    if parent.known or not answers:
+        raise ParameterError(
+            "confirm=True asks a person before each further batch, and nobody can answer here",
+            where="batches",
+            hint="run the notebook by hand, or call batches with confirm=False: make it a parameter of the runbook",
+        )
+
+
+def stop_if_failed(run: Run, rollout: Rollout) -> None:
+    """End the run if too many hosts of the current batch have failed. Modes that change nothing go on.
+
+    Raises:
+        StepFailed: Too many have, or the run has ended already.
+    """
+    batch, failed = rollout.current, rollout.failed()
+    if (
+        batch
+        and not run.ended
+        and run.context.parameters.run_mode is Mode.APPLY
+        and len(failed) > rollout.max_failed
+    ):
+        run.finish(
+            run.status,
+            f"{batch.title}: {', '.join(failed)} failed, and max_failed is {rollout.max_failed}",
+        )
+    if run.ended:
+        after = f" after {batch.title}" if batch else ""
+        why = f": {run.record.message}" if run.record.message else ""
+        raise StepFailed(
+            f"the run has ended as {run.record.status}: no batch{after} is begun{why}",
+            where=run.record.run,
+            hint="see the red cards for the reasons",
+        )
+
+
+def pause(run: Run, batch: Batch, seconds: float) -> None:
+    """Wait before a batch.
+
+    Args:
+        run: The run.
+        batch: The batch that begins after the pause.
+        seconds: How long.
+
+    Raises:
+        Interrupted: Ctrl-C, or the parent process has exited.
+        StepFailed: The run's deadline has passed.
+    """
+    if not seconds:
+        return
+    cards.show_note(f"pause of {seconds:g} s before {batch.title}")
+    events.pause_started(run.journal, batch.number, seconds)
+    until = time.monotonic() + seconds
+    context = run.context
+    while (left := until - time.monotonic()) > 0:
+        late = run.deadline is not None and run.deadline.passed
+        if late or context.cancel.is_set() or context.parent.gone:
+            events.pause_ended(run.journal, batch.number, complete=False)
+            _stop_in_pause(run, batch)
+        time.sleep(min(left, _POLL))
+    events.pause_ended(run.journal, batch.number, complete=True)
+
+
+def _stop_in_pause(run: Run, batch: Batch) -> None:
+    where = f"in the pause before {batch.title}"
+    if run.deadline is not None and run.deadline.passed and not run.context.cancel.is_set():
+        run.finish(Status.FAILED, f"{where}: {run.deadline.message}")
+        raise StepFailed(f"{where}: {run.deadline.message}", where=run.record.run)
+    run.finish(Status.INTERRUPTED, f"interrupted {where}")
+    raise Interrupted(
+        f"the run was interrupted {where}",
+        where=run.record.run,
+        hint="resume it, or run it again: steps already in the desired state report ok",
+    )
+
+
+def confirm(run: Run, rollout: Rollout, batch: Batch) -> bool:
+    """Ask the person at the terminal or notebook whether a batch may begin; return whether it may.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C instead of an answer.
+    """
+    done = rollout.current
+    question = f"{done.title if done else 'the steps before'}: done. Continue with {batch.title}?"
+    events.confirmation_asked(run.journal, batch.number, question)
+    answer = ""
+    for _ in range(_MOST_QUESTIONS):
+        try:
+            answer = input(for_log(f"{question} [y/n] ")).strip().lower()
+        except EOFError:
+            break
+        if answer in _YES | _NO:
+            break
+    events.confirmation_answered(run.journal, batch.number, answer, confirmed=answer in _YES)
+    return answer in _YES
+
+
+def decline(run: Run, batch: Batch) -> None:
+    """End the run because the person did not confirm a batch.
+
+    Raises:
+        Interrupted: Always.
+    """
+    run.finish(Status.INTERRUPTED, f"{run.record.operator or 'the operator'} did not confirm {batch.title}")
+    raise Interrupted(
+        run.record.message, where=run.record.run, hint="resume the run to continue with this batch"
+    )
+
+
+def begin(run: Run, rollout: Rollout) -> Batch:
+    """Begin the next batch: record it, show it, return it."""
+    batch = rollout.begin_next()
+    events.batch_started(run.journal, batch.number, batch.of, batch.hosts, rollout.max_failed)
+    cards.show_note(batch.title)
+    return batch
