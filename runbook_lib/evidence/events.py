@@ -155,7 +155,7 @@ def confirmation_asked(journal: Journal, number: int, question: str) -> None:
 
 
 def confirmation_answered(journal: Journal, number: int, answer: str, *, confirmed: bool) -> None:
-    """Record the answer of the person who was asked before a batch, and whether the run goes on."""
+    """Record the answer of the person who was asked before a batch, and whether the run continues."""
     journal.append_nowait("confirmation_answered", batch=number, answer=answer, confirmed=confirmed)
 
 

@@ -15,8 +15,8 @@ from runbook_lib.visible_text import for_log
 
 if TYPE_CHECKING:
     from runbook_lib.model.batches import Batch
-    from runbook_lib.runbook.rollout import Rollout
     from runbook_lib.runbook.parent_process import ParentProcess
+    from runbook_lib.runbook.rollout import Rollout
     from runbook_lib.runbook.run import Run
 
 __all__ = ["begin", "check_pause", "confirm", "decline", "pause", "refuse_without_person", "stop_if_failed"]

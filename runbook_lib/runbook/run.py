@@ -14,16 +14,16 @@ from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.layout import JOURNAL, OUTPUT
 from runbook_lib.evidence.output_store import OutputStore
 from runbook_lib.masking import excerpt
+from runbook_lib.model.batches import Batch, batch_size
 from runbook_lib.model.records import ADDED_BY_RUN, HostRecord, StepRecord
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.runbook import made_by_hand, run_directory
-from runbook_lib.model.batches import Batch, batch_size
-from runbook_lib.runbook.rollout import Rollout
 from runbook_lib.runbook.deadline import Deadline, earliest
 from runbook_lib.runbook.host_lock import HostLock, Owner
 from runbook_lib.runbook.host_step import HostStep
 from runbook_lib.runbook.provenance import new_run_record
 from runbook_lib.runbook.recorder import Recorder, now
+from runbook_lib.runbook.rollout import Rollout
 from runbook_lib.runbook.run_status import BAD, RunStatus
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
     from runbook_lib.connections.base import Connection
     from runbook_lib.inventory import Inventory
+    from runbook_lib.model.batches import Size
     from runbook_lib.model.host import Host
     from runbook_lib.model.records import RunRecord, StepKind
     from runbook_lib.operations.base import Operation
     from runbook_lib.parameters import Parameters
-    from runbook_lib.model.batches import Size
     from runbook_lib.runbook.host_pool import HostPool
     from runbook_lib.runbook.parent_process import ParentProcess
     from runbook_lib.runbook.resume import EarlierRun

@@ -63,7 +63,7 @@ class RunStatus:
 
         Args:
             step: The step.
-            tolerated: Whether the run goes on with the other hosts if hosts failed in it.
+            tolerated: Whether the run continues with the other hosts if hosts failed in it.
         """
         self._steps.append(step)
         for host in step.hosts:

@@ -14,11 +14,11 @@ from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.integrations import testinfra
 from runbook_lib.inventory import Inventory
+from runbook_lib.model.batches import divide
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
 from runbook_lib.runbook import batch_loop, interrupts, resume, run_directory
-from runbook_lib.model.batches import divide
 from runbook_lib.runbook.host_pool import HostPool
 from runbook_lib.runbook.parent_process import ParentProcess
 from runbook_lib.runbook.run import Run, RunContext
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from runbook_lib.facts.base import Fact
+    from runbook_lib.model.batches import Batch, Size
     from runbook_lib.model.host import Host
     from runbook_lib.model.records import RunRecord, StepKind, StepRecord
     from runbook_lib.operations.base import Operation
     from runbook_lib.parameters import Parameters
-    from runbook_lib.model.batches import Batch, Size
     from runbook_lib.runbook.rollout import Rollout
 
 __all__ = ["Runbook"]
@@ -271,7 +271,7 @@ class Runbook:
             first: Hosts in the first batch: a number, or a percentage of the hosts such as `"25%"`, rounded down, but
                 at least one host.
             then: Hosts in each further batch, likewise.
-            max_failed: How many hosts of a batch may fail. Up to there the run goes on with the others, also if
+            max_failed: How many hosts of a batch may fail. Up to there the run continues with the others, also if
                 `on_failure` is `stop`; it fails at its end.
             pause: Seconds between two batches.
             confirm: Ask the person at the notebook or terminal before each batch but the first.

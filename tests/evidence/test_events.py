@@ -53,6 +53,7 @@ WRITE: dict[str, Callable[[Journal], None]] = {
     "host_ended": lambda journal: events.host_ended(journal, 1, HOST),
     "step_ended": lambda journal: events.step_ended(journal, STEP),
     "lock_released": lambda journal: events.lock_released(journal, "host-a", orderly=True),
+    "notebook_copied": lambda journal: events.notebook_copied(journal, {"path": "book.ipynb"}),
     "run_ended": lambda journal: events.run_ended(journal, RUN),
 }
 """How to write each event, in an order in which they can happen."""

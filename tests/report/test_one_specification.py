@@ -124,7 +124,7 @@ NOT_IN_TABLES: dict[type, set[str]] = {
         *("resumes", "resumes_sha256", "inventory_sha256", "endpoints", "notebook_file"),
     },
     StepRecord: {"started", "ended"},
-    HostRecord: {"proven"},
+    HostRecord: {"proven", "undoes"},
     CommandRecord: set(),
     Check: set(),
 }
