@@ -56,7 +56,7 @@ class Rollout:
         return [name for name in self.current or () if name in bad]
 
     def tolerates(self, step: StepRecord) -> bool:
-        """Whether the run may continue although hosts failed in its latest step: not too many, and only of this batch."""
+        """Whether the run may continue although hosts failed in its latest step: few, and of this batch."""
         failed = self.failed()
         others = {host.host for host in step.hosts if host.status in BAD}.difference(failed)
         return not self.left and not others and len(failed) <= self.max_failed
