@@ -14,7 +14,7 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.books.docker.parameters import KernelUpgrade
-from runbook_lib.errors import Interrupted, ParameterError, StepFailed
+from runbook_lib.errors import Interrupted, ParameterError, RunbookError, StepFailed
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.batches import divide
@@ -112,7 +112,7 @@ def test_a_wrong_argument_is_one_message_before_a_host_is_touched(
     wrong: dict[str, Any], why: str, tmp_path: Path
 ) -> None:
     book = Runbook.open(rolling(tmp_path))
-    with pytest.raises(Exception, match=why) as refused:
+    with pytest.raises(RunbookError, match=why) as refused:
         write_files(book, tmp_path, **wrong)
     assert refused.value.exit_code == 2
     assert outcomes(book) == []
