@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.lab.hosts.host import LabHost
     from runbook_lib.lab.lab import Lab
-    from runbook_lib.model.commands import Command, DockerQuery, Output
+    from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
     from runbook_lib.model.plans import Change, Check, NetworkGuard, Plan, Reboot
     from runbook_lib.model.records import RunRecord, StepRecord
     from runbook_lib.model.status import Mode, Status
@@ -47,6 +47,7 @@ __all__ = [
     "LabHost",
     "Mode",
     "NetworkGuard",
+    "NetworkQuery",
     "Operation",
     "Output",
     "Parameters",
@@ -81,6 +82,7 @@ _DEFINED_IN = {
     "Check": "runbook_lib.model.plans",
     "Command": "runbook_lib.model.commands",
     "DockerQuery": "runbook_lib.model.commands",
+    "NetworkQuery": "runbook_lib.model.commands",
     "Fact": "runbook_lib.facts.base",
     "Facts": "runbook_lib.facts.base",
     "Lab": "runbook_lib.lab.lab",

@@ -19,7 +19,7 @@ from runbook_lib.masking import Mask, Masker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SIGNING_KEY", "SIGNING_PASSPHRASE", "Reference", "Secrets", "signing_variables"]
+__all__ = ["SIGNING_KEY", "SIGNING_PASSPHRASE", "Reference", "Secrets", "is_reference", "signing_variables"]
 
 SIGNING_KEY = "RUNBOOK_SIGNING_KEY"
 """Environment variable with the reference to the key that seals runs, or the key's file."""
@@ -69,6 +69,11 @@ def _only_a_reference(value: str) -> str:
 _IS_REFERENCE = AfterValidator(_only_a_reference)
 Reference = Annotated[str, _IS_REFERENCE]
 """A parameter that refers to a secret; `Runbook.secret` returns its value."""
+
+
+def is_reference(value: object) -> bool:
+    """Return whether a value is a secret reference."""
+    return isinstance(value, str) and _REFERENCE.match(value) is not None
 
 
 class Secrets:

@@ -14,7 +14,7 @@ from runbook_lib.masking import excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runbook_lib.model.commands import Command, DockerQuery, Output
+    from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
 
 __all__ = ["Fact", "Facts", "as_plain", "lines_of", "load_json", "parsing", "typed"]
 
@@ -38,7 +38,7 @@ class Fact(ABC, Generic[T]):
             cls.id = cls.__name__
 
     @abstractmethod
-    def request(self) -> Command | DockerQuery:
+    def request(self) -> Command | DockerQuery | NetworkQuery:
         """Return the read-only command or query."""
 
     @abstractmethod

@@ -5,10 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts.base import Fact
+from runbook_lib.facts.base import Fact, parsing
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
-__all__ = ["FileText"]
+__all__ = ["FileInfo", "FileState", "FileText"]
+
+_REGULAR = {"regular file", "regular empty file"}
+_LONGEST_TEXT = 65536  # bytes of a file that are read for a record
+_STATE = """
+if [ -d "$(dirname -- "$1")" ]; then echo present; else echo missing; fi
+if [ -L "$1" ]; then printf 'symbolic link|||0|0|%s\\n' "$(readlink -- "$1")"; exit 0; fi
+if [ ! -e "$1" ]; then echo absent; exit 0; fi
+stat --format='%F|%U|%G|%a|%s|' -- "$1"
+if [ ! -f "$1" ]; then exit 0; fi
+sum=$(sha256sum < "$1") && printf '%s\\n' "${sum%% *}" || exit 1
+if [ "$2" = 0 ] || [ "$(stat --format=%s -- "$1")" -gt "$2" ] || grep -q 'PRIVATE KEY-----' -- "$1"; then exit 0; fi
+if iconv -f UTF-8 -t UTF-8 < "$1" > /dev/null 2>&1; then echo text; cat -- "$1"; fi
+"""
 
 
 @dataclass(frozen=True)
@@ -32,3 +46,94 @@ class FileText(Fact[str | None]):
         if "No such file" in output.stderr:
             return None
         raise FactError(f"{self.path} cannot be read: {output.stderr.strip()}")
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What is at a path.
+
+    Args:
+        in_directory: Whether the path's directory exists.
+        kind: As `stat` says: `regular file`, `directory`, `symbolic link`, …; empty if nothing is there.
+        owner: Name of the owner; `UNKNOWN` if the number has no name. `group` likewise.
+        group: Name of the group.
+        mode: Permissions in octal, four digits: `0644`.
+        size: Bytes.
+        sha256: Hash of a regular file's contents; empty for anything else.
+        text: A regular file's contents, if they were asked for and may be recorded: UTF-8, at most 64 KiB, and no
+            private key.
+        target: Where a symbolic link leads.
+    """
+
+    in_directory: bool
+    kind: str = ""
+    owner: str = ""
+    group: str = ""
+    mode: str = ""
+    size: int = 0
+    sha256: str = ""
+    text: str | None = None
+    target: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything is there, a broken symbolic link too."""
+        return bool(self.kind)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a regular file."""
+        return self.kind in _REGULAR
+
+
+@dataclass(frozen=True)
+class FileState(Fact[FileInfo]):
+    """What is at a path: its kind, owner, permissions, size and hash, and short text.
+
+    Args:
+        path: Absolute path.
+        contents: Whether the text is read as well; False for files that hold secrets.
+    """
+
+    path: str
+    contents: bool = False
+
+    def request(self) -> Command:
+        """Return the command; root may read everything."""
+        return Command(
+            ("sh", "-c", _STATE, "sh", self.path, str(_LONGEST_TEXT if self.contents else 0)), sudo=True
+        )
+
+    def parse(self, output: Output) -> FileInfo:
+        r"""Return what is there.
+
+        >>> FileState("/etc/motd").parse(Output(0, "present\nregular file|root|root|644|0|\n" + "0" * 64)).mode
+        '0644'
+        """
+        with parsing(f"state of {self.path}"):
+            directory, _, rest = output.stdout.partition("\n")
+            state, _, rest = rest.partition("\n")
+            in_directory = {"present": True, "missing": False}[directory]
+            if state == "absent":
+                return FileInfo(in_directory)
+            kind, owner, group, mode, size, target = state.split("|", 5)
+            sha256, _, rest = rest.partition("\n")
+            if kind in _REGULAR and len(bytes.fromhex(sha256)) != 32:  # noqa: PLR2004 - bytes of a SHA-256
+                raise ValueError(f"{excerpt(sha256, 80)!r} is not a SHA-256")
+            marker, _, text = rest.partition("\n")
+            return FileInfo(
+                in_directory=in_directory,
+                kind=kind,
+                owner=owner,
+                group=group,
+                mode=f"{int(mode, 8):04o}",
+                size=int(size),
+                sha256=sha256,
+                text=text if marker == "text" and "\0" not in text else None,
+                target=target,
+            )
+
+    @property
+    def label(self) -> str:
+        """Path alone: how it is read does not matter to the reader."""
+        return f"{self.id}({self.path})"

@@ -1,18 +1,21 @@
-"""TCP ports that something listens on."""
+"""TCP ports: which ones something listens on, and whether one can be connected to."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.masking import excerpt
-from runbook_lib.model.commands import Command, Output
+from runbook_lib.model.commands import Command, NetworkQuery, Output
 
-__all__ = ["Listener", "ListeningPorts"]
+__all__ = ["Listener", "ListeningPorts", "PortOpen"]
 
 _COLUMNS = 5
+_CONNECT = 'exec 3<> "/dev/tcp/$1/$2"'
+_TIMED_OUT = 124
 
 
 @dataclass(frozen=True)
@@ -51,3 +54,46 @@ def _listener(line: str) -> Listener:
     with parsing("ss"):
         number = int(port)
     return Listener(port=number, address=address, program=program[1] if program else "")
+
+
+@dataclass(frozen=True)
+class PortOpen(Fact[str]):
+    """Whether a TCP port accepts connections: empty if it does, otherwise why not.
+
+    Args:
+        port: TCP port.
+        address: Name or IP address; empty: the host itself.
+        asked_from: `here`: this machine connects, over the network; `host`: the host does.
+        timeout: Whole seconds.
+    """
+
+    port: int
+    address: str = ""
+    asked_from: Literal["here", "host"] = "here"
+    timeout: int = 5
+
+    def request(self) -> Command | NetworkQuery:
+        """Return the query; bash can connect without any further program."""
+        if self.asked_from == "here":
+            return NetworkQuery("connect", self.port, self.address, timeout=float(self.timeout))
+        target = (self.address or "127.0.0.1", str(self.port))
+        return Command(
+            ("timeout", str(self.timeout), "bash", "-c", _CONNECT, "bash", *target), accept=(0, 1, _TIMED_OUT)
+        )
+
+    def parse(self, output: Output) -> str:
+        """Return nothing, or the reason.
+
+        >>> PortOpen(443).parse(Output(1, stderr="192.0.2.1:443: ConnectionRefusedError: Connection refused"))
+        '192.0.2.1:443: ConnectionRefusedError: Connection refused'
+        """
+        if output.exit_code == 0:
+            return ""
+        if output.exit_code is None:
+            raise FactError(f"{self.label}: {output.problem}")
+        lines = lines_of(output.stderr.strip())
+        if output.exit_code == _TIMED_OUT:
+            return f"no answer within {self.timeout} s"
+        if not lines:
+            raise FactError(f"{self.label}: exit code {output.exit_code} without a reason")
+        return excerpt(lines[-1], 300)

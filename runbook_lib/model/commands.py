@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Command", "DockerQuery", "Output"]
+__all__ = ["Command", "DockerQuery", "NetworkQuery", "Output"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,41 @@ class DockerQuery:
     def text(self) -> str:
         """The query as it is shown and recorded."""
         return shlex.join(("docker-api", self.method, *map(str, self.arguments)))
+
+
+@dataclass(frozen=True)
+class NetworkQuery:
+    """A read-only query that this machine makes over the network, from the process of the run, not from the host.
+
+    Args:
+        method: `connect` opens a TCP connection, `http` sends a GET request, `tls` makes a handshake.
+        port: TCP port.
+        address: Name or IP address to connect to; empty: where the step's host is reached.
+        name: Server name for TLS and the `Host` of an HTTP request; empty: the address.
+        path: Path and query of an HTTP request.
+        encrypted: Whether an HTTP request goes over TLS.
+        authorities: Certificates of the authorities to trust, PEM; empty: those of this machine.
+        timeout: Seconds.
+    """
+
+    method: Literal["connect", "http", "tls"]
+    port: int
+    address: str = ""
+    name: str = ""
+    path: str = ""
+    encrypted: bool = False
+    authorities: str = ""
+    timeout: float = 10.0
+
+    @property
+    def text(self) -> str:
+        """The query as it is shown and recorded; certificates by their hash."""
+        words = ["from-this-machine", self.method, f"{self.address or 'HOST'}:{self.port}"]
+        words += ["--tls"] * self.encrypted + ["--name", self.name] * bool(self.name)
+        words += ["--path", self.path] * bool(self.path)
+        if self.authorities:
+            words += ["--trust", f"sha256:{hashlib.sha256(self.authorities.encode()).hexdigest()}"]
+        return shlex.join(words)
 
 
 @dataclass(frozen=True)

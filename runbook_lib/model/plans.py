@@ -96,10 +96,21 @@ class Reboot:
 
 @dataclass(frozen=True)
 class Plan:
-    """Commands that bring a host from its current to its desired state; no commands: it is there already."""
+    """Commands that bring a host from its current to its desired state; no commands: it is there already.
+
+    Args:
+        commands: In order.
+        changes: What they change, for the reader.
+        rollback: Commands that undo them.
+        guard: For a change that may cut the network.
+        reboot: For commands that reboot the host.
+        after_rollback: Commands for the time when this step and those before it were rolled back, such as the reload
+            of a service, which then reads the restored files.
+    """
 
     commands: tuple[Command, ...] = ()
     changes: tuple[Change, ...] = ()
     rollback: tuple[Command, ...] = ()
     guard: NetworkGuard | None = field(default=None)
     reboot: Reboot | None = field(default=None)
+    after_rollback: tuple[Command, ...] = ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runbook_lib.model.plans import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.model.plans import Change, Check
@@ -59,6 +59,24 @@ class Operation(ABC):
             after: The facts that were verified.
         """
         return ()
+
+    @property
+    def secret_references(self) -> tuple[str, ...]:
+        """The secret references whose values the operation holds: the run masks these values from then on."""
+        return ()
+
+    def concealing(self, is_secret: Callable[[str], bool]) -> Operation:  # noqa: ARG002 - as below
+        """Return the operation with whatever holds a secret recorded by hash only; default: itself.
+
+        Args:
+            is_secret: Whether a text holds a value that the run masks.
+        """
+        return self
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a resumed run may plan it again although it was done already; default: if it is `verifiable`."""
+        return self.verifiable
 
     @property
     def verifiable(self) -> bool:

@@ -1,22 +1,27 @@
-"""systemd services."""
+"""systemd services: running, and reloaded or restarted after a change."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.service import Service
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan
+from runbook_lib.model.status import Status
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.model.host import Host
+    from runbook_lib.model.records import StepRecord
 
-__all__ = ["Running", "running"]
+__all__ = ["Refreshed", "Running", "reloaded", "restarted", "running"]
+
+_CHANGES = {Status.CHANGED, Status.PLANNED}
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,117 @@ class Running(Operation):
                 id="service.enabled",
             ),
         ]
+
+
+@dataclass(frozen=True)
+class Refreshed(Operation):
+    """A service has taken over a change, and is active. Make one with `reloaded` or `restarted`.
+
+    Args:
+        unit: As `nginx.service`.
+        verb: What systemd is asked for.
+        needed: Whether there was a change.
+        reason: Why, for the reader.
+    """
+
+    unit: str
+    verb: Literal["reload", "restart"] = "reload"
+    needed: bool = True
+    reason: str = ""
+
+    @property
+    def verifiable(self) -> bool:
+        """A reload leaves no trace: a service that is active may or may not have taken over the change."""
+        return not self.needed
+
+    @property
+    def repeatable(self) -> bool:
+        """A resumed run does it again if its steps have changed something again."""
+        return True
+
+    @property
+    def settle(self) -> float:
+        """A service may need some seconds to be active."""
+        return 20.0
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return the unit's state."""
+        return (Service(self.unit),)
+
+    def plan(self, facts: Facts) -> Plan:
+        """Reload or restart the service if there was a change."""
+        if not self.needed:
+            return Plan()
+        state = facts[Service(self.unit)]
+        if not state.loaded:
+            raise PlanRefused(f"there is no unit {self.unit}", hint="install the software first")
+        if self.verb == "reload" and state.active != "active":
+            raise PlanRefused(
+                f"{self.unit} is {state.active}: only an active service can be reloaded",
+                hint="start it in a step before (service.running), or use service.restarted",
+            )
+        command = Command(("systemctl", self.verb, self.unit), sudo=True, purpose=self.reason)
+        return Plan(commands=(command,), after_rollback=(command,))
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check that the service is active; say so if there was nothing to do."""
+        active = facts[Service(self.unit)].active
+        checks = [Check.equal(f"{self.unit} is active", "active", active, "service.active")]
+        if not self.needed:
+            done = f"{self.verb} not needed: {self.reason}"
+            checks.append(Check.equal(f"{self.verb} of {self.unit}", done, done, "service.refreshed"))
+        return checks
+
+
+def reloaded(name: str, *, when: StepRecord | bool = True) -> Callable[[Host], Operation]:
+    """Return, for each host, the operation that reloads an active service there if there was a change.
+
+    Args:
+        name: The service, as `nginx` or `nginx.service`.
+        when: The record of an earlier step: reload where that step has changed something, or may have done so in the
+            run that is resumed. Or whether to reload.
+    """
+    return _refreshed(name, "reload", when)
+
+
+def restarted(name: str, *, when: StepRecord | bool = True) -> Callable[[Host], Operation]:
+    """Return, for each host, the operation that restarts a service there if there was a change.
+
+    Args:
+        name: The service, as `nginx` or `nginx.service`.
+        when: As for `reloaded`.
+    """
+    return _refreshed(name, "restart", when)
+
+
+def _refreshed(
+    name: str,
+    verb: Literal["reload", "restart"],
+    when: StepRecord | bool,  # noqa: FBT001 - public callers name it
+) -> Callable[[Host], Operation]:
+    unit = name if "." in name else f"{name}.service"
+
+    def on_host(host: Host) -> Operation:
+        if isinstance(when, bool):
+            return Refreshed(
+                unit, verb, when, "asked for" if when else "the notebook says that nothing changed"
+            )
+        step = f"step {when.number} ({when.title})"
+        record = next((record for record in when.hosts if record.host == host.name), None)
+        if record is None:
+            return Refreshed(unit, verb, needed=False, reason=f"{step} did not concern this host")
+        if record.status in _CHANGES:
+            return Refreshed(unit, verb, needed=True, reason=f"{step}: {record.status}")
+        if record.proven:
+            return Refreshed(
+                unit,
+                verb,
+                needed=True,
+                reason=f"{step} was done in {record.proven}, perhaps without this {verb}",
+            )
+        return Refreshed(unit, verb, needed=False, reason=f"{step} changed nothing: {record.status}")
+
+    return on_host
 
 
 running = Running

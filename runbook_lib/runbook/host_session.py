@@ -19,7 +19,7 @@ from runbook_lib.runbook.interrupts import DelayedCancel
 
 if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
-    from runbook_lib.model.commands import DockerQuery, Output
+    from runbook_lib.model.commands import DockerQuery, NetworkQuery, Output
     from runbook_lib.model.plans import Change, Check
     from runbook_lib.model.records import CommandKind, CommandRecord
     from runbook_lib.operations.base import Operation
@@ -242,7 +242,7 @@ class HostSession:
                 hint="check that the host is up, then run again: steps already in the desired state report ok",
             )
 
-    def _send(self, request: Command | DockerQuery, kind: CommandKind) -> Output:
+    def _send(self, request: Command | DockerQuery | NetworkQuery, kind: CommandKind) -> Output:
         output = self.recorder.send(
             self.connection,
             request,

@@ -139,7 +139,7 @@ class HostStep:
         if self.session.mode is Mode.VALIDATE:
             return self._validate()
         if self.session.mode is Mode.APPLY and not isinstance(self.session.operation, Probe):
-            if self.history.done_in and not self.session.operation.verifiable:
+            if self.history.done_in and not self.session.operation.repeatable:
                 return (
                     Status.SKIPPED,
                     f"already done in {self.history.done_in}; not marked repeatable, so not run again",

@@ -9,11 +9,13 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from runbook_lib.connections import network_query
+from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.errors import EvidenceError, Interrupted, PlanRefused, RunbookError, UnreachableError
 from runbook_lib.evidence import events
 from runbook_lib.evidence.spooled_output import HEAD, TAIL, SpooledOutputs
 from runbook_lib.masking import excerpt
-from runbook_lib.model.commands import Command, DockerQuery, Output
+from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
 from runbook_lib.model.records import CommandRecord, HostRecord, StreamRecord
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ class Recorder:
     def send(  # noqa: PLR0913 - the request and the fields of its record
         self,
         connection: Connection,
-        request: Command | DockerQuery,
+        request: Command | DockerQuery | NetworkQuery,
         *,
         step: int,
         kind: CommandKind,
@@ -130,6 +132,8 @@ class Recorder:
         """
         self._stop_without_parent(kind)
         self.note_connection(connection, step)
+        if isinstance(request, NetworkQuery):
+            request = network_query.addressed(request, connection)
         text = connection.render(request) if isinstance(request, Command) else request.text
         if self.mask(text) != text:
             raise PlanRefused(
@@ -198,7 +202,7 @@ class Recorder:
     def _exchange(  # noqa: PLR0913, PLR0917 - all that limits a request
         self,
         connection: Connection,
-        request: Command | DockerQuery,
+        request: Command | DockerQuery | NetworkQuery,
         deadline: Deadline | None,
         cancel: threading.Event,
         spooled: SpooledOutputs,
@@ -207,6 +211,12 @@ class Recorder:
     ) -> Output:
         """Send a request within the deadline, and stop a command that is still running by then on the host."""
         cut_short = deadline is not None and deadline.left < request.timeout
+        if isinstance(request, NetworkQuery):
+            return network_query.ask(
+                request,
+                connection,
+                CommandWait(min(request.timeout, deadline.left if deadline else request.timeout), cancel),
+            )
         if isinstance(request, DockerQuery):
             if deadline is not None and cut_short:
                 request = dataclasses.replace(request, timeout=max(1.0, deadline.left))
@@ -229,7 +239,11 @@ class Recorder:
         return dataclasses.replace(output, problem=f"{why}; {result}", ended=time.time())
 
     def _ended(
-        self, record: CommandRecord, request: Command | DockerQuery, output: Output, spooled: SpooledOutputs
+        self,
+        record: CommandRecord,
+        request: Command | DockerQuery | NetworkQuery,
+        output: Output,
+        spooled: SpooledOutputs,
     ) -> CommandRecord:
         """Return the record of a command that has ended."""
         accept = request.accept if isinstance(request, Command) else (0, 1)

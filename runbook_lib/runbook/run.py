@@ -18,6 +18,7 @@ from runbook_lib.model.batches import Batch, batch_size
 from runbook_lib.model.records import ADDED_BY_RUN, HostRecord, StepRecord
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.runbook import made_by_hand, run_directory
+from runbook_lib.runbook.concealed_operation import conceal_secrets
 from runbook_lib.runbook.deadline import Deadline, earliest
 from runbook_lib.runbook.host_lock import HostLock, Owner
 from runbook_lib.runbook.host_step import HostStep
@@ -157,7 +158,11 @@ class Run:
         title = self.context.secrets.mask(title)
         position = 1 + sum(step.kind not in ADDED_BY_RUN for step in self.record.steps)
         self._check_resumed_step(position, title)
-        operations = {host.name: operation(host) if callable(operation) else operation for host in chosen}
+        secrets = self.context.secrets
+        operations = {
+            host.name: conceal_secrets(operation(host) if callable(operation) else operation, secrets)
+            for host in chosen
+        }
         deadline = earliest(
             (self.deadline, Deadline.from_now("step_timeout", self.context.parameters.step_timeout))
         )

@@ -36,7 +36,7 @@ LAYERS = [
     {"masking", "model"},
     {"plugins", "yaml_files", "system_requirements"},
     {"parameters", "secrets"},
-    {"connections"},
+    {"connections", "local_files"},
     {"inventory"},  # it refuses hosts with an unknown kind of connection
     {"evidence"},
     {"display"},  # display shows records, and the session calls it

@@ -1,0 +1,183 @@
+"""Commands that keep, replace, remove and restore files on a host, each atomic; used by `files`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbook_lib.errors import ParameterError, PlanRefused
+from runbook_lib.model.commands import Command
+
+if TYPE_CHECKING:
+    from runbook_lib.facts.file import FileInfo
+
+__all__ = [
+    "KEPT",
+    "check_path",
+    "keep",
+    "octal",
+    "owner_and_mode",
+    "ownership",
+    "refuse_what_is_no_file",
+    "remove",
+    "replace",
+    "restore",
+]
+
+KEPT = "/var/lib/runbook/before"
+"""Directory on the host, root's alone, with the former contents of changed files, each named by its SHA-256."""
+
+_DAYS_KEPT = "30"
+# The contents must still be those that the plan was made from: a rollback restores by their hash.
+_KEEP = """set -e; umask 077; install -d -m 0700 -- "$1"
+cp -- "$2" "$1/$3.new"
+printf '%s  %s\\n' "$3" "$1/$3.new" | sha256sum --check --status || {
+  rm -f -- "$1/$3.new"; echo "$2 has changed since it was read" >&2; exit 1; }
+mv -f -- "$1/$3.new" "$1/$3"
+find "$1" -type f -mtime "+$4" -delete"""
+# A name that begins with a dot is not found by patterns such as conf.d/* or sites-enabled/*.
+_REPLACE = """set -e; umask 077; path=$1 owner=$2 mode=$3 sum=$4 encoding=$5; shift 5
+new=$(dirname -- "$path")/.$(basename -- "$path").runbook-new
+trap 'rm -f -- "$new"' EXIT
+if [ "$encoding" = base64 ]; then base64 --decode > "$new"; else cat > "$new"; fi
+printf '%s  %s\\n' "$sum" "$new" | sha256sum --check --status || { echo "the contents arrived incomplete" >&2; exit 1; }
+chown -- "$owner" "$new"; chmod -- "$mode" "$new"
+if [ $# -gt 0 ]; then "$@" "$new"; fi
+mv -f -- "$new" "$path\""""
+_RESTORE = """set -e; umask 077; path=$1 kept=$2 former=$3 changed=$4 owner=$5 mode=$6 current=
+if [ -e "$path" ]; then current=$(sha256sum < "$path"); current=${current%% *}; fi
+if [ "$current" != "$former" ]; then
+  [ "$current" = "$changed" ] || { echo "$path was changed by someone else since: left as it is" >&2; exit 1; }
+  if [ -z "$former" ]; then rm -- "$path"; exit 0; fi
+  old=$(dirname -- "$path")/.$(basename -- "$path").runbook-old
+  trap 'rm -f -- "$old"' EXIT
+  cp -- "$kept/$former" "$old"; chown -- "$owner" "$old"; chmod -- "$mode" "$old"; mv -f -- "$old" "$path"
+fi
+if [ -n "$former" ]; then chown -- "$owner" "$path"; chmod -- "$mode" "$path"; fi"""
+
+
+def check_path(path: str) -> None:
+    """Refuse what is not one absolute path.
+
+    Raises:
+        ParameterError: It is relative, or holds characters that no record could show.
+    """
+    if not path.startswith("/") or path.endswith("/") or not path.isprintable() or "\\" in path:
+        raise ParameterError(
+            f"{path!r} is not an absolute path of a file on a host", hint="as in /etc/nginx/nginx.conf"
+        )
+
+
+def refuse_what_is_no_file(path: str, state: FileInfo) -> None:
+    """Refuse to replace anything but a regular file.
+
+    Raises:
+        PlanRefused: A directory, a symbolic link or something else is there, or the directory is missing.
+    """
+    if state.target:
+        raise PlanRefused(
+            f"{path} is a symbolic link to {state.target}", hint="name the file that the link leads to"
+        )
+    if state.exists and not state.is_file:
+        raise PlanRefused(f"{path} is a {state.kind}", hint="choose another path, or move it away")
+    if not state.in_directory:
+        raise PlanRefused(
+            f"the directory of {path} does not exist",
+            hint="make it in an earlier step: directory.present, or a package that has it",
+        )
+
+
+def ownership(owner: str, group: str) -> str:
+    """Return owner and group as `chown` takes them."""
+    return f"{owner}:{group}"
+
+
+def octal(mode: str, path: str) -> str:
+    """Return permissions as four octal digits.
+
+    Args:
+        mode: As given.
+        path: The file, for the message.
+
+    Raises:
+        ParameterError: They are not octal.
+    """
+    try:
+        value = int(mode, 8)
+    except (TypeError, ValueError):
+        value = -1
+    if not 0 <= value <= 0o7777:  # noqa: PLR2004 - all bits of permissions
+        raise ParameterError(f"{path}: mode {mode!r} is not octal", hint='give a text such as "0644"')
+    return f"{value:04o}"
+
+
+def owner_and_mode(state: FileInfo) -> tuple[str, str]:
+    """Return owner and group as `chown` takes them, and permissions in octal; `absent` if nothing is there."""
+    if not state.exists:
+        return "absent", "absent"
+    return ownership(state.owner, state.group), state.mode
+
+
+def keep(path: str, sha256: str) -> Command:
+    """Return the command that keeps a file's contents on the host for a rollback, for 30 days.
+
+    Args:
+        path: The file.
+        sha256: Hash of the contents as they were read; other contents are refused.
+    """
+    return Command(
+        ("sh", "-c", _KEEP, "sh", KEPT, path, sha256, _DAYS_KEPT),
+        sudo=True,
+        purpose=f"keep the former contents of {path} in {KEPT}",
+    )
+
+
+def replace(  # noqa: PLR0913 - all that a file has
+    path: str,
+    stdin: str,
+    sha256: str,
+    *,
+    owner: str,
+    mode: str,
+    encoding: str = "text",
+    summary: str | None = None,
+    check: tuple[str, ...] = (),
+) -> Command:
+    """Return the command that writes a file next to the old one, checks it, and replaces the old one by it.
+
+    Args:
+        path: The file; its directory exists.
+        stdin: The contents.
+        sha256: Hash of the contents.
+        owner: Owner and group, as `root:root`.
+        mode: Permissions, octal.
+        encoding: `text`, or `base64` if `stdin` is in base64.
+        summary: What is recorded in place of the contents.
+        check: Program and arguments; the new file's path is appended. Unless it exits with 0 the old file stays.
+    """
+    return Command(
+        ("sh", "-c", _REPLACE, "sh", path, owner, mode, sha256, encoding, *check),
+        stdin=stdin,
+        stdin_summary=summary,
+        sudo=True,
+        purpose=f"write {path}",
+    )
+
+
+def remove(path: str) -> Command:
+    """Return the command that removes a file."""
+    return Command(("rm", "--", path), sudo=True, purpose=f"remove {path}")
+
+
+def restore(path: str, before: FileInfo, changed: str) -> Command:
+    """Return the command that restores a file: its former contents, owner and permissions, or its absence.
+
+    A file that someone else has changed since is left as it is, and the rollback fails.
+
+    Args:
+        path: The file.
+        before: What was there; `keep` has kept its contents.
+        changed: Hash of the contents that the step has written; empty if it removed the file.
+    """
+    arguments = (path, KEPT, before.sha256, changed, ownership(before.owner, before.group), before.mode)
+    what = "the former contents" if before.exists else "the absence"
+    return Command(("sh", "-c", _RESTORE, "sh", *arguments), sudo=True, purpose=f"restore {what} of {path}")
