@@ -1,0 +1,208 @@
+"""Files, services, ports, URLs, TLS and commands on a practice host: changed once, then in the desired state."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib import Runbook
+from runbook_lib.errors import StepFailed
+from runbook_lib.evidence.reader import read_journal
+from runbook_lib.integrations import pyinfra
+from runbook_lib.operations import command, directory, files, ports, service, tls, url
+from tests.certificates import Authority
+from tests.deadlines import deadline
+from tests.runbook.practice import parameters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.lab.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+NAME = "www.example.org"
+SITE = """server {
+    listen 443 ssl;
+    server_name {{ name }};
+    ssl_certificate /etc/nginx/tls/site.pem;
+    ssl_certificate_key /etc/nginx/tls/site.key;
+    location / { return 200 "hello from {{ host }}\\n"; }
+}
+"""
+
+
+def on_host(lab: Lab, script: str) -> str:
+    ssh = lab.ssh_command("host-a", ["sudo sh -s"])
+    done = subprocess.run(
+        ssh, input=script, text=True, check=False, timeout=deadline(60), capture_output=True
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("site")
+    authority = Authority("Example authority")
+    authority.write(made, "site", NAME)
+    authority.write(made, "next", NAME)
+    (made / "ca.pem").write_text(authority.pem, encoding="ascii")
+    (made / "site.conf.j2").write_text(SITE, encoding="utf-8")
+    return made
+
+
+def opened(lab: Lab, folder: Path, **more: object) -> Runbook:
+    return Runbook.open(parameters(folder, inventory=str(lab.inventory), hosts="host-a", **more))
+
+
+def set_up(book: Runbook, folder: Path, certificate: str) -> None:
+    """A site with a certificate, and every kind of proof that it works."""
+    book.step(
+        "Install",
+        pyinfra.apt.packages(
+            packages=["nginx-light", "curl", "openssl"], update=True, cache_time=86400, _sudo=True
+        ),
+    )
+    book.step("Directory", directory.present("/etc/nginx/tls", mode="0750"))
+    book.step("Key", files.content("/etc/nginx/tls/site.key", secret=f"${{file:{folder}/{certificate}.key}}"))
+    put = book.step(
+        "Certificate", files.content("/etc/nginx/tls/site.pem", source=folder / f"{certificate}.pem")
+    )
+    book.step(
+        "Site",
+        lambda host: files.content(
+            "/etc/nginx/conf.d/site.conf",
+            template=folder / "site.conf.j2",
+            variables={"name": NAME, "host": host.name},
+        ),
+    )
+    book.step("No default", files.absent("/etc/nginx/nginx.conf.old"))
+    book.step("Once", command.run("touch /var/lib/once", creates="/var/lib/once", sudo=True))
+    book.step("Reload", service.reloaded("nginx", when=put))
+    for place in ("here", "host"):
+        book.step(f"Port from {place}", ports.answer(443, asked_from=place))
+        book.step(
+            f"Handshake from {place}",
+            tls.served(
+                NAME,
+                issued_by=folder / "ca.pem",
+                certificate=folder / f"{certificate}.pem",
+                asked_from=place,
+            ),
+        )
+        book.step(
+            f"Page from {place}",
+            url.answers(
+                f"https://{NAME}/",
+                contains="hello from host-a",
+                authorities=folder / "ca.pem",
+                asked_from=place,
+            ),
+        )
+
+
+class Slow(files.Content):
+    """A file whose checks may take longer than for others, so that somebody else has time to change it."""
+
+    @property
+    def settle(self) -> float:
+        return 2.0
+
+
+def statuses(book: Runbook) -> dict[str, str]:
+    return {step.title: str(step.hosts[0].status) for step in book.record.steps}
+
+
+def test_a_site_is_set_up_once_and_its_key_is_nowhere_in_the_evidence(
+    fresh_lab: Lab, folder: Path, tmp_path: Path
+) -> None:
+    first = opened(fresh_lab, tmp_path)
+    set_up(first, folder, "site")
+    first.close()
+    changed = {"Install", "Directory", "Key", "Certificate", "Site", "Once", "Reload"}
+    assert {title for title, status in statuses(first).items() if status == "changed"} == changed
+    assert set(statuses(first).values()) == {"changed", "ok"}
+    second = opened(fresh_lab, tmp_path)
+    set_up(second, folder, "site")
+    second.close()
+    assert {title for title, status in statuses(second).items() if status != "ok"} == set()
+    reload = next(step for step in second.record.steps if step.title == "Reload").hosts[0]
+    assert "changed nothing: ok" in reload.checks[1].observed
+    key = (folder / "site.key").read_text(encoding="ascii").splitlines()[1]
+    for book in (first, second):
+        assert read_journal(book.directory) == book.record
+        evidence = [path for path in book.directory.rglob("*") if path.is_file()]
+        assert [path for path in evidence if key in path.read_text(errors="replace")] == []
+    stat = "stat --format='%U %G %a' /etc/nginx/tls/site.key /etc/nginx/tls"
+    assert on_host(fresh_lab, stat).split() == ["root", "root", "600", "root", "root", "750"]
+
+
+def test_a_file_that_is_not_proven_is_restored_with_owner_and_permissions(
+    fresh_lab: Lab, tmp_path: Path
+) -> None:
+    on_host(fresh_lab, "printf old > /srv/kept; chown www-data:adm /srv/kept; chmod 0640 /srv/kept")
+    book = opened(fresh_lab, tmp_path)
+    with pytest.raises(StepFailed, match="exited with 1"):
+        book.step("Refused", files.content("/srv/kept", text="new", check=("grep", "-q", "old")))
+    state = "cat /srv/kept; stat --format=' %U:%G %a' /srv/kept; ls -A /srv"
+    assert on_host(fresh_lab, state) == "old www-data:adm 640\nkept\n"
+    kept = on_host(fresh_lab, "stat --format='%U %a' /var/lib/runbook/before; ls /var/lib/runbook/before")
+    assert kept.splitlines()[0] == "root 700"
+
+
+def test_a_rollback_restores_contents_or_absence_and_leaves_the_changes_of_others(
+    fresh_lab: Lab, tmp_path: Path
+) -> None:
+    book = opened(fresh_lab, tmp_path)
+    # The check, which comes last, spoils the permissions: the verification fails, and the rollback runs.
+    spoil = ("chmod", "0777")
+    for path, before in (("/srv/one", "printf old > /srv/one"), ("/srv/two", "rm -f /srv/two")):
+        on_host(fresh_lab, before)
+        was = on_host(fresh_lab, f"cat {path} 2>&1; stat --format='%a' {path} 2>&1")
+        with pytest.raises(StepFailed, match="the change was rolled back"):
+            book.step("Spoiled", files.content(path, text="new", check=spoil))
+        assert on_host(fresh_lab, f"cat {path} 2>&1; stat --format='%a' {path} 2>&1") == was
+    meddle = ("sh", "-c", "chmod 0777 $0; (sleep 0.5; echo mine > /srv/three) > /dev/null 2>&1 &")
+    with pytest.raises(StepFailed, match=r"(?s)ROLLBACK FAILED.*changed by someone else"):
+        book.step("Meddled with", Slow("/srv/three", "new", check=meddle))
+    assert on_host(fresh_lab, "cat /srv/three") == "mine\n"
+
+
+def test_a_command_whose_test_still_fails_is_undone(fresh_lab: Lab, tmp_path: Path) -> None:
+    book = opened(fresh_lab, tmp_path)
+    operation = command.run("touch /srv/half", unless="test -e /srv/whole", undo="rm /srv/half", sudo=True)
+    with pytest.raises(StepFailed, match="the change was rolled back"):
+        book.step("Half", operation)
+    assert on_host(fresh_lab, "ls /srv/half 2>/dev/null") == ""
+
+
+def test_a_plan_shows_the_difference_and_sends_nothing(fresh_lab: Lab, tmp_path: Path) -> None:
+    on_host(fresh_lab, "printf 'a\\n' > /srv/plan; rm -f /srv/absent")
+    book = opened(fresh_lab, tmp_path, mode="plan")
+    put = book.step("Text", files.content("/srv/plan", text="b\n"))
+    book.step("Reload", service.reloaded("nginx", when=put))
+    book.close()
+    assert statuses(book) == {"Text": "planned", "Reload": "planned"}
+    (change, *_) = put.hosts[0].changes
+    assert (change.before, change.after) == ("a\n", "b\n")
+    assert on_host(fresh_lab, "cat /srv/plan") == "a\n"
+
+
+def test_a_secret_of_the_run_in_a_text_is_recorded_by_hash(
+    fresh_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SITE_PASSWORD", "correct-horse")
+    on_host(fresh_lab, "printf 'password = battery-staple\\n' > /srv/secret")
+    book = opened(fresh_lab, tmp_path)
+    password = book.secret("${env:SITE_PASSWORD}")
+    book.step("Password", files.content("/srv/secret", text=f"password = {password}\n"))
+    book.close()
+    journal = (book.directory / "journal.jsonl").read_text(encoding="utf-8")
+    assert "correct-horse" not in journal
+    assert "battery-staple" not in journal, "the former contents of a secret file are as secret"
+    assert on_host(fresh_lab, "cat /srv/secret; stat --format=%a /srv/secret").split()[2:] == [
+        "correct-horse",
+        "600",
+    ]
