@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -16,9 +17,11 @@ from runbook_lib.yaml_files import find_upwards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-__all__ = ["Contents", "read_contents", "read_local", "render"]
+__all__ = ["Contents", "LocalPath", "read_contents", "read_local", "render"]
+
+LocalPath = str | Path
+"""A file of this machine; a relative one is looked for in the current directory and in those above it."""
 
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
@@ -56,7 +59,7 @@ class Contents:
         return base64.encodebytes(self.data).decode()
 
 
-def read_local(path: str | Path, what: str) -> bytes:
+def read_local(path: LocalPath, what: str) -> bytes:
     """Return the bytes of a file of this machine.
 
     Args:
@@ -76,7 +79,7 @@ def read_local(path: str | Path, what: str) -> bytes:
         ) from problem
 
 
-def render(template: str | Path, variables: Mapping[str, Any]) -> str:
+def render(template: LocalPath, variables: Mapping[str, Any]) -> str:
     """Return a Jinja template of this machine with its variables filled in.
 
     Args:
@@ -134,8 +137,8 @@ def _line(problem: BaseException, path: Path) -> int:
 def read_contents(
     *,
     text: str | None = None,
-    source: str | Path | None = None,
-    template: str | Path | None = None,
+    source: LocalPath | None = None,
+    template: LocalPath | None = None,
     variables: Mapping[str, Any] | None = None,
     secret: str | None = None,
 ) -> Contents:

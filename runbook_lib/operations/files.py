@@ -18,10 +18,10 @@ from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.file import FileInfo
+    from runbook_lib.local_files import LocalPath
 
 __all__ = ["Absent", "Content", "absent", "content", "write"]
 
@@ -244,8 +244,8 @@ def content(  # noqa: PLR0913 - what a file can be made from, and all that it ha
     path: str,
     *,
     text: str | None = None,
-    source: str | Path | None = None,
-    template: str | Path | None = None,
+    source: LocalPath | None = None,
+    template: LocalPath | None = None,
     variables: Mapping[str, Any] | None = None,
     secret: str | None = None,
     owner: str = "root",

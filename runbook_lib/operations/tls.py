@@ -13,9 +13,9 @@ from runbook_lib.operations.base import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.local_files import LocalPath
 
 __all__ = ["Served", "served"]
 
@@ -81,8 +81,8 @@ def served(  # noqa: PLR0913 - all that can be asked of a handshake
     *,
     port: int = 443,
     address: str = "",
-    issued_by: str | Path | None = None,
-    certificate: str | Path | None = None,
+    issued_by: LocalPath | None = None,
+    certificate: LocalPath | None = None,
     fingerprint: str | None = None,
     asked_from: Literal["here", "host"] = "here",
     wait: float = 10.0,
@@ -120,7 +120,7 @@ def served(  # noqa: PLR0913 - all that can be asked of a handshake
     return Served(name, port, address, authorities, sha256, trusted, asked_from, wait)
 
 
-def _fingerprint(path: str | Path, what: str) -> str:
+def _fingerprint(path: LocalPath, what: str) -> str:
     try:
         return certificate_of(read_local(path, what).decode()).sha256
     except ValueError as problem:  # of another encoding too

@@ -13,9 +13,9 @@ from runbook_lib.operations.base import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.local_files import LocalPath
 
 __all__ = ["Answers", "answers"]
 
@@ -88,7 +88,7 @@ def answers(  # noqa: PLR0913 - all that can be asked of an answer
     contains: str = "",
     address: str = "",
     asked_from: Literal["here", "host"] = "here",
-    authorities: str | Path | None = None,
+    authorities: LocalPath | None = None,
     wait: float = 10.0,
 ) -> Answers:
     """Return the check that a URL answers as it should; arguments as those of `Answers`.
