@@ -115,8 +115,7 @@ def render(template: LocalPath, variables: Mapping[str, Any]) -> str:
         raise ParameterError(
             f"template: includes {problem.name}, which is not in the same folder", where=str(template)
         ) from problem
-    except Exception as problem:
-        # A template calls what its variables offer: anything may be raised there.
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as problem:
         raise ParameterError(
             f"template: {type(problem).__name__}: {problem}",
             where=f"{template}:{_line(problem, path)}",
