@@ -1,4 +1,4 @@
-"""The project a command runs in, and the operator who runs it."""
+"""The project a command runs in, the files that come with this package, and the operator."""
 
 from __future__ import annotations
 
@@ -6,15 +6,34 @@ import getpass
 import os
 from pathlib import Path
 
-__all__ = ["operator", "project_top"]
+__all__ = ["NOTEBOOKS", "bundled_top", "notebooks_folder", "operator", "project_top"]
+
+NOTEBOOKS = "notebooks"
+"""Name of the folder of a project's notebooks, by which the project is found."""
 
 
 def project_top() -> Path:
     """Return the nearest directory, from the current one upwards, with a `notebooks` folder; else the current one."""
     for base in (Path.cwd(), *Path.cwd().parents):
-        if (base / "notebooks").is_dir():
+        if (base / NOTEBOOKS).is_dir():
             return base
     return Path.cwd()
+
+
+def bundled_top() -> Path:
+    """Return the directory with the notebooks, parameters and image recipes that come with this package.
+
+    In a wheel they are inside of the package; in a source tree they are the repository's own. They are only read.
+    """
+    package = Path(__file__).parent
+    installed = package / "bundled"
+    return installed if installed.is_dir() else package.parent
+
+
+def notebooks_folder() -> Path:
+    """Return the folder of the project's notebooks; where there is no project, of those that come with this package."""
+    own = project_top() / NOTEBOOKS
+    return own if own.is_dir() else bundled_top() / NOTEBOOKS
 
 
 def operator() -> str:

@@ -11,11 +11,21 @@ from pydantic import BaseModel, ValidationError
 
 from runbook_lib.errors import InputError
 from runbook_lib.masking import excerpt
+from runbook_lib.project import bundled_top
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["YamlFile", "YamlTooLargeError", "check_size", "explain", "find_upwards", "load_yaml", "validate"]
+__all__ = [
+    "YamlFile",
+    "YamlTooLargeError",
+    "check_size",
+    "explain",
+    "find_shipped",
+    "find_upwards",
+    "load_yaml",
+    "validate",
+]
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if PyYAML was built with it
 
@@ -255,3 +265,13 @@ def find_upwards(path: str | Path) -> Path:
         if (base / given).exists():
             return base / given
     return given
+
+
+def find_shipped(path: str | Path) -> Path:
+    """Resolve a relative path as `find_upwards` does, and else among the files that come with this package.
+
+    So the practice hosts, and the book's parameters files, are there in any directory after `pip install`.
+    """
+    found = find_upwards(path)
+    shipped = bundled_top() / Path(path).expanduser()
+    return shipped if not found.exists() and shipped.exists() else found

@@ -68,9 +68,13 @@ def _cloud_run(lab: Lab, runs: str) -> BackgroundRun:
     except RequirementError as problem:
         # The runbook itself says, and records, why it is skipped on hosts that share a kernel.
         click.echo(f"{_CLOUD} cannot be started; the kernel upgrade will be skipped.\n  {problem}")
-        return BackgroundRun([CLOUD[1], *parameters, "-p", "hosts", ",".join(_HOSTS)], lambda: None)
+        return BackgroundRun(
+            [_notebook(CLOUD[1]), *parameters, "-p", "hosts", ",".join(_HOSTS)], lambda: None
+        )
     click.echo(f"in parallel on the virtual machine {_CLOUD}: {', '.join(CLOUD)}")
-    return BackgroundRun([*CLOUD, *parameters, "-p", "hosts", _CLOUD], lambda: lab.up([_CLOUD]))
+    return BackgroundRun(
+        [*map(_notebook, CLOUD), *parameters, "-p", "hosts", _CLOUD], lambda: lab.up([_CLOUD])
+    )
 
 
 def _run_chapter(
@@ -84,7 +88,9 @@ def _run_chapter(
     with background or contextlib.nullcontext():
         parameters = [("inventory", str(inventory)), ("runs", runs)]
         # The host `cloud` may still be booting, so the preflight here leaves it out; its own runbooks check it.
-        outcomes = run_in_turn(CHAPTER, parameters, {CHAPTER[0]: {"hosts": ",".join(_HOSTS)}})
+        outcomes = run_in_turn(
+            [*map(_notebook, CHAPTER)], parameters, {CHAPTER[0]: {"hosts": ",".join(_HOSTS)}}
+        )
         if background:
             if outcomes[-1].status is Status.INTERRUPTED:
                 background.stop()
@@ -94,6 +100,14 @@ def _run_chapter(
     report = _write_report(outcomes, Path(runs))
     _print_summary(outcomes, report, time.monotonic() - started, name, background_passed=code == 0)
     return outcomes[-1].status.exit_code or code
+
+
+def _notebook(name: str) -> str:
+    """Return what `runbook run` finds a runbook of the chapter by: in another project it comes with this package."""
+    from runbook_lib.project import NOTEBOOKS, bundled_top, project_top  # noqa: PLC0415 - as above
+
+    own = project_top() / NOTEBOOKS / f"{name}.ipynb"
+    return name if own.exists() else str(bundled_top() / NOTEBOOKS / own.name)
 
 
 def _write_report(outcomes: Sequence[Outcome], runs: Path) -> Path | None:

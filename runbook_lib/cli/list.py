@@ -23,7 +23,7 @@ def list_command(runs: str) -> int:
     from runbook_lib.errors import EvidenceError  # noqa: PLC0415 - as above
     from runbook_lib.evidence.reader import read_journal  # noqa: PLC0415 - as above
     from runbook_lib.execution.catalog import analyses, runbooks  # noqa: PLC0415 - as above
-    from runbook_lib.project import project_top  # noqa: PLC0415 - as above
+    from runbook_lib.project import notebooks_folder, project_top  # noqa: PLC0415 - as above
 
     table = Table("runbook", "title", "target", "risk", "last outcome", box=None, pad_edge=False)
     for entry in runbooks():
@@ -35,9 +35,14 @@ def list_command(runs: str) -> int:
                 outcome = f"? {problem.message}"
         table.add_row(*map(Text, (entry.name, entry.model.title, entry.target, entry.risk, outcome)))
     FilteredConsole().print(table)
+    folder = notebooks_folder()
+    shown = folder.relative_to(project_top()) if folder.is_relative_to(project_top()) else folder
     for name, purpose in analyses().items():
         click.echo(f"\nanalysis, touches no host: {name}: {purpose}")
-        click.echo(f"  papermill notebooks/{name}.ipynb out.ipynb")
+        click.echo(f"  papermill {shown}/{name}.ipynb out.ipynb")
+    if not folder.is_relative_to(project_top()):
+        click.echo("\nThere is no folder `notebooks` here or above: these runbooks come with runbook-lib.")
+        click.echo("`runbook new NAME` makes one of your own.")
     return 0
 
 

@@ -24,9 +24,9 @@ from runbook_lib.execution.step_hosts import check_step_hosts
 from runbook_lib.inventory import Inventory
 from runbook_lib.masking import excerpt
 from runbook_lib.parameters import Parameters, literals
-from runbook_lib.project import project_top
+from runbook_lib.project import notebooks_folder
 from runbook_lib.secrets import Secrets
-from runbook_lib.yaml_files import YamlFile, find_upwards, load_yaml, validate
+from runbook_lib.yaml_files import YamlFile, find_shipped, load_yaml, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,15 +89,19 @@ def analyses() -> dict[str, str]:
     return {name: purpose for name, purpose in purposes.items() if purpose is not None}
 
 
-def find(name: str) -> CatalogEntry:
+def find(name: str, folder: Path | None = None) -> CatalogEntry:
     """Return a runbook by name or path.
+
+    Args:
+        name: Its name, or the path of its notebook.
+        folder: Where to look up a name. Default: the project's notebooks, or those that come with this package.
 
     Raises:
         InputError: The notebook does not exist, or is not a runbook.
     """
     path = Path(name)
     if path.suffix != ".ipynb":
-        path = project_top() / "notebooks" / f"{name}.ipynb"
+        path = (folder or notebooks_folder()) / f"{name}.ipynb"
     if not path.exists():
         known = sorted(item.stem for item in path.parent.glob("[0-9]*.ipynb"))
         raise InputError(
@@ -239,7 +243,7 @@ def read_parameters(
     Raises:
         ParameterError: The file is missing or malformed, or a value is.
     """
-    source = YamlFile(find_upwards(file), ParameterError) if file else None
+    source = YamlFile(find_shipped(file), ParameterError) if file else None
     values = dict(source.data) if source else {}
     for name, value in pairs:
         try:
@@ -283,7 +287,7 @@ def target_hosts(parameters: Parameters) -> list[Host]:
 
 
 def _numbered() -> list[Path]:
-    return sorted((project_top() / "notebooks").glob("[0-9]*.ipynb"))
+    return sorted(notebooks_folder().glob("[0-9]*.ipynb"))
 
 
 def _analysis(path: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import yaml
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from runbook_lib.lab.topology import Topology
 
 __all__ = ["check_inventory_path", "remove_inventory", "write_inventory"]
+
+
+_FOLDERS = {"lab", "params"}  # written for the inventory where there is no project
 
 
 def _first_line(lab: str) -> str:
@@ -91,6 +95,10 @@ def remove_inventory(lab: str, path: Path) -> None:
     """
     if _is_ours(lab, path):
         path.unlink()
+        with contextlib.suppress(OSError):  # other files are in it
+            for folder in (path.parent, path.parent.parent):
+                if folder.name in _FOLDERS:
+                    folder.rmdir()
 
 
 def _is_ours(lab: str, path: Path) -> bool:

@@ -20,7 +20,8 @@ from runbook_lib.lab.system.paths import LabPaths, locked, make_private
 from runbook_lib.lab.system.subprocesses import wait_for
 from runbook_lib.lab.teardown import tear_down
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
-from runbook_lib.yaml_files import find_upwards
+from runbook_lib.project import project_top
+from runbook_lib.yaml_files import find_shipped, find_upwards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,8 @@ class Lab:
         name: Labs with different names can run at the same time.
         topology: Topology file, for `up`; a running lab has its topology in its state.
         inventory: Where to write the inventory. Default: for the default lab `inventory.yml` next to the topology
-            file, for other labs a file in the lab's state directory.
+            file, or in the same place below the current directory if this package's own topology is used; for other
+            labs a file in the lab's state directory.
 
     >>> lab = Lab.open("default")          # doctest: +SKIP
     >>> lab.up(); Inventory.load(lab.inventory).select("all")          # doctest: +SKIP
@@ -50,7 +52,13 @@ class Lab:
         self, name: str, topology: str | Path = DEFAULT_TOPOLOGY, inventory: Path | None = None
     ) -> None:
         self.paths = LabPaths(name)
-        self._topology_file = find_upwards(topology).absolute()
+        self._topology_file = find_shipped(topology).absolute()
+        folder = self._topology_file.parent
+        if (
+            find_upwards(topology).absolute() != self._topology_file
+        ):  # of this package, whose files are only read
+            folder = project_top() / Path(topology).parent
+        self._default_inventory = folder / "inventory.yml"
         self._inventory = inventory
 
     @classmethod
@@ -86,7 +94,7 @@ class Lab:
         if self._inventory:
             return self._inventory
         if self.name == DEFAULT_NAME:
-            return self._topology_file.with_name("inventory.yml")
+            return self._default_inventory
         return self.paths.run / "inventory.yml"
 
     @property

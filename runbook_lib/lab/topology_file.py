@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from runbook_lib.errors import InputError
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.topology import Control, HostPlan, Topology
-from runbook_lib.yaml_files import YamlFile, find_upwards, validate
+from runbook_lib.yaml_files import YamlFile, find_shipped, validate
 
 __all__ = ["DEFAULT_TOPOLOGY", "load_topology"]
 
@@ -31,12 +31,12 @@ def load_topology(path: str | Path = DEFAULT_TOPOLOGY) -> Topology:
     """Read a topology file.
 
     Args:
-        path: The file, also looked for in parent directories.
+        path: The file, also looked for in parent directories and among the files of this package.
 
     Raises:
         InputError: The file is missing or wrong; the error names the line.
     """
-    file = YamlFile(find_upwards(path), InputError)
+    file = YamlFile(find_shipped(path), InputError)
     top = validate(_File, file.data, InputError, str(file.path), file)
     hosts = {name: _host(file, name, values) for name, values in top.hosts.items()}
     _refuse_duplicate_addresses(file, top.control, hosts)

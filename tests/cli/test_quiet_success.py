@@ -79,6 +79,7 @@ CALLS = [
     ("report", "SIGNED", "--format", "markdown"),
     ("report", "SIGNED", "--format", "csv"),
     ("report", "SIGNED", "--format", "parquet"),
+    ("lint", str(TOP / "notebooks")),
     ("doctor",),
     ("lab", "status", "--name", "never-up"),
     ("audit", "verify", "SIGNED", "--trust", "trust", "--approved", "notebooks"),

@@ -49,9 +49,9 @@ def scan_command(  # noqa: PLR0913 - click passes each option by name
     """
     from runbook_lib.audit.rules.policy import Policy, scan  # noqa: PLC0415 - `--help` stays quick
     from runbook_lib.report.report_file import write_file  # noqa: PLC0415 - as above
-    from runbook_lib.yaml_files import find_upwards  # noqa: PLC0415 - as above
+    from runbook_lib.yaml_files import find_shipped  # noqa: PLC0415 - as above
 
-    policy = Policy.load(find_upwards(policy_file))
+    policy = Policy.load(find_shipped(policy_file))
     archive = open_archive(archive_settings, path)
     result = scan(archive, policy, [Path(name).expanduser() for name in trust])
     if form in {"table", "json"} and output == "-":

@@ -137,13 +137,13 @@ def _all_needs(entries: Sequence[CatalogEntry]) -> dict[str, set[str]]:
         InputError: Runbooks need each other.
     """
     direct = {entry.name: entry.needs for entry in entries}
-    todo = [need for entry in entries for need in entry.needs]
+    todo = [(need, entry.path.parent) for entry in entries for need in entry.needs]
     while todo:
-        name = todo.pop()
+        name, folder = todo.pop()
         if name not in direct:
-            entry = catalog.find(name)
+            entry = catalog.find(name, folder)
             direct[name] = entry.needs
-            todo += entry.needs
+            todo += [(need, folder) for need in entry.needs]
     found: dict[str, set[str]] = {}
     try:
         for name in TopologicalSorter(direct).static_order():

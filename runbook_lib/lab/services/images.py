@@ -11,7 +11,7 @@ from runbook_lib.lab.system.apt_sources import machine_proxy
 from runbook_lib.lab.system.build_cache import built_once
 from runbook_lib.lab.system.debian_bootstrap import bootstrap
 from runbook_lib.lab.system.subprocesses import in_cgroups, run
-from runbook_lib.yaml_files import find_upwards
+from runbook_lib.yaml_files import find_shipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def image_storage(distribution: str) -> Path:
         InputError: No directory `images` was found, here or in a parent directory.
         LabError: A build failed.
     """
-    folder = find_upwards("images")
+    folder = find_shipped("images")
     if not (folder / _BASE / "Dockerfile").is_file():
         raise InputError(
             "the Dockerfiles of the lab's images were not found",
