@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import weakref
 from pathlib import Path
@@ -62,6 +63,7 @@ class Runbook:
         self._secrets = Secrets()
         self._secrets.resolve_all(parameters)
         self._parent = ParentProcess()
+        self._process = os.getpid()
         self._busy = False
         self._context = RunContext(
             parameters,
@@ -340,6 +342,13 @@ class Runbook:
         hosts: str | Batch | None,
         serial: Size | None = None,
     ) -> StepRecord:
+        if os.getpid() != self._process:
+            # The threads that reach hosts exist only there: the step would never end.
+            raise EvidenceError(
+                "a forked process must not run steps of the runbook that its parent process opened",
+                where=title,
+                hint="run steps in the process that opened the run; nothing was sent to hosts",
+            )
         with self._interruptible():
             self._start_again_if_ended()
             return self._run.step(title, kind, operation, hosts, serial)

@@ -160,7 +160,8 @@ def test_two_good_runs_in_one_notebook_are_both_sealed_and_reported(project: Pro
         assert not [finding for finding in verify_run(directory).findings if finding.kind == "altered"]
 
 
-def test_a_forked_child_cannot_write_into_its_parents_journal(project: Project) -> None:
+@pytest.mark.parametrize("closed", [False, True], ids=["before-close", "after-close"])
+def test_a_forked_child_runs_no_step_and_ends(project: Project, closed: bool) -> None:  # noqa: FBT001 - a case
     fork = (
         "import os\n"
         "child = os.fork()\n"
@@ -168,6 +169,7 @@ def test_a_forked_child_cannot_write_into_its_parents_journal(project: Project) 
         f"    try:\n        {STEP}\n    finally:\n        os._exit(0)\n"
         "os.waitpid(child, 0)"
     )
-    done = finish(project.runbook_run(project.notebook(OPEN, STEP, fork, CLOSE)))
+    cells = (CLOSE, fork) if closed else (fork, CLOSE)
+    done = finish(project.runbook_run(project.notebook(OPEN, STEP, *cells)))
     assert done.code == 0, done.output
     assert [step.number for step in read_run(project.run).steps] == [1]
