@@ -26,6 +26,7 @@ _SUMMARIES = {
     "demo": "Run the whole chapter on practice hosts: start the lab, run every runbook, write a report.",
     "lab": "Manage practice hosts on this machine: up, status, shell, break, repair, reset, down.",
     "list": "List the runbooks: order, target, risk, last outcome.",
+    "show": "Show a runbook: what it does, its parameters, its steps, its last outcome.",
     "run": "Run runbooks headless.",
     "report": "Export a run as a page, tables or JUnit.",
     "audit": "Verify, list, compare, search and publish past runs.",
@@ -36,6 +37,7 @@ _SUMMARIES = {
 
 _READERS = {
     "list",
+    "show",
     "report",
     "audit",
     "lint",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from runbook_lib.cli.parameter_option import ParameterCommand
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, KINDS, fork_server
 from runbook_lib.garbage_collection import paused_gc
 
@@ -24,10 +25,17 @@ __all__ = ["run_command", "run_in_turn"]
 _KEY = "RUNBOOK_SIGNING_KEY"
 
 
-@click.command("run")
+@click.command("run", cls=ParameterCommand)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-f", "file", metavar="FILE", help="Parameters file (YAML).")
-@click.option("-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; overrides -f.")
+@click.option(
+    "-p",
+    "pairs",
+    nargs=2,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter; overrides -f. Also as NAME VALUE.",
+)
 @click.option("--mode", type=click.Choice(["plan", "apply", "validate"]), help="What the run may do.")
 @click.option("--hosts", metavar="PATTERN", help="Names, groups or patterns, separated by commas.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Stop each run that takes longer.")

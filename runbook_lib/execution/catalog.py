@@ -1,37 +1,43 @@
 """The runbooks in a project: what their metadata declares, and their parameters checked before a kernel starts.
 
-A notebook declares itself a runbook in its metadata::
+A notebook is a runbook if its metadata says so, where all of these are optional, or if a cell opens a run::
 
     "runbook": {"parameters": "runbook_lib.books.docker.parameters:BridgeBr0", "risk": "cuts the network",
                 "target": "docker hosts", "needs": ["20_docker_install"]}
+
+Without `parameters`, a parameter model as module:Class, the parameters cell itself declares them.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbformat.validator import get_validator
 from pydantic import BaseModel, ConfigDict
 
 from runbook_lib.connections.host_inputs import check_host_inputs
-from runbook_lib.errors import InputError, ParameterError
+from runbook_lib.errors import EvidenceError, InputError, ParameterError
 from runbook_lib.evidence.judge import SKIP, skipped_cells
+from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.execution.model_import import load_model
+from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.execution.step_hosts import check_step_hosts
 from runbook_lib.inventory import Inventory
-from runbook_lib.masking import excerpt
-from runbook_lib.parameters import Parameters, literals
+from runbook_lib.parameters.cell_model import declared_values
 from runbook_lib.project import notebooks_folder
+from runbook_lib.runbook.notebook_parameters import notebook_model, parameters_cell
 from runbook_lib.secrets import Secrets
 from runbook_lib.yaml_files import YamlFile, find_shipped, load_yaml, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runbook_lib.evidence.notebook import Cell
     from runbook_lib.model.host import Host
+    from runbook_lib.parameters import Parameters
 
 __all__ = [
     "CatalogEntry",
@@ -40,17 +46,14 @@ __all__ = [
     "find",
     "load",
     "of_notebook",
+    "opens_a_run",
     "read_parameters",
     "runbooks",
     "target_hosts",
 ]
 
-_TAG = "parameters"
-_FORMAT, _WITH_IDS = (
-    4,
-    5,
-)  # of notebooks: the format's version, and the minor version from which cells have ids
-_LONGEST = 200  # characters of a message about a notebook
+_COLLECTS = ".collect(globals())"
+_OPENS = re.compile(r"\bRunbook\.open\(")
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,12 @@ class CatalogEntry:
 
 def runbooks() -> list[CatalogEntry]:
     """Return the project's runbooks in order, without the notebooks that only analyse."""
-    return [load(path) for path in _numbered() if _analysis(path) is None]
+    return [load(path) for path in _candidates() if _analysis(path) is None]
 
 
 def analyses() -> dict[str, str]:
     """Return the purpose of each notebook that only analyses: such a notebook touches no host and leaves no run."""
-    purposes = {path.stem: _analysis(path) for path in _numbered()}
+    purposes = {path.stem: _analysis(path) for path in _candidates()}
     return {name: purpose for name, purpose in purposes.items() if purpose is not None}
 
 
@@ -103,7 +106,7 @@ def find(name: str, folder: Path | None = None) -> CatalogEntry:
     if path.suffix != ".ipynb":
         path = (folder or notebooks_folder()) / f"{name}.ipynb"
     if not path.exists():
-        known = sorted(item.stem for item in path.parent.glob("[0-9]*.ipynb"))
+        known = sorted(item.stem for item in path.parent.glob("*.ipynb"))
         raise InputError(
             f"unknown runbook {name!r}", where=str(path), hint=f"known runbooks: {', '.join(known) or 'none'}"
         )
@@ -142,16 +145,16 @@ def of_notebook(cells: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any],
             where=str(path),
             hint=f"run it with papermill {path} out.ipynb",
         )
-    if not isinstance(own, dict) or "parameters" not in own:
+    notebook = Notebook(str(path), [*map(dict, cells)], dict(metadata))
+    sources = notebook.sources()
+    if not isinstance(own, dict | None) or (own is None and not opens_a_run(notebook)):
         raise InputError(
-            "a notebook, but not a runbook: its metadata has no runbook.parameters",
+            "a notebook, but not a runbook: no cell calls Runbook.open()",
             where=str(path),
-            hint="set runbook.parameters to its parameter model, as module:Class",
+            hint="open a run after the parameters cell: book = Runbook.open()",
         )
-    declared = validate(_Declaration, own, InputError, f"{path}, metadata.runbook")
-    tagged = [cell for cell in cells if _TAG in cell["metadata"].get("tags", [])]
-    if len(tagged) != 1:
-        raise InputError(f"expected one cell tagged {_TAG!r}, found {len(tagged)}", where=str(path))
+    declared = validate(_Declaration, own or {}, InputError, f"{path}, metadata.runbook")
+    cell = parameters_cell(sources, str(path))
     skipped = skipped_cells(cells)
     if skipped:
         raise InputError(
@@ -162,8 +165,8 @@ def of_notebook(cells: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any],
     return CatalogEntry(
         name=path.stem,
         path=path,
-        model=_model(declared.parameters, path),
-        defaults=literals("".join(tagged[0]["source"]), str(path)),
+        model=_model(declared, sources, path),
+        defaults=declared_values(cell.source, str(path)),
         target=declared.target,
         risk=declared.risk,
         needs=tuple(declared.needs),
@@ -171,68 +174,30 @@ def of_notebook(cells: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any],
     )
 
 
+def _model(declared: _Declaration, cells: Sequence[Cell], path: Path) -> type[Parameters]:
+    if declared.parameters is not None:
+        return load_model(declared.parameters, path)
+    collecting = next(
+        (cell.position for cell in cells if cell.kind == "code" and _COLLECTS in cell.source), 0
+    )
+    if collecting:
+        raise InputError(
+            f"cell {collecting} collects the parameters with a model, and the metadata does not name the model",
+            where=str(path),
+            hint="set runbook.parameters in the metadata to module:Class, or call Runbook.open() without parameters",
+        )
+    return notebook_model(cells, path)
+
+
 class _Declaration(BaseModel):
     """What a notebook says about itself as a runbook; see `CatalogEntry`."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    parameters: str
+    parameters: str | None = None
     target: str = ""
     risk: str = ""
     needs: list[str] = []
-
-
-def _schema_error(content: dict[str, Any], minor: int) -> str:
-    """Return where a notebook is not as the schema of its format wants it, and why; empty if it is."""
-    quick, exact = (
-        get_validator(_FORMAT, minor, relax_add_props=True, name=name)  # type: ignore[no-untyped-call]
-        for name in (None, "jsonschema")
-    )
-    if quick is None:
-        return f"nbformat_minor {minor} is not known"
-    if not [*quick.iter_errors(content)]:
-        return ""
-    wrong = next(iter(exact.iter_errors(content)))
-    while wrong.context:  # none of several forms: the deepest error is of the one that was meant
-        wrong = max(wrong.context, key=lambda error: len(error.absolute_path))
-    place = ".".join(map(str, wrong.absolute_path))
-    return f"{place}: {excerpt(wrong.message, _LONGEST)}" if place else excerpt(wrong.message, _LONGEST)
-
-
-def read_notebook(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return a notebook's cells and metadata, if it is one that papermill and Jupyter can work with.
-
-    nbformat's own reader only logs what is wrong with a notebook, and at what it does not expect raises anything.
-
-    Raises:
-        InputError: The file is not a notebook of format 4, or not a valid one.
-    """
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as problem:
-        raise InputError(f"not a notebook: {problem}", where=str(path)) from problem
-    minor = content.get("nbformat_minor") if isinstance(content, dict) else None
-    if (
-        type(minor) is not int
-        or not isinstance(content.get("cells"), list)
-        or content.get("nbformat") != _FORMAT
-    ):
-        raise InputError(
-            f"not a notebook of format {_FORMAT}",
-            where=str(path),
-            hint="open it in JupyterLab, and save it again",
-        )
-    # A cell without an id is given one when the notebook is run.
-    named = [
-        {"id": f"cell-{number}", **cell} if minor >= _WITH_IDS and isinstance(cell, dict) else cell
-        for number, cell in enumerate(content["cells"])
-    ]
-    wrong = _schema_error({**content, "cells": named}, minor)
-    if wrong:
-        raise InputError(
-            f"not a valid notebook: {wrong}", where=str(path), hint="open it in JupyterLab, and save it again"
-        )
-    return content["cells"], content["metadata"]
 
 
 def read_parameters(
@@ -286,8 +251,23 @@ def target_hosts(parameters: Parameters) -> list[Host]:
     return Inventory.load(parameters.inventory).select(parameters.hosts)
 
 
-def _numbered() -> list[Path]:
-    return sorted(notebooks_folder().glob("[0-9]*.ipynb"))
+def opens_a_run(notebook: Notebook) -> bool:
+    """Return whether a cell of a notebook opens a run."""
+    return any(cell.kind == "code" and _OPENS.search(cell.source) for cell in notebook.sources())
+
+
+def _candidates() -> list[Path]:
+    """Return the notebooks that may be runbooks: all with a number, and others that open a run."""
+    found = sorted(notebooks_folder().glob("*.ipynb"))
+    return [path for path in found if path.name[0].isdigit() or _is_runbook(path)]
+
+
+def _is_runbook(path: Path) -> bool:
+    try:
+        notebook = Notebook.parse(path.read_bytes(), str(path))
+    except (OSError, EvidenceError):
+        return False
+    return "runbook" in notebook.metadata or opens_a_run(notebook)
 
 
 def _analysis(path: Path) -> str | None:
@@ -297,16 +277,3 @@ def _analysis(path: Path) -> str | None:
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return str(purpose)
-
-
-def _model(name: str, path: Path) -> type[Parameters]:
-    module, _, attribute = name.partition(":")
-    try:
-        model = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as problem:
-        raise InputError(
-            f"the parameter model {name!r} cannot be loaded: {problem}", where=str(path)
-        ) from problem
-    if not (isinstance(model, type) and issubclass(model, Parameters)):
-        raise InputError(f"the parameter model {name!r} is not a subclass of Parameters", where=str(path))
-    return model

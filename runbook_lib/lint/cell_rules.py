@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import re
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
-from runbook_lib.parameters import literals
+from runbook_lib.parameters.cell_model import declared_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["check_cells"]
 
 _MOST_LINES = 8
+_PLACE = re.compile(r"^parameters cell(, line \d+)?: ")  # the finding has the place
 _PACKAGE = "runbook_lib"
 _PROCESS_MODULES = {"subprocess", "pty", "pexpect", "sh"}
 _PROCESS_FUNCTIONS = {
@@ -83,11 +85,11 @@ def _parameters_cell(notebook: NotebookSource) -> Iterator[Finding]:
         return  # the second is a finding of its own
     for statement in first.tree.body:
         try:
-            literals(ast.unparse(statement), "")
+            declared_values(ast.unparse(statement), "")
         except InputError as problem:
             yield notebook.finding(
                 "literal-parameters",
-                problem.message.removeprefix("parameters cell: "),
+                _PLACE.sub("", problem.message),
                 first,
                 statement.lineno,
             )

@@ -81,7 +81,7 @@ RULES: dict[str, Rule] = {
         "correct the name or the value, or add the parameter to the runbook",
     ),
     "literal-parameters": Rule(
-        "The parameters cell consists of assignments of literal values.",
+        "The parameters cell consists of assignments of literal values and imports of types.",
         "move the code to the next cell; write a secret as a reference such as ${env:NAME}",
     ),
     "outputs": Rule("No outputs are committed.", "clear all outputs, and save the notebook"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.execution.catalog import read_notebook
+from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.lint.findings import Finding
 
 if TYPE_CHECKING:

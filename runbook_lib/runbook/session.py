@@ -21,6 +21,7 @@ from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
 from runbook_lib.runbook import batch_loop, interrupts, resume, run_directory
 from runbook_lib.runbook.host_pool import HostPool
+from runbook_lib.runbook.notebook_parameters import collect_parameters
 from runbook_lib.runbook.parent_process import ParentProcess
 from runbook_lib.runbook.run import Run, RunContext
 from runbook_lib.secrets import Secrets
@@ -87,16 +88,21 @@ class Runbook:
         return self._run.directory
 
     @classmethod
-    def open(cls, parameters: Parameters) -> Self:
+    def open(cls, parameters: Parameters | None = None, *, name: str = "") -> Self:
         """Start a run.
 
         Args:
-            parameters: The runbook's parameters, already validated.
+            parameters: The runbook's parameters, already validated; None: those that the parameters cell of this
+                notebook declares.
+            name: The runbook's name, where the notebook's file is not known, as under plain papermill; otherwise
+                the name of the file counts.
 
         Raises:
-            InputError: The inventory, a host or a secret is wrong. No host was contacted, nothing was written.
+            InputError: A parameter, the inventory, a host or a secret is wrong. No host was contacted, nothing was
+                written.
             EvidenceError: The run directory cannot be written. No host was contacted.
         """
+        parameters = parameters if parameters is not None else collect_parameters(name)
         inventory = Inventory.load(parameters.inventory)
         hosts = inventory.select(parameters.hosts)
         Secrets().resolve_all(parameters)

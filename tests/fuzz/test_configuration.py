@@ -14,7 +14,8 @@ from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job_graph import plan_run
 from runbook_lib.execution.fleet.request import RunRequest
 from runbook_lib.inventory import Inventory
-from runbook_lib.parameters import literals
+from runbook_lib.parameters.cell import literals
+from runbook_lib.parameters.cell_model import cell_model, declared_values
 from runbook_lib.yaml_files import YamlFile
 from tests.execution.project import Project
 from tests.fuzz.harness import fuzzed, one_message
@@ -63,6 +64,15 @@ hosts: str = "all"
 lock_timeout = 1.5  # seconds
 at_once = 0x10
 take_over = False
+"""
+DECLARED = """\
+from typing import Annotated, Literal
+from annotated_types import Gt
+port: Annotated[int, Gt(0)] = 443  # where
+mode: str = "plan"
+names: list[str] | None = ["a"]
+wiring: Literal["on", 1] = "on"
+deep = {"a": [1, None, 2.5, True]}  # type: dict
 """
 NOTEBOOK: dict[str, Any] = {
     "cells": [
@@ -182,6 +192,18 @@ def test_a_parameters_cell(source: str) -> None:
     assert {name: repr(value) for name, value in values.items()} == {
         name: repr(namespace[name]) for name in values
     }
+
+
+@fuzzed(40, source=mutated_text([DECLARED]) | st.text(max_size=40))
+def test_a_parameters_cell_with_types(source: str) -> None:
+    try:
+        model = cell_model(source, "fuzzed", "Fuzzed", "cell")
+    except InputError as problem:
+        one_message(problem)
+        return
+    values = declared_values(source, "cell")
+    checked = model.model_validate({"inventory": "a", "hosts": "b", **values})
+    assert {name: getattr(checked, name) for name in values} == values
 
 
 @fuzzed(

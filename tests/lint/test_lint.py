@@ -297,6 +297,17 @@ def test_a_notebook_that_opens_a_run_without_saying_so_is_found(author: Author) 
     del author.notebook.metadata["runbook"]
     (found,) = author.findings()
     assert found.rule == "declaration"
+    assert "collects the parameters with a model, and the metadata does not name" in found.message
+
+
+def test_a_notebook_without_a_model_is_checked_by_its_parameters_cell(author: Author) -> None:
+    del author.notebook.metadata["runbook"]
+    author.cells[PARAMETERS].source += "\nfrom typing import Literal\nport: int = 443  # where TLS is served"
+    author.cells[OPEN].source = "book = Runbook.open()"
+    assert author.findings() == []
+    author.cells[PARAMETERS].source += "\nhash = 'sha256'"
+    (found,) = author.findings()
+    assert "line 6: 'hash' is the name of a Python builtin" in found.message
 
 
 def test_executed_notebooks_and_checkpoints_below_a_directory_are_left_out(author: Author) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.evidence.notebook import INJECTED
-from runbook_lib.parameters import literals
+from runbook_lib.parameters.cell import literals
+from runbook_lib.parameters.cell_model import declared_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from runbook_lib.audit.verify.findings import Findings
     from runbook_lib.evidence.notebook import Cell, Notebook
@@ -110,7 +111,7 @@ def compare_parameters(executed: Notebook, recorded: dict[str, Any], findings: F
     defaults = [cell for cell in cells if _PARAMETERS in cell.tags and cell.kind == "code"]
     values: dict[str, Any] = {}
     for cell in [*defaults, *injected]:
-        found = _values(cell)
+        found = _values(cell, declared_values if cell in defaults else literals)
         if found is None:
             _add(executed.name, cell, "a parameters cell contains more than plain values", findings)
             return
@@ -131,10 +132,10 @@ def compare_parameters(executed: Notebook, recorded: dict[str, Any], findings: F
             )
 
 
-def _values(cell: Cell) -> dict[str, Any] | None:
+def _values(cell: Cell, read: Callable[[str, str], dict[str, Any]]) -> dict[str, Any] | None:
     """Return the values that a parameters cell assigns; None if it does anything else."""
     try:
-        return literals(cell.source, "")
+        return read(cell.source, "")
     except (InputError, TypeError, RecursionError, MemoryError):
         return None
 

@@ -141,6 +141,13 @@ class Kernel:
         return Path(self._directory.name) / "runs"
 
     @property
+    def _arguments(self) -> list[str]:
+        """Arguments with which the kernel also finds modules next to the notebook, as JupyterLab's kernels do."""
+        folder = str(Path(self.notebook_file.rpartition(" ")[0]).parent)
+        line = f"__import__('sys').path.append({folder!r})"
+        return [f"--IPKernelApp.exec_lines={line}"] if self.notebook_file else []
+
+    @property
     def _environment(self) -> Mapping[str, str]:
         variables = {PARENT_PROCESS: identify_this_process(), RUNS_OPENED: str(self._runs_file)}
         if self.notebook_file:
@@ -164,6 +171,8 @@ class Kernel:
                 inherited = {k: v for k, v in os.environ.items() if k not in withheld}
                 environment = {**inherited, **kernel._environment}
                 use_fork_server(self)
+                more = [*options.pop("extra_arguments", ()), *kernel._arguments]
+                options |= {"extra_arguments": more} if more else {}
                 await super()._async_start_kernel(
                     **{**options, **kernel._output.descriptors, "env": environment}
                 )

@@ -1,0 +1,62 @@
+"""How the last run of a runbook ended, in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.liveness import Liveness, liveness
+from runbook_lib.evidence.reader import read_journal
+from runbook_lib.model.status import SYMBOLS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.model.records import RunRecord
+
+__all__ = ["LastOutcome", "last_outcome"]
+
+
+class LastOutcome(NamedTuple):
+    """The last run of a runbook.
+
+    Args:
+        text: How it ended, or that it is still running, or that there is none.
+        directory: Its evidence; None: it was never run.
+        record: Its record; None: it was never run, or its journal cannot be read.
+    """
+
+    text: str
+    directory: Path | None = None
+    record: RunRecord | None = None
+
+
+def last_outcome(name: str, runs: Path) -> LastOutcome:
+    """Return how the last run of a runbook ended.
+
+    Args:
+        name: The runbook.
+        runs: The directory with the run directories.
+    """
+    # A run's directory is named <start>_<runbook>_<id>; the start and the id have no underscore.
+    for path in sorted(runs.glob(f"*_{name}_*"), reverse=True):
+        if path.name.partition("_")[2].rpartition("_")[0] != name:
+            continue
+        try:
+            record = read_journal(path)
+        except EvidenceError as problem:
+            return LastOutcome(f"? {problem.message}", path)
+        return LastOutcome(_outcome(record), path, record)
+    return LastOutcome("never run")
+
+
+def _outcome(record: RunRecord) -> str:
+    """Return how a run ended, or that it is still running, or that its process was killed."""
+    where = f"{record.mode}, {record.started:%Y-%m-%d %H:%M} UTC"
+    match liveness(record):
+        case Liveness.RUNNING:
+            return f"… running, {where}"
+        case Liveness.STALE:
+            return f"{SYMBOLS[record.status]} {record.status}, stale (its process has died), {where}"
+        case _:
+            return f"{SYMBOLS[record.status]} {record.status}, {where}"

@@ -1,0 +1,186 @@
+"""What a notebook says about itself: its purpose, parameters and steps, without executing it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.parameters import Parameters
+from runbook_lib.parameters.type_text import constraints, type_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runbook_lib.evidence.notebook import Cell
+    from runbook_lib.execution.catalog import CatalogEntry
+
+__all__ = ["Description", "ParameterDescription", "StepDescription", "describe"]
+
+_STEPS = {"step", "facts", "check", "shell", "transaction"}
+_MAGIC = re.compile(r"%%on\s+(?P<hosts>.+)")
+
+
+@dataclass(frozen=True)
+class ParameterDescription:
+    """One parameter of a runbook.
+
+    Args:
+        name: Its name.
+        type: Its type, as `list[str]`.
+        constraints: What a value must fulfil beyond its type.
+        required: Whether it has no default.
+        default: The parameters cell's value, or else the model's.
+        description: What it is for; may be empty.
+        common: Whether every runbook has it.
+    """
+
+    name: str
+    type: str
+    constraints: list[str]
+    required: bool
+    default: Any
+    description: str
+    common: bool
+
+
+@dataclass(frozen=True)
+class StepDescription:
+    """One step, as the notebook's source has it.
+
+    Args:
+        kind: The method that it calls, such as `step`.
+        title: Its title, with the expressions in it as written; for `shell` the hosts.
+    """
+
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """A runbook as its notebook describes it.
+
+    Args:
+        purpose: The first paragraph of its prose; may be empty.
+        parameters: Its own parameters, then the common ones.
+        steps: In the order of the source; a loop repeats its steps.
+    """
+
+    purpose: str
+    parameters: list[ParameterDescription]
+    steps: list[StepDescription]
+
+
+def describe(entry: CatalogEntry) -> Description:
+    """Return what a runbook's notebook says.
+
+    Raises:
+        InputError: The notebook cannot be read any more.
+    """
+    try:
+        cells = Notebook.parse(entry.path.read_bytes(), str(entry.path)).sources()
+    except (OSError, EvidenceError) as problem:
+        raise InputError(f"cannot be read: {problem}", where=str(entry.path)) from problem
+    parameters = sorted(_parameters(entry), key=lambda parameter: parameter.common)
+    return Description(_first_paragraph(cells), parameters, _steps(cells))
+
+
+def _parameters(entry: CatalogEntry) -> Iterator[ParameterDescription]:
+    for name, field in entry.model.model_fields.items():
+        required = field.is_required() and name not in entry.defaults
+        default = None if required else entry.defaults.get(name, field.get_default(call_default_factory=True))
+        yield ParameterDescription(
+            name,
+            type_text(field.annotation),
+            constraints(field.metadata),
+            required,
+            default,
+            field.description or "",
+            name in Parameters.model_fields,
+        )
+
+
+def _first_paragraph(cells: Sequence[Cell]) -> str:
+    for cell in cells:
+        if cell.kind == "markdown":
+            for block in re.split(r"\n\s*\n", cell.source):
+                lines = [line.strip() for line in block.splitlines() if not line.startswith("#")]
+                if any(lines):
+                    return " ".join(filter(None, lines))
+    return ""
+
+
+def _steps(cells: Sequence[Cell]) -> list[StepDescription]:
+    found: list[StepDescription] = []
+    names = {"book"}
+    for cell in cells:
+        if cell.kind != "code":
+            continue
+        magic = _MAGIC.match(cell.source)
+        if magic:
+            found.append(StepDescription("shell", magic["hosts"]))
+            continue
+        try:
+            tree = ast.parse(cell.source)
+        except (SyntaxError, ValueError):  # another magic
+            continue
+        names |= {*_books(tree)}
+        found += _steps_in(tree, names)
+    return found
+
+
+def _books(tree: ast.Module) -> Iterator[str]:
+    """Yield the variables that hold a run: `book = Runbook.open(...)`."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(func=ast.Attribute(value=ast.Name(id="Runbook"), attr="open")),
+            ):
+                yield name
+
+
+def _steps_in(tree: ast.Module, books: set[str]) -> list[StepDescription]:
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in books
+        and node.func.attr in _STEPS
+    ]
+    calls.sort(key=lambda call: (call.lineno, call.col_offset))
+    return [
+        StepDescription(call.func.attr, _title(call))
+        for call in calls
+        if isinstance(call.func, ast.Attribute)
+    ]
+
+
+def _title(call: ast.Call) -> str:
+    named = [item.value for item in call.keywords if item.arg == "title"]
+    match [*call.args, *named][:1]:
+        case [ast.Constant(value=str(title))]:
+            return title
+        case [ast.JoinedStr(values=parts)]:
+            return "".join(_part(part) for part in parts)
+        case [node]:
+            return f"{{{ast.unparse(node)}}}"
+        case _:
+            return ""
+
+
+def _part(part: ast.expr) -> str:
+    """Return a part of an f-string: text as it is, an expression as written, in braces."""
+    match part:
+        case ast.Constant(value=text):
+            return str(text)
+        case ast.FormattedValue(value=value):
+            return f"{{{ast.unparse(value)}}}"
+        case _:
+            return ast.unparse(part)
