@@ -66,6 +66,7 @@ def test_every_package_that_is_imported_is_named() -> None:
         "dask": "distributed",
         "detect_secrets": "detect-secrets",
         "cryptography": "securesystemslib",
+        "annotated_types": "pydantic",
         "pydantic_core": "pydantic",
         "testinfra": "pytest-testinfra",
     }
