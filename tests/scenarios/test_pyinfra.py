@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,14 +10,16 @@ import pytest
 from runbook_lib import Runbook
 from runbook_lib.evidence.reader import read_journal
 from tests.deadlines import deadline
-from tests.integrations.pyinfra.proven import CASES
+from tests.integrations.pyinfra.proven import CASES, COSTLY
 from tests.runbook.practice import parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runbook_lib.lab.lab import Lab
     from runbook_lib.model.records import HostRecord
+    from tests.integrations.pyinfra.proven import Case
 
 pytestmark = pytest.mark.lab
 
@@ -28,11 +29,11 @@ def on_host(lab: Lab, script: str) -> None:
     subprocess.run(command, input=script, text=True, check=True, timeout=deadline(120), capture_output=True)
 
 
-def carried_out(lab: Lab, place: Path, *, prepare: bool) -> dict[int, HostRecord]:
-    """Carry out all cases as one run, and return their records in order."""
+def carried_out(lab: Lab, place: Path, cases: Sequence[Case], *, prepare: bool) -> list[HostRecord]:
+    """Carry out cases as one run, and return their records in order."""
     place.mkdir()
     book = Runbook.open(parameters(place, inventory=str(lab.inventory), hosts="host-a"))
-    for case in CASES:
+    for case in cases:
         if prepare and case.prepare:
             on_host(lab, case.prepare)
         book.step(case.operation, case.make())
@@ -40,19 +41,27 @@ def carried_out(lab: Lab, place: Path, *, prepare: bool) -> dict[int, HostRecord
     record = read_journal(book.directory)
     assert record == book.record
     assert record.incomplete == ""
-    return {number: step.hosts[0] for number, step in enumerate(record.steps)}
+    return [step.hosts[0] for step in record.steps]
+
+
+def assert_proven(lab: Lab, place: Path, cases: Sequence[Case]) -> None:
+    on_host(lab, "\n".join(case.before for case in cases))
+    first = carried_out(lab, place / "first", cases, prepare=True)
+    assert [(case.operation, record.status) for case, record in zip(cases, first, strict=True)] == [
+        (case.operation, "changed") for case in cases
+    ]
+    second = carried_out(lab, place / "second", cases, prepare=False)
+    assert [(case.operation, record.status) for case, record in zip(cases, second, strict=True)] == [
+        (case.operation, case.second) for case in cases
+    ]
+    sent = {command.kind for record in second if record.status == "ok" for command in record.commands}
+    assert sent == {"fact"}
 
 
 def test_operations_change_a_host_once(fresh_lab: Lab, tmp_path: Path) -> None:
-    on_host(fresh_lab, "\n".join(case.before for case in CASES))
-    first = carried_out(fresh_lab, tmp_path / "first", prepare=True)
-    assert {CASES[number].operation: record.status for number, record in first.items()} == {
-        case.operation: "changed" for case in CASES
-    }
-    second = carried_out(fresh_lab, tmp_path / "second", prepare=False)
-    expected = [(case.operation, case.second) for case in CASES]
-    assert [(CASES[number].operation, record.status) for number, record in second.items()] == expected
-    sent = Counter(
-        command.kind for record in second.values() if record.status == "ok" for command in record.commands
-    )
-    assert set(sent) == {"fact"}
+    assert_proven(fresh_lab, tmp_path, CASES)
+
+
+@pytest.mark.costly
+def test_costly_operations_change_a_host_once(docker_lab: Lab, tmp_path: Path) -> None:
+    assert_proven(docker_lab, tmp_path, COSTLY)

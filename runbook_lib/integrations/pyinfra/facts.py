@@ -25,8 +25,10 @@ _MISSING_COMMAND = "##NO COMMAND##"
 _NO_SUCH_USER = re.compile(
     r"^(sudo: unknown user|sudo: error initializing audit plugin|su: user .+ does not exist|su: unknown login)"
 )
-# A password's hash must not be in the evidence: what pyinfra reads in /etc/shadow does not leave the host.
-_REDACTED = {"server.Users": r"{ %s; } | sed 's/|[^|]*\$[^|]*$/|[hash of the password]/'"}
+# A password's hash must not be in the evidence: what these facts print of one does not leave the host.
+_SHADOW = r"; } | sed 's/|[^|]*\$[^|]*$/|[hash of the password]/'"
+_MYSQL = r"; } | sed 's/\*[0-9A-F]\{40\}/[hash of the password]/g; s/\$A\$[^\t]*/[hash of the password]/g'"
+_REDACTED = {"server.Users": _SHADOW, "mysql.MysqlUsers": _MYSQL, "mysql.MysqlUserGrants": _MYSQL}
 _TARGET = 'if [ -e "$1" ]; then wc -c < "$1" && sha256sum < "$1"; else echo absent; fi'
 
 
@@ -153,7 +155,7 @@ def make_fact(
     command: Any = origin.command(**values) if callable(origin.command) else origin.command
     needed = origin.requires_command(**values)
     if origin.name in _REDACTED:
-        command = _REDACTED[origin.name] % command
+        command = StringCommand("{ ", command, _REDACTED[origin.name], _separator="")
     if needed:
         guard = f"if command -v {needed} >/dev/null 2>&1; then ("
         command = StringCommand(guard, command, f"); else echo '{_MISSING_COMMAND}'; fi")

@@ -113,11 +113,15 @@ class PyinfraOperation(Operation):
     @functools.cached_property
     def _verifying(self) -> Call:
         """The same call without what acts each time."""
+        parameters = inspect.signature(self.call.function).parameters
         off = {
             name: EACH_TIME[name]
-            for name, parameter in inspect.signature(self.call.function).parameters.items()
+            for name, parameter in parameters.items()
             if name in EACH_TIME
             and parameter.default is not parameter.empty
+            and (
+                name != "command" or "restarted" in parameters
+            )  # of a service; a container's is part of its state
             and self.call.kwargs.get(name, parameter.default)
         }
         return replace(self.call, kwargs={**self.call.kwargs, **off}) if off else self.call

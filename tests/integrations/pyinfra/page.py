@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.integrations.pyinfra.proven import CASES, all_operations
+from tests.integrations.pyinfra.proven import CASES, COSTLY, all_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,16 +24,20 @@ def page() -> str:
 
 
 def _generated() -> Iterator[str]:
-    twice = {case.operation for case in CASES if case.second == "ok"}
-    each_time = {case.operation for case in CASES} - twice
+    cases = [*CASES, *COSTLY]
+    twice = {case.operation for case in cases if case.second == "ok"}
+    each_time = {case.operation for case in cases} - twice
     operations = all_operations()
     untried = set(operations) - twice - each_time
     yield f"pyinfra {version('pyinfra')} has {len(operations)} operations: {len(twice)} are proven, "
     yield f"{len(each_time)} more are tried and act each time, {len(untried)} are untried."
     yield from ("", "| operation | proven on a practice host |", "|---|---|")
-    yield from (f"| `{name}` | twice: `changed`, then `ok` |" for name in sorted(twice))
+    costly = {case.operation for case in COSTLY} - {case.operation for case in CASES}
+    by = {name: " (`make test-pyinfra`)" if name in costly else "" for name in operations}
+    yield from (f"| `{name}` | twice: `changed`, then `ok`{by[name]} |" for name in sorted(twice))
     yield from (
-        f"| `{name}` | twice: `changed` each time; it has nothing to validate |" for name in sorted(each_time)
+        f"| `{name}` | twice: `changed` each time; it has nothing to validate{by[name]} |"
+        for name in sorted(each_time)
     )
     yield from ("", "Untried:", "")
     modules: dict[str, list[str]] = {}

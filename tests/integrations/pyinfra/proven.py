@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from runbook_lib import Operation
 
-__all__ = ["CASES", "Case", "all_operations"]
+__all__ = ["CASES", "COSTLY", "Case", "all_operations"]
 
 HERE = Path(__file__).parent
 
@@ -57,10 +57,9 @@ def _value(value: object) -> object:
     return value
 
 
-def _read() -> Iterator[Case]:
+def _read(part: str, second: str = "ok") -> Iterator[Case]:
     loaded = yaml.safe_load((HERE / "operations.yml").read_text(encoding="utf-8"))
-    yield from (Case(**case) for case in loaded["twice"])
-    yield from (Case(**{"second": "changed", **case}) for case in loaded["each_time"])
+    yield from (Case(**{"second": second, **case}) for case in loaded[part])
 
 
 def all_operations() -> dict[str, bool]:
@@ -73,4 +72,5 @@ def all_operations() -> dict[str, bool]:
     }
 
 
-CASES = list(_read())
+CASES = [*_read("twice"), *_read("each_time", "changed")]
+COSTLY = list(_read("costly"))

@@ -5,13 +5,18 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyinfra.facts.mysql import MysqlUsers
+from pyinfra.facts.server import Users
 
 from runbook_lib import Runbook
 from runbook_lib.errors import ParameterError, RequirementError, StepFailed
 from runbook_lib.integrations import pyinfra
+from runbook_lib.integrations.pyinfra.arguments import ALLOWED
+from runbook_lib.integrations.pyinfra.facts import make_fact
 from tests.deadlines import deadline
 from tests.integrations.pyinfra.test_pyinfra_steps import kinds, own, step
 from tests.runbook.practice import parameters
@@ -19,6 +24,8 @@ from tests.runbook.practice import parameters
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pyinfra.api import FactBase
 
 
 def test_an_operation_that_fails_halfway_leaves_a_record_of_what_was_sent(tmp_path: Path) -> None:
@@ -128,6 +135,29 @@ def test_a_secret_is_neither_on_a_command_line_nor_in_the_evidence(
     assert "would show a secret" in shown.message
     evidence = b"".join(file.read_bytes() for file in book.directory.rglob("*") if file.is_file())
     assert b"correct horse" not in evidence
+
+
+@pytest.mark.parametrize(
+    ("fact", "printed", "shown"),
+    [
+        (Users, "ops:x:1:1|ops|ops||$y$j9T$salt$hash", "ops:x:1:1|ops|ops||[hash of the password]"),
+        (Users, "ops:x:1:1|ops|ops||!*", "ops:x:1:1|ops|ops||!*"),
+        (
+            MysqlUsers,
+            "ops\t*0123456789ABCDEF0123456789ABCDEF01234567\tY",
+            "ops\t[hash of the password]\tY",
+        ),
+        (MysqlUsers, "ops\t$A$005$salt and hash\tY", "ops\t[hash of the password]\tY"),
+    ],
+)
+def test_hashes_of_passwords_stay_on_the_host(
+    monkeypatch: pytest.MonkeyPatch, fact: type[FactBase[Any]], printed: str, shown: str
+) -> None:
+    monkeypatch.setattr(fact, "command", lambda *_: f"printf '%s\\n' '{printed}'")
+    monkeypatch.setattr(fact, "requires_command", lambda *_: None)
+    made = make_fact(fact, (), {}, ALLOWED, SimpleNamespace(state=None))
+    done = subprocess.run(made.command.argv, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{shown}\n"
 
 
 def test_without_the_extra_the_message_names_it() -> None:
