@@ -1,6 +1,7 @@
 """Secrets: files hold only references, values exist only in memory.
 
-A reference is `${env:NAME}`, `${file:PATH}` or `${keyring:SERVICE/NAME}`. Resolved values are masked
+A reference is `${env:NAME}`, `${file:PATH}` or `${keyring:SERVICE/NAME}`. A relative path is looked for in the current
+directory and in those above it: it means the same in JupyterLab and headless. Resolved values are masked
 in all text that is written to a record.
 """
 
@@ -8,13 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel
 
 from runbook_lib.errors import SecretError
 from runbook_lib.masking import Mask, Masker
+from runbook_lib.yaml_files import find_upwards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ def _from_environment(name: str) -> str | None:
 
 def _from_file(name: str) -> str | None:
     try:
-        return Path(name).expanduser().read_text(encoding="utf-8").rstrip("\n")
+        return find_upwards(name).read_text(encoding="utf-8").rstrip("\n")
     except (OSError, UnicodeDecodeError) as problem:
         raise SecretError(f"cannot read the secret file: {problem}", where=f"${{file:{name}}}") from problem
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,17 +11,20 @@ from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.service import Service
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan
+from runbook_lib.model.records import StepRecord
 from runbook_lib.model.status import Status
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.model.host import Host
-    from runbook_lib.model.records import StepRecord
 
-__all__ = ["Refreshed", "Running", "reloaded", "restarted", "running"]
+__all__ = ["Refreshed", "Running", "Trigger", "reloaded", "restarted", "running"]
+
+Trigger = StepRecord | Sequence[StepRecord] | bool
+"""What makes a reload necessary: steps that may have changed something, or a decision."""
 
 _CHANGES = {Status.CHANGED, Status.PLANNED}
 
@@ -132,55 +137,51 @@ class Refreshed(Operation):
         return checks
 
 
-def reloaded(name: str, *, when: StepRecord | bool = True) -> Callable[[Host], Operation]:
+def reloaded(name: str, *, when: Trigger = True) -> Callable[[Host], Operation]:
     """Return, for each host, the operation that reloads an active service there if there was a change.
 
     Args:
         name: The service, as `nginx` or `nginx.service`.
-        when: The record of an earlier step: reload where that step has changed something, or may have done so in the
-            run that is resumed. Or whether to reload.
+        when: The record of an earlier step, or several: reload where one of them has changed something, or may have
+            done so in the run that is resumed. Or whether to reload.
     """
-    return _refreshed(name, "reload", when)
+    return functools.partial(_refreshed, name, "reload", when)
 
 
-def restarted(name: str, *, when: StepRecord | bool = True) -> Callable[[Host], Operation]:
+def restarted(name: str, *, when: Trigger = True) -> Callable[[Host], Operation]:
     """Return, for each host, the operation that restarts a service there if there was a change.
 
     Args:
         name: The service, as `nginx` or `nginx.service`.
         when: As for `reloaded`.
     """
-    return _refreshed(name, "restart", when)
+    return functools.partial(_refreshed, name, "restart", when)
 
 
-def _refreshed(
-    name: str,
-    verb: Literal["reload", "restart"],
-    when: StepRecord | bool,  # noqa: FBT001 - public callers name it
-) -> Callable[[Host], Operation]:
+def _refreshed(name: str, verb: Literal["reload", "restart"], when: Trigger, host: Host) -> Operation:
     unit = name if "." in name else f"{name}.service"
+    if isinstance(when, bool):
+        reason = "asked for" if when else "the notebook says that nothing changed"
+        return Refreshed(unit, verb, when, reason)
+    steps = [when] if isinstance(when, StepRecord) else list(when)
+    outcomes = [_outcome(step, verb, host) for step in steps]
+    reasons = [reason for needed, reason in outcomes if needed]
+    if reasons:
+        return Refreshed(unit, verb, needed=True, reason="; ".join(reasons))
+    return Refreshed(unit, verb, needed=False, reason="; ".join(reason for _, reason in outcomes))
 
-    def on_host(host: Host) -> Operation:
-        if isinstance(when, bool):
-            return Refreshed(
-                unit, verb, when, "asked for" if when else "the notebook says that nothing changed"
-            )
-        step = f"step {when.number} ({when.title})"
-        record = next((record for record in when.hosts if record.host == host.name), None)
-        if record is None:
-            return Refreshed(unit, verb, needed=False, reason=f"{step} did not concern this host")
-        if record.status in _CHANGES:
-            return Refreshed(unit, verb, needed=True, reason=f"{step}: {record.status}")
-        if record.proven:
-            return Refreshed(
-                unit,
-                verb,
-                needed=True,
-                reason=f"{step} was done in {record.proven}, perhaps without this {verb}",
-            )
-        return Refreshed(unit, verb, needed=False, reason=f"{step} changed nothing: {record.status}")
 
-    return on_host
+def _outcome(step: StepRecord, verb: str, host: Host) -> tuple[bool, str]:
+    """Return whether a step makes a reload necessary on a host, and why."""
+    title = f"step {step.number} ({step.title})"
+    record = next((record for record in step.hosts if record.host == host.name), None)
+    if record is None:
+        return False, f"{title} did not concern this host"
+    if record.status in _CHANGES:
+        return True, f"{title}: {record.status}"
+    if record.proven:
+        return True, f"{title} was done in {record.proven}, perhaps without this {verb}"
+    return False, f"{title} changed nothing: {record.status}"
 
 
 running = Running
