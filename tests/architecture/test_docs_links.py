@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[2]
-PAGES = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md"), *(TOP / "images").glob("*.md")])
+PAGES = sorted(
+    [
+        *TOP.glob("*.md"),
+        *(path for top in ("docs", "images", "examples") for path in (TOP / top).rglob("*.md")),
+    ]
+)
 EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
 
 LINK = re.compile(r"\]\(([^()\s]+)\)")

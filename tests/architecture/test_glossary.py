@@ -35,8 +35,8 @@ SUFFIXES = {".py", ".md", ".ipynb", ".j2", ".yml", ".toml", ".js", ".css", ".sh"
 APART = ("tests/evidence/old_archive/", "tests/architecture/test_glossary.py")
 FILES = sorted(
     path
-    for top in ("runbook_lib", "tests", "docs", "notebooks", "benchmarks", "params", "images", "tools", "README.md",
-                "CONTRIBUTING.md", "CHANGELOG.md", "Makefile")
+    for top in ("runbook_lib", "tests", "docs", "notebooks", "examples", "benchmarks", "params", "images", "tools",
+                "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile")
     for path in ([TOP / top] if (TOP / top).is_file() else (TOP / top).rglob("*"))
     if path.is_file()
     and (path.suffix in SUFFIXES or path.name in {"Makefile", "set-up"})
