@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from nbformat import NotebookNode
 
+    from runbook_lib.model.records import RunRecord
+
 __all__ = ["NAME", "RunFailed", "RunbookEngine"]
 
 NAME = "runbook"
@@ -206,8 +208,13 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
         manager.nb.metadata.papermill["exception"] = True
         died = problem
     execution = _execution(kernel, manager.nb, died)
+    records, broken = _journals(kernel)
+    if broken and execution.ended == "finished":
+        # The notebook itself has to say so: apart from its journal, it would look like that of a good run.
+        execution = Execution("unknown", "; ".join(broken))
     manager.nb.metadata[EXECUTION] = execution.as_metadata()
-    judgement = _judgement(kernel, manager.nb, execution)
+    notebook = Notebook("the executed notebook", list(manager.nb.cells), dict(manager.nb.metadata))
+    judgement = judge(records, notebook, execution, broken=broken)
     if judgement.exit_code and (kernel.runs or died):
         manager.nb.metadata.papermill["exception"] = True
     if _has_error(manager.nb) and not (died or kernel.interrupted):
@@ -234,8 +241,8 @@ def _execution(
     return Execution("failed" if _has_error(nb) else "finished")
 
 
-def _judgement(kernel: Kernel, nb: NotebookNode, execution: Execution) -> Judgement:
-    """Judge the executed notebook, still in memory, by the journals of the runs that its kernel opened."""
+def _journals(kernel: Kernel) -> tuple[list[RunRecord], list[str]]:
+    """Return the runs that a kernel opened, by their journals, and what is wrong with these journals."""
     records, broken = [], [follower.replaced() for follower in kernel.follow()]
     for path in kernel.runs:
         try:
@@ -246,8 +253,7 @@ def _judgement(kernel: Kernel, nb: NotebookNode, execution: Execution) -> Judgem
         records.append(record)
         if record.run != path.name:
             broken.append(f"the journal in {path.name} is of run {record.run}")
-    notebook = Notebook("the executed notebook", list(nb.cells), dict(nb.metadata))
-    return judge(records, notebook, execution, broken=[*filter(None, broken)])
+    return records, [*filter(None, broken)]
 
 
 def _summary(judgement: Judgement) -> str:

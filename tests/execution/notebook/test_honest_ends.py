@@ -113,6 +113,7 @@ def test_runbook_run_reports_seals_and_verifies_what_came_of_it(project: Project
     assert "Traceback" not in done.output
     for directory in project.runs.iterdir():
         assert result_of(directory) not in {"PASSED", "WARNED"}
+        assert not read_run(directory / "notebook.ipynb").status.is_success  # also apart from its journal
         if not (directory / "journal.jsonl").exists():
             continue
         record = judged_record(directory)
