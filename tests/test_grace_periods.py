@@ -19,9 +19,8 @@ WAITS_FOR = {
     "KERNEL": [
         "COMMAND_AFTER_INTERRUPT",
         "TERMINATION_COMMANDS",
-        "ROLLBACK",
-        "COMMAND_AFTER_INTERRUPT",
-        "TERMINATION_COMMANDS",
+        *("ROLLBACK", "COMMAND_AFTER_INTERRUPT", "TERMINATION_COMMANDS"),  # the step's own rollback
+        *("ROLLBACK", "COMMAND_AFTER_INTERRUPT", "TERMINATION_COMMANDS"),  # its transaction's
         "PERSISTENT_PROCESS",
     ],
     "RUN": ["KERNEL"],

@@ -38,6 +38,8 @@ __all__ = [
     "runner_gone",
     "step_ended",
     "step_started",
+    "transaction_ended",
+    "transaction_started",
 ]
 
 LockOutcome = Literal["taken", "taken over", "shared", "waiting", "refused"]
@@ -157,6 +159,24 @@ def confirmation_asked(journal: Journal, number: int, question: str) -> None:
 def confirmation_answered(journal: Journal, number: int, answer: str, *, confirmed: bool) -> None:
     """Record the answer of the person who was asked before a batch, and whether the run continues."""
     journal.append_nowait("confirmation_answered", batch=number, answer=answer, confirmed=confirmed)
+
+
+def transaction_started(
+    journal: Journal, name: str, hosts: Sequence[str], *, all_or_nothing: bool, strict: bool
+) -> None:
+    """Record the start of a transaction: the steps up to its end belong to it."""
+    journal.append_nowait(
+        "transaction_started", name=name, hosts=list(hosts), all_or_nothing=all_or_nothing, strict=strict
+    )
+
+
+def transaction_ended(
+    journal: Journal, name: str, *, completed: Sequence[str], rolled_back: Sequence[str]
+) -> None:
+    """Record the end of a transaction: the hosts that keep its changes, and those on which they were rolled back."""
+    journal.append_nowait(
+        "transaction_ended", name=name, completed=list(completed), rolled_back=list(rolled_back)
+    )
 
 
 def host_ended(journal: Journal, number: int, record: HostRecord) -> None:

@@ -101,11 +101,11 @@ class Plan:
     Args:
         commands: In order.
         changes: What they change, for the reader.
-        rollback: Commands that undo them.
+        rollback: Commands that undo them: if the step fails, or a later one of the same transaction.
         guard: For a change that may cut the network.
         reboot: For commands that reboot the host.
-        after_rollback: Commands for the time when this step and those before it were rolled back, such as the reload
-            of a service, which then reads the restored files.
+        after_rollback: Commands for the time when this step and those before it were rolled back by a transaction,
+            such as the reload of a service, which then reads the restored files.
     """
 
     commands: tuple[Command, ...] = ()

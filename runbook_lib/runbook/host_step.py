@@ -14,6 +14,7 @@ from runbook_lib.errors import (
     RunbookError,
     UnreachableError,
 )
+from runbook_lib.masking import excerpt
 from runbook_lib.model.records import CommandRecord, HostRecord
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.base import Probe
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from runbook_lib.runbook.deadline import Deadline
     from runbook_lib.runbook.host_lock import HostLock
     from runbook_lib.runbook.recorder import Recorder
+    from runbook_lib.runbook.transaction import Transaction
 
 __all__ = ["HostStep"]
 
@@ -56,6 +58,7 @@ class HostStep:
         deadline: When the step must be finished; a rollback may take longer.
         lock: Acquired before anything is changed.
         history: What the run that is resumed did in this step on the host.
+        transaction: The transaction that the step belongs to.
     """
 
     def __init__(  # noqa: PLR0913 - all that a step depends on
@@ -70,6 +73,7 @@ class HostStep:
         deadline: Deadline | None = None,
         lock: HostLock | None = None,
         history: StepHistory | None = None,
+        transaction: Transaction | None = None,
     ) -> None:
         self.session = HostSession(
             operation,
@@ -82,6 +86,8 @@ class HostStep:
             lock=lock,
         )
         self.history = history or StepHistory()
+        self.transaction = transaction
+        self.plan: Plan | None = None
         self.reconnected = False
 
     def run(self) -> HostRecord:
@@ -162,6 +168,9 @@ class HostStep:
                     f"cannot be planned before the steps above are applied: {refused.message}",
                 )
             raise
+        if self.transaction:
+            self.transaction.check_plan(self.session.connection.host.name, plan)
+        self.plan = plan
         self.session.changes = list(plan.changes)
         return self._predict(plan, facts) if self.session.mode is Mode.PLAN else self._apply(plan, facts)
 
@@ -232,7 +241,7 @@ class HostStep:
             self._record_planned(around.arm if around else (), "guard")
             self._record_planned(plan.commands, self.session.operation.command_kind)
             self._record_planned(around.confirm if around else (), "guard")
-            return Status.PLANNED, ""
+            return Status.PLANNED, self._planned_rollback(plan)
         self.session.checks = self.session.operation.verify(facts)
         if (
             not all_hold(self.session.checks)
@@ -241,6 +250,15 @@ class HostStep:
         ):
             return Status.SKIPPED, "cannot be known before the steps planned above are applied"
         return self._judge(Status.OK)
+
+    def _planned_rollback(self, plan: Plan) -> str:
+        """Return how a transaction would roll the planned change back; empty outside of a transaction."""
+        if self.transaction is None:
+            return ""
+        render = self.session.connection.render
+        return self.transaction.describe_rollback(
+            plan, lambda command: self.session.recorder.mask(excerpt(render(command), 200))
+        )
 
     def _record_planned(self, commands: Iterable[Command], kind: CommandKind) -> None:
         for command in commands:

@@ -259,8 +259,8 @@ def _history(record: RunRecord, step: StepRecord, host: HostRecord) -> StepHisto
         return StepHistory()
     rollback = _rollback_of(record, step.number, host.host)
     if rollback is not None:
-        restored = all(command.accepted for command in rollback.commands if command.kind == "rollback")
-        return StepHistory(started_in="" if restored else record.run)
+        accepted = [command.accepted for command in rollback.commands if command.kind == "rollback"]
+        return StepHistory(started_in="" if accepted and all(accepted) else record.run)
     if host.proven and host.status.is_success | (host.status is Status.SKIPPED):
         return StepHistory(done_in=host.proven)
     if host.status in {Status.OK, Status.CHANGED}:

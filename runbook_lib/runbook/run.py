@@ -2,74 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.connections.output_budget import OutputBudget
-from runbook_lib.connections.registry import connect
 from runbook_lib.display import cards, ipython_shell
 from runbook_lib.errors import EvidenceError, InputError, Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence import events
 from runbook_lib.evidence.journal import Journal
-from runbook_lib.evidence.layout import JOURNAL, OUTPUT
-from runbook_lib.evidence.output_store import OutputStore
+from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.masking import excerpt
 from runbook_lib.model.batches import Batch, batch_size
 from runbook_lib.model.records import ADDED_BY_RUN, HostRecord, StepRecord
 from runbook_lib.model.status import Mode, Status
+from runbook_lib.operations.observe import Observe
 from runbook_lib.runbook import made_by_hand, run_directory
 from runbook_lib.runbook.concealed_operation import conceal_secrets
 from runbook_lib.runbook.deadline import Deadline, earliest
-from runbook_lib.runbook.host_lock import HostLock, Owner
-from runbook_lib.runbook.host_step import HostStep
+from runbook_lib.runbook.host_rollback import roll_back_host
 from runbook_lib.runbook.provenance import new_run_record
-from runbook_lib.runbook.recorder import Recorder, now
+from runbook_lib.runbook.recorder import now
 from runbook_lib.runbook.rollout import Rollout
+from runbook_lib.runbook.run_hosts import RunHosts
 from runbook_lib.runbook.run_status import BAD, RunStatus
+from runbook_lib.runbook.transaction import TransactionStep
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
     from pathlib import Path
 
-    from runbook_lib.connections.base import Connection
-    from runbook_lib.inventory import Inventory
     from runbook_lib.model.batches import Size
     from runbook_lib.model.host import Host
     from runbook_lib.model.records import RunRecord, StepKind
     from runbook_lib.operations.base import Operation
-    from runbook_lib.parameters import Parameters
-    from runbook_lib.runbook.host_pool import HostPool
-    from runbook_lib.runbook.parent_process import ParentProcess
     from runbook_lib.runbook.resume import EarlierRun
-    from runbook_lib.secrets import Secrets
+    from runbook_lib.runbook.run_context import RunContext
+    from runbook_lib.runbook.transaction import Transaction
 
-__all__ = ["Run", "RunContext"]
+__all__ = ["Run"]
 
 _MOST_ERROR = 500  # characters of a cell's error in the journal
-
-
-@dataclass(frozen=True)
-class RunContext:
-    """What the runs of one session have in common: a session starts another run after one has ended.
-
-    Args:
-        parameters: The runbook's parameters.
-        inventory: The inventory that the hosts come from.
-        hosts: The selected hosts.
-        secrets: Resolves secret references, and masks every text that goes into the evidence.
-        cancel: Set once the run is interrupted.
-        parent: The process that started this kernel.
-        pool: Threads that work on the hosts.
-    """
-
-    parameters: Parameters
-    inventory: Inventory
-    hosts: list[Host]
-    secrets: Secrets
-    cancel: threading.Event
-    parent: ParentProcess
-    pool: HostPool
+_INTERRUPTED = "interrupted between two steps"
 
 
 class Run:
@@ -88,17 +59,9 @@ class Run:
         parameters, hosts = context.parameters, context.hosts
         self.context = context
         self.directory = directory
+        self.transaction: Transaction | None = None
         self._rollouts: list[Rollout] = []
-        self._connections = {host.name: connect(host, context.secrets) for host in hosts}
         self.journal = Journal(directory / JOURNAL, context.secrets.mask_data)
-        self._recorder = Recorder(
-            self.journal,
-            OutputStore(directory / OUTPUT),
-            context.secrets,
-            context.cancel,
-            context.parent,
-            OutputBudget(parameters.max_stream_bytes, parameters.max_run_bytes),
-        )
         self.deadline = Deadline.from_now("run_timeout", parameters.run_timeout)
         self._run_status = RunStatus(
             [host.name for host in hosts], parameters.run_mode, stop=parameters.on_failure == "stop"
@@ -108,7 +71,7 @@ class Run:
         self._first_cell = len(ipython_shell.cell_log()) - 1
         self._cell_errors: list[dict[str, Any]] = []
         self._evidence_problem = ""
-        self._locks = {name: self._make_lock(link) for name, link in self._connections.items()}
+        self._hosts = RunHosts(context, self.journal, directory, self.record)
         run_directory.write_parameters(directory, parameters)
 
     @property
@@ -153,8 +116,11 @@ class Run:
             InputError: The pattern matches no host of the run, or the step differs from that of the resumed run.
             EvidenceError: The evidence cannot be written; no further command was sent.
         """
-        chosen = self.select_hosts(hosts)
-        groups = self._groups(chosen, serial)
+        transaction = self.transaction
+        if hosts is None and transaction:
+            hosts = ",".join(transaction.hosts)
+        groups = self._groups(self.select_hosts(hosts), serial)
+        chosen = [host for group in groups for host in group]
         title = self.context.secrets.mask(title)
         position = 1 + sum(step.kind not in ADDED_BY_RUN for step in self.record.steps)
         self._check_resumed_step(position, title)
@@ -172,15 +138,74 @@ class Run:
             reason = self._run_status.why_excluded(host.name)
             if reason is not None:
                 return _not_attempted(host, reason, operation.describe())
-            return self._make_step(host.name, operation, number, position, deadline).run()
+            host_step = self._hosts.step(
+                host.name,
+                operation,
+                step=number,
+                predicting=self._run_status.predicting,
+                deadline=deadline,
+                history=self._earlier.history(position, host.name) if self._earlier else None,
+                transaction=transaction,
+            )
+            record = host_step.run()
+            if transaction and host_step.plan and host.name in transaction.hosts:
+                done = record.status is Status.CHANGED
+                transaction.add(TransactionStep(number, title, operation, host_step.plan, done), record)
+            return record
 
         step = self._carry_out(title, kind, groups, on_host)
         timed_out = bool(self.deadline and self.deadline.passed and step.status in BAD)
-        tolerated = any(rollout.tolerates(step) for rollout in self._rollouts[-1:])
-        ends = self._run_status.add(step, tolerated=tolerated)
-        if ends or self.context.cancel.is_set() or timed_out:
+        ends = self._add(step)
+        stopped = self.context.cancel.is_set() or timed_out
+        if transaction and self.context.parameters.run_mode is Mode.APPLY:
+            hosts_out = list(transaction.active) if stopped else transaction.affected(step, self._run_status)
+            ends |= self._roll_back(transaction, hosts_out, *self._cause(step))
+            if ends and not stopped and transaction.active:
+                transaction.failed_step = transaction.failed_step or step
+                return step
+        if ends or stopped:
             self._stop_at(step)
         return step
+
+    def begin_transaction(self, transaction: Transaction) -> None:
+        """Begin a transaction: the steps up to its end belong to it."""
+        self.transaction = transaction
+        events.transaction_started(
+            self.journal,
+            transaction.name,
+            transaction.hosts,
+            all_or_nothing=transaction.all_or_nothing,
+            strict=transaction.strict,
+        )
+
+    def end_transaction(self, problem: BaseException | None) -> None:
+        """End the transaction: keep its changes, or roll them back after an error between its steps.
+
+        Args:
+            problem: What was raised in the notebook's block; None if its end was reached.
+
+        Raises:
+            StepFailed: A step had failed on some hosts, and the run ends now that the others are finished.
+        """
+        transaction, self.transaction = self.transaction, None
+        if transaction is None or self.ended:
+            return
+        ends = False
+        if problem is not None:
+            interrupted = isinstance(problem, KeyboardInterrupt)
+            late = interrupted and self.deadline is not None and self.deadline.passed
+            status = Status.INTERRUPTED if interrupted and not late else Status.FAILED
+            cause = f"the notebook raised {excerpt(f'{type(problem).__name__}: {problem}', _MOST_ERROR)}"
+            if interrupted:
+                cause = (
+                    f"between two steps: {self.deadline.message}" if late and self.deadline else _INTERRUPTED
+                )
+            ends = self._roll_back(transaction, list(transaction.active), cause, status, record_all=True)
+        self._close_transaction(transaction)
+        if ends:
+            self.finish(status, f"transaction {transaction.name!r}: {cause}")
+        elif transaction.failed_step:
+            self._stop_at(transaction.failed_step)
 
     def begin_rollout(self, batches: list[Batch], max_failed: int) -> Rollout:
         """Begin a loop over batches of hosts: hosts of batches that it does not reach are recorded at the run's end."""
@@ -195,10 +220,14 @@ class Run:
             message: The reason, if no step gives it.
         """
         message = self.context.secrets.mask(message)
+        if self.transaction and not self.transaction.closed:
+            left = list(self.transaction.active) if self.context.parameters.run_mode is Mode.APPLY else []
+            cause = message or "the run ended inside the transaction"
+            self._roll_back(self.transaction, left, cause, Status.FAILED)
+            self._close_transaction(self.transaction)
         self._record_untouched(status, message)
         self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
-        self._release_locks()
-        self.context.pool.map(lambda connection: connection.close(), list(self._connections.values()))
+        self._hosts.close()
         by_hand = cards.in_notebook() and not self.context.parent.known
         notebook = self.record.notebook_file.get("path", "")
         if by_hand:
@@ -321,20 +350,60 @@ class Run:
         cards.show_step(step, self.context.parameters.run_mode, self.record.run)
         return step
 
-    def _make_step(
-        self, name: str, operation: Operation, number: int, position: int, deadline: Deadline | None
-    ) -> HostStep:
-        """Return a step of the notebook on one host, by its name, ready to be carried out."""
-        return HostStep(
-            operation,
-            self._connections[name],
-            self._recorder,
-            step=number,
-            mode=self.context.parameters.run_mode,
-            predicting=self._run_status.predicting,
-            deadline=deadline,
-            lock=self._locks[name],
-            history=self._earlier.history(position, name) if self._earlier else None,
+    def _add(self, step: StepRecord) -> bool:
+        """Add a finished step to the run's status; return whether it ends the run."""
+        tolerated = any(rollout.tolerates(step) for rollout in self._rollouts[-1:])
+        return self._run_status.add(step, tolerated=tolerated)
+
+    def _cause(self, step: StepRecord) -> tuple[str, Status]:
+        """Return why a transaction is rolled back after a step, and the status that this gives its hosts."""
+        if self.context.cancel.is_set():
+            return f"the run was interrupted in step {step.number} {step.title!r}", Status.INTERRUPTED
+        first = next((host for host in step.hosts if host.status in BAD), None)
+        how = f"{first.status} on {first.host}" if first else step.status
+        return f"step {step.number} {step.title!r} is {how}", Status.FAILED
+
+    def _roll_back(
+        self,
+        transaction: Transaction,
+        names: list[str],
+        cause: str,
+        status: Status,
+        *,
+        record_all: bool = False,
+    ) -> bool:
+        """Roll back a transaction on some of its hosts, in a step of its own; return whether this ends the run.
+
+        Args:
+            transaction: The transaction.
+            names: The hosts.
+            cause: Why.
+            status: The status that the cause gives the hosts.
+            record_all: Also record the hosts on which nothing was changed: nothing else says that they failed.
+        """
+        transaction.deactivate(names)
+        hosts = [
+            host
+            for host in self.context.hosts
+            if host.name in names and (record_all or transaction.needs_record(host.name))
+        ]
+        if not hosts:
+            return False
+
+        def on_host(number: int, host: Host) -> HostRecord:
+            steps = transaction.steps_on(host.name)
+            session = self._hosts.session(host.name, Observe(()), number)
+            return roll_back_host(session, steps, transaction.name, cause, status)
+
+        title = self.context.secrets.mask(f"Roll back: {transaction.name}")
+        step = self._carry_out(title, "rollback", [hosts], on_host)
+        return self._add(step)
+
+    def _close_transaction(self, transaction: Transaction) -> None:
+        transaction.closed = True
+        out = [name for name in transaction.hosts if name not in transaction.active]
+        events.transaction_ended(
+            self.journal, transaction.name, completed=transaction.active, rolled_back=out
         )
 
     def _record_untouched(self, status: Status, message: str) -> None:
@@ -366,24 +435,6 @@ class Run:
             self.finish(Status.FAILED)
             raise
 
-    def _make_lock(self, connection: Connection) -> HostLock:
-        record = self.record
-        owner = Owner(
-            record.run,
-            connection.host.name,
-            record.operator,
-            record.machine,
-            record.started.isoformat("T", "seconds"),
-        )
-        return HostLock(
-            connection,
-            owner,
-            self.journal,
-            timeout=self.context.parameters.lock_timeout,
-            take_over=self.context.parameters.take_over,
-            cancel=self.context.cancel,
-        )
-
     def _stop_at(self, step: StepRecord) -> None:
         """End the run at a failed or interrupted step."""
         if self.context.cancel.is_set():
@@ -400,10 +451,6 @@ class Run:
             where=self.record.run,
             hint=f"the journal is {self.directory / JOURNAL}",
         )
-
-    def _release_locks(self) -> None:
-        """Release all host locks in parallel: each release takes a round trip."""
-        self.context.pool.map(HostLock.release, list(self._locks.values()))
 
 
 def _not_attempted(host: Host, reason: str, operation: str = "") -> HostRecord:

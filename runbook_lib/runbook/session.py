@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.display import cards
 from runbook_lib.display.kernel_masking import mask_outputs
-from runbook_lib.errors import EvidenceError, RunbookError
+from runbook_lib.errors import EvidenceError, ParameterError, RunbookError, StepFailed
 from runbook_lib.integrations import testinfra
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.batches import divide
@@ -23,7 +23,9 @@ from runbook_lib.runbook import batch_loop, interrupts, resume, run_directory
 from runbook_lib.runbook.host_pool import HostPool
 from runbook_lib.runbook.notebook_parameters import collect_parameters
 from runbook_lib.runbook.parent_process import ParentProcess
-from runbook_lib.runbook.run import Run, RunContext
+from runbook_lib.runbook.run import Run
+from runbook_lib.runbook.run_context import RunContext
+from runbook_lib.runbook.transaction import Transaction
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class Runbook:
         self._parent = ParentProcess()
         self._process = os.getpid()
         self._busy = False
+        self._in_transaction = ""
         self._context = RunContext(
             parameters,
             inventory,
@@ -318,6 +321,67 @@ class Runbook:
         finally:
             rollout.left = True
 
+    @contextlib.contextmanager
+    def transaction(
+        self,
+        name: str,
+        *,
+        hosts: str | Batch | None = None,
+        all_or_nothing: bool = False,
+        strict: bool = True,
+    ) -> Iterator[None]:
+        """Group steps in a `with` block: on a host where one fails, the changes of those before it are rolled back.
+
+        They are rolled back in reverse, by the rollback commands of their plans, in a step of its own,
+        `Roll back: NAME`; then facts are read again to check that the old state is back. Besides a failed step,
+        an exception that the notebook raises in the block and Ctrl-C roll back all hosts. A host on which no step
+        fails goes through the whole block and keeps its changes; with `on_failure: stop` the run ends after the block.
+
+        Steps in the block without `hosts` are for the transaction's hosts. A step for another host may only read.
+
+        Args:
+            name: What the transaction is for, in a word or two.
+            hosts: Pattern, or batch of `batches`; default: all hosts of the run.
+            all_or_nothing: If one host fails, roll back the others too.
+            strict: Refuse a step that would change a host and whose plan has no rollback, before it sends anything;
+                a confirmed network change and a reboot have none. If false, the change is left in place, and the
+                record says `not rolled back`.
+
+        Raises:
+            ParameterError: The name is empty, `hosts` is wrong, or the transaction is inside another one.
+            StepFailed: At the end of the block: a step failed on some hosts, and `on_failure` is `stop`.
+        """
+        if self._in_transaction:
+            raise ParameterError(
+                f"transaction {name!r} is inside the transaction {self._in_transaction!r}",
+                hint="put one after the other, or all steps into one",
+            )
+        if not isinstance(name, str) or not name.strip():
+            raise ParameterError(
+                f"{name!r} is not a name of a transaction", hint='as in transaction("rotate")'
+            )
+        chosen = tuple(host.name for host in self._run.select_hosts(hosts))
+        with self._interruptible():
+            self._start_again_if_ended()
+            run = self._run
+            run.begin_transaction(
+                Transaction(self._secrets.mask(name), chosen, all_or_nothing=all_or_nothing, strict=strict)
+            )
+        self._in_transaction = name
+        try:
+            yield
+        except EvidenceError:
+            raise  # nothing more can be recorded, so nothing more is sent
+        except BaseException as problem:
+            with self._interruptible():
+                run.end_transaction(problem)
+            raise
+        else:
+            with self._interruptible():
+                run.end_transaction(None)
+        finally:
+            self._in_transaction = ""
+
     def close(self) -> RunRecord:
         """End the run: write the end-of-run line and show the summary. A run that has ended is left as it is.
 
@@ -328,7 +392,13 @@ class Runbook:
         Raises:
             StepFailed: The run failed: a step did (`on_failure: continue`), or the run had ended before.
             EvidenceError: The run succeeded, but its reports or its seal could not be written.
+            ParameterError: In the block of a transaction, which is not finished.
         """
+        if self._in_transaction and not self._run.ended:
+            raise ParameterError(
+                f"the transaction {self._in_transaction!r} is not finished: its changes are rolled back",
+                hint="close the run after the block of the transaction",
+            )
         if not self._run.ended:
             with self._interruptible():
                 self._run.finish(self._run.status)
@@ -361,6 +431,12 @@ class Runbook:
 
     def _start_again_if_ended(self) -> None:
         """Start another run if the current one has ended."""
+        if self._run.ended and self._in_transaction:
+            raise StepFailed(
+                f"the run has ended inside the transaction {self._in_transaction!r}: it gets no further steps",
+                where=self.record.run,
+                hint="see the red cards for the reasons",
+            )
         if self._run.ended:
             previous = self.record
             self._run = Run(self._context, run_directory.make(self.parameters))

@@ -41,6 +41,9 @@ WRITE: dict[str, Callable[[Journal], None]] = {
     "confirmation_asked": lambda journal: events.confirmation_asked(journal, 2, "Continue?"),
     "confirmation_answered": lambda journal: events.confirmation_answered(journal, 2, "y", confirmed=True),
     "batch_started": lambda journal: events.batch_started(journal, 2, 2, ("host-a",), 0),
+    "transaction_started": lambda journal: events.transaction_started(
+        journal, "rotate", ("host-a",), all_or_nothing=False, strict=True
+    ),
     "step_started": lambda journal: events.step_started(journal, STEP, ["host-a"]),
     "connected": lambda journal: events.connected(journal, Host(name="host-a"), LINK, 1),
     "lock_asked": lambda journal: events.lock_asked(journal, 1, "host-a", "sh"),
@@ -52,6 +55,9 @@ WRITE: dict[str, Callable[[Journal], None]] = {
     "runner_gone": lambda journal: events.runner_gone(journal, 1),
     "host_ended": lambda journal: events.host_ended(journal, 1, HOST),
     "step_ended": lambda journal: events.step_ended(journal, STEP),
+    "transaction_ended": lambda journal: events.transaction_ended(
+        journal, "rotate", completed=("host-a",), rolled_back=()
+    ),
     "lock_released": lambda journal: events.lock_released(journal, "host-a", orderly=True),
     "notebook_copied": lambda journal: events.notebook_copied(journal, {"path": "book.ipynb"}),
     "run_ended": lambda journal: events.run_ended(journal, RUN),

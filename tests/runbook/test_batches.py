@@ -28,6 +28,7 @@ from tests.deadlines import deadline
 from tests.runbook.practice import Does, Holds, Practice, parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.ipython_kernel import Kernel
@@ -307,13 +308,15 @@ def test_serial_takes_a_percentage_and_refuses_what_is_no_size(tmp_path: Path) -
     assert max(ends) <= min(host.started for host in hosts[2:] if host.started)
 
 
-def interrupt_when(book: Runbook, event: str) -> threading.Thread:
+def interrupt_when(
+    book: Runbook, event: str, which: Callable[[dict[str, Any]], bool] = lambda _: True
+) -> threading.Thread:
     """Send Ctrl-C to this process once the journal has an event."""
 
     def watch() -> None:
         until = time.monotonic() + deadline(30)
         while time.monotonic() < until:
-            if any(entry["event"] == event for entry in events_of(book)):
+            if any(entry["event"] == event and which(entry) for entry in events_of(book)):
                 os.kill(os.getpid(), signal.SIGINT)
                 return
             time.sleep(0.05)

@@ -1,0 +1,139 @@
+"""The rollback of a transaction on one host: its steps in reverse, each by its plan's own rollback, then checked."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from runbook_lib.errors import EvidenceError, Interrupted, OperationError, RunbookError, UnreachableError
+from runbook_lib.model.plans import Change, Check
+from runbook_lib.model.records import HostRecord
+from runbook_lib.model.status import Status
+from runbook_lib.runbook.recorder import now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from runbook_lib.model.commands import Command
+    from runbook_lib.runbook.host_session import HostSession
+    from runbook_lib.runbook.transaction import TransactionStep
+
+__all__ = ["roll_back_host"]
+
+_log = logging.getLogger(__name__)
+_AS_BEFORE = "as before the step"
+
+
+def roll_back_host(
+    session: HostSession, steps: Sequence[TransactionStep], name: str, cause: str, status: Status
+) -> HostRecord:
+    """Undo the steps of a transaction on one host and return the record of that.
+
+    All rollback commands are sent, also after one of them has failed; only a host that cannot be reached gets no
+    further command. A lost connection is established again, and an interrupt leaves time for the rollback.
+
+    Args:
+        session: The host's session, without a deadline.
+        steps: What has changed the host, in order.
+        name: The transaction's name.
+        cause: Why it is rolled back.
+        status: The status that the cause gives the host; a rollback that fails makes it `failed`.
+
+    Raises:
+        EvidenceError: The evidence cannot be written, so the run must end.
+    """
+    started = now()
+    undone = [step for step in steps if step.rollback or step.plan.after_rollback]
+    problems = _send(session, undone)
+    if not problems:
+        session.checks = [
+            _check_restored(session, step)
+            for step in reversed(undone)
+            if step.complete and step.operation.verifiable
+        ]
+    differing = [check.name for check in session.checks if not check.holds]
+    kept = [f"{step.label} ({step.why_not})" for step in steps if step.why_not]
+    parts = [cause]
+    if problems:
+        parts.append(f"ROLLBACK FAILED: check the host now: {'; '.join(problems)}")
+    elif differing:
+        parts.append(f"NOT ROLLED BACK: check the host now: {'; '.join(differing)}")
+    elif undone:
+        parts.append(f"rolled back: {', '.join(step.label for step in reversed(undone))}")
+    elif not steps:
+        parts.append("nothing to roll back")
+    if kept:
+        parts.append(f"not rolled back: {', '.join(kept)}")
+    host = session.connection.host
+    record = HostRecord(
+        host=host.name,
+        address=host.target,
+        kind=host.kind,
+        operation=f"transaction.RollBack(name={name!r}, steps={[step.number for step in undone]})",
+        status=Status.FAILED if problems or differing or kept else status,
+        message="; ".join(parts),
+        undoes=[step.number for step in undone],
+        attempt=session.attempt,
+        started=started,
+        ended=now(),
+        changes=[
+            Change(change.what, change.after, change.before)
+            for step in reversed(undone)
+            if step.complete
+            for change in reversed(step.plan.changes)
+        ],
+        checks=session.checks,
+        commands=session.commands,
+    )
+    return session.recorder.masked(record)
+
+
+def _send(session: HostSession, steps: Sequence[TransactionStep]) -> list[str]:
+    """Send the rollback commands of all steps; return what went wrong."""
+    problems: list[str] = []
+    if not steps:
+        return problems
+    session.leave_in_order()
+    try:
+        session.open()
+        session.recorder.note_connection(session.connection, session.step)
+        for step in reversed(steps):
+            problems += _send_all(session, step.rollback, step.label)
+        for step in steps:  # what makes services take up the restored state, once all of it is restored
+            problems += _send_all(session, step.plan.after_rollback, step.label)
+    except (Interrupted, UnreachableError) as problem:
+        problems.append(problem.message)
+    return problems
+
+
+def _send_all(session: HostSession, commands: Iterable[Command], label: str) -> list[str]:
+    problems = []
+    for command in commands:
+        try:
+            session.send(command, "rollback")
+        except OperationError as problem:
+            problems.append(f"{label}: {problem.message}")
+    return problems
+
+
+def _check_restored(session: HostSession, step: TransactionStep) -> Check:
+    """Check that a step, if it were planned again, would do the same as before: then its facts are as before."""
+    session.operation = step.operation
+    until = time.monotonic() + step.operation.settle
+    while True:
+        try:
+            plan = step.operation.plan(session.read_facts())
+            same = (plan.commands, plan.changes) == (step.plan.commands, step.plan.changes)
+            observed = _AS_BEFORE if same else "different from before the step"
+        except EvidenceError:
+            raise
+        except RunbookError as problem:
+            same, observed = False, f"not known: {problem.message}"
+        except Exception as problem:  # noqa: BLE001 - the rollback ends here, and its record must say how
+            _log.exception("rollback of step %s", step.number)
+            same, observed = False, f"not known: {type(problem).__name__}: {problem}"
+        if same or time.monotonic() >= until:
+            return Check(step.label, _AS_BEFORE, observed, same, "transaction.restored")
+        session.attempt += 1
+        session.pause(step.operation.poll_interval)

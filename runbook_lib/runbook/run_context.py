@@ -1,0 +1,41 @@
+"""What the runs of one session have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
+
+    from runbook_lib.inventory import Inventory
+    from runbook_lib.model.host import Host
+    from runbook_lib.parameters import Parameters
+    from runbook_lib.runbook.host_pool import HostPool
+    from runbook_lib.runbook.parent_process import ParentProcess
+    from runbook_lib.secrets import Secrets
+
+__all__ = ["RunContext"]
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What the runs of one session have in common: a session starts another run after one has ended.
+
+    Args:
+        parameters: The runbook's parameters.
+        inventory: The inventory that the hosts come from.
+        hosts: The selected hosts.
+        secrets: Resolves secret references, and masks every text that goes into the evidence.
+        cancel: Set once the run is interrupted.
+        parent: The process that started this kernel.
+        pool: Threads that work on the hosts.
+    """
+
+    parameters: Parameters
+    inventory: Inventory
+    hosts: list[Host]
+    secrets: Secrets
+    cancel: threading.Event
+    parent: ParentProcess
+    pool: HostPool

@@ -1,0 +1,114 @@
+"""The hosts of one run: a connection and a lock for each, and the recorder through which all of them are used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbook_lib.connections.output_budget import OutputBudget
+from runbook_lib.connections.registry import connect
+from runbook_lib.evidence.layout import OUTPUT
+from runbook_lib.evidence.output_store import OutputStore
+from runbook_lib.runbook.host_lock import HostLock, Owner
+from runbook_lib.runbook.host_session import HostSession
+from runbook_lib.runbook.host_step import HostStep
+from runbook_lib.runbook.recorder import Recorder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.connections.base import Connection
+    from runbook_lib.evidence.journal import Journal
+    from runbook_lib.model.records import RunRecord
+    from runbook_lib.operations.base import Operation
+    from runbook_lib.runbook.deadline import Deadline
+    from runbook_lib.runbook.resume import StepHistory
+    from runbook_lib.runbook.run_context import RunContext
+    from runbook_lib.runbook.transaction import Transaction
+
+__all__ = ["RunHosts"]
+
+
+class RunHosts:
+    """What one run has for each of its hosts.
+
+    Args:
+        context: What the run has in common with other runs of the session.
+        journal: The run's.
+        directory: Its directory.
+        record: Its record, as it starts.
+    """
+
+    def __init__(self, context: RunContext, journal: Journal, directory: Path, record: RunRecord) -> None:
+        parameters = context.parameters
+        self._context = context
+        self._journal = journal
+        self._record = record
+        self._connections = {host.name: connect(host, context.secrets) for host in context.hosts}
+        self._recorder = Recorder(
+            journal,
+            OutputStore(directory / OUTPUT),
+            context.secrets,
+            context.cancel,
+            context.parent,
+            OutputBudget(parameters.max_stream_bytes, parameters.max_run_bytes),
+        )
+        self._locks = {name: self._make_lock(link) for name, link in self._connections.items()}
+
+    def step(  # noqa: PLR0913 - all that a step depends on
+        self,
+        name: str,
+        operation: Operation,
+        *,
+        step: int,
+        predicting: bool,
+        deadline: Deadline | None,
+        history: StepHistory | None,
+        transaction: Transaction | None,
+    ) -> HostStep:
+        """Return a step on the host of a name, ready to be carried out; see `HostStep`."""
+        return HostStep(
+            operation,
+            self._connections[name],
+            self._recorder,
+            step=step,
+            mode=self._context.parameters.run_mode,
+            predicting=predicting,
+            deadline=deadline,
+            lock=self._locks[name],
+            history=history,
+            transaction=transaction,
+        )
+
+    def session(self, name: str, operation: Operation, step: int) -> HostSession:
+        """Return a session on the host of a name, without a deadline: for a rollback."""
+        return HostSession(
+            operation,
+            self._connections[name],
+            self._recorder,
+            step=step,
+            mode=self._context.parameters.run_mode,
+            lock=self._locks[name],
+        )
+
+    def close(self) -> None:
+        """Release all locks and close all connections, in parallel: each takes a round trip."""
+        self._context.pool.map(HostLock.release, list(self._locks.values()))
+        self._context.pool.map(lambda connection: connection.close(), list(self._connections.values()))
+
+    def _make_lock(self, connection: Connection) -> HostLock:
+        record = self._record
+        owner = Owner(
+            record.run,
+            connection.host.name,
+            record.operator,
+            record.machine,
+            record.started.isoformat("T", "seconds"),
+        )
+        return HostLock(
+            connection,
+            owner,
+            self._journal,
+            timeout=self._context.parameters.lock_timeout,
+            take_over=self._context.parameters.take_over,
+            cancel=self._context.cancel,
+        )
