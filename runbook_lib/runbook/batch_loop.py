@@ -14,12 +14,15 @@ from runbook_lib.model.status import Mode, Status
 from runbook_lib.visible_text import for_log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
     from runbook_lib.model.batches import Batch
     from runbook_lib.runbook.parent_process import ParentProcess
     from runbook_lib.runbook.rollout import Rollout
     from runbook_lib.runbook.run import Run
 
-__all__ = ["begin", "check_pause", "confirm", "decline", "pause", "refuse_without_person", "stop_if_failed"]
+__all__ = ["check_pause", "loop", "refuse_without_person"]
 
 _POLL = 0.1  # seconds between two looks at whether a pause is interrupted
 _YES, _NO = frozenset({"y", "yes"}), frozenset({"n", "no"})
@@ -57,8 +60,42 @@ def refuse_without_person(parent: ParentProcess) -> None:
         )
 
 
-def stop_if_failed(run: Run, rollout: Rollout) -> None:
-    """End the run if too many hosts of the current batch have failed. Modes that change nothing go on.
+def loop(
+    run: Run,
+    rollout: Rollout,
+    interruptible: Callable[[], AbstractContextManager[None]],
+    pause: float,
+    *,
+    ask: bool,
+) -> Iterator[Batch]:
+    """Yield the batches of a rollout, one after another; see `Runbook.batches`.
+
+    Args:
+        run: The run.
+        rollout: The loop's state.
+        interruptible: Turns Ctrl-C into the run's interrupt while a block runs.
+        pause: Seconds between two batches.
+        ask: Whether a person confirms each batch but the first.
+    """
+    try:
+        for batch in rollout.batches:
+            with interruptible():
+                _stop_if_failed(run, rollout)
+                if rollout.current:
+                    _pause(run, batch, pause)
+            # Outside of the block: Ctrl-C must end the question.
+            declined = ask and rollout.current is not None and not _confirm(run, rollout, batch)
+            with interruptible():
+                if declined:
+                    _decline(run, batch)
+                _begin(run, rollout)
+            yield batch
+    finally:
+        rollout.left = True
+
+
+def _stop_if_failed(run: Run, rollout: Rollout) -> None:
+    """End the run if too many hosts of the current batch have failed. Modes that change nothing continue.
 
     Raises:
         StepFailed: Too many have, or the run has ended already.
@@ -84,7 +121,7 @@ def stop_if_failed(run: Run, rollout: Rollout) -> None:
         )
 
 
-def pause(run: Run, batch: Batch, seconds: float) -> None:
+def _pause(run: Run, batch: Batch, seconds: float) -> None:
     """Wait before a batch.
 
     Args:
@@ -124,7 +161,7 @@ def _stop_in_pause(run: Run, batch: Batch) -> None:
     )
 
 
-def confirm(run: Run, rollout: Rollout, batch: Batch) -> bool:
+def _confirm(run: Run, rollout: Rollout, batch: Batch) -> bool:
     """Ask the person at the terminal or notebook whether a batch may begin; return whether it may.
 
     Raises:
@@ -145,7 +182,7 @@ def confirm(run: Run, rollout: Rollout, batch: Batch) -> bool:
     return answer in _YES
 
 
-def decline(run: Run, batch: Batch) -> None:
+def _decline(run: Run, batch: Batch) -> None:
     """End the run because the person did not confirm a batch.
 
     Raises:
@@ -157,9 +194,8 @@ def decline(run: Run, batch: Batch) -> None:
     )
 
 
-def begin(run: Run, rollout: Rollout) -> Batch:
-    """Begin the next batch: record it, show it, return it."""
+def _begin(run: Run, rollout: Rollout) -> None:
+    """Begin the next batch: record it and show it."""
     batch = rollout.begin_next()
     events.batch_started(run.journal, batch.number, batch.of, batch.hosts, rollout.max_failed)
     cards.show_note(batch.title)
-    return batch

@@ -25,7 +25,7 @@ from runbook_lib.runbook.notebook_parameters import collect_parameters
 from runbook_lib.runbook.parent_process import ParentProcess
 from runbook_lib.runbook.run import Run
 from runbook_lib.runbook.run_context import RunContext
-from runbook_lib.runbook.transaction import Transaction
+from runbook_lib.runbook.transaction import Transaction, TransactionBlock
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord, StepKind, StepRecord
     from runbook_lib.operations.base import Operation
     from runbook_lib.parameters import Parameters
-    from runbook_lib.runbook.rollout import Rollout
 
 __all__ = ["Runbook"]
 
@@ -302,26 +301,10 @@ class Runbook:
             self._start_again_if_ended()
         rollout = self._run.begin_rollout(batches, max_failed)
         apply = self.mode is Mode.APPLY
-        return self._loop(self._run, rollout, pause if apply else 0.0, ask=confirm and apply)
+        return batch_loop.loop(
+            self._run, rollout, self._interruptible, pause if apply else 0.0, ask=confirm and apply
+        )
 
-    def _loop(self, run: Run, rollout: Rollout, pause: float, *, ask: bool) -> Iterator[Batch]:
-        try:
-            for batch in rollout.batches:
-                with self._interruptible():
-                    batch_loop.stop_if_failed(run, rollout)
-                    if rollout.current:
-                        batch_loop.pause(run, batch, pause)
-                # Outside of the block: Ctrl-C must end the question.
-                declined = ask and rollout.current is not None and not batch_loop.confirm(run, rollout, batch)
-                with self._interruptible():
-                    if declined:
-                        batch_loop.decline(run, batch)
-                    batch_loop.begin(run, rollout)
-                yield batch
-        finally:
-            rollout.left = True
-
-    @contextlib.contextmanager
     def transaction(
         self,
         name: str,
@@ -329,7 +312,7 @@ class Runbook:
         hosts: str | Batch | None = None,
         all_or_nothing: bool = False,
         strict: bool = True,
-    ) -> Iterator[None]:
+    ) -> TransactionBlock:
         """Group steps in a `with` block: on a host where one fails, the changes of those before it are rolled back.
 
         They are rolled back in reverse, by the rollback commands of their plans, in a step of its own,
@@ -361,24 +344,24 @@ class Runbook:
                 f"{name!r} is not a name of a transaction", hint='as in transaction("rotate")'
             )
         chosen = tuple(host.name for host in self._run.select_hosts(hosts))
+        transaction = Transaction(
+            self._secrets.mask(name), chosen, all_or_nothing=all_or_nothing, strict=strict
+        )
+        return TransactionBlock(lambda: self._begin_transaction(transaction), self._end_transaction)
+
+    def _begin_transaction(self, transaction: Transaction) -> None:
         with self._interruptible():
             self._start_again_if_ended()
-            run = self._run
-            run.begin_transaction(
-                Transaction(self._secrets.mask(name), chosen, all_or_nothing=all_or_nothing, strict=strict)
-            )
-        self._in_transaction = name
+            self._run.begin_transaction(transaction)
+        self._in_transaction = transaction.name
+
+    def _end_transaction(self, problem: BaseException | None) -> None:
         try:
-            yield
-        except EvidenceError:
-            raise  # nothing more can be recorded, so nothing more is sent
-        except BaseException as problem:
-            with self._interruptible():
-                run.end_transaction(problem)
-            raise
-        else:
-            with self._interruptible():
-                run.end_transaction(None)
+            if not isinstance(
+                problem, EvidenceError
+            ):  # nothing more can be recorded, so nothing more is sent
+                with self._interruptible():
+                    self._run.end_transaction(problem)
         finally:
             self._in_transaction = ""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.run_status import RunStatus
 
-__all__ = ["Transaction", "TransactionStep"]
+__all__ = ["Transaction", "TransactionBlock", "TransactionStep"]
 
 _CHANGING = frozenset({"change", "shell", "guard"})
 
@@ -154,6 +154,25 @@ class Transaction:
     def needs_record(self, host: str) -> bool:
         """Whether a step has changed a host, or may have."""
         return bool(self._steps[host])
+
+
+@dataclass(frozen=True)
+class TransactionBlock:
+    """The `with` block of a transaction.
+
+    Args:
+        begin: Called at the block's start.
+        end: Called at its end, with what was raised in it; None if nothing was.
+    """
+
+    begin: Callable[[], None]
+    end: Callable[[BaseException | None], None]
+
+    def __enter__(self) -> None:
+        self.begin()
+
+    def __exit__(self, kind: object, problem: BaseException | None, traceback: object) -> None:
+        self.end(problem)
 
 
 def _failed(host: HostRecord) -> bool:
