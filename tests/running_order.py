@@ -36,6 +36,7 @@ LONG = {
     "tests/lab/test_lifecycle.py": 150,
     "tests/execution/fleet/test_fleets.py": 120,
     "tests/scenarios/ci/test_recipes.py": 90,
+    "tests/scenarios/test_pyinfra.py": 90,
     "tests/runbook/test_resume.py": 90,
     "tests/audit/verify/test_bad_input.py": 80,
     "tests/evidence/test_notebook_records.py": 80,

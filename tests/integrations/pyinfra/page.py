@@ -29,7 +29,7 @@ def _generated() -> Iterator[str]:
     each_time = {case.operation for case in cases} - twice
     operations = all_operations()
     untried = set(operations) - twice - each_time
-    yield f"pyinfra {version('pyinfra')} has {len(operations)} operations: {len(twice)} are proven, "
+    yield f"pyinfra {version('pyinfra')} has {len(operations)} operations: {len(twice)} are proven,"
     yield f"{len(each_time)} more are tried and act each time, {len(untried)} are untried."
     yield from ("", "| operation | proven on a practice host |", "|---|---|")
     costly = {case.operation for case in COSTLY} - {case.operation for case in CASES}
