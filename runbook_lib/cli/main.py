@@ -30,6 +30,7 @@ _SUMMARIES = {
     "run": "Run runbooks headless.",
     "report": "Export a run as a page, tables or JUnit.",
     "audit": "Verify, list, compare, search and publish past runs.",
+    "new": "Make a runbook of your own that runs at once, with all that its repository needs.",
     "lint": "Check notebooks and their parameters files without running them.",
     "doctor": "Check what this machine has and lacks, with the commands that install what is missing.",
 }

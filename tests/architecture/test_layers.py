@@ -46,7 +46,7 @@ LAYERS = [
     {"books", "runbook"},
     {"attestation", "report"},
     {"audit", "execution", "lab"},
-    {"lint"},
+    {"lint", "new_repository"},
     {"cli", "pytest_plugin"},
 ]
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}

@@ -79,6 +79,7 @@ CALLS = [
     ("report", "SIGNED", "--format", "markdown"),
     ("report", "SIGNED", "--format", "csv"),
     ("report", "SIGNED", "--format", "parquet"),
+    ("new", "own-book", "--directory", "own-book"),
     ("lint", str(TOP / "notebooks")),
     ("doctor",),
     ("lab", "status", "--name", "never-up"),

@@ -1,0 +1,41 @@
+"""`runbook new`: a runbook of one's own, in a repository of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["new_command"]
+
+
+@click.command("new")
+@click.argument("name")
+@click.option(
+    "--directory",
+    default=".",
+    show_default=True,
+    metavar="DIR",
+    help="The repository's directory; it is created if it does not exist.",
+)
+def new_command(name: str, directory: str) -> int:
+    """Make a runbook that runs at once: notebook, parameters, inventory, test, CI, README.
+
+    NAME is the runbook's name, such as rotate-certificates. In a repository that has runbooks already, files that
+    belong to all of them are kept. No file is ever overwritten.
+    """
+    from runbook_lib.new_repository.new_repository import create  # noqa: PLC0415 - `--help` stays quick
+
+    top = Path(directory).expanduser()
+    made = create(name, top)
+    for path in made.written:
+        click.echo(f"  {path}")
+    if made.kept:
+        click.echo(f"kept as they were: {', '.join(made.kept)}")
+    click.echo("\nNext:")
+    if top.resolve() != Path.cwd():
+        click.echo(f"  cd {directory}")
+    click.echo(f"  runbook run {name} --mode plan     # what it would do")
+    click.echo(f"  runbook run {name}                 # do it, on this machine (see inventory.yml)")
+    click.echo("  runbook lint                       # before each commit")
+    return 0
