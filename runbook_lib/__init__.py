@@ -114,8 +114,11 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute
     place = _DEFINED_IN.get(name)
     if place is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from runbook_lib.extras import named_extras  # noqa: PLC0415 - importing this package alone loads nothing
+
     module, _, attribute = place.partition(":")
-    return getattr(importlib.import_module(module), attribute or name)
+    with named_extras():
+        return getattr(importlib.import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, TypeVar
 
 from runbook_lib.errors import InputError
+from runbook_lib.extras import named_extras
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,11 +51,13 @@ def load_class(entry: EntryPoint, base: type[T]) -> type[T]:
         base: The class it must be derived from.
 
     Raises:
+        RequirementError: It needs a package of an extra, which is not installed.
         InputError: The class cannot be imported, or is not derived from `base`.
     """
     where = f"entry point {entry.name!r} of {entry.group}"
     try:
-        loaded = entry.load()
+        with named_extras():
+            loaded = entry.load()
     except (ImportError, AttributeError) as problem:
         raise InputError(
             f"cannot load {entry.value}: {problem}",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BaseModel
 
 from runbook_lib.errors import SecretError
+from runbook_lib.extras import named_extras
 from runbook_lib.masking import Mask, Masker
 from runbook_lib.yaml_files import find_upwards
 
@@ -44,8 +45,9 @@ def _from_file(name: str) -> str | None:
 
 
 def _from_keyring(name: str) -> str | None:
-    import keyring  # noqa: PLC0415 - slow to import, and few runs use it
-    import keyring.errors  # noqa: PLC0415 - as above
+    with named_extras():
+        import keyring  # noqa: PLC0415 - slow to import, and few runs use it
+        import keyring.errors  # noqa: PLC0415 - as above
 
     service, _, user = name.partition("/")
     try:

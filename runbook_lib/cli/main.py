@@ -13,6 +13,7 @@ import click
 from runbook_lib import __version__
 from runbook_lib.cli.lazy_group import LazyGroup
 from runbook_lib.errors import EvidenceError, RunbookError
+from runbook_lib.extras import missing_extra
 from runbook_lib.garbage_collection import freeze_objects
 from runbook_lib.signal_handlers import surviving_hangup
 from runbook_lib.standard_streams import filtered, install, open_standard_descriptors, output_problems
@@ -102,6 +103,12 @@ def _run() -> int:
     except RunbookError as problem:
         click.echo(f"{type(problem).__name__}: {problem}", err=True)
         code = problem.exit_code
+    except ModuleNotFoundError as problem:
+        missing = missing_extra(problem)
+        if missing is None:
+            raise
+        click.echo(f"{type(missing).__name__}: {missing}", err=True)
+        code = missing.exit_code
     except (KeyboardInterrupt, click.Abort):
         signal.signal(
             signal.SIGINT, signal.SIG_IGN

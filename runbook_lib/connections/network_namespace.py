@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from runbook_lib.extras import named_extras
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,9 +30,11 @@ def run_in(namespace: str | Path, work: Callable[[], T]) -> T:
         work: Called without arguments. Sockets it opens belong to the namespace.
 
     Raises:
+        RequirementError: pyroute2 is not installed.
         OSError: The file is missing or not a namespace, or this user may not enter it; or `work` raised it.
     """
-    from pyroute2 import netns  # noqa: PLC0415 - slow to import, and few hosts need it
+    with named_extras():
+        from pyroute2 import netns  # noqa: PLC0415 - slow to import, and few hosts need it
 
     def enter_and_work() -> T:
         descriptor = os.open(Path(namespace), os.O_RDONLY | os.O_CLOEXEC)

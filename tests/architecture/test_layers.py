@@ -33,7 +33,7 @@ LAYERS = [
         "standard_streams",
         "subprocess_termination",
     },
-    {"masking", "model"},
+    {"extras", "masking", "model"},
     {"plugins", "yaml_files", "system_requirements"},
     {"parameters", "secrets"},
     {"connections", "local_files"},

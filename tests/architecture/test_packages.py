@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import re
 import tomllib
 from pathlib import Path
 
 import yaml
 
+from runbook_lib.extras import EXTRAS
+
 TOP = Path(__file__).parents[2]
 
 
+PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+OPTIONAL: dict[str, list[str]] = PROJECT["optional-dependencies"]
+FOR_USERS = set(OPTIONAL) - {"all", "lint", "test"}
+
+
+def expanded(requirements: list[str]) -> list[str]:
+    """Requirements, with those of this project's own extras in the place of their names."""
+    found: list[str] = []
+    for requirement in requirements:
+        own = re.fullmatch(r"runbook-lib\[([a-z,]+)\]", requirement)
+        if own:
+            for extra in own[1].split(","):
+                found += expanded(OPTIONAL[extra])
+        else:
+            found.append(requirement)
+    return found
+
+
 def of_pyproject() -> list[str]:
-    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    optional = project["optional-dependencies"]
-    return [*project["dependencies"], *optional["test"], *optional["lint"]]
+    return [*PROJECT["dependencies"], *expanded(OPTIONAL["test"]), *OPTIONAL["lint"]]
 
 
 def of_environment() -> tuple[list[str], list[str]]:
@@ -49,42 +69,60 @@ def test_the_environment_installs_this_project_as_it_lies_there() -> None:
 
 def test_both_files_want_the_same_python() -> None:
     conda, _ = of_environment()
-    wanted = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    wanted = PROJECT["requires-python"]
     assert f"python{wanted}" in conda
 
 
-def test_every_package_that_is_imported_is_named() -> None:
-    """By the top module's name; where it differs from the package's it stands here."""
-    named = {"yaml": "pyyaml", "IPython": "ipykernel", "nbclient": "papermill", "jupyter_client": "ipykernel"}
-    named |= {
-        "jupyter_core": "ipykernel",
-        "requests": "docker",
-        "urllib3": "docker",
-        "websocket": "websocket-client",
-        "xdist": "pytest-xdist",
-        "markupsafe": "jinja2",
-        "dask": "distributed",
-        "detect_secrets": "detect-secrets",
-        "cryptography": "securesystemslib",
-        "annotated_types": "pydantic",
-        "pydantic_core": "pydantic",
-        "testinfra": "pytest-testinfra",
-    }
-    ours = {parted(requirement)[0] for requirement in of_pyproject()}
-    for path in [*(TOP / "runbook_lib").rglob("*.py"), *(TOP / "tests").rglob("*.py")]:
-        for match in re.finditer(
-            r"^\s*(?:import|from) ([A-Za-z_0-9]+)", path.read_text(encoding="utf-8"), re.MULTILINE
-        ):
-            module = match[1]
-            if is_installed(module):
-                assert named.get(module, module).lower() in ours, f"{path}: {module}"
+# Declared and imported by no module: what uses it.
+USED_OTHERWISE = {
+    "jupyter": "what a person opens notebooks in",
+    "jupyterlab": "as above",
+    "matplotlib": "notebooks/95_audit.ipynb",
+    "tabulate": "pandas.DataFrame.to_markdown, of the report in Markdown",
+}
 
 
-def is_installed(module: str) -> bool:
-    """Whether a module comes from an installed package, not from Python itself or this project."""
-    import importlib.util  # noqa: PLC0415 - only here
+def packages_imported(folder: str) -> dict[str, set[str]]:
+    """Package -> files of a folder that import it, anywhere in them."""
+    packages = importlib.metadata.packages_distributions()
+    found: dict[str, set[str]] = {}
+    for path in (TOP / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for module in {name.partition(".")[0] for name in names} - {"runbook_lib", "tests"}:
+                # A module of several packages, such as a namespace: the shortest name is that of the module itself.
+                for package in sorted(packages.get(module, ()), key=len)[:1]:
+                    found.setdefault(package.lower().replace("_", "-"), set()).add(str(path))
+    return found
 
-    if module in {"runbook_lib", "tests"}:
-        return False
-    found = importlib.util.find_spec(module)
-    return found is not None and "site-packages" in str(found.origin)
+
+def test_every_package_that_is_imported_is_declared_and_every_declared_one_is_used() -> None:
+    imported = packages_imported("runbook_lib")
+    declared = {parted(item)[0] for item in [*PROJECT["dependencies"], *expanded(OPTIONAL["all"])]}
+    assert {name: files for name, files in imported.items() if name not in declared} == {}
+    assert declared - set(imported) == set(USED_OTHERWISE)
+
+
+def test_every_package_that_a_test_imports_is_declared() -> None:
+    declared = {parted(item)[0] for item in of_pyproject()}
+    assert {name: files for name, files in packages_imported("tests").items() if name not in declared} == {}
+
+
+def test_the_messages_know_the_extra_of_every_package() -> None:
+    modules = importlib.metadata.packages_distributions()
+    assert set(EXTRAS) == FOR_USERS
+    for extra, known in EXTRAS.items():
+        packages = {
+            name.lower().replace("_", "-")
+            for module in known
+            for name in sorted(modules.get(module, [module]), key=len)[:1]
+        }
+        declared = {parted(item)[0] for item in OPTIONAL[extra]}
+        assert packages <= declared, extra
+        assert declared - packages <= set(USED_OTHERWISE), extra
+
+
+def test_the_extra_for_all_has_every_other() -> None:
+    (everything,) = OPTIONAL["all"]
+    assert set(everything.partition("[")[2].rstrip("]").split(",")) == FOR_USERS

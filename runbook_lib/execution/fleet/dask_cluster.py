@@ -7,7 +7,8 @@ import logging
 import signal
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import InputError, RequirementError
+from runbook_lib.errors import InputError
+from runbook_lib.extras import named_extras
 from runbook_lib.signal_handlers import signal_handler
 
 if TYPE_CHECKING:
@@ -34,10 +35,8 @@ def dask_executor(scheduler: str | None, workers: int = 1) -> Iterator[tuple[Exe
         RequirementError: Dask is not installed.
         InputError: No Dask scheduler answers at that address.
     """
-    try:
+    with named_extras():
         import distributed  # noqa: PLC0415 - an extra, loaded only if it is used
-    except ImportError as missing:
-        raise RequirementError("Dask is not installed", hint="pip install 'runbook-lib[dask]'") from missing
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
         client: Any

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.integrations.extras import load
+from runbook_lib.extras import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def module(name: str) -> Any:  # noqa: ANN401 - its attributes are found at run 
         RequirementError: pyinfra is not installed.
         ParameterError: There is no such module.
     """
-    modules = load("runbook_lib.integrations.pyinfra.modules", "pyinfra") if _installed() else None
+    modules = load("runbook_lib.integrations.pyinfra.modules") if _installed() else None
     return modules.OperationModule.load(name) if modules else None
 
 
@@ -44,14 +44,12 @@ def wrap(operation: Callable[..., Any]) -> Callable[..., Operation]:
         ParameterError: The function is not a pyinfra operation.
     """
     _installed()
-    made: Callable[..., Operation] = load("runbook_lib.integrations.pyinfra.modules", "pyinfra").wrap(
-        operation
-    )
+    made: Callable[..., Operation] = load("runbook_lib.integrations.pyinfra.modules").wrap(operation)
     return made
 
 
 def _installed() -> bool:
-    return bool(load("pyinfra", "pyinfra"))
+    return bool(load("pyinfra"))
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute
@@ -64,5 +62,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute
 def __dir__() -> list[str]:
     """List the modules of pyinfra, for completion in a notebook."""
     _installed()
-    names: list[str] = load("runbook_lib.integrations.pyinfra.modules", "pyinfra").module_names()
+    names: list[str] = load("runbook_lib.integrations.pyinfra.modules").module_names()
     return sorted([*__all__, *names])

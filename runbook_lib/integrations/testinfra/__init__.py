@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.integrations.extras import load
+from runbook_lib.extras import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +41,8 @@ def check(
         RequirementError: testinfra is not installed.
         ParameterError: The predicate cannot be called, or the timeout is not positive.
     """
-    load("testinfra", "testinfra")
-    made: Callable[[Host], Operation] = load(
-        "runbook_lib.integrations.testinfra.host_check", "testinfra"
-    ).for_hosts(title, predicate, expected, timeout)
+    load("testinfra")
+    made: Callable[[Host], Operation] = load("runbook_lib.integrations.testinfra.host_check").for_hosts(
+        title, predicate, expected, timeout
+    )
     return made

@@ -1,0 +1,85 @@
+"""Packages that not everybody needs: which extra of this package installs each, and the message if one is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from typing import TYPE_CHECKING
+
+from runbook_lib.errors import RequirementError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+__all__ = ["EXTRAS", "load", "missing_extra", "named_extras"]
+
+EXTRAS = {
+    "archive": ("detect_secrets", "duckdb", "fsspec", "pyarrow"),
+    "dask": ("distributed",),
+    "jupyter": ("jupyterlab",),
+    "keyring": ("keyring",),
+    "lab": ("pyroute2",),
+    "plots": ("matplotlib",),
+    "pyinfra": ("pyinfra",),
+    "pytest": ("pytest",),
+    "testinfra": ("testinfra",),
+}
+"""Extra -> the modules that it makes available; a test compares both with `pyproject.toml`."""
+
+_PURPOSES = {
+    "archive": "archives of runs, and tables as CSV or Parquet, need",
+    "dask": "runs and archives on a Dask cluster need",
+    "jupyter": "JupyterLab needs",
+    "keyring": "secrets from a keyring need",
+    "lab": "the practice hosts need",
+    "plots": "plots need",
+    "pyinfra": "pyinfra's operations need",
+    "pytest": "runbooks as tests need",
+    "testinfra": "testinfra's checks need",
+}
+
+
+def missing_extra(problem: ModuleNotFoundError) -> RequirementError | None:
+    """Return the error that names the extra, if what could not be imported comes with one.
+
+    Args:
+        problem: As the import raised it.
+    """
+    for extra, modules in EXTRAS.items():
+        if problem.name in modules:  # not a module inside of it: that one the installed version lacks
+            return RequirementError(
+                f"{_PURPOSES[extra]} the Python package {problem.name}, which is not installed",
+                hint=f"pip install 'runbook-lib[{extra}]'",
+            )
+    return None
+
+
+@contextlib.contextmanager
+def named_extras() -> Iterator[None]:
+    """Raise, for a package of an extra that cannot be imported in the block, the error that names the extra.
+
+    Raises:
+        RequirementError: Such a package is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as problem:
+        missing = missing_extra(problem)
+        if missing is None:
+            raise
+        raise missing from problem
+
+
+def load(module: str) -> ModuleType:
+    """Import a module that needs a package of an extra.
+
+    Args:
+        module: Its full name.
+
+    Raises:
+        RequirementError: The package is not installed.
+        ModuleNotFoundError: The package is installed, and has no such module.
+    """
+    with named_extras():
+        return importlib.import_module(module)
