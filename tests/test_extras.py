@@ -87,7 +87,7 @@ for line in sys.stdin:
     sys.argv = ["runbook", *words]
     with contextlib.redirect_stderr(io.StringIO()) as said:
         found[" ".join(words)] = [_run(), said.getvalue()]
-for name in ("Archive", "tables", "scan"):
+for name in ("Archive", "tables"):
     try:
         __import__("runbook_lib").__getattr__(name)
     except Exception as problem:
@@ -106,7 +106,6 @@ MISSING = {
     "run 00_preflight -p inventory inventory.yml -p sudo ${keyring:a/b} --sign-key ${keyring:a/b}": "keyring",
     "Archive": "archive",
     "tables": "archive",
-    "scan": "archive",
 }
 
 

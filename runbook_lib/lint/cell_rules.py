@@ -182,7 +182,8 @@ def _missing(module: str, name: str) -> str:
         loaded = importlib.import_module(whole)
     except ImportError as problem:
         return f"cannot import {whole}: {problem}"
-    if not module or name == "*" or hasattr(loaded, name):
+    # What is declared is not imported: it may need the packages of an extra, which linting does not.
+    if not module or name == "*" or name in getattr(loaded, "__all__", ()) or hasattr(loaded, name):
         return ""
     found = hasattr(loaded, "__path__") and importlib.util.find_spec(f"{module}.{name}")
     return "" if found else f"{module} has no {name}"
