@@ -126,3 +126,8 @@ def test_the_messages_know_the_extra_of_every_package() -> None:
 def test_the_extra_for_all_has_every_other() -> None:
     (everything,) = OPTIONAL["all"]
     assert set(everything.partition("[")[2].rstrip("]").split(",")) == FOR_USERS
+
+
+def test_the_page_on_installing_lists_every_extra() -> None:
+    page = (TOP / "docs" / "new-repository.md").read_text(encoding="utf-8").split("## Extras")[1]
+    assert set(re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE)) == FOR_USERS | {"all"}
