@@ -118,7 +118,7 @@ class Run:
         """
         transaction = self.transaction
         if hosts is None and transaction:
-            hosts = ",".join(transaction.hosts)
+            hosts = Batch(1, 1, transaction.hosts)
         groups = self._groups(self.select_hosts(hosts), serial)
         chosen = [host for group in groups for host in group]
         title = self.context.secrets.mask(title)
