@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import textwrap
 from typing import TYPE_CHECKING
 
+import nbformat
 import pytest
 
 from runbook_lib import Runbook
@@ -15,6 +18,7 @@ from runbook_lib.operations import command, directory, files, ports, service, tl
 from tests.certificates import Authority
 from tests.deadlines import deadline
 from tests.runbook.practice import parameters
+from tests.scenarios.practice import RUNBOOK, TOP
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -206,3 +210,30 @@ def test_a_secret_of_the_run_in_a_text_is_recorded_by_hash(
         "correct-horse",
         "600",
     ]
+
+
+def test_the_guide_of_an_own_runbook_leads_to_a_green_run(fresh_lab: Lab, tmp_path: Path) -> None:
+    guide = (TOP / "docs/own-runbook.md").read_text(encoding="utf-8")
+    section = guide.split("## 2. A notebook", 1)[1].split("\n## ", 1)[0]
+    blocks = [
+        textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE)
+    ]
+    parameters_cell, *cells = [nbformat.v4.new_code_cell(block.strip()) for block in blocks]
+    parameters_cell.metadata.tags = ["parameters"]
+    heading = nbformat.v4.new_markdown_cell("# A page")
+    (tmp_path / "notebooks").mkdir()
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = nbformat.v4.new_notebook(cells=[heading, parameters_cell, *cells], metadata=kernel)
+    nbformat.write(notebook, tmp_path / "notebooks/page.ipynb")
+    given = ("-p", "inventory", str(fresh_lab.inventory), "-p", "hosts", "host-a")
+    for status in ("changed", "ok"):
+        done = subprocess.run(
+            [RUNBOOK, "run", "page", *given],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=deadline(120),
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f" {status}, 4 steps" in done.stdout

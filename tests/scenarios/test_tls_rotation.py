@@ -1,0 +1,115 @@
+"""examples/tls-rotation on two practice hosts: a good certificate, the same again, and one of another authority."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.evidence.reader import read_journal
+from tests.certificates import Authority
+from tests.deadlines import deadline
+from tests.scenarios.practice import RUNBOOK, TOP
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.lab.lab import Lab
+    from runbook_lib.model.records import RunRecord
+
+EXAMPLE = TOP / "examples" / "tls-rotation"
+NOTEBOOK = EXAMPLE / "notebooks" / "10_tls_rotation.ipynb"
+NAME = "www.example.org"
+MOST_LINES = 45
+FILES = "/etc/nginx/tls/site.pem /etc/nginx/tls/site.key /etc/nginx/conf.d/site.conf"
+
+
+def test_the_notebook_is_short_and_needs_no_module_of_its_own() -> None:
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    code = [
+        line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).split("\n")
+    ]
+    assert 0 < len([line for line in code if line.strip()]) <= MOST_LINES
+    assert [path.relative_to(EXAMPLE) for path in EXAMPLE.rglob("*.py") if path.parent.name != "peers"] == []
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the example with certificates: `site` of its authority, `other` of another one."""
+    made = tmp_path_factory.mktemp("tls") / "tls-rotation"
+    shutil.copytree(EXAMPLE, made, ignore=shutil.ignore_patterns("runs", "*.pem", "*.key", "*.srl"))
+    authority = Authority("Example authority")
+    (made / "certs/ca.pem").write_text(authority.pem, encoding="ascii")
+    for issuer, stem in ((authority, "site"), (Authority("Another authority"), "other")):
+        issuer.write(made / "certs", stem, NAME)
+    return made
+
+
+def rotate(lab: Lab, project: Path, certificate: str) -> tuple[int, RunRecord, str]:
+    """Run the notebook headless; return exit code, record, and all of its evidence as text."""
+    before = set(project.glob("runs/*"))
+    given = {
+        "inventory": str(lab.inventory),
+        "hosts": "host-a,host-b",
+        "certificate": f"certs/{certificate}.pem",
+        "key": f"${{file:certs/{certificate}.key}}",
+    }
+    arguments = [word for name, value in given.items() for word in ("-p", name, value)]
+    done = subprocess.run(
+        [RUNBOOK, "run", NOTEBOOK.stem, *arguments],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=deadline(240),
+        check=False,
+    )
+    made = [path for path in set(project.glob("runs/*")) - before if (path / "journal.jsonl").exists()]
+    assert len(made) == 1, done.stdout + done.stderr
+    evidence = [path for path in made[0].rglob("*") if path.is_file()]
+    text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in evidence)
+    return done.returncode, read_journal(made[0]), text
+
+
+def on_host(lab: Lab, host: str, script: str) -> str:
+    command = lab.ssh_command(host, [script])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=deadline(60), check=True)
+    return done.stdout
+
+
+def statuses(record: RunRecord, host: str) -> list[str]:
+    return [str(entry.status) for step in record.steps for entry in step.hosts if entry.host == host]
+
+
+@pytest.mark.lab
+def test_a_good_certificate_is_rotated_and_one_of_another_authority_is_rolled_back(
+    fresh_lab: Lab, project: Path
+) -> None:
+    code, record, evidence = rotate(fresh_lab, project, "site")
+    assert (code, record.status) == (0, "changed")
+    changes = ["changed"] * 6 + ["ok"]  # nginx, directory, certificate, key, site, reload; the handshake
+    assert [statuses(record, host) for host in ("host-a", "host-b")] == [changes, changes]
+    assert (project / "certs/site.key").read_text(encoding="ascii").split("\n")[1] not in evidence
+
+    code, record, _ = rotate(fresh_lab, project, "site")
+    assert (code, record.status) == (0, "ok")
+
+    before = {host: on_host(fresh_lab, host, f"sudo sha256sum {FILES}") for host in ("host-a", "host-b")}
+    code, record, _ = rotate(fresh_lab, project, "other")
+    assert (code, record.status) == (1, "failed")
+    after = {host: on_host(fresh_lab, host, f"sudo sha256sum {FILES}") for host in ("host-a", "host-b")}
+    assert after == before
+    first = next(step for step in record.steps if step.title.startswith("Handshake"))
+    assert "issued by CN=Another authority" in first.hosts[0].message
+    touched = [
+        command.kind
+        for step in record.steps
+        for entry in step.hosts
+        if entry.host == "host-b"
+        for command in entry.commands
+    ]
+    assert set(touched) <= {"fact"}
+    served = "openssl s_client -connect 127.0.0.1:443 < /dev/null 2>/dev/null | openssl x509 -noout -issuer"
+    assert "Example authority" in on_host(fresh_lab, "host-a", served)
