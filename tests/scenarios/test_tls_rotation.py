@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.lint.lint import lint
 from tests.certificates import Authority
 from tests.deadlines import deadline
 from tests.scenarios.practice import RUNBOOK, TOP
@@ -33,6 +34,7 @@ def test_the_notebook_is_short_and_needs_no_module_of_its_own() -> None:
         line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).split("\n")
     ]
     assert 0 < len([line for line in code if line.strip()]) <= MOST_LINES
+    assert lint([EXAMPLE / "notebooks"]).findings == []
     assert [path.relative_to(EXAMPLE) for path in EXAMPLE.rglob("*.py") if path.parent.name != "peers"] == []
 
 
@@ -103,6 +105,11 @@ def test_a_good_certificate_is_rotated_and_one_of_another_authority_is_rolled_ba
     assert after == before
     first = next(step for step in record.steps if step.title.startswith("Handshake"))
     assert "issued by CN=Another authority" in first.hosts[0].message
+    undone = next(step for step in record.steps if step.title == "Roll back: rotate").hosts[0]
+    assert undone.message.endswith("rolled back: step 6 'Reload nginx', step 4 'Key', step 3 'Certificate'")
+    assert all(check.holds for check in undone.checks)
+    assert undone.checks
+    assert statuses(record, "host-b")[-1] == "skipped"
     touched = [
         command.kind
         for step in record.steps
