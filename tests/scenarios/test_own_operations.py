@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import textwrap
 from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
 
 from runbook_lib import Runbook
@@ -218,13 +218,28 @@ def test_the_guide_of_an_own_runbook_leads_to_a_green_run(fresh_lab: Lab, tmp_pa
     blocks = [
         textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE)
     ]
-    parameters_cell, *cells = [nbformat.v4.new_code_cell(block.strip()) for block in blocks]
-    parameters_cell.metadata.tags = ["parameters"]
-    heading = nbformat.v4.new_markdown_cell("# A page")
+    cells: list[dict[str, object]] = [
+        {
+            "cell_type": "code",
+            "id": f"cell-{number}",
+            "execution_count": None,
+            "outputs": [],
+            "source": block.strip(),
+        }
+        for number, block in enumerate(blocks)
+    ]
+    for number, cell in enumerate(cells):
+        cell["metadata"] = {} if number else {"tags": ["parameters"]}
+    heading = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# A page"}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = {
+        "cells": [heading, *cells],
+        "metadata": {"kernelspec": kernel},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
     (tmp_path / "notebooks").mkdir()
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = nbformat.v4.new_notebook(cells=[heading, parameters_cell, *cells], metadata=kernel)
-    nbformat.write(notebook, tmp_path / "notebooks/page.ipynb")
+    (tmp_path / "notebooks/page.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     given = ("-p", "inventory", str(fresh_lab.inventory), "-p", "hosts", "host-a")
     for status in ("changed", "ok"):
         done = subprocess.run(
