@@ -74,7 +74,7 @@ def account(
             rules.write_text(f"{name} {rule}\n", encoding="ascii")
             rules.chmod(0o440)
         more = config.format(place=place)
-        with sshd.running(place / "sshd", more, hostname) as server:
+        with sshd.running(place / "sshd", more, hostname, empty_home=False) as server:
             yield Account(name, home, server)
     finally:
         rules.unlink(missing_ok=True)

@@ -135,15 +135,21 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(place: Path, config: str = "", hostname: str = "") -> Iterator[Server]:
+def running(
+    place: Path, config: str = "", hostname: str = "", *, empty_home: bool = True
+) -> Iterator[Server]:
     """Make keys and a configuration, start sshd, and end it whatever happens.
 
     Args:
         place: The server's directory, made if it is missing.
         config: More lines for sshd_config.
         hostname: Run the server in a UTS namespace of its own, where the machine has this name.
+        empty_home: Give sessions an empty home directory: what the files of the user who tests start with each
+            command is slow, differs from machine to machine, and has once waited for a lock.
     """
     place.mkdir(exist_ok=True)
+    home = place / "home"
+    home.mkdir(exist_ok=True)
     server = Server(place, free_port(), hostname=hostname)
     host_key = make_key(place / "host")
     make_key(server.client_key)
@@ -157,7 +163,9 @@ def running(place: Path, config: str = "", hostname: str = "") -> Iterator[Serve
         f"AuthorizedKeysFile {authorized}\n"
         f"PidFile {place / 'sshd.pid'}\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nStrictModes no\nUsePAM no\n"
-        "PermitRootLogin prohibit-password\nLogLevel VERBOSE\nMaxStartups 100:30:200\n" + config,
+        "PermitRootLogin prohibit-password\nLogLevel VERBOSE\nMaxStartups 100:30:200\n"
+        + (f"SetEnv HOME={home}\n" if empty_home else "")
+        + config,
         encoding="ascii",
     )
     server.start()
