@@ -3,12 +3,12 @@ PYTHON ?= python3
 export PYTHON
 RUN := .venv/bin/python -m
 
-PYTEST_ARGUMENTS ?= -m "not vm and not kills and not costly"
+PYTEST_ARGUMENTS ?= -m "not vm and not kills and not costly and not wheel"
 # Most tests wait most of the time: two processes per core, but no more labs in parallel than fit in memory.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 IN_PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder --progress -o console_output_style=classic
 SEED ?= $(shell date +%s)
-.PHONY: demo demo-quick test test-random test-kills test-pyinfra test-vm fuzz lint benchmark clean
+.PHONY: demo demo-quick test test-random test-kills test-pyinfra test-vm test-wheel fuzz lint benchmark clean
 
 demo: ## Run the whole chapter on practice hosts, one of them a virtual machine, and write the report
 	@tools/set-up test lint
@@ -44,6 +44,10 @@ test-pyinfra: ## Operations of pyinfra that need large packages, on a practice h
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m costly
+
+test-wheel: ## Build the wheel, install it into new environments, and use it in an empty folder: minutes
+	@tools/set-up test lint
+	@$(RUN) pytest -m wheel tests/test_wheel.py
 
 fuzz: ## Feed every parser with mutated real input, and run random notebooks, for MINUTES=10 in all
 	@tools/set-up test lint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
 
     from runbook_lib.audit.archive.archive import Archive
 
-__all__ = ["archive_options", "open_archive", "print_table", "trust_option"]
+__all__ = [
+    "archive_options",
+    "one_archive",
+    "open_archive",
+    "print_table",
+    "runs_directory",
+    "runs_options",
+    "trust_option",
+]
 
 _WIDE = 1000  # columns of a line that does not go to a terminal
 
@@ -31,14 +40,22 @@ trust_option = click.option(
 """Whose signatures make a run `verified`."""
 
 
-def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --archive, --cache, --as-is and --dask to a command, which gets them as `archive_settings`."""
+_archive_argument = click.argument("archive", required=False, metavar="[ARCHIVE]")
 
+
+def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add [ARCHIVE], --archive, --cache, --as-is and --dask to a command, which gets them as `archive_settings`.
+
+    Every command over runs takes its archive in both forms: as its last argument, and as an option.
+    """
+
+    @_archive_argument
     @click.option(
         "--archive",
         "address",
         metavar="PATH",
-        help="A directory with runs and notebooks, or an address such as s3://bucket/runs. Default: runs.",
+        help="The same as ARCHIVE: a directory with runs and notebooks, or an address such as s3://bucket/runs. "
+        "Default: runs.",
     )
     @click.option("--cache", type=click.Path(file_okay=False), help="Cache directory. Default: in ~/.cache.")
     @click.option("--as-is", is_flag=True, help="Do not look for new runs: answer from the cache.")
@@ -46,24 +63,61 @@ def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_archive(
         *,
+        archive: str | None,
         address: str | None,
         cache: str | None,
         as_is: bool,
         dask: str | None,
         **options: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401 - click
-        settings = {"address": address, "cache": cache, "as_is": as_is, "dask": dask}
+        settings = {"address": one_archive(archive, address), "cache": cache, "as_is": as_is, "dask": dask}
         return command(archive_settings=settings, **options)
 
     return with_archive
 
 
-def open_archive(settings: dict[str, Any], path: str | None = None) -> Archive:
+def runs_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add [ARCHIVE] and --archive to a command that needs run directories, which gets the directory as `runs`."""
+
+    @_archive_argument
+    @click.option(
+        "--archive",
+        "--runs",
+        "address",
+        metavar="DIR",
+        help="The same as ARCHIVE: the directory to look up run ids in. Default: runs.",
+    )
+    @functools.wraps(command)
+    def with_runs(*, archive: str | None, address: str | None, **options: Any) -> Any:  # noqa: ANN401 - click
+        return command(runs=runs_directory(one_archive(archive, address)), **options)
+
+    return with_runs
+
+
+def one_archive(argument: str | None, option: str | None) -> str | None:
+    """Return the archive that is given as an argument or as an option.
+
+    Raises:
+        UsageError: Both are given, and differ.
+    """
+    if argument and option and argument != option:
+        raise click.UsageError(f"two archives are given: {argument} and --archive {option}")
+    return argument or option
+
+
+def runs_directory(address: str | None) -> Path:
+    """Return the directory with the run directories: as given, or below the project's top directory."""
+    from runbook_lib.project import project_top  # noqa: PLC0415 - `--help` stays quick
+
+    given = Path(address or "runs").expanduser()
+    return given if address and given.exists() else project_top() / given
+
+
+def open_archive(settings: dict[str, Any]) -> Archive:
     """Open the archive that the options name.
 
     Args:
         settings: From `archive_options`.
-        path: From the command's argument; it takes precedence over --archive.
 
     Raises:
         InputError: No such archive, or no such cluster.
@@ -71,7 +125,7 @@ def open_archive(settings: dict[str, Any], path: str | None = None) -> Archive:
     from runbook_lib.audit.archive.archive import Archive  # noqa: PLC0415 - `--help` stays quick
     from runbook_lib.project import project_top  # noqa: PLC0415 - as above
 
-    address = path or settings["address"] or project_top() / "runs"
+    address = settings["address"] or project_top() / "runs"
     with ExitStack() as stack:
         executor: Any = "processes"
         if settings["dask"]:

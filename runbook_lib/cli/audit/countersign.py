@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from runbook_lib.attestation.keys import KEY, signers
 from runbook_lib.audit.verify.countersign import countersign
+from runbook_lib.cli.audit.archive_options import runs_options
 from runbook_lib.cli.audit.seal import run_directory
 from runbook_lib.cli.audit.verify import VerificationSettings, print_verdict, source_options
 from runbook_lib.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["countersign_command"]
 
@@ -17,19 +23,13 @@ __all__ = ["countersign_command"]
 @click.argument("run", metavar="RUN")
 @click.option("--key", metavar="REF", help="The signing key: a file or a secret reference.")
 @click.option("--passphrase", metavar="REF", help="Secret reference to the key's passphrase.")
-@click.option(
-    "--runs",
-    "below",
-    default="runs",
-    show_default=True,
-    help="Directory to look up run ids in.",
-)
 @source_options
+@runs_options
 def countersign_command(
     run: str,
     key: str | None,
     passphrase: str | None,
-    below: str,
+    runs: Path,
     **options: str | bool | tuple[str, ...] | None,
 ) -> None:
     """Add a signature to a sealed run, as its reviewer.
@@ -41,6 +41,6 @@ def countersign_command(
     keys = signers(key, passphrase)
     if not keys:
         raise InputError("no key to sign with", hint=f"give --key, or set {KEY}")
-    verdict = countersign(run_directory(run, below), keys, trust=settings.trust, approved=settings.approval)
+    verdict = countersign(run_directory(run, runs), keys, trust=settings.trust, approved=settings.approval)
     click.echo(f"signed by key {keys[0].public_key.keyid}")
     print_verdict(verdict)

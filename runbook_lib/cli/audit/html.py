@@ -14,21 +14,19 @@ __all__ = ["html_command"]
 
 @click.command("html")
 @click.argument("out")
-@click.argument("path", required=False)
 @click.option("--title", default="Runs", show_default=True, help="The overview's heading.")
 @click.option("--no-verify", is_flag=True, help="Do not verify each run's evidence: faster.")
 @trust_option
 @archive_options
-def html_command(  # noqa: PLR0913 - click passes each option by name
+def html_command(
     *,
     archive_settings: dict[str, Any],
     out: str,
-    path: str | None,
     title: str,
     no_verify: bool,
     trust: tuple[str, ...],
 ) -> int:
-    """Write the runs in PATH (default: runs) as static pages to the directory OUT.
+    """Write the runs in ARCHIVE (default: runs) as static pages to the directory OUT.
 
     Open OUT/index.html in a browser; the pages load nothing from the network. Pages that are up to date are kept.
     """
@@ -36,7 +34,7 @@ def html_command(  # noqa: PLR0913 - click passes each option by name
 
     keys = [Path(name).expanduser() for name in trust]
     written = write_site(
-        open_archive(archive_settings, path), Path(out), title=title, verify=not no_verify, trust=keys
+        open_archive(archive_settings), Path(out), title=title, verify=not no_verify, trust=keys
     )
     click.echo(f"{written.index}\n{written.pages} pages written, {written.kept} up to date")
     return 0

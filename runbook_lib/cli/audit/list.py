@@ -22,7 +22,6 @@ _KINDS = "SELECT kind, count(*) AS files FROM files GROUP BY kind ORDER BY kind"
 
 
 @click.command("list")
-@click.argument("path", required=False)
 @click.option("--runbook", help="Only runs of this runbook.")
 @click.option("--host", help="Only runs on this host.")
 @click.option("--status", help="Only runs with this outcome: ok, changed, failed, …, foreign, damaged.")
@@ -37,7 +36,6 @@ _KINDS = "SELECT kind, count(*) AS files FROM files GROUP BY kind ORDER BY kind"
 def list_command(  # noqa: PLR0913 - one for each option
     *,
     archive_settings: dict[str, Any],
-    path: str | None,
     runbook: str | None,
     host: str | None,
     status: str | None,
@@ -45,12 +43,12 @@ def list_command(  # noqa: PLR0913 - one for each option
     most: int,
     form: str,
 ) -> int:
-    """List the runs in PATH (default: runs), newest first.
+    """List the runs in ARCHIVE (default: runs), newest first.
 
     Damaged files come first, with what is wrong with them. Notebooks that no runbook wrote are `foreign`: that
     papermill reports them as completed proves nothing. The exit code is 0 whatever is listed.
     """
-    archive = open_archive(archive_settings, path)
+    archive = open_archive(archive_settings)
     when = f"{since.isoformat()}+00:00" if since else None
     pairs = [value for given in (runbook, host) for value in (given, given)]
     found = archive.query(_RUNS, [*pairs, status, status, status, when, when])

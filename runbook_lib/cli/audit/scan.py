@@ -22,7 +22,6 @@ _COLUMNS = ("rule", "level", "run", "step", "host", "command", "message")
 
 
 @click.command("scan")
-@click.argument("path", required=False)
 @click.option("--policy", "policy_file", required=True, metavar="FILE", help="The rules to apply, as YAML.")
 @click.option(
     "--format",
@@ -34,16 +33,15 @@ _COLUMNS = ("rule", "level", "run", "step", "host", "command", "message")
 @click.option("-o", "--output", default="-", show_default=True, help="File; - is standard output.")
 @trust_option
 @archive_options
-def scan_command(  # noqa: PLR0913 - click passes each option by name
+def scan_command(
     *,
     archive_settings: dict[str, Any],
-    path: str | None,
     policy_file: str,
     form: str,
     output: str,
     trust: tuple[str, ...],
 ) -> int:
-    """Check the runs in PATH (default: runs) against the rules of a policy.
+    """Check the runs in ARCHIVE (default: runs) against the rules of a policy.
 
     The exit code is 1 if anything was found, otherwise 0. A finding about a secret says where it is, never the secret.
     """
@@ -52,7 +50,7 @@ def scan_command(  # noqa: PLR0913 - click passes each option by name
     from runbook_lib.yaml_files import find_shipped  # noqa: PLC0415 - as above
 
     policy = Policy.load(find_shipped(policy_file))
-    archive = open_archive(archive_settings, path)
+    archive = open_archive(archive_settings)
     result = scan(archive, policy, [Path(name).expanduser() for name in trust])
     if form in {"table", "json"} and output == "-":
         _print(result, form)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook_lib.attestation import seal, signers
+from runbook_lib.cli.audit.archive_options import runs_options
 from runbook_lib.evidence.lookup import find_run
-from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,20 +20,14 @@ __all__ = ["run_directory", "seal_command"]
 @click.argument("run", metavar="RUN")
 @click.option("--key", metavar="REF", help="The signing key: a file or a secret reference.")
 @click.option("--passphrase", metavar="REF", help="Secret reference to the key's passphrase.")
-@click.option(
-    "--runs",
-    "below",
-    default="runs",
-    show_default=True,
-    help="Directory to look up run ids in.",
-)
-def seal_command(run: str, key: str | None, passphrase: str | None, below: str) -> None:
+@runs_options
+def seal_command(run: str, key: str | None, passphrase: str | None, runs: Path) -> None:
     """Seal a run that was not sealed at its end: one that was killed, or that ran in Jupyter.
 
     A run without a recorded end is sealed with status unknown and result FAILED. The seal says who made it, when,
     and that it was made later. Without a key the run is sealed but unsigned.
     """
-    sealed = seal(run_directory(run, below), signers(key, passphrase))
+    sealed = seal(run_directory(run, runs), signers(key, passphrase))
     click.echo(f"sealed as {sealed.result} ({sealed.record.status}): {sealed.path}")
     if sealed.record.incomplete:
         click.echo(f"  incomplete: {sealed.record.incomplete}")
@@ -43,7 +37,7 @@ def seal_command(run: str, key: str | None, passphrase: str | None, below: str) 
         click.echo("  unsigned: no key was given")
 
 
-def run_directory(name: str, below: str) -> Path:
+def run_directory(name: str, runs: Path) -> Path:
     """Return the run directory that a user names: by its path, its journal, its id or id prefix, or `last`."""
-    path = find_run(name, project_top() / below)
+    path = find_run(name, runs)
     return path if path.is_dir() else path.parent

@@ -15,9 +15,8 @@ from runbook_lib.audit.verify.approved_source import Approval
 from runbook_lib.audit.verify.findings import Kind
 from runbook_lib.audit.verify.verdict import Word
 from runbook_lib.audit.verify.verify import exit_code, verify_runs
-from runbook_lib.cli.audit.archive_options import trust_option
+from runbook_lib.cli.audit.archive_options import runs_directory, trust_option
 from runbook_lib.evidence.lookup import find_run
-from runbook_lib.project import project_top
 from runbook_lib.standard_streams import print_document
 from runbook_lib.visible_text import in_json
 
@@ -92,7 +91,7 @@ class VerificationSettings:
 
 
 @click.command("verify")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
 @source_options
 @click.option(
     "--signers",
@@ -108,32 +107,33 @@ class VerificationSettings:
     help="A verdict that is not an error; can be repeated.",
 )
 @click.option(
+    "--archive",
     "--runs",
-    "below",
-    default="runs",
-    show_default=True,
-    help="Directory to look up run ids in.",
+    "archive",
+    metavar="DIR",
+    help="The directory to verify, or with PATH the one to look up run ids in. Default: runs.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def verify_command(
     paths: tuple[str, ...],
     signers: int,
     allow: tuple[str, ...],
-    below: str,
+    archive: str | None,
     as_json: bool,  # noqa: FBT001 - click
     **options: Any,  # noqa: ANN401 - click
 ) -> int:
     """Verify the evidence of runs: verified, unsigned, altered, incomplete or foreign.
 
-    PATH is a run directory, an executed notebook, a directory tree of them, a run's id or id prefix, or `last`. The
-    verdict is about the evidence, not about how the run ended: a failed run can be verified.
+    PATH is an archive (a directory tree of runs and notebooks), a run directory, an executed notebook, a run's id or id
+    prefix, or `last`. The verdict is about the evidence, not about how the run ended: a failed run can be verified.
 
     Exit codes: 0 all verified (or allowed), 1 altered, unsigned or foreign, 2 bad input, 4 incomplete.
     """
     settings = VerificationSettings.of(options)
+    runs = runs_directory(archive)
     verdicts: list[Verdict] = []
     for verdict in verify_runs(
-        [find_run(path, project_top() / below) for path in paths],
+        [find_run(path, runs) for path in paths or [str(runs)]],
         trust=settings.trust,
         approved=settings.approval,
         signers=signers,

@@ -1,0 +1,128 @@
+"""The wheel, installed into an environment of its own, is all that a user needs: `make test-wheel`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.deadlines import deadline
+
+pytestmark = pytest.mark.wheel
+TOP = Path(__file__).parents[1]
+_INSTALL = 600.0  # seconds; most of it is unpacking
+
+
+class Installed:
+    """An environment with the wheel, and an empty folder.
+
+    Args:
+        place: For both.
+        wheel: The wheel.
+        extras: Such as `[archive]`.
+    """
+
+    def __init__(self, place: Path, wheel: Path, extras: str = "") -> None:
+        self.place = place
+        self.bin = place / "venv" / "bin"
+        self.folder = place / "empty"
+        self.folder.mkdir(parents=True)
+        run(sys.executable, "-m", "venv", str(place / "venv"), cwd=place)
+        constraints = ("--constraint", str(TOP / "constraints.txt"))
+        run(str(self.bin / "pip"), "install", "--quiet", *constraints, f"{wheel}{extras}", cwd=place)
+
+    def runbook(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return run(str(self.bin / "runbook"), *words, cwd=self.folder, check=False)
+
+    @property
+    def site_packages(self) -> Path:
+        (found,) = (self.place / "venv" / "lib").glob("python*/site-packages/runbook_lib")
+        return found
+
+
+def run(*command: str, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=check,
+        timeout=deadline(_INSTALL),
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(target), str(TOP), cwd=target)
+    (found,) = target.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return Installed(tmp_path_factory.mktemp("plain"), wheel)
+
+
+def test_the_wheel_contains_the_book_and_nothing_of_this_machine(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for folder in ("notebooks", "params", "images"):
+        tracked = run("git", "ls-files", folder, cwd=TOP).stdout.split()
+        bundled = {
+            name.removeprefix("runbook_lib/bundled/") for name in names if f"bundled/{folder}/" in name
+        }
+        assert bundled == set(tracked)
+    assert not [name for name in names if name.startswith("tests/")]
+    assert "runbook_lib/new_repository/templates/notebooks/@NAME@.ipynb.template" in names
+
+
+def test_the_books_runbooks_run_in_an_empty_folder(plain: Installed) -> None:
+    before = {
+        path: path.stat().st_mtime_ns for path in plain.site_packages.rglob("*") if path.suffix != ".pyc"
+    }
+    listed = plain.runbook("list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "00_preflight" in listed.stdout
+    (plain.folder / "inventory.yml").write_text("hosts:\n  here: {connection: local}\n", encoding="utf-8")
+    ended = plain.runbook("run", "00_preflight", "-p", "inventory", "inventory.yml")
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+    assert plain.runbook("report", "last", "--format", "markdown").returncode == 0
+    assert plain.runbook("audit", "verify", "last", "--without-source", "--allow", "unsigned").returncode == 0
+    after = {path: path.stat().st_mtime_ns for path in before if path.exists()}
+    assert {path for path in before if path.is_file() and before[path] != after.get(path)} == set()
+
+
+def test_a_runbook_of_ones_own_runs_at_once(plain: Installed) -> None:
+    assert plain.runbook("new", "own").returncode == 0
+    assert plain.runbook("lint").returncode == 0
+    made = plain.folder / "made"
+    ended = plain.runbook("run", "own", "-p", "directory", str(made))
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+    assert made.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"), [("audit list", "archive"), ("run 00_preflight --executor dask", "dask")]
+)
+def test_what_needs_an_extra_names_it(plain: Installed, words: str, extra: str) -> None:
+    (plain.folder / "runs").mkdir(exist_ok=True)
+    elsewhere = plain.place / "elsewhere" / "params" / "lab"
+    elsewhere.mkdir(parents=True, exist_ok=True)
+    (elsewhere / "inventory.yml").write_text("hosts:\n  here: {connection: local}\n", encoding="utf-8")
+    (elsewhere.parents[1] / "runs").mkdir(exist_ok=True)
+    ended = run(str(plain.bin / "runbook"), *words.split(), cwd=elsewhere.parents[1], check=False)
+    assert ended.returncode == 2
+    assert f"pip install 'runbook-lib[{extra}]'" in ended.stderr
+
+
+def test_with_the_extra_it_works(wheel: Path, tmp_path: Path) -> None:
+    installed = Installed(tmp_path, wheel, "[archive]")
+    (installed.folder / "runs").mkdir()
+    ended = installed.runbook("audit", "list")
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
