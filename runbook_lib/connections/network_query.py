@@ -79,6 +79,7 @@ def _get(query: NetworkQuery, namespace: str | None) -> str:
         stream = _context(query).wrap_socket(plain, server_hostname=name) if query.encrypted else plain
         with stream:
             request = http.client.HTTPConnection(name, query.port, timeout=query.timeout)
+            request.default_port = 443 if query.encrypted else 80
             request.sock = stream
             request.request(
                 "GET", query.path or "/", headers={"User-Agent": "runbook", "Connection": "close"}

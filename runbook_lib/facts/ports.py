@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -11,11 +12,29 @@ from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, NetworkQuery, Output
 
-__all__ = ["Listener", "ListeningPorts", "PortOpen"]
+__all__ = ["Listener", "ListeningPorts", "PortOpen", "is_address", "with_port"]
 
 _COLUMNS = 5
 _CONNECT = 'exec 3<> "/dev/tcp/$1/$2"'
 _TIMED_OUT = 124
+
+
+def is_address(name: str) -> bool:
+    """Return whether a name is an IP address."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def with_port(address: str, port: int) -> str:
+    """Return an address with a port, as programs take it.
+
+    >>> with_port("2001:db8::1", 443)
+    '[2001:db8::1]:443'
+    """
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 @dataclass(frozen=True)

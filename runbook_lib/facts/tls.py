@@ -12,6 +12,7 @@ from cryptography import x509
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, lines_of, parsing
+from runbook_lib.facts.ports import is_address, with_port
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, NetworkQuery, Output
 
@@ -22,10 +23,8 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re
 _VERIFICATION = re.compile(r"^Verification(?: error)?: (.*)$", re.MULTILINE)
 _PROTOCOL = re.compile(r"^New, (TLSv[0-9.]+), Cipher is (\S+)$", re.MULTILINE)
 # Standard input may be a socket, which cannot be opened by name: cat makes a pipe of it.
-_WITH_AUTHORITIES = """cat |
-timeout "$1" openssl s_client -CAfile /dev/stdin -connect "$2" -servername "$3" -verify_hostname "$3" """
-_SYSTEM_AUTHORITIES = """
-timeout "$1" openssl s_client -connect "$2" -servername "$3" -verify_hostname "$3" < /dev/null"""
+_WITH_AUTHORITIES = 'cat | timeout "$0" openssl s_client -CAfile /dev/stdin "$@"'
+_SYSTEM_AUTHORITIES = 'timeout "$0" openssl s_client "$@" < /dev/null'
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,12 @@ class TlsHandshake(Fact[TlsServed]):
                 timeout=float(self.timeout),
             )
         script = _WITH_AUTHORITIES if self.authorities else _SYSTEM_AUTHORITIES
-        target = f"{self.address or '127.0.0.1'}:{self.port}"
+        target = ("-connect", with_port(self.address or "127.0.0.1", self.port))
+        verified: tuple[str, ...] = ("-servername", self.name, "-verify_hostname", self.name)
+        if is_address(self.name):
+            verified = ("-noservername", "-verify_ip", self.name)
         return Command(
-            ("sh", "-c", script.strip(), "sh", str(self.timeout), target, self.name),
+            ("sh", "-c", script, str(self.timeout), *target, *verified),
             stdin=self.authorities or None,
             accept=tuple(range(256)),
         )

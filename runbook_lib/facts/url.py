@@ -88,7 +88,8 @@ class UrlAnswer(Fact[UrlAnswered]):
             "--write-out",
             "\\n%{http_code}",
         )
-        connect = ("--connect-to", f"::{self.address or '127.0.0.1'}:")
+        address = self.address or "127.0.0.1"
+        connect = ("--connect-to", f"::[{address}]:" if ":" in address else f"::{address}:")
         if self.authorities:
             script = 'cat | curl --cacert /dev/stdin "$@"'
             argv = ("sh", "-c", script, "sh", *curl[1:], *connect, self.url)

@@ -28,10 +28,10 @@ KEPT = "/var/lib/runbook/before"
 
 _DAYS_KEPT = "30"
 # The contents must still be those that the plan was made from: a rollback restores by their hash.
-_KEEP = """set -e; umask 077; install -d -m 0700 -- "$1"
+_KEEP = """set -e; umask 077; install -d -m 0700 -- "$1"; trap 'rm -f -- "$1/$3.new"' EXIT
 cp -- "$2" "$1/$3.new"
 printf '%s  %s\\n' "$3" "$1/$3.new" | sha256sum --check --status || {
-  rm -f -- "$1/$3.new"; echo "$2 has changed since it was read" >&2; exit 1; }
+  echo "$2 has changed since it was read" >&2; exit 1; }
 mv -f -- "$1/$3.new" "$1/$3"
 find "$1" -type f -mtime "+$4" -delete"""
 # A name that begins with a dot is not found by patterns such as conf.d/* or sites-enabled/*.

@@ -5,6 +5,7 @@ Shared by an ordinary step, a network change under commit-confirm, and a reboot.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,13 @@ from runbook_lib.errors import CommandFailed, FactError, FactUnavailable, Interr
 from runbook_lib.facts.base import Fact, Facts
 from runbook_lib.grace_periods import ROLLBACK
 from runbook_lib.masking import excerpt
-from runbook_lib.model.commands import Command
+from runbook_lib.model.commands import Command, NetworkQuery
 from runbook_lib.model.status import Mode
 from runbook_lib.runbook.interrupts import DelayedCancel
 
 if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
-    from runbook_lib.model.commands import DockerQuery, NetworkQuery, Output
+    from runbook_lib.model.commands import DockerQuery, Output
     from runbook_lib.model.plans import Change, Check
     from runbook_lib.model.records import CommandKind, CommandRecord
     from runbook_lib.operations.base import Operation
@@ -215,6 +216,9 @@ class HostSession:
                     f"{fact.label}: `{excerpt(request.text, 200)}` {exit_text(output)}",
                     where=self.connection.host.name,
                 )
+            if isinstance(request, NetworkQuery) and output.exit_code is None:
+                self._raise_if_cut_short(request, output)
+                output = dataclasses.replace(output, exit_code=1, stderr=output.problem)
             return fact.parse(output)
         except FactUnavailable:
             if self.mode is Mode.PLAN and self.predicting:
@@ -227,7 +231,7 @@ class HostSession:
         if change:
             self.taken_over.append(change)
 
-    def _raise_if_cut_short(self, command: Command, output: Output) -> None:
+    def _raise_if_cut_short(self, command: Command | NetworkQuery, output: Output) -> None:
         """Raise if the command was interrupted, cut short by the deadline or by a lost connection."""
         if output.exit_code is None and self.cancel.is_set():
             self.stop_if_interrupted(f"`{excerpt(command.text, 80)}` was running: {output.problem}")

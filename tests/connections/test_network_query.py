@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib import Runbook
-from runbook_lib.errors import StepFailed
+from runbook_lib.errors import Interrupted, StepFailed
+from runbook_lib.facts.tls import TlsHandshake
 from runbook_lib.operations import ports, tls, url
 from tests.certificates import Authority
 from tests.runbook.practice import parameters
@@ -154,3 +155,34 @@ def test_a_server_that_does_not_speak_tls_is_no_handshake(tmp_path: Path, folder
         record = carry_out(tls.served(NAME, port=number, issued_by=folder / "ca.pem", wait=0), tmp_path)
     assert record.status == "failed"
     assert "no handshake" in record.message
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that accepts connections and then says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_a_server_that_says_nothing_is_no_handshake(silent: int, tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path))
+    record = book.facts("Handshake", TlsHandshake(silent, NAME, timeout=1)).hosts[0]
+    book.close()
+    (value,) = record.facts.values()
+    assert value["verification"].startswith("no handshake")
+
+
+def test_ctrl_c_ends_a_query_as_it_ends_a_command(silent: int, tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path))
+    timer = threading.Timer(0.5, book.interrupt)
+    timer.start()
+    with pytest.raises(Interrupted):
+        book.facts("Handshake", TlsHandshake(silent, NAME, timeout=60))
+    timer.join()
+    assert book.record.steps[0].hosts[0].status == "interrupted"
+
+
+def test_the_deadline_of_a_step_ends_a_query(silent: int, tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path, step_timeout=1.0))
+    with pytest.raises(StepFailed, match="step_timeout of 1 s"):
+        book.facts("Handshake", TlsHandshake(silent, NAME, timeout=60))
