@@ -1,6 +1,6 @@
-"""Inventory files: hosts, groups, and which hosts a pattern selects. The settings of a host are in `model/host.py`.
+"""Inventories: hosts, groups, and which hosts a pattern selects. The settings of a host are in `model/host.py`.
 
-An inventory file::
+An inventory file of our own::
 
     hosts:
       host-a:
@@ -11,23 +11,28 @@ An inventory file::
         variables: {bridge_address: 192.168.7.31/20}
     groups:
       docker: [host-a]
+
+`inventories` reads the other kinds, each into the same form.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import re
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel, ConfigDict, Field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runbook_lib.connections.registry import find_kind
 from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.inventories.locate import read_sources
 from runbook_lib.model.host import Host
-from runbook_lib.yaml_files import YamlFile, find_upwards, validate
+from runbook_lib.yaml_files import validate
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
+
+    from runbook_lib.inventories.source import HostEntry, Source
 
 __all__ = ["Inventory"]
 
@@ -35,84 +40,62 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _ALL = "all"
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    hosts: dict[str, dict[str, Any]]
-    groups: dict[str, list[str]] = Field(default_factory=dict)
-
-
-def _require_distinct_names(top: _File, file: YamlFile) -> None:
-    """Raise unless each name selects one thing: host names are compared as DNS does, without regard to case."""
-    places: dict[str, tuple[str, str]] = {}
-    for section, names in (("hosts", top.hosts), ("groups", top.groups)):
-        for name in names:
-            where = f"{file.path}, line {file.line((section, name))}"
-            kind = f"{section.removesuffix('s')} {name!r}"
-            if name.lower() == _ALL:
-                raise InventoryError(
-                    f"{kind} cannot have this name: `all` selects every host", where=where, hint="rename it"
-                )
-            if section == "groups" and not re.fullmatch(_NAME, name):
-                raise InventoryError(
-                    f"{kind} could not be selected by this name",
-                    where=where,
-                    hint="use letters, digits, `.`, `_` and `-`",
-                )
-            if name.lower() in places:
-                earlier, line = places[name.lower()]
-                raise InventoryError(
-                    f"{kind} has the name of {earlier} (line {line})", where=where, hint="rename one of them"
-                )
-            places[name.lower()] = kind, str(file.line((section, name)))
-
-
 class Inventory:
-    """The hosts of an inventory file, selected by name, group or pattern."""
+    """The hosts of an inventory, selected by name, group or pattern.
+
+    Args:
+        hosts: By name.
+        groups: The members of each group.
+        path: The file or files; None: the hosts come from no file.
+        sha256: Of the file, or of what a program printed; of several, the SHA-256 of their sums, one a line.
+        kind: `yaml`, `ansible`, `json`, `ssh_config` or `program`; of several, all kinds, separated by commas.
+    """
 
     def __init__(
-        self, hosts: dict[str, Host], groups: dict[str, list[str]], path: Path | None = None
+        self,
+        hosts: dict[str, Host],
+        groups: dict[str, list[str]],
+        path: Path | None = None,
+        sha256: str = "",
+        kind: str = "",
     ) -> None:
         self.hosts = hosts
         self.groups = groups
         self.path = path
+        self.sha256 = sha256
+        self.kind = kind
 
     @classmethod
     def load(cls, path: str | Path) -> Inventory:
-        """Read an inventory file.
+        """Read an inventory.
 
         Args:
-            path: Absolute, or relative to the current directory or one of its parents.
+            path: A file of any kind, a directory of files, `ansible:PATH` or `ssh_config:PATH`, or several of these
+                separated by commas. Absolute, or relative to the current directory or one of its parents.
 
         Raises:
             InventoryError: With file, line and a hint.
         """
-        file = YamlFile(find_upwards(path), InventoryError)
-        top = validate(_File, file.data, InventoryError, str(file.path), file)
-        if not top.hosts:
+        sources = read_sources(str(path))
+        _require_distinct_names(sources)
+        hosts = {name: _host(name, entry) for source in sources for name, entry in source.hosts.items()}
+        names = ",".join(source.name for source in sources)
+        if not hosts:
             raise InventoryError(
-                "has no hosts", where=str(file.path), hint="add them under hosts:, see params/example"
+                "has no hosts", where=names, hint="see docs/inventories.md for what can be read"
             )
-        _require_distinct_names(top, file)
-        hosts = {}
-        for name, values in top.hosts.items():
-            where = f"{file.path}, line {file.line(('hosts', name))}, host {name!r}"
-            host = validate(Host, {**values, "name": name}, InventoryError, where)
-            try:
-                find_kind(host.connection)
-            except InputError as problem:
-                raise InventoryError(problem.message, where=where, hint=problem.hint) from problem
-            hosts[name] = host
-        for group, members in top.groups.items():
-            for number, member in enumerate(members):
-                if member not in hosts:
-                    line = file.line(("groups", group, number))
-                    raise InventoryError(
-                        f"group {group!r} contains an unknown host, {member!r}",
-                        where=f"{file.path}, line {line}",
-                        hint=f"known hosts: {', '.join(hosts)}",
-                    )
-        return cls(hosts, top.groups, file.path)
+        groups: dict[str, list[str]] = {}
+        for source in sources:
+            for group, members in source.groups.items():
+                groups[group] = [*dict.fromkeys([*groups.get(group, ()), *members])]
+        sums = [source.sha256 for source in sources]
+        digest = (
+            sums[0]
+            if len(sums) == 1
+            else hashlib.sha256("".join(f"{one}\n" for one in sums).encode()).hexdigest()
+        )
+        kinds = ",".join(dict.fromkeys(source.kind for source in sources))
+        return cls(hosts, groups, Path(names), digest, kinds)
 
     def select(self, pattern: str) -> list[Host]:
         """Return the hosts that `pattern` selects, in the order of the file.
@@ -150,3 +133,51 @@ class Inventory:
 
     def _known(self) -> str:
         return f"known hosts: {', '.join(self.hosts) or 'none'}; known groups: {', '.join(self.groups) or 'none'}"
+
+
+def _host(name: str, entry: HostEntry) -> Host:
+    host = validate(Host, {**entry.settings, "name": name}, InventoryError, entry.where)
+    try:
+        find_kind(host.connection)
+    except InputError as problem:
+        raise InventoryError(problem.message, where=entry.where, hint=problem.hint) from problem
+    return host
+
+
+def _require_distinct_names(sources: Sequence[Source]) -> None:
+    """Raise unless each name selects one thing: host names are compared as DNS does, without regard to case.
+
+    A group may have members in several sources.
+    """
+    places: dict[str, tuple[str, str]] = {}
+    for section in ("host", "group"):
+        for source in sources:
+            for name in source.hosts if section == "host" else source.groups:
+                kind, where = f"{section} {name!r}", source.places.get((section, name), source.name)
+                _require_selectable(section, name, where)
+                earlier, place = places.get(name.lower(), ("", ""))
+                if earlier and not (section == "group" and earlier == kind and place != where):
+                    line = (
+                        f"line {place.rpartition('line ')[2]}"
+                        if place.startswith(f"{source.name}, ")
+                        else place
+                    )
+                    raise InventoryError(
+                        f"{kind} has the name of {earlier} ({line})", where=where, hint="rename one of them"
+                    )
+                places[name.lower()] = kind, where
+
+
+def _require_selectable(section: str, name: str, where: str) -> None:
+    if name.lower() == _ALL:
+        raise InventoryError(
+            f"{section} {name!r} cannot have this name: `all` selects every host",
+            where=where,
+            hint="rename it",
+        )
+    if section == "group" and not re.fullmatch(_NAME, name):
+        raise InventoryError(
+            f"{section} {name!r} could not be selected by this name",
+            where=where,
+            hint="use letters, digits, `.`, `_` and `-`",
+        )

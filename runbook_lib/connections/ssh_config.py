@@ -18,7 +18,7 @@ from pathlib import Path
 
 from runbook_lib.errors import InventoryError
 
-__all__ = ["SshConfig", "read_ssh_config"]
+__all__ = ["SshConfig", "read_config_file", "read_ssh_config"]
 
 _SYSTEM = Path("/etc/ssh/ssh_config")
 _SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
@@ -123,12 +123,30 @@ def read_ssh_config(target: str, place: str, user: str | None = None, port: int 
             identity_files=_existing([f"~/.ssh/{name}" for name in _KEYS]),
             known_hosts=(*_user_known_hosts(), *map(Path, _SYSTEM_KNOWN_HOSTS)),
         )
-    printed = _ask_openssh(files, target, place, user, port)
+    return _from_options(_options(_ask_openssh(files, target, place, user, port)), target, place)
+
+
+def read_config_file(path: Path, target: str, place: str) -> SshConfig:
+    """Return what one file says of a host, in the format of ssh_config, whatever the user's own says.
+
+    Args:
+        path: The file.
+        target: The host's name.
+        place: The host, for messages.
+
+    Raises:
+        InventoryError: As `read_ssh_config`.
+    """
+    return _from_options(_options(_ask_openssh([path.absolute()], target, place, None, None)), target, place)
+
+
+def _options(printed: str) -> dict[str, list[str]]:
+    """Return what `ssh -G` printed, by keyword."""
     options: dict[str, list[str]] = {}
     for line in printed.splitlines():
         key, _, value = line.partition(" ")
         options.setdefault(key.lower(), []).append(value)
-    return _from_options(options, target, place)
+    return options
 
 
 def _from_options(options: dict[str, list[str]], target: str, place: str) -> SshConfig:

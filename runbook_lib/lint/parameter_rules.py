@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from runbook_lib.errors import InputError, InventoryError, ParameterError
 from runbook_lib.execution.step_hosts import wrong_step_hosts
+from runbook_lib.inventories.locate import runs_a_program
 from runbook_lib.inventory import Inventory
 from runbook_lib.lint.findings import Finding
 from runbook_lib.yaml_files import YamlFile, explain
@@ -69,7 +70,7 @@ def _check_hosts(
     notebook: NotebookSource, cell: Cell, source: YamlFile | None, parameters: Parameters
 ) -> Iterator[Finding]:
     path = project_of(notebook.path) / Path(parameters.inventory).expanduser()
-    if not path.exists():
+    if not path.exists() or runs_a_program(str(path)):
         return  # written later, as the practice hosts' inventory is
     try:
         inventory = Inventory.load(str(path))

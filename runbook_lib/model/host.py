@@ -78,7 +78,8 @@ class Host(BaseModel):
             raise InventoryError(
                 f"has no variable {variable!r}",
                 where=self.name,
-                hint=f"add it under hosts: {self.name}: variables: in the inventory",
+                hint=f"add it under hosts: {self.name}: variables: in the inventory; "
+                "Ansible's vault values are left out",
             ) from None
 
     @property

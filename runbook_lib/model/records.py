@@ -140,7 +140,9 @@ class RunRecord(_Record):
         message: Why the run ended with this status, if no step says so.
         resumes: The run that this run resumes, if any.
         resumes_sha256: The SHA-256 of that run's journal, as this run read it.
-        inventory_sha256: The SHA-256 of the inventory file; empty if the hosts come from no file.
+        inventory_sha256: The SHA-256 of the inventory file, or of what a program printed; empty if the hosts come
+            from neither.
+        inventory_kind: What the inventory is: `yaml`, `ansible`, `json`, `ssh_config` or `program`.
         endpoints: By host, how the inventory says that the host is reached: connection, address, user, port, proxy.
         notebook_file: `path` and `sha256` of the notebook file that is executed, and `source_sha256` of what in it is
             approved; empty if it is not known.
@@ -171,6 +173,7 @@ class RunRecord(_Record):
     resumes: str | None = None
     resumes_sha256: str = ""
     inventory_sha256: str = ""
+    inventory_kind: str = ""
     endpoints: dict[str, dict[str, Any]] = Field(default_factory=dict)
     notebook_file: dict[str, str] = Field(default_factory=dict)
     unit: str = ""

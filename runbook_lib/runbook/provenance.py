@@ -80,13 +80,6 @@ def notebook_file() -> dict[str, str]:
         return found
 
 
-def _inventory_digest(inventory: Inventory) -> str:
-    try:
-        return hashlib.sha256(inventory.path.read_bytes()).hexdigest() if inventory.path else ""
-    except OSError:
-        return ""
-
-
 def _endpoint(host: Host) -> dict[str, Any]:
     """Return how a host is reached; what is not set is left out."""
     fields = ("connection", "address", "user", "port", "proxy_command", "network_namespace")
@@ -121,7 +114,8 @@ def new_run_record(
         notebook_file=notebook,
         versions=versions(),
         inventory=str(inventory.path or ""),
-        inventory_sha256=_inventory_digest(inventory),
+        inventory_sha256=inventory.sha256,
+        inventory_kind=inventory.kind,
         endpoints={host.name: _endpoint(host) for host in hosts},
         hosts=[host.name for host in hosts],
         lab=next((host.lab for host in hosts if host.lab), None),

@@ -37,6 +37,7 @@ LAYERS = [
     {"plugins", "yaml_files", "system_requirements"},
     {"parameters", "secrets"},
     {"connections", "local_files"},
+    {"inventories"},  # each reader asks OpenSSH or a program
     {"inventory"},  # it refuses hosts with an unknown kind of connection
     {"evidence"},
     {"display"},  # display shows records, and the session calls it

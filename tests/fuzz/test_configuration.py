@@ -74,6 +74,14 @@ names: list[str] | None = ["a"]
 wiring: Literal["on", 1] = "on"
 deep = {"a": [1, None, 2.5, True]}  # type: dict
 """
+ANSIBLE: dict[str, Any] = {
+    "_meta": {
+        "hostvars": {"web-1": {"ansible_host": "10.0.0.1", "ansible_port": "22", "zone": ["a"]}, "db": {}}
+    },
+    "all": {"children": ["web", "ungrouped"], "vars": {"zone": "b"}},
+    "web": {"hosts": ["web-1"], "vars": {"ansible_ssh_common_args": "-J ops@bastion -o ControlMaster=auto"}},
+    "old": ["db"],
+}
 NOTEBOOK: dict[str, Any] = {
     "cells": [
         {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Practice"},
@@ -240,6 +248,19 @@ def test_an_inventory_of_any_values(project: Project, values: dict[str, Any]) ->
         Inventory.load(file)
     except InventoryError as problem:
         one_message(problem)
+
+
+@fuzzed(40, content=mutated_json(ANSIBLE))
+def test_what_an_inventory_program_prints(project: Project, content: Any) -> None:  # noqa: ANN401 - JSON
+    file = project.place / "printed.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    try:
+        inventory = Inventory.load(file)
+    except InventoryError as problem:
+        one_message(problem)
+        return
+    assert {*inventory.hosts} >= {*content["_meta"]["hostvars"]}
+    assert all({*members} <= {*inventory.hosts} for members in inventory.groups.values())
 
 
 @fuzzed(40, content=mutated_json(NOTEBOOK))

@@ -1,0 +1,138 @@
+"""An inventory in Ansible's JSON: what `ansible-inventory --list` and inventory programs print.
+
+Variables of groups are those of the protocol: a child group's come before its parent's, a host's before all; groups
+of the same depth count in alphabetical order, the last one wins. `ansible-inventory` has merged them already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import InventoryError
+from runbook_lib.inventories.ansible_host import host_settings
+from runbook_lib.inventories.source import HostEntry, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["is_ansible", "parse_json", "read_ansible"]
+
+Data = dict[str, Any]
+_DEEPEST = 100  # groups within groups
+_META = "_meta"
+
+
+def parse_json(printed: bytes, where: str) -> Data:
+    """Return the mapping that a JSON text is.
+
+    Raises:
+        InventoryError: It is not JSON, not a mapping, or has a name twice.
+    """
+    try:
+        found = json.loads(
+            printed, object_pairs_hook=lambda pairs: _distinct(pairs, where), parse_constant=_refuse
+        )
+    except (ValueError, RecursionError) as problem:
+        start = printed[:60].decode(errors="replace")
+        raise InventoryError(
+            f"not JSON: {problem}; it begins with {start!r}",
+            where=where,
+            hint="an inventory program prints JSON and nothing else; messages go to standard error",
+        ) from problem
+    if not isinstance(found, dict):
+        raise InventoryError("the JSON is not a mapping of names to groups", where=where)
+    return found
+
+
+def is_ansible(data: Data) -> bool:
+    """Return whether a mapping is in Ansible's form, not in ours."""
+    return _META in data or not isinstance(data.get("hosts"), dict)
+
+
+def read_ansible(printed: bytes, kind: str, name: str) -> Source:
+    """Return what Ansible's JSON says.
+
+    Args:
+        printed: The JSON.
+        kind: The kind of the source, for its record.
+        name: The inventory, for messages.
+
+    Raises:
+        InventoryError: It is not Ansible's JSON, or has a setting that is not supported.
+    """
+    data = parse_json(printed, name)
+    meta = data.pop(_META, None)
+    if not isinstance(meta, dict) or not isinstance(meta.get("hostvars"), dict):
+        raise InventoryError(
+            "the JSON has no _meta.hostvars: the variables of the hosts are not known",
+            where=name,
+            hint="print them with --list, as ansible-inventory does; --host is not called",
+        )
+    groups = {group: _group(group, content, name) for group, content in data.items()}
+    members = {group: [*dict.fromkeys(_members(group, groups, name))] for group in groups}
+    depths = {group: _depth(group, groups, name) for group in groups}
+    names = dict.fromkeys([*meta["hostvars"], *(host for hosts in members.values() for host in hosts)])
+    hosts = {}
+    for host in names:
+        variables: Data = {}
+        for group in sorted(groups, key=lambda group: (group != "all", depths[group], group)):
+            if group == "all" or host in members[group]:
+                variables |= groups[group]["vars"]
+        own = meta["hostvars"].get(host, {})
+        if not isinstance(own, dict):
+            raise InventoryError("its variables are not a mapping", where=f"{name}, host {host!r}")
+        where = f"{name}, host {host!r}"
+        hosts[host] = HostEntry(host_settings({**variables, **own}, where), where)
+    shown = {group: hosts for group, hosts in members.items() if group not in {"all", "ungrouped"}}
+    return Source(kind, name, hashlib.sha256(printed).hexdigest(), hosts, shown)
+
+
+def _group(name: str, content: Any, where: str) -> Data:  # noqa: ANN401 - JSON
+    """Return a group with all its parts; a list of hosts is the old form."""
+    found = {"hosts": content} if isinstance(content, list) else content
+    if not isinstance(found, dict):
+        raise InventoryError(f"group {name!r} is not a mapping or a list of hosts", where=where)
+    group = {
+        "hosts": found.get("hosts") or [],
+        "children": found.get("children") or [],
+        "vars": found.get("vars") or {},
+    }
+    lists = (group["hosts"], group["children"])
+    if not all(isinstance(items, list) and all(isinstance(item, str) for item in items) for items in lists):
+        raise InventoryError(f"group {name!r}: its hosts and children are not lists of names", where=where)
+    if not isinstance(group["vars"], dict):
+        raise InventoryError(f"group {name!r}: its vars are not a mapping", where=where)
+    return group
+
+
+def _members(group: str, groups: dict[str, Data], where: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    if group in above or len(above) > _DEEPEST:
+        raise InventoryError(
+            f"group {group!r} contains itself: {' > '.join((*above, group)[:10])}", where=where
+        )
+    found = groups.get(group)
+    if found:
+        yield from found["hosts"]
+        for child in found["children"]:
+            yield from _members(child, groups, where, (*above, group))
+
+
+def _depth(group: str, groups: dict[str, Data], where: str) -> int:
+    """Return how deep a group is below the groups that nothing contains; there are no circles, see `_members`."""
+    parents = [name for name, content in groups.items() if group in content["children"]]
+    return max((1 + _depth(parent, groups, where) for parent in parents), default=0)
+
+
+def _distinct(pairs: list[tuple[str, Any]], where: str) -> Data:
+    found: Data = {}
+    for name, value in pairs:
+        if name in found:
+            raise InventoryError(f"the JSON has the name {name!r} twice in one mapping", where=where)
+        found[name] = value
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

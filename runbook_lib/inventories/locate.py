@@ -1,0 +1,181 @@
+"""Which inventory sources a text names, and what kind each is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from runbook_lib.errors import InventoryError
+from runbook_lib.inventories.ansible_json import is_ansible, parse_json, read_ansible
+from runbook_lib.inventories.own_yaml import read_own_yaml
+from runbook_lib.inventories.program import program_output
+from runbook_lib.inventories.ssh_config_hosts import DEFAULT, read_ssh_config_hosts
+from runbook_lib.yaml_files import find_upwards, load_yaml
+
+if TYPE_CHECKING:
+    from runbook_lib.inventories.source import Source
+
+__all__ = ["read_sources", "runs_a_program"]
+
+_ANSIBLE, _SSH_CONFIG = "ansible:", "ssh_config:"
+_INVENTORY = "ansible-inventory"
+_FILES = {".yml", ".yaml", ".json"}
+_STARTS = (b"#!", b"\x7fELF")
+_HEAD = 65536  # bytes of a file that tell its kind
+_SSH_LINE = re.compile(r"(Host|Match|Include)[\s=]", re.IGNORECASE)
+
+
+def read_sources(text: str) -> list[Source]:
+    """Return what the inventories say that a parameter names.
+
+    Args:
+        text: Files, directories, `ansible:PATH` and `ssh_config:PATH`, separated by commas.
+
+    Raises:
+        InventoryError: One does not exist, cannot be read, or is malformed.
+    """
+    found = []
+    for item in _items(text):
+        if item.startswith(_ANSIBLE):
+            found.append(_through_ansible(find_upwards(item.removeprefix(_ANSIBLE))))
+        elif item.startswith(_SSH_CONFIG):
+            found.append(read_ssh_config_hosts(find_upwards(item.removeprefix(_SSH_CONFIG) or DEFAULT)))
+        else:
+            path = find_upwards(item)
+            found += [_file(file) for file in _in_directory(path)] if path.is_dir() else [_file(path)]
+    return found
+
+
+def runs_a_program(text: str) -> bool:
+    """Return whether reading an inventory starts a program."""
+    for item in _items(text):
+        path = find_upwards(item)
+        files = _in_directory(path) if path.is_dir() else [path]
+        if item.startswith((_ANSIBLE, _SSH_CONFIG)) or any(
+            _is_program(file) or _is_for_ansible(file) or _is_ssh_config(file)
+            for file in files
+            if file.is_file()
+        ):
+            return True
+    return False
+
+
+def _items(text: str) -> list[str]:
+    if find_upwards(text).exists():  # a comma may be part of a file's name
+        return [text]
+    items = [item.strip() for item in text.split(",")]
+    if not all(items):
+        raise InventoryError(f"the inventory {text!r} has an empty part", hint="write file.yml,other.yml")
+    return items
+
+
+def _in_directory(path: Path) -> list[Path]:
+    """Return the inventories in a directory, by name."""
+    try:
+        files = [item for item in sorted(path.iterdir()) if item.is_file() and not item.name.startswith(".")]
+    except OSError as problem:
+        raise InventoryError(f"cannot be read: {problem.strerror}", where=str(path)) from problem
+    found = [item for item in files if item.suffix in _FILES or _is_program(item)]
+    if (path / "group_vars").is_dir() or (path / "host_vars").is_dir():
+        raise InventoryError(
+            "the directory is an inventory of Ansible's: it has group_vars or host_vars",
+            where=str(path),
+            hint=f"use inventory {_ANSIBLE}{path}",
+        )
+    if not found:
+        raise InventoryError(
+            "the directory has no inventory",
+            where=str(path),
+            hint="add files *.yml or *.json, or executable programs",
+        )
+    return found
+
+
+def _file(path: Path) -> Source:
+    if path.is_file():
+        if _is_program(path):
+            printed = program_output([str(path.absolute()), "--list"], str(path))
+            return _json(printed, "program", path)
+        if path.suffix == ".json":
+            return _json(_content(path), "json", path)
+        if _is_ssh_config(path):
+            return read_ssh_config_hosts(path)
+        if _is_for_ansible(path):
+            return _through_ansible(path)
+    return read_own_yaml(path)
+
+
+def _json(printed: bytes, kind: str, path: Path) -> Source:
+    if not is_ansible(parse_json(printed, str(path))):
+        raise InventoryError(
+            "the JSON has `hosts` as a mapping, and is not in the form of ansible-inventory --list",
+            where=str(path),
+            hint="print {group: {hosts: [...]}, _meta: {hostvars: {...}}}; our own form is a YAML file",
+        )
+    return read_ansible(printed, kind, str(path))
+
+
+def _through_ansible(path: Path) -> Source:
+    if not path.exists():
+        raise InventoryError("no such file", where=str(path), hint="check the path")
+    # A virtual environment that is not activated is not in PATH.
+    program = shutil.which(_INVENTORY) or shutil.which(_INVENTORY, path=str(Path(sys.executable).parent))
+    if program is None:
+        raise InventoryError(
+            f"an inventory of Ansible's, which only {_INVENTORY} can read, and it is not installed",
+            where=str(path),
+            hint=f"install ansible-core, or use a file: {_INVENTORY} -i {path.name} --list > inventory.json",
+        )
+    printed = program_output([program, "-i", str(path), "--list"], str(path))
+    return read_ansible(printed, "ansible", str(path))
+
+
+def _is_program(path: Path) -> bool:
+    return os.access(path, os.X_OK) and _head(path).startswith(_STARTS)
+
+
+def _is_ssh_config(path: Path) -> bool:
+    return path.suffix not in _FILES and _SSH_LINE.match(_first_line(path)) is not None
+
+
+def _is_for_ansible(path: Path) -> bool:
+    """Return whether a file is an inventory in Ansible's INI or YAML form."""
+    if path.suffix not in _FILES:
+        return path.suffix == ".ini" or _first_line(path).startswith("[")
+    try:
+        data = load_yaml(_head(path))
+    except (ValueError, yaml.YAMLError):
+        return False
+    parts = {"hosts", "children", "vars"}
+    return (
+        isinstance(data, dict)
+        and bool(data)
+        and not data.keys() & {"hosts", "groups"}
+        and all(isinstance(group, dict) and group and group.keys() <= parts for group in data.values())
+    )
+
+
+def _first_line(path: Path) -> str:
+    lines = (line.strip() for line in _head(path).decode(errors="replace").splitlines())
+    return next((line for line in lines if line and not line.startswith(("#", ";"))), "")
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return b""  # reading it says why
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise InventoryError(f"cannot be read: {problem.strerror}", where=str(path)) from problem
