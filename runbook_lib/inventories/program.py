@@ -58,10 +58,10 @@ def program_output(
         try:
             printed, errors = _read(process, where, timeout, most)
             code = process.wait(timeout)
-        except BaseException:
-            _kill(process)
-            raise
-    _kill(process)  # what it has left running
+        except subprocess.TimeoutExpired as late:  # it has closed its output, and is still running
+            raise _overdue(where, timeout) from late
+        finally:
+            _kill(process)  # with what it has left running
     if code:
         said = errors.decode(errors="replace").strip().splitlines()
         raise InventoryError(
@@ -90,12 +90,16 @@ def _read(process: subprocess.Popen[bytes], where: str, timeout: float, most: in
                     f"the program prints more than {most} bytes", where=where, hint="print the inventory only"
                 )
             if time.monotonic() > deadline:
-                raise InventoryError(
-                    f"the program has not ended after {timeout:g} s",
-                    where=where,
-                    hint="save what it prints in a .json file, and use that as the inventory",
-                )
+                raise _overdue(where, timeout)
     return bytes(read["stdout"]), bytes(read["stderr"])
+
+
+def _overdue(where: str, timeout: float) -> InventoryError:
+    return InventoryError(
+        f"the program has not ended after {timeout:g} s",
+        where=where,
+        hint="save what it prints in a .json file, and use that as the inventory",
+    )
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

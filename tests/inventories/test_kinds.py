@@ -199,6 +199,9 @@ def test_a_program_that_hangs_or_floods_is_killed_with_what_it_started(tmp_path:
     slow = program(tmp_path, f"(sleep 3071; touch {marker}) & sleep 3071")
     with pytest.raises(InventoryError, match=r"has not ended after 0\.2 s"):
         program_output([str(slow)], "here", timeout=0.2)
+    silent = program(tmp_path, "exec >&- 2>&-\nsleep 3071", "silent")
+    with pytest.raises(InventoryError, match=r"has not ended after 0\.2 s"):
+        program_output([str(silent)], "here", timeout=0.2)
     flood = program(tmp_path, "yes 0123456789 | head -c 100000000", "flood")
     with pytest.raises(InventoryError, match="prints more than 1000000 bytes"):
         program_output([str(flood)], "here", timeout=deadline(30), most=1_000_000)

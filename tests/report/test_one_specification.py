@@ -121,7 +121,7 @@ def test_records_rebuilt_from_an_archive_are_those_it_was_made_from(
 NOT_IN_TABLES: dict[type, set[str]] = {
     RunRecord: {
         *("pid", "pid_began", "boot", "unit", "message"),
-        *("resumes", "resumes_sha256", "inventory_sha256", "endpoints", "notebook_file"),
+        *("resumes", "resumes_sha256", "inventory_sha256", "inventory_kind", "endpoints", "notebook_file"),
     },
     StepRecord: {"started", "ended"},
     HostRecord: {"proven", "undoes"},
