@@ -27,7 +27,7 @@ _ANSIBLE, _SSH_CONFIG = "ansible:", "ssh_config:"
 _INVENTORY = "ansible-inventory"
 _FILES = {".yml", ".yaml", ".json"}
 _STARTS = (b"#!", b"\x7fELF")
-_HEAD = 65536  # bytes of a file that tell its kind
+_HEAD = 65536  # bytes of a file by which its kind is known
 _SSH_LINE = re.compile(r"(Host|Match|Include)[\s=]", re.IGNORECASE)
 
 
