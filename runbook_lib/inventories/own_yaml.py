@@ -7,9 +7,10 @@ host, then that of the top level.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventories.source import HostEntry, Source
@@ -30,19 +31,19 @@ class _Group(BaseModel):
     variables: dict[str, Any] = Field(default_factory=dict)
 
 
+def _with_hosts(value: Any) -> Any:  # noqa: ANN401 - anything that YAML has
+    """Return a group as a mapping; one that has no variables may be the list of its hosts."""
+    if not isinstance(value, list | dict):
+        raise PydanticCustomError("list_type", "Input should be a valid list")
+    return {"hosts": value} if isinstance(value, list) else value
+
+
 class _File(BaseModel):
     model_config = _STRICT
 
     hosts: dict[str, dict[str, Any]]
-    groups: dict[str, _Group] = Field(default_factory=dict)
+    groups: dict[str, Annotated[_Group, BeforeValidator(_with_hosts)]] = Field(default_factory=dict)
     variables: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("groups", mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML has
-        if not isinstance(value, dict):
-            return value
-        return {name: group if isinstance(group, dict) else {"hosts": group} for name, group in value.items()}
 
 
 def read_own_yaml(path: Path) -> Source:
