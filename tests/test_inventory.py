@@ -139,7 +139,7 @@ def test_a_variable_is_the_hosts_own_and_a_missing_one_is_refused(inventory: Inv
         ("hosts:\n  a: {connect_timeout: .inf}\n", "host 'a'", "finite number"),
         ("hosts:\n  a: {connect_timeout: .nan}\n", "host 'a'", "finite number"),
         ("hosts:\n  a: {address: -oProxyCommand=x}\n", "host 'a'", "'address': must be one word"),
-        ("hosts:\n  a: {address: 'x; reboot'}\n", "host 'a'", "'address': must be one word"),
+        ("hosts:\n  a: {address: 'x; reboot'}\n", "host 'a'", "'address': must not contain blanks"),
         ("hosts:\n  a: {address: ''}\n", "host 'a'", "'address': must be one word"),
         ("hosts:\n  a: {user: '-x'}\n", "host 'a'", "'user': must be one word"),
         ("hosts:\n  a: {user: 'a`id`'}\n", "host 'a'", "'user': must be one word"),

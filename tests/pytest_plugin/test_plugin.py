@@ -81,7 +81,8 @@ def test_each_step_host_and_check_is_a_test_and_warnings_may_be_errors(project: 
     assert lasted.started
     assert lasted.ended
     seconds = (lasted.ended - lasted.started).total_seconds()
-    assert junit["step 1 First.host-a", "status"].time == pytest.approx(seconds, abs=0.001)
+    # pytest adds its own few milliseconds, and more on a busy machine.
+    assert seconds - 0.001 <= junit["step 1 First.host-a", "status"].time < seconds + deadline(5)
 
 
 ODD_TITLES = ("Ping 192.168.8.0:", "a::b:::c", ":", "[x] y.z", "new\\nline / slash", "Write 192.168.8.0/24")

@@ -15,6 +15,7 @@ from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Plan
 from runbook_lib.model.status import Status
 from runbook_lib.yaml_files import validate
+from tests.deadlines import deadline
 from tests.execution.project import OPEN, finish, living
 from tests.runbook.practice import Does, Holds, Practice, parameters
 
@@ -114,7 +115,7 @@ def test_what_may_not_be_cut_off_is_waited_for_past_the_deadline(place: Path) ->
 
 
 def test_what_was_there_before_is_put_back_after_the_deadline(place: Path) -> None:
-    book = opened(place, step_timeout=1.5)
+    book = opened(place, step_timeout=deadline(1.5))
     (place / "file").write_text("before\n", encoding="utf-8")
     with pytest.raises(StepFailed, match="the change was rolled back"):
         book.step("Write", Holds(str(place / "file"), "after\n", then=("sleep", SECONDS)))
