@@ -9,6 +9,7 @@ import platform
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -63,10 +64,13 @@ def main(names: tuple[str, ...], without: tuple[str, ...], repetitions: int, run
         results["rows"][row.name] = {
             "title": row.title,
             "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": machine,
+            "load": [round(load, 1) for load in os.getloadavg()],
             "programs": {
                 name: {
                     "seconds": [round(sample.seconds, 3) for sample in taken],
                     "memory": [sample.memory for sample in taken],
+                    "round trips": [sample.round_trips for sample in taken if sample.round_trips is not None],
                 }
                 for name, taken in samples.items()
             },
@@ -83,14 +87,18 @@ def _measure(row: Row, programs: Path, repetitions: int, without: tuple[str, ...
     samples: dict[str, list[Sample]] = {name: [] for name in row.scripts if name not in without}
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="runbook-benchmark-")))
-        stack.enter_context(row.prepare(work))
+        trips = stack.enter_context(row.prepare(work))
         for turn in range(repetitions):
             for name, taken in samples.items():
                 if turn and taken[0].seconds > _SLOW:
                     continue
                 out = work / f"out-{turn}-{name.partition(' ')[0]}"
                 out.mkdir(exist_ok=True)
-                taken.append(timed(row.scripts[name], _environment(work, out, programs), _TOP, _TIMEOUT))
+                before = trips.total() if trips else 0
+                sample = timed(row.scripts[name], _environment(work, out, programs), _TOP, _TIMEOUT)
+                if trips:
+                    sample = replace(sample, round_trips=trips.total() - before)
+                taken.append(sample)
                 click.echo(f"{row.name}: {name}: {taken[-1].seconds:.2f} s", err=True)
     return samples
 

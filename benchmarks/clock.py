@@ -31,10 +31,12 @@ class Sample:
     Args:
         seconds: From start to exit.
         memory: Peak of the bytes that all its processes used together; pages shared between them count once.
+        round_trips: Round trips on the network, of all hosts together; None if nothing counts them.
     """
 
     seconds: float
     memory: int
+    round_trips: int | None = None
 
 
 def timed(script: str, environment: Mapping[str, str], cwd: Path, timeout: float) -> Sample:

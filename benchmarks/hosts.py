@@ -20,7 +20,7 @@ from benchmarks.clock import process_tree
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Hosts", "loopback"]
+__all__ = ["Hosts", "free_port", "loopback"]
 
 _START_TIMEOUT = 10.0  # seconds
 _ADDRESSES_PER_SERVER = 16  # an sshd listens on at most this many
@@ -76,7 +76,7 @@ def loopback(count: int) -> Iterator[Hosts]:
         tempfile.TemporaryDirectory(prefix="runbook-benchmark-sshd-") as directory,
         contextlib.ExitStack() as stack,
     ):
-        place, port = Path(directory), _free_port()
+        place, port = Path(directory), free_port()
         for name in ("host", "client"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", place / name], check=True)
         hosts = Hosts(addresses, port, _user(), place / "client", place / "known_hosts")
@@ -130,7 +130,8 @@ def _user() -> str:
     return subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a TCP port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

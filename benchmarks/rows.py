@@ -15,18 +15,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.delayed import delayed
+from benchmarks.facts import preflight_commands
 from benchmarks.hosts import loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from benchmarks.delayed import RoundTrips
+    from benchmarks.hosts import Hosts
+
 __all__ = ["Limit", "Row", "all_rows"]
 
 _HERE = Path(__file__).parent
 _LIBRARY = "runbook_lib in a script"
+_MASTER = "openssh, ControlMaster, no evidence"
 _GIVEN = '-p inventory "$WORK/inventory.yml" -p runs "$OUT"'
 _MANY = f'runbook run --matrix "$WORK/matrix.yml" --jobs 2 {_GIVEN}'
-Prepare = Callable[[Path], AbstractContextManager[None]]
+_ROUND_TRIP = 0.05  # seconds, of the rows on a wide area network
+_ECHO = "echo done"
+Prepare = Callable[[Path], "AbstractContextManager[RoundTrips | None]"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class Limit:
     Args:
         of: Another program of the row, or `ROW/PROGRAM` of a row above.
         ratio: Our value divided by the other program's, at most.
-        quantity: `seconds` or `memory`.
+        quantity: `seconds`, `memory`, or per command and host `seconds per command` or `round trips per command`.
         ours: Which of our programs.
     """
 
@@ -55,7 +63,11 @@ class Row:
         title: For the table.
         scripts: Shell scripts by program; `runbook` is ours.
         limits: The targets.
-        prepare: Context manager that fills `WORK` and keeps servers running during its block.
+        prepare: Context manager that fills `WORK` and keeps servers running during its block; it yields what counts
+            the round trips, if anything does.
+        more_of: Name of a row that differs in the number of commands only; the difference is that of the commands.
+        more_commands: How many commands more than in that row, of all hosts together.
+        hosts: How many hosts get commands at the same time.
     """
 
     name: str
@@ -63,6 +75,9 @@ class Row:
     scripts: Mapping[str, str]
     limits: tuple[Limit, ...]
     prepare: Prepare
+    more_of: str = ""
+    more_commands: int = 0
+    hosts: int = 1
 
 
 def all_rows(runs: int) -> list[Row]:
@@ -129,6 +144,7 @@ def all_rows(runs: int) -> list[Row]:
             ),
             _remote(256),
         ),
+        *_network_rows(),
         Row(
             "help",
             "--help",
@@ -139,11 +155,58 @@ def all_rows(runs: int) -> list[Row]:
     ]
 
 
+def _network_rows() -> list[Row]:
+    per_command = "seconds per command"
+    lan = (
+        Limit("fabric in threads, no evidence", 0.12, per_command, _LIBRARY),
+        Limit("pyinfra", 0.12, per_command, _LIBRARY),
+        Limit(_MASTER, 1.0, per_command, _LIBRARY),
+    )
+    wide = "8 SSH hosts at 50 ms round trip"
+    return [
+        Row("lan-1", "1 SSH host x 10 commands", _network(), (), _remote(1)),
+        Row(
+            "lan-1-100", "1 SSH host x 100 commands", _network(), lan, _remote(1, [_ECHO] * 100), "lan-1", 90
+        ),
+        Row("wan-8", f"{wide} x 10 commands", _network(), (Limit("pyinfra", 0.6),), _remote(8, wide=True)),
+        Row(
+            "wan-8-30",
+            f"{wide} x 30 commands",
+            _network(),
+            (Limit("", 1.2, "round trips per command", _LIBRARY),),
+            _remote(8, [_ECHO] * 30, wide=True),
+            "wan-8",
+            8 * 20,
+            8,
+        ),
+        Row(
+            "wan-facts",
+            "1 SSH host at 50 ms round trip, the facts of 00_preflight",
+            _network(
+                f'runbook run "$TOP/notebooks/00_preflight.ipynb" -p hosts all {_GIVEN}',
+                'python -m benchmarks.facts "$WORK/inventory.yml" "$OUT"',
+            ),
+            (),
+            _remote(1, None, wide=True),
+        ),
+    ]
+
+
+def _network(notebook: str = "", library: str = "") -> dict[str, str]:
+    """Return the scripts for hosts of which each gets some commands one after another."""
+    scripts = _ssh()
+    del scripts["openssh, one connection each, no evidence"]
+    master = 'sh "$TOP/benchmarks/peers/openssh_master.sh" "$WORK"'
+    notebook = notebook or f'runbook run "$WORK/trivial.ipynb" -p hosts all {_GIVEN}'
+    library = library or scripts[_LIBRARY]
+    return {**scripts, "runbook": notebook, _LIBRARY: library, _MASTER: master}
+
+
 def _ssh() -> dict[str, str]:
     return {
         "pyinfra": '"$PEERS/pyinfra" -y "$WORK/pyinfra_hosts.py" "$TOP/benchmarks/peers/pyinfra_deploy.py"',
         "runbook": f'runbook run "$TOP/benchmarks/trivial.ipynb" -p hosts all {_GIVEN}',
-        _LIBRARY: 'python -m benchmarks.library "$WORK/inventory.yml" "$OUT"',
+        _LIBRARY: 'python -m benchmarks.library "$WORK/inventory.yml" "$OUT" "$WORK/commands.json"',
         "ansible": 'ANSIBLE_CONFIG="$WORK/ansible.cfg" "$PEERS/ansible-playbook" "$WORK/playbook.yml"',
         "fabric in threads, no evidence": '"$PEERS/python" "$TOP/benchmarks/peers/fabric_threads.py" '
         '"$WORK/hosts.json"',
@@ -154,7 +217,7 @@ def _ssh() -> dict[str, str]:
 
 def _local(hosts: int) -> Prepare:
     @contextlib.contextmanager
-    def prepare(work: Path) -> Iterator[None]:
+    def prepare(work: Path) -> Iterator[RoundTrips | None]:
         names = ["this", *(f"this-{n}" for n in range(1, hosts + 1))]
         _write_inventory(work, {name: {"connection": "local"} for name in names})
         each = {"runbook": [str(_HERE / "trivial.ipynb")], "parameters": {"hosts": names[1:]}}
@@ -164,15 +227,35 @@ def _local(hosts: int) -> Prepare:
             (work / f"{n}_five.ipynb").write_text(
                 text.replace('hosts = \\"this\\"', f'hosts = \\"this-{n}\\"'), encoding="utf-8"
             )
-        yield
+        yield None
 
     return prepare
 
 
-def _remote(count: int) -> Prepare:
+def _remote(count: int, commands: Sequence[str] | None = (_ECHO,) * 10, *, wide: bool = False) -> Prepare:
+    """Return what prepares hosts, and what the programs need to send them commands.
+
+    Args:
+        count: Number of hosts.
+        commands: What each host gets; None: the commands of 00_preflight.
+        wide: Whether the hosts are behind a delaying proxy.
+    """
+
     @contextlib.contextmanager
-    def prepare(work: Path) -> Iterator[None]:
-        with loopback(count) as hosts:
+    def prepare(work: Path) -> Iterator[RoundTrips | None]:
+        hosts: Hosts
+        trips: RoundTrips | None = None
+        with contextlib.ExitStack() as stack:
+            if wide:
+                hosts, trips = stack.enter_context(delayed(count, _ROUND_TRIP, work))
+            else:
+                hosts = stack.enter_context(loopback(count))
+            sent = preflight_commands() if commands is None else list(commands)
+            (work / "commands.json").write_text(json.dumps(sent), encoding="utf-8")
+            (work / "commands").mkdir()
+            for n, command in enumerate(sent):
+                (work / "commands" / f"{n:03}").write_text(command, encoding="utf-8")
+            _write_notebook(work, len(sent))
             names = {f"host-{n}": address for n, address in enumerate(hosts.addresses, start=1)}
             login = {"port": hosts.port, "user": hosts.user, "identity_file": str(hosts.key)}
             known = {"known_hosts": str(hosts.known_hosts)}
@@ -182,6 +265,7 @@ def _remote(count: int) -> Prepare:
                 "key": str(hosts.key),
                 "user": hosts.user,
                 "port": hosts.port,
+                "commands": sent,
             }
             (work / "hosts.json").write_text(json.dumps({**settings, **known}), encoding="utf-8")
             (work / "addresses").write_text("\n".join(hosts.addresses), encoding="ascii")
@@ -191,10 +275,22 @@ def _remote(count: int) -> Prepare:
                 encoding="utf-8",
             )
             _write_pyinfra(work, hosts.addresses, settings | known)
-            _write_ansible(work)
-            yield
+            _write_ansible(work, sent)
+            yield trips
 
     return prepare
+
+
+def _write_notebook(work: Path, steps: int) -> None:
+    """Write the trivial notebook with another number of steps."""
+    notebook = json.loads((_HERE / "trivial.ipynb").read_text(encoding="utf-8"))
+    first, last = 4, -1  # the cells before are the heading, the parameters, the imports and `Runbook.open`
+    step = notebook["cells"][first]
+    notebook["cells"][first:last] = [
+        {**step, "id": f"step-{n}", "source": [f'book.step("Step {n}", Script("{_ECHO}"))']}
+        for n in range(1, steps + 1)
+    ]
+    (work / "trivial.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
 
 
 def _write_inventory(work: Path, hosts: dict[str, dict[str, object]]) -> None:
@@ -214,14 +310,18 @@ def _write_pyinfra(work: Path, addresses: Sequence[str], settings: Mapping[str, 
     (work / "pyinfra_hosts.py").write_text(f"hosts = ({list(addresses)!r}, {data!r})\n", encoding="utf-8")
 
 
-def _write_ansible(work: Path) -> None:
+def _write_ansible(work: Path, commands: Sequence[str]) -> None:
     (work / "ansible.cfg").write_text(
         f"[defaults]\ninventory = {work}/addresses\nforks = 32\ngathering = explicit\ninterpreter_python = "
         f"{_python()}\n[ssh_connection]\npipelining = True\nssh_args = -F {work}/ssh_config -o ControlMaster=auto "
-        "-o ControlPersist=60s\n",
+        f"-o ControlPersist=60s\ncontrol_path_dir = {work}/ansible-sockets\n",
         encoding="utf-8",
     )
-    tasks = [{"name": f"Command {n}", "ansible.builtin.command": "echo done"} for n in range(1, 11)]
+    module = "command" if set(commands) == {_ECHO} else "shell"
+    tasks = [
+        {"name": f"Command {n}", f"ansible.builtin.{module}": command}
+        for n, command in enumerate(commands, 1)
+    ]
     (work / "playbook.yml").write_text(json.dumps([{"hosts": "all", "tasks": tasks}]), encoding="utf-8")
 
 

@@ -102,6 +102,7 @@ CELL_OUTPUT = 60.0
 
 KERNEL = (
     COMMAND_AFTER_INTERRUPT
+    + TERMINATION_COMMAND
     + TERMINATION_COMMANDS
     + 2 * (ROLLBACK + COMMAND_AFTER_INTERRUPT + TERMINATION_COMMANDS)
     + PERSISTENT_PROCESS
@@ -109,9 +110,10 @@ KERNEL = (
 )
 """From the interrupt of a kernel until it is killed.
 
-Must outlast the step that it runs: the command's own time, its termination on the host, the rollback and the
-termination of a rollback command, the same again for the transaction that the step belongs to, the release of the
-host's lock, and a few seconds to write the evidence. Hosts of a step are stopped in parallel."""
+Must outlast the step that it runs: the command's own time, its termination on the host (one `TERMINATION_COMMAND` more
+if several commands were sent together and none of them ends), the rollback and the termination of a rollback command,
+the same again for the transaction that the step belongs to, the release of the host's lock, and a few seconds to write
+the evidence. Hosts of a step are stopped in parallel."""
 
 RUN = KERNEL + 10.0
 """For a whole interrupted run. Must outlast its kernel, and then save the notebook, report and seal."""

@@ -32,7 +32,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("row", "only"),
-    [("one", "runbook"), ("many", "runbook"), ("ssh-32", "runbook_lib in a script"), ("help", "runbook")],
+    [
+        ("one", "runbook"),
+        ("many", "runbook"),
+        ("ssh-32", "runbook_lib in a script"),
+        ("lan-1", "openssh, ControlMaster, no evidence"),
+        ("wan-facts", "runbook_lib in a script"),
+        ("help", "runbook"),
+    ],
 )
 def test_a_row_of_the_table_is_measured(row: str, only: str) -> None:
     """Without the peers: some are installed from elsewhere, and all of them take their time."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runbook_lib.connections.command_wait import CommandWait
     from runbook_lib.connections.output_budget import OutputLimit
@@ -118,6 +118,26 @@ class Connection(ABC):
             UnreachableError: The command could not be sent. If the connection breaks later, `Output.problem` says so
                 and the exit code is None.
         """
+
+    def can_send_together(self, command: Command) -> bool:  # noqa: ARG002 - for connections that can
+        """Return whether a command may be sent together with others; False unless a connection can do that."""
+        return False
+
+    def reserve(self, commands: Sequence[Command], cancel: threading.Event) -> int:  # noqa: ARG002 - as above
+        """Prepare to send commands together; return how many of them, from the first on: at least 1.
+
+        Args:
+            commands: Read-only commands, for each of which `can_send_together` holds.
+            cancel: As for `run`.
+        """
+        return 1
+
+    def send_ahead(self, commands: Sequence[Command]) -> None:
+        """Send commands together, as many as `reserve` returned. `run` must be called for each, in the same order.
+
+        Whatever goes wrong, `run` returns or raises it, and sends none of them again.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:

@@ -20,16 +20,22 @@ class CommandWait:
         timeout: Seconds.
         cancel: Once set, the wait ends after another `COMMAND_AFTER_INTERRUPT` seconds; None: it cannot be interrupted.
         to_start: Seconds that the host gets in addition to start a command; see `started`.
+        after: An earlier wait: once that was interrupted, this one ends with it.
     """
 
     def __init__(
-        self, timeout: float, cancel: threading.Event | None = None, *, to_start: float = 0.0
+        self,
+        timeout: float,
+        cancel: threading.Event | None = None,
+        *,
+        to_start: float = 0.0,
+        after: CommandWait | None = None,
     ) -> None:
         self._timeout = timeout
         self._to_start = to_start
         self._cancel = cancel
         self._deadline = time.monotonic() + timeout + to_start
-        self._grace: float | None = None
+        self._grace: float | None = after.grace_ends if after else None
 
     def expired(self, margin: float = 0.0) -> str:
         """Return why the wait is over; empty while there is time left.
@@ -45,6 +51,11 @@ class CommandWait:
         if now > self._deadline:
             return f"still running after {self._timeout:g} s"
         return ""
+
+    @property
+    def grace_ends(self) -> float | None:
+        """When the grace period after an interrupt ends, on the monotonic clock; None: no interrupt was noticed."""
+        return self._grace
 
     def started(self) -> None:
         """Note that the host has started the command: from now on the timeout alone counts."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.connections.output_budget import OutputLimit
 
-__all__ = ["NONCE", "RemoteOutput", "bootstrap", "sudo_text"]
+__all__ = ["NONCE", "RemoteOutput", "bootstrap", "new_nonce", "sudo_text"]
 
 NONCE = '"$nonce"'
 """The nonce in a text for the host's shell."""
@@ -36,6 +36,11 @@ _PLAIN = frozenset(
 )
 _MAX_PREAMBLE = 65536  # bytes kept of what precedes the nonce
 _SLOW_SUDO = 10.0  # seconds until sudo has started a command that are worth a word in the record
+
+
+def new_nonce() -> str:
+    """Return a random nonce for one command."""
+    return secrets.token_hex(16)
 
 
 def bootstrap(text: str, nonce: str) -> str:
@@ -82,8 +87,9 @@ class RemoteOutput:
         password: str | None = None,
         framed: bool = True,
         limit: OutputLimit | None = None,
+        nonce: str = "",
     ) -> None:
-        self.nonce = secrets.token_hex(16)
+        self.nonce = nonce or new_nonce()
         self.sudo = sudo
         self._stdin = stdin
         self._password = password if sudo else None

@@ -14,11 +14,12 @@ from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.connections.output_buffer import OutputBuffer
 from runbook_lib.connections.persistent_process import MAX_ANSWER_BYTES, SshPersistentProcess
 from runbook_lib.connections.remote_shell import RemoteOutput, bootstrap, sudo_text
+from runbook_lib.connections.sent_ahead import LOST, SentAhead
 from runbook_lib.connections.ssh_channel import await_start, collect
 from runbook_lib.connections.ssh_link import SshLink
 from runbook_lib.connections.termination import (
     SessionLeader,
-    latest_session,
+    find_session,
     list_sessions,
     summarize,
     terminate,
@@ -30,7 +31,7 @@ from runbook_lib.model.commands import Command, Output
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runbook_lib.connections.output_budget import OutputLimit
     from runbook_lib.connections.output_buffer import OpenSpool
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from runbook_lib.secrets import Secrets
 
 __all__ = ["SshConnection"]
-
-_LOST = "connection lost before the exit status arrived"
 
 
 class SshConnection(Connection):
@@ -55,6 +54,7 @@ class SshConnection(Connection):
         self._host = host
         self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
         self._link = SshLink(host)
+        self._ahead = SentAhead(self._link, self.render)
         self._unfinished: Any = None
         self._left_running: dict[SessionLeader, Any] = {}  # an unreferenced channel would be closed
         self._unanswered: list[Any] = []  # likewise; the host did not say what became of the command
@@ -88,7 +88,10 @@ class SshConnection(Connection):
         limit: OutputLimit | None = None,
     ) -> Output:
         """Send a command and wait until it exits; see `Connection.run`."""
-        started = time.time()
+        ahead = self._ahead.take(command)
+        if ahead and ahead.problem:
+            return Output(None, started=ahead.started, ended=time.time(), problem=ahead.problem, lost=True)
+        started = ahead.started if ahead else time.time()
         out, err = OutputBuffer("stdout", open_spool), OutputBuffer("stderr", open_spool)
         remote = RemoteOutput(
             out.add,
@@ -97,14 +100,20 @@ class SshConnection(Connection):
             sudo=self._by_sudo(command),
             password=self._password,
             limit=limit,
+            nonce=ahead.nonce if ahead else "",
         )
-        wait = CommandWait(command.timeout, cancel, to_start=COMMAND_START)
-        code, lost, still_running = None, False, False
-        self.open(wait)
+        if ahead:
+            wait = self._ahead.wait(command, cancel)
+        else:
+            wait = CommandWait(command.timeout, cancel, to_start=COMMAND_START)
+            self.open(wait)
+        code, lost, still_running, ended = None, False, False, None
         try:
             with self._link.guard(wait):
-                code, why, still_running = self._exchange(command, remote, wait)
-                lost = code is None and why == _LOST
+                channel = ahead.channel if ahead else self._send(command, remote, wait)
+                code, why, still_running = self._exchange(channel, remote, wait)
+                ended = channel.transport.exit_time(channel)
+                lost = code is None and why == LOST
         except OverdueError as silent:
             why, lost = f"{silent}; the connection was closed", True
         remote.finish()
@@ -114,7 +123,7 @@ class SshConnection(Connection):
             stdout=out.text,
             stderr=err.text,
             started=started,
-            ended=time.time(),
+            ended=ended or time.time(),
             problem="; ".join(filter(None, (why, slow_sudo))),
             lost=lost,
             still_running=still_running,
@@ -124,11 +133,12 @@ class SshConnection(Connection):
         )
 
     def _exchange(
-        self, command: Command, remote: RemoteOutput, wait: CommandWait
+        self,
+        channel: Any,  # noqa: ANN401 - paramiko's
+        remote: RemoteOutput,
+        wait: CommandWait,
     ) -> tuple[int | None, str, bool]:
         """Return a command's exit code; if there is none, why, and whether the command is still running."""
-        channel = self._send(command, remote, wait)
-        wait.started()
         why = collect(channel, remote, wait)
         still_running = bool(why) and not channel.exit_status_ready()
         if still_running:
@@ -146,7 +156,7 @@ class SshConnection(Connection):
         if lost and wait.expired():
             raise OverdueError(wait.silence)
         if code == -1:
-            return None, _LOST if lost else "the command was killed by a signal", False
+            return None, LOST if lost else "the command was killed by a signal", False
         self._require_shell(remote, code)
         return code, "", False
 
@@ -169,9 +179,25 @@ class SshConnection(Connection):
         """Send a command over a new channel and return the channel."""
         return self._link.execute(bootstrap(self.render(command), remote.nonce), wait)
 
+    def can_send_together(self, command: Command) -> bool:
+        """Return whether a command may be sent together with others; not if sudo asks for a password before it."""
+        asks = self._by_sudo(command) and self._password is not None
+        return command.safe_to_interrupt and not command.may_cut_connection and not asks
+
+    def reserve(self, commands: Sequence[Command], cancel: threading.Event) -> int:
+        """Open sessions; see `Connection.reserve`."""
+        return self._ahead.reserve(commands, cancel)
+
+    def send_ahead(self, commands: Sequence[Command]) -> None:
+        """Send commands in sessions that are open; see `Connection.send_ahead`."""
+        self._ahead.send(commands)
+
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
         """Terminate what the last `run` left running, over a second channel; see `Connection.stop`."""
         channel, self._unfinished = self._unfinished, None
+        if self._ahead.pending and not self._ahead.may_stop_another():
+            self._link.abort()
+            return "could not confirm termination on the host: other commands took all the time for that"
         listed = send(list_sessions())
         if listed.exit_code is None:
             if command.safe_to_interrupt:
@@ -179,7 +205,7 @@ class SshConnection(Connection):
             else:
                 self._unanswered.append(channel)  # as below
             return summarize(listed)
-        leader = latest_session(listed, self._left_running)
+        leader = find_session(listed, self._left_running, earliest=self._ahead.pending)
         ended = channel is None or channel.status_event.wait(EXIT_STATUS_AFTER_TIMEOUT)
         if ended:
             leader = None  # the session found belongs to another command
@@ -262,6 +288,7 @@ class SshConnection(Connection):
     def close(self) -> None:
         """Close the connection; see `Connection.close`."""
         self._link.close()
+        self._ahead.clear()
         self._unfinished = None
         self._left_running.clear()
         self._unanswered.clear()

@@ -14,8 +14,9 @@ from runbook_lib.grace_periods import SESSION_END
 if TYPE_CHECKING:
     from runbook_lib.connections.command_wait import CommandWait
     from runbook_lib.connections.remote_shell import RemoteOutput
+    from runbook_lib.connections.ssh_transport import PipeliningTransport
 
-__all__ = ["await_start", "collect", "open_session"]
+__all__ = ["RefusedError", "await_start", "collect", "open_session"]
 
 _log = logging.getLogger(__name__)
 _POLL = 0.1  # seconds between checks of the clock and of `cancel` while the command prints nothing
@@ -24,7 +25,11 @@ _PIECE = 65536  # bytes read at a time
 _PIECES = 16  # read of one stream before the other stream, the clock and `cancel` get their turn
 
 
-def open_session(transport: paramiko.Transport, place: str, wait: CommandWait) -> paramiko.Channel:
+class RefusedError(paramiko.SSHException):
+    """The host refuses to execute a command in a session that it has opened."""
+
+
+def open_session(transport: PipeliningTransport, place: str, wait: CommandWait) -> paramiko.Channel:
     """Open a session for one command.
 
     Args:
@@ -39,7 +44,7 @@ def open_session(transport: paramiko.Transport, place: str, wait: CommandWait) -
     started = time.monotonic()
     while True:
         try:
-            return transport.open_session(timeout=wait.left)
+            return transport.request_session().result(wait)
         except paramiko.ChannelException as refused:
             # Where few sessions are allowed, sshd may not have ended the one of the command before.
             if time.monotonic() - started < SESSION_END and not wait.expired():
@@ -53,10 +58,29 @@ def open_session(transport: paramiko.Transport, place: str, wait: CommandWait) -
             ) from refused
 
 
+def _check_accepted(channel: Any, wait: CommandWait) -> bool:  # noqa: ANN401 - paramiko's channel
+    """Return whether the host has agreed to execute what was sent over a channel; False: it has not answered yet.
+
+    Raises:
+        RefusedError: The host refuses.
+        SSHException: The host has not answered in time.
+    """
+    if channel.event_ready:
+        wait.started()
+        return True
+    if channel.transport.refuses(channel):
+        raise RefusedError("the host refuses to execute the command")
+    if wait.expired():
+        raise paramiko.SSHException(wait.silence)
+    return False
+
+
 def collect(channel: Any, output: RemoteOutput, wait: CommandWait) -> str:  # noqa: ANN401 - paramiko's channel
     """Write input and read both streams until the command exits; return why the wait ended early, if it did."""
     open_stdin = open_stdout = True
+    accepted = False
     while True:
+        accepted = accepted or _check_accepted(channel, wait)
         # Alternate between input and output: a command blocked on writing does not read.
         open_stdin = open_stdin and _feed(channel, output)
         busy = open_stdin and bool(output.to_send) and channel.send_ready()
@@ -73,10 +97,12 @@ def collect(channel: Any, output: RemoteOutput, wait: CommandWait) -> str:  # no
         if output.cut:
             return output.cut
         if not open_stdout and channel.status_event.wait(0 if busy else poll):
+            if not accepted:
+                _check_accepted(channel, wait)
             while _read_stderr(channel, output) and not (output.cut or wait.expired()):
                 pass
             return output.cut
-        if why := wait.expired():
+        if (why := wait.expired()) and (accepted or _check_accepted(channel, wait)):
             return why
 
 
@@ -89,10 +115,11 @@ def await_start(channel: Any, output: RemoteOutput, wait: CommandWait) -> None: 
         wait: When to give up.
     """
     channel.settimeout(_POLL_FOR_SUDO)
-    open_stdout = True
+    open_stdout, accepted = True, False
     while not (output.cut or wait.expired() or (output.reached_shell and output.ran)):
         if output.to_send or output.password_refused:
             _feed(channel, output)
+        accepted = accepted or _check_accepted(channel, wait)
         exited = channel.status_event.is_set()
         try:
             if open_stdout and not output.reached_shell:
@@ -105,7 +132,9 @@ def await_start(channel: Any, output: RemoteOutput, wait: CommandWait) -> None: 
             pass
         _read_stderr(channel, output)
         if exited and (not open_stdout or output.reached_shell):
-            return
+            break
+    if not (accepted or output.cut):
+        _check_accepted(channel, wait)
 
 
 def _read_stderr(channel: Any, output: RemoteOutput) -> bool:  # noqa: ANN401 - paramiko's channel

@@ -7,6 +7,7 @@ closed under it.
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.connections.identity import close_agent
 from runbook_lib.connections.network_namespace import open_socket
 from runbook_lib.connections.proxy_command import start_proxy
-from runbook_lib.connections.ssh_channel import open_session
+from runbook_lib.connections.ssh_channel import RefusedError, open_session
 from runbook_lib.connections.ssh_route import add_bastions, bastions, connect, host_key, make_connection
 from runbook_lib.errors import UnreachableError
 from runbook_lib.grace_periods import LOGIN, PROXY_COMMAND
@@ -27,8 +28,9 @@ from runbook_lib.grace_periods import LOGIN, PROXY_COMMAND
 if TYPE_CHECKING:
     import socket
     import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from runbook_lib.connections.ssh_transport import SessionRequest
     from runbook_lib.model.host import Host
 
 __all__ = ["SshLink"]
@@ -48,6 +50,8 @@ class SshLink:
         self._host = host
         self._fabric: Any = None
         self._proxy: subprocess.Popen[bytes] | None = None
+        self._ready: deque[SessionRequest] = deque()
+        self._opens_ahead = True
         self.established: ConnectionInfo | None = None
 
     @property
@@ -72,6 +76,7 @@ class SshLink:
             passed.append(f"{name} {host_key(bastion)}")
         self._connect(fabric, wait, seconds, self._place(fabric))
         fabric.transport.set_keepalive(_KEEPALIVE)
+        self._opens_ahead = True
         earlier = self.established.number if self.established else 0
         self.established = ConnectionInfo(
             earlier + 1,
@@ -92,6 +97,12 @@ class SshLink:
         try:
             with abort_when_overdue(wait, self.abort):
                 yield
+        except RefusedError as refused:
+            raise UnreachableError(
+                str(refused),
+                where=self._host.name,
+                hint="sshd on the host could not start a process: check its memory and its limit of processes",
+            ) from refused
         except (paramiko.SSHException, EOFError, OSError) as problem:
             if wait.expired():
                 self.abort()
@@ -99,15 +110,38 @@ class SshLink:
             raise UnreachableError(f"connection lost: {problem}", where=self._host.name) from problem
 
     def execute(self, line: str, wait: CommandWait) -> Any:  # noqa: ANN401 - paramiko's channel
-        """Have the login shell execute a line, over a new channel; return the channel. Call it inside of `guard`.
+        """Have the login shell execute a line, in a new session; return its channel. Call it inside of `guard`.
+
+        The host's answer is not waited for: `collect` and `await_start` look at it. The session for the next line is
+        asked for at the same time, so that it is open by then.
 
         Raises:
-            UnreachableError: The connection is lost.
+            UnreachableError: The connection is lost, or the host allows no further session.
             OverdueError: The host has not answered in time; the connection was closed.
         """
+        return self.execute_all([line], wait)[0]
+
+    def execute_all(self, lines: Sequence[str], wait: CommandWait) -> list[Any]:
+        """Have the login shell execute lines, each in a session of its own, all at once; return their channels.
+
+        Args:
+            lines: The lines, sent in this order.
+            wait: When to give up.
+
+        Returns:
+            The channels of the first lines. The others were not sent: the host allows no further session now.
+
+        Raises:
+            UnreachableError: As for `execute`; no line was sent.
+            OverdueError: As for `execute`; no line was sent.
+        """
         try:
-            channel = open_session(self._fabric.transport, self._host.name, wait)
-            channel.exec_command(line)
+            transport = self._fabric.transport
+            channels = self._open_sessions(len(lines), wait)
+            for channel, line in zip(channels, lines, strict=False):
+                transport.request_execution(channel, line)
+            if self._opens_ahead and not self._ready:
+                self._ready.append(transport.request_session())
         except (paramiko.SSHException, EOFError, OSError, AttributeError) as problem:
             # The attribute is missing if the connection was closed from another thread meanwhile.
             if wait.expired():
@@ -115,12 +149,40 @@ class SshLink:
                 raise OverdueError(wait.silence) from problem
             self.close()
             raise UnreachableError(f"connection lost: {problem}", where=self._host.name) from problem
-        return channel
+        return channels
+
+    def reserve(self, count: int, wait: CommandWait) -> int:
+        """Open sessions for `execute_all` ahead of time; return how many of `count` there are, or 1.
+
+        Raises:
+            SSHException: The connection is lost, or the host has not answered in time.
+        """
+        transport = self._fabric.transport
+        opened: deque[SessionRequest] = deque()
+        while self._opens_ahead and len(self._ready) < count:
+            self._ready.append(transport.request_session())
+        while self._ready and len(opened) < count:
+            session = self._ready.popleft()
+            try:
+                if not session.result(wait).closed:  # by ChannelTimeout in the host's sshd_config
+                    opened.append(session)
+            except paramiko.ChannelException:
+                self._opens_ahead = False  # from now on each session is opened when it is needed
+        self._ready = opened + self._ready
+        return max(1, len(opened))
+
+    def _open_sessions(self, count: int, wait: CommandWait) -> list[paramiko.Channel]:
+        """Return the channels of up to `count` sessions, at least of one."""
+        count = self.reserve(count, wait)
+        if not self._ready:
+            return [open_session(self._fabric.transport, self._host.name, wait)]
+        return [self._ready.popleft().result(wait) for _ in range(count)]
 
     def abort(self) -> None:
         """Close the connection at once, without any exchange with the host; may be called from any thread."""
         fabric, self._fabric = self._fabric, None
         proxy, self._proxy = self._proxy, None
+        self._ready = deque()
         if proxy is not None:
             proxy.kill()
             proxy.wait()
@@ -130,6 +192,7 @@ class SshLink:
     def close(self) -> None:
         """Close the connection; see `Connection.close`."""
         fabric, self._fabric = self._fabric, None
+        self._ready = deque()
         if fabric is not None:
             for one in (fabric, *reversed(bastions(fabric))):
                 one.close()

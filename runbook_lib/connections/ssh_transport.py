@@ -1,14 +1,26 @@
-"""Set up SSH transports: the cheapest cipher and a known kind of host key first, small packets without delay."""
+"""Set up SSH transports: the cheapest cipher and a known kind of host key first, small packets without delay.
+
+A transport sends requests without waiting for the answers to those before, as RFC 4254 allows. On a real network each
+answer that is waited for costs a round trip; paramiko's own calls wait for each.
+"""
 
 from __future__ import annotations
 
 import socket
-from typing import Any
+import threading
+import time
+from typing import TYPE_CHECKING, Any
 
 import paramiko
+from paramiko import common
 from paramiko.packet import Packetizer
 
-__all__ = ["make_transport"]
+if TYPE_CHECKING:
+    from runbook_lib.connections.command_wait import CommandWait
+
+__all__ = ["PipeliningTransport", "SessionRequest", "make_transport"]
+
+_POLL = 0.1  # seconds between checks of the clock and of an interrupt
 
 # AES-GCM authenticates packets itself; for other ciphers paramiko compares the MAC byte by byte, in Python.
 _PREFERRED_CIPHERS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com")
@@ -27,12 +39,158 @@ class _BoundedPacketizer(Packetizer):
         return packet
 
 
+class PipeliningTransport(paramiko.Transport):
+    """A transport on which sessions are requested, and commands sent in them, without waiting for the answers."""
+
+    if TYPE_CHECKING:  # what the stubs of paramiko leave out
+        active: bool
+        _channels: Any
+        _handler_table: dict[int, Any]
+        _channel_handler_table: dict[int, Any]
+
+        def _next_channel(self) -> int: ...
+        def _send_user_message(self, data: paramiko.Message) -> None: ...
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - paramiko's
+        super().__init__(*args, **options)
+        self._handler_table[common.MSG_CHANNEL_OPEN_FAILURE] = self._note_refused_session
+        data = {common.MSG_CHANNEL_DATA, common.MSG_CHANNEL_EXTENDED_DATA}
+        self._channel_handler_table = {
+            kind: _within_window(handler) if kind in data else handler
+            for kind, handler in self._channel_handler_table.items()
+        }
+        self._channel_handler_table[common.MSG_CHANNEL_FAILURE] = self._note_refused_request
+        self._channel_handler_table[common.MSG_CHANNEL_REQUEST] = self._note_exit
+        self._refused: set[int] = set()
+        self._exits: dict[int, float] = {}
+
+    def request_session(self) -> SessionRequest:
+        """Ask for a session.
+
+        Raises:
+            SSHException: The connection is lost.
+        """
+        if not self.active:
+            raise paramiko.SSHException("the connection is closed")
+        message = paramiko.Message()
+        with self.lock:
+            number = self._next_channel()
+            channel: Any = paramiko.Channel(number)
+            self._channels.put(number, channel)
+            self.channel_events[number] = answered = threading.Event()
+            self.channels_seen[number] = True
+            channel._set_transport(self)  # noqa: SLF001 - as paramiko's `open_channel`, which waits for the answer
+            channel._set_window(self.default_window_size, self.default_max_packet_size)  # noqa: SLF001 - as above
+        message.add_byte(common.cMSG_CHANNEL_OPEN)
+        message.add_string("session")
+        message.add_int(number)
+        message.add_int(self.default_window_size)
+        message.add_int(self.default_max_packet_size)
+        self._send_user_message(message)
+        return SessionRequest(self, channel, answered)
+
+    def request_execution(self, channel: paramiko.Channel, line: str) -> None:
+        """Ask the login shell to execute a line; `channel.event` is set once the host has answered.
+
+        Raises:
+            SSHException: The session is closed.
+        """
+        if channel.closed:
+            raise paramiko.SSHException("the host has closed the session")
+        message = paramiko.Message()
+        message.add_byte(common.cMSG_CHANNEL_REQUEST)
+        message.add_int(channel.remote_chanid)
+        message.add_string("exec")
+        message.add_boolean(True)  # noqa: FBT003 - paramiko's; the answer is wanted: it says that the command was begun
+        message.add_string(line)
+        channel.event_ready = False
+        channel.event.clear()
+        self._send_user_message(message)
+
+    def refuses(self, channel: paramiko.Channel) -> bool:
+        """Return whether the host has refused what was asked for in a session."""
+        return channel.chanid in self._refused
+
+    def exit_time(self, channel: paramiko.Channel) -> float | None:
+        """Return when the exit status arrived in a session, in seconds since the epoch, once; None: none arrived."""
+        return self._exits.pop(channel.chanid, None)
+
+    def _note_exit(self, channel: Any, message: paramiko.Message) -> None:  # noqa: ANN401 - its stubs lack the handler
+        exited = channel.status_event.is_set()
+        channel._handle_request(message)  # noqa: SLF001 - paramiko's own handler
+        if channel.status_event.is_set() and not exited:
+            self._exits[channel.chanid] = time.time()
+
+    def _note_refused_request(self, channel: Any, message: paramiko.Message) -> None:  # noqa: ANN401 - as above
+        self._refused.add(channel.chanid)
+        channel._request_failed(message)  # noqa: SLF001 - paramiko's own handler
+
+    def _note_refused_session(self, message: paramiko.Message) -> None:
+        """Note a refusal without a log entry: whether it is an error is for the one who needs the session."""
+        number = message.get_int()
+        with self.lock:
+            if answered := self.channel_events.pop(number, None):
+                self._channels.delete(number)
+                answered.set()
+
+
+class SessionRequest:
+    """A session that a host was asked for.
+
+    Args:
+        transport: The connection.
+        channel: The session's channel; usable once the host has opened it.
+        answered: Set by the transport.
+    """
+
+    def __init__(
+        self, transport: PipeliningTransport, channel: paramiko.Channel, answered: threading.Event
+    ) -> None:
+        self._transport = transport
+        self._channel = channel  # the transport itself holds only a weak reference
+        self._answered = answered
+
+    def result(self, wait: CommandWait) -> paramiko.Channel:
+        """Return the channel of the session, once it is open.
+
+        Raises:
+            ChannelException: The host refuses the session.
+            SSHException: The connection is lost, or the host has not answered in time.
+        """
+        while not self._answered.wait(_POLL):
+            if not self._transport.active:
+                break
+            if why := wait.expired():
+                raise paramiko.SSHException(why)
+        if not self._transport.active:
+            raise paramiko.SSHException("the connection is closed")
+        if not self._channel.active:
+            raise paramiko.ChannelException(0, "the host refuses the session")
+        return self._channel
+
+
+def _within_window(handler: Any) -> Any:  # noqa: ANN401 - paramiko's handler of a message with data
+    """Return a handler that ends the connection if the host sends more than it may before what it sent was read.
+
+    Nobody reads a session that is only kept, and several sessions are read one after another: without a bound, a host
+    could fill the memory over them. paramiko checks no window.
+    """
+
+    def handle(channel: paramiko.Channel, message: paramiko.Message) -> None:
+        handler(channel, message)
+        unread = len(channel.in_buffer) + len(channel.in_stderr_buffer)
+        if unread > channel.in_window_size:
+            raise paramiko.SSHException(f"the host has sent {unread} bytes, more than the window allows")
+
+    return handle
+
+
 def make_transport(
     sock: Any,  # noqa: ANN401 - paramiko's
     *,
     key_types: frozenset[str] = frozenset(),
     **options: Any,  # noqa: ANN401 - paramiko's
-) -> paramiko.Transport:
+) -> PipeliningTransport:
     """Return a transport that prefers AES-GCM over paramiko's other ciphers, and sends small packets at once.
 
     Args:
@@ -44,7 +202,7 @@ def make_transport(
         # Otherwise each channel that is opened waits 40 ms: Nagle's algorithm holds a packet back until the host has
         # acknowledged the one before, and the host delays its acknowledgement.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    transport = paramiko.Transport(sock, packetizer_class=_BoundedPacketizer, **options)
+    transport = PipeliningTransport(sock, packetizer_class=_BoundedPacketizer, **options)
     security = transport.get_security_options()
     offered = security.ciphers
     security.ciphers = tuple(sorted(offered, key=lambda cipher: cipher not in _PREFERRED_CIPHERS))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.commands import Output
 
-__all__ = ["SessionLeader", "latest_session", "list_sessions", "summarize", "terminate"]
+__all__ = ["SessionLeader", "find_session", "list_sessions", "summarize", "terminate"]
 
 
 # Read /proc/$1/stat. The process name may contain spaces and parentheses: it ends at the last parenthesis.
@@ -114,14 +114,23 @@ def list_sessions() -> Command:
     )
 
 
-def latest_session(output: Output, besides: Collection[SessionLeader]) -> SessionLeader | None:
-    """Return the latest session that `list_sessions` found, apart from `besides`; None if there is no other."""
+def find_session(
+    output: Output, besides: Collection[SessionLeader], *, earliest: bool = False
+) -> SessionLeader | None:
+    """Return the latest session that `list_sessions` found; None if there is no other than those to leave out.
+
+    Args:
+        output: Output of `list_sessions`.
+        besides: Sessions to leave out.
+        earliest: Return the earliest one: of commands that were sent together, the first one still to be waited for.
+    """
     found = []
     for line in output.stdout.splitlines():
         pid, _, began = line.partition(" ")
         if pid.isdigit() and began.isdigit():
             found.append(SessionLeader(int(pid), int(began)))
-    return max(set(found) - set(besides), key=lambda leader: (leader.began, leader.pid), default=None)
+    pick = min if earliest else max
+    return pick(set(found) - set(besides), key=lambda leader: (leader.began, leader.pid), default=None)
 
 
 def terminate(leader: SessionLeader, *, sudo: bool) -> Command:

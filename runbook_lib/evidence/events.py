@@ -82,10 +82,24 @@ def connected(journal: Journal, host: Host, connection: ConnectionInfo, step: in
     )
 
 
-def command_started(journal: Journal, command: CommandRecord, step: int, host: str) -> None:
-    """Record a command before it is sent. Its number is unique in the run and links both of its entries."""
+def command_started(
+    journal: Journal, command: CommandRecord, step: int, host: str, *, wait: bool = True
+) -> None:
+    """Record a command before it is sent. Its number is unique in the run and links both of its entries.
+
+    Args:
+        journal: The run's.
+        command: The command.
+        step: Number of the step.
+        host: Name of the host.
+        wait: Wait until the line is on disk; False: before the next command of the same group, none of which is sent
+            before the last one is on disk.
+    """
     fields = command.model_dump(mode="json", include=set(_KNOWN_AT_START))
-    journal.append("command_started", step=step, host=host, command=command.number, **fields)
+    if wait:
+        journal.append("command_started", step=step, host=host, command=command.number, **fields)
+    else:
+        journal.append_nowait("command_started", step=step, host=host, command=command.number, **fields)
 
 
 def command_ended(journal: Journal, command: CommandRecord, step: int, host: str) -> None:

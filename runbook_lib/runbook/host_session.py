@@ -10,17 +10,26 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.connections.command_wait import CommandWait
-from runbook_lib.errors import CommandFailed, FactError, FactUnavailable, Interrupted, UnreachableError
+from runbook_lib.errors import (
+    CommandFailed,
+    FactError,
+    FactUnavailable,
+    Interrupted,
+    RunbookError,
+    UnreachableError,
+)
 from runbook_lib.facts.base import Fact, Facts
 from runbook_lib.grace_periods import ROLLBACK
 from runbook_lib.masking import excerpt
-from runbook_lib.model.commands import Command, NetworkQuery
+from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
 from runbook_lib.model.status import Mode
+from runbook_lib.runbook.fact_requests import ask
 from runbook_lib.runbook.interrupts import DelayedCancel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from runbook_lib.connections.base import Connection
-    from runbook_lib.model.commands import DockerQuery, Output
     from runbook_lib.model.plans import Change, Check
     from runbook_lib.model.records import CommandKind, CommandRecord
     from runbook_lib.operations.base import Operation
@@ -142,9 +151,9 @@ class HostSession:
         wanted = list(dict.fromkeys(self.operation.facts()))
         while True:
             problems: list[FactError | CommandFailed] = []
-            for fact in wanted:
+            for fact, request, output in self._ask(wanted):
                 try:
-                    values[fact] = self.read_fact(fact)
+                    values[fact] = self._value(fact, request, output)
                 except FactUnavailable:
                     raise
                 except (FactError, CommandFailed) as problem:
@@ -200,10 +209,17 @@ class HostSession:
             OperationError: The command failed, or its output cannot be parsed.
             UnreachableError: The connection was lost.
         """
-        self.stop_if_interrupted()
-        request = fact.request()
+        ((_, request, answer),) = self._ask([fact])
+        return self._value(fact, request, answer)
+
+    def _value(
+        self, fact: Fact[Any], request: Command | DockerQuery | NetworkQuery, output: Output | RunbookError
+    ) -> Any:  # noqa: ANN401 - any fact's value
+        """Return a fact's value, or raise why there is none."""
         try:
-            output = self._send(request, "fact")
+            if isinstance(output, RunbookError):
+                raise output
+            self._raise_if_not_run(request, output)
             if output.truncated:
                 raise FactError(
                     f"{fact.label}: the output is too large to be parsed",
@@ -246,17 +262,31 @@ class HostSession:
                 hint="check that the host is up, then run again: steps already in the desired state report ok",
             )
 
-    def _send(self, request: Command | DockerQuery | NetworkQuery, kind: CommandKind) -> Output:
-        output = self.recorder.send(
-            self.connection,
-            request,
-            step=self.step,
-            kind=kind,
-            attempt=self.attempt,
-            records=self.commands,
-            deadline=self.deadline,
-            cancel=self.cancel,
+    def _send(self, command: Command, kind: CommandKind) -> Output:
+        output = self.recorder.send(self.connection, command, **self._circumstances(kind))
+        self._raise_if_not_run(command, output)
+        return output
+
+    def _ask(
+        self, facts: Iterable[Fact[Any]]
+    ) -> Iterator[tuple[Fact[Any], Command | DockerQuery | NetworkQuery, Output | RunbookError]]:
+        return ask(
+            self.recorder, self.connection, facts, self.stop_if_interrupted, **self._circumstances("fact")
         )
+
+    def _circumstances(self, kind: CommandKind) -> dict[str, Any]:
+        """Return what the recorder must know of every command of this session."""
+        return {
+            "step": self.step,
+            "kind": kind,
+            "attempt": self.attempt,
+            "records": self.commands,
+            "deadline": self.deadline,
+            "cancel": self.cancel,
+        }
+
+    def _raise_if_not_run(self, request: Command | DockerQuery | NetworkQuery, output: Output) -> None:
+        """Keep the note on a command; raise if sudo did not run the command."""
         if output.note and output.note not in self.notes:
             self.notes.append(output.note)
         if output.refused and not (isinstance(request, Command) and request.probes_sudo):
@@ -267,7 +297,6 @@ class HostSession:
                 hint=f"the user needs sudo on {self.connection.host.name}: passwordless, or with sudo_password "
                 "in the inventory",
             )
-        return output
 
 
 def all_hold(checks: list[Check]) -> bool:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import threading
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runbook_lib.connections import network_query
 from runbook_lib.connections.command_wait import CommandWait
-from runbook_lib.errors import EvidenceError, Interrupted, PlanRefused, RunbookError, UnreachableError
+from runbook_lib.errors import EvidenceError, Interrupted, RunbookError, UnreachableError
 from runbook_lib.evidence import events
-from runbook_lib.evidence.spooled_output import HEAD, TAIL, SpooledOutputs
-from runbook_lib.masking import excerpt
+from runbook_lib.evidence.spooled_output import SpooledOutputs
 from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
-from runbook_lib.model.records import CommandRecord, HostRecord, StreamRecord
+from runbook_lib.model.records import CommandRecord, HostRecord
+from runbook_lib.runbook.command_records import CommandRecords, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runbook_lib.connections.base import Connection
     from runbook_lib.connections.output_budget import OutputBudget, OutputLimit
@@ -31,11 +29,6 @@ if TYPE_CHECKING:
     from runbook_lib.secrets import Secrets
 
 __all__ = ["Recorder", "now"]
-
-
-def now() -> datetime:
-    """Return the time, in UTC."""
-    return datetime.now(UTC)
 
 
 class Recorder:
@@ -65,7 +58,7 @@ class Recorder:
         self._budget = budget
         self._outputs = outputs
         self._secrets = secrets
-        self._numbers = itertools.count(1)
+        self._commands = CommandRecords(outputs, secrets)
         self._connection_numbers: dict[str, int] = {}
 
     def note_connection(self, connection: Connection, step: int) -> bool:
@@ -88,8 +81,7 @@ class Recorder:
 
     def recorded_stdin(self, command: Command) -> str | None:
         """Return what a record shows of a command's standard input; None if it has none."""
-        shown = command.stdin if command.stdin_summary is None else command.stdin_summary
-        return shown if shown is None else self.mask(shown)
+        return self._commands.stdin(command)
 
     def masked(self, record: HostRecord) -> HostRecord:
         """Return a host's record without secret values: facts and checks are read from unmasked outputs."""
@@ -134,39 +126,100 @@ class Recorder:
         self.note_connection(connection, step)
         if isinstance(request, NetworkQuery):
             request = network_query.addressed(request, connection)
-        text = connection.render(request) if isinstance(request, Command) else request.text
-        if self.mask(text) != text:
-            raise PlanRefused(
-                f"`{excerpt(self.mask(text), 200)}` would show a secret to every process on the host",
-                where=connection.host.name,
-                hint="pass it on standard input, or in a file with mode 0600",
-            )
-        record = CommandRecord(
-            number=next(self._numbers),
-            kind=kind,
-            text=text,
-            stdin=self.recorded_stdin(request) if isinstance(request, Command) else None,
-            purpose=self.mask(request.purpose) if isinstance(request, Command) else "",
-            attempt=attempt,
-            started=now(),
-        )
+        record = self._commands.started(connection, request, kind, attempt)
         events.command_started(self.journal, record, step, connection.host.name)
+        return self._finish(
+            connection, request, record, step=step, records=records, deadline=deadline, cancel=cancel
+        )
+
+    def send_together(  # noqa: PLR0913 - as for `send`
+        self,
+        connection: Connection,
+        commands: Sequence[Command],
+        *,
+        step: int,
+        kind: CommandKind,
+        attempt: int = 1,
+        records: list[CommandRecord],
+        deadline: Deadline | None = None,
+        cancel: threading.Event | None = None,
+    ) -> list[Output | RunbookError]:
+        """Send as many commands at once as the host allows, from the first on; return what `send` would, in order.
+
+        All of them are journaled before the first is sent, and each is recorded, whatever becomes of the others.
+
+        Args:
+            connection: The connection to the host.
+            commands: Read-only commands, for each of which `connection.can_send_together` holds.
+            step: As for `send`, also the others.
+            kind: What the commands are for.
+            attempt: Ordinal of this attempt at the same.
+            records: Gets the records.
+            deadline: When each command must be finished.
+            cancel: Stops the wait once it is set.
+
+        Returns:
+            For each command that was sent its output, or the error that `send` would have raised.
+
+        Raises:
+            EvidenceError: As for `send`; likewise `PlanRefused` and `Interrupted`.
+        """
+        self._stop_without_parent(kind)
+        self.note_connection(connection, step)
+        for command in commands:
+            self._commands.text(connection, command)  # no number is used up if one of them is refused
+        first = commands[0]
+        if deadline is not None and deadline.left < first.timeout:
+            first = dataclasses.replace(first, timeout=deadline.left)
+        together = commands[: connection.reserve([first, *commands[1:]], cancel or self.cancel)]
+        self.note_connection(connection, step)
+        started = [self._commands.started(connection, command, kind, attempt) for command in together]
+        for record in started:
+            last = record is started[-1]
+            events.command_started(self.journal, record, step, connection.host.name, wait=last)
+        if len(together) > 1:
+            connection.send_ahead(together)
+        results: list[Output | RunbookError] = []
+        for command, record in zip(together, started, strict=True):
+            try:
+                result: Output | RunbookError = self._finish(
+                    connection, command, record, step=step, records=records, deadline=deadline, cancel=cancel
+                )
+            except EvidenceError:
+                raise
+            except RunbookError as problem:
+                result = problem
+            results.append(result)
+        return results
+
+    def _finish(  # noqa: PLR0913 - as for `send`
+        self,
+        connection: Connection,
+        request: Command | DockerQuery | NetworkQuery,
+        record: CommandRecord,
+        *,
+        step: int,
+        records: list[CommandRecord],
+        deadline: Deadline | None,
+        cancel: threading.Event | None,
+    ) -> Output:
+        """Send a request unless it was sent ahead, wait for it, and record its end."""
 
         def send_stop(command: Command) -> Output:
             return self.send(
-                connection, command, step=step, kind="termination", attempt=attempt, records=records
+                connection, command, step=step, kind="termination", attempt=record.attempt, records=records
             )
 
         def end(output: Output) -> CommandRecord:
-            ended = self._ended(record, request, output, spooled)
+            ended = self._commands.ended(record, request, output, spooled)
             events.command_ended(self.journal, ended, step, connection.host.name)
             return ended
 
         spooled = SpooledOutputs(self._outputs, self._secrets)
         # What leaves the host in order may also be sent when the run has used up its bytes.
-        limit = self._budget.limit(may_exceed_run=kind in ("rollback", "termination"))
+        limit = self._budget.limit(may_exceed_run=record.kind in ("rollback", "termination"))
         try:
-            if isinstance(request, Command) and kind == "termination":
+            if isinstance(request, Command) and record.kind == "termination":
                 # It is sent after an interrupt, which must not cut it short.
                 output = connection.run(request, threading.Event(), spooled.open, limit)
             else:
@@ -237,36 +290,3 @@ class Recorder:
         except UnreachableError as gone:
             result = f"could not confirm termination on the host: {gone.message}"
         return dataclasses.replace(output, problem=f"{why}; {result}", ended=time.time())
-
-    def _ended(
-        self,
-        record: CommandRecord,
-        request: Command | DockerQuery | NetworkQuery,
-        output: Output,
-        spooled: SpooledOutputs,
-    ) -> CommandRecord:
-        """Return the record of a command that has ended."""
-        accept = request.accept if isinstance(request, Command) else (0, 1)
-        stored = spooled.records()
-        return record.model_copy(
-            update={
-                "ended": now(),
-                "exit_code": output.exit_code,
-                "accepted": output.exit_code in accept,
-                "problem": self.mask(output.problem),
-                "stdout": stored.get("stdout") or self._stream(output.stdout),
-                "stderr": stored.get("stderr") or self._stream(output.stderr),
-            }
-        )
-
-    def _stream(self, raw: str) -> StreamRecord:
-        text = self.mask(raw)
-        whole = text.encode()
-        complete = len(text) <= HEAD + TAIL
-        return StreamRecord(
-            head=text if complete else text[:HEAD],
-            tail="" if complete else text[-TAIL:],
-            size=len(whole),
-            sha256=self._outputs.digest(whole) if complete else self._outputs.put(whole),
-            complete=complete,
-        )

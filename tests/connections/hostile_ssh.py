@@ -1,4 +1,4 @@
-"""A real SSH server that lets a client in and then misbehaves: it does not answer, floods, or takes no input."""
+"""A real SSH server that lets a client in and then misbehaves: it does not answer in time, floods, takes no input."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 from runbook_lib.model.host import Host
 from tests.connections.sshd import make_key
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,10 @@ Behaviour = Literal[
     "floods in place of a shell",
     "prints one byte a second",
     "takes no input",
+    "refuses to execute a command",
+    "sends more than the window allows",
+    "answers once four commands have arrived",
+    "answers once the next session is wanted",
 ]
 _FLOOD = b"lecture from your system administrator\n" * 800
 
@@ -45,6 +50,8 @@ class HostileServer:
     def __init__(self, place: Path, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
         self.ended = threading.Event()
+        self.four_commands = threading.Barrier(4)
+        self.sessions = self.commands = 0
         place.mkdir(exist_ok=True)
         self._place = place
         self._key = paramiko.Ed25519Key(filename=str(make_key(place / "hostile")))
@@ -117,12 +124,31 @@ class _Session(paramiko.ServerInterface):
 
     def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002 - as above
         self._may_be_silent("silent when a channel is opened")
+        self._server.sessions += 1
         return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         self._may_be_silent("silent when a command is sent")
-        threading.Thread(target=self._run, args=(channel, command), daemon=True).start()
+        if self._server.behaviour == "refuses to execute a command":
+            return False
+        self._server.commands += 1
+        run = self._answer_late if self._server.behaviour.startswith("answers once") else self._run
+        threading.Thread(target=run, args=(channel, command), daemon=True).start()
         return True
+
+    def _answer_late(self, channel: paramiko.Channel, command: bytes) -> None:
+        """End a command successfully, but only once the client has sent what it sends without waiting for this."""
+        nonce = command.split()[-1] + b"\n"
+        if self._server.behaviour == "answers once four commands have arrived":
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self._server.four_commands.wait(deadline(20.0))
+        else:
+            while self._server.sessions <= self._server.commands and not self._server.ended.wait(0.01):
+                pass
+        channel.sendall(nonce + b"done\n")
+        channel.sendall_stderr(nonce)
+        channel.send_exit_status(0)
+        channel.close()
 
     def _run(self, channel: paramiko.Channel, command: bytes) -> None:
         nonce = command.split()[-1] + b"\n"
@@ -135,8 +161,12 @@ class _Session(paramiko.ServerInterface):
             if behaviour != "silent in place of a shell":
                 channel.sendall(nonce)
                 channel.sendall_stderr(nonce)
+            if behaviour == "sends more than the window allows":
+                channel.out_window_size = 2**40
             while not ended.is_set():
-                if behaviour == "floods standard error in place of sudo":
+                if behaviour == "sends more than the window allows":
+                    channel.sendall(_FLOOD)
+                elif behaviour == "floods standard error in place of sudo":
                     channel.sendall_stderr(_FLOOD)
                 elif behaviour == "floods both streams":
                     channel.sendall(_FLOOD)
