@@ -6,6 +6,7 @@ papermill's own account is not used: it marks cells completed after a kernel was
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -137,6 +138,7 @@ def _execute(
                 progress_bar=False,
                 cwd=str(project_top()),
                 kernel=kernel,
+                **_unnamed_kernel(entry.path),
             )
     except (
         PapermillException,
@@ -145,8 +147,20 @@ def _execute(
         RunbookError,
         OSError,
         RuntimeError,
+        ValueError,
     ) as failure:
         problems.append(_last_lines(failure))
+
+
+def _unnamed_kernel(notebook: Path) -> dict[str, str]:
+    """Return papermill's arguments for a notebook that names no kernel, as tools that clear metadata leave it."""
+    metadata = json.loads(notebook.read_bytes()).get("metadata", {})
+    named = metadata.get("kernelspec", {}).get("name")
+    language = metadata.get("language_info", {}).get("name") or metadata.get("kernelspec", {}).get("language")
+    return {
+        **({} if named else {"kernel_name": "python3"}),
+        **({} if language else {"language": "python"}),
+    }
 
 
 def _last_lines(failure: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -169,3 +170,15 @@ def test_a_kernel_whose_runner_died_sends_no_further_command_without_a_word(proj
     assert project.record.status in {Status.UNKNOWN, Status.INTERRUPTED}
     if project.record.status is Status.INTERRUPTED:
         assert "runner_gone" in [entry["event"] for entry in project.entries()]
+
+
+@pytest.mark.parametrize("kept", [{}, {"language_info": {"name": "python"}}])
+def test_a_notebook_that_names_no_kernel_runs_in_pythons(project: Project, kept: dict[str, object]) -> None:
+    notebook = project.notebook(OPEN, 'book.step("Fine", Does(("true",)))', "book.close()")
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    del content["metadata"]["kernelspec"]
+    content["metadata"] |= kept
+    notebook.write_text(json.dumps(content), encoding="utf-8")
+    done = finish(project.runbook_run(notebook))
+    assert done.code == 0, done.output
+    assert project.record.status is Status.CHANGED
