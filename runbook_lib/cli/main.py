@@ -37,14 +37,9 @@ _SUMMARIES = {
 }
 
 
-_READERS = {
-    "list",
-    "show",
-    "report",
-    "audit",
-    "lint",
-    "doctor",
-}  # what they print is their result; others act on hosts
+# What readers print is their result; the others have work to complete even if nobody reads what they print.
+READERS = frozenset({"list", "show", "report", "audit", "lint", "doctor"})
+ACTORS = frozenset({"demo", "lab", "run", "new"})
 
 
 class _Commands(LazyGroup):
@@ -90,7 +85,7 @@ def main() -> None:
 def _acts_on_hosts(arguments: Sequence[str]) -> bool:
     """Return whether a command line has work to complete even if nobody reads what it prints."""
     words = [word for word in arguments if not word.startswith("-")]
-    return bool(words) and words[0] not in _READERS
+    return bool(words) and words[0] in ACTORS
 
 
 def _run() -> int:

@@ -13,10 +13,15 @@ from runbook_lib.errors import ParameterError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Batch", "BatchSize", "Size", "batch_size", "divide"]
+__all__ = ["FIRST", "THEN", "Batch", "BatchSize", "Size", "batch_size", "divide"]
 
 Size = int | str
 """A number of hosts, or a percentage such as `25%` of the hosts that are divided."""
+
+FIRST: Size = 1
+"""Size of the first batch, unless the runbook says otherwise: what goes wrong goes wrong on one host."""
+THEN: Size = "25%"
+"""Size of the batches after the first."""
 
 _PERCENTAGE = re.compile(r"([0-9]{1,3})%")
 _HINT = 'give a number of hosts from 1, or a percentage from "1%" to "100%"'

@@ -15,7 +15,7 @@ from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError, ParameterError, RunbookError, StepFailed
 from runbook_lib.integrations import testinfra
 from runbook_lib.inventory import Inventory
-from runbook_lib.model.batches import divide
+from runbook_lib.model.batches import FIRST, THEN, divide
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Script
@@ -264,8 +264,8 @@ class Runbook:
     def batches(  # noqa: PLR0913 - all that controls a loop over batches
         self,
         *,
-        first: Size = 1,
-        then: Size = "25%",
+        first: Size = FIRST,
+        then: Size = THEN,
         max_failed: int = 0,
         pause: float = 0.0,
         confirm: bool = False,

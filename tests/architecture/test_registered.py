@@ -6,13 +6,14 @@ import re
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from runbook_lib import Parameters
 from runbook_lib.audit.rules import registry as rules
 from runbook_lib.cli.audit import audit_command
-from runbook_lib.cli.main import cli
+from runbook_lib.cli.main import ACTORS, READERS, cli
 from runbook_lib.connections import registry as connections
 from runbook_lib.lab.hosts import registry as hosts
 from runbook_lib.model.status import Status
@@ -33,6 +34,11 @@ def test_every_verb_that_has_a_module_is_a_command(folder: str, group: object) -
     listed = CliRunner().invoke(group, ["--help"]).output  # type: ignore[arg-type] # a click group
     assert "list" in verbs
     assert [verb for verb in sorted(verbs) if not re.search(rf"^  {verb} ", listed, re.MULTILINE)] == []
+
+
+def test_every_verb_either_reads_or_acts() -> None:
+    assert not READERS & ACTORS
+    assert set(cli.list_commands(click.Context(cli))) == READERS | ACTORS
 
 
 @pytest.mark.parametrize(
