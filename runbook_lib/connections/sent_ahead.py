@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from runbook_lib.connections.ssh_link import SshLink
     from runbook_lib.model.commands import Command
 
-__all__ = ["LOST", "SentAhead", "SentCommand"]
+__all__ = ["LOST", "MOST_TOGETHER", "SentAhead", "SentCommand"]
 
 LOST = "connection lost before the exit status arrived"
 """The problem of a command that was sent, and whose end is unknown."""
 
 _log = logging.getLogger(__name__)
-_MOST_TOGETHER = 8  # sshd allows 10 sessions: there is one more for the lock, and one to terminate a command
+MOST_TOGETHER = 8  # sshd allows 10 sessions: there is one more for the lock, and one to terminate a command
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class SentAhead:
         try:
             self._link.open(wait)
             with self._link.guard(wait):
-                return self._link.reserve(min(len(commands), _MOST_TOGETHER), wait)
+                return self._link.reserve(min(len(commands), MOST_TOGETHER), wait)
         except OverdueError as silent:
             self._add(commands[0], SentCommand(time.time(), problem=f"{silent}; the connection was closed"))
         except UnreachableError as problem:
