@@ -73,7 +73,7 @@ def proxy(pairs: Sequence[str], round_trip: float, counts: Path) -> Iterator[Rou
     program = Path(__file__).with_name("delay_proxy.py")
     process = subprocess.Popen(
         [sys.executable, program, str(round_trip), counts, *pairs],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # the proxy ends with it
         stdout=subprocess.PIPE,
         start_new_session=True,
     )
