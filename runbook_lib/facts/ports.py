@@ -107,6 +107,8 @@ class PortOpen(Fact[str]):
         '192.0.2.1:443: ConnectionRefusedError: Connection refused'
         """
         if output.exit_code == 0:
+            if output.stdout.strip() not in {"", "open"}:
+                raise FactError(f"{self.label}: unexpected output {excerpt(output.stdout, 80)!r}")
             return ""
         if output.exit_code is None:
             raise FactError(f"{self.label}: {output.problem}")
