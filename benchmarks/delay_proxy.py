@@ -129,7 +129,7 @@ async def _main(round_trip: float, counts: Path, pairs: list[str]) -> None:
         await proxy.listen(address, int(port), to_address, int(to_port))
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, over.set)
-    # Standard input ends with whoever started the proxy, also where that is killed.
+    # Standard input ends with the process that started the proxy, also where that is killed.
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), over.set)
     sys.stdout.write("listening\n")
     sys.stdout.flush()
