@@ -53,6 +53,14 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     programs.end()
 
 
+@pytest.fixture(autouse=True)
+def _hangups_arrive() -> Iterator[None]:
+    """Where the tests themselves are run by `nohup`, the programs that they start would ignore a hang-up."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def assert_complete(project: Project, runs: int = 1, status: Status = Status.OK) -> None:
     """Each run went to its end, with its notebook, reports and seal."""
     records = project.records()
