@@ -1,4 +1,4 @@
-"""The rollback of a transaction on one host: its steps in reverse, each by its plan's own rollback, then checked."""
+"""Rollback on one host: of one step, and of a transaction, its steps in reverse, then checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runbook_lib.runbook.host_session import HostSession
     from runbook_lib.runbook.transaction import TransactionStep
 
-__all__ = ["roll_back_host"]
+__all__ = ["roll_back_host", "rollback_failed", "send_rollback"]
 
 _log = logging.getLogger(__name__)
 _AS_BEFORE = "as before the step"
@@ -56,7 +56,7 @@ def roll_back_host(
     kept = [f"{step.label} ({step.why_not})" for step in steps if step.why_not]
     parts = [cause]
     if problems:
-        parts.append(f"ROLLBACK FAILED: check the host now: {'; '.join(problems)}")
+        parts.append(rollback_failed(problems))
     elif differing:
         parts.append(f"NOT ROLLED BACK: check the host now: {'; '.join(differing)}")
     elif undone:
@@ -91,30 +91,48 @@ def roll_back_host(
 
 def _send(session: HostSession, steps: Sequence[TransactionStep]) -> list[str]:
     """Send the rollback commands of all steps; return what went wrong."""
-    problems: list[str] = []
     if not steps:
-        return problems
+        return []
     session.leave_in_order()
     try:
         session.open()
-        session.recorder.note_connection(session.connection, session.step)
-        for step in reversed(steps):
-            problems += _send_all(session, step.rollback, step.label)
-        for step in steps:  # what makes services take up the restored state, once all of it is restored
-            problems += _send_all(session, step.plan.after_rollback, step.label)
     except (Interrupted, UnreachableError) as problem:
-        problems.append(problem.message)
-    return problems
+        return [problem.message]
+    session.recorder.note_connection(session.connection, session.step)
+    return send_rollback(
+        session,
+        [
+            *((step.label, command) for step in reversed(steps) for command in step.rollback),
+            # What makes services take up the restored state, once all of it is restored.
+            *((step.label, command) for step in steps for command in step.plan.after_rollback),
+        ],
+    )
 
 
-def _send_all(session: HostSession, commands: Iterable[Command], label: str) -> list[str]:
+def send_rollback(session: HostSession, commands: Iterable[tuple[str, Command]]) -> list[str]:
+    """Send rollback commands, also after one of them has failed; return what went wrong.
+
+    A lost connection is established again. A host that cannot be reached gets no further command.
+
+    Args:
+        session: The host's session, with time left for the rollback; see `HostSession.leave_in_order`.
+        commands: Each with the step that it undoes, for messages; empty: the session's own.
+    """
     problems = []
-    for command in commands:
+    for label, command in commands:
         try:
             session.send(command, "rollback")
         except OperationError as problem:
-            problems.append(f"{label}: {problem.message}")
+            problems.append(f"{label}: {problem.message}" if label else problem.message)
+        except (Interrupted, UnreachableError) as problem:
+            problems.append(problem.message)
+            break
     return problems
+
+
+def rollback_failed(problems: Iterable[str]) -> str:
+    """Return what the message of a step adds whose rollback failed."""
+    return f"ROLLBACK FAILED: check the host now: {'; '.join(problems)}"
 
 
 def _check_restored(session: HostSession, step: TransactionStep) -> Check:

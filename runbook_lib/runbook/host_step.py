@@ -19,6 +19,7 @@ from runbook_lib.model.records import CommandRecord, HostRecord
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.base import Probe
 from runbook_lib.runbook.commit_confirm import apply_with_confirmation, plan_after_revert
+from runbook_lib.runbook.host_rollback import rollback_failed, send_rollback
 from runbook_lib.runbook.host_session import HostSession, all_hold
 from runbook_lib.runbook.reboot import reboot_and_confirm
 from runbook_lib.runbook.recorder import now
@@ -214,26 +215,11 @@ class HostStep:
     def _after_rollback(self, plan: Plan) -> str:
         """Roll back a change that has begun, if its plan says how; return what the message adds."""
         begun = any(command.kind == self.session.operation.command_kind for command in self.session.commands)
-        return f"; {self._roll_back(plan.rollback)}" if plan.rollback and begun else ""
-
-    def _roll_back(self, commands: Iterable[Command]) -> str:
-        """Send all rollback commands, also after one of them has failed; return the outcome for the message.
-
-        A lost connection is established again. A host that cannot be reached gets no further command.
-        """
+        if not (plan.rollback and begun):
+            return ""
         self.session.leave_in_order()
-        failed = []
-        for command in commands:
-            try:
-                self.session.send(command, "rollback")
-            except OperationError as problem:
-                failed.append(problem.message)
-            except (Interrupted, UnreachableError) as problem:
-                failed.append(problem.message)
-                break
-        if failed:
-            return f"ROLLBACK FAILED: check the host now: {'; '.join(failed)}"
-        return "the change was rolled back"
+        problems = send_rollback(self.session, (("", command) for command in plan.rollback))
+        return f"; {rollback_failed(problems) if problems else 'the change was rolled back'}"
 
     def _predict(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
         if plan.commands or plan.reboot:
