@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 _MOST_ERROR = 500  # characters of a cell's error in the journal
-_INTERRUPTED = "interrupted between two steps"
 
 
 class Run:
@@ -192,14 +191,10 @@ class Run:
             return
         ends = False
         if problem is not None:
-            interrupted = isinstance(problem, KeyboardInterrupt)
-            late = interrupted and self.deadline is not None and self.deadline.passed
-            status = Status.INTERRUPTED if interrupted and not late else Status.FAILED
-            cause = f"the notebook raised {excerpt(f'{type(problem).__name__}: {problem}', _MOST_ERROR)}"
-            if interrupted:
-                cause = (
-                    f"between two steps: {self.deadline.message}" if late and self.deadline else _INTERRUPTED
-                )
+            error = excerpt(f"{type(problem).__name__}: {problem}", _MOST_ERROR)
+            status, cause = Status.FAILED, f"the notebook raised {error}"
+            if isinstance(problem, KeyboardInterrupt):
+                status, cause = self.interrupted_between_steps()
             ends = self._roll_back(transaction, list(transaction.active), cause, status, record_all=True)
         self._close_transaction(transaction)
         if ends:
@@ -241,6 +236,12 @@ class Run:
         if by_hand:
             links, self._evidence_problem = made_by_hand.complete_evidence(self.directory, notebook)
         cards.show_run_end(self.record, links, self._evidence_problem)
+
+    def interrupted_between_steps(self) -> tuple[Status, str]:
+        """Return status and message of the run if an interrupt ends it now: the person's, or that of its deadline."""
+        if self.deadline and self.deadline.passed:
+            return Status.FAILED, f"between two steps: {self.deadline.message}"
+        return Status.INTERRUPTED, "interrupted between two steps"
 
     def note_cell_error(self, problem: BaseException) -> None:
         """Keep, for the journal, that a cell raised between two steps: by hand that does not end the run."""
@@ -385,7 +386,7 @@ class Run:
         hosts = [
             host
             for host in self.context.hosts
-            if host.name in names and (record_all or transaction.needs_record(host.name))
+            if host.name in names and (record_all or transaction.steps_on(host.name))
         ]
         if not hosts:
             return False

@@ -430,9 +430,7 @@ class Runbook:
         if self._run.ended or isinstance(problem, SystemExit | EvidenceError):
             return
         with self._interruptible():
-            if not isinstance(problem, KeyboardInterrupt):
-                self._run.finish(Status.FAILED, f"a cell raised {type(problem).__name__}: {problem}")
-            elif self._run.deadline and self._run.deadline.passed:
-                self._run.finish(Status.FAILED, f"between two steps: {self._run.deadline.message}")
+            if isinstance(problem, KeyboardInterrupt):
+                self._run.finish(*self._run.interrupted_between_steps())
             else:
-                self._run.finish(Status.INTERRUPTED, "interrupted between two steps")
+                self._run.finish(Status.FAILED, f"a cell raised {type(problem).__name__}: {problem}")

@@ -151,10 +151,6 @@ class Transaction:
         """Note that hosts were rolled back."""
         self.active = [name for name in self.active if name not in hosts]
 
-    def needs_record(self, host: str) -> bool:
-        """Whether a step has changed a host, or may have."""
-        return bool(self._steps[host])
-
 
 @dataclass(frozen=True)
 class TransactionBlock:
