@@ -8,12 +8,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import paramiko
-
 from runbook_lib.errors import AuthenticationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import paramiko
 
     from runbook_lib.connections.ssh_config import SshConfig
 
@@ -92,6 +92,8 @@ def _identity(file: str, place: str) -> dict[str, Any]:
 
 def _in_agent(public: set[bytes]) -> paramiko.AgentKey | None:
     """Return the first key that ssh-agent holds of these public keys; `close_agent` closes the connection to it."""
+    import paramiko  # noqa: PLC0415 - slow to import; keys are also checked where no host is reached over SSH
+
     agent = paramiko.Agent()
     for key in agent.get_keys():
         if key.asbytes() in public - {b""}:
@@ -109,6 +111,8 @@ def _is_encrypted(file: str) -> bool:
 
 def close_agent(arguments: Mapping[str, Any]) -> None:
     """Close the connection to ssh-agent that `identity` opened for these arguments, if it did."""
+    import paramiko  # noqa: PLC0415 - as above
+
     key = arguments.get("pkey")
     if isinstance(key, paramiko.AgentKey) and isinstance(key.agent, paramiko.Agent):
         key.agent.close()
