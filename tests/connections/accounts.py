@@ -19,10 +19,12 @@ from tests.connections import sshd
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PASSWORD", "Account", "account", "require"]
+__all__ = ["ASKS", "NO_PASSWORD", "PASSWORD", "Account", "account", "require"]
 
 _numbers = itertools.count(1)
 PASSWORD = "right-9f2c"  # noqa: S105 - of an account that lives as long as its test
+NO_PASSWORD = "ALL=(ALL) NOPASSWD: ALL"  # noqa: S105 - a sudo rule
+ASKS = "ALL=(ALL) ALL"
 
 
 @dataclass(frozen=True)

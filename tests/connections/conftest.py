@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.connections import sshd
+from tests.connections.accounts import ASKS, NO_PASSWORD, account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.connections.accounts import Account
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,17 @@ def server(session_server: sshd.Server) -> sshd.Server:
     """Return the session's server, its known key the right one."""
     session_server.knows(session_server.place / "host")
     return session_server
+
+
+@pytest.fixture(scope="module")
+def passwordless() -> Iterator[Account]:
+    """An account that may run anything by sudo without a password."""
+    with account(rule=NO_PASSWORD) as who:
+        yield who
+
+
+@pytest.fixture(scope="module")
+def asking() -> Iterator[Account]:
+    """An account that sudo asks for its password."""
+    with account(rule=ASKS) as who:
+        yield who

@@ -17,33 +17,19 @@ from runbook_lib.connections.local import LocalConnection
 from runbook_lib.model.commands import Command
 from runbook_lib.model.host import Host
 from runbook_lib.secrets import Secrets
-from tests.connections.accounts import PASSWORD, account, require
+from tests.connections.accounts import PASSWORD, require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.connections.accounts import Account
 
 NEVER = threading.Event()
-NO_PASSWORD = "ALL=(ALL) NOPASSWD: ALL"  # noqa: S105 - a sudo rule
-ASKS = "ALL=(ALL) ALL"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _needs_sudo() -> None:
     require("sudo", "sshd")
-
-
-@pytest.fixture(scope="module")
-def passwordless() -> Iterator[Account]:
-    with account(rule=NO_PASSWORD) as who:
-        yield who
-
-
-@pytest.fixture(scope="module")
-def asking() -> Iterator[Account]:
-    with account(rule=ASKS) as who:
-        yield who
 
 
 def as_user(

@@ -13,15 +13,13 @@ from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.facts.privilege import Sudo
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
-from tests.connections.accounts import PASSWORD, Account, account, require
+from tests.connections.accounts import ASKS, NO_PASSWORD, PASSWORD, Account, account, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 NEVER = threading.Event()
-NO_PASSWORD = "ALL=(ALL) NOPASSWD: ALL"  # noqa: S105 - a sudo rule
-ASKS = "ALL=(ALL) ALL"
 
 
 @contextlib.contextmanager
@@ -43,18 +41,6 @@ def run(connection: SshConnection, *argv: str, stdin: str | None = None, timeout
 @pytest.fixture(scope="module", autouse=True)
 def _needs_sudo() -> None:
     require("sudo", "sshd")
-
-
-@pytest.fixture(scope="module")
-def passwordless() -> Iterator[Account]:
-    with account(rule=NO_PASSWORD) as who:
-        yield who
-
-
-@pytest.fixture(scope="module")
-def asking() -> Iterator[Account]:
-    with account(rule=ASKS) as who:
-        yield who
 
 
 @pytest.mark.parametrize("password", ["", PASSWORD])
