@@ -23,24 +23,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.facts.boot_loader import BootLoaderInfo
 
 __all__ = [
-    "DEFAULT",
     "DEFAULT_ID",
     "AtLeast",
     "DefaultEntry",
     "Installed",
     "at_least",
+    "default_change",
+    "default_check",
     "default_entry",
-    "describe_entry",
     "installed",
     "on_trial",
     "refuse_shared_kernel",
     "refuse_unsigned",
 ]
 
-DEFAULT, DEFAULT_ID = "default boot entry", "kernel.default"
-"""Title and id of the check of the default boot entry."""
+DEFAULT_ID = "kernel.default"
+"""Id of the check of the default boot entry."""
+_DEFAULT = "default boot entry"
 _UNSIGNED = ("kernel-lt", "kernel-ml")  # ELRepo signs packages, not kernel images
 
 
@@ -70,20 +72,14 @@ class DefaultEntry(Operation):
                 f"the boot menu has no entry for {wanted}",
                 hint="check that /boot has its image; regenerate the menu (update-grub, grub2-mkconfig)",
             )
-        change = Change(DEFAULT, describe_entry(loader.default, loader.default_entry), wanted)
-        return Plan(commands=backend.make_default(loader, wanted), changes=(change,))
+        return Plan(commands=backend.make_default(loader, wanted), changes=(default_change(loader, wanted),))
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check the default, and that installing another kernel does not change it."""
         refuse_shared_kernel(facts)
         loader = facts[BootLoader()]
         return [
-            Check.equal(
-                DEFAULT,
-                self._wanted(facts),
-                loader.default or loader.unclear_default or "not known",
-                DEFAULT_ID,
-            ),
+            default_check(loader, self._wanted(facts)),
             Check.equal(
                 "default is kept when kernels are added",
                 expected=True,
@@ -246,9 +242,14 @@ def on_trial(facts: Facts) -> KernelTrialInfo | None:
     return KernelTrialInfo(running) if loader.trial and loader.panic else None
 
 
-def describe_entry(release: str | None, path: str | None) -> str:
-    """Return a boot entry as a change shows it: the kernel, and the entry's path."""
-    return f"{release or 'not known'} ({path})"
+def default_change(loader: BootLoaderInfo, wanted: str) -> Change:
+    """Return the change of the default boot entry to a kernel; before: the kernel, and the entry's path."""
+    return Change(_DEFAULT, f"{loader.default or 'not known'} ({loader.default_entry})", wanted)
+
+
+def default_check(loader: BootLoaderInfo, wanted: str) -> Check:
+    """Return the check that a kernel is the default."""
+    return Check.equal(_DEFAULT, wanted, loader.default or loader.unclear_default or "not known", DEFAULT_ID)
 
 
 def refuse_shared_kernel(facts: Facts) -> None:

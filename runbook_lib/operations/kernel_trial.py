@@ -18,9 +18,9 @@ from runbook_lib.operations.base import Operation
 from runbook_lib.operations.boot_loaders import backend_of
 from runbook_lib.operations.host import REBOOT, settled
 from runbook_lib.operations.kernel import (
-    DEFAULT,
     DEFAULT_ID,
-    describe_entry,
+    default_change,
+    default_check,
     on_trial,
     refuse_shared_kernel,
     refuse_unsigned,
@@ -75,7 +75,7 @@ class Booted(Operation):
             return Plan()  # services that have yet to settle are waited for
         wanted, running, loader = self._wanted(facts), facts[Kernel()].release, facts[BootLoader()]
         backend = backend_of(loader)
-        default = Change(DEFAULT, describe_entry(loader.default, loader.default_entry), wanted)
+        default = default_change(loader, wanted)
         # The mark is removed last, and kept if the trial is abandoned: the running kernel has not passed its checks.
         forget, unmark = (
             (backend.forget_trial(loader, wanted), (_UNMARK,)) if backend.has_trial_boot else ((), ())
@@ -113,12 +113,7 @@ class Booted(Operation):
         pending = loader.once or ("armed" if armed else "none")
         return [
             Check.equal("running kernel", self._wanted(facts), facts[Kernel()].release, "kernel.running"),
-            Check.equal(
-                DEFAULT,
-                self._wanted(facts),
-                loader.default or loader.unclear_default or "not known",
-                DEFAULT_ID,
-            ),
+            default_check(loader, self._wanted(facts)),
             Check.equal(_PENDING, "none", pending, _PENDING_ID),
             settled(facts[SystemState()]),
         ]
