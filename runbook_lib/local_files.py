@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +38,6 @@ class Contents:
     data: bytes
     secret: bool = False
     references: tuple[str, ...] = ()
-
-    @property
-    def sha256(self) -> str:
-        """The hash."""
-        return hashlib.sha256(self.data).hexdigest()
 
     @property
     def text(self) -> str | None:
