@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -189,11 +190,11 @@ class Content(Operation):
     def _data(self) -> bytes:
         return base64.b64decode(self.contents) if self.binary else self.contents.encode()
 
-    @property
+    @functools.cached_property
     def _sha256(self) -> str:
         return hashlib.sha256(self._data).hexdigest()
 
-    @property
+    @functools.cached_property
     def _summary(self) -> str:
         return _summary(len(self._data), self._sha256)
 
