@@ -111,18 +111,19 @@ def served(  # noqa: PLR0913 - all that can be asked of a handshake
             hint="as printed by `openssl x509 -noout -fingerprint -sha256`",
         )
     if certificate is not None:
-        sha256 = _fingerprint(certificate, "certificate")
+        _, sha256 = _read_certificates(certificate, "certificate")
     authorities = ""
     if issued_by is not None:
-        _fingerprint(issued_by, "issued_by")
-        authorities = read_local(issued_by, "issued_by").decode()
+        authorities, _ = _read_certificates(issued_by, "issued_by")
     trusted = fingerprint is None or issued_by is not None
     return Served(name, port, address, authorities, sha256, trusted, asked_from, wait)
 
 
-def _fingerprint(path: LocalPath, what: str) -> str:
+def _read_certificates(path: LocalPath, what: str) -> tuple[str, str]:
+    """Return a file's text, and the SHA-256 of the first certificate in it."""
     try:
-        return certificate_of(read_local(path, what).decode()).sha256
+        text = read_local(path, what).decode()
+        return text, certificate_of(text).sha256
     except ValueError as problem:  # of another encoding too
         raise ParameterError(
             f"{what}: {path} is not a certificate in PEM: {problem}", hint="it begins with BEGIN CERTIFICATE"
