@@ -12,7 +12,7 @@ from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, NetworkQuery, Output
 
-__all__ = ["Listener", "ListeningPorts", "PortOpen", "is_address", "with_port"]
+__all__ = ["Listener", "ListeningPorts", "PortOpen", "bracketed", "is_address", "with_port"]
 
 _COLUMNS = 5
 _CONNECT = 'exec 3<> "/dev/tcp/$1/$2"'
@@ -28,13 +28,18 @@ def is_address(name: str) -> bool:
     return True
 
 
+def bracketed(address: str) -> str:
+    """Return an address as it stands before a port: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
+
+
 def with_port(address: str, port: int) -> str:
     """Return an address with a port, as programs take it.
 
     >>> with_port("2001:db8::1", 443)
     '[2001:db8::1]:443'
     """
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return f"{bracketed(address)}:{port}"
 
 
 @dataclass(frozen=True)

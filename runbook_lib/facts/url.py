@@ -8,6 +8,7 @@ from typing import Literal
 
 from runbook_lib.errors import FactError, ParameterError
 from runbook_lib.facts.base import Fact, lines_of
+from runbook_lib.facts.ports import bracketed
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, NetworkQuery, Output
 
@@ -88,8 +89,7 @@ class UrlAnswer(Fact[UrlAnswered]):
             "--write-out",
             "\\n%{http_code}",
         )
-        address = self.address or "127.0.0.1"
-        connect = ("--connect-to", f"::[{address}]:" if ":" in address else f"::{address}:")
+        connect = ("--connect-to", f"::{bracketed(self.address or '127.0.0.1')}:")
         if self.authorities:
             script = 'cat | curl --cacert /dev/stdin "$@"'
             argv = ("sh", "-c", script, "sh", *curl[1:], *connect, self.url)
