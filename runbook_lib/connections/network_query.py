@@ -91,25 +91,23 @@ def _get(query: NetworkQuery, namespace: str | None) -> str:
 
 def _handshake(query: NetworkQuery, namespace: str | None) -> str:
     """Return certificate and verification result; a certificate that is not trusted is read as well."""
-    name, verification = query.name or query.address, "OK"
-    context = _context(query)
     try:
-        return _handshake_with(context, query, namespace, name, verification)
+        return _handshake_with(_context(query), query, namespace, "OK")
     except ssl.SSLCertVerificationError as problem:
         verification = problem.verify_message or str(problem)
     unverified = ssl.create_default_context()
     unverified.check_hostname = False
     # The certificate was refused above, and the result says so: this handshake only shows which one it is.
     unverified.verify_mode = ssl.CERT_NONE
-    return _handshake_with(unverified, query, namespace, name, verification)
+    return _handshake_with(unverified, query, namespace, verification)
 
 
 def _handshake_with(
-    context: ssl.SSLContext, query: NetworkQuery, namespace: str | None, name: str, verification: str
+    context: ssl.SSLContext, query: NetworkQuery, namespace: str | None, verification: str
 ) -> str:
     with (
         _connect(query, namespace) as plain,
-        context.wrap_socket(plain, server_hostname=name) as stream,
+        context.wrap_socket(plain, server_hostname=query.name or query.address) as stream,
     ):
         certificate = stream.getpeercert(binary_form=True)
         cipher = stream.cipher()

@@ -6,6 +6,7 @@ is reached or how it is proven, and that is not supported here, is refused by na
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import os
 import pwd
@@ -183,7 +184,7 @@ def _from_options(options: dict[str, list[str]], target: str, place: str) -> Ssh
     identities = [
         config.expand(_at_home(file), place, allowed="dhiLnpru") for file in options["identityfile"]
     ]
-    return SshConfig(**{**vars(config), "identity_files": _existing(identities)})
+    return dataclasses.replace(config, identity_files=_existing(identities))
 
 
 def _ask_openssh(files: list[Path], target: str, place: str, user: str | None, port: int | None) -> str:
