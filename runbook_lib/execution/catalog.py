@@ -68,7 +68,7 @@ class CatalogEntry:
         target: Which hosts it is for, for `runbook list`.
         risk: What it may interrupt, for `runbook list`.
         needs: Names of the runbooks that must have succeeded before.
-        cells: The notebook's cells.
+        notebook: The notebook, as it was read.
     """
 
     name: str
@@ -78,7 +78,7 @@ class CatalogEntry:
     target: str
     risk: str
     needs: tuple[str, ...]
-    cells: Sequence[Mapping[str, Any]] = ()
+    notebook: Notebook
 
 
 def runbooks() -> list[CatalogEntry]:
@@ -170,7 +170,7 @@ def of_notebook(cells: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any],
         target=declared.target,
         risk=declared.risk,
         needs=tuple(declared.needs),
-        cells=cells,
+        notebook=notebook,
     )
 
 
@@ -237,7 +237,7 @@ def check_parameters(entry: CatalogEntry, values: Mapping[str, Any], source: Yam
     for host in hosts:
         if host.sudo_password:
             Secrets().resolve(host.sudo_password)
-    check_step_hosts(entry.cells, parameters, inventory, hosts, entry.path)
+    check_step_hosts(entry.notebook.cells, parameters, inventory, hosts, entry.path)
     check_host_inputs(hosts, inventory.path)
     return parameters
 

@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import EvidenceError, InputError
-from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.parameters import Parameters
 from runbook_lib.parameters.type_text import constraints, type_text
 
@@ -76,15 +74,8 @@ class Description:
 
 
 def describe(entry: CatalogEntry) -> Description:
-    """Return what a runbook's notebook says.
-
-    Raises:
-        InputError: The notebook cannot be read any more.
-    """
-    try:
-        cells = Notebook.parse(entry.path.read_bytes(), str(entry.path)).sources()
-    except (OSError, EvidenceError) as problem:
-        raise InputError(f"cannot be read: {problem}", where=str(entry.path)) from problem
+    """Return what a runbook's notebook says."""
+    cells = entry.notebook.sources()
     parameters = sorted(_parameters(entry), key=lambda parameter: parameter.common)
     return Description(_first_paragraph(cells), parameters, _steps(cells))
 

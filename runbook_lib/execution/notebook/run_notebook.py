@@ -6,7 +6,6 @@ papermill's own account is not used: it marks cells completed after a kernel was
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from runbook_lib.runbook import run_directory
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runbook_lib.evidence.notebook import Notebook
     from runbook_lib.execution.catalog import CatalogEntry
     from runbook_lib.parameters import Parameters
 
@@ -138,7 +138,7 @@ def _execute(
                 progress_bar=False,
                 cwd=str(project_top()),
                 kernel=kernel,
-                **_unnamed_kernel(entry.path),
+                **_unnamed_kernel(entry.notebook),
             )
     except (
         PapermillException,
@@ -152,13 +152,12 @@ def _execute(
         problems.append(_last_lines(failure))
 
 
-def _unnamed_kernel(notebook: Path) -> dict[str, str]:
+def _unnamed_kernel(notebook: Notebook) -> dict[str, str]:
     """Return papermill's arguments for a notebook that names no kernel, as tools that clear metadata leave it."""
-    metadata = json.loads(notebook.read_bytes()).get("metadata", {})
-    named = metadata.get("kernelspec", {}).get("name")
+    metadata = notebook.metadata
     language = metadata.get("language_info", {}).get("name") or metadata.get("kernelspec", {}).get("language")
     return {
-        **({} if named else {"kernel_name": "python3"}),
+        **({} if notebook.kernel else {"kernel_name": "python3"}),
         **({} if language else {"language": "python"}),
     }
 

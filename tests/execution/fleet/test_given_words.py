@@ -11,6 +11,7 @@ from pydantic import Field
 from runbook_lib.attestation.keys import generate
 from runbook_lib.books.docker.parameters import Address
 from runbook_lib.errors import ParameterError
+from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.execution import catalog
 from runbook_lib.execution.catalog import CatalogEntry
 from runbook_lib.execution.fleet.request import RunRequest, job_specs
@@ -107,7 +108,9 @@ class Kinds(Parameters):
     ],
 )
 def test_a_word_is_text_where_its_parameter_takes_text_alone(name: str, word: str, value: object) -> None:
-    entry = CatalogEntry("10_kinds", Path("10_kinds.ipynb"), Kinds, {}, "", "", ())
+    entry = CatalogEntry(
+        "10_kinds", Path("10_kinds.ipynb"), Kinds, {}, "", "", (), Notebook("10_kinds", [], {})
+    )
     assert RunRequest(pairs=[(name, word)]).overrides(entry) == {name: value}
 
 
