@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CatalogEntry",
     "analyses",
+    "check_input",
     "check_parameters",
     "find",
     "load",
@@ -49,7 +50,6 @@ __all__ = [
     "opens_a_run",
     "read_parameters",
     "runbooks",
-    "target_hosts",
 ]
 
 _COLLECTS = ".collect(globals())"
@@ -219,7 +219,15 @@ def read_parameters(
 
 
 def check_parameters(entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None) -> Parameters:
-    """Return the checked parameters of a run; its inventory, hosts, keys and secrets are checked too.
+    """Return the checked parameters of a run; see `check_input`."""
+    parameters, _ = check_input(entry, values, source)
+    return parameters
+
+
+def check_input(
+    entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None
+) -> tuple[Parameters, list[Host]]:
+    """Return the checked parameters of a run, and its hosts; its inventory, keys and secrets are checked too.
 
     Args:
         entry: The runbook.
@@ -239,16 +247,7 @@ def check_parameters(entry: CatalogEntry, values: Mapping[str, Any], source: Yam
             Secrets().resolve(host.sudo_password)
     check_step_hosts(entry.notebook.cells, parameters, inventory, hosts, entry.path)
     check_host_inputs(hosts, inventory.path)
-    return parameters
-
-
-def target_hosts(parameters: Parameters) -> list[Host]:
-    """Return the hosts that a run with these parameters acts on.
-
-    Raises:
-        InventoryError: The inventory or the host pattern is wrong.
-    """
-    return Inventory.load(parameters.inventory).select(parameters.hosts)
+    return parameters, hosts
 
 
 def opens_a_run(notebook: Notebook) -> bool:

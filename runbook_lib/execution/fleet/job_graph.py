@@ -102,8 +102,7 @@ def plan_run(request: RunRequest) -> JobGraph:
 
 
 def _job(number: int, spec: JobSpec, *, only: bool) -> Job:
-    parameters = catalog.check_parameters(spec.entry, spec.values, spec.source)
-    hosts = catalog.target_hosts(parameters)
+    parameters, hosts = catalog.check_input(spec.entry, spec.values, spec.source)
     # Loading the SSH library takes 0.1 s, and a single job excludes no other.
     machines = set() if only else {connection_class(host.connection).machine(host) for host in hosts}
     return Job(

@@ -72,8 +72,8 @@ def resuming(
         )
     own = {key: value for key, value in record.parameters.items() if key not in _OF_ONE_RUN}
     values = {**own, **spec.values, "resume": str(path)}
-    parameters = catalog.check_parameters(spec.entry, values, spec.source)
-    load_earlier(path, parameters, catalog.target_hosts(parameters))
+    parameters, hosts = catalog.check_input(spec.entry, values, spec.source)
+    load_earlier(path, parameters, hosts)
     refuse_changed(spec.entry.path, path)
     jobs[matching[0]] = replace(spec, values=values)
     return jobs

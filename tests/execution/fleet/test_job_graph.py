@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runbook_lib.execution.fleet.job_graph import plan_run
+from runbook_lib.execution.fleet.request import RunRequest
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline
 from tests.execution.processes import kill, parent_of
@@ -156,3 +158,18 @@ def test_on_a_terminal_a_table_shows_each_run_step_and_host(project: Project) ->
     assert "1. Look" in shown
     assert "sleep 2.0" in shown
     assert "of 2 runs ended" in shown
+
+
+def test_an_inventory_program_is_started_once_while_a_job_is_planned(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.top)
+    counter, program = project.place / "started", project.top / "hosts-program"
+    printed = (
+        '{"own": {"hosts": ["host-a"]}, "_meta": {"hostvars": {"host-a": {"ansible_connection": "local"}}}}'
+    )
+    program.write_text(f"#!/bin/sh\necho >> '{counter}'\necho '{printed}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    (job,) = plan_run(RunRequest(names=["10_first"], pairs=[("inventory", str(program))])).jobs
+    assert job.hosts == ["host-a"]
+    assert counter.read_text(encoding="utf-8") == "\n"
