@@ -48,7 +48,7 @@ def read_notebook(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         InputError: The file is not a notebook of format 4, or not a valid one.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_text(encoding="utf-8"))  # as papermill and Jupyter read it
     except (OSError, ValueError, RecursionError) as problem:
         raise InputError(f"not a notebook: {problem}", where=str(path)) from problem
     minor = content.get("nbformat_minor") if isinstance(content, dict) else None

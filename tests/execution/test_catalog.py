@@ -73,3 +73,14 @@ def test_a_cell_without_an_id_and_one_with_lines_are_read(tmp_path: Path) -> Non
     cell = {key: value for key, value in CELL.items() if key != "id"}
     entry = load(notebook(cells=[{**cell, "source": ["hosts = 'all'\n", "at_once = 2"]}]), tmp_path)
     assert entry.defaults == {"hosts": "all", "at_once": 2}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1"])
+def test_a_notebook_in_an_encoding_that_papermill_does_not_read_is_refused(
+    tmp_path: Path, encoding: str
+) -> None:
+    path = tmp_path / "10_practice.ipynb"
+    text = json.dumps({**json.loads(notebook()), "comment": "é"}, ensure_ascii=False)
+    path.write_text(text, encoding=encoding)
+    with pytest.raises(InputError, match="not a notebook"):
+        catalog.load(path)
