@@ -29,8 +29,7 @@ def module(name: str) -> Any:  # noqa: ANN401 - its attributes are found at run 
         RequirementError: pyinfra is not installed.
         ParameterError: There is no such module.
     """
-    modules = load("runbook_lib.integrations.pyinfra.modules") if _installed() else None
-    return modules.OperationModule.load(name) if modules else None
+    return _modules().OperationModule.load(name)
 
 
 def wrap(operation: Callable[..., Any]) -> Callable[..., Operation]:
@@ -43,13 +42,13 @@ def wrap(operation: Callable[..., Any]) -> Callable[..., Operation]:
         RequirementError: pyinfra is not installed.
         ParameterError: The function is not a pyinfra operation.
     """
-    _installed()
-    made: Callable[..., Operation] = load("runbook_lib.integrations.pyinfra.modules").wrap(operation)
+    made: Callable[..., Operation] = _modules().wrap(operation)
     return made
 
 
-def _installed() -> bool:
-    return bool(load("pyinfra"))
+def _modules() -> Any:  # noqa: ANN401 - a module of ours, which imports pyinfra
+    load("pyinfra")
+    return load("runbook_lib.integrations.pyinfra.modules")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute
@@ -61,6 +60,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute
 
 def __dir__() -> list[str]:
     """List the modules of pyinfra, for completion in a notebook."""
-    _installed()
-    names: list[str] = load("runbook_lib.integrations.pyinfra.modules").module_names()
+    names: list[str] = _modules().module_names()
     return sorted([*__all__, *names])
