@@ -119,6 +119,8 @@ def test_a_variable_is_the_hosts_own_and_a_missing_one_is_refused(inventory: Inv
         ("", "inventory.yml", "'hosts' is missing"),
         ("host:\n  a: {}\n", "inventory.yml", "unknown name 'host' (did you mean 'hosts'?)"),
         ("hosts:\n  a: {}\ngroups:\n  g: [a, b]\n", "line 4", "group 'g' contains an unknown host, 'b'"),
+        ("hosts:\n  a: {}\ngroups:\n  g:\n    - a\n    - b\n", "line 6", "an unknown host, 'b'"),
+        ("hosts:\n  a: {}\ngroups:\n  g:\n    hosts:\n    - a\n    - b\n", "line 7", "an unknown host, 'b'"),
         ("hosts:\n  a: {}\ngroups:\n  g: a\n", "inventory.yml", "line 4: 'groups.g': Input should be a valid list"),
         ("hosts:\n  a: {}\n  a: {}\n", "line 3", "duplicate key 'a'"),
         ("hosts:\n  a: {}\n  'a': {}\n", "line 3", "duplicate key 'a'"),

@@ -71,8 +71,8 @@ def read_own_yaml(path: Path) -> Source:
     for name, group in top.groups.items():
         for number, member in enumerate(group.hosts):
             if member not in hosts:
-                line = file.line(("groups", name, number)) or file.line(("groups", name))
-                line = file.line(("groups", name, "hosts", number)) or line
+                hosts_of_group = ("hosts",) if isinstance(file.data["groups"][name], dict) else ()
+                line = file.line(("groups", name, *hosts_of_group, number))
                 raise InventoryError(
                     f"group {name!r} contains an unknown host, {member!r}",
                     where=f"{path}, line {line}",
