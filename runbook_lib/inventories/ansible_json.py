@@ -17,14 +17,14 @@ from runbook_lib.inventories.source import HostEntry, Source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_ansible", "parse_json", "read_ansible"]
+__all__ = ["read_ansible"]
 
 Data = dict[str, Any]
 _DEEPEST = 100  # groups within groups
 _META = "_meta"
 
 
-def parse_json(printed: bytes, where: str) -> Data:
+def _parse(printed: bytes, where: str) -> Data:
     """Return the mapping that a JSON text is.
 
     Raises:
@@ -46,11 +46,6 @@ def parse_json(printed: bytes, where: str) -> Data:
     return found
 
 
-def is_ansible(data: Data) -> bool:
-    """Return whether a mapping is in Ansible's form, not in ours."""
-    return _META in data or not isinstance(data.get("hosts"), dict)
-
-
 def read_ansible(printed: bytes, kind: str, name: str) -> Source:
     """Return what Ansible's JSON says.
 
@@ -62,7 +57,13 @@ def read_ansible(printed: bytes, kind: str, name: str) -> Source:
     Raises:
         InventoryError: It is not Ansible's JSON, or has a setting that is not supported.
     """
-    data = parse_json(printed, name)
+    data = _parse(printed, name)
+    if _META not in data and isinstance(data.get("hosts"), dict):
+        raise InventoryError(
+            "the JSON has `hosts` as a mapping, and is not in the form of ansible-inventory --list",
+            where=name,
+            hint="print {group: {hosts: [...]}, _meta: {hostvars: {...}}}; our own form is a YAML file",
+        )
     meta = data.pop(_META, None)
     if not isinstance(meta, dict) or not isinstance(meta.get("hostvars"), dict):
         raise InventoryError(
@@ -74,12 +75,12 @@ def read_ansible(printed: bytes, kind: str, name: str) -> Source:
     members = {group: [*dict.fromkeys(_members(group, groups, name))] for group in groups}
     depths = {group: _depth(group, groups, name) for group in groups}
     names = dict.fromkeys([*meta["hostvars"], *(host for hosts in members.values() for host in hosts)])
+    inherited: dict[str, Data] = {host: {} for host in names}
+    for group in sorted(groups, key=lambda group: (group != "all", depths[group], group)):
+        for host in names if group == "all" else members[group]:
+            inherited[host] |= groups[group]["vars"]
     hosts = {}
-    for host in names:
-        variables: Data = {}
-        for group in sorted(groups, key=lambda group: (group != "all", depths[group], group)):
-            if group == "all" or host in members[group]:
-                variables |= groups[group]["vars"]
+    for host, variables in inherited.items():
         own = meta["hostvars"].get(host, {})
         if not isinstance(own, dict):
             raise InventoryError("its variables are not a mapping", where=f"{name}, host {host!r}")

@@ -9,10 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from runbook_lib.errors import InventoryError
-from runbook_lib.inventories.ansible_json import is_ansible, parse_json, read_ansible
+from runbook_lib.inventories.ansible_json import read_ansible
 from runbook_lib.inventories.own_yaml import read_own_yaml
 from runbook_lib.inventories.program import program_output
 from runbook_lib.inventories.ssh_config_hosts import DEFAULT, read_ssh_config_hosts
@@ -101,24 +99,14 @@ def _file(path: Path) -> Source:
     if path.is_file():
         if _is_program(path):
             printed = program_output([str(path.absolute()), "--list"], str(path))
-            return _json(printed, "program", path)
+            return read_ansible(printed, "program", str(path))
         if path.suffix == ".json":
-            return _json(_content(path), "json", path)
+            return read_ansible(_content(path), "json", str(path))
         if _is_ssh_config(path):
             return read_ssh_config_hosts(path)
         if _is_for_ansible(path):
             return _through_ansible(path)
     return read_own_yaml(path)
-
-
-def _json(printed: bytes, kind: str, path: Path) -> Source:
-    if not is_ansible(parse_json(printed, str(path))):
-        raise InventoryError(
-            "the JSON has `hosts` as a mapping, and is not in the form of ansible-inventory --list",
-            where=str(path),
-            hint="print {group: {hosts: [...]}, _meta: {hostvars: {...}}}; our own form is a YAML file",
-        )
-    return read_ansible(printed, kind, str(path))
 
 
 def _through_ansible(path: Path) -> Source:
@@ -150,7 +138,7 @@ def _is_for_ansible(path: Path) -> bool:
         return path.suffix == ".ini" or _first_line(path).startswith("[")
     try:
         data = load_yaml(_head(path))
-    except (ValueError, yaml.YAMLError):
+    except ValueError:
         return False
     parts = {"hosts", "children", "vars"}
     return (
