@@ -6,7 +6,7 @@ import getpass
 import os
 from pathlib import Path
 
-__all__ = ["NOTEBOOKS", "bundled_top", "notebooks_folder", "operator", "project_top"]
+__all__ = ["NOTEBOOKS", "bundled_top", "notebooks_folder", "operator", "project_top", "shown_path"]
 
 NOTEBOOKS = "notebooks"
 """Name of the folder of a project's notebooks, by which the project is found."""
@@ -34,6 +34,11 @@ def notebooks_folder() -> Path:
     """Return the folder of the project's notebooks; where there is no project, of those that come with this package."""
     own = project_top() / NOTEBOOKS
     return own if own.is_dir() else bundled_top() / NOTEBOOKS
+
+
+def shown_path(path: Path) -> Path:
+    """Return an absolute path as a person would give it here: relative to the current directory if it is below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def operator() -> str:

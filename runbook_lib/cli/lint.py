@@ -38,7 +38,7 @@ def lint_command(
     from runbook_lib.lint.findings import RULES  # noqa: PLC0415 - as above
     from runbook_lib.lint.formats import FORMATS  # noqa: PLC0415 - as above
     from runbook_lib.lint.lint import lint  # noqa: PLC0415 - as above
-    from runbook_lib.project import project_top  # noqa: PLC0415 - as above
+    from runbook_lib.project import NOTEBOOKS, project_top, shown_path  # noqa: PLC0415 - as above
     from runbook_lib.standard_streams import print_document  # noqa: PLC0415 - as above
     from runbook_lib.visible_text import in_json  # noqa: PLC0415 - as above
 
@@ -46,18 +46,14 @@ def lint_command(
         for name, rule in RULES.items():
             click.echo(f"{name}\n    {rule.summary}")
         return 0
-    default = project_top() / "notebooks"
+    default = project_top() / NOTEBOOKS
     if not paths and not default.is_dir():
         raise InputError(
             "no notebooks here: there is no folder `notebooks`, neither here nor in a directory above",
             where=str(Path.cwd()),
             hint="name notebooks or directories",
         )
-    result = lint([Path(path) for path in paths] or [_relative(default)], ignore)
+    result = lint([Path(path) for path in paths] or [shown_path(default)], ignore)
     text = FORMATS[form](result)
     print_document(in_json(text) if form in {"json", "sarif"} else text)
     return 1 if result.findings else 0
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.lint.findings import Finding
+from runbook_lib.runbook.notebook_parameters import TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "NotebookSource", "called_on"]
 
-_TAG = "parameters"
 _NOT_PYTHON = re.compile(r"^\s*(?:[\w, ]+=\s*)?[!%?]|\?\s*$", re.MULTILINE)
 
 
@@ -53,7 +53,7 @@ class Cell:
     @property
     def is_parameters(self) -> bool:
         """Whether it is tagged as the parameters cell."""
-        return _TAG in self.content["metadata"].get("tags", [])
+        return TAG in self.content["metadata"].get("tags", [])
 
     @cached_property
     def source(self) -> str:

@@ -13,6 +13,7 @@ from runbook_lib.execution.step_hosts import wrong_step_hosts
 from runbook_lib.inventories.locate import runs_a_program
 from runbook_lib.inventory import Inventory
 from runbook_lib.lint.findings import Finding
+from runbook_lib.project import NOTEBOOKS, shown_path
 from runbook_lib.yaml_files import YamlFile, explain
 
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = ["check_parameters_files", "project_of"]
 
-_NOTEBOOKS, _PARAMS = "notebooks", "params"
+_PARAMS = "params"
 _SUFFIXES = {".yml", ".yaml"}
 
 
 def project_of(notebook: Path) -> Path:
     """Return the directory that relative paths in a notebook and its parameters files start from."""
     folder = notebook.absolute().parent
-    return next((above.parent for above in (folder, *folder.parents) if above.name == _NOTEBOOKS), folder)
+    return next((above.parent for above in (folder, *folder.parents) if above.name == NOTEBOOKS), folder)
 
 
 def check_parameters_files(notebook: NotebookSource, entry: CatalogEntry) -> Iterator[Finding]:
@@ -42,9 +43,9 @@ def check_parameters_files(notebook: NotebookSource, entry: CatalogEntry) -> Ite
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         if path.suffix in _SUFFIXES and path.stem == entry.name:
             try:
-                source = YamlFile(_shown(path), ParameterError)
+                source = YamlFile(shown_path(path), ParameterError)
             except InputError as problem:
-                yield Finding(str(_shown(path)), "known-parameters", problem.message)
+                yield Finding(str(shown_path(path)), "known-parameters", problem.message)
                 continue
             yield from _check(notebook, entry, cell, source)
 
@@ -115,8 +116,3 @@ def _line_of(cell: Cell, name: str) -> int:
         if line.partition("=")[0].partition(":")[0].strip() == name:
             return number
     return 1
-
-
-def _shown(path: Path) -> Path:
-    """Return a path relative to the current directory if it is below it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
