@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.execution.step_calls import calls_on, opened_runs, title_of
 from runbook_lib.parameters import Parameters
 from runbook_lib.parameters.type_text import constraints, type_text
 
@@ -119,51 +120,24 @@ def _steps(cells: Sequence[Cell]) -> list[StepDescription]:
             tree = ast.parse(cell.source)
         except (SyntaxError, ValueError):  # another magic
             continue
-        names |= {*_books(tree)}
-        found += _steps_in(tree, names)
+        names |= {*opened_runs(ast.walk(tree))}
+        found += [
+            StepDescription(method, _text(title_of(call)))
+            for method, call in calls_on(ast.walk(tree), names, _STEPS)
+        ]
     return found
 
 
-def _books(tree: ast.Module) -> Iterator[str]:
-    """Yield the variables that hold a run: `book = Runbook.open(...)`."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Assign(
-                targets=[ast.Name(id=name)],
-                value=ast.Call(func=ast.Attribute(value=ast.Name(id="Runbook"), attr="open")),
-            ):
-                yield name
-
-
-def _steps_in(tree: ast.Module, books: set[str]) -> list[StepDescription]:
-    calls = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id in books
-        and node.func.attr in _STEPS
-    ]
-    calls.sort(key=lambda call: (call.lineno, call.col_offset))
-    return [
-        StepDescription(call.func.attr, _title(call))
-        for call in calls
-        if isinstance(call.func, ast.Attribute)
-    ]
-
-
-def _title(call: ast.Call) -> str:
-    named = [item.value for item in call.keywords if item.arg == "title"]
-    match [*call.args, *named][:1]:
-        case [ast.Constant(value=str(title))]:
-            return title
-        case [ast.JoinedStr(values=parts)]:
-            return "".join(_part(part) for part in parts)
-        case [node]:
-            return f"{{{ast.unparse(node)}}}"
-        case _:
+def _text(title: ast.expr | None) -> str:
+    match title:
+        case None:
             return ""
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(_part(part) for part in parts)
+        case _:
+            return f"{{{ast.unparse(title)}}}"
 
 
 def _part(part: ast.expr) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.execution.notebook_file import read_notebook
+from runbook_lib.execution.step_calls import opened_runs
 from runbook_lib.lint.findings import Finding
 from runbook_lib.runbook.notebook_parameters import TAG
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Cell", "NotebookSource", "called_on"]
+__all__ = ["Cell", "NotebookSource"]
 
 _NOT_PYTHON = re.compile(r"^\s*(?:[\w, ]+=\s*)?[!%?]|\?\s*$", re.MULTILINE)
 
@@ -123,13 +124,7 @@ class NotebookSource:
 
     def books(self, cell: Cell) -> set[str]:
         """Return the variables that a cell sets to a new run: `book = Runbook.open(p)`."""
-        return {
-            target.id
-            for node in cell.nodes()
-            if isinstance(node, ast.Assign | ast.AnnAssign) and _opens(node.value)
-            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-            if isinstance(target, ast.Name)
-        }
+        return {*opened_runs(cell.nodes())}
 
     @cached_property
     def all_books(self) -> set[str]:
@@ -142,27 +137,6 @@ class NotebookSource:
         if cell is None:
             return Finding(path, rule, message)
         return Finding(path, rule, message, cell.number, cell.id, line, cell.file_line + line - 1)
-
-
-def called_on(cell: Cell, names: set[str], methods: frozenset[str]) -> Iterator[ast.Call]:
-    """Yield the calls of some methods on some variables, in the order of the source."""
-    calls = [
-        node
-        for node in cell.nodes()
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id in names
-        and node.func.attr in methods
-    ]
-    yield from sorted(calls, key=lambda call: (call.lineno, call.col_offset))
-
-
-def _opens(value: ast.expr | None) -> bool:
-    match value:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="Runbook"), attr="open")):
-            return True
-    return False
 
 
 def _file_lines(text: str, contents: list[dict[str, Any]]) -> list[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
 from runbook_lib.execution.catalog import CatalogEntry, of_notebook
-from runbook_lib.lint.notebook_source import called_on
+from runbook_lib.execution.step_calls import calls_on, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +57,9 @@ def _introduced(notebook: NotebookSource) -> Iterator[Finding]:
         prose = prose or cell.is_prose
         if cell.is_code and notebook.books(cell):
             prose = False
-        steps = list(called_on(cell, notebook.all_books, _STEPS)) if cell.is_code else []
+        steps = calls_on(cell.nodes(), notebook.all_books, _STEPS) if cell.is_code else []
         if steps and not prose:
-            yield notebook.finding("prose", "no prose introduces the first step", cell, steps[0].lineno)
+            yield notebook.finding("prose", "no prose introduces the first step", cell, steps[0][1].lineno)
         if steps:
             return
 
@@ -67,12 +67,8 @@ def _introduced(notebook: NotebookSource) -> Iterator[Finding]:
 def _titles(notebook: NotebookSource) -> Iterator[Finding]:
     known: dict[str, int] = {}
     for cell in notebook.code:
-        for call in called_on(cell, notebook.all_books, _TITLED):
-            title = (
-                call.args[0]
-                if call.args
-                else next((word.value for word in call.keywords if word.arg == "title"), None)
-            )
+        for _, call in calls_on(cell.nodes(), notebook.all_books, _TITLED):
+            title = title_of(call)
             problem = _wrong_title(title)
             text = ast.unparse(title) if title is not None else ""
             if problem:

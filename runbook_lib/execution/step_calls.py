@@ -1,0 +1,46 @@
+"""How a run, its steps and their titles stand in a notebook's source."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+__all__ = ["calls_on", "opened_runs", "title_of"]
+
+
+def opened_runs(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield the variables that are set to a new run: `book = Runbook.open(p)`."""
+    for node in nodes:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and _opens(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def calls_on(
+    nodes: Iterable[ast.AST], names: Collection[str], methods: Collection[str]
+) -> list[tuple[str, ast.Call]]:
+    """Return the calls of some methods on some variables, each after its method, in the order of the source."""
+    found = []
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if (
+                name in names and method in methods
+            ):
+                found.append((method, node))
+    return sorted(found, key=lambda call: (call[1].lineno, call[1].col_offset))
+
+
+def title_of(call: ast.Call) -> ast.expr | None:
+    """Return a step's title as written: the first argument, or the one of that name; None if there is none."""
+    named = (word.value for word in call.keywords if word.arg == "title")
+    return call.args[0] if call.args else next(named, None)
+
+
+def _opens(value: ast.expr | None) -> bool:
+    match value:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="Runbook"), attr="open")):
+            return True
+    return False
