@@ -35,12 +35,15 @@ def show_command(name: str, runs: str, as_json: bool) -> int:  # noqa: FBT001 - 
     from runbook_lib.execution.catalog import find  # noqa: PLC0415 - as above
     from runbook_lib.execution.description import describe  # noqa: PLC0415 - as above
     from runbook_lib.project import project_top  # noqa: PLC0415 - as above
+    from runbook_lib.standard_streams import print_document  # noqa: PLC0415 - as above
+    from runbook_lib.visible_text import in_json  # noqa: PLC0415 - as above
 
     entry = find(name)
     description = describe(entry)
     last = last_outcome(entry.name, project_top() / runs)
     if as_json:
-        click.echo(json.dumps(_data(entry, description, last), indent=2, ensure_ascii=False))
+        text = json.dumps(_data(entry, description, last), indent=2, ensure_ascii=False)
+        print_document(in_json(text) + "\n")
     else:
         click.echo("\n".join(_lines(entry, description, last)))
     return 0

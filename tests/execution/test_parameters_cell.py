@@ -143,6 +143,15 @@ def test_show_describes_a_runbook_and_executes_nothing(place: Path) -> None:
     assert data["last_run"] is None
 
 
+def test_show_prints_json_that_means_what_the_notebook_says(place: Path) -> None:
+    title = "done ##vso[task.complete] \u202eback"
+    path = write(place, PARAMETERS, "book = Runbook.open()", f'book.step("{title}", Does())', "book.close()")
+    shown = CliRunner().invoke(cli, ["show", str(path), "--json"], standalone_mode=False).output
+    assert json.loads(shown)["steps"] == [{"kind": "step", "title": title}]
+    assert "##vso[" not in shown
+    assert "\u202e" not in shown
+
+
 MODEL = """\
 from typing import ClassVar
 from helper import PORT
