@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -119,7 +120,9 @@ class YamlFile:
         self.path = path
         self._error = error
         self._lines: dict[tuple[str | int, ...], int] = {}
-        text = _read(path, error)
+        raw = _read(path, error)
+        self.sha256 = hashlib.sha256(raw).hexdigest()
+        text = _decode(raw, path, error)
         try:
             check_size(text)
             self._index(yaml.compose(text, Loader=_Loader), (), ())
@@ -176,8 +179,8 @@ class YamlFile:
                 self._index(value, (*prefix, number), (*above, node))
 
 
-def _read(path: Path, error: type[InputError]) -> str:
-    """Return a file's text; raise `error` if it is not one."""
+def _read(path: Path, error: type[InputError]) -> bytes:
+    """Return a file's content; raise `error` if it cannot be read."""
     try:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):
@@ -187,7 +190,7 @@ def _read(path: Path, error: type[InputError]) -> str:
                 where=str(path),
                 hint="name a file; it is read more than once, so a pipe does not do",
             )
-        raw = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as missing:
         raise error(
             "no such file", where=str(path), hint=f"check the path; the current directory is {Path.cwd()}"
@@ -198,6 +201,10 @@ def _read(path: Path, error: type[InputError]) -> str:
             where=str(path),
             hint="check the file's owner and mode",
         ) from problem
+
+
+def _decode(raw: bytes, path: Path, error: type[InputError]) -> str:
+    """Return a file's text; raise `error` if it is not UTF-8."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as problem:

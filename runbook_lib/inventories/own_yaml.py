@@ -6,7 +6,6 @@ host, then that of the top level.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -84,4 +83,4 @@ def read_own_yaml(path: Path) -> Source:
         for name in names
     }
     groups = {name: group.hosts for name, group in top.groups.items()}
-    return Source("yaml", str(path), hashlib.sha256(path.read_bytes()).hexdigest(), hosts, groups, places)
+    return Source("yaml", str(path), file.sha256, hosts, groups, places)
