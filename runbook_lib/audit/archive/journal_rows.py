@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
+from pydantic import BaseModel, ConfigDict, create_model
+
 from runbook_lib.audit.archive import defaults
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.chain import read_lines
@@ -17,18 +19,38 @@ from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, Step
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from runbook_lib.evidence.journal_view import HostEntries, StepEntries
 
 __all__ = ["MODES", "STATUSES", "STEP_KINDS", "UNUSUAL", "Unusual", "run_of_journal"]
 
 Payload = dict[str, Any]
 
-_PARTS = frozenset({"steps", "hosts", "commands"})  # checked one by one
 STATUSES = frozenset(status.value for status in Status)
 MODES = frozenset(mode.value for mode in Mode)
 STEP_KINDS = frozenset(get_args(StepKind))
+
+
+def _own_values(model: type[BaseModel], parts: str = "") -> type[BaseModel]:
+    """Return a model of a record's own values, without its parts: any further values are ignored.
+
+    What no column has must be of the right type, too. A model for each kind, made once, takes half of the time of
+    picking the values of each record for the model of the record itself.
+
+    Args:
+        model: The record's class.
+        parts: The field with its parts, which are checked one by one.
+    """
+    fields: Any = {
+        name: (field.annotation, field) for name, field in model.model_fields.items() if name != parts
+    }
+    made: type[BaseModel] = create_model(model.__name__, __config__=ConfigDict(extra="ignore"), **fields)
+    return made
+
+
+_RUN = _own_values(RunRecord, "steps")
+_STEP = _own_values(StepRecord, "hosts")
+_HOST = _own_values(HostRecord, "commands")
+_COMMAND = _own_values(CommandRecord)
 
 
 class Unusual(ValueError):  # noqa: N818 - it may still be sound
@@ -57,30 +79,18 @@ def run_of_journal(data: bytes) -> Payload:
         "ended": view.ended["ended"] if view.ended else None,
         "incomplete": view.incomplete,
     }
-    _require(RunRecord, about)
+    _RUN.model_validate(about)  # a ValidationError is a ValueError
     return {
         **about,
         "steps": [_step(number, step) for number, step in sorted(view.steps.items())],
     }
 
 
-def _require(model: type[BaseModel], values: Payload) -> None:
-    """Raise unless values are those of a record, without its parts: also what no column has must be of the right type.
-
-    Args:
-        model: The record's class.
-        values: With further ones that are the journal's own.
-    """
-    fields = model.model_fields
-    own = {name: value for name, value in values.items() if name in fields and name not in _PARTS}
-    model.model_validate(own)  # a ValidationError is a ValueError
-
-
 def _step(number: int, step: StepEntries) -> Payload:
     if step.started["kind"] not in STEP_KINDS:
         raise Unusual("a step of an unknown kind")
     about = {"number": number, "ended": step.ended["ended"] if step.ended else None}
-    _require(StepRecord, {**step.started, **about})
+    _STEP.model_validate({**step.started, **about})
     return {
         **step.started,
         "number": number,
@@ -90,7 +100,7 @@ def _step(number: int, step: StepEntries) -> Payload:
 
 def _host(name: str, host: HostEntries) -> Payload:
     for command in host.commands.values():
-        _require(CommandRecord, command)
+        _COMMAND.model_validate(command)
     commands = [
         command if "ended" in command else defaults.COMMAND | command
         for _, command in sorted(host.commands.items())
@@ -99,7 +109,7 @@ def _host(name: str, host: HostEntries) -> Payload:
         return {**defaults.HOST, "host": name, "message": NO_HOST_END, "commands": commands}
     if host.ended["status"] not in STATUSES:
         raise Unusual("a host has an unknown status")
-    _require(HostRecord, {**host.ended, "kind": host.ended["host_kind"]})
+    _HOST.model_validate({**host.ended, "kind": host.ended["host_kind"]})
     return {
         **host.ended,
         "host": name,
