@@ -31,9 +31,10 @@ from runbook_lib.attestation import seal_run
 from runbook_lib.attestation.trust import Trust
 from runbook_lib.audit.verify.approved_source import Approval
 from runbook_lib.audit.verify.verify import verify_run
-from runbook_lib.evidence import layout
+from runbook_lib.evidence import events, layout
 from runbook_lib.evidence.chain import FIRST, chain
 from runbook_lib.evidence.chain import seal as sealed_line
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.output_store import OutputStore
 from runbook_lib.model.records import (
     SCHEMA_VERSION,
@@ -58,8 +59,8 @@ _SHOW = jinja2.Environment(
 )
 
 
-class _Journal:
-    """The lines of a journal, kept in memory."""
+class _Journal(Journal):
+    """The lines of a journal, kept in memory: nothing is written or flushed."""
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
@@ -78,6 +79,9 @@ class _Journal:
         line = sealed_line(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
         self.lines.append(line)
         self._previous = chain(line)
+
+    def append_nowait(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
+        self.append(event, **data)
 
 
 def _stream(text: str, store: OutputStore) -> StreamRecord:
@@ -108,35 +112,25 @@ def _command(number: int, store: OutputStore) -> CommandRecord:
 
 def _step(number: int, journal: _Journal, store: OutputStore) -> StepRecord:
     names = [f"host-{index}" for index in range(_HOSTS)]
-    journal.append(
-        "step_started", step=number, title="Look", kind="operation", hosts=names, started=_START.isoformat()
-    )
+    step = StepRecord(number=number, title="Look", started=_START)
+    events.step_started(journal, step, names)
     hosts = []
     for index, name in enumerate(names):
         first = ((number - 1) * _HOSTS + index) * _PER_HOST + 1
         commands = [_command(first + offset, store) for offset in range(_PER_HOST)]
         for command in commands:
-            _append(command, {"step": number, "host": name, "command": command.number}, journal)
+            events.command_started(journal, command, number, name)
+            events.command_ended(journal, command, number, name)
         host = HostRecord(
             host=name, address=f"192.168.7.{index}", kind="machine", operation="container.running",
             status=Status.OK, started=_START, ended=_START, commands=commands,
             facts={"Containers": [{"name": command.text, "up": True} for command in commands[:8]]},
         )  # fmt: skip
-        record = host.model_dump(mode="json", exclude={"commands"})
-        record["host_kind"] = record.pop("kind")
-        journal.append(
-            "host_ended", step=number, **record, commands=[command.number for command in commands], planned=[]
-        )
+        events.host_ended(journal, number, host)
         hosts.append(host)
-    journal.append("step_ended", step=number, status=Status.OK, ended=_START.isoformat())
-    return StepRecord(number=number, title="Look", started=_START, ended=_START, hosts=hosts)
-
-
-def _append(command: CommandRecord, place: dict[str, Any], journal: _Journal) -> None:
-    before = {"kind", "text", "stdin", "purpose", "attempt", "started"}
-    journal.append("command_started", **place, **command.model_dump(mode="json", include=before))
-    after = {"ended", "exit_code", "accepted", "problem", "stdout", "stderr"}
-    journal.append("command_ended", **place, **command.model_dump(mode="json", include=after))
+    step = step.model_copy(update={"ended": _START, "hosts": hosts})
+    events.step_ended(journal, step)
+    return step
 
 
 def _cell(source: str, *bundles: dict[str, Any], tags: list[str] | None = None) -> dict[str, Any]:
@@ -169,19 +163,19 @@ def make(top: Path, commands: int) -> tuple[Path, Path]:
         source={"commit": "0" * 40, "uncommitted": False}, parameters=parameters,
         endpoints={f"host-{index}": {"connection": "local"} for index in range(_HOSTS)},
     )  # fmt: skip
-    start = record.model_dump(mode="json", exclude={"steps", "status", "ended", "incomplete"})
-    journal.append("run_started", **start)
+    events.run_started(journal, record)
     opened = {"event": "opened", **record.model_dump(mode="json", exclude={"steps"})}
     cells = [
         _cell('inventory = "inventory.yml"\nhosts = "all"', tags=["parameters"]),
         _cell("book = Runbook.open(p)", {layout.RUN_MIME: opened}),
     ]
-    steps = max(1, commands // (_HOSTS * _PER_HOST))
-    cells += [
-        _cell(f"book.step({number})", _card(_step(number, journal, store))) for number in range(1, steps + 1)
-    ]
-    journal.append("run_ended", status="ok", ended=_START.isoformat(), steps=steps)
-    ended = {"event": "ended", "run": _RUN, "status": "ok", "ended": _START.isoformat(), "steps": steps}
+    count = max(1, commands // (_HOSTS * _PER_HOST))
+    steps = [_step(number, journal, store) for number in range(1, count + 1)]
+    cells += [_cell(f"book.step({step.number})", _card(step)) for step in steps]
+    events.run_ended(
+        journal, record.model_copy(update={"status": Status.OK, "ended": _START, "steps": steps})
+    )
+    ended = {"event": "ended", "run": _RUN, "status": "ok", "ended": _START.isoformat(), "steps": count}
     cells.append(_cell("book.close()", {layout.RUN_MIME: ended}))
     _write(run, journal.lines, cells, parameters)
     bare = [{**cell, "outputs": [], "execution_count": None} for cell in cells]
