@@ -9,6 +9,7 @@ import jinja2
 
 from runbook_lib.model.status import SYMBOLS
 from runbook_lib.report import safe_text, summary
+from runbook_lib.visible_text import visible
 
 __all__ = ["MAX_OPEN_LINES", "templates"]
 
@@ -18,7 +19,7 @@ MAX_OPEN_LINES = 40
 
 def _visible(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
     """Make every text that a template prints visible; markup went through here before."""
-    return safe_text.visible(value) if type(value) is str else value
+    return visible(value) if type(value) is str else value
 
 
 def _duration(record: Any) -> str:  # noqa: ANN401 - a run, step, host or command record

@@ -5,15 +5,13 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from runbook_lib.visible_text import visible
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runbook_lib.model.plans import Change
     from runbook_lib.model.records import CommandRecord, StreamRecord
 
-__all__ = ["exit_summary", "stream", "unified", "visible"]
+__all__ = ["exit_summary", "stream", "unified"]
 
 
 def stream(record: StreamRecord) -> str:

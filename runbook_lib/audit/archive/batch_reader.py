@@ -162,7 +162,7 @@ def _quickly(location: Location, source: int, file: Found, data: bytes) -> tuple
     run = run_of_notebook(notebook)
     if run is not None:
         return _rows(source, "notebook", run)
-    return _rows(source, "foreign", foreign_run(file.path, notebook))
+    return _rows(source, "foreign", encodable(foreign_run(file.path, notebook)))
 
 
 def _judged(location: Location, file: Found, run: dict[str, Any]) -> dict[str, Any]:

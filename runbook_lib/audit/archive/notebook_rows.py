@@ -68,7 +68,7 @@ def foreign_run(path: str, notebook: Notebook) -> Data:
     papermill = _mapping(notebook.metadata.get("papermill"))
     code = [cell for cell in notebook.cells if cell.get("cell_type") == "code"]
     executed = sum(isinstance(cell.get("execution_count"), int) for cell in code)
-    known: Data = {
+    return {
         **defaults.RUN,
         "run": path,
         "runbook": PurePosixPath(str(papermill.get("input_path") or path)).stem,
@@ -79,17 +79,6 @@ def foreign_run(path: str, notebook: Notebook) -> Data:
         "source": {"input_path": str(papermill["input_path"])} if papermill.get("input_path") else {},
         "incomplete": _summary(len(code), executed, papermill),
     }
-    encodable: Data = _encodable(known)
-    return encodable
-
-
-def _encodable(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return JSON without half characters (unpaired surrogates), which JSON can escape and no table can hold."""
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()
-    if isinstance(value, dict):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
-    return [_encodable(item) for item in value] if isinstance(value, list) else value
 
 
 def _only_start(starts: list[Data]) -> Data:
