@@ -11,21 +11,7 @@ from runbook_lib.audit.verify.approved_source import Approval, approved_notebook
 from runbook_lib.audit.verify.findings import Findings
 from runbook_lib.git import git_output
 from runbook_lib.runbook.source_files import head_commit, is_committed
-
-
-def git(top: Path, *arguments: str) -> str:
-    identity = (
-        "-c",
-        "user.name=auditor",
-        "-c",
-        "user.email=auditor@example.org",
-        "-c",
-        "commit.gpgsign=false",
-    )
-    done = subprocess.run(
-        ["git", "-C", str(top), *identity, *arguments], capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
+from tests.audit.project import git
 
 
 @pytest.fixture
