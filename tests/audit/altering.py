@@ -50,6 +50,11 @@ def cell(content: Data, identifier: str) -> Data:
     return next(item for item in content["cells"] if item["id"] == identifier)
 
 
+def lie_in_cell(content: Data) -> None:
+    """Change the code of a cell of the practice notebook."""
+    cell(content, "wait")["source"] = ['book.step("Wait", practice.waiting(0))\n', "harmless = 1"]
+
+
 def found(verdict: Verdict, part: str, text: str) -> Finding:
     """Return the one finding about a part whose place or message contains a text."""
     (one,) = [
