@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.hosts import free_port, loopback
+from benchmarks.hosts import loopback
+from benchmarks.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,8 +49,7 @@ def delayed(count: int, round_trip: float, place: Path) -> Iterator[tuple[Hosts,
     Raises:
         RuntimeError: sshd or the proxy does not start.
     """
-    with loopback(count) as hosts:
-        port = free_port()
+    with loopback(count) as hosts, reserved_port() as port:
         known = place / "known_hosts"
         text = hosts.known_hosts.read_text(encoding="ascii")
         known.write_text(text.replace(f":{hosts.port} ", f":{port} "), encoding="ascii")

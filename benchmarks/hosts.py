@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import psutil
 
 from benchmarks.clock import process_tree
+from benchmarks.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Hosts", "free_port", "loopback"]
+__all__ = ["Hosts", "loopback"]
 
 _START_TIMEOUT = 10.0  # seconds
 _ADDRESSES_PER_SERVER = 16  # an sshd listens on at most this many
@@ -74,9 +75,10 @@ def loopback(count: int) -> Iterator[Hosts]:
     addresses = tuple(f"127.{1 + n // 62500}.{1 + n // 250 % 250}.{1 + n % 250}" for n in range(count))
     with (
         tempfile.TemporaryDirectory(prefix="runbook-benchmark-sshd-") as directory,
+        reserved_port() as port,
         contextlib.ExitStack() as stack,
     ):
-        place, port = Path(directory), free_port()
+        place = Path(directory)
         for name in ("host", "client"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", place / name], check=True)
         hosts = Hosts(addresses, port, _user(), place / "client", place / "known_hosts")
@@ -128,14 +130,6 @@ def _with_light_shell(place: Path, command: list[str]) -> list[str]:
 
 def _user() -> str:
     return subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
-
-
-def free_port() -> int:
-    """Return a TCP port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _listens(address: str, port: int) -> bool:

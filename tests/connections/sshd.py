@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.ports import reserved_port
 from runbook_lib.model.host import Host
 from tests.deadlines import deadline, wait_until
 from tests.programs import Programs
@@ -25,13 +26,6 @@ __all__ = ["Server", "program", "running"]
 def program() -> str | None:
     """Return where sshd is; also where a user's search path may not find it."""
     return shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def make_key(path: Path) -> Path:
@@ -148,9 +142,17 @@ def running(
             command is slow, differs from machine to machine, and has once waited for a lock.
     """
     place.mkdir(exist_ok=True)
-    home = place / "home"
+    with (
+        reserved_port() as port,
+        _running(Server(place, port, hostname=hostname), config, empty_home) as server,
+    ):
+        yield server
+
+
+@contextlib.contextmanager
+def _running(server: Server, config: str, empty_home: bool) -> Iterator[Server]:  # noqa: FBT001 - as running()
+    place, home = server.place, server.place / "home"
     home.mkdir(exist_ok=True)
-    server = Server(place, free_port(), hostname=hostname)
     host_key = make_key(place / "host")
     make_key(server.client_key)
     server.knows(host_key)

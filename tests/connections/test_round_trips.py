@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.delayed import proxy
+from benchmarks.ports import reserved_port
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import UnreachableError
 from runbook_lib.grace_periods import COMMAND_AFTER_INTERRUPT
@@ -52,7 +53,13 @@ def finished(connection: SshConnection, command: Command, cancel: threading.Even
 
 def round_trips(server: Server, place: Path, work: Callable[[SshConnection], object]) -> int:
     """Return the round trips of a connection and of the work done over it."""
-    port = sshd.free_port()
+    with reserved_port() as port:
+        return _round_trips_through(port, server, place, work)
+
+
+def _round_trips_through(
+    port: int, server: Server, place: Path, work: Callable[[SshConnection], object]
+) -> int:
     known = f"[127.0.0.1]:{port} {(server.place / 'host.pub').read_text(encoding='ascii')}"
     (place / "known").write_text(known, encoding="ascii")
     with proxy([f"127.0.0.1:{port}=127.0.0.1:{server.port}"], ROUND_TRIP, place / "counts") as trips:

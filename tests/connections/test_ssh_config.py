@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from benchmarks.ports import reserved_port
 from runbook_lib import Runbook
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import AuthenticationError, HostKeyError, InventoryError, UnreachableError
@@ -69,10 +70,11 @@ def stanza(name: str, server: Server, more: str = "") -> str:
 def test_the_port_of_ssh_config_is_used_unless_the_inventory_names_one(server: Server, home: Path) -> None:
     configure(home, stanza("web1", server))
     assert echo(server) == "hello\n"
-    with pytest.raises(UnreachableError, match="cannot connect"):
-        echo(server, port=sshd.free_port())
-    configure(home, f"Host web1\n  HostName 127.0.0.1\n  Port {sshd.free_port()}\n")
-    assert echo(server, port=server.port, identity_file=str(server.client_key)) == "hello\n"
+    with reserved_port() as port:
+        with pytest.raises(UnreachableError, match="cannot connect"):
+            echo(server, port=port)
+        configure(home, f"Host web1\n  HostName 127.0.0.1\n  Port {port}\n")
+        assert echo(server, port=server.port, identity_file=str(server.client_key)) == "hello\n"
 
 
 def test_a_malformed_ssh_config_is_named(server: Server, home: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 import pytest
 
+from benchmarks.ports import reserved_port
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
 from runbook_lib.model.commands import Command, Output
@@ -120,7 +121,8 @@ def test_an_identity_file_that_is_missing_or_not_a_key_is_refused(server: Server
 
 
 def test_where_nothing_listens_the_host_is_unreachable(server: Server) -> None:
-    error = refused(server, UnreachableError, port=sshd.free_port())
+    with reserved_port() as port:
+        error = refused(server, UnreachableError, port=port)
     assert "cannot connect" in error.message
     assert error.exit_code == 3
 

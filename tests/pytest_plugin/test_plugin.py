@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from junitparser import JUnitXml, Skipped, TestCase
 
+from benchmarks.ports import reserved_port
 from runbook_lib.attestation.keys import generate
 from runbook_lib.audit.verify.verdict import Word
 from runbook_lib.audit.verify.verify import verify_run
@@ -239,10 +239,9 @@ def test_a_notebook_may_be_run_twice_with_two_files_together_with_other_tests(pr
 def test_hosts_over_ssh_are_reported_and_one_that_cannot_be_reached_fails(
     project: Project, session_server: sshd.Server
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with reserved_port() as port:
         reachable = session_server.host().model_dump(mode="json", include=set(_SSH))
-        gone = {**reachable, "port": free.getsockname()[1]}
+        gone = {**reachable, "port": port}
         project.inventory({"host-a": reachable, "host-b": gone})
         project.runbook("90_look", project.holds("First", "first"))
         result = project.run(*LOOK)
