@@ -60,7 +60,7 @@ TERMINATION_COMMANDS = 2 * TERMINATION_COMMAND
 """For both of them: one finds the session, one terminates it."""
 
 EXIT_STATUS = 2.0
-"""From the end of a command's output until its exit status arrives."""
+"""From the end of a command's output until its exit status arrives, or from its exit status to its last output."""
 
 EXIT_STATUS_AFTER_TIMEOUT = 0.1
 """The same, for a command that may have exited just as its time was up."""

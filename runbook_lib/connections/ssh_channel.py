@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 
 from runbook_lib.errors import UnreachableError
-from runbook_lib.grace_periods import SESSION_END
+from runbook_lib.grace_periods import EXIT_STATUS, SESSION_END
 
 if TYPE_CHECKING:
     from runbook_lib.connections.command_wait import CommandWait
@@ -116,11 +116,14 @@ def await_start(channel: Any, output: RemoteOutput, wait: CommandWait) -> None: 
     """
     channel.settimeout(_POLL_FOR_SUDO)
     open_stdout, accepted = True, False
+    exited: float | None = None
     while not (output.cut or wait.expired() or (output.reached_shell and output.ran)):
         if output.to_send or output.password_refused:
             _feed(channel, output)
         accepted = accepted or _check_accepted(channel, wait)
-        exited = channel.status_event.is_set()
+        if exited is None and channel.status_event.is_set():
+            exited = time.monotonic()
+        all_arrived = channel.eof_received or channel.closed
         try:
             if open_stdout and not output.reached_shell:
                 piece = channel.recv(_PIECE)
@@ -131,7 +134,8 @@ def await_start(channel: Any, output: RemoteOutput, wait: CommandWait) -> None: 
         except TimeoutError:
             pass
         _read_stderr(channel, output)
-        if exited and (not open_stdout or output.reached_shell):
+        # sshd may report the exit before it has passed on the last output.
+        if exited is not None and (all_arrived or time.monotonic() - exited > EXIT_STATUS):
             break
     if not (accepted or output.cut):
         _check_accepted(channel, wait)

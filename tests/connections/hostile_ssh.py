@@ -35,6 +35,7 @@ Behaviour = Literal[
     "sends more than the window allows",
     "answers once four commands have arrived",
     "answers once the next session is wanted",
+    "reports the exit before the last output",
 ]
 _FLOOD = b"lecture from your system administrator\n" * 800
 
@@ -132,7 +133,11 @@ class _Session(paramiko.ServerInterface):
         if self._server.behaviour == "refuses to execute a command":
             return False
         self._server.commands += 1
-        run = self._answer_late if self._server.behaviour.startswith("answers once") else self._run
+        run = self._run
+        if self._server.behaviour.startswith("answers once"):
+            run = self._answer_late
+        elif self._server.behaviour == "reports the exit before the last output":
+            run = self._exit_before_last_output
         threading.Thread(target=run, args=(channel, command), daemon=True).start()
         return True
 
@@ -148,6 +153,15 @@ class _Session(paramiko.ServerInterface):
         channel.sendall(nonce + b"done\n")
         channel.sendall_stderr(nonce)
         channel.send_exit_status(0)
+        channel.close()
+
+    def _exit_before_last_output(self, channel: paramiko.Channel, command: bytes) -> None:
+        nonce = command.split()[-1] + b"\n"
+        channel.sendall(nonce)
+        channel.sendall_stderr(nonce)
+        channel.send_exit_status(1)
+        self._server.ended.wait(0.3)
+        channel.sendall_stderr(b"sudo: a password is required\n")
         channel.close()
 
     def _run(self, channel: paramiko.Channel, command: bytes) -> None:

@@ -13,6 +13,7 @@ from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.facts.privilege import Sudo
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
+from tests.connections import hostile_ssh
 from tests.connections.accounts import ASKS, NO_PASSWORD, PASSWORD, Account, account, require
 
 if TYPE_CHECKING:
@@ -153,3 +154,14 @@ def test_a_persistent_process_runs_as_root_or_is_refused(asking: Account, passwo
         else:
             assert process is None
             assert "password is required" in output.refused
+
+
+def test_a_refusal_that_arrives_after_the_exit_status_is_reported(tmp_path: Path) -> None:
+    command = Command(("true",), sudo=True)
+    with hostile_ssh.running(tmp_path / "server", "reports the exit before the last output") as server:
+        connection = SshConnection(server.host(user="operator"), Secrets())
+        try:
+            outputs = [connection.start_persistent(command, NEVER)[0], connection.run(command, NEVER)]
+        finally:
+            connection.close()
+    assert [output.refused for output in outputs] == ["sudo refused: sudo: a password is required"] * 2
