@@ -19,6 +19,7 @@ from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.topology_file import load_topology
 from runbook_lib.project import bundled_top, notebooks_folder, project_top
 from runbook_lib.yaml_files import find_shipped, find_upwards
+from tests.counted_calls import counted_calls
 
 TOP = Path(__file__).parents[1]
 
@@ -43,7 +44,11 @@ def test_an_empty_directory_has_the_books_runbooks(empty: Path) -> None:
     assert notebooks_folder() == TOP / "notebooks"
     assert project_top() == empty
     assert catalog.find("00_preflight").path == TOP / "notebooks" / "00_preflight.ipynb"
-    assert catalog.runbooks()[0].name == "00_preflight"
+    with counted_calls() as calls:
+        found = catalog.listing()
+    assert found.runbooks[0].name == "00_preflight"
+    notebooks = len(found.runbooks) + len(found.analyses)
+    assert calls["runbook_lib.execution.notebook_file.read_notebook"] == notebooks
 
 
 def test_the_list_says_where_they_come_from(empty: Path) -> None:
@@ -56,7 +61,7 @@ def test_the_list_says_where_they_come_from(empty: Path) -> None:
 
 def test_a_project_has_only_its_own_runbooks(other_project: Path) -> None:
     assert notebooks_folder() == other_project / "notebooks"
-    assert catalog.runbooks() == []
+    assert catalog.listing().runbooks == []
     with pytest.raises(InputError, match="unknown runbook '00_preflight'"):
         catalog.find("00_preflight")
 

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.connections.identity import identities
+from runbook_lib.connections.identity import identity_in_file
 from runbook_lib.connections.registry import connection_class
 from runbook_lib.connections.ssh_config import read_ssh_config
 from runbook_lib.errors import AuthenticationError, InventoryError
@@ -42,15 +42,16 @@ def check_host_inputs(hosts: Iterable[Host], inventory: Path | None) -> None:
         checked.add(files)
         place = f"{inventory}, host {host.name!r}" if inventory else host.name
         if host.identity_file:
-            _check_key(host, Path(host.identity_file).expanduser(), place)
+            _check_key(host.identity_file, place)
         _check_known_hosts(host, place)
 
 
-def _check_key(host: Host, path: Path, place: str) -> None:
+def _check_key(file: str, place: str) -> None:
+    path = Path(file).expanduser()
     state = _state(path, f"identity_file {path}", place, "set identity_file to your private key")
     try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
+        with path.open("rb") as opened:
+            head = opened.read(_HEAD)
     except OSError as problem:
         raise InventoryError(
             f"identity_file {path} cannot be read: {problem.strerror}",
@@ -70,7 +71,7 @@ def _check_key(host: Host, path: Path, place: str) -> None:
             hint=f"chmod 600 {path}; if others could read it, replace the key",
         )
     try:
-        identities(read_ssh_config(host.target, place, host.user), host.identity_file, place)
+        identity_in_file(file, place)
     except AuthenticationError as problem:
         raise InventoryError(problem.message, where=place, hint=problem.hint) from problem
 

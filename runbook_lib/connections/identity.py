@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.connections.ssh_config import SshConfig
 
-__all__ = ["close_agent", "identities"]
+__all__ = ["close_agent", "identities", "identity_in_file"]
 
 _OPENSSH = b"openssh-key-v1\0"
 _OPENSSH_LINE = "-----BEGIN OPENSSH PRIVATE KEY-----"
@@ -35,7 +35,7 @@ def identities(config: SshConfig, file: str | None, place: str) -> dict[str, Any
         AuthenticationError: `file` cannot be used.
     """
     if file:
-        return _identity(file, place)
+        return identity_in_file(file, place)
     files = [name for name in config.identity_files if not config.identities_only or not _is_encrypted(name)]
     arguments = {
         "allow_agent": config.agent and not config.identities_only,
@@ -48,7 +48,7 @@ def identities(config: SshConfig, file: str | None, place: str) -> dict[str, Any
     return arguments
 
 
-def _identity(file: str, place: str) -> dict[str, Any]:
+def identity_in_file(file: str, place: str) -> dict[str, Any]:
     """Return the arguments of paramiko's `connect` that log in with this key and no other.
 
     Args:
@@ -110,7 +110,7 @@ def _is_encrypted(file: str) -> bool:
 
 
 def close_agent(arguments: Mapping[str, Any]) -> None:
-    """Close the connection to ssh-agent that `identity` opened for these arguments, if it did."""
+    """Close the connection to ssh-agent that `identities` opened for these arguments, if it did."""
     import paramiko  # noqa: PLC0415 - as above
 
     key = arguments.get("pkey")

@@ -10,11 +10,10 @@ Without `parameters`, a parameter model as module:Class, the parameters cell its
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -41,15 +40,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CatalogEntry",
-    "analyses",
+    "Listing",
     "check_input",
     "check_parameters",
     "find",
+    "listing",
     "load",
     "of_notebook",
     "opens_a_run",
     "read_parameters",
-    "runbooks",
 ]
 
 _COLLECTS = ".collect(globals())"
@@ -81,15 +80,39 @@ class CatalogEntry:
     notebook: Notebook
 
 
-def runbooks() -> list[CatalogEntry]:
-    """Return the project's runbooks in order, without the notebooks that only analyse."""
-    return [load(path) for path in _candidates() if _analysis(path) is None]
+class Listing(NamedTuple):
+    """The notebooks of a project.
+
+    Args:
+        runbooks: In order.
+        analyses: The purpose of each notebook that only analyses: such a notebook touches no host and leaves no run.
+    """
+
+    runbooks: list[CatalogEntry]
+    analyses: dict[str, str]
 
 
-def analyses() -> dict[str, str]:
-    """Return the purpose of each notebook that only analyses: such a notebook touches no host and leaves no run."""
-    purposes = {path.stem: _analysis(path) for path in _candidates()}
-    return {name: purpose for name, purpose in purposes.items() if purpose is not None}
+def listing() -> Listing:
+    """Read the project's notebooks, each once: all with a number, and others that open a run.
+
+    Raises:
+        InputError: One of them is not a valid notebook, or not a runbook.
+    """
+    found = Listing([], {})
+    for path in sorted(notebooks_folder().glob("*.ipynb")):
+        numbered = path.name[0].isdigit()
+        try:
+            cells, metadata = read_notebook(path)
+        except InputError:
+            if numbered or _is_meant_as_runbook(path):
+                raise
+            continue
+        own = metadata.get("runbook")
+        if isinstance(own, dict) and "analysis" in own:
+            found.analyses[path.stem] = str(own["analysis"])
+        elif numbered or own is not None or opens_a_run(Notebook(str(path), cells, metadata)):
+            found.runbooks.append(of_notebook(cells, metadata, path))
+    return found
 
 
 def find(name: str, folder: Path | None = None) -> CatalogEntry:
@@ -255,24 +278,10 @@ def opens_a_run(notebook: Notebook) -> bool:
     return any(cell.kind == "code" and _OPENS.search(cell.source) for cell in notebook.sources())
 
 
-def _candidates() -> list[Path]:
-    """Return the notebooks that may be runbooks: all with a number, and others that open a run."""
-    found = sorted(notebooks_folder().glob("*.ipynb"))
-    return [path for path in found if path.name[0].isdigit() or _is_runbook(path)]
-
-
-def _is_runbook(path: Path) -> bool:
+def _is_meant_as_runbook(path: Path) -> bool:
+    """Return whether a notebook that is not valid would be a runbook."""
     try:
         notebook = Notebook.parse(path.read_bytes(), str(path))
     except (OSError, EvidenceError):
         return False
     return "runbook" in notebook.metadata or opens_a_run(notebook)
-
-
-def _analysis(path: Path) -> str | None:
-    """Return what a notebook analyses; None if it is not an analysis or cannot be read, which `load` then reports."""
-    try:
-        purpose = json.loads(path.read_text(encoding="utf-8"))["metadata"]["runbook"]["analysis"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return str(purpose)

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventories.ansible_host import host_settings
 from runbook_lib.inventories.source import HostEntry, Source
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 __all__ = ["read_ansible"]
 
 Data = dict[str, Any]
 _DEEPEST = 100  # groups within groups
+_SHOWN = 10  # groups of a circle in a message
 _META = "_meta"
 
 
@@ -72,8 +71,9 @@ def read_ansible(printed: bytes, kind: str, name: str) -> Source:
             hint="print them with --list, as ansible-inventory does; --host is not called",
         )
     groups = {group: _group(group, content, name) for group, content in data.items()}
-    members = {group: [*dict.fromkeys(_members(group, groups, name))] for group in groups}
-    depths = {group: _depth(group, groups, name) for group in groups}
+    order = _children_first(groups, name)
+    depths = _depths(groups, order, name)
+    members = _members(groups, order)
     names = dict.fromkeys([*meta["hostvars"], *(host for hosts in members.values() for host in hosts)])
     inherited: dict[str, Data] = {host: {} for host in names}
     for group in sorted(groups, key=lambda group: (group != "all", depths[group], group)):
@@ -108,22 +108,48 @@ def _group(name: str, content: Any, where: str) -> Data:  # noqa: ANN401 - JSON
     return group
 
 
-def _members(group: str, groups: dict[str, Data], where: str, above: tuple[str, ...] = ()) -> Iterator[str]:
-    if group in above or len(above) > _DEEPEST:
+def _children_first(groups: dict[str, Data], where: str) -> list[str]:
+    """Return the groups, each after all groups that it contains."""
+    try:
+        order = [
+            *TopologicalSorter(
+                {group: content["children"] for group, content in groups.items()}
+            ).static_order()
+        ]
+    except CycleError as circle:
+        ring = circle.args[1][:0:-1]  # from a group down to a child that contains it
+        first = min(map([*groups].index, ring))
+        start = ring.index([*groups][first])
+        path = [*ring[start:], *ring[:start], ring[start]]
         raise InventoryError(
-            f"group {group!r} contains itself: {' > '.join((*above, group)[:10])}", where=where
+            f"group {path[0]!r} contains itself: {' > '.join(path[:_SHOWN])}", where=where
+        ) from circle
+    return [group for group in order if group in groups]  # a child need not be described
+
+
+def _members(groups: dict[str, Data], order: list[str]) -> dict[str, list[str]]:
+    """Return the hosts of each group and of the groups in it: each group is visited once, however often contained."""
+    members: dict[str, list[str]] = {}
+    for group in order:
+        inner = (host for child in groups[group]["children"] for host in members.get(child, ()))
+        members[group] = [*dict.fromkeys([*groups[group]["hosts"], *inner])]
+    return {group: members[group] for group in groups}
+
+
+def _depths(groups: dict[str, Data], order: list[str], where: str) -> dict[str, int]:
+    """Return how deep each group is below the groups that nothing contains."""
+    depths = dict.fromkeys(groups, 0)
+    for group in reversed(order):
+        for child in depths.keys() & groups[group]["children"]:
+            depths[child] = max(depths[child], depths[group] + 1)
+    deepest = max(depths, key=depths.__getitem__, default="")
+    if deepest and depths[deepest] > _DEEPEST:
+        raise InventoryError(
+            f"group {deepest!r} is more than {_DEEPEST} groups deep",
+            where=where,
+            hint="nest groups less deeply",
         )
-    found = groups.get(group)
-    if found:
-        yield from found["hosts"]
-        for child in found["children"]:
-            yield from _members(child, groups, where, (*above, group))
-
-
-def _depth(group: str, groups: dict[str, Data], where: str) -> int:
-    """Return how deep a group is below the groups that nothing contains; there are no circles, see `_members`."""
-    parents = [name for name, content in groups.items() if group in content["children"]]
-    return max((1 + _depth(parent, groups, where) for parent in parents), default=0)
+    return depths
 
 
 def _distinct(pairs: list[tuple[str, Any]], where: str) -> Data:

@@ -23,6 +23,7 @@ __all__ = ["read_sources", "runs_a_program"]
 
 _ANSIBLE, _SSH_CONFIG = "ansible:", "ssh_config:"
 _INVENTORY = "ansible-inventory"
+_LAB = "params/lab/inventory.yml"
 _FILES = {".yml", ".yaml", ".json"}
 _STARTS = (b"#!", b"\x7fELF")
 _HEAD = 65536  # bytes of a file by which its kind is known
@@ -96,6 +97,18 @@ def _in_directory(path: Path) -> list[Path]:
 
 
 def _file(path: Path) -> Source:
+    if not path.exists():
+        made_by = (
+            f"`runbook lab up` writes {_LAB}, for two practice hosts"
+            if path.as_posix() == _LAB
+            else "`runbook new NAME` writes an example"
+        )
+        raise InventoryError(
+            "no such file",
+            where=str(path),
+            hint=f"check the path (the current directory is {Path.cwd()}), or name another inventory: "
+            f"-p inventory=FILE; {made_by}",
+        )
     if path.is_file():
         if _is_program(path):
             printed = program_output([str(path.absolute()), "--list"], str(path))

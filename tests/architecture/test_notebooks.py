@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.errors import InputError
-from runbook_lib.execution.catalog import analyses, load, runbooks
+from runbook_lib.execution.catalog import listing, load
 from runbook_lib.lint.lint import lint
 
 TOP = Path(__file__).parents[2]
@@ -84,10 +84,10 @@ def test_a_notebook_says_what_it_is_for_and_what_it_needs(path: Path) -> None:
 
 
 def test_the_catalogue_lists_them_in_order() -> None:
-    assert [entry.name for entry in runbooks()] == [path.stem for path in RUNBOOKS]
+    assert [entry.name for entry in listing().runbooks] == [path.stem for path in RUNBOOKS]
 
 
 def test_an_analysis_is_listed_apart_and_refused_as_a_runbook() -> None:
-    assert list(analyses()) == ["95_audit"]
+    assert list(listing().analyses) == ["95_audit"]
     with pytest.raises(InputError, match="touches no host"):
         load(TOP / "notebooks" / "95_audit.ipynb")

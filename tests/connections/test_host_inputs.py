@@ -12,6 +12,7 @@ from runbook_lib.errors import InventoryError
 from runbook_lib.model.host import Host
 from tests.connections.sshd import make_key
 from tests.connections.test_ssh_config import configure, home
+from tests.counted_calls import counted_calls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,15 @@ def test_a_key_that_can_be_used_passes(key: Path, home: Path) -> None:
         options = ["-m", "PEM", "-b", "2048" if kind == "rsa" else "256"]
         subprocess.run(["ssh-keygen", "-q", "-t", kind, *options, "-N", "", "-f", str(path)], check=True)
         check(identity_file=str(path))
+
+
+def test_ssh_config_is_not_read_for_a_key_that_the_inventory_names(key: Path, home: Path) -> None:
+    configure(home, "Host *\n  User ops\n")
+    with counted_calls() as calls:
+        for name in ("web-1", "web-2"):
+            check(name=name, identity_file=str(key), known_hosts=str(home / ".ssh" / "known_hosts"))
+    assert calls["runbook_lib.connections.identity.identity_in_file"] == 2
+    assert calls["runbook_lib.connections.ssh_config.read_ssh_config"] == 0
 
 
 def test_a_key_file_that_cannot_be_used_is_refused(key: Path, home: Path) -> None:

@@ -71,7 +71,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_notebook_that_opens_a_run_is_a_runbook_without_metadata_and_without_a_number(place: Path) -> None:
     write(place / "notebooks", PARAMETERS, *CELLS)
     write(place / "notebooks", "x = 1", name="scratch")
-    (entry,) = catalog.runbooks()
+    (entry,) = catalog.listing().runbooks
     assert (entry.name, entry.model.runbook, entry.model.title) == (
         "tls-rotation",
         "tls-rotation",

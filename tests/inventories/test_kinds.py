@@ -13,6 +13,7 @@ import pytest
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventories.program import program_output
 from runbook_lib.inventory import Inventory
+from tests.counted_calls import counted_calls
 from tests.deadlines import deadline
 
 FILES = Path(__file__).parent / "files"
@@ -91,6 +92,32 @@ def test_a_program_prints_an_inventory_with_variables_of_groups(tmp_path: Path) 
     assert inventory.hosts["x"].variables == {"a": "all", "b": "all", "c": "all", "d": "all"}
     assert inventory.groups == {"site": ["w"], "web": ["w"], "old": ["w", "x"]}
     assert (inventory.kind, inventory.sha256) == ("program", hashlib.sha256(printed.encode()).hexdigest())
+
+
+def stacked(layers: int) -> str:
+    """Return groups of which each but the last two is in both groups of the layer above."""
+    children = {
+        f"{side}{layer}": {
+            "children": [f"left{layer + 1}", f"right{layer + 1}"],
+            "vars": {"a": f"{side}{layer}"},
+        }
+        for layer in range(layers)
+        for side in ("left", "right")
+    }
+    bottom = {f"{side}{layers}": {"hosts": [side, "both"]} for side in ("left", "right")}
+    return listed({**children, **bottom})
+
+
+def test_groups_that_many_groups_contain_are_visited_once(tmp_path: Path) -> None:
+    calls = {}
+    for layers in (20, 40):
+        path = write(tmp_path / f"{layers}.json", stacked(layers))
+        with counted_calls() as counts:
+            inventory = Inventory.load(path)
+        calls[layers] = sum(count for name, count in counts.items() if ".ansible_json." in name)
+        assert inventory.groups["right0"] == ["left", "both", "right"]
+        assert inventory.hosts["both"].variables == {"a": f"right{layers - 1}"}
+    assert calls[40] < 3 * calls[20]
 
 
 SSH_CONFIG = """\
@@ -179,7 +206,16 @@ def test_several_files_and_a_directory_are_one_inventory(
         ("echo '{\"a\": NaN}'", "NaN is not JSON"),
         (
             f"echo '{listed({'a': {'children': ['b']}, 'b': {'children': ['a']}}, x={})}'",
-            "contains itself: a > b > a",
+            "group 'a' contains itself: a > b > a",
+        ),
+        (
+            f"echo '{listed({'z': {'children': ['b', 'c']}, 'c': {'children': ['z']}, 'd': {'children': ['z']}})}'",
+            "group 'z' contains itself: z > c > z",
+        ),
+        (f"echo '{listed({'a': {'children': ['a']}})}'", "group 'a' contains itself: a > a"),
+        (
+            f"echo '{listed({f'g{n}': {'children': [f'g{n + 1}']} for n in range(102)})}'",
+            "group 'g101' is more than 100 groups deep",
         ),
         (f"echo '{listed({'a': {'hosts': 'x'}})}'", "its hosts and children are not lists"),
         (f"echo '{listed({'a': 7})}'", "'a' is not a mapping or a list"),
@@ -210,6 +246,25 @@ def test_a_program_that_hangs_or_floods_is_killed_with_what_it_started(tmp_path:
         program_output([str(noisy)], "here", timeout=deadline(30), most=1_000_000)
     lines = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
     assert not [line for line in lines if line == b"sleep\x003071\x00"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("inventory.yml", "`runbook new NAME` writes an example"),
+        ("params/lab/inventory.yml", "`runbook lab up` writes params/lab/inventory.yml"),
+    ],
+)
+def test_an_inventory_that_is_missing_comes_with_a_way_to_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InventoryError, match="no such file") as refused:
+        Inventory.load(name)
+    assert refused.value.hint is not None
+    assert f"the current directory is {tmp_path}" in refused.value.hint
+    assert "-p inventory=FILE" in refused.value.hint
+    assert hint in refused.value.hint
 
 
 def test_a_program_that_cannot_be_started_is_named(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ cross:
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -77,9 +78,10 @@ def read(
     file = YamlFile(find_upwards(path), ParameterError)
     matrix = validate(Matrix, file.data, ParameterError, str(file.path), file)
     specs = []
+    read_parameters, find = functools.cache(catalog.read_parameters), functools.cache(catalog.find)
     for run in [*matrix.runs, *_product(matrix.cross)]:
-        own, source = catalog.read_parameters(run.file, ())
-        entry = catalog.find(run.runbook)
+        own, source = read_parameters(run.file, ())
+        entry = find(run.runbook)
         merged = {**values, **matrix.parameters, **own, **run.parameters, **overrides(entry)}
         specs.append(JobSpec(entry, merged, source, run.name))
     if not specs:

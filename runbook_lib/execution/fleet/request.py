@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runbook_lib.execution.catalog import CatalogEntry
+    from runbook_lib.yaml_files import YamlFile
 
 __all__ = ["OnFailure", "RunRequest", "job_specs"]
 
@@ -84,11 +86,13 @@ def job_specs(request: RunRequest) -> list[JobSpec]:
     Raises:
         InputError: A runbook or file does not exist or is malformed, or the request contradicts itself.
     """
-    shared, _ = catalog.read_parameters(request.files[0] if len(request.files) == 1 else None, ())
+    read = functools.cache(catalog.read_parameters)  # one file is often for many runbooks
+    shared, _ = read(request.files[0] if len(request.files) == 1 else None, ())
     if request.matrix:
         return matrix.read(request.matrix, shared, request.overrides)
     specs = [
-        _spec(name, file, request) for name, file in zip(request.names, request.file_of_each(), strict=True)
+        _spec(name, read(file, ()), request)
+        for name, file in zip(request.names, request.file_of_each(), strict=True)
     ]
     if request.with_needs:
         specs = [*_needed(specs, shared, request), *specs]
@@ -100,9 +104,9 @@ def job_specs(request: RunRequest) -> list[JobSpec]:
     return specs
 
 
-def _spec(name: str, file: str | None, request: RunRequest) -> JobSpec:
+def _spec(name: str, given: tuple[dict[str, Any], YamlFile | None], request: RunRequest) -> JobSpec:
     entry = catalog.find(name)
-    values, source = catalog.read_parameters(file, ())
+    values, source = given
     return JobSpec(
         entry, {**request.defaults.get(entry.name, {}), **values, **request.overrides(entry)}, source
     )

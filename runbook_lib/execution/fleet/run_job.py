@@ -92,16 +92,19 @@ def _attempt(job: Job, attempt: int, claims: Claims, report: Report) -> JobResul
 
 
 def _run(job: Job, values: dict[str, Any], report: Report) -> JobResult:
-    entry = catalog.load(Path(job.notebook))
-    parameters = catalog.check_parameters(entry, values, None)
-    reports = _Reports(_runs_directory(job))
+    notebook, runs = Path(job.notebook), _runs_directory(job)
+    if (
+        job.fleet
+    ):  # planned in another process, perhaps on another machine: keys and secrets may be missing here
+        catalog.check_parameters(catalog.load(notebook), values, None)
+    reports = _Reports(runs)
 
     def also_preparing(entry: dict[str, Any]) -> None:
         report(entry)
         reports.prepare(entry)
 
     with _job_in_environment(job):
-        outcome = run_notebook(entry, parameters, values, also_preparing)
+        outcome = run_notebook(notebook, job.runbook, runs, values, also_preparing)
     return _finished(job, outcome, reports)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import papermill
@@ -21,6 +20,7 @@ from runbook_lib import atomic
 from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.evidence.layout import NOTEBOOK
+from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.execution.notebook.engine import NAME, RunbookEngine
 from runbook_lib.execution.notebook.kernel_process import Kernel
 from runbook_lib.execution.notebook.outcome import Outcome
@@ -30,10 +30,8 @@ from runbook_lib.runbook import run_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from runbook_lib.evidence.notebook import Notebook
-    from runbook_lib.execution.catalog import CatalogEntry
-    from runbook_lib.parameters import Parameters
 
 __all__ = ["run_notebook"]
 
@@ -44,8 +42,9 @@ papermill_engines.register(NAME, RunbookEngine)
 
 
 def run_notebook(
-    entry: CatalogEntry,
-    parameters: Parameters,
+    notebook: Path,
+    runbook: str,
+    runs: Path,
     values: dict[str, Any],
     report: Callable[[dict[str, Any]], None],
 ) -> Outcome:
@@ -54,19 +53,20 @@ def run_notebook(
     SIGINT and SIGTERM are forwarded to the kernel as an interrupt, so that it can complete its journal.
 
     Args:
-        entry: The runbook.
-        parameters: As checked.
-        values: Parameters beyond the notebook's defaults; papermill injects these.
+        notebook: The runbook's notebook.
+        runbook: Its name in records.
+        runs: The directory in which the run directory is created.
+        values: Parameters beyond the notebook's defaults, as checked; papermill injects these.
         report: Called with each journal entry as it appears.
 
     Raises:
         EvidenceError: The run directory cannot be created, or was replaced meanwhile.
     """
-    path = run_directory.new(project_top() / Path(parameters.runs).expanduser(), parameters.runbook)
+    path = run_directory.new(runs, runbook)
     made = run_directory.identity(path)
     with Kernel(path) as kernel, forward_signals(kernel):
-        kernel.name_notebook(entry.path)
-        problems = _follow(entry, path, values, kernel, report)
+        kernel.name_notebook(notebook)
+        problems = _follow(notebook, path, values, kernel, report)
         interrupted = kernel.interrupted
         later = [run for run in kernel.runs if run != path.absolute()]
         replaced = [*filter(None, (follower.replaced() for follower in kernel.follow()))]
@@ -102,7 +102,7 @@ def _copy_notebook(path: Path, run: Path) -> None:
 
 
 def _follow(
-    runbook: CatalogEntry,
+    notebook: Path,
     path: Path,
     values: dict[str, Any],
     kernel: Kernel,
@@ -111,7 +111,7 @@ def _follow(
     """Run the notebook in a thread and report its journal entries meanwhile; return what went wrong."""
     problems: list[str] = []
     worker = threading.Thread(
-        target=_execute, args=(runbook, path, values, kernel, problems), name="papermill"
+        target=_execute, args=(notebook, path, values, kernel, problems), name="papermill"
     )
     worker.start()
     follower = JournalFollower(path)
@@ -124,21 +124,19 @@ def _follow(
     return problems
 
 
-def _execute(
-    entry: CatalogEntry, path: Path, values: dict[str, Any], kernel: Kernel, problems: list[str]
-) -> None:
+def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel, problems: list[str]) -> None:
     try:
         # Jupyter makes an event loop for each thread, and leaves it open.
         with contextlib.closing(ensure_event_loop()):
             papermill.execute_notebook(
-                entry.path,
+                notebook,
                 path / NOTEBOOK,
                 parameters=values,
                 engine_name=NAME,
                 progress_bar=False,
                 cwd=str(project_top()),
                 kernel=kernel,
-                **_unnamed_kernel(entry.notebook),
+                **_unnamed_kernel(Notebook.parse(notebook.read_bytes(), str(notebook))),
             )
     except (
         PapermillException,

@@ -16,6 +16,7 @@ from runbook_lib.execution import catalog
 from runbook_lib.execution.catalog import CatalogEntry
 from runbook_lib.execution.fleet.request import RunRequest, job_specs
 from runbook_lib.parameters import Parameters
+from tests.counted_calls import counted_calls
 
 if TYPE_CHECKING:
     from tests.execution.fleet.project import Project
@@ -125,3 +126,34 @@ def test_a_matrix_and_needed_runbooks_take_words_as_given_too(
     assert [(spec.values["word"], spec.values["seconds"]) for spec in job_specs(request)] == [
         ("12:30", 1.5)
     ] * 2
+
+
+def test_files_and_notebooks_are_read_once_for_all_runs(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.top)
+    (project.top / "slow.yml").write_text("seconds: 1.5\n", encoding="utf-8")
+    matrix = project.top / "matrix.yml"
+    matrix.write_text(
+        "cross:\n  runbook: [10_first]\n  file: slow.yml\n  parameters: {hosts: [host-a, host-b]}\n"
+    )
+    chapter = RunRequest(names=("10_first", "15_other", "20_second"), files=("slow.yml",))
+    for request, notebooks in ((chapter, 3), (RunRequest(matrix=str(matrix)), 1)):
+        with counted_calls() as calls:
+            specs = job_specs(request)
+        assert {spec.values["seconds"] for spec in specs} == {1.5}
+        assert len({id(spec.source) for spec in specs}) == 1
+        assert calls["runbook_lib.execution.notebook_file.read_notebook"] == notebooks
+
+
+def test_a_run_on_this_machine_reads_its_inventory_when_it_is_planned_and_in_its_kernel(
+    project: Project,
+) -> None:
+    counted = "#!/bin/sh\necho started >> starts\nprintf '%s' '{}'\n".replace(
+        "{}", '{"_meta": {"hostvars": {"host-a": {"ansible_connection": "local"}}}}'
+    )
+    (project.top / "hosts").write_text(counted, encoding="utf-8")
+    (project.top / "hosts").chmod(0o755)
+    done = project.run("10_first", "-p", "inventory", "hosts")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (project.top / "starts").read_text() == "started\n" * 2
