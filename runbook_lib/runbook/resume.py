@@ -55,10 +55,17 @@ class StepHistory:
         done_in: The run that proves the step done; empty if none does.
         started_in: The run that sent a command which may have changed the host, and did not complete the step;
             empty if there is none.
+        unchanged: Whether the host was in the desired state already when the step was done.
     """
 
     done_in: str = ""
     started_in: str = ""
+    unchanged: bool = False
+
+    @property
+    def changed_in(self) -> str:
+        """The run that has changed the host in this step, or may have; empty if there is none."""
+        return self.started_in or ("" if self.unchanged else self.done_in)
 
 
 @dataclass(frozen=True)
@@ -264,7 +271,7 @@ def _history(record: RunRecord, step: StepRecord, host: HostRecord) -> StepHisto
     if host.proven and host.status.is_success | (host.status is Status.SKIPPED):
         return StepHistory(done_in=host.proven)
     if host.status in {Status.OK, Status.CHANGED}:
-        return StepHistory(done_in=record.run)
+        return StepHistory(done_in=record.run, unchanged=host.status is Status.OK)
     sent = any(command.number and command.kind != "fact" for command in host.commands)
     return StepHistory(started_in=record.run if sent else "")
 

@@ -11,6 +11,7 @@ from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.masking import excerpt
 from runbook_lib.model.batches import Batch, batch_size
+from runbook_lib.model.plans import Plan
 from runbook_lib.model.records import ADDED_BY_RUN, HostRecord, StepRecord
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.observe import Observe
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
+_NOTHING_DONE = frozenset({Status.OK, Status.SKIPPED})
 _MOST_ERROR = 500  # characters of a cell's error in the journal
 
 
@@ -147,9 +149,10 @@ class Run:
                 transaction=transaction,
             )
             record = host_step.run()
-            if transaction and host_step.plan and host.name in transaction.hosts:
-                done = record.status is Status.CHANGED
-                transaction.add(TransactionStep(number, title, operation, host_step.plan, done), record)
+            if transaction and host.name in transaction.hosts:
+                plan, done = host_step.plan or Plan(), record.status is Status.CHANGED
+                before = host_step.history.changed_in if record.status in _NOTHING_DONE else ""
+                transaction.add(TransactionStep(number, title, operation, plan, done, before), record)
             return record
 
         step = self._carry_out(title, kind, groups, on_host)

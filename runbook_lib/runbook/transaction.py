@@ -35,6 +35,7 @@ class TransactionStep:
         operation: What it did.
         plan: The plan that it carried out.
         complete: Whether it succeeded. If it failed, it has rolled back its own change already, if its plan says how.
+        done_in: The run that this one resumes and that has done the step, if there was nothing left to do for it.
     """
 
     number: int
@@ -42,6 +43,7 @@ class TransactionStep:
     operation: Operation
     plan: Plan
     complete: bool
+    done_in: str = ""
 
     @property
     def label(self) -> str:
@@ -56,6 +58,8 @@ class TransactionStep:
     @property
     def why_not(self) -> str:
         """Why its change is left in place; empty if it can be rolled back, or was by the step itself."""
+        if self.done_in:
+            return f"done in {self.done_in}: this run has not read what was there before"
         own_means = not self.complete and (self.plan.guard or self.plan.reboot)
         return "" if own_means else no_rollback(self.plan)
 
@@ -130,8 +134,8 @@ class Transaction:
         return f"would be rolled back by the transaction {self.name!r} with {commands}"
 
     def add(self, step: TransactionStep, record: HostRecord) -> None:
-        """Note what a step did on a host, if it sent a command that may have changed the host."""
-        if any(command.number and command.kind in _CHANGING for command in record.commands):
+        """Note what a step did on a host, if it has changed the host, or may have, in this run or before it."""
+        if step.done_in or any(command.number and command.kind in _CHANGING for command in record.commands):
             self._steps[record.host].append(step)
 
     def steps_on(self, host: str) -> list[TransactionStep]:
