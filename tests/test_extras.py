@@ -136,6 +136,22 @@ def test_what_needs_an_extra_names_it(environment: dict[str, str], tmp_path: Pat
         assert "is not installed" in message, words
 
 
+def test_the_notebook_with_plots_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    class WithoutPlots:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name.partition(".")[0] == "matplotlib":
+                raise ModuleNotFoundError(name=name)
+
+    monkeypatch.setattr(sys, "meta_path", [WithoutPlots(), *sys.meta_path])
+    for module in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, module)
+    cells = json.loads((TOP / "notebooks" / "95_audit.ipynb").read_text(encoding="utf-8"))["cells"]
+    imports = next(source for cell in cells if "import matplotlib" in (source := "".join(cell["source"])))
+    with pytest.raises(RequirementError, match="plots need the Python package matplotlib") as missing:
+        exec(imports, {})  # noqa: S102 - as the kernel executes it
+    assert missing.value.hint == "pip install 'runbook-lib[plots]'"
+
+
 @pytest.mark.parametrize(
     ("extra", "module"), [(extra, item) for extra, found in EXTRAS.items() for item in found]
 )

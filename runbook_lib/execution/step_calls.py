@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-__all__ = ["calls_on", "opened_runs", "title_of"]
+__all__ = ["TITLES", "calls_on", "opened_runs", "title_of"]
+
+TITLES = {"step": "title", "facts": "title", "check": "title", "transaction": "name"}
+"""Method of a run -> its argument that is the title in the record."""
 
 
 def opened_runs(nodes: Iterable[ast.AST]) -> Iterator[str]:
@@ -34,8 +37,12 @@ def calls_on(
 
 
 def title_of(call: ast.Call) -> ast.expr | None:
-    """Return a step's title as written: the first argument, or the one of that name; None if there is none."""
-    named = (word.value for word in call.keywords if word.arg == "title")
+    """Return a step's title, or a transaction's name, as written; None if there is none.
+
+    It is the first argument, or the one of the name in `TITLES`.
+    """
+    method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    named = (word.value for word in call.keywords if word.arg == TITLES.get(method, "title"))
     return call.args[0] if call.args else next(named, None)
 
 

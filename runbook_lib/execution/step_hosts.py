@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WrongHosts", "check_step_hosts", "wrong_step_hosts"]
 
-_STEPS = frozenset({"step", "facts"})
+_STEPS = frozenset({"step", "facts", "check", "transaction"})
 _SHELL = "shell"
 _MAGIC = "%%on"
 
@@ -129,6 +129,9 @@ def _patterns(cells: Sequence[Mapping[str, Any]], parameters: Parameters) -> Ite
 def _unconditional(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
     for statement in body:
         if isinstance(statement, ast.With):
+            yield from (
+                ast.Expr(item.context_expr) for item in statement.items
+            )  # as in `with book.transaction(…):`
             yield from _unconditional(statement.body)
         elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr):
             yield statement

@@ -102,8 +102,8 @@ RULES: dict[str, Rule] = {
         "correct the name, or add the host or group to the inventory",
     ),
     "step-title": Rule(
-        "Every step has a title of its own, visible in the source.",
-        "give the step a short text as its first argument, which no other step has",
+        "Every step and every transaction has a title of its own, visible in the source.",
+        "give it a short text as its first argument, which no other one has",
     ),
     "syntax": Rule(
         "Every code cell is valid Python.", "run the cell in JupyterLab to see the error in place"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
 from runbook_lib.execution.catalog import CatalogEntry, of_notebook
-from runbook_lib.execution.step_calls import calls_on, title_of
+from runbook_lib.execution.step_calls import TITLES, calls_on, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_runbook", "declared_entry"]
 
-_TITLED = frozenset({"step", "facts", "check"})
-_STEPS = _TITLED | {"shell"}
+_STEPS = frozenset({"step", "facts", "check", "shell"})
 
 
 def declared_entry(notebook: NotebookSource) -> CatalogEntry | Finding:
@@ -65,34 +64,34 @@ def _introduced(notebook: NotebookSource) -> Iterator[Finding]:
 
 
 def _titles(notebook: NotebookSource) -> Iterator[Finding]:
-    known: dict[str, int] = {}
+    known: dict[tuple[str, str], int] = {}
     for cell in notebook.code:
-        for _, call in calls_on(cell.nodes(), notebook.all_books, _TITLED):
-            title = title_of(call)
-            problem = _wrong_title(title)
+        for method, call in calls_on(cell.nodes(), notebook.all_books, TITLES):
+            what = "transaction" if method == "transaction" else "step"
+            name, title = TITLES[method], title_of(call)
+            problem = _wrong_title(title, what, name)
             text = ast.unparse(title) if title is not None else ""
             if problem:
                 yield notebook.finding("step-title", problem, cell, call.lineno)
-            elif text in known:
-                message = f"the title {text} is that of a step in cell {known[text]} too"
+            elif (what, text) in known:
+                message = f"the {name} {text} is that of a {what} in cell {known[what, text]} too"
                 yield notebook.finding("step-title", message, cell, call.lineno)
-            known.setdefault(text, cell.number)
+            known.setdefault((what, text), cell.number)
 
 
-def _wrong_title(title: ast.expr | None) -> str:
+def _wrong_title(title: ast.expr | None, what: str, name: str) -> str:
     match title:
         case None:
-            return "the step has no title"
+            return f"the {what} has no {name}"
         case ast.Constant(value=str(text)):
-            return "" if text.strip() else "the step's title is empty"
+            return "" if text.strip() else f"the {what}'s {name} is empty"
         case ast.JoinedStr(values=parts):
             texts = [part.value for part in parts if isinstance(part, ast.Constant)]
-            return (
-                "" if any(str(text).strip() for text in texts) else "the step's title has no words of its own"
-            )
+            wordless = not any(str(text).strip() for text in texts)
+            return f"the {what}'s {name} has no words of its own" if wordless else ""
         case ast.Constant():
-            return f"the step's title is not a text: {ast.unparse(title)}"
-    return f"the step's title does not stand in the source: {ast.unparse(title)}"
+            return f"the {what}'s {name} is not a text: {ast.unparse(title)}"
+    return f"the {what}'s {name} does not stand in the source: {ast.unparse(title)}"
 
 
 def _closed(notebook: NotebookSource) -> Iterator[Finding]:
