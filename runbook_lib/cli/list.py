@@ -20,8 +20,8 @@ def list_command(runs: str) -> int:
     from runbook_lib.project import notebooks_folder, project_top  # noqa: PLC0415 - as above
 
     found = listing()
-    name = Column("runbook", no_wrap=True)  # so that it can be copied
-    table = Table(name, "title", "target", "risk", "last outcome", box=None, pad_edge=False)
+    names = Column("runbook", no_wrap=True)  # so that it can be copied
+    table = Table(names, "title", "target", "risk", "last outcome", box=None, pad_edge=False)
     for entry in found.runbooks:
         outcome = last_outcome(entry.name, project_top() / runs).text
         table.add_row(*map(Text, (entry.name, entry.model.title, entry.target, entry.risk, outcome)))
