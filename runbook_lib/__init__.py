@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runbook_lib.audit.rules.policy import Policy, scan
     from runbook_lib.connections.base import Connection
     from runbook_lib.evidence.lookup import read_run
+    from runbook_lib.extras import named_extras
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.lab.hosts.host import LabHost
     from runbook_lib.lab.lab import Lab
@@ -64,6 +65,7 @@ __all__ = [
     "__version__",
     "errors",
     "find_upwards",
+    "named_extras",
     "read_run",
     "scan",
     "tables",
@@ -101,6 +103,7 @@ _DEFINED_IN = {
     "StepRecord": "runbook_lib.model.records",
     "Violation": "runbook_lib.audit.rules.base",
     "find_upwards": "runbook_lib.yaml_files",
+    "named_extras": "runbook_lib.extras",
     "read_run": "runbook_lib.evidence.lookup",
     "scan": "runbook_lib.audit.rules.policy",
     "tables": "runbook_lib.report.tables",
