@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from runbook_lib.attestation.keys import signers
-from runbook_lib.attestation.sealing import Seal, seal, seal_run
+from runbook_lib.attestation.sealing import Seal, seal, seal_run, signers
 from runbook_lib.evidence.layout import ATTESTATION
 
 __all__ = ["ATTESTATION", "Seal", "seal", "seal_run", "signers"]

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import FormatError, UnverifiedSignatureError, VerificationError
 from securesystemslib.signer import Signature
 
-from runbook_lib import file_lock
-from runbook_lib.atomic import replace_file
+from runbook_lib.attestation.envelope_file import PAYLOAD_TYPE, payload, write_content
 from runbook_lib.attestation.files import read
 from runbook_lib.attestation.trust import Trust, public_key
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import ATTESTATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from securesystemslib.signer import CryptoSigner, SSlibKey
 
-__all__ = ["PAYLOAD_TYPE", "CheckedSignature", "check", "locked", "open_envelope", "sign", "wrap", "write"]
+__all__ = ["CheckedSignature", "check", "open_envelope", "sign", "wrap", "write"]
 
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
 # Signatures of earlier versions carry their public key, never trusted for it. DSSE has no such field: strict readers
 # refuse it.
 _OWN_KEY = "key"
@@ -53,7 +49,7 @@ class CheckedSignature:
 
 def wrap(statement: dict[str, Any]) -> Envelope:
     """Return a statement in an unsigned envelope."""
-    return Envelope(json.dumps(statement, ensure_ascii=False).encode(), PAYLOAD_TYPE, {})
+    return Envelope(payload(statement), PAYLOAD_TYPE, {})
 
 
 def sign(envelope: Envelope, signers: Sequence[CryptoSigner]) -> list[str]:
@@ -138,33 +134,7 @@ def write(directory: Path, envelope: Envelope) -> Path:
     Raises:
         EvidenceError: The envelope cannot be written; an earlier one stays as it was.
     """
-    path = directory / ATTESTATION
     content = envelope.to_dict()
     for signature in content["signatures"]:
         signature["keyid"] = _NUMBER.sub("", signature["keyid"])  # as the other tool wrote it
-    data = json.dumps(content, indent=1).encode() + b"\n"
-    try:
-        replace_file(path, data, durable=True)
-    except OSError as problem:
-        raise EvidenceError(
-            f"the attestation cannot be written: {problem.strerror or problem}", where=str(path)
-        ) from problem
-    return path
-
-
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Let one process at a time seal or sign a run; the others wait.
-
-    Raises:
-        EvidenceError: The directory cannot be opened.
-    """
-    try:
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as problem:
-        raise EvidenceError(f"cannot be opened: {problem.strerror}", where=str(directory)) from problem
-    try:
-        file_lock.acquire(handle)
-        yield
-    finally:
-        os.close(handle)
+    return write_content(directory, content)

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runbook_lib.attestation import statement
-from runbook_lib.attestation.envelope import locked, sign, wrap, write
+from runbook_lib.attestation.envelope_file import locked, unsigned, write_content
 from runbook_lib.attestation.files import digest, evidence
-from runbook_lib.attestation.keys import signers as signers_given
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.judge import judged_record
 from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
 from runbook_lib.evidence.liveness import still_running
 from runbook_lib.project import operator
+from runbook_lib.secrets import SIGNING_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["URL", "Seal", "seal", "seal_run"]
+__all__ = ["URL", "Seal", "seal", "seal_run", "signers"]
 
 URL = "RUNBOOK_RUN_URL"
 """Environment variable with the address of the CI job, for the statement's `url`."""
@@ -49,12 +49,25 @@ class Seal:
     record: RunRecord
 
 
-def seal_run(path: Path, signers: Sequence[CryptoSigner] | None = None) -> Seal | None:
+def signers(key: str | None = None, passphrase: str | None = None) -> list[CryptoSigner]:
+    """Return the signer named here or in the environment, in a list; see `keys.signers`.
+
+    Raises:
+        InputError: The key cannot be used.
+    """
+    if not (key or os.environ.get(SIGNING_KEY)):
+        return []
+    from runbook_lib.attestation import keys  # noqa: PLC0415 - slow to load; most runs are not signed
+
+    return keys.signers(key, passphrase)
+
+
+def seal_run(path: Path, signed_by: Sequence[CryptoSigner] | None = None) -> Seal | None:
     """Seal a run that has just ended; a run without a recorded end is left as it is.
 
     Args:
         path: The run directory.
-        signers: Who signs; None: the key named in the environment, if any.
+        signed_by: Who signs; None: the key named in the environment, if any.
 
     Returns:
         None if the journal has no end of the run: `runbook audit seal` seals such a run as incomplete.
@@ -63,27 +76,27 @@ def seal_run(path: Path, signers: Sequence[CryptoSigner] | None = None) -> Seal 
         InputError: The key cannot be used, or the run is already sealed.
         EvidenceError: The evidence cannot be read, or the attestation cannot be written.
     """
-    chosen = signers_given() if signers is None else signers
+    chosen = signers() if signed_by is None else signed_by
     return _seal(path, chosen, later=False)
 
 
-def seal(path: Path, signers: Sequence[CryptoSigner]) -> Seal:
+def seal(path: Path, signed_by: Sequence[CryptoSigner]) -> Seal:
     """Seal a run that was not sealed at its end.
 
     Args:
         path: The run directory.
-        signers: Who signs; none: the run is sealed but unsigned.
+        signed_by: Who signs; none: the run is sealed but unsigned.
 
     Raises:
         InputError: No such run directory, or the run is already sealed.
         EvidenceError: The run is still running, cannot be read, or the attestation cannot be written.
     """
-    done = _seal(path, signers, later=True)
+    done = _seal(path, signed_by, later=True)
     assert done is not None  # noqa: S101 - a run without an end is skipped only at its own end
     return done
 
 
-def _seal(path: Path, signers: Sequence[CryptoSigner], *, later: bool) -> Seal | None:
+def _seal(path: Path, signed_by: Sequence[CryptoSigner], *, later: bool) -> Seal | None:
     """Seal a run; one without a recorded end is skipped unless it is sealed later, by hand."""
     if not path.is_dir():
         raise InputError("not a run directory", where=str(path), hint="name the directory with the journal")
@@ -102,8 +115,12 @@ def _seal(path: Path, signers: Sequence[CryptoSigner], *, later: bool) -> Seal |
         if subjects[JOURNAL] != before:
             raise _still_running(path)
         sealed = statement.make(record, subjects, _sealed(later=later), os.environ.get(URL))
+        if not signed_by:
+            return Seal(write_content(path, unsigned(sealed)), sealed["predicate"]["result"], (), record)
+        from runbook_lib.attestation.envelope import sign, wrap, write  # noqa: PLC0415 - as above
+
         envelope = wrap(sealed)
-        key_ids = sign(envelope, signers)
+        key_ids = sign(envelope, signed_by)
         return Seal(write(path, envelope), sealed["predicate"]["result"], tuple(key_ids), record)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runbook_lib.execution.fleet.job_graph import JobGraph
-    from runbook_lib.execution.fleet.request import OnFailure
+    from runbook_lib.execution.fleet.request import OnFailure, RunRequest
     from runbook_lib.execution.notebook.outcome import Outcome
 
 __all__ = ["run_command", "run_in_turn"]
@@ -107,30 +106,31 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
         raise click.UsageError("--scheduler requires --executor dask")
     options = {"mode": mode, "hosts": hosts, "run_timeout": timeout, "take_over": take_over or None}
     with fork_server(kernels):  # it loads what kernels need while this process loads what it needs itself
-        _load()
-        from runbook_lib.cli.run_jobs import run_jobs  # noqa: PLC0415 - `--help` stays quick
-        from runbook_lib.execution.fleet.job_graph import plan_run  # noqa: PLC0415 - as above
-        from runbook_lib.execution.fleet.request import RunRequest  # noqa: PLC0415 - as above
-        from runbook_lib.execution.notebook.outcome import exit_code_of_all  # noqa: PLC0415 - as above
+        with paused_gc(freeze=True):  # it would take a tenth of the time in which everything is loaded
+            _load_nbformat()
+            from runbook_lib.execution.fleet.request import RunRequest  # noqa: PLC0415 - `--help` stays quick
 
-        request = RunRequest(
-            names=names,
-            files=(file,) if file else (),
-            pairs=pairs,
-            options={name: value for name, value in options.items() if value is not None},
-            matrix=matrix,
-            resume=resume,
-            with_needs=with_needs,
-            sign_key=sign_key,
-            executor=executor,
-            scheduler=scheduler,
-            jobs=jobs or os.cpu_count() or 1,
-            on_failure=on_failure,
-        )
-        graph = plan_run(request)
-        _print_missing_needs(graph)
-        if sign_key:
-            os.environ[_KEY] = sign_key  # for the processes that run jobs
+            request = RunRequest(
+                names=names,
+                files=(file,) if file else (),
+                pairs=pairs,
+                options={name: value for name, value in options.items() if value is not None},
+                matrix=matrix,
+                resume=resume,
+                with_needs=with_needs,
+                sign_key=sign_key,
+                executor=executor,
+                scheduler=scheduler,
+                jobs=jobs or os.cpu_count() or 1,
+                on_failure=on_failure,
+            )
+            graph = _plan(request)
+            _print_missing_needs(graph)
+            if sign_key:
+                os.environ[_KEY] = sign_key  # for the processes that run jobs
+            _load_papermill()
+            from runbook_lib.cli.run_jobs import run_jobs  # noqa: PLC0415 - as above
+            from runbook_lib.execution.notebook.outcome import exit_code_of_all  # noqa: PLC0415 - as above
         results = run_jobs(graph, request)
     return exit_code_of_all([result.status for result in results])
 
@@ -152,24 +152,40 @@ def run_in_turn(
         InputError: Any parameter of any runbook is wrong; no host was touched.
     """
     with fork_server():
-        _load()
-        from runbook_lib.cli import run_jobs  # noqa: PLC0415 - `--help` stays quick
-        from runbook_lib.execution.fleet.job_graph import plan_run  # noqa: PLC0415 - as above
-        from runbook_lib.execution.fleet.request import RunRequest  # noqa: PLC0415 - as above
-        from runbook_lib.execution.notebook.outcome import Outcome  # noqa: PLC0415 - as above
+        with paused_gc(freeze=True):
+            _load_nbformat()
+            from runbook_lib.execution.fleet.request import RunRequest  # noqa: PLC0415 - `--help` stays quick
 
-        request = RunRequest(names=names, pairs=pairs, defaults=defaults)
-        results = run_jobs.run_in_turn(plan_run(request), request.on_failure)
+            request = RunRequest(names=names, pairs=pairs, defaults=defaults)
+            graph = _plan(request)
+            _load_papermill()
+            from runbook_lib.cli import run_jobs  # noqa: PLC0415 - as above
+            from runbook_lib.execution.notebook.outcome import Outcome  # noqa: PLC0415 - as above
+        results = run_jobs.run_in_turn(graph, request.on_failure)
     return [Outcome.read(Path(result.path), result.problem) for result in results if result.path]
 
 
-def _load() -> None:
-    """Import what running jobs needs, as quickly as possible."""
+def _load_nbformat() -> None:
+    """Import what notebooks are read with, quickly, before anything else imports it as usual."""
+    from runbook_lib.execution.fast_import import load_nbformat  # noqa: PLC0415 - as above
+
+    load_nbformat()
+
+
+def _plan(request: RunRequest) -> JobGraph:
+    """Plan the jobs, and have the fork server load what their kernels need while this process loads papermill."""
+    from runbook_lib.execution.fleet.job_graph import plan_run  # noqa: PLC0415 - as above
+    from runbook_lib.execution.warm_kernels.fork_client import preload  # noqa: PLC0415 - as above
+
+    graph = plan_run(request)
+    preload(graph.connections)
+    return graph
+
+
+def _load_papermill() -> None:
     from runbook_lib.execution.fast_import import load_papermill  # noqa: PLC0415 - as above
 
-    with paused_gc(freeze=True):  # it would take a tenth of the time
-        load_papermill()
-        importlib.import_module("runbook_lib.cli.run_jobs")
+    load_papermill()
 
 
 def _print_missing_needs(graph: JobGraph) -> None:

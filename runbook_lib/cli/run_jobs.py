@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.cli.live_table import LiveTable, print_result, print_summary
-from runbook_lib.cli.progress import Progress
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.run_job import run_job
 from runbook_lib.execution.fleet.scheduler import InlineExecutor, run_graph
@@ -22,7 +20,10 @@ from runbook_lib.signal_handlers import signal_handler
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
+    from typing import Any
 
+    from runbook_lib.cli.live_table import LiveTable
+    from runbook_lib.cli.progress import Progress
     from runbook_lib.execution.fleet.job import Job, JobResult
     from runbook_lib.execution.fleet.job_graph import JobGraph
     from runbook_lib.execution.fleet.request import OnFailure, RunRequest
@@ -41,8 +42,13 @@ def run_jobs(graph: JobGraph, request: RunRequest) -> list[JobResult]:
     if request.executor == "local" and (request.jobs == 1 or not graph.has_parallel_jobs):
         results = run_in_turn(graph, request.on_failure)
         if request.matrix:
+            from runbook_lib.cli.live_table import print_summary  # noqa: PLC0415 - see `_InTurn.progress`
+            from runbook_lib.cli.progress import Progress  # noqa: PLC0415 - as above
+
             print_summary(Progress().console, graph.jobs, results)
         return results
+    from runbook_lib.cli.live_table import LiveTable, print_summary  # noqa: PLC0415 - as above
+
     claims = Claims.new(project_top() / Path(graph.jobs[0].runs).expanduser())
     graph = graph.in_fleet(claims.path)
     with contextlib.ExitStack() as stack:
@@ -87,19 +93,33 @@ class _InTurn:
     """Runs one job at a time, and shows its journal entries as they appear."""
 
     def __init__(self) -> None:
-        self.progress = Progress()
+        self._progress: Progress | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """What shows the current run; rich is loaded for its first line, while a kernel starts."""
+        if self._progress is None:
+            from runbook_lib.cli.progress import Progress  # noqa: PLC0415 - as above
+
+            self._progress = Progress()
+        return self._progress
 
     def run(self, job: Job) -> JobResult:
-        return run_job(job, self.progress.report)
+        return run_job(job, self._report)
 
     def started(self, job: Job) -> None:  # noqa: ARG002 - the run's own journal names it
-        self.progress = Progress()
+        self._progress = None
 
     def refresh(self) -> None:
         """Do nothing: `run` has reported all entries."""
 
     def ended(self, job: Job, result: JobResult) -> None:  # noqa: ARG002 - it is the only one
+        from runbook_lib.cli.live_table import print_result  # noqa: PLC0415 - as above
+
         print_result(self.progress, result)
+
+    def _report(self, entry: dict[str, Any]) -> None:
+        self.progress.report(entry)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.connections.identity import identity_in_file
-from runbook_lib.connections.registry import connection_class
+from runbook_lib.connections.registry import reads_ssh_files
 from runbook_lib.connections.ssh_config import read_ssh_config
 from runbook_lib.errors import AuthenticationError, InventoryError
 
@@ -37,7 +37,7 @@ def check_host_inputs(hosts: Iterable[Host], inventory: Path | None) -> None:
     checked: set[tuple[str | None, str | None]] = set()
     for host in hosts:
         files = (host.identity_file, host.known_hosts)
-        if not connection_class(host.connection).reads_ssh_files or (all(files) and files in checked):
+        if not reads_ssh_files(host.connection) or (all(files) and files in checked):
             continue
         checked.add(files)
         place = f"{inventory}, host {host.name!r}" if inventory else host.name

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from runbook_lib.model.host import Host
     from runbook_lib.secrets import Secrets
 
-__all__ = ["BUILT_IN", "GROUP", "connect", "connection_class", "find_kind", "installed_class"]
+__all__ = [
+    "BUILT_IN",
+    "GROUP",
+    "connect",
+    "connection_class",
+    "find_kind",
+    "installed_class",
+    "reads_ssh_files",
+]
 
 GROUP = "runbook_lib.connections"
 """The entry-point group: the name is a host's `connection`, the object a subclass of `connections.base.Connection`."""
@@ -24,6 +32,7 @@ BUILT_IN = {
     "local": "runbook_lib.connections.local:LocalConnection",
 }
 """The kinds that this package provides, as `pyproject.toml` declares them."""
+_READ_SSH_FILES = frozenset({"ssh"})  # of the built-in kinds
 
 
 @functools.cache  # a plugin is searched for once, not once per host
@@ -57,6 +66,20 @@ def connection_class(name: str) -> type[Connection]:
         InputError: There is no such kind, or its class cannot be loaded.
     """
     return load_class(find_kind(name), Connection)  # type: ignore[type-abstract] # subclasses are concrete
+
+
+def reads_ssh_files(name: str) -> bool:
+    """Return whether hosts of a kind are reached with keys and known_hosts files of this machine.
+
+    A built-in kind is not loaded for that: a command that only checks its input needs no SSH library.
+
+    Args:
+        name: The inventory's `connection`, such as `ssh`.
+
+    Raises:
+        InputError: There is no such kind, or its class cannot be loaded.
+    """
+    return name in _READ_SSH_FILES if name in BUILT_IN else connection_class(name).reads_ssh_files
 
 
 def installed_class(name: object) -> type[Connection] | None:

@@ -24,18 +24,16 @@ from runbook_lib.evidence.judge import EXECUTION
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.masking import excerpt
+from runbook_lib.runbook.kernel_notebook import executes_a_file
 
 if TYPE_CHECKING:
     from runbook_lib.secrets import Secrets
 
-__all__ = ["complete_evidence", "copy_notebook", "find_notebook"]
+__all__ = ["complete_evidence", "copy_notebook"]
 
 # Reports and seals are in layers above this one: they read what a run has left. Only here does a run make its own.
 _COMPLETE_EVIDENCE = "runbook_lib.execution.notebook.reports_and_seal:complete_evidence"
 
-_JUPYTER_SESSION = "JPY_SESSION_NAME"  # set by Jupyter's server for a kernel: the notebook's path
-_VS_CODE = "__vsc_ipynb_file__"  # set by VS Code among the notebook's variables
-_IPYTHON = "__file__"  # set by `ipython book.ipynb` and `%run book.ipynb` while the cells run
 _MOST_SOURCE = 10_000  # characters of a cell in the journal
 _LACKS = (
     "the file as it was last saved before the run ended: without the output of the cell that ended the run, and "
@@ -43,15 +41,6 @@ _LACKS = (
 )
 _NO_HISTORY = "the file as it was last saved; which cells ran is not known, and they may be others"
 _NOT_KNOWN = "the path of the notebook is not known to its kernel: there is no copy of the notebook"
-
-
-def find_notebook() -> Path | None:
-    """Return the notebook that this kernel runs, as the program that started the kernel names it; None if none does."""
-    variables = ipython_shell.variables()
-    for name in (variables.get(_IPYTHON), variables.get(_VS_CODE), os.environ.get(_JUPYTER_SESSION)):
-        if isinstance(name, str) and name.endswith(".ipynb"):
-            return Path(name).absolute()
-    return None
 
 
 def complete_evidence(directory: Path, notebook: str) -> tuple[list[EvidenceLink], str]:
@@ -92,7 +81,7 @@ def copy_notebook(directory: Path, path: str, first: int, secrets: Secrets) -> d
         and its `source` as it ran.
     """
     # While IPython executes a file the log has what was typed, not the cells of the file.
-    from_file = str(ipython_shell.variables().get(_IPYTHON, "")).endswith(".ipynb")
+    from_file = executes_a_file()
     ran = [] if from_file else ipython_shell.cell_log().since(first)
     copied = {"path": "", "sha256": "", "saved": ""}
     known: set[str] = set()

@@ -19,7 +19,7 @@ from runbook_lib.parameters.annotations import imported_names
 from runbook_lib.parameters.cell import declarations, imports
 from runbook_lib.parameters.cell_model import cell_model, model_of
 from runbook_lib.parameters.executed_cells import history, is_literal, is_parameters_cell
-from runbook_lib.runbook.made_by_hand import find_notebook
+from runbook_lib.runbook.kernel_notebook import find_notebook
 from runbook_lib.runbook.run_directory import NOTEBOOK_FILE
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.model.records import RunRecord
 from runbook_lib.process_identity import boot_id, start_ticks
 from runbook_lib.project import operator, project_top
-from runbook_lib.runbook.made_by_hand import find_notebook
+from runbook_lib.runbook.kernel_notebook import find_notebook
 from runbook_lib.runbook.recorder import now
 from runbook_lib.runbook.run_directory import JOB, NOTEBOOK_FILE
 from runbook_lib.runbook.source_files import head_commit, is_committed

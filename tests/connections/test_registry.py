@@ -11,7 +11,7 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.connections.local import LocalConnection
-from runbook_lib.connections.registry import BUILT_IN, GROUP, connection_class
+from runbook_lib.connections.registry import BUILT_IN, GROUP, connection_class, reads_ssh_files
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import InputError, InventoryError
 from runbook_lib.inventory import Inventory
@@ -104,3 +104,8 @@ def test_local_hosts_need_no_ssh_library() -> None:
         "sys.exit('paramiko' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("kind", BUILT_IN)
+def test_which_kinds_need_keys_is_known_without_loading_them(kind: str) -> None:
+    assert reads_ssh_files(kind) is connection_class(kind).reads_ssh_files

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_lib.attestation.envelope import locked, open_envelope, sign, write
+from runbook_lib.attestation.envelope import open_envelope, sign, write
+from runbook_lib.attestation.envelope_file import locked
 from runbook_lib.audit.verify.findings import Kind
 from runbook_lib.audit.verify.verdict import Word
 from runbook_lib.audit.verify.verify import verify_run

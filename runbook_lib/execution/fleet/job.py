@@ -59,6 +59,7 @@ class Job(_AsJson):
         hosts: Names of its hosts.
         machines: The same hosts as places to connect to: two names may be one machine. Empty if there
             is no other job.
+        connections: The kinds of connection to them.
         changes: Whether it may change them.
         project: The project's directory.
         fleet: The fleet's directory; empty if the run is made in this process.
@@ -72,6 +73,7 @@ class Job(_AsJson):
     runs: str
     hosts: list[str]
     machines: list[str]
+    connections: list[str]
     changes: bool
     project: str
     fleet: str = ""

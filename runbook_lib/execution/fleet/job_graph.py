@@ -39,6 +39,11 @@ class JobGraph:
     missing_needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
+    def connections(self) -> set[str]:
+        """The kinds of connection to the hosts of all jobs."""
+        return {kind for job in self.jobs for kind in job.connections}
+
+    @property
     def has_parallel_jobs(self) -> bool:
         """Whether any two jobs may ever run at the same time."""
         by_id = {job.id: job for job in self.jobs}
@@ -114,6 +119,7 @@ def _job(number: int, spec: JobSpec, *, only: bool) -> Job:
         runs=parameters.runs,
         hosts=[host.name for host in hosts],
         machines=sorted(machines),
+        connections=sorted({host.connection for host in hosts}),
         changes=parameters.run_mode is Mode.APPLY,
         project=str(project_top()),
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runbook_lib.errors import ParameterError
 from runbook_lib.execution import catalog
-from runbook_lib.execution.fleet import matrix, resume_check
 from runbook_lib.execution.fleet.job import JobSpec
 from runbook_lib.execution.given_words import words
 
@@ -89,6 +88,8 @@ def job_specs(request: RunRequest) -> list[JobSpec]:
     read = functools.cache(catalog.read_parameters)  # one file is often for many runbooks
     shared, _ = read(request.files[0] if len(request.files) == 1 else None, ())
     if request.matrix:
+        from runbook_lib.execution.fleet import matrix  # noqa: PLC0415 - few runs need it
+
         return matrix.read(request.matrix, shared, request.overrides)
     specs = [
         _spec(name, read(file, ()), request)
@@ -97,6 +98,8 @@ def job_specs(request: RunRequest) -> list[JobSpec]:
     if request.with_needs:
         specs = [*_needed(specs, shared, request), *specs]
     if request.resume:
+        from runbook_lib.execution.fleet import resume_check  # noqa: PLC0415 - slow to load: cryptography
+
         pairs, _ = catalog.read_parameters(None, request.pairs)
         return resume_check.resuming(
             specs, request.resume, {**shared, **pairs, **request.options}, request.overrides

@@ -8,11 +8,14 @@ import os
 import signal
 import socket
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbook_lib.execution.warm_kernels import protocol
 
-__all__ = ["ForkRefused", "ForkedProcess", "fork"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["ForkRefused", "ForkedProcess", "fork", "preload"]
 
 _log = logging.getLogger(__name__)
 _LOAD_TIMEOUT = 60.0  # seconds that the server may take to import its libraries
@@ -79,6 +82,18 @@ class ForkedProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         return -signal.SIGKILL
+
+
+def preload(connections: Collection[str]) -> None:
+    """Have the fork server load what kernels need to reach hosts, if this command has a server; nothing is waited for.
+
+    Args:
+        connections: The kinds of connection; those that other packages provide are loaded by the kernels themselves.
+    """
+    server = os.environ.get(protocol.SERVER)
+    if server and connections:
+        with contextlib.suppress(OSError), protocol.connect(server) as connection:
+            connection.send(protocol.pack(connections=sorted(connections)))
 
 
 def fork(  # noqa: PLR0913 - as `jupyter_client.launcher.launch_kernel`

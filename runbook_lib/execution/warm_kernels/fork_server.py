@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.connections.registry import BUILT_IN
 from runbook_lib.execution.fast_import import without_modules
 from runbook_lib.execution.warm_kernels import protocol
 from runbook_lib.execution.warm_kernels.forked_kernel import ForkedKernel, become
@@ -113,15 +114,16 @@ class Server:
 
     def _answer_request(self, connection: socket.socket) -> ForkedKernel | None:
         """Answer a connection's only request; in the forked kernel, return what it is to become."""
-        self._requests += 1
         try:
             packet, streams, _, _ = socket.recv_fds(connection, protocol.LIMIT, 2)
         except OSError:
             packet, streams = b"", []
         request = protocol.unpack(packet)
-        if not request:
+        if not request or "connections" in request:
             self._forget(connection)
+            _load(_of_connections(request.get("connections", ())))
             return None
+        self._requests += 1
         reason = self._refusal(request) if len(streams) == len(("out", "err")) else "it has no output streams"
         if reason:
             with contextlib.suppress(OSError):
@@ -236,6 +238,11 @@ def _later() -> list[str]:
             for item in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
         ),
     ]
+
+
+def _of_connections(kinds: Iterable[str]) -> list[str]:
+    """Return the modules of kinds of connection; a package that adds a kind may start threads when it is loaded."""
+    return [BUILT_IN[kind].partition(":")[0] for kind in kinds if kind in BUILT_IN]
 
 
 def _load(names: Iterable[str]) -> None:

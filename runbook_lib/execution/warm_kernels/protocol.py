@@ -6,6 +6,10 @@ A connection represents one kernel, and is open as long as the kernel is running
     <- {"pid": 4711}    or    {"refused": "why"}, after which a cold kernel is started
     <- {"exit": 0}      once it exited; negative: killed by that signal
 
+A connection may also say which kinds of connection to hosts the kernels are going to need, and is then closed::
+
+    -> {"connections": ["ssh"]}
+
 The server kills a kernel whose owner closes the connection or dies.
 """
 

@@ -26,6 +26,7 @@ def job(name: str) -> Job:
         runs="runs",
         hosts=["host-a"],
         machines=["host-a"],
+        connections=["local"],
         changes=True,
         project="/",
     )

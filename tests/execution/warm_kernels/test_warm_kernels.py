@@ -15,6 +15,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from runbook_lib.errors import InputError
+from runbook_lib.execution.warm_kernels.fork_client import preload
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, fork_server
 from runbook_lib.execution.warm_kernels.protocol import SERVER
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
@@ -101,6 +102,13 @@ def is_forked(kernel: Kernel) -> bool:
     return "warm_kernels.fork_server" in Path(f"/proc/{parent_of(kernel.pid)}/cmdline").read_text(
         encoding="utf-8"
     )
+
+
+def test_what_kernels_need_to_reach_hosts_is_loaded_before_they_are_forked(start: Start) -> None:
+    preload({"ssh", "of-another-package"})
+    kernel = start()
+    assert is_forked(kernel)
+    assert kernel.run("import sys; print('runbook_lib.connections.ssh' in sys.modules)") == "True"
 
 
 def test_a_kernel_is_forked_into_a_session_of_its_own(start: Start) -> None:

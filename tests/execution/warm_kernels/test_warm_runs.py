@@ -223,13 +223,40 @@ def test_a_mistyped_kind_of_kernel_touches_nothing(project: Project) -> None:
 def test_what_papermill_was_loaded_without_can_be_loaded_later() -> None:
     code = (
         "import sys; from runbook_lib.execution.fast_import import load_papermill; load_papermill()\n"
-        "assert 'papermill' in sys.modules and not {'pyarrow', 'rfc3987_syntax'} & set(sys.modules)\n"
+        "assert 'papermill' in sys.modules and not {'pyarrow', 'rfc3987_syntax', 'requests'} & set(sys.modules)\n"
+        "import papermill.iorw, requests; assert papermill.iorw.requests.get is requests.get\n"
         "import pyarrow, pandas; print(pandas.DataFrame({'a': [1]}).convert_dtypes(dtype_backend='pyarrow').a.sum())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=deadline(120)
     )
     assert (done.stdout.strip(), done.stderr) == ("1", "")
+
+
+def test_a_run_is_planned_and_its_kernel_requested_before_anything_else_is_loaded(tmp_path: Path) -> None:
+    """What a kernel waits for: neither the SSH library nor cryptography, templates, or what prints on a terminal."""
+    (tmp_path / "key").write_text("-----BEGIN PRIVATE KEY-----\n", encoding="ascii")
+    (tmp_path / "key").chmod(0o600)
+    (tmp_path / "known_hosts").touch()
+    host = {
+        "address": "192.0.2.1",
+        "identity_file": f"{tmp_path}/key",
+        "known_hosts": f"{tmp_path}/known_hosts",
+    }
+    (tmp_path / "hosts.yml").write_text(json.dumps({"hosts": {"web-1": host}}), encoding="utf-8")
+    code = (
+        "import sys; from runbook_lib.cli.run import _load_nbformat, _load_papermill, _plan; _load_nbformat()\n"
+        "from runbook_lib.execution.fleet.request import RunRequest\n"
+        f"given = [('inventory', '{tmp_path}/hosts.yml'), ('hosts', 'all')]\n"
+        f"graph = _plan(RunRequest(names=['{TOP}/benchmarks/trivial.ipynb'], pairs=given))\n"
+        "assert graph.connections == {'ssh'} and 'papermill' not in sys.modules\n"
+        "_load_papermill(); from runbook_lib.cli.run_jobs import run_jobs\n"
+        "print({'paramiko', 'cryptography', 'jinja2', 'rich', 'pyarrow', 'rfc3987_syntax'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=deadline(120)
+    )
+    assert (done.stdout.strip(), done.stderr) == ("set()", "")
 
 
 @pytest.mark.parametrize(
