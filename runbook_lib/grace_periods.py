@@ -24,6 +24,7 @@ __all__ = [
     "FORK_TO_EXEC",
     "IDLE_WORKER",
     "KERNEL",
+    "LESSON_SERVER",
     "LOCK_TAKEOVER",
     "LOGIN",
     "OVERDUE_CALL",
@@ -117,6 +118,9 @@ the evidence. Hosts of a step are stopped in parallel."""
 
 RUN = KERNEL + 10.0
 """For a whole interrupted run. Must outlast its kernel, and then save the notebook, report and seal."""
+
+LESSON_SERVER = 20.0
+"""From TERM to KILL, for JupyterLab's server and its kernels, which have been interrupted before."""
 
 IDLE_WORKER = 5.0
 """For a worker process without a job to exit."""

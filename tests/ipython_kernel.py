@@ -25,7 +25,9 @@ class Kernel:
     def execute(self, code: str) -> list[dict[str, Any]]:
         """Run a cell and return all that it showed, in order."""
         shown: list[dict[str, Any]] = []
-        self.client.execute_interactive(code, timeout=deadline(_WAIT), output_hook=shown.append)
+        self.client.execute_interactive(
+            code, timeout=deadline(_WAIT), output_hook=shown.append, allow_stdin=False
+        )
         return shown
 
     def run(self, code: str) -> str:
@@ -34,6 +36,17 @@ class Kernel:
         failed = [item["content"]["traceback"] for item in shown if item["msg_type"] == "error"]
         assert not failed, failed
         return "".join(item["content"]["text"] for item in shown if item["msg_type"] == "stream")
+
+    def complete(self, code: str) -> list[str]:
+        """Return what Tab offers at the end of a cell, without what another completer adds."""
+        self.client.complete(code)
+        reply = self.client.get_shell_msg(timeout=deadline(_WAIT))
+        return [str(match) for match in reply["content"]["matches"]]
+
+    def help(self, code: str) -> str:
+        """Return the page that a cell such as `len?` shows."""
+        reply = self.client.execute_interactive(code, timeout=deadline(_WAIT), output_hook=lambda _: None)
+        return "".join(page["data"]["text/plain"] for page in reply["content"]["payload"])
 
     def fail(self, code: str) -> str:
         """Run a cell that must fail; return the traceback as shown."""

@@ -27,7 +27,6 @@ __all__ = [
     "load_templates",
     "log_host",
     "on_cell_error",
-    "register_magic",
     "show_note",
     "show_run_end",
     "show_run_start",
@@ -101,6 +100,7 @@ def show_step(step: StepRecord, mode: Mode, run: str) -> None:
         {"schema_version": SCHEMA_VERSION, "run": run, **step.model_dump(mode="json")},
         step=step,
         mode=mode,
+        opened=step.kind == "shell",  # a person's own command: its output is what was asked for
         changing_commands=_changing_commands,
         read_only_commands=_read_only_commands,
     )
@@ -145,18 +145,6 @@ def show_run_end(record: RunRecord, files: Sequence[EvidenceLink] = (), problem:
         files=files,
         problem=problem,
     )
-
-
-def register_magic(run_script: Callable[[str, str], StepRecord]) -> None:
-    """Register the cell magic `%%on HOSTS`: the cell runs as a shell script on these hosts, recorded."""
-    if shell() is None:
-        return
-    from IPython.core.magic import register_cell_magic  # noqa: PLC0415 - loaded already, if anywhere
-
-    def on(line: str, cell: str) -> None:
-        run_script(line.strip(), cell)
-
-    register_cell_magic(on)
 
 
 def on_cell_error(report: Callable[[BaseException], None]) -> None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.display.magics import hosts_of
 from runbook_lib.execution.step_calls import calls_on, opened_runs, title_of
 from runbook_lib.parameters import Parameters
 from runbook_lib.parameters.type_text import constraints, type_text
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Description", "ParameterDescription", "StepDescription", "describe"]
 
-_STEPS = {"step", "facts", "check", "shell", "transaction"}
-_MAGIC = re.compile(r"%%on\s+(?P<hosts>.+)")
+_STEPS = {"step", "facts", "check", "look", "shell", "transaction"}
+_MAGIC = re.compile(r"%%(?P<name>on|look)\s+(?P<hosts>.+)")
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,9 @@ def _steps(cells: Sequence[Cell]) -> list[StepDescription]:
             continue
         magic = _MAGIC.match(cell.source)
         if magic:
-            found.append(StepDescription("shell", magic["hosts"]))
+            found.append(
+                StepDescription("look" if magic["name"] == "look" else "shell", hosts_of(magic["hosts"]))
+            )
             continue
         try:
             tree = ast.parse(cell.source)

@@ -10,6 +10,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.display.magics import MAGICS, hosts_of
 from runbook_lib.errors import InventoryError, ParameterError
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["WrongHosts", "check_step_hosts", "wrong_step_hosts"]
 
 _STEPS = frozenset({"step", "facts", "check", "transaction"})
-_SHELL = "shell"
-_MAGIC = "%%on"
+_SHELL = frozenset({"shell", "look"})
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,11 @@ def _patterns(cells: Sequence[Mapping[str, Any]], parameters: Parameters) -> Ite
         source = "".join(cell["source"])
         if cell["cell_type"] != "code":
             continue
-        if source.startswith(_MAGIC):
-            pattern = source.partition("\n")[0].removeprefix(_MAGIC).strip()
-            if not set(pattern) & set("{}$"):  # IPython would replace variables
+        first = source.partition("\n")[0]
+        magic = next((magic for magic in MAGICS if first.split()[:1] == [magic]), None)
+        if magic:
+            pattern = hosts_of(first.removeprefix(magic))
+            if pattern and not set(pattern) & set("{}$"):  # IPython would replace variables
                 yield _Named(pattern, number, 1)
             continue
         try:
@@ -157,10 +159,8 @@ def _calls(statement: ast.stmt, books: set[str]) -> Iterator[ast.Call]:
 def _value(call: ast.Call, models: set[str], parameters: Parameters) -> object:
     """Return the pattern of hosts that a step is given; None if there is none, or it is not known."""
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    given = (
-        [word.value for word in call.keywords if word.arg == "hosts"] if method in {*_STEPS, _SHELL} else []
-    )
-    if method == _SHELL:
+    given = [word.value for word in call.keywords if word.arg == "hosts"] if method in _STEPS | _SHELL else []
+    if method in _SHELL:
         given += call.args[:1]
     match next(iter(given), None):
         case ast.Constant(value=value):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from typing import TYPE_CHECKING
 
-from runbook_lib.display import cards, ipython_shell
+from runbook_lib.display import cards
 from runbook_lib.errors import Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence import events
 from runbook_lib.model.status import Mode, Status
-from runbook_lib.visible_text import for_log
+from runbook_lib.runbook import person
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["check_pause", "loop", "refuse_without_person"]
 
 _POLL = 0.1  # seconds between two looks at whether a pause is interrupted
-_YES, _NO = frozenset({"y", "yes"}), frozenset({"n", "no"})
-_MOST_QUESTIONS = 3  # answers that are neither yes nor no
 
 
 def check_pause(seconds: float) -> None:
@@ -46,13 +43,7 @@ def refuse_without_person(parent: ParentProcess) -> None:
     Raises:
         ParameterError: Nobody can.
     """
-    shell = ipython_shell.shell()
-    kernel = getattr(shell, "kernel", None)
-    if kernel is not None:
-        answers = bool(getattr(kernel, "_allow_stdin", False))  # of the request that is executed now
-    else:
-        answers = sys.stdin is not None and sys.stdin.isatty()
-    if parent.known or not answers:
+    if not person.can_answer(parent):
         raise ParameterError(
             "confirm=True asks a person before each further batch, and nobody can answer here",
             where="batches",
@@ -170,16 +161,9 @@ def _confirm(run: Run, rollout: Rollout, batch: Batch) -> bool:
     done = rollout.current
     question = f"{done.title if done else 'the steps before'}: done. Continue with {batch.title}?"
     events.confirmation_asked(run.journal, batch.number, question)
-    answer = ""
-    for _ in range(_MOST_QUESTIONS):
-        try:
-            answer = input(for_log(f"{question} [y/n] ")).strip().lower()
-        except EOFError:
-            break
-        if answer in _YES | _NO:
-            break
-    events.confirmation_answered(run.journal, batch.number, answer, confirmed=answer in _YES)
-    return answer in _YES
+    answer = person.ask(question)
+    events.confirmation_answered(run.journal, batch.number, answer, confirmed=answer in person.YES)
+    return answer in person.YES
 
 
 def _decline(run: Run, batch: Batch) -> None:

@@ -122,6 +122,24 @@ class HostSession:
             hint=_hint(output),
         )
 
+    def look(self, command: Command, kind: CommandKind) -> Output:
+        """Send a command that a person looks at the host with: without the lock, and any exit code will do.
+
+        Raises:
+            Interrupted: As `send`; likewise `DeadlinePassed`.
+            CommandFailed: No exit code arrived.
+        """
+        self.stop_if_interrupted()
+        output = self._send(command, kind)
+        if output.exit_code is None:
+            self._raise_if_cut_short(command, output)
+            raise CommandFailed(
+                f"`{excerpt(command.text, 200)}` {exit_text(output)}",
+                where=self.connection.host.name,
+                hint=_hint(output),
+            )
+        return output
+
     def stop_if_interrupted(self, what: str = "stopped before the next command") -> None:
         """Raise `Interrupted` if the run was interrupted, `DeadlinePassed` if the deadline has passed."""
         if self.cancel.is_set():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from runbook_lib.connections.host_inputs import check_host_inputs
-from runbook_lib.display import cards
+from runbook_lib.display import cards, magics
 from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError, ParameterError, RunbookError, StepFailed
 from runbook_lib.integrations import testinfra
@@ -18,8 +18,8 @@ from runbook_lib.inventory import Inventory
 from runbook_lib.model.batches import FIRST, THEN, divide
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.observe import Observe
-from runbook_lib.operations.shell import Script
-from runbook_lib.runbook import batch_loop, interrupts, resume, run_directory
+from runbook_lib.operations.shell import Look, Script
+from runbook_lib.runbook import batch_loop, interrupts, person, resume, run_directory
 from runbook_lib.runbook.host_pool import HostPool
 from runbook_lib.runbook.notebook_parameters import collect_parameters
 from runbook_lib.runbook.parent_process import ParentProcess
@@ -123,7 +123,7 @@ class Runbook:
             book._start_run()
         if book._secrets.known:
             mask_outputs(book._secrets)
-        cards.register_magic(book.shell)
+        magics.register(book.shell, book.look, book.host_patterns)
         if book._parent.known:
             cards.on_cell_error(book._cell_failed)
         elif cls._latest is None:  # once per kernel
@@ -131,6 +131,12 @@ class Runbook:
         if cards.in_notebook():
             cls._latest = weakref.ref(book)
         return book
+
+    def host_patterns(self) -> list[str]:
+        """Return what the steps' hosts can be named by: hosts of the run, and groups with such a host."""
+        names = [host.name for host in self.hosts]
+        groups = self._context.inventory.groups
+        return [*names, *(group for group, members in groups.items() if set(members) & set(names)), "all"]
 
     def _abandon(self) -> None:
         """End a run that its notebook never closed, because another one is being opened there."""
@@ -253,13 +259,40 @@ class Runbook:
         """
         return self._step(title, "facts", Observe(facts), hosts)
 
-    def shell(self, hosts: str | Batch, script: str) -> StepRecord:
-        """Run a shell script on hosts, recorded like any other command; skipped in mode `validate`.
+    def shell(self, hosts: str | Batch, script: str, *, confirmed: bool = False) -> StepRecord:
+        """Change hosts by a shell script, recorded like any other command; skipped in mode `validate`.
+
+        Args:
+            hosts: Pattern, or batch of `batches`, of the run's hosts.
+            script: For the hosts' `sh`; an exit code other than 0 fails the step.
+            confirmed: Send a script that destroys something or cuts hosts off without asking.
 
         Raises:
             StepFailed: As in `step`.
+            ParameterError: As in `step`; or the script destroys something, and nobody has confirmed it.
         """
+        if not confirmed and self.mode is Mode.APPLY:
+            hint = "write `%%on --yes HOSTS`, or `confirmed=True`, where this is meant"
+            person.confirm_script(script, f"%%on {hosts}", self._parent, hint)
         return self._step(f"%%on {hosts}", "shell", Script(script), hosts)
+
+    def look(self, hosts: str | Batch, script: str) -> StepRecord:
+        """Look at hosts by a shell script, in every mode: its output is shown, and no exit code is a failure.
+
+        Nothing keeps the script from changing a host: it is recorded as free shell. It is also sent to a host that an
+        earlier step excluded because it failed there.
+
+        Args:
+            hosts: Pattern, or batch of `batches`, of the run's hosts.
+            script: For the hosts' `sh`.
+
+        Raises:
+            StepFailed: A host could not be reached, or sent no exit code.
+            ParameterError: As in `step`; or the script destroys something, and nobody has confirmed it.
+        """
+        hint = "a change belongs into a step, or into `%%on`"
+        person.confirm_script(script, f"%%look {hosts}", self._parent, hint)
+        return self._step(f"%%look {hosts}", "shell", Look(script), hosts)
 
     def batches(  # noqa: PLR0913 - all that controls a loop over batches
         self,

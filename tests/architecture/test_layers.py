@@ -47,7 +47,7 @@ LAYERS = [
     {"books", "runbook"},
     {"attestation", "report"},
     {"audit", "execution", "lab"},
-    {"lint", "new_repository"},
+    {"learning", "lint", "new_repository"},
     {"cli", "pytest_plugin"},
 ]
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}

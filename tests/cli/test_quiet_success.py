@@ -20,7 +20,16 @@ from tests.programs import Programs
 if TYPE_CHECKING:
     from pathlib import Path
 
-_OTHERWISE = {"demo", "lab up", "lab down", "lab shell", "lab break", "lab repair", "lab reset"}  # need a lab
+_OTHERWISE = {
+    "demo",
+    "learn",
+    "lab up",
+    "lab down",
+    "lab shell",
+    "lab break",
+    "lab repair",
+    "lab reset",
+}  # need a lab
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from runbook_lib.evidence.layout import STEP_MIME
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.records import StepRecord
 from runbook_lib.model.status import Status
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from tests.ipython_kernel import Kernel
@@ -92,3 +95,75 @@ def test_a_card_is_self_contained_and_takes_no_markup_from_outputs(kernel: Kerne
     assert "<b>Title</b>" not in html
     assert not [item for item in shown if item["msg_type"] == "execute_result"]
     kernel.run("book.close()")
+
+
+def test_a_look_shows_its_exit_code_and_is_no_failure_in_any_mode(kernel: Kernel, tmp_path: Path) -> None:
+    for mode in ("apply", "plan", "validate"):
+        begin(kernel, tmp_path, mode=mode)
+        shown = kernel.execute("%%look host-a\necho seen; false; echo further; exit 3")
+        (card,) = cards(shown)
+        (host,) = card.hosts
+        (command,) = host.commands
+        assert (card.kind, host.status, host.message) == ("shell", Status.OK, "exit code 3")
+        assert (command.kind, command.exit_code, command.stdout.head) == ("shell", 3, "seen\nfurther\n")
+        (html,) = [
+            item["content"]["data"]["text/html"] for item in shown if item["msg_type"] == "display_data"
+        ]
+        assert "<details open><summary><code>" in html, "the output is open"
+        kernel.run("assert book.close().status == 'ok'")
+
+
+def test_a_host_that_failed_can_be_looked_at(kernel: Kernel, tmp_path: Path) -> None:
+    begin(kernel, tmp_path, on_failure="continue")
+    kernel.run("failed = book.step('Fail', Does(('false',)), hosts='host-a')")
+    assert cards(kernel.execute("%%on host-a\ntrue"))[0].status is Status.SKIPPED
+    (card,) = cards(kernel.execute("%%look host-a\necho here"))
+    assert (card.status, card.hosts[0].commands[0].stdout.head) == (Status.OK, "here\n")
+
+
+@pytest.mark.parametrize("magic", ["%%on", "%%look"])
+def test_what_destroys_is_refused_where_nobody_answers(magic: str, kernel: Kernel, tmp_path: Path) -> None:
+    begin(kernel, tmp_path, hosts="host-a")
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    refused = kernel.fail(f"{magic} host-a\nls; rm -rf {kept}")
+    assert f"{magic} host-a: `rm -rf {kept}` destroys something" in refused
+    assert "hint: " in refused
+    assert kept.exists()
+    kernel.run(f"%%on --yes host-a\nrm -rf {kept}")
+    assert not kept.exists()
+    kernel.run("book.close()")
+
+
+@pytest.mark.parametrize(("answer", "sent"), [("y", True), ("n", False), ("maybe", False)])
+def test_what_destroys_is_asked_back(kernel: Kernel, tmp_path: Path, answer: str, *, sent: bool) -> None:
+    begin(kernel, tmp_path, hosts="host-a")
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    questions: list[str] = []
+
+    def ask(message: dict[str, Any]) -> None:
+        questions.append(message["content"]["prompt"])
+        kernel.client.input(answer)
+
+    kernel.client.execute_interactive(
+        f"%%on host-a\nrm -r {kept}",
+        allow_stdin=True,
+        stdin_hook=ask,
+        output_hook=lambda _: None,
+        timeout=deadline(60),
+    )
+    assert (
+        questions[0]
+        == f"%%on host-a: `rm -r {kept}` destroys something or cuts the host off. Send it? [y/n] "
+    )
+    assert kept.exists() is not sent
+
+
+def test_hosts_are_completed_and_the_help_says_what_differs(kernel: Kernel, tmp_path: Path) -> None:
+    begin(kernel, tmp_path)
+    assert kernel.complete("%%look ho") == ["host-a", "host-b"]
+    assert {"host-a", "host-b"} <= set(kernel.complete("%%on host-a,host-"))
+    assert "No exit code is a failure" in kernel.help("%%look?")
+    assert "stops at the first command that fails" in kernel.help("%%on?")
+    assert "%%look: no host is named" in kernel.fail("%%look\nuptime")

@@ -52,7 +52,7 @@ class ForbiddenCommand(AuditRule):
 
 
 class CommandOutsideStep(AuditRule):
-    """A shell command run with %%on: it has no plan, no checks and no rollback."""
+    """A shell command run with %%on or %%look: it has no plan, no checks and no rollback."""
 
     def find(self, context: Context) -> Iterator[Violation]:
         """Yield each such command."""

@@ -1,0 +1,184 @@
+"""JupyterLab for one learner: on this machine's loopback address, with a token that changes with each start."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+from runbook_lib import extras, grace_periods
+from runbook_lib.errors import InputError, RunbookError
+from runbook_lib.learning.server_process import PARENT
+from runbook_lib.subprocess_termination import terminate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from runbook_lib.learning.workspace import Workspace
+
+__all__ = ["JupyterServer"]
+
+_log = logging.getLogger(__name__)
+_ADDRESS = "127.0.0.1"
+_START = 120.0  # seconds until the server must answer
+_REQUEST = 10.0  # seconds for a request to it
+_POLL = 0.1  # seconds
+_LOG_LINES = 5  # of the server's log in a message
+
+
+class JupyterServer:
+    """A server for the learner's folder, for a `with` block; leaving the block ends it and its kernels.
+
+    Args:
+        workspace: The folder.
+        port: TCP port; 0: a free one.
+        open_browser: Open the page in this user's browser.
+        first: Path of the page that is opened first, in the folder.
+    """
+
+    def __init__(self, workspace: Workspace, *, port: int, open_browser: bool, first: str) -> None:
+        self._workspace = workspace
+        self._port = port
+        self._open_browser = open_browser
+        self._first = quote(first)
+        self._token = secrets.token_urlsafe(32)
+        self._base = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address to open in a browser, with the token."""
+        return f"{self._base}lab/tree/{self._first}?token={self._token}"
+
+    def __enter__(self) -> Self:
+        extras.load("jupyterlab")
+        own = self._workspace.jupyter
+        (own / "runtime").mkdir(mode=0o700, exist_ok=True)
+        token = own / "token"
+        token.touch(mode=0o600)
+        token.write_text(self._token, encoding="utf-8")
+        with (own / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "runbook_lib.learning.server_process", *self._options()],
+                cwd=self._workspace.top,
+                env=self._environment(token),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C at the terminal is for this process, which ends the server in order
+            )
+        with contextlib.ExitStack() as failure:
+            failure.callback(self.__exit__)
+            self._base = self._wait_until_it_answers(self._process)
+            failure.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            terminate(self._process, grace_periods.LESSON_SERVER)
+
+    def wait(self) -> int:
+        """Return the server's exit code once it has exited by itself, as by "Shut Down" in its menu."""
+        return self._process.wait() if self._process else 0
+
+    def stop_kernels(self, report: Callable[[str], None]) -> None:
+        """Interrupt the notebooks that are running, so that their steps leave the hosts in order; wait for them.
+
+        Args:
+            report: Called with a line for the person who waits, if there is something to wait for.
+        """
+        until = time.monotonic() + grace_periods.KERNEL
+        interrupted = False
+        while busy := [kernel for kernel in self._kernels() if kernel["execution_state"] == "busy"]:
+            if not interrupted:
+                interrupted = True
+                report(f"stopping {len(busy)} running notebook(s), so that the hosts are left in order")
+                for kernel in busy:
+                    self._ask("POST", f"kernels/{kernel['id']}/interrupt")
+            if time.monotonic() > until:
+                return
+            time.sleep(_POLL)
+
+    def _options(self) -> list[str]:
+        own = self._workspace.jupyter
+        values: dict[str, Any] = {
+            "ServerApp.ip": _ADDRESS,
+            "ServerApp.port": self._port,
+            "ServerApp.root_dir": self._workspace.top,
+            "ServerApp.open_browser": self._open_browser,
+            "ServerApp.use_redirect_file": False,
+            "ServerApp.allow_root": os.geteuid() == 0,  # the practice hosts need root: there is no other user
+            "ServerApp.allow_remote_access": False,
+            "LabApp.extension_manager": "readonly",  # it would ask a package registry
+            "LabApp.default_url": f"/lab/tree/{self._first}",
+            "LabApp.user_settings_dir": own / "settings",
+            "LabApp.workspaces_dir": own / "workspaces",
+        }
+        return [f"--{name}={value}" for name, value in values.items()]
+
+    def _environment(self, token: Path) -> dict[str, str]:
+        own = {
+            "JUPYTER_TOKEN_FILE": str(token),  # not an option: every user of this machine can read those
+            "JUPYTER_RUNTIME_DIR": str(self._workspace.jupyter / "runtime"),
+            "JUPYTER_PREFER_ENV_PATH": "1",  # kernels run in this Python, which has this package
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
+            PARENT: str(os.getpid()),
+        }
+        return {**{name: value for name, value in os.environ.items() if name != "JUPYTER_TOKEN"}, **own}
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> str:
+        """Return the server's address once it answers.
+
+        Raises:
+            InputError: The port is in use.
+            RunbookError: The server exited, or does not answer.
+        """
+        file = self._workspace.jupyter / "runtime" / f"jpserver-{process.pid}.json"
+        until = time.monotonic() + _START
+        while process.poll() is None and time.monotonic() < until:
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                self._base = str(json.loads(file.read_text(encoding="utf-8"))["url"])
+                self._ask("GET", "status")
+                return self._base
+            time.sleep(_POLL)
+        log = self._workspace.jupyter / "log"
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_LOG_LINES:]
+        if "already in use" in " ".join(lines):
+            raise InputError(
+                f"the port {self._port} is in use",
+                where="--port",
+                hint="leave the option out: a free port is taken",
+            )
+        raise RunbookError(
+            f"JupyterLab did not start: {' | '.join(lines)}", where=str(log), hint="the log has the reason"
+        )
+
+    def _kernels(self) -> Sequence[dict[str, Any]]:
+        """Return the server's kernels; none if it does not answer any more."""
+        try:
+            found: list[dict[str, Any]] = self._ask("GET", "kernels")
+        except (OSError, ValueError) as problem:
+            _log.info("the server does not list its kernels: %s", problem)
+            return []
+        return found
+
+    def _ask(self, method: str, path: str) -> Any:  # noqa: ANN401 - JSON
+        request = urllib.request.Request(  # noqa: S310 - http to this machine
+            f"{self._base}api/{path}", method=method, headers={"Authorization": f"token {self._token}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_REQUEST) as answer:  # noqa: S310 - as above
+                text = answer.read()
+        except http.client.HTTPException as problem:
+            raise OSError(str(problem)) from problem
+        return json.loads(text) if text else None

@@ -1,0 +1,93 @@
+"""`runbook learn` as a learner types it: a real JupyterLab, and nothing of it is left at the end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from runbook_lib.cli.main import cli
+from runbook_lib.errors import InputError
+from tests.deadlines import deadline, wait_until
+from tests.execution.project import TOP
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from tests.programs import Programs
+
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/\S+")
+
+
+def start(place: Path, programs: Programs) -> tuple[subprocess.Popen[str], str]:
+    """Start it, and return the address that it prints."""
+    process = programs.start(
+        [sys.executable, "-m", "runbook_lib.cli.main", "learn", "--no-lab", "--port", "0", "--no-browser"],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(TOP)},
+        bufsize=1,
+    )
+    assert process.stdout
+    printed = []
+    for line in process.stdout:
+        printed.append(line)
+        found = ADDRESS.search(line)
+        if found:
+            return process, found[0]
+    raise AssertionError("".join(printed))
+
+
+def ask(address: str) -> int:
+    try:
+        with urllib.request.urlopen(address, timeout=deadline(30)) as answer:  # noqa: S310 - of this machine
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def server_of(place: Path) -> int:
+    (file,) = (place / "learn" / ".jupyter" / "runtime").glob("jpserver-*.json")
+    return int(file.stem.removeprefix("jpserver-"))
+
+
+def ended(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_the_lessons_open_for_who_has_the_token_and_ctrl_c_ends_all(
+    tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, address = start(tmp_path, programs)
+    page, _, token = address.partition("?token=")
+    base = page.partition("lab/tree/START.md")[0]
+    assert ask(f"{base}api/contents/notebooks/01_first_steps.ipynb?token={token}") == 200
+    assert ask(f"{base}api/contents/notebooks/01_first_steps.ipynb") == 403
+    pid = server_of(tmp_path)
+    assert token not in " ".join(Path("/proc", str(pid), "cmdline").read_text(encoding="utf-8").split("\0"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="is running in this folder already"):
+        CliRunner().invoke(cli, ["learn", "--no-lab"], catch_exceptions=False)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=deadline(60))
+    assert process.returncode == 0, output
+    assert ended(pid)
+
+
+def test_a_killed_learn_leaves_no_server(tmp_path: Path, programs: Programs) -> None:
+    process, _ = start(tmp_path, programs)
+    pid = server_of(tmp_path)
+    process.kill()
+    process.wait(deadline(30))
+    wait_until(lambda: ended(pid), "the end of the server")
