@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
-from runbook_lib.execution.catalog import analyses, runbooks
+from runbook_lib.execution.catalog import listing
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
 
@@ -47,14 +47,15 @@ class Lesson:
 
 def lessons() -> list[Lesson]:
     """Return the project's lessons, or those of this package: first the ones that need no practice hosts."""
-    found = [_of_runbook(entry) for entry in runbooks()]
+    notebooks = listing()
+    found = [_of_runbook(entry) for entry in notebooks.runbooks]
     folder = found[0].path.parent if found else None
     ordered = sorted(found, key=lambda lesson: (bool(lesson.hosts), lesson.name))
     if folder is None:
         return ordered
     return [
         *ordered,
-        *(Lesson(name, purpose, folder / f"{name}.ipynb") for name, purpose in analyses().items()),
+        *(Lesson(name, purpose, folder / f"{name}.ipynb") for name, purpose in notebooks.analyses.items()),
     ]
 
 
