@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.lab.hosts.host import LabHost
     from runbook_lib.lab.lab import Lab
+    from runbook_lib.learning.progress import progress
     from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
     from runbook_lib.model.plans import Change, Check, NetworkGuard, Plan, Reboot
     from runbook_lib.model.records import RunRecord, StepRecord
@@ -66,6 +67,7 @@ __all__ = [
     "errors",
     "find_upwards",
     "named_extras",
+    "progress",
     "read_run",
     "scan",
     "tables",
@@ -104,6 +106,7 @@ _DEFINED_IN = {
     "Violation": "runbook_lib.audit.rules.base",
     "find_upwards": "runbook_lib.yaml_files",
     "named_extras": "runbook_lib.extras",
+    "progress": "runbook_lib.learning.progress",
     "read_run": "runbook_lib.evidence.lookup",
     "scan": "runbook_lib.audit.rules.policy",
     "tables": "runbook_lib.report.tables",

@@ -26,6 +26,7 @@ __all__ = ["main"]
 _SUMMARIES = {
     "demo": "Run the whole chapter on practice hosts: start the lab, run every runbook, write a report.",
     "learn": "Open the lessons in JupyterLab, on practice hosts.",
+    "progress": "Show how far learners are in the lessons.",
     "lab": "Manage practice hosts on this machine: up, status, shell, break, repair, reset, down.",
     "list": "List the runbooks: order, target, risk, last outcome.",
     "show": "Show a runbook: what it does, its parameters, its steps, its last outcome.",
@@ -39,7 +40,7 @@ _SUMMARIES = {
 
 
 # What readers print is their result; the others have work to complete even if nobody reads what they print.
-READERS = frozenset({"list", "show", "report", "audit", "lint", "doctor"})
+READERS = frozenset({"list", "progress", "show", "report", "audit", "lint", "doctor"})
 ACTORS = frozenset({"demo", "lab", "learn", "run", "new"})
 
 

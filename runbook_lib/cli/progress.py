@@ -1,129 +1,84 @@
-"""Live progress of one run: a spinner and colored lines on a terminal, plain lines elsewhere."""
+"""`runbook progress`: how far learners are in the lessons."""
 
 from __future__ import annotations
 
-import contextlib
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich.text import Text
-
-from runbook_lib.cli.console import FilteredConsole
-from runbook_lib.masking import excerpt
-from runbook_lib.model.status import SYMBOLS, Status
+import click
 
 if TYPE_CHECKING:
-    from rich.status import Status as Spinner
+    from collections.abc import Sequence
 
-__all__ = ["Progress", "color"]
+    from runbook_lib.learning.progress import TaskProgress
 
-_COLORS = {
-    Status.OK: "blue",
-    Status.CHANGED: "cyan",
-    Status.PLANNED: "cyan",
-    Status.SKIPPED: "dim",
-}
+__all__ = ["progress_command"]
 
 
-_INDENT = " " * 13
-_BESIDE = f"\n{_INDENT}| "  # a line of a host's text never looks like one of the product's, or a CI system's command
+@click.command("progress")
+@click.argument("runs", nargs=-1, metavar="[RUNS]...")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV: each task that was tried.")
+def progress_command(runs: tuple[str, ...], as_csv: bool) -> int:  # noqa: FBT001 - click passes options by name
+    """Show how far learners are: each lesson's tasks, tries, and when each was solved.
 
-
-def color(status: Status) -> str:
-    """Return the style in which a status is printed."""
-    return _COLORS.get(status, "bold red")
-
-
-class Progress:
-    """Prints what a run does, from its journal entries as they appear.
-
-    Args:
-        console: Where to print; None: standard output.
-        prefix: Printed before each line, to distinguish parallel runs.
-        spins: Whether to show the current step and command on a terminal.
+    RUNS are directories with run directories, such as those of a class, one per learner. Default: learn/runs.
     """
+    from pathlib import Path  # noqa: PLC0415 - `--help` stays quick
 
-    def __init__(
-        self, console: FilteredConsole | None = None, prefix: str = "", *, spins: bool = True
-    ) -> None:
-        self.console = console or FilteredConsole(soft_wrap=True)
-        self._prefix = prefix
-        self._spins = spins and self.console.is_terminal
-        self._started = time.monotonic()
-        self._titles: dict[int, str] = {}
-        self._spinner: Spinner | None = None
+    from runbook_lib.errors import InputError  # noqa: PLC0415 - as above
+    from runbook_lib.learning.progress import progress, read_progress  # noqa: PLC0415 - as above
 
-    def print_line(self, text: str) -> None:
-        """Print a line that is not from the journal."""
-        self._print(Text(text))
+    for place in runs:
+        if not Path(place).expanduser().is_dir():
+            raise InputError("not a directory", where=place, hint="name directories with run directories")
+    if as_csv:
+        click.echo(progress(*runs).to_csv(index=False), nl=False)
+        return 0
+    found = read_progress(*runs)
+    if found:
+        _print_table(found)
+    solved = sum(task.solved is not None for task in found)
+    click.echo(f"{solved} of {len(found)} tasks that were tried are solved")
+    if not runs:
+        _print_untried({(task.lesson, task.task) for task in found})
+    return 0
 
-    def report(self, entry: dict[str, Any]) -> None:
-        """Print one journal entry, if it is of a kind that is shown."""
-        handler = getattr(self, f"_{entry['event']}", None)
-        if handler:
-            # A cell can write anything to the journal. What the line is worth is decided when the run is judged.
-            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
-                handler(entry)
 
-    def stop_spinner(self) -> None:
-        """Remove the spinner."""
-        if self._spinner:
-            self._spinner.stop()
-            self._spinner = None
+def _print_table(found: Sequence[TaskProgress]) -> None:
+    from rich.table import Column, Table  # noqa: PLC0415 - `--help` stays quick
+    from rich.text import Text  # noqa: PLC0415 - as above
 
-    def _print(self, text: Text) -> None:
-        for line in text.split("\n"):
-            if self.console.is_terminal:
-                self.console.print(Text.assemble((self._prefix, "dim"), line))
-            else:  # many hosts make many lines
-                self.console.write_line(f"{self._prefix}{line.plain}")
-        self.console.file.flush()
+    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - as above
+    from runbook_lib.model.status import SYMBOLS, Status  # noqa: PLC0415 - as above
 
-    def _run_started(self, entry: dict[str, Any]) -> None:
-        self._started = time.monotonic()
-        self._print(
-            Text.assemble((f"{entry['runbook']} ", "bold"), f"{entry['mode']} on {', '.join(entry['hosts'])}")
-        )
-        if entry.get("resumes"):
-            self.print_line(f"  resumes {entry['resumes']}")
+    several = len({task.learner for task in found}) > 1
+    columns: list[Column | str] = [
+        *(["learner"] * several),
+        Column("lesson", no_wrap=True),
+        "task",
+        "tries",
+        "solved (UTC)",
+    ]
+    table = Table(*columns, box=None, pad_edge=False)
+    for task in found:
+        mark = SYMBOLS[Status.OK if task.solved else Status.PLANNED]
+        when = f"{task.solved:%Y-%m-%d %H:%M}" if task.solved else task.state
+        cells = [*([task.learner] * several), task.lesson, task.task, str(task.tries), f"{mark} {when}"]
+        table.add_row(*map(Text, cells))
+    FilteredConsole().print(table)
 
-    def _step_started(self, entry: dict[str, Any]) -> None:
-        self._titles[entry["step"]] = entry["title"]
-        if self._spins:
-            self.stop_spinner()
-            self._spinner = self.console.status(Text(f"{entry['step']}. {entry['title']}"))
-            self._spinner.start()
 
-    def _command_started(self, entry: dict[str, Any]) -> None:
-        if self._spinner:
-            title = f"{entry['step']}. {self._titles[entry['step']]}"
-            self._spinner.update(
-                Text(f"{title}  {entry['host']}: {excerpt(entry['text'], 80)}", no_wrap=True)
-            )
+def _print_untried(tried: set[tuple[str, str]]) -> None:
+    """Print the tasks of the learner's lessons that were not tried yet."""
+    from runbook_lib.execution.catalog import listing  # noqa: PLC0415 - as above
+    from runbook_lib.learning.progress import task_titles  # noqa: PLC0415 - as above
 
-    def _lock_answered(self, entry: dict[str, Any]) -> None:
-        if entry["outcome"] == "waiting":
-            self.print_line(f"             {entry['host']}: waiting for the lock, held by {entry['owner']}")
-        if entry["outcome"] == "taken over":
-            reason = "by force" if entry.get("forced") else "after it ended without releasing the lock"
-            self.print_line(f"             {entry['host']}: lock taken over from {entry['owner']}, {reason}")
-
-    def _host_ended(self, entry: dict[str, Any]) -> None:
-        status = Status(entry["status"])
-        elapsed = time.monotonic() - self._started
-        self._print(
-            Text.assemble(
-                f"  {elapsed:6.1f} s  {entry['step']:2}. ",
-                (f"{SYMBOLS[status]} {status:<11}", color(status)),
-                f" {entry['host']:<10} {self._titles[entry['step']]}",
-            )
-        )
-        if entry["message"] and not status.is_success:
-            self.print_line(f"{_INDENT}{_BESIDE.join(entry['message'].splitlines())}")
-
-    def _run_ended(self, entry: dict[str, Any]) -> None:
-        self.stop_spinner()
-        status = Status(entry["status"])
-        self._print(
-            Text.assemble("  ", (f"{SYMBOLS[status]} {status}", color(status)), f", {entry['steps']} steps")
-        )
+    left = [
+        (entry.name, title)
+        for entry in listing().runbooks
+        for title in task_titles(entry.notebook)
+        if (entry.name, title) not in tried
+    ]
+    if left:
+        click.echo("not tried yet:")
+    for lesson, title in left:
+        click.echo(f"  {lesson}: {title}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runbook_lib.cli.live_table import LiveTable
-    from runbook_lib.cli.progress import Progress
+    from runbook_lib.cli.run_progress import Progress
     from runbook_lib.execution.fleet.job import Job, JobResult
     from runbook_lib.execution.fleet.job_graph import JobGraph
     from runbook_lib.execution.fleet.request import OnFailure, RunRequest
@@ -43,7 +43,7 @@ def run_jobs(graph: JobGraph, request: RunRequest) -> list[JobResult]:
         results = run_in_turn(graph, request.on_failure)
         if request.matrix:
             from runbook_lib.cli.live_table import print_summary  # noqa: PLC0415 - see `_InTurn.progress`
-            from runbook_lib.cli.progress import Progress  # noqa: PLC0415 - as above
+            from runbook_lib.cli.run_progress import Progress  # noqa: PLC0415 - as above
 
             print_summary(Progress().console, graph.jobs, results)
         return results
@@ -99,7 +99,7 @@ class _InTurn:
     def progress(self) -> Progress:
         """What shows the current run; rich is loaded for its first line, while a kernel starts."""
         if self._progress is None:
-            from runbook_lib.cli.progress import Progress  # noqa: PLC0415 - as above
+            from runbook_lib.cli.run_progress import Progress  # noqa: PLC0415 - as above
 
             self._progress = Progress()
         return self._progress

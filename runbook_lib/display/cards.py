@@ -27,6 +27,7 @@ __all__ = [
     "load_templates",
     "log_host",
     "on_cell_error",
+    "show_html",
     "show_note",
     "show_run_end",
     "show_run_start",
@@ -164,6 +165,24 @@ def on_cell_error(report: Callable[[BaseException], None]) -> None:
 def in_notebook() -> bool:
     """Return whether this process is a kernel, or IPython on a terminal."""
     return shell() is not None
+
+
+def show_html(template: str, plain: str, **context: Any) -> None:  # noqa: ANN401 - whatever the template shows
+    """Show a text in a notebook by a template, and as it is elsewhere; it is not part of a record.
+
+    Args:
+        template: The template's file.
+        plain: The same as text.
+        context: For the template.
+    """
+    plain = for_log(plain)
+    if shell() is None:
+        _log.info("%s", plain)
+        return
+    from IPython.display import publish_display_data  # noqa: PLC0415 - loaded already, if anywhere
+
+    html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
+    publish_display_data({"text/plain": plain, "text/html": html})  # type: ignore[no-untyped-call]
 
 
 def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context: Any) -> None:  # noqa: ANN401

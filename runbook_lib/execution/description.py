@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Description", "ParameterDescription", "StepDescription", "describe"]
 
-_STEPS = {"step", "facts", "check", "look", "shell", "transaction"}
+_STEPS = {"step", "facts", "check", "look", "shell", "task", "transaction"}
 _MAGIC = re.compile(r"%%(?P<name>on|look)\s+(?P<hosts>.+)")
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TITLES", "calls_on", "opened_runs", "title_of"]
 
-TITLES = {"step": "title", "facts": "title", "check": "title", "transaction": "name"}
+TITLES = {"step": "title", "facts": "title", "check": "title", "task": "title", "transaction": "name"}
 """Method of a run -> its argument that is the title in the record."""
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WrongHosts", "check_step_hosts", "wrong_step_hosts"]
 
-_STEPS = frozenset({"step", "facts", "check", "transaction"})
+_STEPS = frozenset({"step", "facts", "check", "task", "transaction"})
 _SHELL = frozenset({"shell", "look"})
 
 

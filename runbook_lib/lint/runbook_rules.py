@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_runbook", "declared_entry"]
 
-_STEPS = frozenset({"step", "facts", "check", "look", "shell"})
+_STEPS = frozenset({"step", "facts", "check", "look", "shell", "task"})
 
 
 def declared_entry(notebook: NotebookSource) -> CatalogEntry | Finding:

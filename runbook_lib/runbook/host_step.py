@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import (
+    DeadlinePassed,
     EvidenceError,
     Interrupted,
     NotApplicable,
@@ -19,6 +20,7 @@ from runbook_lib.model.records import CommandRecord, HostRecord
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.base import Probe
 from runbook_lib.operations.shell import Look
+from runbook_lib.operations.task import SOLVED, Task, solved
 from runbook_lib.runbook.commit_confirm import apply_with_confirmation, plan_after_revert
 from runbook_lib.runbook.host_rollback import rollback_failed, send_rollback
 from runbook_lib.runbook.host_session import HostSession, all_hold
@@ -142,6 +144,8 @@ class HostStep:
 
     def _carry_out(self) -> tuple[Status, str]:
         self.session.stop_if_interrupted()
+        if isinstance(self.session.operation, Task):
+            return self._check_task(self.session.operation)
         self.session.open()
         self.reconnected = self.session.recorder.note_connection(self.session.connection, self.session.step)
         if isinstance(self.session.operation, Look):
@@ -158,6 +162,30 @@ class HostStep:
             status, message = self._plan_then_act()
             return status, "; ".join(filter(None, (message, self._history_note(status))))
         return self._plan_then_act()
+
+    def _check_task(self, task: Task) -> tuple[Status, str]:
+        """Check a learner's task. What is not solved yet fails only in mode `validate`: the learner goes on.
+
+        A host that cannot be reached, or that lacks what a fact reads, is a state like any other to find a way out of.
+        """
+        try:
+            self.session.open()
+            self.reconnected = self.session.recorder.note_connection(
+                self.session.connection, self.session.step
+            )
+            self.session.checks = task.verify(self.session.read_facts())
+            unmet = describe_unmet([check for check in self.session.checks if check.id != SOLVED])
+        except (DeadlinePassed, Interrupted):
+            raise
+        except (OperationError, UnreachableError) as problem:
+            if self.session.mode is Mode.VALIDATE:
+                raise
+            self.session.checks = [solved(holds=False)]
+            unmet = problem.message
+        if all_hold(self.session.checks):
+            return Status.OK, ""
+        status = Status.FAILED if self.session.mode is Mode.VALIDATE else Status.SKIPPED
+        return status, f"not solved yet: {unmet}"
 
     def _look(self, operation: Look) -> tuple[Status, str]:
         """Send a person's look, in every mode; whatever its exit code is, the step is `ok`."""

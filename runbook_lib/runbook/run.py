@@ -16,6 +16,7 @@ from runbook_lib.model.records import ADDED_BY_RUN, HostRecord, StepRecord
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Look
+from runbook_lib.operations.task import Task
 from runbook_lib.runbook import made_by_hand, run_directory
 from runbook_lib.runbook.concealed_operation import conceal_secrets
 from runbook_lib.runbook.deadline import Deadline, earliest
@@ -138,7 +139,9 @@ class Run:
         def on_host(number: int, host: Host) -> HostRecord:
             operation = operations[host.name]
             reason = self._run_status.why_excluded(host.name)
-            if reason is not None and not isinstance(operation, Look):  # a failed host is the one to look at
+            if reason is not None and not isinstance(
+                operation, Look | Task
+            ):  # a failed host is the one to look at
                 return _not_attempted(host, reason, operation.describe())
             host_step = self._hosts.step(
                 host.name,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from runbook_lib.connections.host_inputs import check_host_inputs
-from runbook_lib.display import cards, magics
+from runbook_lib.display import cards, magics, task_card
 from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError, ParameterError, RunbookError, StepFailed
 from runbook_lib.integrations import testinfra
@@ -19,6 +19,7 @@ from runbook_lib.model.batches import FIRST, THEN, divide
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Look, Script
+from runbook_lib.operations.task import Task
 from runbook_lib.runbook import batch_loop, interrupts, person, resume, run_directory
 from runbook_lib.runbook.host_pool import HostPool
 from runbook_lib.runbook.notebook_parameters import collect_parameters
@@ -29,7 +30,7 @@ from runbook_lib.runbook.transaction import Transaction, TransactionBlock
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from runbook_lib.facts.base import Fact
     from runbook_lib.model.batches import Batch, Size
@@ -68,6 +69,7 @@ class Runbook:
         self._process = os.getpid()
         self._busy = False
         self._in_transaction = ""
+        self._tries: dict[str, int] = {}
         self._context = RunContext(
             parameters,
             inventory,
@@ -258,6 +260,43 @@ class Runbook:
             StepFailed: As in `step`.
         """
         return self._step(title, "facts", Observe(facts), hosts)
+
+    def task(
+        self,
+        title: str,
+        check: Operation | Callable[[Host], Operation],
+        *,
+        hints: Sequence[str] = (),
+        solution: str = "",
+        hosts: str | Batch | None = None,
+    ) -> StepRecord:
+        """Set a person a task, and check whether it is solved; nothing is changed in any mode.
+
+        It counts however it was done: in a cell, or by hand in a shell, since the checks look at the hosts. Each time
+        that it is not solved yet, one hint more is shown, and after the last hint the solution. It is recorded as a
+        step: `ok` once it is solved; until then `skipped`, in mode `validate` `failed`.
+
+        Args:
+            title: What to do, in a few words.
+            check: The state that solves the task, as an operation or a function from a host to one: only its checks
+                are used.
+            hints: Each one goes a step further than the one before.
+            solution: The whole answer, with its reason.
+            hosts: Pattern, or batch of `batches`, that restricts the task to some of the run's hosts.
+
+        Raises:
+            StepFailed: In mode `validate`: as in `step`.
+            ParameterError: `check` has no checks, `hints` is not a list of texts, or as in `step`.
+        """
+        if isinstance(hints, str) or not all(isinstance(hint, str) for hint in hints):
+            raise ParameterError(f"hints={hints!r} is not a list of texts", where=f"task {title!r}")
+        state = (lambda host: Task(check(host))) if callable(check) else Task(check)
+        step = self._step(title, "operation", state, hosts)
+        self._tries[title] = self._tries.get(title, 0) + 1
+        task_card.show_task(step, self._tries[title], hints, solution)
+        if step.status is Status.OK:
+            self._tries.pop(title)
+        return step
 
     def shell(self, hosts: str | Batch, script: str, *, confirmed: bool = False) -> StepRecord:
         """Change hosts by a shell script, recorded like any other command; skipped in mode `validate`.

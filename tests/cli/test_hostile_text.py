@@ -18,7 +18,7 @@ from runbook_lib.attestation.keys import generate
 from runbook_lib.cli.console import FilteredConsole
 from runbook_lib.cli.live_table import print_result
 from runbook_lib.cli.main import cli
-from runbook_lib.cli.progress import Progress
+from runbook_lib.cli.run_progress import Progress
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution.fleet.job import JobResult
 from runbook_lib.standard_streams import filtered

@@ -81,6 +81,7 @@ def assert_quiet(done: subprocess.CompletedProcess[str]) -> None:
 
 CALLS = [
     ("list",),
+    ("progress", "runs"),
     ("show", "20_second"),
     ("run", "20_second", "--mode", "plan"),
     ("run", "30_third", "--kernels", "cold"),

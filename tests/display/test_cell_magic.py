@@ -160,6 +160,64 @@ def test_what_destroys_is_asked_back(kernel: Kernel, tmp_path: Path, answer: str
     assert kept.exists() is not sent
 
 
+TASK = """
+book.task("Make the file", check=Holds({place!r}, ""),
+          hints=["It is a <b>file</b>.", "touch makes one."], solution="touch it")
+"""
+
+
+def panel(shown: list[dict[str, Any]]) -> dict[str, str]:
+    """What a task shows below its card."""
+    found: dict[str, str] = [item["content"]["data"] for item in shown if item["msg_type"] == "display_data"][
+        -1
+    ]
+    return found
+
+
+def test_a_task_gives_one_hint_more_each_time_and_counts_what_is_done_by_hand(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    begin(kernel, tmp_path, hosts="host-a")
+    task = TASK.format(place=str(tmp_path / "made"))
+    for hints, solution in ((1, False), (2, False), (2, True)):
+        shown = kernel.execute(task)
+        (card,) = cards(shown)
+        (host,) = card.hosts
+        assert host.status is Status.SKIPPED
+        assert host.message.startswith("not solved yet: ")
+        assert (host.checks[-1].id, host.checks[-1].holds) == ("task.solved", False)
+        text = panel(shown)["text/plain"]
+        assert text.startswith("Not solved yet: Make the file\n  host-a: ")
+        assert (text.count("  hint "), "solution: touch it" in text) == (hints, solution)
+        assert "&lt;b&gt;file" in panel(shown)["text/html"]
+    (tmp_path / "made").touch()  # by hand, in a shell
+    shown = kernel.execute(task)
+    assert cards(shown)[0].status is Status.OK
+    assert panel(shown)["text/plain"] == "Solved: Make the file (after 4 tries)"
+    assert "Hint" not in panel(shown)["text/html"]
+    kernel.run("assert book.close().status == 'ok'")
+
+
+def test_a_task_that_is_not_solved_fails_a_validation_only(kernel: Kernel, tmp_path: Path) -> None:
+    task = TASK.format(place=str(tmp_path / "made"))
+    for mode, status in (("plan", Status.SKIPPED), ("validate", Status.FAILED)):
+        begin(kernel, tmp_path, hosts="host-a", mode=mode, on_failure="continue")
+        assert cards(kernel.execute(task))[0].status is status
+    assert "is not an operation" in kernel.fail("book.task('Do it', check=3)")
+    assert "nothing shows whether the task is solved" in kernel.fail(
+        "from runbook_lib.operations.shell import Script\nbook.task('Do it', check=Script('true'))"
+    )
+    assert "is not a list of texts" in kernel.fail("book.task('Do it', check=Holds('/', ''), hints='one')")
+
+
+def test_a_task_also_checks_a_host_that_failed(kernel: Kernel, tmp_path: Path) -> None:
+    begin(kernel, tmp_path, on_failure="continue")
+    kernel.run("failed = book.step('Fail', Does(('false',)), hosts='host-a')")
+    (tmp_path / "made").touch()
+    (card,) = cards(kernel.execute(TASK.format(place=str(tmp_path / "made"))))
+    assert [(host.host, host.status) for host in card.hosts] == [("host-a", "ok"), ("host-b", "ok")]
+
+
 def test_hosts_are_completed_and_the_help_says_what_differs(kernel: Kernel, tmp_path: Path) -> None:
     begin(kernel, tmp_path)
     assert kernel.complete("%%look ho") == ["host-a", "host-b"]

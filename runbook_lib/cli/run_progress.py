@@ -1,0 +1,129 @@
+"""Live progress of one run: a spinner and colored lines on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from runbook_lib.cli.console import FilteredConsole
+from runbook_lib.masking import excerpt
+from runbook_lib.model.status import SYMBOLS, Status
+
+if TYPE_CHECKING:
+    from rich.status import Status as Spinner
+
+__all__ = ["Progress", "color"]
+
+_COLORS = {
+    Status.OK: "blue",
+    Status.CHANGED: "cyan",
+    Status.PLANNED: "cyan",
+    Status.SKIPPED: "dim",
+}
+
+
+_INDENT = " " * 13
+_BESIDE = f"\n{_INDENT}| "  # a line of a host's text never looks like one of the product's, or a CI system's command
+
+
+def color(status: Status) -> str:
+    """Return the style in which a status is printed."""
+    return _COLORS.get(status, "bold red")
+
+
+class Progress:
+    """Prints what a run does, from its journal entries as they appear.
+
+    Args:
+        console: Where to print; None: standard output.
+        prefix: Printed before each line, to distinguish parallel runs.
+        spins: Whether to show the current step and command on a terminal.
+    """
+
+    def __init__(
+        self, console: FilteredConsole | None = None, prefix: str = "", *, spins: bool = True
+    ) -> None:
+        self.console = console or FilteredConsole(soft_wrap=True)
+        self._prefix = prefix
+        self._spins = spins and self.console.is_terminal
+        self._started = time.monotonic()
+        self._titles: dict[int, str] = {}
+        self._spinner: Spinner | None = None
+
+    def print_line(self, text: str) -> None:
+        """Print a line that is not from the journal."""
+        self._print(Text(text))
+
+    def report(self, entry: dict[str, Any]) -> None:
+        """Print one journal entry, if it is of a kind that is shown."""
+        handler = getattr(self, f"_{entry['event']}", None)
+        if handler:
+            # A cell can write anything to the journal. What the line is worth is decided when the run is judged.
+            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+                handler(entry)
+
+    def stop_spinner(self) -> None:
+        """Remove the spinner."""
+        if self._spinner:
+            self._spinner.stop()
+            self._spinner = None
+
+    def _print(self, text: Text) -> None:
+        for line in text.split("\n"):
+            if self.console.is_terminal:
+                self.console.print(Text.assemble((self._prefix, "dim"), line))
+            else:  # many hosts make many lines
+                self.console.write_line(f"{self._prefix}{line.plain}")
+        self.console.file.flush()
+
+    def _run_started(self, entry: dict[str, Any]) -> None:
+        self._started = time.monotonic()
+        self._print(
+            Text.assemble((f"{entry['runbook']} ", "bold"), f"{entry['mode']} on {', '.join(entry['hosts'])}")
+        )
+        if entry.get("resumes"):
+            self.print_line(f"  resumes {entry['resumes']}")
+
+    def _step_started(self, entry: dict[str, Any]) -> None:
+        self._titles[entry["step"]] = entry["title"]
+        if self._spins:
+            self.stop_spinner()
+            self._spinner = self.console.status(Text(f"{entry['step']}. {entry['title']}"))
+            self._spinner.start()
+
+    def _command_started(self, entry: dict[str, Any]) -> None:
+        if self._spinner:
+            title = f"{entry['step']}. {self._titles[entry['step']]}"
+            self._spinner.update(
+                Text(f"{title}  {entry['host']}: {excerpt(entry['text'], 80)}", no_wrap=True)
+            )
+
+    def _lock_answered(self, entry: dict[str, Any]) -> None:
+        if entry["outcome"] == "waiting":
+            self.print_line(f"             {entry['host']}: waiting for the lock, held by {entry['owner']}")
+        if entry["outcome"] == "taken over":
+            reason = "by force" if entry.get("forced") else "after it ended without releasing the lock"
+            self.print_line(f"             {entry['host']}: lock taken over from {entry['owner']}, {reason}")
+
+    def _host_ended(self, entry: dict[str, Any]) -> None:
+        status = Status(entry["status"])
+        elapsed = time.monotonic() - self._started
+        self._print(
+            Text.assemble(
+                f"  {elapsed:6.1f} s  {entry['step']:2}. ",
+                (f"{SYMBOLS[status]} {status:<11}", color(status)),
+                f" {entry['host']:<10} {self._titles[entry['step']]}",
+            )
+        )
+        if entry["message"] and not status.is_success:
+            self.print_line(f"{_INDENT}{_BESIDE.join(entry['message'].splitlines())}")
+
+    def _run_ended(self, entry: dict[str, Any]) -> None:
+        self.stop_spinner()
+        status = Status(entry["status"])
+        self._print(
+            Text.assemble("  ", (f"{SYMBOLS[status]} {status}", color(status)), f", {entry['steps']} steps")
+        )

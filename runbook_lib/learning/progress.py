@@ -1,0 +1,132 @@
+"""How far learners are: the tasks of the lessons, and whether the evidence shows them solved."""
+
+from __future__ import annotations
+
+import ast
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.evidence.reader import read_journal
+from runbook_lib.execution.step_calls import calls_on, opened_runs, title_of
+from runbook_lib.learning.workspace import Workspace
+from runbook_lib.operations.task import SOLVED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from runbook_lib.evidence.notebook import Notebook
+    from runbook_lib.model.records import RunRecord
+
+__all__ = ["COLUMNS", "TaskProgress", "progress", "read_progress", "task_titles"]
+
+_log = logging.getLogger(__name__)
+
+COLUMNS = ("learner", "lesson", "task", "state", "tries", "hosts", "solved")
+"""Columns of the table of progress."""
+
+
+@dataclass
+class TaskProgress:
+    """One task of one learner, as far as the evidence shows it.
+
+    Args:
+        learner: Who ran the lesson, and on which machine.
+        lesson: The notebook.
+        task: The task's title.
+        tries: How often it was checked, up to the first solution.
+        hosts: The hosts that were checked last.
+        solved: When it was solved on all hosts for the first time; None: not yet.
+    """
+
+    learner: str
+    lesson: str
+    task: str
+    tries: int = 0
+    hosts: str = ""
+    solved: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        """Whether it is solved, in words."""
+        return "solved" if self.solved else "not yet"
+
+
+def read_progress(*places: str | Path) -> list[TaskProgress]:
+    """Return all tasks that were tried, by learner and lesson.
+
+    Args:
+        places: Directories with run directories, one per learner for example. Default: the learner's own.
+    """
+    tasks: dict[tuple[str, str, str], TaskProgress] = {}
+    for place in places or (Workspace.locate().runs,):
+        for record in _records(Path(place).expanduser()):
+            _add(record, tasks)
+    return sorted(tasks.values(), key=lambda task: (task.learner, task.lesson))
+
+
+def progress(*places: str | Path) -> pd.DataFrame:
+    """Return a table of all tasks that were tried, from the evidence of the learners' runs.
+
+    Args:
+        places: As for `read_progress`.
+
+    Returns:
+        The columns are `COLUMNS`: `state` is `solved` or `not yet`, `solved` is a time in UTC.
+    """
+    rows = [[getattr(task, column) for column in COLUMNS] for task in read_progress(*places)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.astype({"tries": "int64", "solved": "datetime64[us, UTC]"})
+
+
+def task_titles(notebook: Notebook) -> list[str]:
+    """Return the titles of a notebook's tasks, as far as its source shows them.
+
+    Args:
+        notebook: The notebook.
+    """
+    titles: list[str] = []
+    names = {"book"}
+    for cell in notebook.sources():
+        if cell.kind != "code" or cell.source.startswith("%%"):
+            continue
+        try:
+            nodes = list(ast.walk(ast.parse(cell.source)))
+        except (SyntaxError, ValueError):
+            continue
+        names |= {*opened_runs(nodes)}
+        found = [title_of(call) for _, call in calls_on(nodes, names, {"task"})]
+        titles += [str(title.value) for title in found if isinstance(title, ast.Constant)]
+    return titles
+
+
+def _records(runs: Path) -> Iterator[RunRecord]:
+    """Yield the records of a directory's runs, oldest first; what cannot be read is left out, and logged."""
+    for path in sorted(file.parent for file in runs.glob(f"*/{JOURNAL}")):
+        try:
+            yield read_journal(path)
+        except EvidenceError as problem:
+            _log.warning("%s: left out: %s", path, problem.message)
+
+
+def _add(record: RunRecord, tasks: dict[tuple[str, str, str], TaskProgress]) -> None:
+    learner = f"{record.operator} on {record.machine}"
+    for step in record.steps:
+        checks = [check for host in step.hosts for check in host.checks if check.id == SOLVED]
+        if not checks:
+            continue
+        task = tasks.setdefault(
+            (learner, record.runbook, step.title), TaskProgress(learner, record.runbook, step.title)
+        )
+        if task.solved:
+            continue
+        task.tries += 1
+        task.hosts = ", ".join(host.host for host in step.hosts)
+        if len(checks) == len(step.hosts) and all(check.holds for check in checks):
+            task.solved = step.ended
