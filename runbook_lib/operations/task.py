@@ -75,5 +75,5 @@ class Task(Probe):
 
 
 def solved(*, holds: bool) -> Check:
-    """Return the check that tells programs whether a task is solved on a host."""
+    """Return the check by which programs know whether a task is solved on a host."""
     return Check("the task is solved", "yes", "yes" if holds else "no", holds, SOLVED)
