@@ -219,7 +219,8 @@ def _local(hosts: int) -> Prepare:
     @contextlib.contextmanager
     def prepare(work: Path) -> Iterator[RoundTrips | None]:
         names = ["this", *(f"this-{n}" for n in range(1, hosts + 1))]
-        _write_inventory(work, {name: {"connection": "local"} for name in names})
+        # What they act on differs, as that of names for devices that are managed from here does: they run in parallel.
+        _write_inventory(work, {name: {"connection": "local", "acts_on": name} for name in names})
         each = {"runbook": [str(_HERE / "trivial.ipynb")], "parameters": {"hosts": names[1:]}}
         (work / "matrix.yml").write_text(json.dumps({"cross": each}), encoding="utf-8")
         text = (_HERE / "trivial.ipynb").read_text(encoding="utf-8")

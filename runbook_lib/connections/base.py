@@ -62,7 +62,12 @@ class Connection(ABC):
 
     @classmethod
     def machine(cls, host: Host) -> str:
-        """Return what two names of one machine have in common: its address, and the network it is reached from."""
+        """Return what two names of one machine have in common: its address, and the network it is reached from.
+
+        Of a host that acts on something else, that is what two names have in common.
+        """
+        if host.acts_on:
+            return f"acts on {host.acts_on}"
         if cls.on_this_machine:
             return "this machine"
         return f"{host.network_namespace or ''} {host.proxy_command or ''} {host.target}:{host.port}"

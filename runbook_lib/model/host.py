@@ -45,6 +45,13 @@ class Host(BaseModel):
     )
     connect_timeout: float = Field(default=10.0, gt=0, description="Seconds.")
     kind: Literal["machine", "container", "vm"] = "machine"
+    acts_on: str | None = Field(
+        default=None,
+        pattern=_NAME,
+        max_length=100,
+        description="What commands on this host change, where that is not the host itself, such as a switch that is "
+        "managed from there. Runs that act on different things run in parallel.",
+    )
     console: PlainText | None = Field(
         default=None, description="File on this machine that the host's serial console is written to."
     )

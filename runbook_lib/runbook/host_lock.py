@@ -47,7 +47,7 @@ _WRITES_WITHIN = 0.2  # seconds from acquiring the lock to having written the ow
 _HOLD = f"""\
 umask 077
 file=$1 me=$2 old=$3 own_directory=$4
-[ -n "$file" ] || file=${{XDG_RUNTIME_DIR:-$HOME}}/.runbook-lock
+[ -n "$file" ] || file=${{XDG_RUNTIME_DIR:-$HOME}}/.runbook-lock$5
 directory=${{file%/*}}
 foreign() {{ echo "$1 is a link or belongs to another user" >&2; exit 73; }}
 [ -d "$directory" ] || mkdir -p -- "$directory" || exit 73
@@ -233,8 +233,12 @@ class HostLock:
     def _send(
         self, step: int, kill_pid: str, deadline: Deadline | None, *, journaled: bool
     ) -> tuple[Output, PersistentProcess | None]:
-        file = os.environ.get(LOCK_FILE, _FILE) if self._sudo else os.environ.get(LOCK_FILE, "")
-        own_directory = "yes" if file == _FILE else ""
+        # What is acted on from a host has a lock of its own there: runs that act on other things do not wait for it.
+        acts_on = self._connection.host.acts_on
+        suffix = f"-{acts_on}" if acts_on else ""
+        standard = f"{_FILE}{suffix}"
+        file = os.environ.get(LOCK_FILE, standard) if self._sudo else os.environ.get(LOCK_FILE, "")
+        own_directory = "yes" if file == standard else ""
         command = Command(
             (
                 "sh",
@@ -245,6 +249,7 @@ class HostLock:
                 json.dumps(asdict(self._owner)),
                 kill_pid,
                 own_directory,
+                *([suffix] if suffix else []),
             ),
             sudo=self._sudo,
             timeout=min(PERSISTENT_PROCESS_ANSWER, deadline.left) if deadline else PERSISTENT_PROCESS_ANSWER,

@@ -82,7 +82,7 @@ def notebook_file() -> dict[str, str]:
 
 def _endpoint(host: Host) -> dict[str, Any]:
     """Return how a host is reached; what is not set is left out."""
-    fields = ("connection", "address", "user", "port", "proxy_command", "network_namespace")
+    fields = ("connection", "address", "user", "port", "proxy_command", "network_namespace", "acts_on")
     return {name: value for name in fields if (value := getattr(host, name)) is not None}
 
 

@@ -68,6 +68,11 @@ def test_names_of_one_machine_are_recognized_by_their_kind_of_connection() -> No
     elsewhere = Host(name="host-c", address="192.0.2.1", port=2222)
     assert ssh.machine(first) == ssh.machine(second) != ssh.machine(elsewhere)
     assert local.machine(first) == local.machine(elsewhere) != ssh.machine(first)
+    switch, again, other = (
+        Host(name=f"host-{n}", connection="local", acts_on=acts_on)
+        for n, acts_on in enumerate(("switch-1", "switch-1", "switch-2"))
+    )
+    assert local.machine(switch) == ssh.machine(again) != local.machine(other) != local.machine(first)
 
 
 def test_a_kind_of_connection_that_another_one_is_derived_from_says_where_its_commands_run(

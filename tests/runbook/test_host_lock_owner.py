@@ -92,3 +92,22 @@ def test_a_link_is_refused_by_name(top: Path, planted: str) -> None:
     done = acquire(file)
     assert done.returncode not in {0, HELD}
     assert "is a link or belongs to another user" in done.stderr
+
+
+@pytest.mark.parametrize("acts_on", ["", "switch-1"])
+def test_without_root_the_lock_is_in_the_users_directory_one_for_each_thing_acted_on(
+    top: Path, acts_on: str
+) -> None:
+    suffix = f"-{acts_on}" if acts_on else ""
+    command = ["sh", "-c", _HOLD, "runbook-lock", "", '{"run": "me"}', "", "", *([suffix] if suffix else [])]
+    done = subprocess.run(
+        command,
+        input="release\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(top)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == f"{top}/.runbook-lock{suffix}"

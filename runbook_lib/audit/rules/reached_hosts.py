@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reached", "differences", "read_reached"]
 
-_FIELDS = ("connection", "address", "user", "port", "proxy_command", "network_namespace")
+_FIELDS = ("connection", "address", "user", "port", "proxy_command", "network_namespace", "acts_on")
 _EVENTS = (b'"run_started"', b'"connected"')
 _PORT = 22
 

@@ -80,6 +80,7 @@ ASKED = "connection: ssh, address: 10.0.0.1, user: ops"
         ({**SSH, "proxy_command": "nc %h %p"}, ASKED, ["proxy_command"]),
         (SSH, f"{ASKED}, proxy_command: ssh -W x bastion", ["proxy_command"]),
         ({**SSH, "network_namespace": "/run/netns/x"}, ASKED, ["network_namespace"]),
+        (SSH, f"{ASKED}, acts_on: switch-1", ["acts_on"]),
         ({**SSH, "connection": "local", "user": "root"}, ASKED, ["connection", "user"]),
         (None, ASKED, ["endpoint"]),
     ],

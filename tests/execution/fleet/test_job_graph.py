@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -49,6 +50,21 @@ def test_two_that_may_change_the_same_host_never_run_at_the_same_time(project: P
     assert done.returncode == 0, done.stderr
     first, second = project.records()
     assert not overlap(first, second)
+
+
+@pytest.mark.parametrize(
+    ("acts_on", "parallel"),
+    [(("switch-1", "switch-2"), True), (("switch-1", None), True), (("switch-1", "switch-1"), False)],
+)
+def test_runs_that_act_on_different_things_from_one_machine_run_in_parallel(
+    project: Project, monkeypatch: pytest.MonkeyPatch, acts_on: tuple[str | None, ...], *, parallel: bool
+) -> None:
+    monkeypatch.chdir(project.top)
+    first, second = ({"connection": "local", **({"acts_on": name} if name else {})} for name in acts_on)
+    project.hosts(first=first, second=second)
+    cross = {"runbook": ["10_first"], "parameters": {"hosts": ["first", "second"]}}
+    (project.top / "fleet.yml").write_text(json.dumps({"cross": cross}), encoding="utf-8")
+    assert plan_run(RunRequest(matrix="fleet.yml")).has_parallel_jobs is parallel
 
 
 def test_a_bad_parameter_of_any_runbook_is_told_before_anything_runs(project: Project) -> None:
