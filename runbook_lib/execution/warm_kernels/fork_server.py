@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.connections.registry import BUILT_IN
 from runbook_lib.execution.fast_import import without_modules
 from runbook_lib.execution.warm_kernels import protocol
-from runbook_lib.execution.warm_kernels.forked_kernel import ForkedKernel, become
+from runbook_lib.execution.warm_kernels.forked_kernel import ForkedKernel, become, leave
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -223,6 +223,7 @@ def main() -> None:
             shutil.rmtree(directory, ignore_errors=True)
     if kernel:
         become(kernel, server_pid)
+        leave()
     else:
         os._exit(0)  # only memory is left to be freed, and the command waits for the exit
 

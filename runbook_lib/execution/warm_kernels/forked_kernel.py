@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import gc
+import io
 import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import ipykernel
 from ipykernel.kernelapp import IPKernelApp
 
-__all__ = ["ForkedKernel", "become"]
+__all__ = ["ForkedKernel", "become", "leave"]
+
+_STREAMS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,22 @@ def become(kernel: ForkedKernel, server: int) -> None:
     if application.control_thread and application.control_thread.is_alive():
         application.control_thread.stop()
         application.control_thread.join()
+
+
+def leave() -> NoReturn:
+    """Exit as the interpreter does, but without freeing each object of each module.
+
+    That would copy most of the memory that this process shares with the fork server: a third of the processor time
+    that a short run takes. What is waited for, called, collected and flushed is what the interpreter waits for, calls,
+    collects and flushes; only what modules still refer to is not finalized.
+    """
+    threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - as the interpreter: waits for threads
+    atexit._run_exitfuncs()  # noqa: SLF001 - as above
+    gc.collect()
+    for stream in [found for found in gc.get_objects() if isinstance(found, _STREAMS)]:
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)
 
 
 def _redirect(streams: tuple[int, ...]) -> None:

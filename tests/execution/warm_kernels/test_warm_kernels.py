@@ -174,6 +174,34 @@ def test_a_cell_is_interrupted_and_the_kernel_lives_on(start: Start, tmp_path: P
     assert kernel.run("print(heard)") == "True"
 
 
+_LEFT = """
+import pathlib, sys, threading, time, types, weakref
+class Final:
+    def __init__(self, name): self.path = f"{place}/{name}"
+    def __del__(self, open=open): open(self.path, "w").write("done")
+final = Final("variable")
+cycle = Final("cycle"); cycle.itself = cycle
+weakref.finalize(types, pathlib.Path(place, "finalizer").write_text, "done")
+mine = sys.modules["mine"] = types.ModuleType("mine")
+mine.file = open(f"{place}/module", "w"); mine.file.write("done")
+file = open(f"{place}/file", "wb"); file.write(b"done")
+threading.Thread(target=lambda: (time.sleep(0.3), Final("thread"))).start()
+"""
+
+
+def test_what_a_cell_leaves_open_is_completed_at_its_exit(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    assert is_forked(kernel)
+    assert not kernel.run(f"place = {str(tmp_path)!r}\n{_LEFT}")
+    process = kernel.manager.provisioner.process
+    kernel.manager.shutdown_kernel()
+    assert process.poll() == 0
+    names = ("variable", "cycle", "finalizer", "module", "file", "thread")
+    assert {name: (tmp_path / name).read_text(encoding="utf-8") for name in names} == dict.fromkeys(
+        names, "done"
+    )
+
+
 def test_it_is_asked_to_end_and_runs_its_exit_handlers(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run(f"import atexit, pathlib; atexit.register(pathlib.Path({str(tmp_path / 'ended')!r}).touch)")
