@@ -27,10 +27,10 @@ def session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Se
 
 
 @pytest.fixture
-def server(session_server: sshd.Server) -> sshd.Server:
-    """Return the session's server, its known key the right one."""
-    session_server.knows(session_server.place / "host")
-    return session_server
+def server(session_server: sshd.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Server]:
+    """Return the session's server, with a known_hosts of the test's own that has its key."""
+    with session_server.with_known_hosts(tmp_path_factory.mktemp("known")) as known:
+        yield known
 
 
 @pytest.fixture(scope="module")

@@ -42,14 +42,14 @@ class Server:
     process: subprocess.Popen[str] | None = None
     hostname: str = ""
     programs: Programs = field(default_factory=Programs)
+    known_hosts: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.known_hosts = self.place / "known_hosts"
 
     @property
     def client_key(self) -> Path:
         return self.place / "client"
-
-    @property
-    def known_hosts(self) -> Path:
-        return self.place / "known_hosts"
 
     @property
     def name_in_known_hosts(self) -> str:
@@ -59,6 +59,16 @@ class Server:
         """Make this public key the server's entry in the client's known_hosts."""
         public = " ".join(key.with_suffix(".pub").read_text(encoding="ascii").split()[:2])
         self.known_hosts.write_text(f"{self.name_in_known_hosts} {public}\n", encoding="ascii")
+
+    @contextlib.contextmanager
+    def with_known_hosts(self, directory: Path) -> Iterator[Server]:
+        """Use another known_hosts during the block, so that what a test writes into it ends with the test."""
+        usual, self.known_hosts = self.known_hosts, directory / "known_hosts"
+        self.knows(self.place / "host")
+        try:
+            yield self
+        finally:
+            self.known_hosts = usual
 
     def host(self, **given: Any) -> Host:  # noqa: ANN401 - any field of a host
         """Return the inventory's host for this server."""

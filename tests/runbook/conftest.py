@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.execution.fleet.conftest import server, session_server
+from tests.connections.conftest import server, session_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
