@@ -54,19 +54,24 @@ class Change:
 
 @dataclass(frozen=True)
 class NetworkGuard:
-    """A change that may cut the network; the host itself rolls it back unless it is confirmed.
+    """A change that may cut the network or lock us out; the host itself rolls it back unless it is confirmed.
+
+    `runbook_lib.operations.commit_confirm.GuardedChange` makes one.
 
     Args:
         arm: Commands before the change: save the old state, start the rollback timer on the host.
-        confirm: Commands over a new connection, once the checks hold.
+        confirm: Commands over a new connection, once the checks hold; sent again if their answer does not arrive.
         revert: Commands that restore the old state at once, if the host can still be reached.
         timeout: Seconds after which the host rolls back by itself.
+        clean_up: Commands that remove what `arm` has left on the host, once the change is confirmed; or before it
+            began, if a later command of `arm` fails.
     """
 
     arm: tuple[Command, ...]
     confirm: tuple[Command, ...]
     revert: tuple[Command, ...]
     timeout: float
+    clean_up: tuple[Command, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import NotYet, ParameterError, PlanRefused
+from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.facts.file import FileText
 from runbook_lib.facts.interfaces import DefaultRoute, Interface, Interfaces, Reachable
-from runbook_lib.facts.network_stack import ConfiguredElsewhere, NetworkStack, PendingChange
-from runbook_lib.model.plans import Change, Check, Plan
+from runbook_lib.facts.network_stack import ConfiguredElsewhere, NetworkStack
+from runbook_lib.model.plans import Check, Plan
 from runbook_lib.operations.base import Operation
 from runbook_lib.operations.bridge_file import BridgeFile
-from runbook_lib.operations.commit_confirm import MARKER, REVERTING, Swap
+from runbook_lib.operations.commit_confirm import GuardedChange, GuardedFile, pending, refuse_pending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,8 +85,7 @@ class Present(Operation):
         return (
             NetworkStack(),
             # These come first, in this order: the facts read after them are not about to be reverted.
-            PendingChange(MARKER),
-            PendingChange(REVERTING),
+            *pending(),
             ConfiguredElsewhere(),
             Interfaces(),
             DefaultRoute(),
@@ -96,25 +95,22 @@ class Present(Operation):
 
     def plan(self, facts: Facts) -> Plan:
         """Replace the configuration unless the bridge is in the desired state."""
-        self._refuse_unconfirmed(facts)
+        refuse_pending(facts, self.revert_after)
         if all(check.holds for check in self.verify(facts)):
             return Plan()
         self._refuse_unsafe(facts)
-        before = facts[FileText(INTERFACES_FILE)] or ""
-        swap = Swap(
-            path=INTERFACES_FILE,
-            after=self._file(facts).changed(_mac(_named(facts, self.port))),
-            down=f"ifdown --force {self.name} 2>/dev/null || true\nifdown --force {self.port}",
-            up=f"ip address flush dev {self.port}\nifup {self.port}\nifup {self.name}",
-            undo_down=f"ifdown --force {self.name} || true\n"
+        before = facts[FileText(INTERFACES_FILE)]
+        after = self._file(facts).changed(_mac(_named(facts, self.port)))
+        return GuardedChange(
+            files=(GuardedFile(INTERFACES_FILE, before, after),),
+            stop_old=f"ifdown --force {self.name} 2>/dev/null || true\nifdown --force {self.port}",
+            start_new=f"ip address flush dev {self.port}\nifup {self.port}\nifup {self.name}",
+            stop_new=f"ifdown --force {self.name} || true\n"
             f"ip link delete {self.name} type bridge 2>/dev/null || true\nifdown --force {self.port} || true",
-            undo_up=f"ip address flush dev {self.port}\nifup --force {self.port}\n"
+            start_old=f"ip address flush dev {self.port}\nifup --force {self.port}\n"
             f"! grep -q '^auto {self.name}' {INTERFACES_FILE} || ifup --force {self.name}",
             timeout=self.revert_after,
-        )
-        return Plan(
-            commands=swap.commands, changes=(Change(INTERFACES_FILE, before, swap.after),), guard=swap.guard
-        )
+        ).plan()
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check bridge, port, address, routes, gateway, and that the configuration file has all of it."""
@@ -166,15 +162,6 @@ class Present(Operation):
     def _file(self, facts: Facts) -> BridgeFile:
         text = facts[FileText(INTERFACES_FILE)] or ""
         return BridgeFile(text, self.name, self.port, self.address, self.gateway, self.nameservers)
-
-    def _refuse_unconfirmed(self, facts: Facts) -> None:
-        """Refuse even if all checks hold: the host may be about to restore its old configuration."""
-        if facts[PendingChange(MARKER)] or facts[PendingChange(REVERTING)]:
-            raise NotYet(
-                "an earlier network change still awaits its confirmation or revert",
-                within=self.revert_after,
-                hint="wait until the host has reverted it (a minute or two), then run this again",
-            )
 
     def _refuse_unsafe(self, facts: Facts) -> None:
         stack = facts[NetworkStack()]

@@ -1,132 +1,185 @@
-"""A network change that the host reverts by itself unless it is confirmed.
+"""A change that the host reverts by itself unless it is confirmed, for whatever could lock us out.
 
-Independent of the network stack: it is given the configuration file and the shell lines that take interfaces down
-and bring them up. The old state is restored in three ways: by command, by a timer, and, if the host itself goes down
-in between, by a systemd unit early in the next boot.
+Independent of what is changed: it is given files, and shell lines that make them effective. The former state is
+restored in three ways: by command, by a timer, and, if the host itself goes down in between, by a systemd unit early in
+the next boot. An operation plans with `GuardedChange(...).plan()`, asks for the facts `pending()`, and begins its plan
+with `refuse_pending`. See docs/decisions/0003-network-changes-revert-by-themselves.md.
 """
 
 from __future__ import annotations
 
+import hashlib
+import shlex
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from runbook_lib.errors import NotYet, ParameterError
+from runbook_lib.facts.network_stack import PendingChange
 from runbook_lib.model.commands import Command
-from runbook_lib.model.plans import NetworkGuard
-from runbook_lib.operations import files
+from runbook_lib.model.plans import Change, NetworkGuard, Plan
+from runbook_lib.operations import commit_confirm_scripts as scripts
+from runbook_lib.operations import file_commands, files
 
-__all__ = ["MARKER", "REVERTING", "Swap"]
+if TYPE_CHECKING:
+    from runbook_lib.facts.base import Facts
 
-_PLACE = "/var/lib/runbook/network"
-MARKER = f"{_PLACE}/unconfirmed"
-"""File on the host that exists from arming to confirmation or revert."""
-REVERTING = f"{_PLACE}/reverting"
-"""The marker's new name while the host reverts; removed afterwards."""
-_KEPT = f"{_PLACE}/before"
-_CANDIDATE = f"{_PLACE}/candidate"
-_APPLY = f"{_PLACE}/apply.sh"
-_REVERT = f"{_PLACE}/revert.sh"
-_LOG = f"{_PLACE}/apply.log"
-# The unit writes to a file, not to our session: a lost session must not kill it with SIGPIPE.
-_RUN = 'systemd-run --quiet --collect --wait /bin/sh "$1"; code=$?; cat -- "$2" >&2; exit $code'
-_TIMER = "runbook-network-revert"
-_BOOT_UNIT = "/etc/systemd/system/runbook-network-boot.service"
-_BOOT = f"""\
-[Unit]
-Description=Restore the network configuration before an unconfirmed change
-DefaultDependencies=no
-After=local-fs.target systemd-remount-fs.service
-Before=networking.service network-pre.target
-Wants=network-pre.target
-ConditionPathExists={MARKER}
+__all__ = ["GuardedChange", "GuardedFile", "check_revert_after", "pending", "refuse_pending"]
 
-[Service]
-Type=oneshot
-ExecStart=/bin/sh {_REVERT} at-boot
+_SHORTEST, _LONGEST = 5.0, 3600.0
 
-[Install]
-WantedBy=multi-user.target
-"""
+
+def check_revert_after(seconds: float, where: str) -> None:
+    """Refuse a time that is too short for a new connection and the checks, or so long that nobody waits for it.
+
+    Args:
+        seconds: Until the host reverts an unconfirmed change.
+        where: The operation, for the message.
+
+    Raises:
+        ParameterError: It is less than 5 s or more than an hour.
+    """
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise ParameterError(
+            f"revert_after is {seconds:g} s",
+            where=where,
+            hint=f"give {_SHORTEST:g} to {_LONGEST:g} s: time for the change, a new connection and the checks",
+        )
+
+
+def pending() -> tuple[PendingChange, PendingChange]:
+    """Return the facts that show a pending change; an operation reads them before all facts that a revert changes."""
+    return PendingChange(scripts.MARKER), PendingChange(scripts.REVERTING)
+
+
+def refuse_pending(facts: Facts, revert_after: float) -> None:
+    """Refuse to plan, even if all checks hold: the host may be about to restore its former configuration.
+
+    Args:
+        facts: With those of `pending()`.
+        revert_after: Seconds within which a pending change is likely to be over.
+
+    Raises:
+        NotYet: A change of this host is pending; mode `apply` waits and plans again.
+    """
+    if any(facts[fact] for fact in pending()):
+        raise NotYet(
+            "an earlier change under commit-confirm still awaits its confirmation or revert",
+            within=revert_after,
+            hint="wait until the host has reverted it (a minute or two), then run this again; if it stays: "
+            f"`journalctl -u 'runbook-*'` and {scripts.DIRECTORY} on the host",
+        )
 
 
 @dataclass(frozen=True)
-class Swap:
-    """Replaces a configuration file while the interfaces are down.
+class GuardedFile:
+    """A file that a guarded change makes, replaces or removes.
 
     Args:
-        path: The configuration file.
-        after: Its new text.
-        down: Shell lines that take the old interfaces down, under the old file.
-        up: Shell lines that bring the new ones up, under the new file.
-        undo_down: Shell lines that take the new ones down; they must not fail.
-        undo_up: Shell lines that bring the old ones up, under the old file.
-        timeout: Seconds until the host reverts.
+        path: Absolute path; its directory exists when the file is written. Symbolic links are refused on the host.
+        before: Its text as the facts have it; None if there is no file. Arming fails if the host has something else.
+        after: Its new text; None: it is removed.
+        mode: Permissions, octal; empty: those it has, and 0644 for a new file.
+        account: The account whose directory it is in, such as a home directory: the file is read and written as that
+            account. Empty: root; an existing file keeps its owner.
     """
 
     path: str
-    after: str
-    down: str
-    up: str
-    undo_down: str
-    undo_up: str
-    timeout: float
+    before: str | None
+    after: str | None
+    mode: str = ""
+    account: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a path."""
+        file_commands.check_path(self.path)
+
+
+@dataclass(frozen=True)
+class GuardedChange:
+    """Replaces files and makes them effective; reverted by the host unless confirmed.
+
+    The lines are for the host's `sh`, as root; they must not call `exit`. Forward, an error ends the change, which is
+    then reverted; in the revert, an error ends nothing. The order forward: `stop_old`, files, `start_new`. The order of
+    the revert: `stop_new`, files, `start_old`; at boot: files, `at_boot`.
+
+    Args:
+        files: In the order in which they are written.
+        start_new: Makes the new files effective, such as `networkctl reload`.
+        start_old: Makes the restored files effective, in a revert on the running host.
+        stop_old: Needed before the files are replaced, such as `ifdown`.
+        stop_new: Needed before the files are restored, in a revert on the running host.
+        at_boot: Needed once the files are restored at boot, such as `netplan generate`; without D-Bus, and before any
+            network daemon.
+        restored: Paths of further files that the lines themselves may change or make, restored like `files`.
+        persist: Commands over the new connection between the checks and the confirmation, such as those that save a
+            profile that is only in memory. If one fails, the change is reverted.
+        timeout: Seconds until the host reverts.
+    """
+
+    files: tuple[GuardedFile, ...]
+    start_new: str
+    start_old: str
+    stop_old: str = ""
+    stop_new: str = ""
+    at_boot: str = ""
+    restored: tuple[str, ...] = ()
+    persist: tuple[Command, ...] = ()
+    timeout: float = 60.0
+
+    def plan(self) -> Plan:
+        """Return the whole plan: the change, what it changes for the reader, and the guard."""
+        return Plan(
+            commands=self.commands,
+            changes=tuple(
+                Change(file.path, file.before, file.after) for file in self.files if file.before != file.after
+            ),
+            guard=self.guard,
+        )
 
     @property
     def guard(self) -> NetworkGuard:
         """Return how to arm, confirm and revert."""
+        clean_up = Command(
+            ("sh", "-c", scripts.CLEAN_UP, "sh", scripts.DIRECTORY, scripts.BOOT_UNIT_NAME),
+            sudo=True,
+            purpose="remove the timer, the boot unit and the scripts",
+        )
         return NetworkGuard(
-            arm=(
-                Command(("mkdir", "-p", _PLACE), sudo=True),
-                Command(("cp", "-a", self.path, _KEPT), sudo=True, purpose="keep the old configuration"),
-                files.write(_CANDIDATE, self.after, purpose="the new configuration, not yet active"),
-                files.write(_APPLY, self._apply_script(), purpose="the script that activates it"),
-                files.write(
-                    _REVERT, self._revert_script(), purpose="the script that restores the old configuration"
-                ),
-                files.write(
-                    _BOOT_UNIT, _BOOT, purpose="restores it at boot if the host goes down in between"
-                ),
-                Command(("systemctl", "daemon-reload"), sudo=True),
-                Command(("systemctl", "enable", "--quiet", "runbook-network-boot.service"), sudo=True),
-                Command(("touch", MARKER), sudo=True),
-                Command(
-                    (
-                        "systemd-run",
-                        "--quiet",
-                        "--collect",
-                        f"--unit={_TIMER}",
-                        f"--on-active={self.timeout:g}",
-                        "--timer-property=AccuracySec=1s",  # by default it may fire a minute late
-                        "/bin/sh",
-                        _REVERT,
-                    ),
-                    sudo=True,
-                    purpose=f"unless confirmed, the host reverts in {self.timeout:g} s",
-                ),
-            ),
+            arm=self._arm,
             confirm=(
-                # Removing the marker fails if the revert has already started.
-                Command(("rm", "--", MARKER), sudo=True, purpose="confirm: from now on nothing is reverted"),
-                Command(("systemctl", "stop", f"{_TIMER}.timer"), sudo=True, accept=(0, 5)),
-                *_CLEAN_UP,
+                *self.persist,
+                Command(
+                    ("sh", "-c", scripts.CONFIRM, "sh", scripts.MARKER, scripts.CONFIRMED),
+                    sudo=True,
+                    purpose="confirm: from now on nothing is reverted",
+                ),
             ),
             revert=(
                 Command(
-                    ("systemd-run", "--quiet", "--collect", "--wait", "/bin/sh", _REVERT),
+                    ("systemd-run", *scripts.UNIT_OPTIONS, "--wait", "/bin/sh", scripts.REVERT_SCRIPT),
                     sudo=True,
                     timeout=self.timeout / 2,
                     may_cut_connection=True,
                     safe_to_interrupt=False,
-                    purpose="restore the old configuration now",
+                    purpose="restore the former configuration now",
                 ),
             ),
             timeout=self.timeout,
+            clean_up=(clean_up,),
         )
 
     @property
     def commands(self) -> tuple[Command, ...]:
         """Return the change itself: a unit of the host's systemd, so that a lost session cannot stop it."""
+        # The unit is over before the timer fires: change and revert never run at the same time.
+        limit = f"--property=RuntimeMaxSec={self.timeout / 2:g}"
         return (
             Command(
-                ("sh", "-c", _RUN, "sh", _APPLY, _LOG),
+                (
+                    *("sh", "-c", scripts.RUN, "sh", scripts.APPLY_SCRIPT, scripts.APPLY_LOG),
+                    *scripts.UNIT_OPTIONS,
+                    limit,
+                ),
                 sudo=True,
                 timeout=self.timeout / 2,
                 may_cut_connection=True,
@@ -135,24 +188,105 @@ class Swap:
             ),
         )
 
+    @property
+    def _arm(self) -> tuple[Command, ...]:
+        kept = [
+            word
+            for number, file in self._numbered()
+            for word in (str(number), file.path, file.account, _sha256(file.before))
+        ]
+        further = [
+            word
+            for number, path in enumerate(self.restored, 1 + len(self.files))
+            for word in (str(number), path, "", "any")
+        ]
+        return (
+            Command(
+                ("sh", "-c", scripts.KEEP, "sh", scripts.DIRECTORY, *kept, *further),
+                sudo=True,
+                purpose="keep the present files, for the revert",
+            ),
+            *(
+                files.write(
+                    scripts.candidate(number),
+                    file.after,
+                    mode="0600",
+                    purpose=f"the new {file.path}, not yet active",
+                )
+                for number, file in self._numbered()
+                if file.after is not None
+            ),
+            files.write(
+                scripts.APPLY_SCRIPT, self._apply_script(), purpose="the script that makes the change"
+            ),
+            files.write(
+                scripts.REVERT_SCRIPT,
+                self._revert_script(),
+                purpose="the script that restores the former state",
+            ),
+            files.write(
+                scripts.BOOT_UNIT_FILE,
+                scripts.BOOT_UNIT,
+                purpose="restores it at boot if the host goes down in between",
+            ),
+            Command(
+                (
+                    *("sh", "-c", scripts.ARM, "sh", scripts.DIRECTORY, scripts.REVERT_SCRIPT),
+                    *(f"{self.timeout:g}", scripts.BOOT_UNIT_NAME, *scripts.UNIT_OPTIONS),
+                ),
+                sudo=True,
+                purpose=f"unless confirmed, the host reverts in {self.timeout:g} s",
+            ),
+        )
+
+    def _numbered(self) -> enumerate[GuardedFile]:
+        return enumerate(self.files, 1)
+
     def _apply_script(self) -> str:
-        return f"exec >{_LOG} 2>&1\nset -e\n{self.down}\ncp -- {_CANDIDATE} {self.path}\n{self.up}\n"
+        armed = f"[ -e {scripts.MARKER} ]  # not reverted meanwhile"
+        swaps = [
+            f"rm -f -- {shlex.quote(file.path)}"
+            if file.after is None
+            else shlex.join(("replace", str(number), file.path, file.account, file.mode))
+            for number, file in self._numbered()
+        ]
+        lines = (f"exec >{scripts.APPLY_LOG} 2>&1", scripts.FUNCTIONS, "set -e", self.stop_old, armed, *swaps)
+        return _script(*lines, self.start_new)
 
     def _revert_script(self) -> str:
-        return (
-            # Only one of timer, command and boot unit may revert, and none after the confirmation.
-            f"mv -- {MARKER} {REVERTING} || exit 0\n"
-            f'[ "$1" = at-boot ] || {{ {self.undo_down}\n}}\n'
-            f"cp -a -- {_KEPT} {self.path}\n"
-            f'[ "$1" = at-boot ] || {{ {self.undo_up}\n}}\n'
-            f"rm -rf -- {_PLACE}\n"
-            f"rm -f -- {_BOOT_UNIT} /etc/systemd/system/multi-user.target.wants/runbook-network-boot.service\n"
-            f'[ "$1" = at-boot ] || systemctl stop {_TIMER}.timer\n'
+        further = enumerate(self.restored, 1 + len(self.files))
+        restored = [
+            *(("restore", str(number), file.path, file.account) for number, file in self._numbered()),
+            *(("restore", str(number), path, "") for number, path in further),
+        ]
+        return _script(
+            # Only one of timer, command and boot unit may revert, and none after the confirmation. A revert that a
+            # power cut has ended is begun again at boot.
+            f"mv -- {scripts.MARKER} {scripts.REVERTING} 2>/dev/null ||",
+            f'  {{ [ "$1" = at-boot ] && [ -e {scripts.REVERTING} ]; }} || exit 0',
+            scripts.FUNCTIONS,
+            'if [ "$1" != at-boot ]; then :',
+            self.stop_new,
+            "fi",
+            *map(shlex.join, restored),
+            'if [ "$1" = at-boot ]; then :',
+            self.at_boot,
+            "else :",
+            self.start_old,
+            "fi",
+            # What could not be restored, such as a home directory that is not mounted yet, is tried at the next boot.
+            '[ -z "$failed" ] || { echo "not everything could be restored" >&2; exit 1; }',
+            f"timer=$(cat {scripts.DIRECTORY}/timer)",
+            f"rm -rf -- {scripts.DIRECTORY}",
+            f"rm -f -- {scripts.BOOT_UNIT_FILE} "
+            f"/etc/systemd/system/multi-user.target.wants/{scripts.BOOT_UNIT_NAME}",
+            '[ "$1" = at-boot ] || systemctl stop "$timer.timer"',
         )
 
 
-_CLEAN_UP = (
-    Command(("systemctl", "disable", "--quiet", "runbook-network-boot.service"), sudo=True),
-    Command(("rm", "-rf", "--", _PLACE, _BOOT_UNIT), sudo=True),
-    Command(("systemctl", "daemon-reload"), sudo=True),
-)
+def _script(*lines: str) -> str:
+    return "".join(f"{line.rstrip(chr(10))}\n" for line in lines if line)
+
+
+def _sha256(text: str | None) -> str:
+    return "absent" if text is None else hashlib.sha256(text.encode()).hexdigest()

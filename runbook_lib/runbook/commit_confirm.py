@@ -1,4 +1,4 @@
-"""Apply a change that may cut the network under commit-confirm: unless it is confirmed, the host reverts it.
+"""Apply a change that may lock us out under commit-confirm: unless it is confirmed, the host reverts it.
 
 The order is: arm the revert timer on the host, change, reconnect, check over the new connection, confirm.
 If any of this fails the host reverts: by command if it still answers, otherwise by its timer.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from runbook_lib.errors import Interrupted, NotYet, OperationError, UnreachableError
+from runbook_lib.errors import AuthenticationError, Interrupted, NotYet, OperationError, UnreachableError
 from runbook_lib.grace_periods import ROLLBACK
 from runbook_lib.model.plans import Check
 from runbook_lib.model.status import Mode, Status
@@ -24,6 +24,9 @@ __all__ = ["apply_with_confirmation", "plan_after_revert"]
 
 _AFTER_REVERT = 60.0  # seconds that a host may take to answer again after its timer has fired
 _BETWEEN_TRIES = 1.0  # seconds between two attempts to connect
+# A host may lock out an address after a few refused logins, and for longer than any timer here.
+_AFTER_REFUSAL = 5.0  # seconds between two attempts to log in
+_MOST_REFUSALS = 2  # refused logins before a change counts as failed
 
 
 def plan_after_revert(session: HostSession) -> tuple[Facts, Plan]:
@@ -71,19 +74,17 @@ def apply_with_confirmation(
         Interrupted: Nothing was confirmed: the host reverts by itself.
         UnreachableError: The host did not answer even after its timer must have fired.
     """
-    for command in guard.arm:
-        session.send(command, "guard")
+    _arm(session, guard)
     deadline = time.monotonic() + guard.timeout
     try:
         for command in plan.commands:
             session.send(command, "change")
         # Leave time for the confirmation to reach the host before its timer fires.
-        _reconnect(session, deadline - guard.timeout / 4)
+        _reconnect(session, deadline - guard.timeout / 4, refusals=_MOST_REFUSALS)
         if session.read_until_settled():
             session.leave_in_order()
-            for command in guard.confirm:
-                session.send(command, "guard")
-            return Status.CHANGED, ""
+            _confirm(session, guard, deadline)
+            return Status.CHANGED, _clean_up(session, guard)
         reason = describe_unmet(session.checks)
     except Interrupted as problem:
         _add_outcome(problem, guard)
@@ -96,6 +97,46 @@ def apply_with_confirmation(
         problem.message += f"; {reason}"
         _add_outcome(problem, guard)
         raise
+
+
+def _arm(session: HostSession, guard: NetworkGuard) -> None:
+    """Send the commands that arm the timer; if a later one fails, remove what the earlier ones have left."""
+    begun = False
+    try:
+        for command in guard.arm:
+            session.send(command, "guard")
+            begun = True
+    except (OperationError, UnreachableError, Interrupted) as problem:
+        if begun:
+            session.leave_in_order()
+            left = _clean_up(session, guard)
+            problem.message += f"; nothing was changed{f', but {left}' if left else ''}"
+        raise
+
+
+def _confirm(session: HostSession, guard: NetworkGuard, deadline: float) -> None:
+    """Send the commands that confirm, again over another connection if one is lost before the answer arrives."""
+    while True:
+        try:
+            for command in guard.confirm:
+                session.send(command, "guard")
+        except UnreachableError:
+            if time.monotonic() > deadline:
+                raise
+            _reconnect(session, deadline)
+        else:
+            return
+
+
+def _clean_up(session: HostSession, guard: NetworkGuard) -> str:
+    """Remove what arming has left; return what the message adds. What is left does nothing any more."""
+    try:
+        session.open()
+        for command in guard.clean_up:
+            session.send(command, "rollback")
+    except (OperationError, UnreachableError, Interrupted) as problem:
+        return f"the files of the rollback are left on the host, unused: {problem.message}"
+    return ""
 
 
 def _add_outcome(problem: Interrupted, guard: NetworkGuard) -> None:
@@ -113,7 +154,7 @@ def _wait_for_revert(
             session.send(command, "rollback")
     except (OperationError, UnreachableError):
         # Unreachable, or the command cut off its own connection: the host's timer reverts.
-        session.pause(max(0.0, deadline - time.monotonic()))
+        session.pause(max(0.0, deadline - time.monotonic()) + 2 * _BETWEEN_TRIES)
     _reconnect(session, max(deadline, time.monotonic()) + _AFTER_REVERT)
     was = before.plain()
     after = session.read_facts().plain()
@@ -134,13 +175,25 @@ def _wait_for_revert(
     return Status.FAILED, f"not confirmed: {reason}; {outcome}"
 
 
-def _reconnect(session: HostSession, until: float) -> None:
-    """Close the connection and open a new one, retrying until the monotonic time `until`."""
+def _reconnect(session: HostSession, until: float, refusals: int | None = None) -> None:
+    """Close the connection and open a new one, retrying until the monotonic time `until`.
+
+    Args:
+        session: The host's session.
+        until: When to give up.
+        refusals: How often the login may be refused; None: any number of times.
+    """
     session.connection.close()
+    refused = 0
     while True:
         session.stop_if_interrupted("stopped while waiting for the host to answer")
         try:
             session.open()
+        except AuthenticationError:
+            refused += 1
+            if refused == refusals or time.monotonic() > until:
+                raise
+            session.pause(_AFTER_REFUSAL)
         except UnreachableError:
             if time.monotonic() > until:
                 raise

@@ -264,6 +264,7 @@ class HostStep:
             self._record_planned(around.arm if around else (), "guard")
             self._record_planned(plan.commands, self.session.operation.command_kind)
             self._record_planned(around.confirm if around else (), "guard")
+            self._record_planned(plan.guard.clean_up if plan.guard else (), "guard")
             return Status.PLANNED, self._planned_rollback(plan)
         self.session.checks = self.session.operation.verify(facts)
         if (

@@ -116,7 +116,7 @@ def test_an_operation_plans_or_refuses_as_in_its_case(path: Path) -> None:
     assert (plan.guard is not None) == ("guard" in loaded["plan"])
     assert (shown_reboot(plan.reboot) if plan.reboot else None) == loaded["plan"].get("reboot")
     if plan.guard and isinstance(loaded["plan"]["guard"], dict):
-        for part in ("arm", "confirm", "revert"):
+        for part in ("arm", "confirm", "revert", "clean_up"):
             assert [shown(command) for command in getattr(plan.guard, part)] == loaded["plan"]["guard"][part]
         assert plan.guard.timeout == loaded["plan"]["guard"]["timeout"]
 

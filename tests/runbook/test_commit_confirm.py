@@ -1,0 +1,115 @@
+"""How a step arms, confirms and cleans up a guarded change, and what it says where one of these fails."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib import Runbook
+from runbook_lib.errors import StepFailed
+from runbook_lib.model.commands import Command
+from runbook_lib.model.plans import Check, NetworkGuard, Plan
+from runbook_lib.model.status import Status
+from runbook_lib.operations.base import Operation
+from tests.runbook.practice import Content, parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.model.records import HostRecord
+
+NOTHING = ("true",)
+FAILS = ("false",)
+
+
+@dataclass(frozen=True)
+class Guarded(Operation):
+    """A file is there. Each part of its guard is one command."""
+
+    path: str
+    arm: tuple[tuple[str, ...], ...] = (NOTHING, NOTHING)
+    confirm: tuple[tuple[str, ...], ...] = (NOTHING,)
+    clean_up: tuple[tuple[str, ...], ...] = (NOTHING,)
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        return (Content(self.path),)
+
+    def plan(self, facts: Facts) -> Plan:
+        if facts[Content(self.path)] is not None:
+            return Plan()
+        return Plan(
+            commands=(Command(("touch", self.path)),),
+            guard=NetworkGuard(
+                arm=tuple(map(Command, self.arm)),
+                confirm=tuple(map(Command, self.confirm)),
+                revert=(Command(("rm", self.path)),),
+                timeout=2.0,
+                clean_up=tuple(map(Command, self.clean_up)),
+            ),
+        )
+
+    def verify(self, facts: Facts) -> list[Check]:
+        return [Check.equal("the file", "", facts[Content(self.path)])]
+
+
+def carry_out(tmp_path: Path, *, mode: str = "apply", **guard: Any) -> HostRecord:  # noqa: ANN401 - as above
+    book = Runbook.open(parameters(tmp_path, hosts="host-a", on_failure="continue", mode=mode))
+    with contextlib.suppress(StepFailed):
+        book.step("Change", Guarded(str(tmp_path / "file"), **guard))
+        book.close()
+    return book.record.steps[0].hosts[0]
+
+
+def sent(host: HostRecord) -> list[str]:
+    return [command.text for command in host.commands if command.kind != "fact"]
+
+
+def test_what_arming_has_left_is_removed_after_the_confirmation(tmp_path: Path) -> None:
+    host = carry_out(tmp_path, confirm=(("echo", "confirm"),), clean_up=(("echo", "clean"),))
+    assert (host.status, host.message) == (Status.CHANGED, "")
+    assert sent(host)[-2:] == ["echo confirm", "echo clean"]
+
+
+def test_a_plan_shows_the_clean_up_as_well(tmp_path: Path) -> None:
+    host = carry_out(tmp_path, mode="plan", clean_up=(("echo", "clean"),))
+    assert host.status is Status.PLANNED
+    assert sent(host)[-1] == "echo clean"
+
+
+def test_a_clean_up_that_fails_is_reported_and_the_change_stays(tmp_path: Path) -> None:
+    host = carry_out(tmp_path, clean_up=(FAILS,))
+    assert host.status is Status.CHANGED
+    assert host.message.startswith(
+        "the files of the rollback are left on the host, unused: `false` exited with 1"
+    )
+    assert (tmp_path / "file").exists()
+
+
+def test_nothing_is_changed_if_arming_fails_and_what_it_has_left_is_removed(tmp_path: Path) -> None:
+    host = carry_out(tmp_path, arm=(NOTHING, FAILS), clean_up=(("echo", "clean"),))
+    assert host.status is Status.FAILED
+    assert host.message == "host-a: `false` exited with 1; nothing was changed"
+    assert sent(host) == ["true", "false", "echo clean"]
+    assert not (tmp_path / "file").exists()
+
+
+def test_what_another_change_has_left_is_not_removed_if_the_first_command_fails(tmp_path: Path) -> None:
+    host = carry_out(tmp_path, arm=(FAILS, NOTHING), clean_up=(("echo", "clean"),))
+    assert host.status is Status.FAILED
+    assert sent(host) == ["false"]
+
+
+def test_both_are_reported_if_arming_and_the_clean_up_fail(tmp_path: Path) -> None:
+    host = carry_out(tmp_path, arm=(NOTHING, FAILS), clean_up=(("sh", "-c", "exit 3"),))
+    assert host.message.startswith("host-a: `false` exited with 1; nothing was changed, but the files of the")
+    assert "exited with 3" in host.message
+
+
+def test_a_confirmation_that_is_refused_reverts_the_change(tmp_path: Path) -> None:
+    host = carry_out(tmp_path, confirm=(FAILS,))
+    assert host.status is Status.FAILED
+    assert host.message.endswith("the change was rolled back")
+    assert not (tmp_path / "file").exists()
