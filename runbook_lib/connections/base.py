@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from runbook_lib.errors import UnreachableError
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
@@ -123,6 +125,28 @@ class Connection(ABC):
             UnreachableError: The command could not be sent. If the connection breaks later, `Output.problem` says so
                 and the exit code is None.
         """
+
+    def offer_identity(self, account: str, file: str) -> None:  # noqa: B027 - most connections log in nowhere
+        """Log in with this private key too from the next `open` on, before the inventory's; default: nothing to do.
+
+        Args:
+            account: Only if this is the account that the connection logs in as.
+            file: The private key's file on this machine.
+        """
+
+    def try_login(self, account: str, file: str, wait: CommandWait) -> None:  # noqa: ARG002 - for SSH
+        """Log in to the host on the same way as this connection, with one private key only, and leave again.
+
+        Args:
+            account: The account to log in as.
+            file: The private key's file on this machine.
+            wait: When to give up.
+
+        Raises:
+            AuthenticationError: The host refuses the key.
+            UnreachableError: The host cannot be reached, or not over SSH.
+        """
+        raise UnreachableError("the host is not reached over SSH", where=self.host.name)
 
     def can_send_together(self, command: Command) -> bool:  # noqa: ARG002 - for connections that can
         """Return whether a command may be sent together with others; False unless a connection can do that."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.connections.ssh_config import SshConfig
 
-__all__ = ["close_agent", "identities", "identity_in_file"]
+__all__ = ["close_agent", "identities", "identity_in_file", "merged"]
 
 _OPENSSH = b"openssh-key-v1\0"
 _OPENSSH_LINE = "-----BEGIN OPENSSH PRIVATE KEY-----"
@@ -46,6 +46,20 @@ def identities(config: SshConfig, file: str | None, place: str) -> dict[str, Any
         key = _in_agent({_inspect(Path(name))[1] for name in config.identity_files if _is_encrypted(name)})
         return {**arguments, "pkey": key} if key else arguments
     return arguments
+
+
+def merged(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of paramiko's `connect` that try the keys of both, each of them as `identities` returns it.
+
+    A key of ssh-agent is tried before all files, and there is at most one of them.
+    """
+    files = [*_files_of(first), *_files_of(then)]
+    return {**then, **first, "allow_agent": bool(then.get("allow_agent")), "key_filename": files}
+
+
+def _files_of(arguments: Mapping[str, Any]) -> list[str]:
+    files = arguments.get("key_filename") or []
+    return [files] if isinstance(files, str) else list(files)
 
 
 def identity_in_file(file: str, place: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.connections.bounded_call import OverdueError, call_or_leave
 from runbook_lib.connections.network_namespace import open_socket
+from runbook_lib.errors import UnreachableError
 from runbook_lib.model.commands import Output
 
 if TYPE_CHECKING:
@@ -47,9 +48,15 @@ def ask(query: NetworkQuery, connection: Connection, wait: CommandWait) -> Outpu
     """
     started = time.time()
     namespace = connection.host.network_namespace
-    answer = functools.partial(_ANSWERS[query.method], query, namespace)
+    answer = functools.partial(_ANSWERS[query.method], query, namespace) if query.method != "login" else None
     try:
-        text = call_or_leave(answer, wait, lambda: None, lambda _: None)
+        if answer is None:
+            connection.try_login(query.account, query.identity_file, wait)
+            text = "accepted\n"
+        else:
+            text = call_or_leave(answer, wait, lambda: None, lambda _: None)
+    except UnreachableError as problem:
+        return Output(1, stderr=problem.message, started=started, ended=time.time())
     except OverdueError as problem:
         return Output(None, started=started, ended=time.time(), problem=str(problem))
     except (OSError, http.client.HTTPException, ValueError) as problem:

@@ -74,6 +74,18 @@ class SshConnection(Connection):
         """Connect unless connected already; see `Connection.open`."""
         self._link.open(wait)
 
+    def offer_identity(self, account: str, file: str) -> None:
+        """Log in with this private key too; see `Connection.offer_identity`."""
+        self._link.offer_identity(account, file)
+
+    def try_login(self, account: str, file: str, wait: CommandWait) -> None:
+        """Log in with one private key only; see `Connection.try_login`."""
+        link = SshLink(self._host.model_copy(update={"user": account, "identity_file": file}))
+        try:
+            link.open(wait)
+        finally:
+            link.close()
+
     def render(self, command: Command) -> str:
         """Return the exact text that the host's POSIX shell executes; see `remote_shell`."""
         if not self._by_sudo(command):

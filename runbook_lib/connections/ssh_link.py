@@ -52,6 +52,7 @@ class SshLink:
         self._proxy: subprocess.Popen[bytes] | None = None
         self._ready: deque[SessionRequest] = deque()
         self._opens_ahead = True
+        self._further: dict[str, str] = {}
         self.established: ConnectionInfo | None = None
 
     @property
@@ -85,6 +86,10 @@ class SshLink:
             port=fabric.port,
             bastions=tuple(passed),
         )
+
+    def offer_identity(self, account: str, file: str) -> None:
+        """Log in as an account with this private key too; see `Connection.offer_identity`."""
+        self._further[account] = file
 
     @contextlib.contextmanager
     def guard(self, wait: CommandWait) -> Iterator[None]:
@@ -251,6 +256,7 @@ class SshLink:
             port=host.port if "port" in host.model_fields_set else None,
             connect_timeout=max(1, round(host.connect_timeout)),
             identity_file=host.identity_file,
+            further=self._further,
         )
         process = None
         proxy = host.proxy_command or connection.ssh_config.proxy_command

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
-from runbook_lib.connections.identity import identities
+from runbook_lib.connections.identity import identities, merged
 from runbook_lib.connections.known_hosts import known_host
 from runbook_lib.connections.ssh_config import read_ssh_config
 from runbook_lib.connections.ssh_transport import make_transport
 from runbook_lib.errors import AuthenticationError, InventoryError, UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["add_bastions", "bastions", "connect", "host_key", "make_connection"]
@@ -32,6 +32,7 @@ def make_connection(  # noqa: PLR0913 - all that an inventory says of the way to
     user: str | None = None,
     port: int | None = None,
     identity_file: str | None = None,
+    further: Mapping[str, str] | None = None,
 ) -> Any:  # noqa: ANN401 - fabric is untyped
     """Return Fabric's connection to a host, not opened yet, without a bastion, set up by the user's ssh_config.
 
@@ -44,12 +45,17 @@ def make_connection(  # noqa: PLR0913 - all that an inventory says of the way to
         user: The user, if the inventory names one.
         port: The port, if the inventory names one.
         identity_file: The only private key to log in with; None: those of ssh_config.
+        further: Private keys that are tried before it, by the account that they are for.
 
     Raises:
         InventoryError: ssh_config is malformed, or has an option that is not supported.
         AuthenticationError: The private key cannot be used.
     """
     config = read_ssh_config(target, place, user, port)
+    keys = identities(config, identity_file, place)
+    first = (further or {}).get(config.user)
+    if first:
+        keys = merged(identities(config, first, place), keys)
     connection = fabric.Connection(
         config.host,
         user=config.user,
@@ -57,7 +63,7 @@ def make_connection(  # noqa: PLR0913 - all that an inventory says of the way to
         gateway=False,
         config=_fabric_config().clone(),  # making a connection modifies the configuration
         connect_timeout=connect_timeout,
-        connect_kwargs=identities(config, identity_file, place),
+        connect_kwargs=keys,
     )
     connection.ssh_config = config
     return connection

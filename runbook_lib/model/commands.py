@@ -73,17 +73,20 @@ class NetworkQuery:
     """A read-only query that this machine makes over the network, from the process of the run, not from the host.
 
     Args:
-        method: `connect` opens a TCP connection, `http` sends a GET request, `tls` makes a handshake.
-        port: TCP port.
+        method: `connect` opens a TCP connection, `http` sends a GET request, `tls` makes a handshake, `login` logs in
+            over SSH on the same way as the connection to the step's host.
+        port: TCP port; 0 for `login`, which uses that of the connection.
         address: Name or IP address to connect to; empty: where the step's host is reached.
         name: Server name for TLS and the `Host` of an HTTP request; empty: the address.
         path: Path and query of an HTTP request.
         encrypted: Whether an HTTP request goes over TLS.
         authorities: Certificates of the authorities to trust, PEM; empty: those of this machine.
         timeout: Seconds.
+        account: The account to log in as.
+        identity_file: File of this machine with the private key to log in with.
     """
 
-    method: Literal["connect", "http", "tls"]
+    method: Literal["connect", "http", "tls", "login"]
     port: int
     address: str = ""
     name: str = ""
@@ -91,10 +94,15 @@ class NetworkQuery:
     encrypted: bool = False
     authorities: str = ""
     timeout: float = 10.0
+    account: str = ""
+    identity_file: str = ""
 
     @property
     def text(self) -> str:
         """The query as it is shown and recorded; certificates by their hash."""
+        if self.method == "login":
+            words = ["from-this-machine", "login", f"{self.account}@{self.address or 'HOST'}"]
+            return shlex.join([*words, "--identity-file", self.identity_file])
         words = ["from-this-machine", self.method, f"{self.address or 'HOST'}:{self.port}"]
         words += ["--tls"] * self.encrypted + ["--name", self.name] * bool(self.name)
         words += ["--path", self.path] * bool(self.path)

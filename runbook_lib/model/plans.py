@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runbook_lib.model.commands import Command
 
-__all__ = ["Change", "Check", "NetworkGuard", "Plan", "Reboot"]
+__all__ = ["Change", "Check", "NetworkGuard", "NewIdentity", "Plan", "Reboot"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,19 @@ class Change:
 
 
 @dataclass(frozen=True)
+class NewIdentity:
+    """A private key that a change authorizes: connections of the run may log in with it from then on.
+
+    Args:
+        account: The account on the host that it is for; other accounts do not use it.
+        file: The private key's file on this machine.
+    """
+
+    account: str
+    file: str
+
+
+@dataclass(frozen=True)
 class NetworkGuard:
     """A change that may cut the network or lock us out; the host itself rolls it back unless it is confirmed.
 
@@ -65,6 +78,8 @@ class NetworkGuard:
         timeout: Seconds after which the host rolls back by itself.
         clean_up: Commands that remove what `arm` has left on the host, once the change is confirmed; or before it
             began, if a later command of `arm` fails.
+        preflight: Commands before all others that judge the new state; if one fails, nothing was changed.
+        identity: A private key that the change authorizes; the new connection may need it.
     """
 
     arm: tuple[Command, ...]
@@ -72,6 +87,8 @@ class NetworkGuard:
     revert: tuple[Command, ...]
     timeout: float
     clean_up: tuple[Command, ...] = ()
+    preflight: tuple[Command, ...] = ()
+    identity: NewIdentity | None = None
 
 
 @dataclass(frozen=True)

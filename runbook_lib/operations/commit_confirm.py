@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.errors import NotYet, ParameterError
 from runbook_lib.facts.network_stack import PendingChange
 from runbook_lib.model.commands import Command
-from runbook_lib.model.plans import Change, NetworkGuard, Plan
+from runbook_lib.model.plans import Change, NetworkGuard, NewIdentity, Plan
 from runbook_lib.operations import commit_confirm_scripts as scripts
 from runbook_lib.operations import file_commands, files
 
@@ -111,8 +111,11 @@ class GuardedChange:
         at_boot: Needed once the files are restored at boot, such as `netplan generate`; without D-Bus, and before any
             network daemon.
         restored: Paths of further files that the lines themselves may change or make, restored like `files`.
+        preflight: Commands that judge the new state before anything is prepared on the host, such as `sshd -t`; if one
+            fails, nothing was changed.
         persist: Commands over the new connection between the checks and the confirmation, such as those that save a
             profile that is only in memory. If one fails, the change is reverted.
+        identity: A private key of this machine that the change authorizes, if the new connection needs it.
         timeout: Seconds until the host reverts.
     """
 
@@ -123,7 +126,9 @@ class GuardedChange:
     stop_new: str = ""
     at_boot: str = ""
     restored: tuple[str, ...] = ()
+    preflight: tuple[Command, ...] = ()
     persist: tuple[Command, ...] = ()
+    identity: NewIdentity | None = None
     timeout: float = 60.0
 
     def plan(self) -> Plan:
@@ -166,6 +171,8 @@ class GuardedChange:
             ),
             timeout=self.timeout,
             clean_up=(clean_up,),
+            preflight=self.preflight,
+            identity=self.identity,
         )
 
     @property

@@ -79,6 +79,8 @@ def apply_with_confirmation(
     try:
         for command in plan.commands:
             session.send(command, "change")
+        if guard.identity:
+            session.connection.offer_identity(guard.identity.account, guard.identity.file)
         # Leave time for the confirmation to reach the host before its timer fires.
         _reconnect(session, deadline - guard.timeout / 4, refusals=_MOST_REFUSALS)
         if session.read_until_settled():
@@ -101,6 +103,8 @@ def apply_with_confirmation(
 
 def _arm(session: HostSession, guard: NetworkGuard) -> None:
     """Send the commands that arm the timer; if a later one fails, remove what the earlier ones have left."""
+    for command in guard.preflight:
+        session.send(command, "guard")
     begun = False
     try:
         for command in guard.arm:

@@ -261,6 +261,7 @@ class HostStep:
     def _predict(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
         if plan.commands or plan.reboot:
             around = plan.guard or plan.reboot
+            self._record_planned(plan.guard.preflight if plan.guard else (), "guard")
             self._record_planned(around.arm if around else (), "guard")
             self._record_planned(plan.commands, self.session.operation.command_kind)
             self._record_planned(around.confirm if around else (), "guard")

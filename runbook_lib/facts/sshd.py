@@ -1,0 +1,80 @@
+"""The SSH server of a host: what its configuration says of an option."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook_lib.errors import FactError
+from runbook_lib.facts.base import Fact, lines_of
+from runbook_lib.masking import excerpt
+from runbook_lib.model.commands import Command, Output
+
+__all__ = ["SshdSetting", "SshdSettingState"]
+
+# sshd itself says how it understands the wanted values: `prohibit-password` is shown as `without-password`, 5m as 300.
+_SETTING = """name=$1; shift
+sshd=$(command -v sshd || echo /usr/sbin/sshd)
+in_force=$("$sshd" -T) || exit
+keys=$(case $name in [Hh][Oo][Ss][Tt][Kk][Ee][Yy]) ;; *) printf '%s\\n' "$in_force" | grep '^hostkey ' ;; esac)
+wanted=$({ printf "$name %s\\n" "$@"; printf '%s\\n' "$keys"; } | "$sshd" -T -f /dev/stdin 2>&1) ||
+  { echo "==> refused"; printf '%s\\n' "$wanted" | grep -v '^$' | head -n 1; exit 0; }
+echo "==> in force"; printf '%s\\n' "$in_force" | grep -i "^$name "
+echo "==> wanted"; printf '%s\\n' "$wanted" | grep -i "^$name "
+true"""
+
+
+@dataclass(frozen=True)
+class SshdSettingState:
+    """What sshd makes of an option, each value as `sshd -T` shows it.
+
+    Args:
+        in_force: By its configuration; more than one for an option that may be given several times.
+        wanted: If the wanted values were its configuration.
+        problem: Why sshd refuses the wanted values; empty if it does not.
+    """
+
+    in_force: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class SshdSetting(Fact[SshdSettingState]):
+    """What sshd's configuration says of an option outside of `Match` blocks, and what it would make of other values.
+
+    Args:
+        name: As `PermitRootLogin`.
+        values: The wanted values.
+    """
+
+    name: str
+    values: tuple[str, ...]
+
+    def request(self) -> Command:
+        """Return the command; only root may read the configuration and the host keys."""
+        return Command(("sh", "-c", _SETTING, "sh", self.name, *self.values), sudo=True)
+
+    def parse(self, output: Output) -> SshdSettingState:
+        r"""Return what `sshd -T` prints.
+
+        >>> shown = "==> in force\npermitrootlogin yes\n==> wanted\npermitrootlogin no\n"
+        >>> SshdSetting("PermitRootLogin", ("no",)).parse(Output(0, shown)).in_force
+        ('yes',)
+        """
+        parts: dict[str, list[str]] = {}
+        for line in lines_of(output.stdout):
+            if line.startswith("==> "):
+                parts[line.removeprefix("==> ")] = []
+            elif parts:
+                parts[list(parts)[-1]].append(line)
+        if "refused" in parts:
+            reason = (
+                " ".join(parts["refused"]).removeprefix("/dev/stdin line 1: ").removeprefix("/dev/stdin: ")
+            )
+            return SshdSettingState(problem=excerpt(reason, 200) or "without a reason")
+        if set(parts) != {"in force", "wanted"}:
+            raise FactError(f"sshd -T: unexpected output {excerpt(output.stdout, 80)!r}")
+        in_force, wanted = (
+            tuple(line.partition(" ")[2] for line in parts[name]) for name in ("in force", "wanted")
+        )
+        return SshdSettingState(in_force, wanted)
