@@ -16,7 +16,7 @@ _SETTING = """name=$1; shift
 sshd=$(command -v sshd || echo /usr/sbin/sshd)
 in_force=$("$sshd" -T) || exit
 keys=$(case $name in [Hh][Oo][Ss][Tt][Kk][Ee][Yy]) ;; *) printf '%s\\n' "$in_force" | grep '^hostkey ' ;; esac)
-wanted=$({ printf "$name %s\\n" "$@"; printf '%s\\n' "$keys"; } | "$sshd" -T -f /dev/stdin 2>&1) ||
+wanted=$({ printf "$name %s\\n" "$@"; printf '%s\\n' "$keys"; } | "$sshd" -T -f /proc/self/fd/0 2>&1) ||
   { echo "==> refused"; printf '%s\\n' "$wanted" | grep -v '^$' | head -n 1; exit 0; }
 echo "==> in force"; printf '%s\\n' "$in_force" | grep -i "^$name "
 echo "==> wanted"; printf '%s\\n' "$wanted" | grep -i "^$name "

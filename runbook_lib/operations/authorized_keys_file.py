@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.local_files import read_local
-from runbook_lib.public_keys import PublicKey, is_kind, parse_line
+from runbook_lib.operations.public_keys import PublicKey, is_kind, parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.ssh_keys import AccountKeys
     from runbook_lib.local_files import LocalPath
-    from runbook_lib.public_keys import PublicKey
+    from runbook_lib.operations.public_keys import PublicKey
 
 __all__ = ["Authorized", "authorized"]
 

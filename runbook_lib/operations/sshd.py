@@ -45,7 +45,7 @@ _CUMULATIVE = frozenset(
 )
 _UNITS = ("ssh.service", "sshd.service")
 # Standard input may be a socket, which cannot be opened by name: cat makes a pipe of it.
-_TEST = 'sshd=$(command -v sshd || echo /usr/sbin/sshd); cat - "$@" | "$sshd" -t -f /dev/stdin'
+_TEST = 'sshd=$(command -v sshd || echo /usr/sbin/sshd); cat - "$@" | "$sshd" -t -f /proc/self/fd/0'
 
 
 @dataclass(frozen=True)
