@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
@@ -68,9 +69,7 @@ class SshdSetting(Fact[SshdSettingState]):
             elif parts:
                 parts[list(parts)[-1]].append(line)
         if "refused" in parts:
-            reason = (
-                " ".join(parts["refused"]).removeprefix("/dev/stdin line 1: ").removeprefix("/dev/stdin: ")
-            )
+            reason = re.sub(r"^\S* line \d+: ", "", " ".join(parts["refused"]))
             return SshdSettingState(problem=excerpt(reason, 200) or "without a reason")
         if set(parts) != {"in force", "wanted"}:
             raise FactError(f"sshd -T: unexpected output {excerpt(output.stdout, 80)!r}")
