@@ -144,10 +144,11 @@ class GuardedChange:
     @property
     def guard(self) -> NetworkGuard:
         """Return how to arm, confirm and revert."""
+        places = (scripts.DIRECTORY, scripts.BOOT_UNIT_FILE, scripts.BOOT_UNIT_LINK)
         clean_up = Command(
-            ("sh", "-c", scripts.CLEAN_UP, "sh", scripts.DIRECTORY, scripts.BOOT_UNIT_NAME),
+            ("sh", "-c", scripts.CLEAN_UP, "sh", *places, *self._paths),
             sudo=True,
-            purpose="remove the timer, the boot unit and the scripts",
+            purpose="write the change to the disk, and remove the timer, the boot unit and the scripts",
         )
         return NetworkGuard(
             arm=self._arm,
@@ -239,12 +240,21 @@ class GuardedChange:
             Command(
                 (
                     *("sh", "-c", scripts.ARM, "sh", scripts.DIRECTORY, scripts.REVERT_SCRIPT),
-                    *(f"{self.timeout:g}", scripts.BOOT_UNIT_NAME, *scripts.UNIT_OPTIONS),
+                    *(
+                        f"{self.timeout:g}",
+                        scripts.BOOT_UNIT_FILE,
+                        scripts.BOOT_UNIT_LINK,
+                        *scripts.UNIT_OPTIONS,
+                    ),
                 ),
                 sudo=True,
                 purpose=f"unless confirmed, the host reverts in {self.timeout:g} s",
             ),
         )
+
+    @property
+    def _paths(self) -> tuple[str, ...]:
+        return (*(file.path for file in self.files), *self.restored)
 
     def _numbered(self) -> enumerate[GuardedFile]:
         return enumerate(self.files, 1)
@@ -283,10 +293,10 @@ class GuardedChange:
             "fi",
             # What could not be restored, such as a home directory that is not mounted yet, is tried at the next boot.
             '[ -z "$failed" ] || { echo "not everything could be restored" >&2; exit 1; }',
+            f"sync -- {shlex.join(self._paths)} 2>/dev/null",
             f"timer=$(cat {scripts.DIRECTORY}/timer)",
             f"rm -rf -- {scripts.DIRECTORY}",
-            f"rm -f -- {scripts.BOOT_UNIT_FILE} "
-            f"/etc/systemd/system/multi-user.target.wants/{scripts.BOOT_UNIT_NAME}",
+            f"rm -f -- {scripts.BOOT_UNIT_LINK} {scripts.BOOT_UNIT_FILE}",
             '[ "$1" = at-boot ] || systemctl stop "$timer.timer"',
         )
 

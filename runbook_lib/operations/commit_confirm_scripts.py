@@ -11,7 +11,7 @@ __all__ = [
     "ARM",
     "BOOT_UNIT",
     "BOOT_UNIT_FILE",
-    "BOOT_UNIT_NAME",
+    "BOOT_UNIT_LINK",
     "CLEAN_UP",
     "CONFIRM",
     "CONFIRMED",
@@ -37,8 +37,9 @@ CONFIRMED = f"{DIRECTORY}/confirmed"
 APPLY_SCRIPT = f"{DIRECTORY}/apply.sh"
 REVERT_SCRIPT = f"{DIRECTORY}/revert.sh"
 APPLY_LOG = f"{DIRECTORY}/apply.log"
-BOOT_UNIT_NAME = "runbook-network-boot.service"
-BOOT_UNIT_FILE = f"/etc/systemd/system/{BOOT_UNIT_NAME}"
+BOOT_UNIT_FILE = "/etc/systemd/system/runbook-network-boot.service"
+BOOT_UNIT_LINK = "/etc/systemd/system/multi-user.target.wants/runbook-network-boot.service"
+"""What `systemctl enable` makes."""
 
 BOOT_UNIT = f"""\
 [Unit]
@@ -95,14 +96,14 @@ trap - EXIT"""
 # A name that begins with a dot is not found by patterns such as interfaces.d/* or conf.d/*.
 _PUT = (
     """umask 077; new=$(dirname -- "$1")/.$(basename -- "$1").runbook-new; rm -f -- "$new"; """
-    """cat > "$new" && chmod -- "$2" "$new" && mv -f -- "$new" "$1" && sync -- "$1\""""
+    """cat > "$new" && chmod -- "$2" "$new" && mv -f -- "$new" "$1\""""
 )
 FUNCTIONS = f"""directory={DIRECTORY} failed=
 put() {{ # number, path, account, permissions; the contents are in the file `$5`
   if [ -n "$3" ]; then runuser -u "$3" -- /bin/sh -c '{_PUT}' sh "$2" "$4" < "$5"; return; fi
   new=$(dirname -- "$2")/.$(basename -- "$2").runbook-new; rm -f -- "$new"
   if [ -e "$directory/$1.old" ]; then cp -a -- "$directory/$1.old" "$new"; else : > "$new"; fi || return
-  cat -- "$5" > "$new" && chmod -- "$4" "$new" && mv -f -- "$new" "$2" && sync -- "$2"
+  cat -- "$5" > "$new" && chmod -- "$4" "$new" && mv -f -- "$new" "$2"
 }}
 replace() {{ # number, path, account, permissions; empty: those of the former file, or 0644
   mode=$4; [ -n "$mode" ] || mode=$(cat -- "$directory/$1.mode" 2>/dev/null || echo 0644)
@@ -117,23 +118,28 @@ restore() {{ # number, path, account
 }}
 """
 
-# Arguments: the directory, the revert script, seconds, and the units' options.
-ARM = """set -eu; directory=$1 script=$2 seconds=$3 unit=$4; shift 4
-systemctl daemon-reload; systemctl enable --quiet "$unit"
+# Arguments: the directory, the revert script, seconds, the boot unit and its link, and the units' options. The boot
+# unit is for the next boot only: the running systemd need not know it, and reloading it can take seconds. Writing
+# everything to the disk can, too, so the timer is started last.
+ARM = """set -eu; directory=$1 script=$2 seconds=$3 unit=$4 link=$5; shift 5
+mkdir -p -- "$(dirname -- "$link")"; ln -sf -- "$unit" "$link"
 timer=runbook-network-revert-$(date +%s)-$$; printf '%s\\n' "$timer" > "$directory/timer"
-sync -- "$directory"/* "$directory" "/etc/systemd/system/$unit" /etc/systemd/system/multi-user.target.wants
+trap 'rm -f -- "$directory/unconfirmed"' EXIT HUP INT TERM
+: > "$directory/unconfirmed"
+sync -- "$directory"/* "$directory" "$unit" "$(dirname -- "$unit")" "$(dirname -- "$link")"
 systemd-run "$@" --unit="$timer" --on-active="$seconds" --timer-property=AccuracySec=1s /bin/sh "$script"
-: > "$directory/unconfirmed"; sync -- "$directory/unconfirmed" "$directory\""""
+trap - EXIT HUP INT TERM"""
 
 # Sent again if the connection was lost before its answer arrived; it fails once the revert has started.
-CONFIRM = """[ -e "$2" ] || mv -- "$1" "$2" && sync -- "$2" "$(dirname -- "$2")\""""
+CONFIRM = """[ -e "$2" ] || mv -- "$1" "$2\""""
 
-CLEAN_UP = """directory=$1 unit=$2
+# Arguments: the directory, the boot unit and its link, and the changed files: they are on the disk before the rest goes.
+CLEAN_UP = """directory=$1 unit=$2 link=$3; shift 3
 [ ! -e "$directory/reverting" ] || exit 0
 rm -f -- "$directory/unconfirmed"
 timer=$(cat -- "$directory/timer" 2>/dev/null) && systemctl stop "$timer.timer" 2>/dev/null
-systemctl disable --quiet "$unit" 2>/dev/null
-rm -rf -- "$directory" "/etc/systemd/system/$unit" && systemctl daemon-reload"""
+for path in "$@"; do sync -- "$path" "$(dirname -- "$path")" 2>/dev/null; done
+rm -rf -- "$directory" "$link" "$unit\""""
 
 # The unit writes to a file, not to our session: a lost session must not kill it with SIGPIPE.
 RUN = (

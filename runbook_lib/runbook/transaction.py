@@ -67,7 +67,9 @@ class TransactionStep:
 def no_rollback(plan: Plan) -> str:
     """Return why a change cannot be rolled back by a later step; empty if it can."""
     if plan.guard:
-        return "a change under commit-confirm is rolled back by the host itself, and only until it is confirmed"
+        return (
+            "a change under commit-confirm is rolled back by the host itself, and only until it is confirmed"
+        )
     if plan.reboot:
         return "a reboot cannot be rolled back"
     if plan.commands and not (plan.rollback or plan.after_rollback):
