@@ -133,7 +133,7 @@ trap - EXIT HUP INT TERM"""
 # Sent again if the connection was lost before its answer arrived; it fails once the revert has started.
 CONFIRM = """[ -e "$2" ] || mv -- "$1" "$2\""""
 
-# Arguments: the directory, the boot unit and its link, and the changed files: they are on the disk before all else goes.
+# Arguments: the directory, the boot unit and its link, and the changed files, which reach the disk first.
 CLEAN_UP = """directory=$1 unit=$2 link=$3; shift 3
 [ ! -e "$directory/reverting" ] || exit 0
 rm -f -- "$directory/unconfirmed"
