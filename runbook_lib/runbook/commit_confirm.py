@@ -84,6 +84,7 @@ def apply_with_confirmation(
         # Leave time for the confirmation to reach the host before its timer fires.
         _reconnect(session, deadline - guard.timeout / 4, refusals=_MOST_REFUSALS)
         if session.read_until_settled():
+            session.stop_if_interrupted("stopped before the confirmation")
             session.leave_in_order()
             _confirm(session, guard, deadline)
             return Status.CHANGED, _clean_up(session, guard)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 BRIDGE_REVERTS_AFTER = 20.0
+WRONG_GATEWAY = ("-p", "gateway", "192.168.7.253")
 BRIDGE = ("30_bridge_br0", "--hosts", "host-a", "-p", "revert_after", str(BRIDGE_REVERTS_AFTER))
 _NETWORK_STATE = (
     "cat /etc/network/interfaces; ip -br -4 address; ip route; "
@@ -32,7 +33,7 @@ def host_record(practice: Practice) -> HostRecord:
 
 def test_wrong_gateway_is_reverted_and_reported(fresh: Practice) -> None:
     before = fresh.on("host-a", _NETWORK_STATE)
-    assert fresh.run(*BRIDGE, "-p", "gateway", "192.168.7.253").returncode == 1
+    assert fresh.run(*BRIDGE, *WRONG_GATEWAY).returncode == 1
     assert fresh.on("host-a", _NETWORK_STATE) == before
     assert (
         "ping to the gateway 192.168.7.253: expected a reply, observed no reply" in host_record(fresh).message
@@ -86,7 +87,8 @@ def test_bridge_with_other_ports_is_refused(fresh: Practice) -> None:
 
 def test_interrupt_before_the_confirmation_leaves_the_old_network(fresh: Practice) -> None:
     before = fresh.on("host-a", _NETWORK_STATE)
-    process = fresh.start(*BRIDGE)
+    # The checks take some seconds until they have failed: nothing is confirmed before the signal arrives.
+    process = fresh.start(*BRIDGE, *WRONG_GATEWAY)
     fresh.wait_for("command_started", "apply.sh /var")
     signal_and_wait(process, signal.SIGINT)
     assert process.returncode == 4
@@ -98,7 +100,7 @@ def test_interrupt_before_the_confirmation_leaves_the_old_network(fresh: Practic
 
 def test_host_that_reboots_before_the_confirmation_has_the_old_network(fresh: Practice) -> None:
     before = fresh.on("host-a", "cat /etc/network/interfaces")
-    process = fresh.start(*BRIDGE[:-1], "120.0")
+    process = fresh.start(*BRIDGE[:-1], "120.0", *WRONG_GATEWAY)
     change = fresh.wait_for("command_started", "apply.sh /var")["command"]
     fresh.wait_for("command_ended", f"'command': {change},")
     os.kill(
