@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["CHAPTER", "demo_command"]
 
-CHAPTER = ("00_preflight", "20_docker_install", "30_bridge_br0", "40_ambassador_redis", "90_validate")
+CHAPTER = (
+    "00_preflight",
+    "20_docker_install",
+    "25_published_ports",
+    "30_bridge_br0",
+    "40_ambassador_redis",
+    "90_validate",
+)
 """The chapter's runbooks on the two containers, in order."""
 CLOUD = ("00_preflight", "10_kernel_upgrade", "20_docker_install")
 """The runbooks that run on the host `cloud` at the same time: it has a kernel of its own."""

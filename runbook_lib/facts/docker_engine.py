@@ -65,11 +65,13 @@ class EngineSummary:
         version: As `20.10.24`.
         storage: Storage driver.
         mirrors: Registry mirrors, with a trailing slash as the engine writes them.
+        firewall: What it writes firewall rules with, as `iptables`; empty before version 28, which does not say it.
     """
 
     version: str
     storage: str
     mirrors: tuple[str, ...]
+    firewall: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class EngineInfo(Fact[EngineSummary | None]):
                 version=typed(str, info["ServerVersion"]),
                 storage=typed(str, info["Driver"]),
                 mirrors=tuple(typed(str, mirror) for mirror in typed(list, mirrors)),
+                firewall=typed(str, (info.get("FirewallBackend") or {}).get("Driver") or ""),
             )
 
     def absent(self) -> None:

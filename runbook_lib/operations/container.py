@@ -9,20 +9,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import ParameterError, PlanRefused
-from runbook_lib.facts.container import SPEC_LABEL, Container
+from runbook_lib.errors import ParameterError
+from runbook_lib.facts.container import SPEC_LABEL, Container, Containers
 from runbook_lib.facts.image import Image
 from runbook_lib.facts.ports import ListeningPorts
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations.base import Operation
+from runbook_lib.operations.container_conflicts import refuse_foreign, refuse_taken_ports, require_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.container import ContainerState
-    from runbook_lib.facts.image import ImageState
 
 __all__ = ["Ran", "Running", "ran", "running"]
 
@@ -79,15 +79,15 @@ class Running(Operation):
         return 10.0
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return container, image and, if ports are published, the host's listening ports."""
-        ports = (ListeningPorts(),) if self.publish else ()
+        """Return container, image and, if ports are published, who has the host's ports."""
+        ports = (ListeningPorts(), Containers()) if self.publish else ()
         return (Container(self.name), Image(self.image), *ports)
 
     def plan(self, facts: Facts) -> Plan:
         """Run, start or replace the container."""
         container, image = facts[Container(self.name)], facts[Image(self.image)]
-        _refuse_foreign(self.name, container)
-        image = _require(self.image, image)
+        refuse_foreign(self.name, container)
+        image = require_image(self.image, image)
         matches = (
             container is not None
             and container.spec == self.spec
@@ -97,7 +97,8 @@ class Running(Operation):
         )
         if matches and container and container.running:
             return Plan()
-        self._refuse_taken_ports(facts, container)
+        if self.publish:
+            refuse_taken_ports(self.publish, container, facts[ListeningPorts()], facts[Containers()])
         if matches:
             return Plan(
                 commands=(
@@ -191,20 +192,6 @@ class Running(Operation):
             )
         ]
 
-    def _refuse_taken_ports(self, facts: Facts, container: ContainerState | None) -> None:
-        own = container.ports if container and container.running else ()
-        published = {item.split(":")[0] for item in own}
-        for port in self.publish:
-            number = int(port.split(":")[0])
-            if str(number) in published:
-                continue
-            taken = [listener for listener in facts[ListeningPorts()] if listener.port == number]
-            if taken:
-                raise PlanRefused(
-                    f"port {number} is in use by {taken[0].program or 'another program'} on {taken[0].address}",
-                    hint="stop that program, or publish another port",
-                )
-
 
 @dataclass(frozen=True)
 class Ran(Operation):
@@ -227,8 +214,8 @@ class Ran(Operation):
     def plan(self, facts: Facts) -> Plan:
         """Run the container unless it has already run from this image with success."""
         container, image = facts[Container(self.name)], facts[Image(self.image)]
-        _refuse_foreign(self.name, container)
-        image = _require(self.image, image)
+        refuse_foreign(self.name, container)
+        image = require_image(self.image, image)
         if container and container.image == image.identifier and self._succeeded(container):
             return Plan()
         argv = ("docker", "run", "--name", self.name, "--label", f"{SPEC_LABEL}={self.spec}", self.image)
@@ -272,22 +259,6 @@ class Ran(Operation):
 
     def _succeeded(self, container: ContainerState) -> bool:
         return container.spec == self.spec and container.state == "exited" and container.exit_code == 0
-
-
-def _refuse_foreign(name: str, container: ContainerState | None) -> None:
-    if container and container.spec is None:
-        raise PlanRefused(
-            f"the name {name!r} is used by another container, which was not made by a runbook",
-            hint=f"rename or remove it (`docker rename {name} …`), or give the runbook another name",
-        )
-
-
-def _require(name: str, image: ImageState | None) -> ImageState:
-    if image is None:
-        raise PlanRefused(
-            f"image {name!r} is not on the host", hint="add a step with image.present before this one"
-        )
-    return image
 
 
 def _spec(*made_from: object) -> str:

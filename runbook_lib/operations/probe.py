@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from runbook_lib.facts.base import Fact, Facts
 
-__all__ = ["Answers", "Pings", "Responds", "answers", "pings", "responds"]
+__all__ = ["Answers", "Fails", "Pings", "Responds", "answers", "fails", "pings", "responds"]
 
 _TIMEOUT = "5"  # seconds a program may take to answer; a broken hop must not hang the run
+_TIMED_OUT = 124  # exit code of `timeout`
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,54 @@ class Answers(Probe):
 
     @property
     def _answer(self) -> Answer:
-        inside = (
-            ("docker", "exec", *(("-i",) if self.stdin else ()), self.container) if self.container else ()
-        )
-        return Answer(argv=("timeout", _TIMEOUT, *inside, *self.argv), stdin=self.stdin)
+        return _answer_of(self.argv, self.container, self.stdin)
+
+
+@dataclass(frozen=True)
+class Fails(Probe):
+    """An expected failure: a program, run on the host or in one of its containers, fails, and for a known reason.
+
+    The reason keeps a program that could not even be started from passing for one that failed as it should.
+
+    Args:
+        what: The check's name: it should say what is shown not to work.
+        argv: Program and arguments.
+        reason: A part of what the program prints; `no answer` if it may also hang: it gets 5 seconds.
+        container: Run it in this container with `docker exec`.
+        id: The check's id.
+    """
+
+    what: str
+    argv: tuple[str, ...]
+    reason: str
+    container: str | None = None
+    id: str = field(default="probe.fails", repr=False)
+
+    @property
+    def settle(self) -> float:
+        """What was just stopped or cut off may answer for another moment."""
+        return 10.0
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return the answer."""
+        return (self._answer,)
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check that the program failed, and why."""
+        answered = facts[self._answer]
+        text = answered.text or f"nothing (exit code {answered.exit_code})"
+        if answered.exit_code == 0:
+            observed = f"succeeds: {text}"
+        elif answered.exit_code == _TIMED_OUT:
+            observed = f"fails: no answer within {_TIMEOUT} s"
+        else:
+            observed = f"fails: {text}"
+        holds = observed.startswith("fails: ") and self.reason in observed
+        return [Check(self.what, f"fails: {self.reason}", excerpt(observed, 200), holds, self.id)]
+
+    @property
+    def _answer(self) -> Answer:
+        return _answer_of(self.argv, self.container)
 
 
 @dataclass(frozen=True)
@@ -131,6 +176,12 @@ class Responds(Probe):
         return [Check.equal(f"ping to {self.what} at {self.address}", "a reply", observed, "probe.responds")]
 
 
+def _answer_of(argv: tuple[str, ...], container: str | None, stdin: str | None = None) -> Answer:
+    inside = ("docker", "exec", *(("-i",) if stdin else ()), container) if container else ()
+    return Answer(argv=("timeout", _TIMEOUT, *inside, *argv), stdin=stdin)
+
+
 answers = Answers
+fails = Fails
 pings = Pings
 responds = Responds

@@ -14,7 +14,7 @@ from runbook_lib.operations.container import Running
 if TYPE_CHECKING:
     from runbook_lib.books.docker.parameters import AmbassadorRedis
 
-__all__ = ["NETWORK", "REDIS_ALIAS", "client", "client_side", "published", "redis", "server_side"]
+__all__ = ["NETWORK", "REDIS_ALIAS", "client", "client_side", "redis", "server_side"]
 
 NETWORK = "redis-names"
 """The user-defined network on each host. Its name sorts after `bridge`: an engine takes the default route of a
@@ -28,11 +28,6 @@ _REDIS, _AMBASSADOR, _CLIENT = "redis-server", "redis_ambassador", "redis-client
 def redis(p: AmbassadorRedis) -> Running:
     """Return the redis itself, reachable only from containers on its own host."""
     return Running(name=_REDIS, image=p.redis_image, **_with_alias(p))
-
-
-def published(p: AmbassadorRedis) -> Running:
-    """Return a redis with its port published on the host: the simplest connection across hosts (S3)."""
-    return Running(name="redis-published", image=p.redis_image, publish=(f"{p.published_port}:6379",))
 
 
 def server_side(p: AmbassadorRedis) -> Running:

@@ -13,7 +13,16 @@ from pydantic import AfterValidator, Field
 from runbook_lib.model.batches import BatchSize
 from runbook_lib.parameters import Parameters
 
-__all__ = ["AmbassadorRedis", "BridgeBr0", "DockerInstall", "KernelUpgrade", "Preflight", "ValidateChapter"]
+__all__ = [
+    "AmbassadorRedis",
+    "BridgeBr0",
+    "DockerInstall",
+    "KernelUpgrade",
+    "Preflight",
+    "PublishedPorts",
+    "RedisAndClient",
+    "ValidateChapter",
+]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$")]
@@ -102,6 +111,30 @@ class DockerInstall(Parameters):
         return {**self.engine_options, **mirrors}
 
 
+class RedisAndClient(Parameters):
+    """What every runbook with a redis on one host and its client on another needs."""
+
+    server: str = Field(description="Host or group with the redis.")
+    client: str = Field(description="Host or group with the client.")
+    server_address: Address = Field(description="The server host's physical address; x.x.x.x in the book.")
+    published_port: Port = Field(
+        default=6380, description="Port of the server's host that leads to the redis."
+    )
+    redis_image: Image
+    client_image: Image
+
+
+class PublishedPorts(RedisAndClient):
+    """Reach a container on another host by a published port (S3)."""
+
+    runbook: ClassVar[str] = "25_published_ports"
+    title: ClassVar[str] = "Across hosts by a published port"
+
+    client_address: Address = Field(
+        description="The client host's own physical address, at which the port leads nowhere."
+    )
+
+
 class BridgeBr0(Parameters):
     """Connect the containers of several hosts through a bridge on each host (S4)."""
 
@@ -117,22 +150,16 @@ class BridgeBr0(Parameters):
     probe_image: Image = Field(description="Image with ping and socat; one container per host runs it.")
 
 
-class AmbassadorRedis(Parameters):
-    """Reach a redis behind a pair of ambassador containers (S3, S6, S7)."""
+class AmbassadorRedis(RedisAndClient):
+    """Reach a redis behind a pair of ambassador containers (S6, S7), and for comparison by a published port (S3)."""
 
     runbook: ClassVar[str] = "40_ambassador_redis"
     title: ClassVar[str] = "PING through a pair of ambassadors"
 
-    server: str = Field(description="Host or group with the redis.")
-    client: str = Field(description="Host or group with the client.")
-    server_address: Address = Field(description="The server host's physical address; x.x.x.x in the book.")
     port: Port = 6379
-    published_port: Port = Field(default=6380, description="For the plain published port (S3).")
     wiring: Literal["network", "link"] = Field(
         default="network", description="User-defined network, or the book's --link on the default bridge."
     )
-    redis_image: Image
-    client_image: Image
     ambassador_image: Image
     key: Name = "greeting"
     value: str = Field(default="hello-through-two-ambassadors", min_length=1)
@@ -146,5 +173,9 @@ class ValidateChapter(BridgeBr0, AmbassadorRedis):
 
     mode: Literal["validate"] = "validate"
     on_failure: Literal["stop", "continue"] = "continue"
+    also_validate: list[Literal["25_published_ports"]] = Field(
+        default_factory=list,
+        description="Runbooks that not everybody applies, and that were applied here: they are validated too.",
+    )
     registry_mirrors: list[str] = Field(default_factory=list)
     proof_image: Image

@@ -53,6 +53,7 @@ def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
     return {
         "10_kernel_upgrade": _summary(kernel),
         "20_docker_install": _summary(install),
+        "25_published_ports": _summary(engine),
         "30_bridge_br0": _summary([*engine, *network]),
         "40_ambassador_redis": _summary(engine),
         "90_validate": _summary(engine),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runbook_lib.books.docker import ambassador, hops
+from runbook_lib.books.docker import ambassador, hops, published_redis
 from runbook_lib.books.docker.parameters import AmbassadorRedis
 from runbook_lib.model.records import RunRecord
 from runbook_lib.report.topology import topology_of
@@ -55,7 +55,7 @@ def test_only_ambassador_and_comparison_publish_ports_and_link_variables_are_exp
     assert ambassador.redis(p).publish == ()
     assert ambassador.server_side(p).publish == ("16379:6379",)
     assert ambassador.client_side(p).publish == ()
-    assert ambassador.published(p).publish == ("6380:6379",)
+    assert published_redis.redis(p).publish == ("6380:6379",)
     assert ambassador.server_side(p).environment == (("REDIS_PORT_6379_TCP", "tcp://redis:6379"),)
     assert ambassador.client_side(p).environment == (("REDIS_PORT_6379_TCP", "tcp://192.168.7.31:16379"),)
 
