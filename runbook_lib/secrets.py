@@ -2,11 +2,13 @@
 
 A reference is `${env:NAME}`, `${file:PATH}` or `${keyring:SERVICE/NAME}`. A relative path is looked for in the current
 directory and in those above it: it means the same in JupyterLab and headless. Resolved values are masked
-in all text that is written to a record.
+in all text that is written to a record. A secret that a host has shown during the run, such as a token, is masked as
+`${shown:NAME}`, which refers to it for the rest of the run.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +32,7 @@ SIGNING_PASSPHRASE = "RUNBOOK_SIGNING_PASSPHRASE"  # noqa: S105 - a variable's n
 
 
 _REFERENCE = re.compile(r"^\$\{(?P<source>env|file|keyring):(?P<name>[^}]+)\}$")
+_SHOWN = "${shown:"
 _SHORTEST = 4  # a shorter value would mask ordinary words
 
 
@@ -92,6 +95,8 @@ class Secrets:
         Raises:
             SecretError: The reference is malformed, has no value, or its value is too short to be masked safely.
         """
+        if reference.startswith(_SHOWN):
+            return self._shown_value(reference)
         match = _REFERENCE.match(reference)
         if not match:
             raise SecretError(
@@ -109,10 +114,40 @@ class Secrets:
                 f"the value has fewer than {_SHORTEST} characters and cannot be masked safely",
                 where=reference,
             )
+        self._mask_as(value, reference)
+        return value
+
+    def protect(self, value: str, name: str) -> str:
+        """Mask a secret that a host has just shown, and return the reference by which `resolve` finds it.
+
+        Args:
+            value: The secret; without one, or with one too short to be masked, nothing is masked.
+            name: What it is, as `join token`. A later value of the same name gets a number.
+        """
+        if len(value) < _SHORTEST:
+            return ""
+        taken = set(self._references.values())
+        numbers = itertools.count(2)
+        reference = f"{_SHOWN}{name}}}"
+        while value not in self._references and reference in taken:
+            reference = f"{_SHOWN}{name} {next(numbers)}}}"
+        self._mask_as(value, reference)
+        return self._references[value]
+
+    def _shown_value(self, reference: str) -> str:
+        for value, known in self._references.items():
+            if known == reference:
+                return value
+        raise SecretError(
+            "no host has shown this secret in this run",
+            where=reference,
+            hint="read it with a fact first, in the same run",
+        )
+
+    def _mask_as(self, value: str, reference: str) -> None:
         if value not in self._references:
             self._references[value] = reference
             self._mask = Mask(self._references)
-        return value
 
     def resolve_all(self, model: BaseModel) -> None:
         """Resolve every `Reference` field of a model, so that its value is masked before it is first used.

@@ -26,6 +26,7 @@ CHAPTER = (
     "25_published_ports",
     "30_bridge_br0",
     "40_ambassador_redis",
+    "60_overlay_names",
     "90_validate",
 )
 """The chapter's runbooks on the two containers, in order."""

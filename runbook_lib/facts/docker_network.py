@@ -20,6 +20,9 @@ class NetworkState:
         subnet: As `192.168.0.0/20`; empty if the network has none.
         address_range: The range of container addresses, if narrower than the subnet.
         managed: Whether a runbook made it.
+        attachable: Whether a container may join this swarm network by itself.
+        encrypted: Whether an overlay's traffic between hosts is encrypted.
+        vni: An overlay's VXLAN network identifier, which separates it from other overlays; empty for other drivers.
     """
 
     driver: str
@@ -27,6 +30,9 @@ class NetworkState:
     subnet: str
     address_range: str
     managed: bool
+    attachable: bool = False
+    encrypted: bool = False
+    vni: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,13 +55,17 @@ class Network(Fact[NetworkState | None]):
         if inspected is None:
             return None
         with parsing(f"docker network inspect of {self.name}"):
+            options = typed(dict, inspected.get("Options") or {})
             pools = (inspected.get("IPAM") or {}).get("Config") or [{}]
             return NetworkState(
                 driver=typed(str, inspected["Driver"]),
-                bridge=typed(str, (inspected.get("Options") or {}).get("com.docker.network.bridge.name", "")),
+                bridge=typed(str, options.get("com.docker.network.bridge.name", "")),
                 subnet=typed(str, pools[0].get("Subnet", "")),
                 address_range=typed(str, pools[0].get("IPRange", "")),
                 managed="io.runbook.network" in typed(dict, inspected.get("Labels") or {}),
+                attachable=typed(bool, inspected.get("Attachable", False)),
+                encrypted="encrypted" in options,
+                vni=typed(str, options.get("com.docker.network.driver.overlay.vxlanid_list", "")),
             )
 
     def absent(self) -> None:

@@ -24,6 +24,8 @@ class Command:
         purpose: Explanation for the reader, for example a trainee.
         may_cut_connection: The command may break the connection; its exit code is then unknown.
         probes_sudo: The command tests whether sudo works: being refused is a valid answer.
+        secret_output: What the command prints, if that is a secret, as `join token`: it is masked under this name
+            before it is recorded, and `Runbook.secret` returns it for the masked text.
         safe_to_interrupt: Whether the command may be terminated on the host when the run stops waiting for it.
             False for commands that must not stop halfway, such as a package installation: they are left running,
             and only their own `timeout` limits the wait, no deadline of the step or the run.
@@ -38,6 +40,7 @@ class Command:
     purpose: str = ""
     may_cut_connection: bool = False
     probes_sudo: bool = False
+    secret_output: str = ""
     safe_to_interrupt: bool = True
 
     @property

@@ -46,6 +46,7 @@ class Running(Operation):
             resolved. It must stay on the default bridge: if that is the physical one (book S4), the engine's
             isolation rules drop all traffic between it and any other network.
         aliases: Additional names on that network.
+        network: A user-defined network instead of the default bridge: the only one that the container is on.
         within: Subnet that must contain the container's address, as `192.168.0.0/20`.
     """
 
@@ -57,13 +58,14 @@ class Running(Operation):
     environment: tuple[tuple[str, str], ...] = ()
     joined: str | None = None
     aliases: tuple[str, ...] = ()
+    network: str | None = None
     within: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse forms of published ports that the checks would not recognize.
+        """Refuse forms of published ports that the checks would not recognize, and two ways to one network.
 
         Raises:
-            ParameterError: A port does not have the form `6379:6379`.
+            ParameterError: A port does not have the form `6379:6379`, or networks contradict each other.
         """
         for port in self.publish:
             if not _PORTS.match(port):
@@ -72,6 +74,13 @@ class Running(Operation):
                     where=f"container {self.name}",
                     hint="write 6379:6379",
                 )
+        if self.network and (self.joined or self.links or self.aliases):
+            raise ParameterError(
+                f"network={self.network!r} excludes joined, links and aliases: a container on one network is found "
+                "by its name",
+                where=f"container {self.name}",
+                hint="leave one of them out",
+            )
 
     @property
     def settle(self) -> float:
@@ -93,7 +102,7 @@ class Running(Operation):
             and container.spec == self.spec
             and container.image == image.identifier
             # If a run was cut off between `create` and `network connect`, the spec matches but the network is missing.
-            and (self.joined is None or self.joined in container.networks)
+            and all(name in container.networks for name in (self.joined, self.network) if name)
         )
         if matches and container and container.running:
             return Plan()
@@ -137,14 +146,15 @@ class Running(Operation):
                     id=f"container.port.{port}",
                 )
             )
-        if self.joined:
+        network = self.joined or self.network
+        if network:
             networks = ", ".join(container.networks)
             checks.append(
                 Check(
                     f"{self.name} is on the network",
-                    self.joined,
+                    network,
                     networks,
-                    holds=self.joined in container.networks,
+                    holds=network in container.networks,
                     id="container.network",
                 )
             )
@@ -153,8 +163,16 @@ class Running(Operation):
     @property
     def spec(self) -> str:
         """A short hash of everything the container is made from; stored in its label."""
+        further = (self.network,) if self.network else ()  # without it, the hash is that of earlier versions
         return _spec(
-            self.image, self.command, self.publish, self.links, self.environment, self.joined, self.aliases
+            self.image,
+            self.command,
+            self.publish,
+            self.links,
+            self.environment,
+            self.joined,
+            self.aliases,
+            *further,
         )
 
     @property
@@ -164,6 +182,7 @@ class Running(Operation):
     @property
     def _create(self) -> tuple[Command, ...]:
         options = ["--name", self.name, "--restart", "unless-stopped", "--label", f"{SPEC_LABEL}={self.spec}"]
+        options += ["--network", self.network] if self.network else []
         options += _repeated("--publish", self.publish) + _repeated("--link", self.links)
         options += _repeated("--env", tuple(f"{name}={value}" for name, value in self.environment))
         made = (*options, self.image, *self.command)

@@ -1,12 +1,16 @@
-"""User-defined Docker networks, on which container names are resolved."""
+"""User-defined Docker networks, on which container names are resolved: on one host, and across hosts (book S8)."""
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import PlanRefused
+from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.facts.docker_network import Network
+from runbook_lib.facts.interfaces import Interfaces
+from runbook_lib.facts.kernel_features import EncryptsOverlays
+from runbook_lib.facts.swarm import SwarmMembership
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan
 from runbook_lib.operations.base import Operation
@@ -15,8 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.facts.docker_network import NetworkState
+    from runbook_lib.facts.interfaces import Interface
 
-__all__ = ["Present", "present"]
+__all__ = ["Overlay", "Present", "overlay", "present"]
+
+_CREATE = ("docker", "network", "create", "--label", "io.runbook.network=1")
 
 
 @dataclass(frozen=True)
@@ -25,40 +33,182 @@ class Present(Operation):
 
     Args:
         name: The network's name.
+        subnet: Its addresses, as `10.77.0.0/24`; empty: the engine chooses. Only in a network with a subnet of its
+            own can a container be given a certain address.
+
+    Raises:
+        ParameterError: It is not a subnet.
     """
 
     name: str
+    subnet: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a subnet."""
+        _check_subnet(self.subnet, self.name)
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return the network."""
-        return (Network(self.name),)
+        """Return the network, and the host's addresses if the subnet must not overlap with them."""
+        return (Network(self.name), *((Interfaces(),) if self.subnet else ()))
 
     def plan(self, facts: Facts) -> Plan:
         """Create the network if it does not exist."""
         network = facts[Network(self.name)]
         if network is None:
-            create = ("docker", "network", "create", "--label", "io.runbook.network=1", self.name)
+            if self.subnet:
+                _refuse_overlap(self.subnet, facts[Interfaces()])
+            create = (*_CREATE, *_subnet(self.subnet), self.name)
             return Plan(
                 commands=(Command(create, sudo=True, purpose="a network that resolves container names"),)
             )
-        if network.driver != "bridge":
+        if network.driver != "bridge" or self.subnet not in {"", network.subnet}:
             raise PlanRefused(
-                f"network {self.name!r} exists with driver {network.driver!r}",
+                f"network {self.name!r} exists with driver {network.driver!r} and subnet {network.subnet or 'none'}",
                 hint="choose another network name",
             )
         return Plan()
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that the network exists and is a bridge network."""
+        """Check that the network exists, is a bridge network, and has the subnet."""
         network = facts[Network(self.name)]
-        return [
-            Check.equal(
-                f"network {self.name}",
-                "bridge",
-                network.driver if network else "missing",
-                "docker_network.driver",
+        checks = [_driver_check(self.name, "bridge", network)]
+        return [*checks, *_subnet_check(self.name, self.subnet, network)]
+
+
+@dataclass(frozen=True)
+class Overlay(Operation):
+    """A swarm's overlay network exists, and containers on every host of the swarm may join it: one tenant's network.
+
+    Only managers create such networks. A worker sees the network once one of its containers is in it.
+
+    Args:
+        name: The network's name.
+        subnet: Its addresses, as `10.77.1.0/24`; it must be used nowhere else.
+        encrypted: Whether the traffic between hosts is encrypted; that needs ESP in the kernel of every host.
+
+    Raises:
+        ParameterError: It is not a subnet.
+    """
+
+    name: str
+    subnet: str
+    encrypted: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a subnet."""
+        _check_subnet(self.subnet, self.name)
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return network, swarm and addresses; if traffic is encrypted, whether the kernel can do it."""
+        kernel = (EncryptsOverlays(),) if self.encrypted else ()
+        return (Network(self.name), SwarmMembership(), Interfaces(), *kernel)
+
+    def plan(self, facts: Facts) -> Plan:
+        """Create the network if it does not exist."""
+        network, swarm = facts[Network(self.name)], facts[SwarmMembership()]
+        if self.encrypted and not facts[EncryptsOverlays()]:
+            raise PlanRefused(
+                f"network {self.name!r} cannot be encrypted: the kernel has no ESP, and every packet between the "
+                "hosts would be lost without an error",
+                hint="use a kernel with CONFIG_INET_ESP and CONFIG_CRYPTO_GCM, or encrypted=False on a trusted network",
             )
-        ]
+        if network is not None:
+            self._refuse_taken(network)
+            return Plan()
+        if swarm.state != "active" or not swarm.manager:
+            raise PlanRefused(
+                f"network {self.name!r} cannot be created here: the engine does not manage a swarm",
+                hint="add a step with swarm.managed before this one, or restrict the step to the manager",
+            )
+        _refuse_overlap(self.subnet, facts[Interfaces()])
+        options = ("--opt", "encrypted") if self.encrypted else ()
+        create = (*_CREATE, "--driver", "overlay", "--attachable", *options, *_subnet(self.subnet), self.name)
+        remove = Command(("docker", "network", "rm", self.name), sudo=True)
+        return Plan(
+            commands=(Command(create, sudo=True, purpose="a network across the swarm's hosts"),),
+            rollback=(remove,),
+        )
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check driver, subnet, whether containers may join, encryption, and that it has an identifier of its own."""
+        network = facts[Network(self.name)]
+        checks = [_driver_check(self.name, "overlay", network)]
+        if network is None:
+            return checks
+        may_join = Check.equal(
+            f"containers may join {self.name}",
+            expected=True,
+            observed=network.attachable,
+            id="docker_network.attachable",
+        )
+        encrypted = Check.equal(
+            f"{self.name} is encrypted", self.encrypted, network.encrypted, "docker_network.encrypted"
+        )
+        vni = Check(
+            f"VXLAN network identifier of {self.name}",
+            "a number",
+            network.vni or "none",
+            holds=network.vni.isdecimal(),
+            id="docker_network.vni",
+        )
+        return [*checks, *_subnet_check(self.name, self.subnet, network), may_join, encrypted, vni]
+
+    def _refuse_taken(self, network: NetworkState) -> None:
+        if network.driver != "overlay":
+            raise PlanRefused(
+                f"the name {self.name!r} is taken by another network, with driver {network.driver!r}",
+                hint=f"choose another network name, or remove that network: `docker network rm {self.name}`",
+            )
+        differs = {
+            "subnet": (self.subnet, network.subnet),
+            "encryption": (self.encrypted, network.encrypted),
+            "attachable": (True, network.attachable),
+        }
+        for what, (wanted, current) in differs.items():
+            if wanted != current:
+                raise PlanRefused(
+                    f"network {self.name!r} exists with {what} {current}, not {wanted}: a network cannot be changed",
+                    hint=f"remove its containers, then the network: `docker network rm {self.name}`",
+                )
+
+
+def _check_subnet(subnet: str, name: str) -> None:
+    try:
+        if subnet:
+            ipaddress.IPv4Network(subnet)
+    except ValueError as problem:
+        raise ParameterError(
+            f"{subnet!r} is not a subnet: {problem}", where=f"network {name}", hint="as in 10.77.1.0/24"
+        ) from problem
+
+
+def _refuse_overlap(subnet: str, interfaces: tuple[Interface, ...]) -> None:
+    wanted = ipaddress.IPv4Network(subnet)
+    for interface in interfaces:
+        for address in interface.addresses:
+            if wanted.overlaps(ipaddress.IPv4Interface(address).network):
+                raise PlanRefused(
+                    f"subnet {subnet} overlaps with the host's own network: {interface.name} has {address}",
+                    hint="choose a subnet that is used nowhere else",
+                )
+
+
+def _subnet(subnet: str) -> tuple[str, ...]:
+    return ("--subnet", subnet) if subnet else ()
+
+
+def _driver_check(name: str, driver: str, network: NetworkState | None) -> Check:
+    return Check.equal(
+        f"network {name}", driver, network.driver if network else "missing", "docker_network.driver"
+    )
+
+
+def _subnet_check(name: str, subnet: str, network: NetworkState | None) -> list[Check]:
+    if not subnet:
+        return []
+    current = (network.subnet if network else "") or "none"
+    return [Check.equal(f"subnet of {name}", subnet, current, "docker_network.subnet")]
 
 
 present = Present
+overlay = Overlay

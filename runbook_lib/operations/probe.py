@@ -71,14 +71,15 @@ class Fails(Probe):
     Args:
         what: The check's name: it should say what is shown not to work.
         argv: Program and arguments.
-        reason: A part of what the program prints; `no answer` if it may also hang: it gets 5 seconds.
+        reasons: Parts of what the program may print, one of which it must print; `no answer` if it may hang: it gets 5
+            seconds.
         container: Run it in this container with `docker exec`.
         id: The check's id.
     """
 
     what: str
     argv: tuple[str, ...]
-    reason: str
+    reasons: tuple[str, ...]
     container: str | None = None
     id: str = field(default="probe.fails", repr=False)
 
@@ -101,8 +102,9 @@ class Fails(Probe):
             observed = f"fails: no answer within {_TIMEOUT} s"
         else:
             observed = f"fails: {text}"
-        holds = observed.startswith("fails: ") and self.reason in observed
-        return [Check(self.what, f"fails: {self.reason}", excerpt(observed, 200), holds, self.id)]
+        holds = observed.startswith("fails: ") and any(reason in observed for reason in self.reasons)
+        expected = f"fails: {' or '.join(self.reasons)}"
+        return [Check(self.what, expected, excerpt(observed, 200), holds, self.id)]
 
     @property
     def _answer(self) -> Answer:

@@ -186,7 +186,8 @@ class Runbook:
         Pass the value to a command as `stdin`, never as an argument: every process on a host can read those.
 
         Args:
-            reference: `${env:NAME}`, `${file:PATH}` or `${keyring:SERVICE/NAME}`.
+            reference: `${env:NAME}`, `${file:PATH}` or `${keyring:SERVICE/NAME}`; or `${shown:NAME}`, which stands in
+                this run's records for a secret that a host has shown.
 
         Raises:
             SecretError: The reference has no value, or the value is too short to be masked.

@@ -144,6 +144,7 @@ class Does(Operation):
 
     argv: tuple[str, ...]
     timeout: float = 60.0
+    stdin: str | None = None
 
     @property
     def verifiable(self) -> bool:
@@ -153,7 +154,7 @@ class Does(Operation):
         return ()
 
     def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - always the command
-        return Plan((Command(self.argv, timeout=self.timeout),))
+        return Plan((Command(self.argv, timeout=self.timeout, stdin=self.stdin),))
 
     def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - another exit code failed before
         return [Check.equal("exit code", 0, 0)]

@@ -16,6 +16,7 @@ import yaml
 from runbook_lib.evidence.lookup import read_run
 from runbook_lib.model.status import Status
 from runbook_lib.report.tables import tables
+from tests.books.docker.book_page import shown
 from tests.deadlines import deadline
 from tests.scenarios.ci import recipe
 from tests.scenarios.practice import PAPERMILL, TOP, Practice
@@ -31,9 +32,10 @@ CHAPTER = (
     "25_published_ports",
     "30_bridge_br0",
     "40_ambassador_redis",
+    "60_overlay_names",
     "90_validate",
 )
-ONCE = ("25_published_ports",)
+ONCE = ("25_published_ports", "60_overlay_names")
 """Run by `runbook run` only: what plain papermill does is shown by the others."""
 _HOST_STATE = (
     "cat /etc/network/interfaces; ip -br link | cut -d' ' -f1; ip -br -4 address; dpkg -l | grep -c ^ii; "
@@ -56,6 +58,21 @@ def statuses(practice: Practice) -> set[Status]:
     return {host.status for record in practice.records() for step in record.steps for host in step.hosts}
 
 
+def assert_the_books_systems_are_shown(practice: Practice) -> None:
+    """Every check that `docs/book.md` names for a notebook of the chapter held."""
+    passed = {
+        (record.runbook, check.id)
+        for record in practice.records()
+        for step in record.steps
+        for host in step.hosts
+        for check in host.checks
+        if check.holds
+    }
+    named = {(entry.notebook, entry.check) for entry in shown() if entry.notebook in CHAPTER}
+    assert len(named) > len(CHAPTER) - 1
+    assert named - passed == set()
+
+
 def test_plan_on_fresh_hosts_changes_nothing(chapter: Practice) -> None:
     before = host_state(chapter)
     done = chapter.run("20_docker_install", "30_bridge_br0", "--mode", "plan")
@@ -70,6 +87,7 @@ def test_first_run_ends_with_a_pong_from_host_b(chapter: Practice) -> None:
     done = chapter.run(*CHAPTER[1:])
     assert done.returncode == 0, done.stdout + done.stderr
     assert statuses(chapter) == {Status.OK, Status.CHANGED}
+    assert_the_books_systems_are_shown(chapter)
     redis = next(record for record in chapter.records() if record.runbook == "40_ambassador_redis")
     ping = next(step for step in redis.steps if step.title == "PING through both ambassadors")
     assert [(host.host, check.observed) for host in ping.hosts for check in host.checks] == [

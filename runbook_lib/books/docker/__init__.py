@@ -1,1 +1,1 @@
-"""The two chapters of the Docker book: parameters, ambassadors, hops, readiness."""
+"""The two chapters of the Docker book: parameters, ambassadors, hops, published ports, overlays, readiness."""

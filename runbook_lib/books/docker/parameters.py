@@ -6,9 +6,10 @@ Values that differ by host are variables in the inventory: `bridge_address`, `fi
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Any, ClassVar, Literal
+import itertools
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from runbook_lib.model.batches import BatchSize
 from runbook_lib.parameters import Parameters
@@ -18,8 +19,10 @@ __all__ = [
     "BridgeBr0",
     "DockerInstall",
     "KernelUpgrade",
+    "OverlayNames",
     "Preflight",
     "PublishedPorts",
+    "PublishedRedis",
     "RedisAndClient",
     "ValidateChapter",
 ]
@@ -117,14 +120,19 @@ class RedisAndClient(Parameters):
     server: str = Field(description="Host or group with the redis.")
     client: str = Field(description="Host or group with the client.")
     server_address: Address = Field(description="The server host's physical address; x.x.x.x in the book.")
-    published_port: Port = Field(
-        default=6380, description="Port of the server's host that leads to the redis."
-    )
     redis_image: Image
     client_image: Image
 
 
-class PublishedPorts(RedisAndClient):
+class PublishedRedis(RedisAndClient):
+    """What every runbook with a redis behind a published port needs."""
+
+    published_port: Port = Field(
+        default=6380, description="Port of the server's host that leads to the redis."
+    )
+
+
+class PublishedPorts(PublishedRedis):
     """Reach a container on another host by a published port (S3)."""
 
     runbook: ClassVar[str] = "25_published_ports"
@@ -150,7 +158,7 @@ class BridgeBr0(Parameters):
     probe_image: Image = Field(description="Image with ping and socat; one container per host runs it.")
 
 
-class AmbassadorRedis(RedisAndClient):
+class AmbassadorRedis(PublishedRedis):
     """Reach a redis behind a pair of ambassador containers (S6, S7), and for comparison by a published port (S3)."""
 
     runbook: ClassVar[str] = "40_ambassador_redis"
@@ -165,7 +173,48 @@ class AmbassadorRedis(RedisAndClient):
     value: str = Field(default="hello-through-two-ambassadors", min_length=1)
 
 
-class ValidateChapter(BridgeBr0, AmbassadorRedis):
+class OverlayNames(RedisAndClient):
+    """Names that follow containers, on one host and across hosts, and tenants that are kept apart (S8)."""
+
+    runbook: ClassVar[str] = "60_overlay_names"
+    title: ClassVar[str] = "Names that follow containers, and tenants apart"
+
+    names: Name = Field(default="names", description="User-defined network on the server's host.")
+    names_subnet: Network = Field(default="10.77.0.0/24", description="Its addresses; used nowhere else.")
+    tenant: Name = Field(default="red", description="A tenant: its overlay network has this name.")
+    tenant_subnet: Network = Field(default="10.77.1.0/24", description="The addresses of that network.")
+    other_tenant: Name = Field(default="blue", description="Another tenant.")
+    other_subnet: Network = Field(
+        default="10.77.2.0/24", description="The addresses of that tenant's network."
+    )
+    encrypted: bool = Field(
+        default=False, description="Encrypt the traffic between hosts; needs ESP in every kernel."
+    )
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        networks = {
+            self.names: self.names_subnet,
+            self.tenant: self.tenant_subnet,
+            self.other_tenant: self.other_subnet,
+        }
+        if len(networks) < 3 or {"bridge", "host", "none"} & set(networks):  # noqa: PLR2004 - one per field
+            raise ValueError("names, tenant and other_tenant must be three different networks of their own")
+        subnets = [ipaddress.ip_network(subnet) for subnet in networks.values()]
+        if any(one.overlaps(other) for one, other in itertools.combinations(subnets, 2)):
+            raise ValueError("names_subnet, tenant_subnet and other_subnet must not overlap")
+        return self
+
+    def subnet_of(self, tenant: str) -> str:
+        """Return the subnet of a tenant's network.
+
+        Args:
+            tenant: One of the two tenants.
+        """
+        return {self.tenant: self.tenant_subnet, self.other_tenant: self.other_subnet}[tenant]
+
+
+class ValidateChapter(BridgeBr0, AmbassadorRedis, OverlayNames):
     """Check the whole chapter, read-only."""
 
     runbook: ClassVar[str] = "90_validate"
@@ -173,7 +222,7 @@ class ValidateChapter(BridgeBr0, AmbassadorRedis):
 
     mode: Literal["validate"] = "validate"
     on_failure: Literal["stop", "continue"] = "continue"
-    also_validate: list[Literal["25_published_ports"]] = Field(
+    also_validate: list[Literal["25_published_ports", "60_overlay_names"]] = Field(
         default_factory=list,
         description="Runbooks that not everybody applies, and that were applied here: they are validated too.",
     )

@@ -10,7 +10,7 @@ from runbook_lib.operations.probe import Answers, Fails
 from runbook_lib.operations.refusal import Expected
 
 if TYPE_CHECKING:
-    from runbook_lib.books.docker.parameters import RedisAndClient
+    from runbook_lib.books.docker.parameters import PublishedRedis
 
 __all__ = ["answers", "client", "forwarded", "other_host", "redis", "second_publisher"]
 
@@ -18,22 +18,22 @@ _REDIS, _CLIENT, _SECOND = "redis-published", "port-client", "redis-published-tw
 _REDIS_PORT = 6379
 
 
-def redis(p: RedisAndClient) -> Running:
+def redis(p: PublishedRedis) -> Running:
     """Return a redis with its port published on all addresses of its host."""
     return Running(name=_REDIS, image=p.redis_image, publish=(f"{p.published_port}:{_REDIS_PORT}",))
 
 
-def forwarded(p: RedisAndClient) -> Forwarded:
+def forwarded(p: PublishedRedis) -> Forwarded:
     """Return the check of the firewall rule that forwards the host's port to the redis."""
     return Forwarded(port=p.published_port, container=_REDIS, target=_REDIS_PORT)
 
 
-def client(p: RedisAndClient) -> Running:
+def client(p: PublishedRedis) -> Running:
     """Return a client container on another host, which knows nothing of the redis."""
     return Running(name=_CLIENT, image=p.client_image, command=("sleep", "infinity"))
 
 
-def answers(p: RedisAndClient) -> Answers:
+def answers(p: PublishedRedis) -> Answers:
     """Return the check that the client reaches the redis at the address of the server's host."""
     return Answers(
         f"client to server host {p.server_address}:{p.published_port}",
@@ -44,7 +44,7 @@ def answers(p: RedisAndClient) -> Answers:
     )
 
 
-def other_host(p: RedisAndClient, address: str) -> Fails:
+def other_host(p: PublishedRedis, address: str) -> Fails:
     """Return the expected failure: the same port of another host leads nowhere.
 
     Args:
@@ -54,17 +54,17 @@ def other_host(p: RedisAndClient, address: str) -> Fails:
     return Fails(
         f"client to another host, {address}:{p.published_port}",
         _ping(address, p),
-        "Connection refused",
+        ("Connection refused",),
         container=_CLIENT,
         id="published_port.other_host",
     )
 
 
-def second_publisher(p: RedisAndClient) -> Expected:
+def second_publisher(p: PublishedRedis) -> Expected:
     """Return the expected refusal: a second container cannot publish the same port of the host."""
     second = Running(name=_SECOND, image=p.redis_image, publish=(f"{p.published_port}:{_REDIS_PORT}",))
     return Expected(second, f"port {p.published_port} is in use by the container {_REDIS!r}")
 
 
-def _ping(address: str, p: RedisAndClient) -> tuple[str, ...]:
+def _ping(address: str, p: PublishedRedis) -> tuple[str, ...]:
     return ("redis-cli", "-h", address, "-p", str(p.published_port), "ping")
