@@ -25,6 +25,8 @@ PORT = 2377
 """The TCP port on which a manager receives the other engines."""
 
 _OPEN = "open TCP 2377, TCP and UDP 7946 and UDP 4789 between the hosts"
+# What it prints has the token with which anybody may join.
+_BEGIN = 'exec docker swarm init --advertise-addr "$1" >/dev/null'
 # docker takes the token only as an argument; it is in the host's list of processes while the command runs.
 _JOIN = 'token=$(cat) && exec docker swarm join --token "$token" "$1"'
 
@@ -77,7 +79,7 @@ class Managed(Operation):
                 f"port {PORT} is in use by {taken[0].program or 'another program'} on {taken[0].address}",
                 hint="stop that program: a swarm's manager has no other port",
             )
-        begin = ("docker", "swarm", "init", "--advertise-addr", self.address)
+        begin = ("sh", "-c", _BEGIN, "sh", self.address)
         leave = Command(("docker", "swarm", "leave", "--force"), sudo=True, purpose="end the new swarm")
         return Plan(
             commands=(Command(begin, sudo=True, timeout=60, purpose="begin a swarm with this engine"),),

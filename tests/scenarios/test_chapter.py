@@ -73,6 +73,14 @@ def assert_the_books_systems_are_shown(practice: Practice) -> None:
     assert named - passed == set()
 
 
+def assert_the_swarms_token_is_nowhere_in_the_evidence(practice: Practice) -> None:
+    token = practice.on("host-a", "sudo docker swarm join-token --quiet worker").strip()
+    assert token.startswith("SWMTKN-")
+    evidence = {path: path.read_bytes() for path in practice.runs.rglob("*") if path.is_file()}
+    assert [path.name for path, data in evidence.items() if token.encode() in data] == []
+    assert any(b"${shown:swarm join token}" in data for data in evidence.values())
+
+
 def test_plan_on_fresh_hosts_changes_nothing(chapter: Practice) -> None:
     before = host_state(chapter)
     done = chapter.run("20_docker_install", "30_bridge_br0", "--mode", "plan")
@@ -88,6 +96,7 @@ def test_first_run_ends_with_a_pong_from_host_b(chapter: Practice) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert statuses(chapter) == {Status.OK, Status.CHANGED}
     assert_the_books_systems_are_shown(chapter)
+    assert_the_swarms_token_is_nowhere_in_the_evidence(chapter)
     redis = next(record for record in chapter.records() if record.runbook == "40_ambassador_redis")
     ping = next(step for step in redis.steps if step.title == "PING through both ambassadors")
     assert [(host.host, check.observed) for host in ping.hosts for check in host.checks] == [
