@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.container import ContainerState
 
-__all__ = ["Ran", "Running", "ran", "running"]
+__all__ = ["IDLE", "Ran", "Running", "ran", "running"]
+
+IDLE = ("sh", "-c", "trap 'exit 0' TERM INT; sleep infinity & wait")
+"""A command that keeps a container running and ends at once when it is stopped: the first process of a container is not
+ended by a signal that it does not handle, and the engine would wait ten seconds for a plain `sleep`."""
 
 _PORTS = re.compile(r"^\d+:\d+$")
 

@@ -11,6 +11,7 @@ from runbook_lib.facts.image import Image
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations.base import Operation
+from runbook_lib.operations.container import IDLE
 from runbook_lib.operations.container_conflicts import refuse_foreign, require_image
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Lost(Operation):
         name: The container, which is running.
         network: The user-defined network on which it has the address; it was made with a subnet of its own.
         successor: Name of the container that takes the address.
-        image: Image of that container; it must be on the host and have the program `sleep`.
+        image: Image of that container; it must be on the host and have a shell and `sleep`.
     """
 
     name: str
@@ -76,7 +77,7 @@ class Lost(Operation):
         take = (
             *("docker", "run", "--detach", "--name", self.successor, "--restart", "unless-stopped"),
             *("--label", f"{SPEC_LABEL}={_SPEC}", "--network", self.network, "--ip", address),
-            *(self.image, "sleep", "infinity"),
+            *(self.image, *IDLE),
         )
         commands = (
             *((remove,) if successor else ()),

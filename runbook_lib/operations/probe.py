@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "Fails", "Pings", "Responds", "answers", "fails", "pings", "responds"]
 
-_TIMEOUT = "5"  # seconds a program may take to answer; a broken hop must not hang the run
+_TIMEOUT = 5  # seconds a program may take to answer; a broken hop must not hang the run
 _TIMED_OUT = 124  # exit code of `timeout`
 
 
@@ -71,9 +71,9 @@ class Fails(Probe):
     Args:
         what: The check's name: it should say what is shown not to work.
         argv: Program and arguments.
-        reasons: Parts of what the program may print, one of which it must print; `no answer` if it may hang: it gets 5
-            seconds.
+        reasons: Parts of what the program may print, one of which it must print; `no answer` if it may hang.
         container: Run it in this container with `docker exec`.
+        seconds: How long it may take to answer.
         id: The check's id.
     """
 
@@ -81,6 +81,7 @@ class Fails(Probe):
     argv: tuple[str, ...]
     reasons: tuple[str, ...]
     container: str | None = None
+    seconds: int = 5
     id: str = field(default="probe.fails", repr=False)
 
     @property
@@ -99,7 +100,7 @@ class Fails(Probe):
         if answered.exit_code == 0:
             observed = f"succeeds: {text}"
         elif answered.exit_code == _TIMED_OUT:
-            observed = f"fails: no answer within {_TIMEOUT} s"
+            observed = f"fails: no answer within {self.seconds} s"
         else:
             observed = f"fails: {text}"
         holds = observed.startswith("fails: ") and any(reason in observed for reason in self.reasons)
@@ -108,7 +109,7 @@ class Fails(Probe):
 
     @property
     def _answer(self) -> Answer:
-        return _answer_of(self.argv, self.container)
+        return _answer_of(self.argv, self.container, seconds=self.seconds)
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class Pings(Probe):
     @property
     def _answer(self) -> Answer:
         ping = ("ping", "-n", "-c", "2", "-i", "0.3", "-W", "2", "--", self.address)
-        return Answer(argv=("timeout", _TIMEOUT, "docker", "exec", self.container, *ping))
+        return Answer(argv=("timeout", str(_TIMEOUT), "docker", "exec", self.container, *ping))
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,11 @@ class Responds(Probe):
         return [Check.equal(f"ping to {self.what} at {self.address}", "a reply", observed, "probe.responds")]
 
 
-def _answer_of(argv: tuple[str, ...], container: str | None, stdin: str | None = None) -> Answer:
+def _answer_of(
+    argv: tuple[str, ...], container: str | None, stdin: str | None = None, seconds: int = _TIMEOUT
+) -> Answer:
     inside = ("docker", "exec", *(("-i",) if stdin else ()), container) if container else ()
-    return Answer(argv=("timeout", _TIMEOUT, *inside, *argv), stdin=stdin)
+    return Answer(argv=("timeout", str(seconds), *inside, *argv), stdin=stdin)
 
 
 answers = Answers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_lib.operations.container import Running
+from runbook_lib.operations.container import IDLE, Running
 from runbook_lib.operations.container_address import Lost
 from runbook_lib.operations.docker_network import Overlay, Present
 from runbook_lib.operations.probe import Answers, Fails
@@ -67,9 +67,7 @@ def redis(p: OverlayNames, network: str) -> Running:
 
 def client(p: OverlayNames, network: str) -> Running:
     """Return the client on a network; its name is the network's, followed by `-client`."""
-    return Running(
-        name=_client(network), image=p.client_image, command=("sleep", "infinity"), network=network
-    )
+    return Running(name=_client(network), image=p.client_image, command=IDLE, network=network)
 
 
 def loses_its_address(p: OverlayNames, network: str) -> Lost:
@@ -124,6 +122,7 @@ def unknown_name(tenant: str, other: str) -> Fails:
         ("redis-cli", "-h", _redis(other), _PING),
         _UNKNOWN,
         container=_client(tenant),
+        seconds=2,
         id="overlay.unknown_name",
     )
 
@@ -141,6 +140,7 @@ def unreachable_address(tenant: str, other: str, address: str) -> Fails:
         ("redis-cli", "-h", address, _PING) if address else ("false",),
         _UNREACHABLE,
         container=_client(tenant),
+        seconds=2,
         id="overlay.unreachable",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_lib.operations.container import Running
+from runbook_lib.operations.container import IDLE, Running
 from runbook_lib.operations.nat import Forwarded
 from runbook_lib.operations.probe import Answers, Fails
 from runbook_lib.operations.refusal import Expected
@@ -30,7 +30,7 @@ def forwarded(p: PublishedRedis) -> Forwarded:
 
 def client(p: PublishedRedis) -> Running:
     """Return a client container on another host, which knows nothing of the redis."""
-    return Running(name=_CLIENT, image=p.client_image, command=("sleep", "infinity"))
+    return Running(name=_CLIENT, image=p.client_image, command=IDLE)
 
 
 def answers(p: PublishedRedis) -> Answers:
