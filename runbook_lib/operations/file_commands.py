@@ -41,7 +41,11 @@ trap 'rm -f -- "$new"' EXIT
 if [ "$encoding" = base64 ]; then base64 --decode > "$new"; else cat > "$new"; fi
 printf '%s  %s\\n' "$sum" "$new" | sha256sum --check --status || { echo "the contents arrived incomplete" >&2; exit 1; }
 chown -- "$owner" "$new"; chmod -- "$mode" "$new"
-if [ $# -gt 0 ]; then "$@" "$new"; fi
+if [ $# -gt 0 ]; then
+  said=$("$@" "$new" 2>&1) || { code=$?; printf '%s\\n' "$said"
+    echo "$1 refuses the new file: $(printf '%s\\n' "$said" | head -n 1)"; exit $code; } >&2
+  printf '%s\\n' "$said"
+fi
 mv -f -- "$new" "$path\""""
 _RESTORE = """set -e; umask 077; path=$1 kept=$2 former=$3 changed=$4 owner=$5 mode=$6 current=
 if [ -e "$path" ]; then current=$(sha256sum < "$path"); current=${current%% *}; fi

@@ -114,7 +114,7 @@ def test_keys_are_rotated_and_whatever_goes_wrong_leaves_a_host_that_can_be_reac
     code, record = project.run(sudoers="templates/broken.sudoers.j2")
     assert (code, record.status) == (1, "failed")
     refused = next(step for step in record.steps if step.title == "Sudo rights").hosts[0]
-    assert "syntax error" in refused.message
+    assert "visudo refuses the new file: /etc/sudoers.d/.deploy.runbook-new:1:" in refused.message
     assert project.states() == before
 
     code, record = project.run()
