@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 EXAMPLE = TOP / "examples" / "users-and-keys"
 NOTEBOOK = EXAMPLE / "notebooks" / "10_users_and_keys.ipynb"
 MOST_LINES = 45
-STATE = (
-    "sudo sha256sum /home/*/.ssh/authorized_keys /etc/sudoers /etc/sudoers.d/* /etc/passwd;"
-    "sudo sh -c 'cat /etc/ssh/sshd_config.d/*'; sudo ls -A /var/lib/runbook /home/ops/.ssh"
-)
+STATE = """sudo sh -c '
+sha256sum /home/*/.ssh/authorized_keys /etc/sudoers /etc/sudoers.d/* /etc/passwd
+cat /etc/ssh/sshd_config.d/*
+ls -A /home/*/.ssh /var/lib/runbook/network /etc/systemd/system | grep -i runbook
+'"""
 
 
 def test_the_notebook_is_short_and_needs_no_module_of_its_own() -> None:
