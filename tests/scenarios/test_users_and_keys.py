@@ -79,9 +79,8 @@ class Project:
         """Return what both hosts have of accounts, rights and keys, read with a key that must be accepted."""
         found = []
         for host in ("host-a", "host-b"):
-            command = self.lab.ssh_command(host, [STATE])
-            if key:
-                command = [str(key) if word.endswith("id_ed25519") else word for word in command]
+            ssh, *rest = self.lab.ssh_command(host, [STATE])
+            command = [ssh, "-i", str(key), *rest] if key else [ssh, *rest]
             done = subprocess.run(command, capture_output=True, text=True, timeout=deadline(60), check=False)
             assert "authorized_keys" in done.stdout, done.stderr
             found.append(done.stdout)
