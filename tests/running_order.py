@@ -38,6 +38,7 @@ LONG = {
     "tests/scenarios/ci/test_recipes.py": 90,
     "tests/scenarios/test_pyinfra.py": 90,
     "tests/runbook/test_resume.py": 90,
+    "tests/scenarios/test_users_and_keys.py": 60,
     "tests/audit/verify/test_bad_input.py": 80,
     "tests/evidence/test_notebook_records.py": 80,
     "tests/execution/notebook/test_engine.py": 70,
