@@ -60,7 +60,14 @@ class DockerQuery:
     """
 
     method: Literal[
-        "info", "version", "inspect_container", "inspect_image", "inspect_network", "containers", "networks"
+        "info",
+        "version",
+        "inspect_container",
+        "inspect_image",
+        "inspect_network",
+        "inspect_service",
+        "containers",
+        "networks",
     ]
     arguments: tuple[str | bool, ...] = ()
     timeout: float = 60.0

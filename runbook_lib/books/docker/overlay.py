@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runbook_lib.operations import swarm_service
 from runbook_lib.operations.container import IDLE, Running
 from runbook_lib.operations.container_address import Lost
 from runbook_lib.operations.docker_network import Overlay, Present
@@ -22,6 +23,8 @@ __all__ = [
     "names_network",
     "no_foreign_packets",
     "redis",
+    "service",
+    "service_answers",
     "tenant_network",
     "unknown_name",
     "unreachable_address",
@@ -115,6 +118,22 @@ def fails_at_former_address(network: str, address: str) -> Fails:
     )
 
 
+def service(p: OverlayNames) -> swarm_service.Running:
+    """Return the tenant's service: two containers under one name, on whichever hosts the swarm chooses."""
+    return swarm_service.Running(_service(p.tenant), p.redis_image, p.tenant, 2, p.endpoint)
+
+
+def service_answers(p: OverlayNames) -> Answers:
+    """Return the check that the tenant's client reaches the service by its name."""
+    return Answers(
+        f"{_client(p.tenant)} to {_service(p.tenant)} by name",
+        ("redis-cli", "-h", _service(p.tenant), _PING),
+        "PONG",
+        container=_client(p.tenant),
+        id="overlay.service",
+    )
+
+
 def unknown_name(tenant: str, other: str) -> Fails:
     """Return the expected failure: a tenant's client does not know the name of another tenant's redis."""
     return Fails(
@@ -162,6 +181,10 @@ def no_foreign_packets(tenant: str, other: str) -> Answers:
 
 def _redis(network: str) -> str:
     return f"{network}-redis"
+
+
+def _service(network: str) -> str:
+    return f"{network}-service"
 
 
 def _client(network: str) -> str:

@@ -191,6 +191,11 @@ class OverlayNames(RedisAndClient):
         default=False, description="Encrypt the traffic between hosts; needs ESP in every kernel."
     )
 
+    endpoint: Literal["vip", "dnsrr"] = Field(
+        default="dnsrr",
+        description="How the name of a service leads to its containers; vip needs ip_vs in every kernel.",
+    )
+
     @model_validator(mode="after")
     def _apart(self) -> Self:
         networks = {
