@@ -29,6 +29,10 @@ class Interface:
         addresses: IPv4 addresses with prefix length, as `192.168.7.31/20`.
         mac: Hardware address.
         stp: For a bridge: whether it runs the spanning tree protocol.
+        ipv6: IPv6 addresses that are configured, with prefix length; neither link-local nor automatic ones.
+        mtu: Largest packet in bytes; 0: not known.
+        max_mtu: The largest MTU that the interface can be given; 0: not known, or no limit.
+        carrier: Whether there is a signal on the cable; False also for an interface that is down.
     """
 
     name: str
@@ -38,6 +42,10 @@ class Interface:
     addresses: tuple[str, ...]
     mac: str
     stp: bool | None = None
+    ipv6: tuple[str, ...] = ()
+    mtu: int = 0
+    max_mtu: int = 0
+    carrier: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,11 +75,20 @@ def _interface(item: dict[str, Any]) -> Interface:
         addresses=tuple(str(_address(info)) for info in infos if info["family"] == "inet"),
         mac=typed(str, item.get("address", "")),
         stp=bool(typed(int, info.get("info_data", {}).get("stp_state", 0))) if kind == "bridge" else None,
+        ipv6=tuple(str(_address(info)) for info in infos if _is_configured_ipv6(info)),
+        mtu=typed(int, item.get("mtu", 0)),
+        max_mtu=typed(int, item.get("max_mtu", 0)),
+        carrier="NO-CARRIER" not in item.get("flags", ["UP"]) and "UP" in item.get("flags", ["UP"]),
     )
 
 
-def _address(info: dict[str, Any]) -> ipaddress.IPv4Interface:
-    return ipaddress.IPv4Interface(f"{typed(str, info['local'])}/{typed(int, info['prefixlen'])}")
+def _address(info: dict[str, Any]) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
+    return ipaddress.ip_interface(f"{typed(str, info['local'])}/{typed(int, info['prefixlen'])}")
+
+
+def _is_configured_ipv6(info: dict[str, Any]) -> bool:
+    """Return whether it is neither link-local nor made from a router's advertisement, which differ per interface."""
+    return info["family"] == "inet6" and info.get("scope") == "global" and not info.get("dynamic")
 
 
 @dataclass(frozen=True)

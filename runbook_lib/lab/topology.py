@@ -12,7 +12,12 @@ from runbook_lib.errors import InventoryError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Control", "HostPlan", "Interface", "Topology"]
+__all__ = ["Control", "HostPlan", "Interface", "NetworkStackName", "Topology"]
+
+NetworkStackName = Literal[
+    "ifupdown", "networkd", "netplan-networkd", "netplan-networkmanager", "networkmanager"
+]
+"""The software that configures a host's network; for netplan, with its renderer."""
 
 
 def _interface_address(value: str) -> str:
@@ -63,6 +68,7 @@ class HostPlan(_Strict):
     kind: str = "container"
     """Name of an entry point in the group `runbook_lib.lab_hosts`."""
     distribution: Literal["bookworm"] = "bookworm"
+    network_stack: NetworkStackName = "ifupdown"
     interfaces: dict[str, Interface] = Field(min_length=1)
     variables: dict[str, Any] = Field(default_factory=dict)
 

@@ -1,4 +1,7 @@
-"""A bridge that joins a host's network interface and its containers (book S4), configured for ifupdown."""
+"""A bridge that joins a host's network interface and its containers (book S4).
+
+Which software configures it is decided for each host by who manages the port: see `bridge_backend`.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +11,40 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import ParameterError, PlanRefused
-from runbook_lib.facts.file import FileText
+from runbook_lib.facts.interface_manager import InterfaceManager
 from runbook_lib.facts.interfaces import DefaultRoute, Interface, Interfaces, Reachable
-from runbook_lib.facts.network_stack import ConfiguredElsewhere, NetworkStack
 from runbook_lib.model.plans import Check, Plan
 from runbook_lib.operations.base import Operation
-from runbook_lib.operations.bridge_file import BridgeFile
-from runbook_lib.operations.commit_confirm import GuardedChange, GuardedFile, pending, refuse_pending
+from runbook_lib.operations.bridge_backend import Wanted, find_interface, normalized
+from runbook_lib.operations.bridge_ifupdown import IfupdownBridge
+from runbook_lib.operations.bridge_netplan import NetplanNetworkdBridge, NetplanNetworkManagerBridge
+from runbook_lib.operations.bridge_networkd import NetworkdBridge
+from runbook_lib.operations.bridge_networkmanager import NetworkManagerBridge
+from runbook_lib.operations.commit_confirm import check_revert_after, pending, refuse_pending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.operations.bridge_backend import BridgeBackend
 
-__all__ = ["INTERFACES_FILE", "Present", "present"]
+__all__ = ["Present", "present"]
 
-INTERFACES_FILE = "/etc/network/interfaces"
-"""Where ifupdown keeps its configuration."""
-
+_BACKENDS: dict[str, type[BridgeBackend]] = {
+    backend.name: backend
+    for backend in (
+        IfupdownBridge, NetworkdBridge, NetplanNetworkdBridge, NetplanNetworkManagerBridge, NetworkManagerBridge,
+    )
+}  # fmt: skip
 _GUEST = re.compile(r"^(veth[0-9a-f]{7}|vnet\d+|tap\d+\S*)$")  # ports of containers and virtual machines
 
 
 @dataclass(frozen=True)
 class Present(Operation):
-    """A bridge has the host's physical interface as its port, and the host's address.
+    """A bridge has the host's physical interface as its port, and the host's addresses, routes and MTU.
+
+    On each host it is configured by the software that configures the port: ifupdown, systemd-networkd, netplan with
+    either renderer, or NetworkManager. What the host gets by DHCP the bridge gets by DHCP.
 
     Applied under a revert timer on the host: unless the checks hold over a new connection, the host restores its
     old configuration.
@@ -39,9 +52,9 @@ class Present(Operation):
     Args:
         name: As `br0`.
         port: The physical interface, as `em1`.
-        address: The host's own address with prefix length, as `192.168.7.31/20`.
+        address: The host's own address with prefix length, as `192.168.7.31/20`; with DHCP, the one it is to keep.
         gateway: Default gateway within that subnet; None leaves routes alone.
-        nameservers: For the line `dns-nameservers`.
+        nameservers: Name servers; empty: the configured ones are kept.
         revert_after: Seconds until the host reverts an unconfirmed change.
     """
 
@@ -73,6 +86,7 @@ class Present(Operation):
                 where=f"bridge {self.name}",
                 hint="set a gateway in that subnet",
             )
+        check_revert_after(self.revert_after, f"bridge {self.name}")
 
     @property
     def settle(self) -> float:
@@ -80,43 +94,42 @@ class Present(Operation):
         return 8.0
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return interfaces, routes, the configuration and the software that manages it, and the gateway's answer."""
+        """Return who manages the interfaces, their state and routes, and the gateway's answer."""
         gateway = (Reachable(self.gateway),) if self.gateway else ()
         return (
-            NetworkStack(),
             # These come first, in this order: the facts read after them are not about to be reverted.
             *pending(),
-            ConfiguredElsewhere(),
+            InterfaceManager(self.port),
+            InterfaceManager(self.name),
             Interfaces(),
             DefaultRoute(),
-            FileText(INTERFACES_FILE),
             *gateway,
         )
+
+    def further_facts(self, facts: Facts) -> Sequence[Fact[Any]]:
+        """Return the configuration that the manager of the interfaces reads."""
+        names = self._managers(facts)
+        return _BACKENDS[names[0]].needed_facts(self._wanted, facts) if len(names) == 1 else ()
 
     def plan(self, facts: Facts) -> Plan:
         """Replace the configuration unless the bridge is in the desired state."""
         refuse_pending(facts, self.revert_after)
         if all(check.holds for check in self.verify(facts)):
             return Plan()
-        self._refuse_unsafe(facts)
-        before = facts[FileText(INTERFACES_FILE)]
-        after = self._file(facts).changed(_mac(_named(facts, self.port)))
-        return GuardedChange(
-            files=(GuardedFile(INTERFACES_FILE, before, after),),
-            stop_old=f"ifdown --force {self.name} 2>/dev/null || true\nifdown --force {self.port}",
-            start_new=f"ip address flush dev {self.port}\nifup {self.port}\nifup {self.name}",
-            stop_new=f"ifdown --force {self.name} || true\n"
-            f"ip link delete {self.name} type bridge 2>/dev/null || true\nifdown --force {self.port} || true",
-            start_old=f"ip address flush dev {self.port}\nifup --force {self.port}\n"
-            f"! grep -q '^auto {self.name}' {INTERFACES_FILE} || ifup --force {self.name}",
-            timeout=self.revert_after,
-        ).plan()
+        self._refuse_wrong_port(facts)
+        backend = self._backend(facts)
+        if backend is None:
+            raise PlanRefused(self._unmanageable(facts), hint=_one_manager(self.port, self._managers(facts)))
+        self._refuse_foreign_bridge(facts)
+        backend.refuse()
+        self._refuse_unconfigured(facts, backend)
+        return backend.change(self.revert_after).plan()
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check bridge, port, address, routes, gateway, and that the configuration file has all of it."""
-        bridge, port = _named(facts, self.name), _named(facts, self.port)
-        missing = self._file(facts).missing()
-        addresses = self._file(facts).addresses()
+        """Check bridge, port, addresses, routes, gateway, and that the configuration has all of it."""
+        bridge, port = find_interface(facts, self.name), find_interface(facts, self.port)
+        backend = self._backend(facts)
+        addresses = backend.addresses() if backend else normalized([self.address])
         checks = [
             Check.equal(
                 f"{self.name} is a bridge", "bridge", bridge.kind if bridge else "missing", "bridge.kind"
@@ -128,7 +141,7 @@ class Present(Operation):
                 f"{self.name} has the address",
                 ", ".join(addresses),
                 _addresses(bridge),
-                holds=bridge is not None and set(addresses) <= set(bridge.addresses),
+                holds=bridge is not None and set(addresses) <= {*bridge.addresses, *bridge.ipv6},
                 id="bridge.address",
             ),
             Check.equal(f"{self.port} has addresses", "none", _addresses(port), "bridge.port_address"),
@@ -138,13 +151,11 @@ class Present(Operation):
                 observed=bridge.stp if bridge else None,
                 id="bridge.stp",
             ),
-            Check.equal(
-                f"{INTERFACES_FILE} has the configuration",
-                "all lines",
-                f"without {missing[0]!r}" if missing else "all lines",
-                "bridge.configuration",
-            ),
+            self._configuration(facts, backend),
         ]
+        if backend and backend.mtu:
+            mtu = f"{self.name} has the MTU"
+            checks.append(Check.equal(mtu, backend.mtu, bridge.mtu if bridge else "missing", "bridge.mtu"))
         if self.gateway:
             route = facts[DefaultRoute()]
             default = f"{route.gateway} on {route.interface}" if route else "none"
@@ -159,73 +170,74 @@ class Present(Operation):
             )
         return checks
 
-    def _file(self, facts: Facts) -> BridgeFile:
-        text = facts[FileText(INTERFACES_FILE)] or ""
-        return BridgeFile(text, self.name, self.port, self.address, self.gateway, self.nameservers)
+    @property
+    def _wanted(self) -> Wanted:
+        return Wanted(self.name, self.port, self.address, self.gateway, self.nameservers)
 
-    def _refuse_unsafe(self, facts: Facts) -> None:
-        stack = facts[NetworkStack()]
-        others = [name for name in stack if name in {"netplan", "networkmanager", "systemd-networkd"}]
-        if "ifupdown" not in stack or others:
-            raise PlanRefused(
-                f"the network is configured by {', '.join(others) or 'unknown software'}, not by ifupdown only",
-                hint="only ifupdown is supported so far: configure the bridge by hand on this host, then validate",
-            )
-        if "bridge-utils" not in stack:
-            raise PlanRefused(
-                "bridge-utils is not installed", hint="apt-get install bridge-utils on the host"
-            )
-        self._refuse_lost_configuration(facts)
-        self._refuse_wrong_port(facts)
-        self._refuse_foreign_bridge(facts)
-        self._refuse_unconfigured(facts, self._file(facts).addresses())
+    def _managers(self, facts: Facts) -> list[str]:
+        """Return the software that configures the port or the bridge; more than one: it cannot be changed."""
+        found = [*facts[InterfaceManager(self.port)].names, *facts[InterfaceManager(self.name)].names]
+        return list(dict.fromkeys(found))
 
-    def _refuse_lost_configuration(self, facts: Facts) -> None:
-        file = self._file(facts)
-        if file.ipv6():
-            raise PlanRefused(
-                f"{self.port} has an IPv6 configuration in {INTERFACES_FILE}, which would be lost",
-                hint=f"move that stanza to {self.name} by hand, then run this again",
-            )
-        obstacles = file.obstacles()
-        if obstacles:
-            raise PlanRefused(
-                f"{INTERFACES_FILE} has lines about {self.port} that can be neither kept nor moved to {self.name} "
-                f"without knowing what they are for: {'; '.join(map(repr, obstacles))}",
-                hint=f"move them to {self.name} by hand, or remove them, then run this again",
-            )
-        own = re.compile(rf"({re.escape(self.port)}|{re.escape(self.name)})([.:].*)?")
-        elsewhere = [name for name in facts[ConfiguredElsewhere()] if own.fullmatch(name)]
-        if elsewhere:
-            standard = all("/etc/network/interfaces.d" in line for line in file.includes)
-            place = (
-                "/etc/network/interfaces.d"
-                if standard
-                else f"a file that {INTERFACES_FILE} includes ({'; '.join(file.includes)})"
-            )
-            raise PlanRefused(
-                f"{elsewhere[0]} is configured in {place}, which this operation does not change",
-                hint=f"move that stanza into {INTERFACES_FILE}, then run this again",
-            )
+    def _backend(self, facts: Facts) -> BridgeBackend | None:
+        names = self._managers(facts)
+        return _BACKENDS[names[0]](self._wanted, facts) if len(names) == 1 else None
 
-    def _refuse_unconfigured(self, facts: Facts, wanted: tuple[str, ...]) -> None:
-        port = _named(facts, self.port)
-        extra = [address for address in (port.addresses if port else ()) if address not in wanted]
+    def _configuration(self, facts: Facts, backend: BridgeBackend | None) -> Check:
+        """Check that the bridge will be the same after a reboot."""
+        if backend is None:
+            return Check(
+                f"the software that configures {self.port} and {self.name}",
+                f"one of {', '.join(_BACKENDS)}",
+                " and ".join(self._managers(facts)) or "none of them",
+                holds=False,
+                id="bridge.configuration",
+            )
+        missing = backend.missing()
+        return Check.equal(
+            f"{backend.title} has the configuration",
+            "all lines",
+            f"without {missing[0]!r}" if missing else "all lines",
+            "bridge.configuration",
+        )
+
+    def _unmanageable(self, facts: Facts) -> str:
+        names = self._managers(facts)
+        if names:
+            of_port = " and ".join(facts[InterfaceManager(self.port)].names) or "none of them"
+            return f"{self.port} and {self.name} are configured by {' and '.join(names)} ({self.port} by {of_port})"
+        return f"{self.port} is configured by none of {', '.join(_BACKENDS)}"
+
+    def _refuse_unconfigured(self, facts: Facts, backend: BridgeBackend) -> None:
+        port, wanted = find_interface(facts, self.port), backend.addresses()
+        own = (*port.addresses, *port.ipv6) if port else ()
+        extra = [address for address in own if address not in wanted]
         above = [item.name for item in facts[Interfaces()] if item.name.startswith(f"{self.port}.")]
         if extra or above:
             raise PlanRefused(
                 f"{self.port} also has {', '.join([*extra, *above])}, which would be lost or go down",
                 hint=f"move it to {self.name} or remove it by hand, then run this again",
             )
+        mtu, most = backend.mtu, port.max_mtu if port else 0
+        if mtu and most and mtu > most:
+            raise PlanRefused(
+                f"{self.port} is configured with the MTU {mtu}, but takes at most {most}",
+                hint=f"set an MTU that {self.port} and its network take, then run this again",
+            )
 
     def _refuse_wrong_port(self, facts: Facts) -> None:
-        port = _named(facts, self.port)
+        port = find_interface(facts, self.port)
         if port is None:
             names = ", ".join(item.name for item in facts[Interfaces()] if not _GUEST.match(item.name))
             raise PlanRefused(f"there is no interface {self.port!r}", hint=f"interfaces are: {names}")
         if port.master not in {None, self.name}:
             raise PlanRefused(
                 f"{self.port} is already a port of {port.master}", hint="choose another interface"
+            )
+        if not port.carrier:
+            raise PlanRefused(
+                f"{self.port} has no carrier: no cable, or the other end is down",
+                hint="plug in the cable, or choose another interface",
             )
         holder = next((item.name for item in facts[Interfaces()] if self.address in item.addresses), None)
         if holder not in {None, self.name, self.port}:
@@ -235,6 +247,12 @@ class Present(Operation):
             )
 
     def _refuse_foreign_bridge(self, facts: Facts) -> None:
+        bridge = find_interface(facts, self.name)
+        if bridge and bridge.kind != "bridge":
+            raise PlanRefused(
+                f"{self.name} exists and is not a bridge, but {bridge.kind or 'a physical interface'}",
+                hint="choose another name",
+            )
         ports = [item for item in facts[Interfaces()] if item.master == self.name]
         foreign = [item.name for item in ports if item.name != self.port and not _GUEST.match(item.name)]
         if foreign:
@@ -251,16 +269,14 @@ class Present(Operation):
             )
 
 
-def _named(facts: Facts, name: str) -> Interface | None:
-    return next((item for item in facts[Interfaces()] if item.name == name), None)
-
-
-def _mac(interface: Interface | None) -> str:
-    return interface.mac if interface else ""
+def _one_manager(port: str, names: list[str]) -> str:
+    if names:
+        return f"let only one of them configure {port}, then run this again"
+    return f"configure {port} with one of them, or make the bridge by hand on this host, then validate"
 
 
 def _addresses(interface: Interface | None) -> str:
-    return (", ".join(interface.addresses) or "none") if interface else "missing"
+    return (", ".join([*interface.addresses, *interface.ipv6]) or "none") if interface else "missing"
 
 
 present = Present

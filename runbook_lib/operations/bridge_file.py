@@ -115,9 +115,10 @@ class BridgeFile:
         return [text for text, found in wanted if not found]
 
     def addresses(self) -> tuple[str, ...]:
-        """Return the IPv4 addresses that the bridge will have: the given one, and the file's further ones."""
+        """Return the addresses that the bridge will have: the given one, and the file's further ones."""
         more = [stanza for stanza in self._of(self.port, "inet") if stanza is not self._main]
         more += [stanza for stanza in self._of(self.bridge, "inet") if stanza is not self._bridge_main]
+        more += [*self._of(self.port, "inet6"), *self._of(self.bridge, "inet6")]
         found = [self.address, *(str(address) for address in _addresses(more))]
         return tuple(dict.fromkeys(found))
 
@@ -136,8 +137,9 @@ class BridgeFile:
         return found
 
     def ipv6(self) -> bool:
-        """Return whether the file configures IPv6 for the port in another way than `auto`, which is moved as it is."""
-        return any(stanza.words[3:4] != ("auto",) for stanza in self._of(self.port, "inet6"))
+        """Return whether the file configures IPv6 for the port in a way that cannot be moved as it is."""
+        moved = {("auto",), ("static",), ("dhcp",)}
+        return any(stanza.words[3:4] not in moved for stanza in self._of(self.port, "inet6"))
 
     @property
     def includes(self) -> tuple[str, ...]:

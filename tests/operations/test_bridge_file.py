@@ -114,6 +114,13 @@ def test_another_address_of_the_port_is_not_replaced_by_the_given_one() -> None:
     assert file(STATIC.replace(".10/", ".99/")).obstacles() == ["address 192.0.2.99/24"]
 
 
+def test_static_ipv6_moves_to_the_bridge_and_is_expected_there() -> None:
+    ipv6 = "\niface eth0 inet6 static\n    address 2001:DB8::10\n    netmask 64\n    gateway 2001:db8::1\n"
+    after = changed(LOOPBACK + STATIC + ipv6)
+    assert after.endswith("iface br0 inet6 static\n" + ipv6.partition("static\n")[2])
+    assert file(after).addresses() == ("192.0.2.10/24", "2001:db8::10/64")
+
+
 def test_further_addresses_and_ipv6_autoconfiguration_move_to_the_bridge() -> None:
     second = "\n# second address, for the web server\niface eth0 inet static\n    address 192.0.2.20/24\n"
     ipv6 = "\niface eth0 inet6 auto\n    privext 2\n"

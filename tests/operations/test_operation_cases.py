@@ -1,8 +1,8 @@
 """Every operation: from arguments and facts to a plan, a refusal, and checks.
 
 A case may be `like` another one in its folder: then it has that case's arguments and facts, except for those it
-gives itself. `after` says how facts differ once the plan's commands have been carried out: then all checks hold, and
-nothing more is planned.
+gives itself. `after` says how facts differ once the plan's commands have been carried out, and `not_after` which are
+not asked for any more: then all checks hold, and nothing more is planned.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from runbook_lib.operations.base import Operation, Probe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runbook_lib.facts.base import Fact
     from runbook_lib.model.commands import Command
     from runbook_lib.model.plans import Reboot
 
@@ -65,14 +66,19 @@ def make(loaded: Mapping[str, Any]) -> Operation:
 
 def facts_of(operation: Operation, plain: Mapping[str, Any]) -> Facts:
     """Turn plain values by label into the values that the operation's facts would have."""
-    wanted = {fact.label: fact for fact in operation.facts()}
-    assert set(plain) == set(wanted), "a case gives exactly the facts that its operation asks for"
-    return Facts(
-        {
-            fact: TypeAdapter(get_type_hints(type(fact).parse)["return"]).validate_python(plain[label])
-            for label, fact in wanted.items()
-        }
+    values: dict[Fact[Any], Any] = {}
+    wanted = list(operation.facts())
+    while wanted:
+        for fact in wanted:
+            assert fact.label in plain, f"the case lacks {fact.label}"
+            kind = get_type_hints(type(fact).parse)["return"]
+            values[fact] = TypeAdapter(kind).validate_python(plain[fact.label])
+        further = operation.further_facts(Facts(values)) or ()
+        wanted = [fact for fact in further if fact not in values]
+    assert set(plain) == {fact.label for fact in values}, (
+        "a case gives exactly the facts that its operation asks for"
     )
+    return Facts(values)
 
 
 def shown(command: Command) -> str | dict[str, Any]:
@@ -143,7 +149,11 @@ def test_after_a_plan_all_checks_hold_and_nothing_more_is_planned(path: Path) ->
     if not operation.verifiable:
         assert operation.verify(facts_of(operation, loaded["facts"]))
         return
-    facts = facts_of(operation, {**loaded["facts"], **loaded["after"]})
+    merged = {**loaded["facts"], **loaded["after"]}
+    facts = facts_of(
+        operation,
+        {label: value for label, value in merged.items() if label not in loaded.get("not_after", ())},
+    )
     checks = operation.verify(facts)
     assert [check for check in checks if not check.holds] == []
     assert checks

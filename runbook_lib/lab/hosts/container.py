@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runbook_lib.lab.hosts.host import LabHost
 from runbook_lib.lab.hosts.host_files import identity_files
+from runbook_lib.lab.hosts.network_files import PRIVATE, STACK_PACKAGES
 from runbook_lib.lab.hosts.overlay import write_file
 from runbook_lib.lab.hosts.rootfs import root_filesystem
 from runbook_lib.lab.ssh_endpoint import SshEndpoint
@@ -35,7 +36,7 @@ class ContainerHost(LabHost):
 
     def build(self) -> str:
         """Return the directory of the root file system."""
-        return str(root_filesystem(self._plan.distribution))
+        return str(root_filesystem(self._plan.distribution, STACK_PACKAGES[self._plan.network_stack]))
 
     def prepare(self, base: str) -> None:
         """Empty the host's writable layer and write the files that differ from host to host."""
@@ -49,7 +50,7 @@ class ContainerHost(LabHost):
         files = identity_files(self._topology, self._plan) | {"etc/machine-id": f"{uuid.uuid4().hex}\n"}
         lower, upper = Path(base), data / "upper"
         for name, text in files.items():
-            write_file(lower, upper, name, text)
+            write_file(lower, upper, name, text, mode=0o600 if name.startswith(PRIVATE) else 0o644)
         key = self._paths.ssh / f"{self._plan.name}.host_ed25519"
         write_file(lower, upper, "etc/ssh/ssh_host_ed25519_key", key.read_text(), mode=0o600)
         client = (self._paths.ssh / "id_ed25519.pub").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runbook_lib.lab.hosts.network_files import network_files
 from runbook_lib.lab.services import package_cache
 from runbook_lib.lab.system.apt_sources import debian_sources
 from runbook_lib.lab.system.debian_bootstrap import APT_CONFIGURATION
@@ -32,22 +33,7 @@ def identity_files(topology: Topology, plan: HostPlan) -> dict[str, str]:
     return {
         "etc/hostname": f"{plan.name}\n",
         "etc/hosts": "".join(["127.0.0.1\tlocalhost\n", *names]),
-        "etc/network/interfaces": _interfaces(plan),
         "etc/apt/sources.list": "".join(sources),
         "etc/apt/apt.conf.d/90lab": "".join(apt),
+        **network_files(plan),
     }
-
-
-def _interfaces(plan: HostPlan) -> str:
-    """Return the host's /etc/network/interfaces (interfaces(5)), as Debian's installer would have written it."""
-    text = "source /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopback\n"
-    for name, interface in plan.interfaces.items():
-        text += f"\nauto {name}\n"
-        if interface.address is None:
-            text += f"iface {name} inet manual\n    up ip link set dev $IFACE up\n"
-            text += "    down ip link set dev $IFACE down\n"
-            continue
-        text += f"iface {name} inet static\n    address {interface.address}\n"
-        if interface.gateway:
-            text += f"    gateway {interface.gateway}\n"
-    return text

@@ -22,26 +22,30 @@ PACKAGES = (
 """The packages that every kind of host has."""
 
 
-def root_filesystem(distribution: str) -> Path:
+def root_filesystem(distribution: str, more_packages: Sequence[str] = ()) -> Path:
     """Return the directory of the root file system, building it on the first call (about 25 s).
 
     Args:
         distribution: Debian's code name, such as `bookworm`.
+        more_packages: Packages of the hosts' network stack, beside those of every host.
 
     Raises:
         LabError: The build failed.
         RequirementError: This machine's apt has no Debian repository.
     """
+    packages = (*PACKAGES, *more_packages)
     scripts = [recipe("host.sh"), recipe("container.sh")]
+    if more_packages:
+        scripts.append(recipe("network_stacks.sh"))
     recipe_parts = {
         "distribution": distribution,
-        "packages": PACKAGES,
+        "packages": packages,
         "scripts": scripts,
         "left out": EXCLUDED_PATHS,
     }
 
     def build(directory: Path, cgroups: Sequence[Path]) -> None:
-        options = (f"--include={','.join(PACKAGES)}", f"--customize-hook={''.join(scripts)}")
+        options = (f"--include={','.join(packages)}", f"--customize-hook={''.join(scripts)}")
         bootstrap(distribution, directory / "root", cgroups, *options)
 
     return built_once("rootfs", recipe_parts, build) / "root"

@@ -48,10 +48,16 @@ class VmHost(LabHost):
 
     @classmethod
     def check_plan(cls, plan: HostPlan, where: str) -> None:
-        """Refuse more than one interface: QEMU's user-mode network has one."""
+        """Refuse more than one interface: QEMU's user-mode network has one. Its network is configured by ifupdown."""
         if len(plan.interfaces) != 1:
             raise InputError(
                 f"a VM has one interface, not {len(plan.interfaces)}", where=where, hint="remove the others"
+            )
+        if plan.network_stack != "ifupdown":
+            raise InputError(
+                f"a VM has the network stack ifupdown, not {plan.network_stack}",
+                where=where,
+                hint="make it a container, or remove `network_stack`",
             )
 
     @property

@@ -1,0 +1,91 @@
+"""netplan's files, and whether netplan accepts them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook_lib.errors import FactError
+from runbook_lib.facts.base import Fact, parsing
+from runbook_lib.masking import excerpt
+from runbook_lib.model.commands import Command, Output
+
+__all__ = ["NetplanFile", "NetplanFiles", "NetplanProblem"]
+
+# A file in /etc replaces the one of the same name in /run, and that one in /usr/lib. Each file is preceded by its size;
+# one with a password is not printed: what is read is recorded.
+_READ = r"""
+for directory in /etc/netplan /run/netplan /usr/lib/netplan /lib/netplan; do
+  for file in "$directory"/*.yaml; do
+    [ -f "$file" ] || continue
+    case "$known" in */"${file##*/}"/*) continue ;; esac
+    known="$known/${file##*/}/"
+    if grep -qiE '^[^#]*(password|psk|key|keys|secret)["'\'']?[[:space:]]*:' -- "$file"; then
+      echo "secret $file"
+    else
+      echo "$(stat --format=%s -- "$file") $file" && cat -- "$file" && echo || exit 1
+    fi
+  done
+done
+echo end
+"""
+
+
+@dataclass(frozen=True)
+class NetplanFile:
+    """One of netplan's YAML files.
+
+    Args:
+        path: Absolute path.
+        text: Its text; None if it holds a password or a key, and so is not read.
+    """
+
+    path: str
+    text: str | None
+
+
+@dataclass(frozen=True)
+class NetplanFiles(Fact[tuple[NetplanFile, ...]]):
+    """All files that netplan reads."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("sh", "-c", _READ), sudo=True)
+
+    def parse(self, output: Output) -> tuple[NetplanFile, ...]:
+        """Return the files.
+
+        Raises:
+            FactError: The output is cut off, or a file is not UTF-8.
+        """
+        found, rest = [], output.stdout.encode()
+        with parsing("netplan's files"):
+            while rest and rest != b"end\n":
+                head, _, rest = rest.partition(b"\n")
+                size, _, path = head.decode().partition(" ")
+                if size == "secret":
+                    found.append(NetplanFile(path, None))
+                    continue
+                text, rest = rest[: int(size)], rest[int(size) :]
+                if rest[:1] != b"\n" or not path:
+                    raise FactError(f"netplan's files: unexpected output {excerpt(output.stdout, 80)!r}")
+                found.append(NetplanFile(path, text.decode()))
+                rest = rest[1:]
+        if not rest:
+            raise FactError("netplan's files: the output is incomplete")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class NetplanProblem(Fact[str]):
+    """Why netplan refuses its files, in its own words; empty if it accepts them."""
+
+    def request(self) -> Command:
+        """Return the command: it reads all files, and prints one value that is never secret."""
+        return Command(("netplan", "get", "network.renderer"), sudo=True, accept=(0, 1, 2, 78))
+
+    def parse(self, output: Output) -> str:
+        """Return the message; netplan names the file and the line."""
+        if output.exit_code == 0:
+            return ""
+        lines = [line.strip() for line in output.stderr.strip().splitlines() if line.strip(" \t^")]
+        return excerpt("; ".join(lines), 300) or f"exit code {output.exit_code}"

@@ -1,0 +1,63 @@
+"""Files of systemd-networkd beside the one in force: what changes it, and where a bridge is defined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook_lib.facts.base import Fact, lines_of
+from runbook_lib.model.commands import Command, Output
+
+__all__ = ["DropIns", "NetdevFiles"]
+
+_DIRECTORIES = "/etc/systemd/network /run/systemd/network /usr/lib/systemd/network"
+_DROP_INS = rf"""
+for directory in {_DIRECTORIES}; do ls -d -- "$directory/$1.d"/*.conf 2>/dev/null; done; true
+"""
+# A file in /etc replaces the one of the same name in /run, and that one in /usr/lib.
+_NETDEVS = rf"""
+for directory in {_DIRECTORIES}; do
+  for file in "$directory"/*.netdev; do
+    case " $known " in *" ${{file##*/}} "*) continue ;; esac
+    known="$known ${{file##*/}}"
+    grep -qsE "^[[:space:]]*Name[[:space:]]*=[[:space:]]*$1[[:space:]]*\$" "$file" && echo "$file"
+  done
+done; true
+"""
+
+
+@dataclass(frozen=True)
+class DropIns(Fact[tuple[str, ...]]):
+    """The drop-in files of a configuration file: they change what it says.
+
+    Args:
+        file: Name of the file without its directory, as `10-em1.network`.
+    """
+
+    file: str
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("sh", "-c", _DROP_INS, "sh", self.file))
+
+    def parse(self, output: Output) -> tuple[str, ...]:
+        """Return their paths."""
+        return tuple(lines_of(output.stdout))
+
+
+@dataclass(frozen=True)
+class NetdevFiles(Fact[tuple[str, ...]]):
+    """The files by which systemd-networkd creates a virtual interface (systemd.netdev(5)).
+
+    Args:
+        interface: The interface's name.
+    """
+
+    interface: str
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("sh", "-c", _NETDEVS, "sh", self.interface))
+
+    def parse(self, output: Output) -> tuple[str, ...]:
+        """Return their paths."""
+        return tuple(lines_of(output.stdout))
