@@ -1,4 +1,4 @@
-"""Files of systemd-networkd beside the one in force: what changes it, and where a bridge is defined."""
+"""Files of systemd-networkd other than the one in force: drop-ins that change it, and where a bridge is defined."""
 
 from __future__ import annotations
 

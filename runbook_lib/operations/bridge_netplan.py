@@ -2,7 +2,7 @@
 
 The file is edited in place: netplan joins the lists of several files, so that a later file could not take the port's
 addresses away.
-netplan only generates files for systemd-networkd or NetworkManager; it is told to do so, and they to read them.
+netplan only generates files for systemd-networkd or NetworkManager, which then have to reload them.
 `netplan apply` is not used: it needs a running udev, and stops NetworkManager before it may fail.
 """
 

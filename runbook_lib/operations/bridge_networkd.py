@@ -108,7 +108,7 @@ class NetworkdBridge(BridgeBackend):
             )
 
     def change(self, timeout: float) -> GuardedChange:
-        """Return the three files; systemd-networkd reads them when it is told to."""
+        """Return the three files; `networkctl reload` puts them into force."""
         name, port = self.wanted.name, self.wanted.port
         netdev, of_port, of_bridge = _own(self.wanted)
         texts = {

@@ -1,7 +1,7 @@
 """A bridge of NetworkManager: two profiles of its own, and the port's own profile stays as it is.
 
 NetworkManager activates the profile with the higher priority. So the port's own one is active again as soon as ours are
-removed. Ours are written as files: nmcli would write the port's file anew, without its comments.
+removed. Ours are written as files: nmcli would rewrite the port's file without its comments.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class NetworkManagerBridge(BridgeBackend):
         return self._source.mtu
 
     def refuse(self) -> None:
-        """Refuse a profile with secrets, one that is no keyfile, and settings that are not understood."""
+        """Refuse a profile with secrets, one that is not a keyfile, and settings that are not understood."""
         name, port = self.wanted.name, self.wanted.port
         of_bridge = self.managers[1].profile
         if of_bridge and of_bridge != _own(self.wanted)[0]:

@@ -6,7 +6,6 @@ Each setting of the port either stays, or moves to the bridge byte for byte, or 
 from __future__ import annotations
 
 import functools
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,14 @@ import yaml
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.operations import netplan_yaml
-from runbook_lib.operations.bridge_backend import normalized
+from runbook_lib.operations.netplan_values import DEFAULT_ROUTES, NetplanValues, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runbook_lib.facts.netplan import NetplanFile
     from runbook_lib.operations.bridge_backend import Wanted
+    from runbook_lib.operations.netplan_values import NetplanInterface
     from runbook_lib.operations.netplan_yaml import Entry, Mapping
 
 __all__ = ["NetplanConfiguration"]
@@ -37,7 +37,6 @@ _STAYS = frozenset({
     "generic-segmentation-offload", "generic-receive-offload", "large-receive-offload", "ignore-carrier",
 })  # fmt: skip
 _NO_ADDRESS = {"dhcp4": "false", "dhcp6": "false", "accept-ra": "false", "link-local": "[]"}
-_DEFAULT = frozenset({"default", "0.0.0.0/0", "0/0"})
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class NetplanConfiguration:
         """Return the new text of `file`: the bridge has what the port had."""
         assert self.file is not None and self.file.text is not None, "refused before"  # noqa: PT018, S101
         path, text = self.file.path, self.file.text
-        before = yaml.safe_load(text)
+        before = load(text, path)
         for replaced in self._replacements(netplan_yaml.parse(text, path)):
             text = netplan_yaml.replace_value(text, *replaced)
         port = self._port(netplan_yaml.parse(text, path))
@@ -82,12 +81,12 @@ class NetplanConfiguration:
     def _refuse_other_meaning(self, before: dict[str, Any], text: str) -> None:
         """Refuse a style that the edit did not expect: whatever is not meant to change must be the same afterwards."""
         try:
-            after = yaml.safe_load(text)
+            after = load(text, "the new file")
             port = after["network"]["ethernets"].pop(self.identifier)
             bridge = after["network"]["bridges"].pop(self.wanted.name)
             was = before["network"]["ethernets"].pop(self.identifier) or {}
-        except (yaml.YAMLError, LookupError, TypeError, AttributeError) as problem:
-            reason = getattr(problem, "problem", None) or f"{type(problem).__name__}: {problem}"
+        except (PlanRefused, LookupError, TypeError, AttributeError) as problem:
+            reason = getattr(problem, "message", "") or f"{type(problem).__name__}: {problem}"
         else:
             after["network"]["bridges"] = after["network"]["bridges"] or before["network"].get("bridges")
             before["network"].setdefault("bridges", after["network"]["bridges"])
@@ -110,38 +109,30 @@ class NetplanConfiguration:
 
     def missing(self) -> list[str]:
         """Return the settings that the files lack."""
-        bridge, port = self._bridge_values, self._port_values
-        if not bridge:
-            return [f"bridges: {self.wanted.name}"]
-        found = []
-        if bridge.get("interfaces") != [self.identifier]:
-            found.append(f"interfaces: [{self.identifier}]")
-        if not bridge.get("dhcp4") and _address(self.wanted.address) not in self.addresses():
-            found.append(f"addresses: [{self.wanted.address}]")
-        if self._other_gateway(bridge):
-            found.append(f"routes: [{{to: default, via: {self.wanted.gateway}}}]")
-        if self._other_nameservers(bridge):
-            found.append(f"nameservers: {{addresses: [{', '.join(self.wanted.nameservers)}]}}")
-        if (bridge.get("parameters") or {}).get("stp", True):
-            found.append("parameters: {stp: false}")
-        if port.get("addresses") or port.get("dhcp4") or port.get("dhcp6"):
-            found.append(f"{self.identifier} without addresses")
-        return found
+        bridge, port, wanted = self._bridge_values, self._port_values, self.wanted
+        if not bridge.values:
+            return [f"bridges: {wanted.name}"]
+        nameservers = f"nameservers: {{addresses: [{', '.join(wanted.nameservers)}]}}"
+        lacking = {
+            f"interfaces: [{self.identifier}]": bridge.values.get("interfaces") != [self.identifier],
+            f"addresses: [{wanted.address}]": not bridge.has_address,
+            f"routes: [{{to: default, via: {wanted.gateway}}}]": bridge.has_other_gateway,
+            nameservers: bridge.has_other_nameservers,
+            "parameters: {stp: false}": bridge.has_spanning_tree,
+            f"{self.identifier} without addresses": any(
+                port.values.get(key) for key in ("addresses", "dhcp4", "dhcp6")
+            ),
+        }
+        return [setting for setting, lacks in lacking.items() if lacks]
 
     def addresses(self) -> tuple[str, ...]:
         """Return the static addresses, and with DHCP the given one: it is the lease's."""
-        values = self._bridge_values or self._port_values
-        leased = [self.wanted.address] if values.get("dhcp4") else []
-        static = [
-            next(iter(item)) if isinstance(item, dict) else item for item in values.get("addresses") or []
-        ]
-        return normalized([*leased, *map(str, static)])
+        return (self._bridge_values if self._bridge_values.values else self._port_values).addresses
 
     @property
     def mtu(self) -> int | None:
         """The port's MTU; None if none is configured."""
-        value = self._port_values.get("mtu")
-        return value if isinstance(value, int) else None
+        return self._port_values.mtu
 
     def refuse(self) -> None:
         """Refuse what cannot be edited without loss.
@@ -168,7 +159,7 @@ class NetplanConfiguration:
                 f"{having[0]} is not under /etc/netplan: it would not outlive a reboot or an upgrade",
                 hint="copy it to /etc/netplan, then run this again",
             )
-        if self._bridge_values:
+        if self._bridge_values.values:
             raise PlanRefused(
                 f"{name} is configured by netplan, not as desired: it lacks {'; '.join(self.missing())}",
                 hint="choose another name, or change netplan's files by hand and run this again",
@@ -185,9 +176,8 @@ class NetplanConfiguration:
             )
 
     def _refuse_users(self) -> None:
-        for kind, name, values in self._definitions():
-            used = [*_listed(values.get("interfaces")), values.get("link"), values.get("primary")]
-            if self.identifier in used:
+        for kind, name, interface in self._values.definitions():
+            if self.identifier in interface.uses:
                 raise PlanRefused(
                     f"{self.identifier} is used by {name} ({kind}), which would go down",
                     hint=f"put {name} on {self.wanted.name} or remove it by hand, then run this again",
@@ -198,29 +188,29 @@ class NetplanConfiguration:
                 )
 
     def _obstacles(self) -> Iterator[str]:
-        values = self._port_values
-        yield from (str(key) for key in values if key not in _MOVES | _BOTH | _STAYS)
-        if not values.get("dhcp4") and _address(self.wanted.address) not in self.addresses():
-            yield f"addresses: {', '.join(self.addresses()) or 'none'}, and not {self.wanted.address}"
-        gateways = _gateways(values)
-        if self._other_gateway(values) and (len(gateways) > 1 or (values.get("routes") and not gateways)):
+        port = self._port_values
+        yield from (str(key) for key in port.values if key not in _MOVES | _BOTH | _STAYS)
+        if not port.has_address:
+            yield f"addresses: {', '.join(port.addresses) or 'none'}, and not {self.wanted.address}"
+        several = len(port.gateways) > 1 or (port.values.get("routes") and not port.gateways)
+        if port.has_other_gateway and several:
             yield f"routes: no default route that could become one by way of {self.wanted.gateway}"
-        if self._other_nameservers(values) and "nameservers" in values and not _nameservers(values):
+        if port.has_other_nameservers and "nameservers" in port.values and not port.nameservers:
             yield "nameservers: without addresses"
 
     def _replacements(self, tree: Mapping) -> list[tuple[yaml.Node, str]]:
         """Return the nodes whose value is replaced by a wanted one, from the last to the first."""
         port = self._port(tree)
         found: list[tuple[yaml.Node, str]] = []
-        for key, value in _pairs(port, "routes") if port else ():
-            if self._other_gateway(self._port_values) and key == "via":
-                found.append((value, str(self.wanted.gateway)))
-        gateway = port.get("gateway4") if port else None
-        if gateway and self._other_gateway(self._port_values):
-            found.append((gateway.value, str(self.wanted.gateway)))
-        nameservers = port.mapping("nameservers") if port else None
+        if port is None:
+            return found
+        if self._port_values.has_other_gateway:
+            gateway = port.get("gateway4")
+            nodes = [*_default_gateways(port), *([gateway.value] if gateway else [])]
+            found += [(node, str(self.wanted.gateway)) for node in nodes]
+        nameservers = port.mapping("nameservers")
         addresses = nameservers.get("addresses") if nameservers else None
-        if addresses and self._other_nameservers(self._port_values):
+        if addresses and self._port_values.has_other_nameservers:
             found.append((addresses.value, f"[{', '.join(self.wanted.nameservers)}]"))
         return sorted(found, key=lambda item: -item[0].start_mark.index)
 
@@ -242,9 +232,9 @@ class NetplanConfiguration:
         lines = [f"interfaces: [{self.identifier}]", "parameters: {stp: false, forward-delay: 0}"]
         if self.mac:
             lines.insert(1, f'macaddress: "{self.mac}"')
-        if self._other_gateway(self._port_values) and not _gateways(self._port_values):
+        if self._port_values.has_other_gateway and not self._port_values.gateways:
             lines.append(f"routes: [{{to: default, via: {wanted.gateway}}}]")
-        if self._other_nameservers(self._port_values) and not port.get("nameservers"):
+        if self._port_values.has_other_nameservers and not port.get("nameservers"):
             lines.append(f"nameservers: {{addresses: [{', '.join(wanted.nameservers)}]}}")
         return lines, [(port, entry) for entry in port.entries if entry.key in _MOVES | _BOTH]
 
@@ -281,78 +271,31 @@ class NetplanConfiguration:
         ethernets = network.mapping("ethernets") if network and network.get("ethernets") else None
         return ethernets.mapping(self.identifier) if ethernets and ethernets.get(self.identifier) else None
 
-    def _definitions(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """Yield every interface of all files: its kind as `vlans`, its name, its settings."""
-        for file in self.files:
-            network = (yaml.safe_load(file.text or "") or {}).get("network") or {}
-            for kind, named in network.items():
-                for name, values in named.items() if isinstance(named, dict) else ():
-                    if isinstance(values, dict):
-                        yield kind, str(name), values
-
-    def _joined(self, kind: str, name: str) -> dict[str, Any]:
-        """Return the settings of an interface; as netplan reads them: lists of several files are joined."""
-        found: dict[str, Any] = {}
-        for other, owner, values in self._definitions():
-            if (other, owner) == (kind, name):
-                for key, value in values.items():
-                    known = found.get(key)
-                    found[key] = (
-                        [*known, *value] if isinstance(known, list) and isinstance(value, list) else value
-                    )
-        return found
+    @functools.cached_property
+    def _values(self) -> NetplanValues:
+        return NetplanValues(self.files, self.wanted)
 
     @functools.cached_property
-    def _port_values(self) -> dict[str, Any]:
-        return self._joined("ethernets", self.identifier)
+    def _port_values(self) -> NetplanInterface:
+        return self._values.interface("ethernets", self.identifier)
 
     @functools.cached_property
-    def _bridge_values(self) -> dict[str, Any]:
-        return self._joined("bridges", self.wanted.name)
-
-    def _other_gateway(self, values: dict[str, Any]) -> bool:
-        gateways = _gateways(values)
-        if self.wanted.gateway is None or (values.get("dhcp4") and not gateways):
-            return False
-        return set(gateways) != {self.wanted.gateway}
-
-    def _other_nameservers(self, values: dict[str, Any]) -> bool:
-        return bool(self.wanted.nameservers) and _nameservers(values) != list(self.wanted.nameservers)
+    def _bridge_values(self) -> NetplanInterface:
+        return self._values.interface("bridges", self.wanted.name)
 
 
-def _gateways(values: dict[str, Any]) -> list[str]:
-    """Return the gateways of the IPv4 default routes."""
-    routes = [route for route in values.get("routes") or [] if isinstance(route, dict)]
-    found = [str(route.get("via")) for route in routes if str(route.get("to")) in _DEFAULT]
-    found += [str(values["gateway4"])] if values.get("gateway4") else []
-    return [gateway for gateway in found if ":" not in gateway]
-
-
-def _nameservers(values: dict[str, Any]) -> list[str]:
-    return [str(server) for server in (values.get("nameservers") or {}).get("addresses") or []]
-
-
-def _pairs(port: Mapping, key: str) -> Iterator[tuple[str, yaml.Node]]:
-    """Yield key and value of the default routes of a port."""
-    entry = port.get(key)
+def _default_gateways(port: Mapping) -> Iterator[yaml.Node]:
+    """Yield the gateways of a port's IPv4 default routes."""
+    entry = port.get("routes")
     if entry is None or not isinstance(entry.value, yaml.SequenceNode):
         return
     for item in entry.value.value:
         if not isinstance(item, yaml.MappingNode):
             continue
-        own = {pair[0].value: pair[1] for pair in item.value}
-        if getattr(own.get("to"), "value", "") in _DEFAULT and ":" not in getattr(
-            own.get("via"), "value", ":"
-        ):
-            yield from own.items()
-
-
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - YAML
-    return value if isinstance(value, list) else []
-
-
-def _address(text: str) -> str:
-    return str(ipaddress.ip_interface(text))
+        own = {getattr(key, "value", ""): getattr(value, "value", "") for key, value in item.value}
+        gateway = next((value for key, value in item.value if getattr(key, "value", "") == "via"), None)
+        if own.get("to") in DEFAULT_ROUTES and gateway is not None and ":" not in own["via"]:
+            yield gateway
 
 
 def _ended(text: str) -> str:

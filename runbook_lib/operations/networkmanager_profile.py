@@ -27,7 +27,7 @@ _NAMESPACE = uuid.UUID(
 _ETHERNET = ("ethernet", "802-3-ethernet")
 _IP = ("ipv4", "ipv6")
 _PRIORITY = 100
-# What belongs to the addresses moves, what belongs to the cable stays; the rest of [connection] is written anew.
+# What belongs to the addresses moves, what belongs to the cable stays; the rest of [connection] is replaced.
 _MOVES = frozenset(
     {"zone", "metered", "mdns", "llmnr", "dns-over-tls", "gateway-ping-timeout", "mptcp-flags"}
 )

@@ -81,7 +81,7 @@ def test_every_line_is_the_bridges_or_the_ports() -> None:
     assert profile(STATIC).mtu == 1400
 
 
-def test_a_bridges_routes_have_the_metric_that_a_cards_have() -> None:
+def test_routes_by_way_of_a_bridge_have_the_metric_of_an_ethernet_interface() -> None:
     bridge, _ = changed(STATIC)
     assert bridge.count("route-metric=100\n") == 2
     assert (

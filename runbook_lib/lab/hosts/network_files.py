@@ -23,7 +23,7 @@ STACK_PACKAGES: dict[NetworkStackName, tuple[str, ...]] = {
     "netplan-networkmanager": _NETPLAN,
     "networkmanager": _NETPLAN,
 }
-"""The packages that a network stack needs beside those of every host."""
+"""The packages that a network stack needs in addition to those of every host."""
 PRIVATE = ("etc/netplan/", "etc/NetworkManager/system-connections/")
 """Beginnings of the paths that only root may read; netplan and NetworkManager insist on it."""
 

@@ -27,7 +27,7 @@ def root_filesystem(distribution: str, more_packages: Sequence[str] = ()) -> Pat
 
     Args:
         distribution: Debian's code name, such as `bookworm`.
-        more_packages: Packages of the hosts' network stack, beside those of every host.
+        more_packages: Packages of the hosts' network stack, in addition to those of every host.
 
     Raises:
         LabError: The build failed.
