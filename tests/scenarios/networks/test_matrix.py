@@ -106,7 +106,7 @@ def test_a_change_with_a_wrong_value(
     applied = threading.Lock()
 
     def harm(host: str) -> None:
-        with applied:  # one run for all hosts, by whoever is first
+        with applied:  # the first thread makes one run for all hosts
             if not records:
                 records.update(networks.apply(wanted=lambda _: wanted))
         assert records[host].status is Status.FAILED, host
