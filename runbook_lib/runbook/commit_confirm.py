@@ -18,6 +18,7 @@ from runbook_lib.runbook.run_status import describe_unmet
 if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
     from runbook_lib.model.plans import NetworkGuard, Plan
+    from runbook_lib.model.records import CommandKind
     from runbook_lib.runbook.host_session import HostSession
 
 __all__ = ["apply_with_confirmation", "plan_after_revert"]
@@ -87,7 +88,7 @@ def apply_with_confirmation(
             session.stop_if_interrupted("stopped before the confirmation")
             session.leave_in_order()
             _confirm(session, guard, deadline)
-            return Status.CHANGED, _clean_up(session, guard)
+            return Status.CHANGED, _clean_up(session, guard, "guard")
         reason = describe_unmet(session.checks)
     except Interrupted as problem:
         _add_outcome(problem, guard)
@@ -114,7 +115,7 @@ def _arm(session: HostSession, guard: NetworkGuard) -> None:
     except (OperationError, UnreachableError, Interrupted) as problem:
         if begun:
             session.leave_in_order()
-            left = _clean_up(session, guard)
+            left = _clean_up(session, guard, "rollback")  # past a lock that may be lost
             problem.message += f"; nothing was changed{f', but {left}' if left else ''}"
         raise
 
@@ -133,12 +134,12 @@ def _confirm(session: HostSession, guard: NetworkGuard, deadline: float) -> None
             return
 
 
-def _clean_up(session: HostSession, guard: NetworkGuard) -> str:
+def _clean_up(session: HostSession, guard: NetworkGuard, kind: CommandKind) -> str:
     """Remove what arming has left; return what the message adds. What is left does nothing any more."""
     try:
         session.open()
         for command in guard.clean_up:
-            session.send(command, "rollback")
+            session.send(command, kind)
     except (OperationError, UnreachableError, Interrupted) as problem:
         return f"the files of the rollback are left on the host, unused: {problem.message}"
     return ""

@@ -14,7 +14,7 @@ from runbook_lib import Runbook
 from runbook_lib.errors import StepFailed
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.integrations import pyinfra
-from runbook_lib.operations import command, directory, files, ports, service, tls, url
+from runbook_lib.operations import command, directory, files, ports, service, sshd, tls, url
 from tests.certificates import Authority
 from tests.deadlines import deadline
 from tests.runbook.practice import parameters
@@ -210,6 +210,29 @@ def test_a_secret_of_the_run_in_a_text_is_recorded_by_hash(
         "correct-horse",
         "600",
     ]
+
+
+def test_an_option_of_sshd_is_set_once_and_one_that_locks_us_out_is_reverted(
+    fresh_lab: Lab, tmp_path: Path
+) -> None:
+    for status in ("changed", "ok"):
+        book = opened(fresh_lab, tmp_path)
+        book.step("Tries", sshd.option("MaxAuthTries", "4"))
+        book.close()
+        assert statuses(book) == {"Tries": status}
+    state = "sha256sum /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*; sshd -T; ls -A /var/lib/runbook"
+    before = on_host(fresh_lab, state)
+    assert "maxauthtries 4\n" in before
+    book = opened(fresh_lab, tmp_path, on_failure="continue")
+    book.step("Unknown value", sshd.option("PermitRootLogin", "maybe"))
+    book.close()
+    refused = book.record.steps[0].hosts[0]
+    assert "sshd on the host refuses `PermitRootLogin maybe`: unsupported option" in refused.message
+    assert {command.kind for command in refused.commands} == {"fact"}
+    book = opened(fresh_lab, tmp_path)
+    with pytest.raises(StepFailed, match="rejects the login of user 'ops'; the change was rolled back"):
+        book.step("Nobody", sshd.option("AllowUsers", "nobody", in_place=True, revert_after=10))
+    assert on_host(fresh_lab, state) == before
 
 
 def test_the_guide_of_an_own_runbook_leads_to_a_green_run(fresh_lab: Lab, tmp_path: Path) -> None:
