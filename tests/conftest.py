@@ -35,6 +35,10 @@ _locks = tempfile.mkdtemp(prefix="runbook-test-locks-")
 atexit.register(shutil.rmtree, _locks, ignore_errors=True)
 os.environ["RUNBOOK_LOCK_FILE"] = f"{_locks}/lock"
 
+# nbmake and nbval import jsonschema's grammar of IRIs, which takes two seconds of processor time, in each process of
+# pytest that a test starts. The tests that are about them load them.
+os.environ["PYTEST_ADDOPTS"] = f"-p no:nbmake -p no:nbval {os.environ.get('PYTEST_ADDOPTS', '')}"
+
 # A busy machine must not fail a test: by default an example may take 0.2 s. The suite tries the same examples each
 # time, so that it never fails by chance; `make fuzz` tries new ones.
 settings.register_profile("tests", deadline=None, derandomize=True)

@@ -29,7 +29,7 @@ from tests.conftest import (
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Another test suite with the same hooks."""
     monkeypatch.setenv("PYTHONPATH", str(TOP))
-    for name in ("RUNBOOK_REQUIRE", "PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
+    for name in ("RUNBOOK_REQUIRE", "PYTEST_XDIST_WORKER"):
         monkeypatch.delenv(name, raising=False)
     pytester.makeconftest(HOOKS)
     pytester.makeini("[pytest]\nmarkers =\n  in_order: as it says\n  lab: as it says\n")
@@ -59,7 +59,7 @@ def test_a_skip_is_a_failure_where_everything_is_required(
 ) -> None:
     suite.makepyfile(test_skips=SKIPS)
     suite.makepyfile(test_module="import pytest\npytest.skip('all of it', allow_module_level=True)")
-    run(suite).assert_outcomes(skipped=4)
+    suite.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(skipped=4)
     monkeypatch.setenv("RUNBOOK_REQUIRE", "all")
     done = run(suite, "--continue-on-collection-errors")
     done.assert_outcomes(failed=1, errors=3)
@@ -75,35 +75,25 @@ def test(n):
 """
 
 
-def test_a_module_stays_in_one_process_and_a_module_apart_does_not(suite: pytest.Pytester) -> None:
+def test_modules_are_distributed_over_processes_as_the_running_order_says(suite: pytest.Pytester) -> None:
     """With whatever versions of pytest and pytest-xdist are installed."""
-    used = {}
-    for folder in ("lab", "runbook"):
-        directory = suite.path / "tests" / folder
-        directory.mkdir(parents=True)
-        file = suite.path / folder
-        (directory / "test_some.py").write_text(WORKERS.format(file=str(file)), encoding="utf-8")
-        done = run(suite, "-n", "2", "--dist", "loadscope", str(directory))
-        done.assert_outcomes(passed=8)
-        used[folder] = set(file.read_text(encoding="utf-8").split())
-    assert len(used["lab"]) == 1
-    assert used["runbook"] == {"gw0", "gw1"}
-
-
-def test_a_long_test_does_not_wait_behind_another_long_one(suite: pytest.Pytester) -> None:
-    directory = suite.path / "tests"
-    for folder in ("scenarios", "model"):
-        (directory / folder).mkdir(parents=True)
-    for path, number in (
-        ("model/test_quick.py", 4),
-        ("scenarios/test_chapter_killed.py", 2),
-        ("test_z.py", 8),
-    ):
-        text = WORKERS.format(file=str(suite.path / Path(path).stem)).replace("range(8)", f"range({number})")
-        (directory / path).write_text(text.replace("0.05", "1" if number == 2 else "0.05"), encoding="utf-8")
-    run(suite, "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder").assert_outcomes(passed=14)
-    used = (suite.path / "test_chapter_killed").read_text(encoding="utf-8").split()
-    assert sorted(used) == ["gw0", "gw1"]
+    numbers = {
+        "model/test_quick": 4,
+        "scenarios/test_chapter_killed": 2,
+        "lab/test_lab": 8,
+        "runbook/test_runbook": 8,
+    }
+    for module, number in numbers.items():
+        path = suite.path / "tests" / f"{module}.py"
+        path.parent.mkdir(parents=True)
+        text = WORKERS.format(file=str(suite.path / path.stem)).replace("range(8)", f"range({number})")
+        path.write_text(text.replace("0.05", "1" if number == 2 else "0.05"), encoding="utf-8")
+    done = run(suite, "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
+    done.assert_outcomes(passed=sum(numbers.values()))
+    used = {Path(module).name: (suite.path / Path(module).name).read_text().split() for module in numbers}
+    assert len(set(used["test_lab"])) == 1, "a module stays in one process"
+    assert set(used["test_runbook"]) == {"gw0", "gw1"}, "the tests of a module apart do not"
+    assert sorted(used["test_chapter_killed"]) == ["gw0", "gw1"], "no long test waits behind another long one"
 
 
 KILLED = """
@@ -142,7 +132,8 @@ def test_a_random_order_is_repeated_by_its_seed_and_leaves_a_chapter_as_it_is(su
     suite.makepyfile(test_chapter=ORDERS.format(mark="pytestmark = pytest.mark.in_order"))
 
     def order(*arguments: str) -> list[str]:
-        return [line for line in run(suite, "--collect-only", "-q", *arguments).outlines if "::" in line]
+        done = suite.runpytest_inprocess("-p", "no:cacheprovider", "--collect-only", "-q", *arguments)
+        return [line for line in done.outlines if "::" in line]
 
     usual, one = order(), order("--shuffle", "1")
     assert one == order("--shuffle", "1")

@@ -287,8 +287,8 @@ def _wait_for(project: Project, text: str, process: subprocess.Popen[str]) -> No
     wait_until(sent, f"the command {text!r}")
 
 
-@pytest.mark.parametrize("other", ["--nbmake", "--nbval-lax"])
-def test_no_other_plugin_runs_a_runbook_too(project: Project, other: str) -> None:
+@pytest.mark.parametrize(("plugin", "option"), [("nbmake", "--nbmake"), ("nbval", "--nbval-lax")])
+def test_no_other_plugin_runs_a_runbook_too(project: Project, plugin: str, option: str) -> None:
     touched = project.place / "touched"
     path = project.runbook(
         "90_look", project.holds("First", "first"), f"book.step('Do', Does(('touch', '{touched}')))"
@@ -296,7 +296,7 @@ def test_no_other_plugin_runs_a_runbook_too(project: Project, other: str) -> Non
     scratch = json.loads(path.read_text(encoding="utf-8"))
     scratch["cells"] = [{**scratch["cells"][0], "metadata": {}, "source": "assert 1 + 1 == 2"}]
     (project.place / "scratch.ipynb").write_text(json.dumps(scratch), encoding="utf-8")
-    result = project.run(*LOOK, other, "scratch.ipynb", "-v")
+    result = project.run(*LOOK, "-p", plugin, option, "scratch.ipynb", "-v")
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["*90_look.ipynb::the run ended PASSED*"])
     assert any("scratch" in line and "PASSED" in line for line in result.outlines)
