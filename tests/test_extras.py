@@ -38,45 +38,6 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{tmp_path / 'site'}:{TOP}"}
 
 
-def call(environment: dict[str, str], place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=place / "work",
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=deadline(120),
-    )
-
-
-def test_hosts_need_no_extra(environment: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "work" / "inventory.yml").write_text(
-        "hosts:\n  here: {connection: local}\n", encoding="utf-8"
-    )
-    verbs = [
-        ["audit", "keygen", "operator"],
-        ["run", "00_preflight", "-p", "inventory", "inventory.yml", "--sign-key", "operator"],
-        ["report", "last", "--format", "html"],
-        ["report", "last", "--format", "junit"],
-        ["report", "last", "--format", "markdown"],
-        ["audit", "verify", "last", "--trust", "operator.pub", "--without-source"],
-        ["list"],
-        ["lint", str(TOP / "notebooks")],
-        ["new", "own"],
-    ]
-    for verb in verbs:
-        ended = call(environment, tmp_path, "-m", "runbook_lib.cli.main", *verb)
-        assert (ended.returncode, ended.stderr) == (0, ""), f"{verb}: {ended.stdout}"
-    (run,) = (tmp_path / "work" / "runs").iterdir()
-    assert {path.name for path in run.iterdir()} >= {
-        "attestation.json",
-        "junit.xml",
-        "report.html",
-        "journal.jsonl",
-    }
-
-
 SCRIPT = """
 import contextlib, io, json, sys
 from runbook_lib.cli.main import cli, _run
@@ -94,6 +55,49 @@ for name in ("Archive", "tables"):
         found[name] = [getattr(problem, "exit_code", 0), str(problem)]
 print(json.dumps(found))
 """
+
+
+def call(environment: dict[str, str], place: Path, verbs: list[list[str]]) -> dict[str, tuple[int, str]]:
+    """Run commands in one process, and return the exit code and standard error of each."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=place / "work",
+        env=environment,
+        input="\n".join(map(json.dumps, verbs)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=deadline(120),
+    )
+    assert ended.returncode == 0, ended.stderr
+    return {words: (code, said) for words, (code, said) in json.loads(ended.stdout.splitlines()[-1]).items()}
+
+
+def test_hosts_need_no_extra(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "work" / "inventory.yml").write_text(
+        "hosts:\n  here: {connection: local}\n", encoding="utf-8"
+    )
+    verbs = [
+        ["audit", "keygen", "operator"],
+        ["run", "00_preflight", "-p", "inventory", "inventory.yml", "--sign-key", "operator"],
+        ["report", "last", "--format", "html"],
+        ["report", "last", "--format", "junit"],
+        ["report", "last", "--format", "markdown"],
+        ["audit", "verify", "last", "--trust", "operator.pub", "--without-source"],
+        ["list"],
+        ["lint", str(TOP / "notebooks")],
+        ["new", "own"],
+    ]
+    ended = call(environment, tmp_path, verbs)
+    assert [ended[" ".join(verb)] for verb in verbs] == [(0, "")] * len(verbs)
+    (run,) = (tmp_path / "work" / "runs").iterdir()
+    assert {path.name for path in run.iterdir()} >= {
+        "attestation.json",
+        "junit.xml",
+        "report.html",
+        "journal.jsonl",
+    }
+
 
 MISSING = {
     "audit list .": "archive",
@@ -115,19 +119,8 @@ def test_what_needs_an_extra_names_it(environment: dict[str, str], tmp_path: Pat
     )
     run = TOP / "tests" / "evidence" / "old_archive"
     journal = next(path.parent for path in sorted(run.rglob("journal.jsonl")))
-    lines = [json.dumps(words.replace("RUN", str(journal)).split()) for words in MISSING if " " in words]
-    ended = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=tmp_path / "work",
-        env=environment,
-        input="\n".join(lines),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=deadline(120),
-    )
-    assert ended.returncode == 0, ended.stderr
-    found = json.loads(ended.stdout.splitlines()[-1])
+    verbs = [words.replace("RUN", str(journal)).split() for words in MISSING if " " in words]
+    found = call(environment, tmp_path, verbs)
     wanted = {words.replace("RUN", str(journal)): extra for words, extra in MISSING.items()}
     for words, extra in wanted.items():
         code, message = found[words]
