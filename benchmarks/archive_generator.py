@@ -98,6 +98,7 @@ def _host(run: Data, step: int, name: str, texts: int = 300) -> Data:
         "status": "failed" if bad else "ok",
         "message": "unexpected answer" if bad else "",
         "proven": "",
+        "undoes": [],
         "attempt": 1,
         "started": began.isoformat(),
         "ended": ended,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Payload = dict[str, Any]
 
-__all__ = ["COMMAND", "HOST", "RUN", "complete_checks"]
+__all__ = ["COMMAND", "HOST", "RUN", "complete_checks", "complete_host"]
 
 
 def _defaults(model: type[BaseModel]) -> Payload:
@@ -27,7 +27,9 @@ def _defaults(model: type[BaseModel]) -> Payload:
 
 
 COMMAND = _defaults(CommandRecord)
-HOST = {**_defaults(HostRecord), "address": "", "kind": ""}
+_HOST = _defaults(HostRecord)
+_HOST_FIELDS = HostRecord.model_fields.keys()
+HOST = {**_HOST, "address": "", "kind": ""}
 """Of a step on a host whose end was not recorded."""
 RUN = {**_defaults(RunRecord), "mode": "", "started": None, "on_failure": ""}
 """Of a file that is not a record of a run."""
@@ -42,3 +44,15 @@ _CHECK_FIELDS = len(dataclasses.fields(Check))
 def complete_checks(checks: list[Payload]) -> list[Payload]:
     """Return checks with all fields; those from an earlier version have fewer."""
     return [check if len(check) == _CHECK_FIELDS else _CHECK | check for check in checks]
+
+
+def complete_host(host: Payload) -> Payload:
+    """Return a host's record with all fields; one from an earlier version has fewer.
+
+    Raises:
+        KeyError: It has a field that no version has.
+    """
+    whole = host if host.keys() == _HOST_FIELDS else _HOST | host
+    if len(whole) != len(_HOST_FIELDS):
+        raise KeyError(*(whole.keys() - _HOST_FIELDS))
+    return whole

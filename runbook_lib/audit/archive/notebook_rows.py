@@ -14,7 +14,7 @@ from runbook_lib.audit.archive import defaults
 from runbook_lib.audit.archive.journal_rows import MODES, STATUSES, STEP_KINDS, Unusual
 from runbook_lib.evidence.judge import judge_run
 from runbook_lib.evidence.notebook_records import EmbeddedRecords, outcome
-from runbook_lib.model.records import CommandKind, CommandRecord, HostRecord, current_kind
+from runbook_lib.model.records import CommandKind, CommandRecord, current_kind
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ __all__ = ["foreign_run", "run_of_notebook"]
 
 Data = dict[str, Any]
 
-_HOST_FIELDS = len(HostRecord.model_fields)
-_COMMAND_FIELDS = len(CommandRecord.model_fields)
+_COMMAND_FIELDS = CommandRecord.model_fields.keys()
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 _COMMAND_KINDS = frozenset(get_args(CommandKind))
 _FOREIGN = "a foreign notebook, with no record of a run"
@@ -104,13 +103,14 @@ def _status(step: Data) -> Status:
 def _complete(step: Data) -> Data:
     if step["kind"] not in STEP_KINDS or (step["ended"] is not None and not _time(step["ended"])):
         raise Unusual("a step of an unknown kind")
-    for host in step["hosts"]:
-        if len(host) != _HOST_FIELDS or host["status"] not in STATUSES:
-            raise Unusual("a host's record with other fields")
+    found = list(map(defaults.complete_host, step["hosts"]))
+    for host in found:
+        if host["status"] not in STATUSES:
+            raise Unusual("a host's record with an unknown status")
         for command in host["commands"]:
-            if len(command) != _COMMAND_FIELDS or current_kind(command["kind"]) not in _COMMAND_KINDS:
+            if command.keys() != _COMMAND_FIELDS or current_kind(command["kind"]) not in _COMMAND_KINDS:
                 raise Unusual("a command's record with other fields")
-    hosts = [{**host, "checks": defaults.complete_checks(host["checks"])} for host in step["hosts"]]
+    hosts = [{**host, "checks": defaults.complete_checks(host["checks"])} for host in found]
     return {**step, "hosts": hosts}
 
 
