@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import glob
 import os
 import pwd
 import re
@@ -27,6 +28,13 @@ _KEYS = ("id_rsa", "id_ecdsa", "id_ed25519")
 _PORT = 22
 _TIMEOUT = 30.0  # seconds; a `Match exec` may take some
 _AGENT = ("SSH_AUTH_SOCK", "$SSH_AUTH_SOCK", "${SSH_AUTH_SOCK}")
+# Options that concern neither where a host is, nor how it is reached, nor who it and the user are.
+_WITHOUT_EFFECT = re.compile(
+    rb"host\s+\*|sendenv\s+[\w*? ]+|(hashknownhosts|gssapiauthentication|gssapidelegatecredentials)\s+(yes|no)",
+    re.IGNORECASE,
+)
+_INCLUDE = re.compile(rb"include\s+(/[\w./*-]+)", re.IGNORECASE)
+_MOST_INCLUDES = 8  # in each other; OpenSSH refuses more than 16
 _UNSUPPORTED = {
     "revokedhostkeys": ("RevokedHostKeys", "mark revoked keys with @revoked in known_hosts"),
     "knownhostscommand": ("KnownHostsCommand", "add the host's key to known_hosts"),
@@ -227,8 +235,11 @@ def _ask_openssh(files: list[Path], target: str, place: str, user: str | None, p
     return done.stdout.decode(errors="surrogateescape")
 
 
-def _has_settings(path: Path, place: str) -> bool:
-    """Return whether there is anything to read: without it, no `ssh` is needed."""
+def _has_settings(path: Path, place: str, *, depth: int = 0) -> bool:
+    """Return whether a file says anything that matters here: without it, no `ssh` is needed, one process per host.
+
+    Debian's own file includes a folder that is empty at first, and says nothing else that matters.
+    """
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
@@ -237,7 +248,16 @@ def _has_settings(path: Path, place: str) -> bool:
         raise InventoryError(
             f"ssh_config cannot be used: {problem}", where=place, hint=f"check the owner and mode of {path}"
         ) from problem
-    return any(line.strip() and not line.strip().startswith(b"#") for line in lines)
+    for line in map(bytes.strip, lines):
+        if not line or line.startswith(b"#") or _WITHOUT_EFFECT.fullmatch(line):
+            continue
+        included = _INCLUDE.fullmatch(line)
+        if not included or depth >= _MOST_INCLUDES:
+            return True
+        files = map(Path, glob.glob(os.fsdecode(included[1])))  # noqa: PTH207 - pathlib has no absolute patterns
+        if any(_has_settings(file, place, depth=depth + 1) for file in files):
+            return True
+    return False
 
 
 def _user_known_hosts() -> tuple[Path, Path]:

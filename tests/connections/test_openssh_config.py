@@ -221,3 +221,32 @@ def test_a_host_with_room_for_one_session_runs_commands_and_a_further_one_is_ref
             assert connection.run(Command(("echo", "third")), NEVER).stdout == "third\n"
         finally:
             connection.close()
+
+
+@pytest.mark.parametrize(
+    ("included", "port"),
+    [
+        ("", 22),
+        ("# Port 2230\nHost *\n  SendEnv LANG\n", 22),
+        ("Port 2230\n", 2230),
+        ("Include {place}/*.conf", 0),
+    ],
+)
+def test_debians_own_file_needs_no_ssh_program_per_host_unless_it_includes_a_setting(
+    included: str, port: int, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, place = home / "system", home / "system.d"
+    place.mkdir(parents=True)
+    if included:
+        (place / "own.conf").write_text(included.replace("{place}", str(place)), encoding="utf-8")
+    own = "Host *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\n    GSSAPIAuthentication yes\n"
+    system.write_text(f"# comment\nInclude {place}/*.conf\n\n{own}", encoding="utf-8")
+    monkeypatch.setattr(ssh_config, "_SYSTEM", system)
+    if port:
+        assert read_ssh_config("web1", "web1").port == port
+    monkeypatch.setenv("PATH", str(home))
+    if port == 22:
+        assert read_ssh_config("web1", "web1").port == port
+    else:
+        with pytest.raises(InventoryError, match="the program ssh is not installed"):
+            read_ssh_config("web1", "web1")
