@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Authorized", "authorized"]
 
-_ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
+_ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]*\$?")  # with a domain too, as anna@example.org
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _REGULAR = {"regular file", "regular empty file"}
 
