@@ -3,12 +3,12 @@ PYTHON ?= python3
 export PYTHON
 RUN := .venv/bin/python -m
 
-PYTEST_ARGUMENTS ?= -m "not vm and not kills and not costly and not wheel and not networks"
+PYTEST_ARGUMENTS ?= -m "not vm and not kills and not drills and not costly and not wheel and not networks"
 # Most tests wait most of the time: two processes per core, but no more labs in parallel than fit in memory.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 IN_PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder --progress -o console_output_style=classic
 SEED ?= $(shell date +%s)
-.PHONY: demo demo-quick test test-random test-kills test-networks test-pyinfra test-vm test-wheel fuzz lint benchmark clean
+.PHONY: demo demo-quick test test-random test-kills test-drills test-networks test-pyinfra test-vm test-wheel fuzz lint benchmark clean
 
 demo: ## Run the whole chapter on practice hosts, one of them a virtual machine, and write the report
 	@tools/set-up test lint
@@ -20,10 +20,10 @@ demo-quick: ## The same on the two containers only, without the kernel upgrade
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@.venv/bin/runbook demo --no-cloud
 
-test: ## All tests except those of test-vm, test-kills, test-networks and test-pyinfra, including those on practice hosts
+test: ## All tests except those of test-vm, test-kills, test-drills, test-networks and test-pyinfra, including those on practice hosts
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
-	@echo "make test: all tests except those of test-vm, test-kills, test-networks and test-pyinfra, in $(WORKERS) processes, some of them on practice"
+	@echo "make test: all tests except those of test-vm, test-kills, test-drills, test-networks and test-pyinfra, in $(WORKERS) processes, some of them on practice"
 	@echo "hosts that boot on this machine: about 10 minutes on 2 cores, and some minutes more the first time to build the hosts."
 	@$(RUN) pytest $(IN_PARALLEL) $(PYTEST_ARGUMENTS)
 
@@ -44,6 +44,11 @@ test-networks: ## A bridge on every network stack, and every harm in the middle 
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m networks tests/scenarios/networks
+
+test-drills: ## Every fault of docs/drills.md on practice hosts: broken, found, repaired: ten minutes
+	@tools/set-up test lint
+	@$(RUN) runbook_lib.system_requirements --install lab
+	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m drills tests/scenarios/test_drills.py
 
 test-pyinfra: ## Operations of pyinfra that need large packages, on a practice host: five minutes
 	@tools/set-up test lint

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from runbook_lib.lab.faults import FAULTS
+from runbook_lib.lab.faults import RANDOM, Faults
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.lab import DEFAULT_NAME, Lab
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
@@ -110,21 +110,39 @@ def reset(name: str, hosts: tuple[str, ...]) -> None:
 
 @lab.command("break")
 @_name
-@click.argument("fault")
-def break_(name: str, fault: str) -> None:
-    Lab.open(name).faults.inject(fault)
-    click.echo(f"lab {name}: {fault} injected; `runbook lab repair` repairs it")
+@click.argument("fault", required=False)
+def break_(name: str, fault: str | None) -> None:
+    """Inject a fault, for a drill; without FAULT, list all of them.
 
-
-break_.help = f"Inject a fault: {', '.join(FAULTS)}."
+    FAULT is a name of the list, with a host's name in place of HOST; or `random`: something is broken, and its name
+    is not given. `runbook lab repair` repairs everything.
+    """
+    if fault is None:
+        summaries = Faults.summaries()
+        width = max(map(len, summaries))
+        for known, breaks in {**summaries, RANDOM: "one of these, which is not named"}.items():
+            click.echo(f"{known:{width}}  {breaks}")
+        return
+    faults = Lab.open(name).faults
+    injected = faults.inject(fault)
+    if fault == RANDOM:
+        click.echo(f"lab {name}: something is broken now. `runbook learn 91` helps to find it;")
+        click.echo("`runbook lab repair` repairs it, and names it")
+        return
+    click.echo(f"lab {name}: {injected} injected: {faults.describe(injected)}")
+    click.echo("`runbook lab repair` repairs it")
 
 
 @lab.command()
 @_name
 def repair(name: str) -> None:
     """Repair every fault that was injected with `break`."""
-    repaired = Lab.open(name).faults.repair()
-    click.echo(f"lab {name}: {'repaired ' + ', '.join(repaired) if repaired else 'no faults'}")
+    faults = Lab.open(name).faults
+    repaired = faults.repair()
+    if not repaired:
+        click.echo(f"lab {name}: no faults")
+    for fault in repaired:
+        click.echo(f"lab {name}: repaired {fault}: {faults.describe(fault)}")
 
 
 @lab.command()

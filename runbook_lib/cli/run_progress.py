@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from runbook_lib.cli.console import FilteredConsole
 from runbook_lib.masking import excerpt
+from runbook_lib.model.running import Running, describe_running
 from runbook_lib.model.status import SYMBOLS, Status
 
 if TYPE_CHECKING:
@@ -32,6 +34,27 @@ _BESIDE = f"\n{_INDENT}| "  # a line of a host's text never looks like one of th
 def color(status: Status) -> str:
     """Return the style in which a status is printed."""
     return _COLORS.get(status, "bold red")
+
+
+class _Line:
+    """The terminal's line while a command runs: it is made again at each refresh, and so counts the seconds.
+
+    Args:
+        title: The step's.
+        host: The host.
+        purpose: What the command is for.
+        command: The command.
+    """
+
+    def __init__(self, title: str, host: str, purpose: str, command: str) -> None:
+        self._title = title
+        self._running = Running(host, "running", purpose, excerpt(command, 80))
+        self._started = time.monotonic()
+
+    def __rich__(self) -> Text:
+        """Return the line as it is now; what does not fit is cut off."""
+        running = dataclasses.replace(self._running, seconds=time.monotonic() - self._started)
+        return Text(f"{self._title}  {describe_running(running)}", no_wrap=True, overflow="ellipsis")
 
 
 class Progress:
@@ -97,9 +120,7 @@ class Progress:
     def _command_started(self, entry: dict[str, Any]) -> None:
         if self._spinner:
             title = f"{entry['step']}. {self._titles[entry['step']]}"
-            self._spinner.update(
-                Text(f"{title}  {entry['host']}: {excerpt(entry['text'], 80)}", no_wrap=True)
-            )
+            self._spinner.update(_Line(title, entry["host"], entry["purpose"], entry["text"]))
 
     def _lock_answered(self, entry: dict[str, Any]) -> None:
         if entry["outcome"] == "waiting":

@@ -10,6 +10,8 @@ import threading
 
 __all__ = ["OutputBudget", "OutputLimit"]
 
+_RECENT = 2048  # bytes of standard output that are kept for `last_line`
+
 
 class OutputBudget:
     """The bounds of one run; used by the threads of all its hosts.
@@ -53,7 +55,14 @@ class OutputLimit:
         self._budget = budget
         self._may_exceed_run = may_exceed_run
         self._sizes: dict[str, int] = {}
+        self._recent = b""
         self.cut = ""
+
+    @property
+    def last_line(self) -> str:
+        """The last complete line of standard output so far, for a person who waits; empty if there is none."""
+        lines = self._recent.rpartition(b"\n")[0].decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def accept(self, stream: str, piece: bytes, most: int | None = None) -> bytes:
         """Count bytes that have arrived; return those within the limit. Sets `cut` if there are more.
@@ -77,4 +86,6 @@ class OutputLimit:
             allowed = in_run
             self.cut = f"cut: the output of the run exceeds {self._budget.per_run} bytes (max_run_bytes)"
         self._sizes[stream] = size + allowed
+        if stream == "stdout":
+            self._recent = (self._recent + piece[:allowed])[-_RECENT:]
         return piece[:allowed]

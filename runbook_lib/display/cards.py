@@ -29,6 +29,7 @@ __all__ = [
     "on_cell_error",
     "show_html",
     "show_note",
+    "show_replaceable",
     "show_run_end",
     "show_run_start",
     "show_step",
@@ -89,8 +90,15 @@ def show_run_start(record: RunRecord, path: Path, previous: RunRecord | None = N
     )
 
 
-def show_step(step: StepRecord, mode: Mode, run: str) -> None:
-    """Show a step's card."""
+def show_step(step: StepRecord, mode: Mode, run: str, display_id: str = "") -> None:
+    """Show a step's card.
+
+    Args:
+        step: The step.
+        mode: The run's.
+        run: The run's id.
+        display_id: Of the output that the card replaces; empty: it is a new one.
+    """
     lines = [
         f"{SYMBOLS[host.status]} {host.host}: {host.status} {host.message}".rstrip() for host in step.hosts
     ]
@@ -99,6 +107,7 @@ def show_step(step: StepRecord, mode: Mode, run: str) -> None:
         "\n".join([f"{step.number}. {step.title}: {step.status}", *lines]),
         STEP_MIME,
         {"schema_version": SCHEMA_VERSION, "run": run, **step.model_dump(mode="json")},
+        display_id=display_id,
         step=step,
         mode=mode,
         opened=step.kind == "shell",  # a person's own command: its output is what was asked for
@@ -185,16 +194,43 @@ def show_html(template: str, plain: str, **context: Any) -> None:  # noqa: ANN40
     publish_display_data({"text/plain": plain, "text/html": html})  # type: ignore[no-untyped-call]
 
 
-def _show(template: str, plain: str, mime: str, data: dict[str, Any], **context: Any) -> None:  # noqa: ANN401
+def show_replaceable(template: str, lines: Sequence[str], display_id: str, *, update: bool) -> None:
+    """Show lines in a notebook, in an output that is replaced later.
+
+    Args:
+        template: The template's file, which gets the lines.
+        lines: What to show.
+        display_id: The output's.
+        update: Whether the output is there already.
+    """
+    plain = [for_log(line) for line in lines]
+    html = _templates.get_template(template).render(lines=lines)
+    _publish({"text/plain": "\n".join(plain), "text/html": html}, display_id, update=update)
+
+
+def _publish(bundle: dict[str, Any], display_id: str, *, update: bool) -> None:
+    from IPython.display import publish_display_data  # noqa: PLC0415 - loaded already, if anywhere
+
+    transient = {"display_id": display_id} if display_id else None
+    publish_display_data(bundle, transient=transient, update=update)  # type: ignore[no-untyped-call]
+
+
+def _show(
+    template: str,
+    plain: str,
+    mime: str,
+    data: dict[str, Any],
+    *,
+    display_id: str = "",
+    **context: Any,  # noqa: ANN401 - whatever the template shows
+) -> None:
     plain = for_log(plain)
     if shell() is None:
         _log.info("%s", plain)
         return
-    from IPython.display import publish_display_data  # noqa: PLC0415 - loaded already, if anywhere
-
     html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
     bundle = {"text/plain": plain, "text/html": html, mime: data, **scrap(data)}
-    publish_display_data(bundle)  # type: ignore[no-untyped-call]
+    _publish(bundle, display_id, update=bool(display_id))
 
 
 def _changing_commands(host: HostRecord) -> list[CommandRecord]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.lab.assembly import Assembly, available_hosts
-from runbook_lib.lab.faults import Faults
+from runbook_lib.lab.faults import UNNAMED, Faults
 from runbook_lib.lab.hosts.registry import lab_host
 from runbook_lib.lab.inventory_file import check_inventory_path
 from runbook_lib.lab.services import package_cache
@@ -269,7 +269,8 @@ class Lab:
             address = host.ssh_endpoint.known_as
             hosts.append(HostStatus(name, address, host.running(), host.answers(), str(host.console)))
         services = service_status(self.paths, state)
-        return LabStatus(self.name, state.phase, state.inventory, state.faults, services, hosts)
+        faults = [UNNAMED if fault in state.hidden else fault for fault in state.faults]
+        return LabStatus(self.name, state.phase, state.inventory, faults, services, hosts)
 
     def ssh_command(self, host: str, command: Sequence[str] = ()) -> list[str]:
         """Return the arguments for OpenSSH to open a shell on a host, or to run a command there.

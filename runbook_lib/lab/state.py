@@ -42,6 +42,8 @@ class LabState(BaseModel):
     """Hosts whose own files are to be written before they start."""
     faults: list[str] = []
     """As they were named to `runbook lab break`."""
+    hidden: list[str] = []
+    """Those of them that `break random` has chosen: they are not named until they are repaired."""
 
     @property
     def topology(self) -> Topology:

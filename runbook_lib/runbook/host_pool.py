@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HostPool"]
 
+_REFRESH = 0.5  # seconds between two calls of `meanwhile`
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -25,18 +27,26 @@ class HostPool:
     def __init__(self, limit: int) -> None:
         self._pool = ThreadPoolExecutor(max_workers=limit, thread_name_prefix="host")
 
-    def map(self, function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    def map(
+        self,
+        function: Callable[[_Item], _Result],
+        items: Sequence[_Item],
+        meanwhile: Callable[[], object] | None = None,
+    ) -> list[_Result]:
         """Call a function for each item in the pool's threads; return the results in the items' order.
 
         Args:
             function: Called in one of the threads.
             items: Its arguments.
+            meanwhile: Called in this thread again and again until all calls have returned.
 
         Raises:
             Exception: The first exception of any call, once all calls have returned.
         """
         futures = [self._pool.submit(function, item) for item in items]
-        wait_for(futures)
+        while wait_for(futures, timeout=_REFRESH if meanwhile else None).not_done:
+            if meanwhile:
+                meanwhile()
         try:
             return list(map(Future.result, futures))
         finally:

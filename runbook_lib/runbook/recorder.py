@@ -15,6 +15,7 @@ from runbook_lib.evidence import events
 from runbook_lib.evidence.spooled_output import SpooledOutputs
 from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
 from runbook_lib.model.records import CommandRecord, HostRecord
+from runbook_lib.model.running import Running
 from runbook_lib.runbook.command_records import CommandRecords, now
 
 if TYPE_CHECKING:
@@ -61,6 +62,20 @@ class Recorder:
         self._secrets = secrets
         self._commands = CommandRecords(outputs, secrets)
         self._connection_numbers: dict[str, int] = {}
+        self._running: dict[str, tuple[CommandRecord, OutputLimit]] = {}
+
+    def running(self, host: str) -> Running:
+        """Return what a host is doing now, without secret values.
+
+        Args:
+            host: Its name.
+        """
+        found = self._running.get(host)
+        if found is None:
+            return Running(host, "waiting")
+        record, limit = found
+        seconds = (now() - record.started).total_seconds()
+        return Running(host, "running", record.purpose, record.text, seconds, self.mask(limit.last_line))
 
     def note_connection(self, connection: Connection, step: int) -> bool:
         """Journal the host's current connection, unless that was done before.
@@ -219,6 +234,7 @@ class Recorder:
         spooled = SpooledOutputs(self._outputs, self._secrets)
         # What leaves the host in order may also be sent when the run has used up its bytes.
         limit = self._budget.limit(may_exceed_run=record.kind in ("rollback", "termination"))
+        self._running[connection.host.name] = (record, limit)
         try:
             if isinstance(request, Command) and record.kind == "termination":
                 # It is sent after an interrupt, which must not cut it short.
@@ -237,6 +253,7 @@ class Recorder:
             records.append(end(failed))
             raise
         finally:
+            self._running.pop(connection.host.name, None)
             spooled.discard()
             records.sort(key=lambda one: one.number)  # the command that stopped this one was recorded first
             self.note_connection(connection, step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.display import cards, ipython_shell
+from runbook_lib.display.live_card import LiveCard
 from runbook_lib.errors import EvidenceError, InputError, Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence import events
 from runbook_lib.evidence.journal import Journal
@@ -330,18 +331,23 @@ class Run:
         """
         number = len(self.record.steps) + 1
         step = StepRecord(number=number, title=title, kind=kind, started=now())
-        events.step_started(self.journal, step, [host.name for group in groups for host in group])
+        names = [host.name for group in groups for host in group]
+        events.step_started(self.journal, step, names)
+        by_hand = cards.in_notebook() and not self.context.parent.known
+        live = LiveCard(f"{number}. {title}", names, self._hosts.running) if by_hand else None
 
         def record_host(host: Host) -> HostRecord:
             record = _not_attempted(host, stopped) if stopped else on_host(number, host)
             events.host_ended(self.journal, number, record)
             cards.log_host(number, record)
+            if live:
+                live.finish(record)
             return record
 
         records: list[HostRecord] = []
         stopped = ""
         for group in groups:
-            records += self.context.pool.map(record_host, group)
+            records += self.context.pool.map(record_host, group, live.refresh if live else None)
             if stopped:
                 for host in group:
                     self._run_status.exclude(
@@ -355,7 +361,8 @@ class Run:
         step = step.model_copy(update={"ended": now(), "hosts": records})
         events.step_ended(self.journal, step)
         self.record.steps.append(step)
-        cards.show_step(step, self.context.parameters.run_mode, self.record.run)
+        replaced = live.display_id if live else ""
+        cards.show_step(step, self.context.parameters.run_mode, self.record.run, replaced)
         return step
 
     def _add(self, step: StepRecord) -> bool:

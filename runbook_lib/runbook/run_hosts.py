@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
     from runbook_lib.evidence.journal import Journal
     from runbook_lib.model.records import RunRecord
+    from runbook_lib.model.running import Running
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.deadline import Deadline
     from runbook_lib.runbook.resume import StepHistory
@@ -89,6 +90,10 @@ class RunHosts:
             mode=self._context.parameters.run_mode,
             lock=self._locks[name],
         )
+
+    def running(self, name: str) -> Running:
+        """Return what the host of a name is doing now."""
+        return self._recorder.running(name)
 
     def close(self) -> None:
         """Release all locks and close all connections, in parallel: each takes a round trip."""

@@ -191,6 +191,38 @@ def test_a_fault_that_could_not_be_injected_is_not_recorded(lab: Lab) -> None:
     assert lab.status().faults == []
 
 
+def test_a_random_fault_is_named_only_when_it_is_repaired(lab: Lab) -> None:
+    injected = lab.faults.inject("random")
+    assert lab.status().faults == ["one that is not named"]
+    assert lab.faults.describe(injected)
+    assert lab.faults.repair() == [injected]
+    assert lab.status().faults == []
+
+
+def test_a_fault_of_a_drill_is_injected_and_repaired(lab: Lab) -> None:
+    def route() -> str:
+        command = lab.ssh_command("host-a", ["ip", "route", "show", "default"])
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    before = route()
+    assert lab.faults.inject("gateway") == "gateway:host-a"
+    assert before
+    assert not route()
+    with pytest.raises(LabError, match="redis-server"):
+        lab.faults.inject("redis-stopped:host-a")
+    assert lab.faults.repair() == ["gateway:host-a"]
+    assert route().split()[:3] == before.split()[:3]
+
+
+@pytest.mark.parametrize("fault", ["redis-stoped", "variable:host-a", "duplicate-address:host-a"])
+def test_a_fault_of_another_host_is_refused_with_what_is_meant(lab: Lab, fault: str) -> None:
+    with pytest.raises(InputError) as refused:
+        lab.faults.inject(fault)
+    assert ("did you mean redis-stopped" if fault == "redis-stoped" else "hosts that can: host-b") in str(
+        refused.value
+    )
+
+
 @pytest.mark.parametrize("fault", ["cabel", "cable:host-a", "unplug", "unplug:host-c"])
 def test_an_unknown_fault_is_refused(lab: Lab, fault: str) -> None:
     with pytest.raises(InputError, match="unknown"):

@@ -95,6 +95,7 @@ def test_the_first_page_says_what_there_is() -> None:
     assert "| cloud (not running) |" in page
     assert "as in `runbook learn 10_kernel_upgrade`" in page
     assert "The practice hosts end too" in page
+    assert "`runbook lab break random`" in page
     without = start_page(KNOWN, [], "The lab needs\nroot | so.", lab="default", hosts_end=False)
     assert "There are no practice hosts here.** The lab needs root \\| so." in without
     assert "Open [First steps: look at one machine](notebooks/01_first_steps.ipynb)" in without

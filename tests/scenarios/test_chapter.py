@@ -185,6 +185,24 @@ def test_wiring_with_links_as_in_the_book(chapter: Practice) -> None:
     assert chapter.run("40_ambassador_redis", "-p", "wiring", "network").returncode == 0
 
 
+def test_a_drill_names_the_cause_first_and_what_repairs_it(chapter: Practice) -> None:
+    """One of docs/drills.md; `make test-drills` does all of them."""
+    drill = ("91_drill", "-f", "params/lab/91_drill.yml")
+    assert chapter.lab.faults.inject("variable") == "variable:host-b"
+    try:
+        assert chapter.run(*drill).returncode == 1
+        (cause,) = [step for step in chapter.last().steps if step.title == "The cause"]
+        (check,) = [check for host in cause.hosts for check in host.checks if not check.holds]
+        assert check.id == "cause.ambassador"
+        assert check.observed == (
+            "tcp://192.168.7.39:6379, running; repair: on the host: `docker rm -f redis_ambassador`, "
+            "then `runbook run 40_ambassador_redis`"
+        )
+    finally:
+        chapter.lab.faults.repair()
+    assert chapter.run(*drill).returncode == 0
+
+
 def test_unplugged_cable_fails_the_validation_at_the_right_hop(chapter: Practice) -> None:
     chapter.lab.faults.inject("cable")
     try:

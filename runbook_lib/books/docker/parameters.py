@@ -18,6 +18,7 @@ __all__ = [
     "AmbassadorRedis",
     "BridgeBr0",
     "DockerInstall",
+    "Drill",
     "KernelUpgrade",
     "OverlayNames",
     "Preflight",
@@ -233,3 +234,10 @@ class ValidateChapter(BridgeBr0, AmbassadorRedis, OverlayNames):
     )
     registry_mirrors: list[str] = Field(default_factory=list)
     proof_image: Image
+
+
+class Drill(ValidateChapter):
+    """Find what is broken, from the symptom to its cause, read-only."""
+
+    runbook: ClassVar[str] = "91_drill"
+    title: ClassVar[str] = "Find what is broken"

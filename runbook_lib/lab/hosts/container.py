@@ -7,6 +7,7 @@ import sys
 import uuid
 from pathlib import Path
 
+from runbook_lib.errors import LabError
 from runbook_lib.lab.hosts.host import LabHost
 from runbook_lib.lab.hosts.host_files import identity_files
 from runbook_lib.lab.hosts.network_files import PRIVATE, STACK_PACKAGES
@@ -19,6 +20,8 @@ from runbook_lib.lab.system.paths import make_private
 from runbook_lib.lab.system.subprocesses import start_detached
 
 __all__ = ["ContainerHost"]
+
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class ContainerHost(LabHost):
@@ -57,6 +60,22 @@ class ContainerHost(LabHost):
         for user, uid in USERS.items():
             write_file(lower, upper, f"home/{user}/.ssh/authorized_keys", client, mode=0o600, owner=uid)
 
+    def execute(self, script: str) -> None:
+        """Run a script as root on the host, also if it is cut off the network: inside of its namespaces.
+
+        Args:
+            script: For `sh -e`.
+
+        Raises:
+            LabError: The host is off, or the script failed.
+        """
+        # Docker's containers on the host have an init each too, in process namespaces further inside.
+        inits = {process: depth for process in self._cgroup.processes() if (depth := _init_depth(process))}
+        leader = min(inits, key=inits.__getitem__, default=None)
+        if leader is None:
+            raise LabError("the host is off", where=self._plan.name, hint="`runbook lab up` switches it on")
+        self._execute(["nsenter", f"--target={leader}", "--all", "env", "-i", _PATH, "sh", "-e"], script)
+
     def start(self) -> None:
         """Start the host's supervisor, in a mount namespace that ends with it."""
         start_detached(
@@ -65,3 +84,13 @@ class ContainerHost(LabHost):
             cgroups=Cgroup(self._paths.name, f"{self._plan.name}/supervisor").create(),
             log=self.console,
         )
+
+
+def _init_depth(process: int) -> int:
+    """Return in how many process namespaces a process is, if it is the init of the innermost one; else 0."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0  # it has exited meanwhile
+    numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
+    return len(numbers) if len(numbers) > 1 and numbers[-1] == "1" else 0

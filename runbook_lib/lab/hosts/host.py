@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LabHost", "wait_for_login"]
 
+_SCRIPT = 180  # seconds: an engine that restarts stops its containers first
+
 
 class LabHost(ABC):
     """A host of the lab. A new kind of host is a subclass and an entry point (see `lab.hosts.registry`).
@@ -106,6 +108,37 @@ class LabHost(ABC):
             LabError: The host does not allow a login within `boot_timeout`; the hint shows the end of its console.
         """
         wait_for_login(self._paths, self._plan.name, self, self.boot_timeout)
+
+    def execute(self, script: str) -> None:
+        """Run a script as root on the host, for a fault or its repair; default: over SSH.
+
+        Args:
+            script: For `sh -e`.
+
+        Raises:
+            LabError: The host cannot be reached, or the script failed.
+        """
+        config = self._paths.ssh / "ssh_config"
+        self._execute(["ssh", "-F", str(config), self._plan.name, "sudo", "sh", "-e"], script)
+
+    def _execute(self, command: list[str], script: str) -> None:
+        try:
+            done = subprocess.run(
+                command,
+                input=script,
+                check=False,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_SCRIPT,
+            )
+        except subprocess.TimeoutExpired as late:
+            raise LabError(f"a script did not end within {_SCRIPT} s", where=self._plan.name) from late
+        if done.returncode != 0:
+            output = (done.stderr or done.stdout).strip().splitlines()[-1:] or [
+                f"exit code {done.returncode}"
+            ]
+            raise LabError(output[0], where=self._plan.name)
 
     def running(self) -> bool:
         """Return whether the host is switched on."""

@@ -1,0 +1,222 @@
+"""What can be wrong with a host of the chapter, from the disk up to redis: the first check that fails is the cause.
+
+Each check says what repairs it: a runbook, or a command for the host.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.books.docker.ambassador import NETWORK
+from runbook_lib.facts.answer import Answer
+from runbook_lib.facts.interfaces import DefaultRoute, Interfaces, Reachable
+from runbook_lib.model.plans import Check
+from runbook_lib.operations.base import Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runbook_lib.books.docker.parameters import ValidateChapter
+    from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.facts.interfaces import Interface
+    from runbook_lib.model.host import Host
+
+__all__ = ["REPAIRS", "Causes", "causes"]
+
+_RUN_20 = "`runbook run 20_docker_install`"
+_RUN_30 = "`runbook run 30_bridge_br0`"
+_RUN_40 = "`runbook run 40_ambassador_redis`"
+_DOCKER_FILES = "/var/lib/docker/tmp"
+
+REPAIRS = {
+    "cause.disk": f"on the host, find what fills it (`du -a {_DOCKER_FILES}`), and remove it",
+    "cause.lock": "on the host, end the process that is named, if it does nothing",
+    "cause.carrier": "plug the cable in",
+    "cause.port": f"at the host's console: `ip link set em1 master br0`; or {_RUN_30}",
+    "cause.netmask": "on the host: `ip address add` the expected address, then `ip address del` the other one",
+    "cause.extra-address": "on the host: `ip address del` the address that is not its own",
+    "cause.gateway": "on the host: `ip route replace default via` the gateway",
+    "cause.forwarding": "on the host: `sysctl -w net.ipv4.ip_forward=1`",
+    "cause.firewall": "on the host: delete the rule, as `iptables -t raw -D` and the rest of its line",
+    "cause.engine": f"{_RUN_20}, then {_RUN_40}",  # redis forgets its data when it stops
+    "cause.bridge-option": f"{_RUN_30}, then {_RUN_40}",
+    "cause.fixed-cidr": f"{_RUN_30}, then {_RUN_40}",
+    "cause.mirror": f"{_RUN_20}, then {_RUN_40}",
+    "cause.peers": "that host's power and cable; at its console, whether em1 is a port of br0",
+    "cause.redis": _RUN_40,
+    "cause.protected": "on the host: `docker exec redis-server redis-cli CONFIG SET protected-mode no`",
+    "cause.name": _RUN_40,
+    "cause.ambassador": f"on the host: `docker rm -f redis_ambassador`, then {_RUN_40}",
+    "cause.key": _RUN_40,
+}
+"""Id of each check -> what repairs its cause."""
+
+
+@dataclass(frozen=True)
+class Causes(Probe):
+    """Nothing that is known to break the chapter is wrong with the host; causes come before their effects.
+
+    Args:
+        p: The runbook's parameters.
+        address: The host's address, with its prefix length.
+        fixed_cidr: The range of addresses of its containers.
+        peers: Name and address of each other host.
+        server: Whether redis is on this host.
+        client: Whether the client is.
+    """
+
+    p: ValidateChapter
+    address: str
+    fixed_cidr: str
+    peers: tuple[tuple[str, str], ...]
+    server: bool
+    client: bool
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        """Return all that the checks compare."""
+        found: list[Fact[Any]] = [_FREE, _HOLDERS, Interfaces(), DefaultRoute()]
+        found += [_FORWARDING, _RULES, _ENGINE, _OPTIONS, *(Reachable(address) for _, address in self.peers)]
+        found += [_REDIS, _PROTECTED, self._key] * self.server + [_AMBASSADOR] * (self.server or self.client)
+        return found
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Return one check per cause, in the order of their effects."""
+        return [*self._host(facts), *self._engine(facts), *self._path(facts)]
+
+    def describe(self) -> str:
+        """Return what is compared; the parameters are in the run's own record."""
+        return f"causes.Causes(address={self.address!r}, fixed_cidr={self.fixed_cidr!r})"
+
+    @property
+    def _key(self) -> Answer:
+        return Answer(("docker", "exec", "redis-server", "redis-cli", "GET", self.p.key))
+
+    def _host(self, facts: Facts) -> Iterator[Check]:
+        """Yield the checks of the disk and the network."""
+        free = facts[_FREE].text.splitlines()[-1:] or ["unknown"]
+        room = free[0].strip() != "0"  # without Docker there is no such directory: another check says so
+        yield _check("cause.disk", f"MiB free in {_DOCKER_FILES}", "1 or more", free[0].strip(), room)
+        holders = ", ".join(facts[_HOLDERS].text.splitlines()) or "nobody"
+        yield _same("cause.lock", "who holds the package manager's lock", "nobody", holders)
+        interfaces = {interface.name: interface for interface in facts[Interfaces()]}
+        port, bridge = interfaces.get(self.p.card), interfaces.get(self.p.bridge)
+        yield _same("cause.carrier", f"{self.p.card} has a cable", "UP", port.state if port else "missing")
+        master = port.master if port else None
+        yield _same("cause.port", f"{self.p.card} is a port of", self.p.bridge, master or "no bridge")
+        yield from self._addresses(bridge)
+        route = facts[DefaultRoute()]
+        gateway = (route.gateway if route else None) or "none"
+        yield _same("cause.gateway", "default route", self.p.gateway or "none", gateway)
+        yield _same("cause.forwarding", "packets are forwarded", "1", facts[_FORWARDING].text)
+        port_words = (f"--dport {self.p.port} ", f"--dport {self.p.published_port} ")
+        rules = [
+            line
+            for line in facts[_RULES].text.splitlines()
+            if line.endswith(("-j DROP", "-j REJECT")) and any(word in line for word in port_words)
+        ]
+        yield _same("cause.firewall", "firewall rules that drop redis", "none", "; ".join(rules) or "none")
+
+    def _addresses(self, bridge: Interface | None) -> Iterator[Check]:
+        found = bridge.addresses if bridge else ()
+        own = [address for address in found if address.partition("/")[0] == self.address.partition("/")[0]]
+        other = [address for address in found if address not in own]
+        name = f"address of {self.p.bridge}"
+        yield _same("cause.netmask", name, self.address, ", ".join(own) or "none")
+        yield _same(
+            "cause.extra-address", f"further addresses of {self.p.bridge}", "none", ", ".join(other) or "none"
+        )
+
+    def _engine(self, facts: Facts) -> Iterator[Check]:
+        """Yield the checks of Docker, and of the other hosts."""
+        yield _same("cause.engine", "docker.service", "active", facts[_ENGINE].text)
+        options = _object(facts[_OPTIONS].text)
+        bridge, cidr = options.get("bridge", "none"), options.get("fixed-cidr", "none")
+        yield _same("cause.bridge-option", "Docker's option bridge", self.p.bridge, str(bridge))
+        yield _same("cause.fixed-cidr", "Docker's option fixed-cidr", self.fixed_cidr, str(cidr))
+        mirrors = options.get("registry-mirrors", [])
+        missing = [mirror for mirror in self.p.registry_mirrors if mirror not in mirrors]
+        yield _same("cause.mirror", "missing registry mirrors", "none", ", ".join(missing) or "none")
+        for name, address in self.peers:
+            reply = "a reply" if facts[Reachable(address)] else "no reply"
+            yield _same("cause.peers", f"ping to {name} at {address}", "a reply", reply)
+
+    def _path(self, facts: Facts) -> Iterator[Check]:
+        """Yield the checks of redis and its ambassadors, as far as they are on this host."""
+        if self.server:
+            redis = _object(facts[_REDIS].text)
+            state = redis.get("state", "missing")
+            yield _same("cause.redis", "redis-server", "running", str(state))
+            protected = facts[_PROTECTED].text.splitlines()[-1:]
+            yield _same(
+                "cause.protected", "redis in protected mode", "no", protected[0] if protected else "unknown"
+            )
+            if self.p.wiring == "network":
+                joined = "yes" if NETWORK in redis.get("networks", {}) else "no"
+                yield _same("cause.name", f"redis-server is in the network {NETWORK}", "yes", joined)
+        if self.server or self.client:
+            target = "redis:6379" if self.server else f"{self.p.server_address}:{self.p.port}"
+            ambassador = _object(facts[_AMBASSADOR].text)
+            word = "REDIS_PORT_6379_TCP="
+            found = [
+                str(item).removeprefix(word)
+                for item in ambassador.get("env", [])
+                if str(item).startswith(word)
+            ]
+            expected = f"tcp://{target}, running"
+            observed = f"{found[0] if found else 'no variable'}, {ambassador.get('state', 'missing')}"
+            yield _same("cause.ambassador", "redis_ambassador relays to", expected, observed)
+        if self.server:
+            yield _same("cause.key", f"the key {self.p.key}", self.p.value, facts[self._key].text or "none")
+
+
+def causes(p: ValidateChapter, host: Host, hosts: Sequence[Host]) -> Causes:
+    """Return the causes to look for on a host.
+
+    Args:
+        p: The runbook's parameters.
+        host: The host.
+        hosts: All hosts of the run.
+    """
+    peers = tuple(
+        (other.name, str(other["bridge_address"]).partition("/")[0])
+        for other in hosts
+        if other.name != host.name
+    )
+    address = str(host["bridge_address"])
+    server = address.partition("/")[0] == p.server_address
+    return Causes(p, address, str(host["fixed_cidr"]), peers, server=server, client=not server)
+
+
+_FREE = Answer(("df", "--output=avail", "--block-size=1M", "--", _DOCKER_FILES))
+# lslocks(8) does not know the path of a lock on an overlay, as on the practice hosts.
+_LOCK = r"""find /proc/[0-9]*/fd -lname /var/lib/dpkg/lock-frontend 2>/dev/null | while IFS=/ read -r _ _ process _; do
+  echo "$(cat "/proc/$process/comm") (process $process)"
+done"""
+_HOLDERS = Answer(("sh", "-c", _LOCK))
+_FORWARDING = Answer(("cat", "/proc/sys/net/ipv4/ip_forward"))
+_RULES = Answer(("iptables-save",))
+_ENGINE = Answer(("systemctl", "is-active", "docker.service"))
+_OPTIONS = Answer(("cat", "/etc/docker/daemon.json"))
+_INSPECT = '{"state":{{json .State.Status}},"networks":{{json .NetworkSettings.Networks}},"env":{{json .Config.Env}}}'
+_REDIS = Answer(("docker", "inspect", "--format", _INSPECT, "redis-server"))
+_AMBASSADOR = Answer(("docker", "inspect", "--format", _INSPECT, "redis_ambassador"))
+_PROTECTED = Answer(("docker", "exec", "redis-server", "redis-cli", "CONFIG", "GET", "protected-mode"))
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return a JSON object; an empty one for anything else, such as an error message."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _same(id_: str, name: str, expected: str, observed: str) -> Check:
+    return _check(id_, name, expected, observed, expected == observed)
+
+
+def _check(id_: str, name: str, expected: str, observed: str, holds: bool) -> Check:  # noqa: FBT001 - the check's outcome
+    return Check(name, expected, observed if holds else f"{observed}; repair: {REPAIRS[id_]}", holds, id_)

@@ -1,0 +1,119 @@
+"""The causes of a drill, by facts alone; docs/drills.md lists them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from runbook_lib.books.docker.causes import REPAIRS, Causes
+from runbook_lib.books.docker.faults import HOST_FAULTS
+from runbook_lib.books.docker.parameters import Drill
+from runbook_lib.execution.catalog import load
+from runbook_lib.facts.answer import Answer, Answered
+from runbook_lib.facts.base import Facts
+from runbook_lib.facts.interfaces import DefaultRoute, Interface, Interfaces, Reachable, Route
+from runbook_lib.lab.faults import FAULTS
+from tests.books.docker.drills_page import CAUSES, PAGE, table
+from tests.execution.project import TOP
+
+P = Drill.model_validate(load(TOP / "notebooks" / "91_drill.ipynb").defaults)
+SERVER = Causes(
+    P, "192.168.7.31/20", "192.168.8.0/24", (("host-b", "192.168.7.32"),), server=True, client=False
+)
+CLIENT = Causes(
+    P, "192.168.7.32/20", "192.168.9.0/24", (("host-a", "192.168.7.31"),), server=False, client=True
+)
+CONTAINER = {"state": "running", "networks": {"redis-names": {}}}
+OPTIONS = {"bridge": "br0", "fixed-cidr": "192.168.8.0/24", "registry-mirrors": ["http://192.168.7.254:5000"]}
+
+
+def em1(state: str = "UP", master: str | None = "br0") -> Interface:
+    return Interface("em1", "", state, master, (), "02:00:00:00:00:01")
+
+
+def br0(*addresses: str) -> Interface:
+    return Interface("br0", "bridge", "UP", None, addresses, "02:00:00:00:00:02", stp=False)
+
+
+def facts(operation: Causes, changed: dict[str, Any]) -> Facts:
+    """Facts of a host with which nothing is wrong, but for what is changed, by a word of the fact's label."""
+    target = "redis:6379" if operation.server else "192.168.7.31:6379"
+    ambassador = {**CONTAINER, "env": ["PATH=/bin", f"REDIS_PORT_6379_TCP=tcp://{target}"]}
+    options = {**OPTIONS, "fixed-cidr": operation.fixed_cidr}
+    usual = {
+        "df": "Avail\n 5000",
+        "lock-frontend": "",
+        "ip_forward": "1",
+        "iptables-save": "-A FORWARD -j DROP\n-A INPUT -p tcp --dport 22 -j DROP",
+        "is-active": "active",
+        "daemon.json": json.dumps(options),
+        "redis-server)": json.dumps(CONTAINER),
+        "redis_ambassador": json.dumps(ambassador),
+        "protected-mode": "protected-mode\nno",
+        "GET greeting": P.value,
+    }
+    values: dict[Any, Any] = {}
+    for fact in operation.facts():
+        if isinstance(fact, Answer):
+            word = next(word for word in usual if word in fact.label)
+            values[fact] = Answered(0, str(changed.get(word, usual[word])))
+        elif isinstance(fact, Reachable):
+            values[fact] = changed.get("ping", True)
+        elif isinstance(fact, Interfaces):
+            values[fact] = changed.get("interfaces", (em1(), br0(operation.address)))
+        elif isinstance(fact, DefaultRoute):
+            values[fact] = changed.get("route", Route("192.168.7.254", "br0"))
+    return Facts(values)
+
+
+def test_nothing_is_wrong_with_a_host_as_the_chapter_leaves_it() -> None:
+    for operation in (SERVER, CLIENT):
+        assert [check for check in operation.verify(facts(operation, {})) if not check.holds] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "changed", "cause"),
+    [
+        (SERVER, {"df": "Avail\n 0"}, "cause.disk"),
+        (SERVER, {"lock-frontend": "dpkg (process 7)"}, "cause.lock"),
+        (SERVER, {"interfaces": (em1("DOWN"), br0(SERVER.address))}, "cause.carrier"),
+        (SERVER, {"interfaces": (em1(master=None), br0(SERVER.address))}, "cause.port"),
+        (SERVER, {"interfaces": ()}, "cause.carrier"),
+        (SERVER, {"interfaces": (em1(), br0("192.168.7.31/24"))}, "cause.netmask"),
+        (CLIENT, {"interfaces": (em1(), br0(CLIENT.address, "192.168.7.31/20"))}, "cause.extra-address"),
+        (SERVER, {"route": None}, "cause.gateway"),
+        (SERVER, {"ip_forward": "0"}, "cause.forwarding"),
+        (SERVER, {"iptables-save": "-A PREROUTING -p tcp -m tcp --dport 6379 -j DROP"}, "cause.firewall"),
+        (SERVER, {"is-active": "failed", "redis-server)": "Cannot connect", "ping": False}, "cause.engine"),
+        (SERVER, {"daemon.json": "{}"}, "cause.bridge-option"),
+        (SERVER, {"daemon.json": "no JSON"}, "cause.bridge-option"),
+        (CLIENT, {"daemon.json": json.dumps(OPTIONS)}, "cause.fixed-cidr"),
+        (SERVER, {"daemon.json": json.dumps({**OPTIONS, "registry-mirrors": []})}, "cause.mirror"),
+        (SERVER, {"ping": False}, "cause.peers"),
+        (SERVER, {"redis-server)": json.dumps({**CONTAINER, "state": "exited"})}, "cause.redis"),
+        (SERVER, {"protected-mode": "protected-mode\nyes"}, "cause.protected"),
+        (SERVER, {"redis-server)": json.dumps({**CONTAINER, "networks": {}})}, "cause.name"),
+        (CLIENT, {"redis_ambassador": json.dumps({**CONTAINER, "env": []})}, "cause.ambassador"),
+        (SERVER, {"GET greeting": ""}, "cause.key"),
+    ],
+)
+def test_the_first_check_that_fails_is_the_cause_and_says_what_repairs_it(
+    operation: Causes, changed: dict[str, Any], cause: str
+) -> None:
+    unmet = [check for check in operation.verify(facts(operation, changed)) if not check.holds]
+    assert unmet[0].id == cause
+    assert unmet[0].observed.endswith(f"; repair: {REPAIRS[cause]}")
+
+
+def test_every_fault_has_a_cause_that_a_check_finds() -> None:
+    found = {check.id for check in SERVER.verify(facts(SERVER, {}))}
+    assert set(REPAIRS) == found
+    assert {fault.cause for fault in HOST_FAULTS.values()} <= found
+    assert {name.partition(":")[0] for name in FAULTS} == set(CAUSES)
+    assert len(FAULTS) >= 15
+
+
+def test_the_page_has_the_table_of_drills() -> None:
+    assert table() in PAGE.read_text(encoding="utf-8"), "run: python -m tests.books.docker.drills_page"

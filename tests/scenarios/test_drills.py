@@ -1,0 +1,56 @@
+"""Every drill on practice hosts: break, the named check fails first, repair, all checks hold: `make test-drills`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.lab.faults import FAULTS
+from runbook_lib.model.status import Status
+from tests.books.docker.drills_page import CAUSES
+from tests.deadlines import wait_until
+from tests.programs import Programs
+from tests.scenarios.practice import Practice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbook_lib.lab.lab import Lab
+
+pytestmark = [pytest.mark.lab, pytest.mark.drills]
+NEEDS_A_HOST = {"unplug", "power", "docker-down"}
+PARAMETERS = ("91_drill", "-f", "params/lab/91_drill.yml")
+
+
+@pytest.fixture(scope="module")
+def chapter_lab(docker_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """Return the lab with the whole chapter on its hosts."""
+    done = Practice(docker_lab, tmp_path_factory.mktemp("chapter"), Programs()).run(
+        "30_bridge_br0", "40_ambassador_redis"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return docker_lab
+
+
+@pytest.mark.parametrize("fault", [name.removesuffix(":HOST") for name in FAULTS])
+def test_a_drill_names_the_cause_and_its_repair(
+    fault: str, chapter_lab: Lab, tmp_path: Path, programs: Programs
+) -> None:
+    practice = Practice(chapter_lab, tmp_path, programs)
+    injected = chapter_lab.faults.inject(f"{fault}:host-b" if fault in NEEDS_A_HOST else fault)
+    try:
+        assert practice.run(*PARAMETERS).returncode in {1, 3}
+        assert CAUSES[fault] in causes_named(practice)
+    finally:
+        assert chapter_lab.faults.repair() == [injected]
+    wait_until(lambda: practice.run(*PARAMETERS).returncode == 0, f"the end of {injected}", seconds=120)
+
+
+def causes_named(practice: Practice) -> list[str]:
+    """Return, of each host that could be asked, the first check of the last run that does not hold."""
+    (step,) = [step for step in practice.last().steps if step.title == "The cause"]
+    asked = [host for host in step.hosts if host.status in {Status.OK, Status.FAILED}]
+    return [
+        next(check.id for check in host.checks if not check.holds) for host in asked if host.status != "ok"
+    ]
