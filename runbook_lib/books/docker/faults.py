@@ -217,7 +217,7 @@ HOST_FAULTS = {
         HostFault(
             "expose",
             "server",
-            "the server-side ambassador got no variable with a port, as by a link to an image without EXPOSE: it does not listen",
+            "the server-side ambassador got no variable, as by a link to an image without EXPOSE: it does not listen",
             "cause.ambassador",
             'replace_ambassador --publish "$PORT:6379"',
             "restore_ambassador",
