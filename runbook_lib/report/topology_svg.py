@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from runbook_lib.report.jinja_environment import templates
+from runbook_lib.report.topology_text import address_labels
 
 if TYPE_CHECKING:
     from runbook_lib.report.topology import Bridge, Container, Host, Interface, Topology
@@ -65,7 +66,8 @@ class _Column:
     """The contents of a host in the order in which they are drawn.
 
     Args:
-        rows: Containers; those on the path of a PING are in the first row.
+        rows: Containers; those on the path of a PING, if there are any, have the first row for themselves: an arrow to
+            another host would cross the others.
         stopped: Names of containers that are not running.
         bridges: From top to bottom; those with outer interfaces are at the bottom, next to the interfaces.
         omitted: Number of running containers that are not drawn.
@@ -120,7 +122,9 @@ def _column(topology: Topology, host: Host) -> _Column:
     running.sort(key=lambda item: on_path.index(item.name) if item.name in on_path else len(on_path))
     shown = running[:_MAX_CONTAINERS]
     across = max(2, math.ceil(math.sqrt(len(shown))), len(on_path))
-    rows = [shown[start : start + across] for start in range(0, len(shown), across)]
+    path = [item for item in shown if item.name in on_path]
+    others = shown[len(path) :]
+    rows = [path] * bool(path) + [others[start : start + across] for start in range(0, len(others), across)]
     bridges = sorted(host.bridges, key=lambda bridge: (bool(bridge.interfaces), -len(bridge.containers)))
     stopped = [item.name for item in host.containers if not item.running]
     return _Column(host, rows, stopped, bridges, len(running) - len(shown))
@@ -164,7 +168,8 @@ def _draw_container(canvas: _Canvas, host: Host, item: Container, area: _Area) -
     canvas.label("strong", x, y + 19, item.name, 20)
     canvas.label("small", x, y + 36, image, 24)
     published = f"-p {', '.join(item.ports)}" if item.ports else ""
-    lines = [*(item.addresses or ["no address"])][: 1 if published else 2]
+    addresses = address_labels(host, item)
+    lines = [*(addresses or ["no address"])][: 1 if published else 2]
     for number, line in enumerate([*lines, *([published] if published else [])]):
         canvas.label("mono", x, y + 54 + 17 * number, line, 20)
     canvas.containers[host.name, item.name] = area

@@ -5,9 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runbook_lib.report.topology import Container, Interface, Topology
+    from runbook_lib.report.topology import Container, Host, Interface, Topology
 
-__all__ = ["describe", "describe_path"]
+__all__ = ["address_labels", "describe", "describe_path"]
+
+
+def address_labels(host: Host, item: Container) -> list[str]:
+    """Return a container's addresses, with the name of each network that no bridge of the host shows.
+
+    An overlay network has none.
+
+    Args:
+        host: The host.
+        item: One of its containers.
+    """
+    shown = {bridge.network for bridge in host.bridges}
+    return [
+        address if network in shown else f"{address} {network}"
+        for network, address in item.networks.items()
+        if address
+    ]
 
 
 def describe(topology: Topology) -> list[tuple[int, str]]:
@@ -23,7 +40,7 @@ def describe(topology: Topology) -> list[tuple[int, str]]:
             addresses = _list(bridge.addresses, "no address")
             lines.append((1, f"Bridge {bridge.name}{network}: {addresses}; ports: {_list(ports, 'none')}"))
             lines += [(2, f"Container {name}") for name in bridge.containers]
-        lines += [(1, _describe_container(item)) for item in host.containers]
+        lines += [(1, _describe_container(host, item)) for item in host.containers]
     for hop in topology.hops:
         verdict = "answers" if hop.holds else f"does not answer as expected: {hop.observed}"
         lines.append((0, f"{hop.what} (checked on {hop.source[0]}): {verdict}"))
@@ -51,10 +68,10 @@ def _describe_interface(interface: Interface) -> str:
     return f"Interface {interface.name}: {bridge}{leads}"
 
 
-def _describe_container(item: Container) -> str:
+def _describe_container(host: Host, item: Container) -> str:
     ports = f"; published: {', '.join(item.ports)}" if item.ports else ""
     image = f", image {item.image}" if item.image else ""
-    return f"Container {item.name} ({item.state}{image}): {_list(item.addresses, 'no address')}{ports}"
+    return f"Container {item.name} ({item.state}{image}): {_list(address_labels(host, item), 'no address')}{ports}"
 
 
 def _list(items: list[str], otherwise: str) -> str:

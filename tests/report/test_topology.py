@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from runbook_lib import Runbook
 from runbook_lib.evidence.lookup import read_run
 from runbook_lib.facts.interfaces import Interfaces
 from runbook_lib.model.status import Status
-from runbook_lib.report.topology import Topology, topology_of
+from runbook_lib.report.topology import Container, Topology, topology_of
 from runbook_lib.report.topology_svg import draw
 from runbook_lib.report.topology_text import describe, describe_path
 from tests.report import chapter, practice
@@ -116,6 +117,25 @@ def test_the_text_description_contains_everything_that_is_drawn() -> None:
             assert all(address in words for address in item.addresses)
     assert "-p 6379:6379/tcp" in texts(shown)
     assert "published: 6379:6379/tcp" in words
+
+
+def test_containers_off_the_path_are_below_it_and_an_overlay_is_named() -> None:
+    shown = topology(chapter.run())
+    first = shown.hosts[0]
+    others = [
+        Container(name=f"blue-{number}", state="running", networks={"blue": f"10.77.2.{number}"})
+        for number in range(2, 6)
+    ]
+    more = replace(first, containers=[*others, *first.containers])
+    crowded = Topology([more, *shown.hosts[1:]], shown.subnets, shown.hops)
+    heights = {
+        element.text: float(element.attrib["y"])
+        for element in ET.fromstring(draw(crowded)).iter()  # noqa: S314 - our own SVG
+        if element.text and "y" in element.attrib
+    }
+    assert heights["redis-server"] < min(heights[item.name] for item in others)
+    assert "10.77.2.2 blue" in heights
+    assert any("10.77.2.2 blue" in line for _, line in describe(crowded))
 
 
 def test_the_newest_facts_of_a_host_are_shown() -> None:
