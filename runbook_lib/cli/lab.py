@@ -118,10 +118,9 @@ def break_(name: str, fault: str | None) -> None:
     is not given. `runbook lab repair` repairs everything.
     """
     if fault is None:
-        summaries = Faults.summaries()
-        width = max(map(len, summaries))
-        for known, breaks in {**summaries, RANDOM: "one of these, which is not named"}.items():
-            click.echo(f"{known:{width}}  {breaks}")
+        listed = click.HelpFormatter()
+        listed.write_dl([*Faults.summaries().items(), (RANDOM, "one of these, which is not named")])
+        click.echo(listed.getvalue(), nl=False)
         return
     faults = Lab.open(name).faults
     injected = faults.inject(fault)

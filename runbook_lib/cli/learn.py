@@ -78,6 +78,7 @@ def learn_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
             hosts.start(chosen, ending)
         page = start_page(known, hosts.running, hosts.reason, lab=name, hosts_end=hosts.end_with_learner)
         workspace.write_start_page(page)
+        click.echo("JupyterLab: starting")
         first = f"{NOTEBOOKS}/{chosen.name}.ipynb" if chosen else START
         with JupyterServer(workspace, port=port, open_browser=_opens(browser), first=first) as server:
             _serve(server, hosts)
