@@ -10,6 +10,7 @@ One bridge per VLAN stands in for a VLAN-aware switch, since some kernels lack b
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from typing import TYPE_CHECKING
@@ -135,8 +136,7 @@ def plug_host(lab: str, plan: HostPlan, switch: Path, namespace: Path, faults: s
         with IPRoute() as kernel:
             for name, interface in plan.interfaces.items():
                 port = plan.port(name)
-                for index in kernel.link_lookup(ifname=port):
-                    kernel.link("del", index=index)
+                _remove(kernel, port)
                 mac = mac_address(lab, plan.name, name)
                 _cable(kernel, port, interface=name, namespace=namespace, vlan=interface.vlan, mac=mac)
                 index = kernel.link_lookup(ifname=port)[0]
@@ -203,6 +203,16 @@ def _cable(  # noqa: PLR0913 - a cable has two ends
     index = kernel.link_lookup(ifname=port)[0]
     kernel.link("set", index=index, master=kernel.link_lookup(ifname=_bridge(vlan))[0])
     kernel.link("set", index=index, state="up")
+
+
+def _remove(kernel: IPRoute, port: str) -> None:
+    """Remove a port if it exists: that of an earlier boot, which the kernel may be removing at the same time."""
+    for index in kernel.link_lookup(ifname=port):
+        try:
+            kernel.link("del", index=index)
+        except NetlinkError as problem:
+            if problem.code != errno.ENODEV:
+                raise
 
 
 def _up(kernel: IPRoute, name: str) -> None:
