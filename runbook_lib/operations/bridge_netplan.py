@@ -91,10 +91,19 @@ class NetplanNetworkdBridge(_NetplanBridge):
     def change(self, timeout: float) -> GuardedChange:
         """Return the new YAML; systemd-networkd reads what netplan generates from it."""
         name, port = self.wanted.name, self.wanted.port
+        if self.bridge:  # one that was deleted is made again by a restart only
+            restart = f"{_GENERATE}\nsystemctl restart systemd-networkd"
+            return GuardedChange(
+                files=self._files(),
+                stop_old=f"ip link delete {name} type bridge",
+                start_new=restart,
+                start_old=restart,
+                at_boot=_GENERATE,
+                timeout=timeout,
+            )
         mtu = f"\nip link set {port} mtu {self.port.mtu}" if self.port and self.port.mtu else ""
         return GuardedChange(
             files=self._files(),
-            stop_old=f"ip link delete {name} type bridge" if self.bridge else "",
             start_new=f"{_GENERATE}\nnetworkctl reload",
             # A bridge that is gone from the YAML is not deleted, and the MTU of a file that is gone stays.
             start_old=f"{_GENERATE}\nnetworkctl reload\nip link delete {name} type bridge\n"
@@ -112,15 +121,15 @@ class NetplanNetworkManagerBridge(_NetplanBridge):
 
     def change(self, timeout: float) -> GuardedChange:
         """Return the new YAML; NetworkManager reads what netplan generates from it."""
-        up = f"nmcli --wait 20 connection up netplan-{self._identifier}"
-        delete = f"ip link delete {self.wanted.name} type bridge"
+        name, delete = self.wanted.name, f"ip link delete {self.wanted.name} type bridge"
+        up = f"{_GENERATE}\nnmcli connection reload\nnmcli --wait 20 connection up netplan-{self._identifier}"
+        bridge = f"\nnmcli --wait 20 connection up netplan-{name}"
         return GuardedChange(
             files=self._files(),
             stop_old=delete if self.bridge else "",
-            start_new=f"{_GENERATE}\nnmcli connection reload\n{up}\n"
-            f"nmcli --wait 20 connection up netplan-{self.wanted.name}",
-            start_old=f"{_GENERATE}\nnmcli connection reload\n{up}\n"
-            f"! ip link show {self.wanted.name} >/dev/null 2>&1 || {delete}",
+            start_new=up + bridge,
+            start_old=up
+            + (bridge if self.bridge else f"\n! ip link show {name} >/dev/null 2>&1 || {delete}"),
             at_boot=_GENERATE,
             timeout=timeout,
         )

@@ -65,6 +65,8 @@ class NetplanConfiguration:
         """Return the new text of `file`: the bridge has what the port had."""
         assert self.file is not None and self.file.text is not None, "refused before"  # noqa: PT018, S101
         path, text = self.file.path, self.file.text
+        if self._is_complete:  # and not in force: it is applied again
+            return text
         before = load(text, path)
         for replaced in self._replacements(netplan_yaml.parse(text, path)):
             text = netplan_yaml.replace_value(text, *replaced)
@@ -159,6 +161,8 @@ class NetplanConfiguration:
                 f"{having[0]} is not under /etc/netplan: it would not outlive a reboot or an upgrade",
                 hint="copy it to /etc/netplan, then run this again",
             )
+        if self._is_complete:
+            return
         if self._bridge_values.values:
             raise PlanRefused(
                 f"{name} is configured by netplan, not as desired: it lacks {'; '.join(self.missing())}",
@@ -270,6 +274,10 @@ class NetplanConfiguration:
         network = tree.mapping("network") if tree.get("network") else None
         ethernets = network.mapping("ethernets") if network and network.get("ethernets") else None
         return ethernets.mapping(self.identifier) if ethernets and ethernets.get(self.identifier) else None
+
+    @property
+    def _is_complete(self) -> bool:
+        return bool(self._bridge_values.values) and not self.missing()
 
     @functools.cached_property
     def _values(self) -> NetplanValues:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from runbook_lib.facts.interface_manager import (
@@ -21,6 +23,49 @@ pytestmark = [pytest.mark.lab, pytest.mark.in_order]
 MANAGERS = dict(
     zip(STACKS, (IFUPDOWN, NETWORKD, NETPLAN_NETWORKD, NETPLAN_NETWORKMANAGER, NETWORKMANAGER), strict=True)
 )
+
+
+PROFILE = "/etc/NetworkManager/system-connections/em1.nmconnection"
+REFUSED = {
+    # host: what is wrong there, how it is repaired, what the refusal says
+    "ifupdown": (
+        "ip link add br0 type veth peer name br0x",
+        "ip link delete br0",
+        "is not a bridge, but veth",
+    ),
+    "networkd": (
+        "echo 'iface em1 inet dhcp' > /etc/network/interfaces.d/em1",
+        "rm /etc/network/interfaces.d/em1",
+        "em1 and br0 are configured by ifupdown and systemd-networkd",
+    ),
+    "netplan": (
+        "sed -i.kept 's/renderer: .*/renderer: sysctl/' /etc/netplan/50-installer.yaml",
+        "mv /etc/netplan/50-installer.yaml.kept /etc/netplan/50-installer.yaml",
+        "netplan refuses its own files: .*renderer",
+    ),
+    "netplan-nm": (
+        "cp -a /etc/netplan/50-installer.yaml /root/kept; echo '   x: [' >> /etc/netplan/50-installer.yaml",
+        "mv /root/kept /etc/netplan/50-installer.yaml",
+        "netplan refuses its own files: ",
+    ),
+    "nm": (
+        f"cp -a {PROFILE} /root/kept; printf '[802-1x]\\npassword=PLAINLY\\n' >> {PROFILE}",
+        f"mv /root/kept {PROFILE}",
+        "em1.nmconnection holds a password or a key",
+    ),
+}
+
+
+def test_what_cannot_be_changed_without_loss_is_refused_by_name(networks: Networks) -> None:
+    for host, (harm, _, _) in REFUSED.items():
+        networks.on(host, harm)
+    for host, record in networks.apply().items():
+        assert record.status is Status.FAILED, host
+        assert re.search(REFUSED[host][2], record.message), f"{host}: {record.message}"
+        assert {command.kind for command in record.commands} == {"fact"}, host
+        assert "PLAINLY" not in record.model_dump_json(), host
+    for host, (_, repair, _) in REFUSED.items():
+        networks.on(host, repair)
 
 
 def test_a_wrong_gateway_is_reverted_on_every_stack(networks: Networks) -> None:
