@@ -36,7 +36,6 @@ LONG = {
     "tests/lab/test_lifecycle.py": 150,
     "tests/scenarios/networks/test_bridge.py": 130,
     "tests/execution/fleet/test_fleets.py": 120,
-    "tests/scenarios/networks/test_bridge.py": 100,
     "tests/scenarios/ci/test_recipes.py": 90,
     "tests/scenarios/test_pyinfra.py": 90,
     "tests/runbook/test_resume.py": 90,
