@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
@@ -28,6 +29,7 @@ for directory in /etc/netplan /run/netplan /usr/lib/netplan /lib/netplan; do
 done
 echo end
 """
+_RAISED = re.compile(r"[\w.]+(Exception|Error): ")
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,11 @@ class NetplanProblem(Fact[str]):
         return Command(("netplan", "get", "network.renderer"), sudo=True, accept=(0, 1, 2, 78))
 
     def parse(self, output: Output) -> str:
-        """Return the message; netplan names the file and the line."""
+        """Return the message, which names the file and the line, without the traceback that netplan 0.106 prints."""
         if output.exit_code == 0:
             return ""
         lines = [line.strip() for line in output.stderr.strip().splitlines() if line.strip(" \t^")]
+        raised = [number for number, line in enumerate(lines) if _RAISED.match(line)]
+        if raised:
+            lines = [_RAISED.sub("", lines[raised[-1]]), *lines[raised[-1] + 1 :]]
         return excerpt("; ".join(lines), 300) or f"exit code {output.exit_code}"

@@ -59,13 +59,14 @@ REFUSED = {
 def test_what_cannot_be_changed_without_loss_is_refused_by_name(networks: Networks) -> None:
     for host, (harm, _, _) in REFUSED.items():
         networks.on(host, harm)
-    for host, record in networks.apply().items():
+    records = networks.apply()
+    for host, (_, repair, _) in REFUSED.items():
+        networks.on(host, repair)
+    for host, record in records.items():
         assert record.status is Status.FAILED, host
         assert re.search(REFUSED[host][2], record.message), f"{host}: {record.message}"
         assert {command.kind for command in record.commands} == {"fact"}, host
         assert "PLAINLY" not in record.model_dump_json(), host
-    for host, (_, repair, _) in REFUSED.items():
-        networks.on(host, repair)
 
 
 def test_a_wrong_gateway_is_reverted_on_every_stack(networks: Networks) -> None:
