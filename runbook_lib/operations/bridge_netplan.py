@@ -40,7 +40,8 @@ class _NetplanBridge(BridgeBackend):
     @property
     def title(self) -> str:
         """The file that defines the port."""
-        return self._configuration.file.path if self._configuration.file else "/etc/netplan"
+        file = None if self.facts[NetplanProblem()] else self._configuration.file
+        return file.path if file else "/etc/netplan"
 
     def missing(self) -> list[str]:
         """Return the settings that the files lack."""
