@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import RequirementError
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-__all__ = ["EXTRAS", "load", "missing_extra", "named_extras"]
+__all__ = ["EXTRAS", "load", "missing_extra", "missing_packages", "named_extras"]
 
 EXTRAS = {
     "archive": ("detect_secrets", "duckdb", "fsspec", "pyarrow"),
@@ -69,6 +70,11 @@ def named_extras() -> Iterator[None]:
         if missing is None:
             raise
         raise missing from problem
+
+
+def missing_packages(extra: str) -> list[str]:
+    """Return the modules of an extra that are not installed; nothing is imported."""
+    return [module for module in EXTRAS[extra] if importlib.util.find_spec(module) is None]
 
 
 def load(module: str) -> ModuleType:

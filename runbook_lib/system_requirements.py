@@ -90,6 +90,7 @@ OPTIONAL = {
     "el": "for tests only",
     "disk": "for tests only",
     "reference": "for tests only",
+    "sshd": "for tests only",
     "vm": "for practice hosts that are virtual machines",
 }
 """Parts that are optional, and what they are for."""

@@ -21,14 +21,23 @@ def doctor_command() -> int:
 
     Exit code 2 if this machine cannot run the practice hosts.
     """
-    from runbook_lib import system_requirements  # noqa: PLC0415 - keeps `--help` fast
+    from runbook_lib import extras, system_requirements  # noqa: PLC0415 - keeps `--help` fast
 
     _print_check(
         f"Python {sys.version.split()[0]}",
         passed=sys.version_info >= _MIN_PYTHON,
         hint="install Python 3.11 or newer",
     )
-    lab_complete = True
+    lab_complete = not extras.missing_packages("lab")
+    for extra in extras.EXTRAS:
+        missing_modules = extras.missing_packages(extra)
+        _print_check(
+            f"extra {extra}: {', '.join(missing_modules)} missing"
+            if missing_modules
+            else f"extra {extra}: installed",
+            passed=not missing_modules,
+            hint=f"if you need it: pip install 'runbook-lib[{extra}]'",
+        )
     for part, programs in system_requirements.PARTS.items():
         missing = system_requirements.missing(part)
         names = ", ".join(program.name for program in missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -16,10 +17,12 @@ from tests.deadlines import deadline
 from tests.scenarios.practice import RUNBOOK, TOP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from runbook_lib.lab.lab import Lab
     from runbook_lib.model.records import RunRecord
+    from tests.ipython_kernel import Kernel
 
 EXAMPLE = TOP / "examples" / "tls-rotation"
 NOTEBOOK = EXAMPLE / "notebooks" / "10_tls_rotation.ipynb"
@@ -48,6 +51,40 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for issuer, stem in ((authority, "site"), (Authority("Another authority"), "other")):
         issuer.write(made / "certs", stem, NAME)
     return made
+
+
+@pytest.fixture
+def desk(kernel: Kernel, project: Path) -> Iterator[Kernel]:
+    """A kernel as JupyterLab starts it for the notebook: in the notebook's own directory."""
+    notebook = project / "notebooks" / NOTEBOOK.name
+    (project / "inventory.yml").write_text(
+        "hosts:\n  web-1: {connection: local}\ngroups:\n  web: [web-1]\n", encoding="utf-8"
+    )
+    kernel.run(
+        "import os, sys\nos.environ['OLDPWD'] = os.getcwd()\n"
+        f"os.chdir({str(notebook.parent)!r})\nos.environ['JPY_SESSION_NAME'] = {str(notebook)!r}\n"
+        f"sys.path[:0] = [{str(TOP)!r}]"
+    )
+    yield kernel
+    kernel.run(
+        "import os, sys\nos.chdir(os.environ['OLDPWD'])\ndel os.environ['JPY_SESSION_NAME'], sys.path[0]"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="reads facts of this machine as root")
+def test_in_jupyterlab_the_notebooks_paths_are_those_of_the_repository(desk: Kernel, project: Path) -> None:
+    """Mode `plan` on this machine: as headless, files are found from the repository's directory."""
+    before = set(project.glob("runs/*"))
+    for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"]).replace('mode: str = "apply"', 'mode: str = "plan"')
+        if "book.batches" in source:
+            break  # what can be planned here depends on this machine
+        if cell["cell_type"] == "code":
+            desk.run(source)  # an error, if certificates, key or template were not found
+    desk.execute("book.close()")
+    (made,) = set(project.glob("runs/*")) - before
+    record = read_journal(made)
+    assert (record.inventory, record.hosts) == (str(project / "inventory.yml"), ["web-1"])
 
 
 def rotate(lab: Lab, project: Path, certificate: str) -> tuple[int, RunRecord, str]:

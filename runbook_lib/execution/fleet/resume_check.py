@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["refuse_changed", "resuming"]
 
-_STEPS = frozenset({"step", "facts", "look", "shell", "task"})
+_STEPS = frozenset({"step", "facts", "look", "check", "shell", "task"})
 _OF_ONE_RUN = frozenset({"resume", "take_over"})  # parameters that are not taken over
 
 

@@ -63,6 +63,8 @@ def test_what_contradicts_the_run_is_refused_before_anything_runs_and_then_it_is
     assert "a run of 10_first, which is not among the runbooks to run" in refused("15_other")
     project.write("10_first", STEPS[0], STEPS[1].replace('"Write"', '"Write it"'), STEPS[2])
     assert "in its source, step 2 was 'Write' and is now 'Write it'" in refused()
+    project.write("10_first", STEPS[0], 'book.check("Written", bool)', *STEPS[1:])
+    assert "in its source, step 2 was 'Write' and is now 'Written'" in refused()
     project.write("10_first", *STEPS)
     assert project.run("10_first", "--resume", killed).returncode == 0
     assert project.records()[1].resumes == killed
