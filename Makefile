@@ -59,6 +59,25 @@ test-wheel: ## Build the wheel, install it into new environments, and use it in 
 	@tools/set-up test lint
 	@$(RUN) pytest -m wheel tests/test_wheel.py
 
+.PHONY: test-python test-lowest test-newest
+WITHOUT_LAB := -m "not lab and not vm and not kills and not drills and not costly and not wheel and not networks"
+
+test-python: ## The tests that need no lab, with another interpreter: PYTHON=python3.13
+	@VENV=.venv-$(notdir $(PYTHON)) tools/set-up test lint
+	@.venv-$(notdir $(PYTHON))/bin/python -m runbook_lib.system_requirements --install sshd pages el disk reference
+	@.venv-$(notdir $(PYTHON))/bin/python -m pytest $(IN_PARALLEL) $(WITHOUT_LAB) $(TESTS)
+
+test-lowest: ## The same with the lowest versions of all packages that pyproject.toml allows
+test-newest: ## The same with the newest versions of all packages
+test-lowest test-newest: test-%:
+	@tools/set-up test lint
+	@$(RUN) runbook_lib.system_requirements --install sshd pages el disk reference
+	@$(PYTHON) -m venv --clear .venv-$*
+	@.venv/bin/uv pip install --quiet --python .venv-$*/bin/python --resolution $(RESOLUTION_$*) --editable '.[test,lint]'
+	@.venv-$*/bin/python -m pytest -o filterwarnings=default $(IN_PARALLEL) $(WITHOUT_LAB) $(TESTS)
+RESOLUTION_lowest := lowest-direct
+RESOLUTION_newest := highest
+
 fuzz: ## Feed every parser with mutated real input, and run random notebooks, for MINUTES=10 in all
 	@tools/set-up test lint
 	@nice -n 10 $(RUN) pytest tests/fuzz --fuzz $(or $(MINUTES),10) -q
@@ -77,4 +96,4 @@ benchmark: ## Compare this project with its peers in one table: ten minutes, and
 
 clean: ## End the practice hosts and remove what was built
 	@[ ! -x .venv/bin/runbook ] || .venv/bin/runbook lab down
-	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache

@@ -268,11 +268,8 @@ class HostStep:
             self._record_planned(plan.guard.clean_up if plan.guard else (), "guard")
             return Status.PLANNED, self._planned_rollback(plan)
         self.session.checks = self.session.operation.verify(facts)
-        if (
-            not all_hold(self.session.checks)
-            and self.session.predicting
-            and isinstance(self.session.operation, Probe)
-        ):
+        # A probe asks for what the steps before it set up; a reload, whether one of them has changed something.
+        if not all_hold(self.session.checks) and self.session.predicting:
             return Status.SKIPPED, "cannot be known before the steps planned above are applied"
         return self._judge(Status.OK)
 

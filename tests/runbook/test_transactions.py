@@ -356,6 +356,14 @@ def test_mode_plan_shows_the_rollback_and_sends_nothing(tmp_path: Path) -> None:
     assert files(tmp_path) == {}
 
 
+def test_mode_plan_does_not_fail_for_what_an_earlier_step_would_set_up(tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path, mode="plan", hosts="host-a"))
+    book.step("Install", file_of(tmp_path, "one"))
+    reload = book.step("Reload", fails_on("host-a"))  # as a reload for which nothing has changed yet
+    assert book.close().status is Status.PLANNED
+    assert reload.hosts[0].message == "cannot be known before the steps planned above are applied"
+
+
 def test_mode_validate_checks_and_rolls_nothing_back(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, mode="validate", on_failure="continue"))
     with book.transaction("rotate"):
