@@ -57,7 +57,8 @@ test-pyinfra: ## Operations of pyinfra that need large packages, on a practice h
 
 test-wheel: ## Build the wheel, install it into new environments, and use it in an empty folder: minutes
 	@tools/set-up test lint
-	@$(RUN) pytest -m wheel tests/test_wheel.py
+	@$(RUN) runbook_lib.system_requirements --install lab
+	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m wheel tests/test_wheel.py
 
 .PHONY: test-python test-lowest test-newest
 WITHOUT_LAB := -m "not lab and not vm and not kills and not drills and not costly and not wheel and not networks"

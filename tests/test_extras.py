@@ -108,6 +108,8 @@ MISSING = {
     "report RUN --format parquet": "archive",
     "run 00_preflight -p inventory inventory.yml --executor dask": "dask",
     "run 00_preflight -p inventory inventory.yml -p sudo ${keyring:a/b} --sign-key ${keyring:a/b}": "keyring",
+    "lab up": "lab",
+    "demo --no-cloud": "lab",
     "Archive": "archive",
     "tables": "archive",
 }

@@ -89,6 +89,10 @@ def test_the_books_runbooks_run_in_an_empty_folder(plain: Installed) -> None:
     listed = plain.runbook("list")
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "00_preflight" in listed.stdout
+    assert plain.runbook("show", "00_preflight").returncode == 0
+    refused = plain.runbook("run", "00_preflight")
+    assert refused.returncode == 2
+    assert "`runbook lab up` writes params/lab/inventory.yml" in refused.stderr
     (plain.folder / "inventory.yml").write_text("hosts:\n  here: {connection: local}\n", encoding="utf-8")
     ended = plain.runbook("run", "00_preflight", "-p", "inventory", "inventory.yml")
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
@@ -108,7 +112,13 @@ def test_a_runbook_of_ones_own_runs_at_once(plain: Installed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "extra"), [("audit list", "archive"), ("run 00_preflight --executor dask", "dask")]
+    ("words", "extra"),
+    [
+        ("audit list", "archive"),
+        ("lab up", "lab"),
+        ("demo", "lab"),
+        ("run 00_preflight --executor dask", "dask"),
+    ],
 )
 def test_what_needs_an_extra_names_it(plain: Installed, words: str, extra: str) -> None:
     (plain.folder / "runs").mkdir(exist_ok=True)
@@ -119,6 +129,21 @@ def test_what_needs_an_extra_names_it(plain: Installed, words: str, extra: str) 
     ended = run(str(plain.bin / "runbook"), *words.split(), cwd=elsewhere.parents[1], check=False)
     assert ended.returncode == 2
     assert f"pip install 'runbook-lib[{extra}]'" in ended.stderr
+
+
+def test_practice_hosts_start_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
+    """As root, with the lab's system packages."""
+    installed = Installed(tmp_path, wheel, "[lab]")
+    name = f"wheel-{os.getpid()}"
+    try:
+        up = installed.runbook("lab", "up", "--name", name)
+        assert (up.returncode, up.stderr) == (0, ""), up.stdout
+        inventory = up.stdout.strip().rpartition("inventory: ")[2]
+        ended = installed.runbook("run", "00_preflight", "-p", "inventory", inventory)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    finally:
+        down = installed.runbook("lab", "down", "--name", name)
+    assert "nothing remains" in down.stdout
 
 
 def test_with_the_extra_it_works(wheel: Path, tmp_path: Path) -> None:
