@@ -337,7 +337,7 @@ def test_what_cannot_be_rolled_back_is_named_where_the_transaction_is_not_strict
     message = rollback_on(book).message
     assert "rolled back: step 1 'One'" in message
     assert (
-        "not rolled back: step 2 'Once' (its plan has no rollback), step 3 'Network' (a network change"
+        "not rolled back: step 2 'Once' (its plan has no rollback), step 3 'Network' (a change under commit-confirm"
         in message
     )
     assert files(tmp_path) == {"host-a.network": "new\n"}
