@@ -13,6 +13,7 @@ from runbook_lib.lab.inventory_file import write_inventory
 from runbook_lib.lab.services.images import image_storage
 from runbook_lib.lab.services.services import has_images, start_services
 from runbook_lib.lab.ssh_keys import make_keys, write_client_files
+from runbook_lib.lab.system.inotify import make_room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,7 @@ class Assembly:
             self._host(name).prepare(self.state.roots[name])
         self.state.unprepared = []
         off = [name for name in self.state.hosts if not self._host(name).running()]
+        make_room(len(off))
         for name in off:
             self._host(name).start()
         self.state.faults = [
