@@ -14,7 +14,7 @@ _PER_HOST = 12
 
 
 def make_room(hosts: int, limit: Path = _LIMIT) -> None:
-    """Raise the limit on inotify instances if further hosts would exceed it; it stays raised until this machine reboots.
+    """Raise the limit on inotify instances if further hosts would exceed it; this machine keeps it until its reboot.
 
     Without instances a host's systemd does not start its services, and only the console says why ("Too many open
     files"). Debian's default, 128, suffices for about 18 hosts on the machine, in all labs together.
