@@ -9,7 +9,7 @@ from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
-__all__ = ["ConfiguredElsewhere", "NetworkStack", "PendingChange"]
+__all__ = ["CONFIGURING", "ConfiguredElsewhere", "NetworkStack", "PendingChange"]
 
 _DETECT = (
     "command -v ifup >/dev/null 2>&1 || [ -x /sbin/ifup ] && [ -e /etc/network/interfaces ] && echo ifupdown; "
@@ -18,7 +18,9 @@ _DETECT = (
     "systemctl is-active --quiet systemd-networkd && echo systemd-networkd; "
     "[ -e /sbin/brctl ] || [ -e /usr/sbin/brctl ] && echo bridge-utils; true"
 )
-_KNOWN = frozenset({"ifupdown", "netplan", "networkmanager", "systemd-networkd", "bridge-utils"})
+CONFIGURING = frozenset({"ifupdown", "netplan", "networkmanager", "systemd-networkd"})
+"""The software that can configure a bridge; `operations/bridge.py` has a backend for each."""
+_KNOWN = CONFIGURING | {"bridge-utils"}
 _MAIN = "/etc/network/interfaces"
 _INCLUDED = r"""\
 walk() ( # file, depth

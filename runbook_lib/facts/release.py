@@ -10,7 +10,7 @@ from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.model.commands import Command, Output
 
-__all__ = ["Release", "ReleaseInfo"]
+__all__ = ["FAMILIES", "Release", "ReleaseInfo"]
 
 _FAMILIES = {
     "debian": "debian",
@@ -23,6 +23,8 @@ _FAMILIES = {
     "almalinux": "el",
     "ol": "el",
 }
+FAMILIES = frozenset(_FAMILIES.values())
+"""The families of distributions that are known; each has a package manager in `operations/packages.py`."""
 # Amazon Linux (2, 2023) and others name RHEL or CentOS as relatives, but have neither its repositories nor its numbers.
 _EL_RELEASES = range(6, 11)
 # EL6 has no os-release: `CentOS release 6.5 (Final)`.

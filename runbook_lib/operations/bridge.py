@@ -28,14 +28,15 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.operations.bridge_backend import BridgeBackend
 
-__all__ = ["Present", "present"]
+__all__ = ["BACKENDS", "Present", "present"]
 
-_BACKENDS: dict[str, type[BridgeBackend]] = {
+BACKENDS: dict[str, type[BridgeBackend]] = {
     backend.name: backend
     for backend in (
         IfupdownBridge, NetworkdBridge, NetplanNetworkdBridge, NetplanNetworkManagerBridge, NetworkManagerBridge,
     )
 }  # fmt: skip
+"""By the name that `facts/interface_manager.py` gives the software that configures an interface."""
 _GUEST = re.compile(r"^(veth[0-9a-f]{7}|vnet\d+|tap\d+\S*)$")  # ports of containers and virtual machines
 
 
@@ -109,7 +110,7 @@ class Present(Operation):
     def further_facts(self, facts: Facts) -> Sequence[Fact[Any]]:
         """Return the configuration that the manager of the interfaces reads."""
         names = self._managers(facts)
-        return _BACKENDS[names[0]].needed_facts(self._wanted, facts) if len(names) == 1 else ()
+        return BACKENDS[names[0]].needed_facts(self._wanted, facts) if len(names) == 1 else ()
 
     def plan(self, facts: Facts) -> Plan:
         """Replace the configuration unless the bridge is in the desired state."""
@@ -181,14 +182,14 @@ class Present(Operation):
 
     def _backend(self, facts: Facts) -> BridgeBackend | None:
         names = self._managers(facts)
-        return _BACKENDS[names[0]](self._wanted, facts) if len(names) == 1 else None
+        return BACKENDS[names[0]](self._wanted, facts) if len(names) == 1 else None
 
     def _configuration(self, facts: Facts, backend: BridgeBackend | None) -> Check:
         """Check that the bridge will be the same after a reboot."""
         if backend is None:
             return Check(
                 f"the software that configures {self.port} and {self.name}",
-                f"one of {', '.join(_BACKENDS)}",
+                f"one of {', '.join(BACKENDS)}",
                 " and ".join(self._managers(facts)) or "none of them",
                 holds=False,
                 id="bridge.configuration",
@@ -206,7 +207,7 @@ class Present(Operation):
         if names:
             of_port = " and ".join(facts[InterfaceManager(self.port)].names) or "none of them"
             return f"{self.port} and {self.name} are configured by {' and '.join(names)} ({self.port} by {of_port})"
-        return f"{self.port} is configured by none of {', '.join(_BACKENDS)}"
+        return f"{self.port} is configured by none of {', '.join(BACKENDS)}"
 
     def _refuse_unconfigured(self, facts: Facts, backend: BridgeBackend) -> None:
         port, wanted = find_interface(facts, self.port), backend.addresses()

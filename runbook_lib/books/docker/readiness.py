@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.facts.clock import ClockSkew
 from runbook_lib.facts.docker_engine import EngineVersion
 from runbook_lib.facts.host import Virtualization
-from runbook_lib.facts.network_stack import NetworkStack
+from runbook_lib.facts.network_stack import CONFIGURING, NetworkStack
 from runbook_lib.facts.privilege import Sudo
-from runbook_lib.facts.release import Release
+from runbook_lib.facts.release import FAMILIES, Release
 from runbook_lib.facts.resources import DiskSpace
 
 if TYPE_CHECKING:
@@ -37,16 +37,17 @@ def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
     if abs(facts.get(ClockSkew.id, 0.0)) > p.most_clock_skew:
         base.append(f"clock is {facts[ClockSkew.id]} s off")
     install = [*base]
-    if (facts.get(Release.id) or {}).get("family") not in {"debian", "el"}:
-        install.append("neither Debian family nor EL")
+    if (facts.get(Release.id) or {}).get("family") not in FAMILIES:
+        install.append(f"not of a known family of distributions ({', '.join(sorted(FAMILIES))})")
     if facts.get(DiskSpace("/var").label, 0) < p.least_disk:
         install.append(f"less than {p.least_disk} MiB free in /var")
     engine = base if facts.get(EngineVersion.id) else [*base, "no Docker engine: 20_docker_install first"]
     stack = facts.get(NetworkStack.id) or []
+    # Which of several configures the port is known only once the port is: `bridge.present` refuses what it cannot do.
     network = (
         []
-        if stack and set(stack) <= {"ifupdown", "bridge-utils"}
-        else ["network not managed by ifupdown only"]
+        if set(stack) & CONFIGURING
+        else [f"network configured by none of {', '.join(sorted(CONFIGURING))}"]
     )
     container = (facts.get(Virtualization.id) or {}).get("container")
     kernel = [*base, f"a container ({container}): shares the kernel of its machine"] if container else base
