@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from runbook_lib.model.status import Mode, Status
     from runbook_lib.operations.base import Operation, Probe
     from runbook_lib.parameters import Parameters
+    from runbook_lib.project import find_upwards
     from runbook_lib.report.formats import ReportFormat
     from runbook_lib.report.tables import tables
     from runbook_lib.runbook.session import Runbook
-    from runbook_lib.yaml_files import find_upwards
 
 __all__ = [
     "Archive",
@@ -104,7 +104,7 @@ _DEFINED_IN = {
     "Status": "runbook_lib.model.status",
     "StepRecord": "runbook_lib.model.records",
     "Violation": "runbook_lib.audit.rules.base",
-    "find_upwards": "runbook_lib.yaml_files",
+    "find_upwards": "runbook_lib.project",
     "named_extras": "runbook_lib.extras",
     "progress": "runbook_lib.learning.progress",
     "read_run": "runbook_lib.evidence.lookup",

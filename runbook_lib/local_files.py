@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from runbook_lib.errors import ParameterError
+from runbook_lib.project import find_upwards
 from runbook_lib.secrets import Secrets, is_reference
-from runbook_lib.yaml_files import find_upwards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,16 @@ import getpass
 import os
 from pathlib import Path
 
-__all__ = ["NOTEBOOKS", "bundled_top", "notebooks_folder", "operator", "project_top", "shown_path"]
+__all__ = [
+    "NOTEBOOKS",
+    "bundled_top",
+    "find_shipped",
+    "find_upwards",
+    "notebooks_folder",
+    "operator",
+    "project_top",
+    "shown_path",
+]
 
 NOTEBOOKS = "notebooks"
 """Name of the folder of a project's notebooks, by which the project is found."""
@@ -34,6 +43,31 @@ def notebooks_folder() -> Path:
     """Return the folder of the project's notebooks; where there is no project, of those that come with this package."""
     own = project_top() / NOTEBOOKS
     return own if own.is_dir() else bundled_top() / NOTEBOOKS
+
+
+def find_upwards(path: str | Path) -> Path:
+    """Resolve a relative path against the current directory or the nearest parent directory that contains it.
+
+    A notebook runs from the project's top under papermill and from `notebooks/` in JupyterLab;
+    the same relative path must work in both. A path that does not exist anywhere is returned unchanged.
+    """
+    given = Path(path).expanduser()
+    if given.is_absolute():
+        return given
+    for base in (Path.cwd(), *Path.cwd().parents):
+        if (base / given).exists():
+            return base / given
+    return given
+
+
+def find_shipped(path: str | Path) -> Path:
+    """Resolve a relative path as `find_upwards` does, and else among the files that come with this package.
+
+    So the practice hosts, and the book's parameters files, are there in any directory after `pip install`.
+    """
+    found = find_upwards(path)
+    shipped = bundled_top() / Path(path).expanduser()
+    return shipped if not found.exists() and shipped.exists() else found
 
 
 def shown_path(path: Path) -> Path:

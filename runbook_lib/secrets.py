@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel
 from runbook_lib.errors import SecretError
 from runbook_lib.extras import named_extras
 from runbook_lib.masking import Mask, Masker
-from runbook_lib.yaml_files import find_upwards
+from runbook_lib.project import find_upwards
 
 if TYPE_CHECKING:
     from collections.abc import Callable

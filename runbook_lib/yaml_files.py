@@ -12,7 +12,6 @@ from pydantic import BaseModel, ValidationError
 
 from runbook_lib.errors import InputError
 from runbook_lib.masking import excerpt
-from runbook_lib.project import bundled_top
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +21,6 @@ __all__ = [
     "YamlTooLargeError",
     "check_size",
     "explain",
-    "find_shipped",
-    "find_upwards",
     "load_yaml",
     "validate",
 ]
@@ -257,28 +254,3 @@ def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydanti
         return f"{name!r} is missing"
     given = "" if item["type"] == "value_error" else f", got {excerpt(repr(item['input']), _LONGEST)}"
     return f"{name!r}: {item['msg'].removeprefix('Value error, ')}{given}"
-
-
-def find_upwards(path: str | Path) -> Path:
-    """Resolve a relative path against the current directory or the nearest parent directory that contains it.
-
-    A notebook runs from the project's top under papermill and from `notebooks/` in JupyterLab;
-    the same relative path must work in both. A path that does not exist anywhere is returned unchanged.
-    """
-    given = Path(path).expanduser()
-    if given.is_absolute():
-        return given
-    for base in (Path.cwd(), *Path.cwd().parents):
-        if (base / given).exists():
-            return base / given
-    return given
-
-
-def find_shipped(path: str | Path) -> Path:
-    """Resolve a relative path as `find_upwards` does, and else among the files that come with this package.
-
-    So the practice hosts, and the book's parameters files, are there in any directory after `pip install`.
-    """
-    found = find_upwards(path)
-    shipped = bundled_top() / Path(path).expanduser()
-    return shipped if not found.exists() and shipped.exists() else found

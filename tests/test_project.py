@@ -17,8 +17,7 @@ from runbook_lib.execution.fleet.request import RunRequest
 from runbook_lib.lab.inventory_file import remove_inventory
 from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.topology_file import load_topology
-from runbook_lib.project import bundled_top, notebooks_folder, project_top
-from runbook_lib.yaml_files import find_shipped, find_upwards
+from runbook_lib.project import bundled_top, find_shipped, find_upwards, notebooks_folder, project_top
 from tests.counted_calls import counted_calls
 
 TOP = Path(__file__).parents[1]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from runbook_lib.errors import InputError, InventoryError, ParameterError
-from runbook_lib.yaml_files import YamlFile, find_upwards, load_yaml, validate
+from runbook_lib.project import find_upwards
+from runbook_lib.yaml_files import YamlFile, load_yaml, validate
 
 
 class Shape(BaseModel):

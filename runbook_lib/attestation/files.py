@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.layout import JOURNAL, PARAMETERS
 from runbook_lib.evidence.layout import OUTPUT as _OUTPUT
+from runbook_lib.evidence.layout import SEALED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def evidence(directory: Path) -> list[str]:
         names = [
             entry.name
             for entry in os.scandir(directory)
-            if entry.name in {JOURNAL, PARAMETERS} or entry.name.endswith(".ipynb")
+            if entry.name in SEALED or entry.name.endswith(".ipynb")
         ]
         names += [f"{_OUTPUT}/{name}" for name in _outputs(directory / _OUTPUT)]
     except OSError as problem:

@@ -16,6 +16,7 @@ __all__ = [
     "PARQUET",
     "REPORTS",
     "RUN_MIME",
+    "SEALED",
     "STEP_MIME",
 ]
 
@@ -39,5 +40,7 @@ PARQUET = "parquet"
 """Directory for the tables as Parquet files."""
 REPORTS = "reports"
 """Directory for reports in formats of other packages."""
+SEALED = frozenset({JOURNAL, PARAMETERS})
+"""Files that are sealed and verified; so are all notebooks of the directory, and the files in `OUTPUT`."""
 DERIVED = frozenset({HTML_REPORT, JUNIT_REPORT, MARKDOWN_REPORT, CSV, PARQUET, REPORTS})
 """What `runbook report` generates from the evidence and can generate again: never sealed or verified."""

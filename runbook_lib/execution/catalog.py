@@ -26,10 +26,10 @@ from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.execution.step_hosts import check_step_hosts
 from runbook_lib.inventory import Inventory
 from runbook_lib.parameters.cell_model import declared_values
-from runbook_lib.project import notebooks_folder
+from runbook_lib.project import find_shipped, notebooks_folder
 from runbook_lib.runbook.notebook_parameters import notebook_model, parameters_cell
 from runbook_lib.secrets import Secrets
-from runbook_lib.yaml_files import YamlFile, find_shipped, load_yaml, validate
+from runbook_lib.yaml_files import YamlFile, load_yaml, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.display.magics import hosts_of
-from runbook_lib.execution.step_calls import calls_on, opened_runs, title_of
+from runbook_lib.execution.step_calls import STEP_METHODS, calls_on, opened_runs, title_of
 from runbook_lib.parameters import Parameters
 from runbook_lib.parameters.type_text import constraints, type_text
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Description", "ParameterDescription", "StepDescription", "describe"]
 
-_STEPS = {"step", "facts", "check", "look", "shell", "task", "transaction"}
+_STEPS = STEP_METHODS | {"transaction"}
 _MAGIC = re.compile(r"%%(?P<name>on|look)\s+(?P<hosts>.+)")
 
 

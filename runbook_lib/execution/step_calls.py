@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-__all__ = ["TITLES", "calls_on", "opened_runs", "title_of"]
+__all__ = ["STEP_METHODS", "TITLES", "calls_on", "opened_runs", "title_of"]
+
+STEP_METHODS = frozenset({"step", "facts", "check", "look", "shell", "task"})
+"""Methods of a run that carry out a step, for lint, `runbook show`, `--resume` and the check of hosts."""
 
 TITLES = {"step": "title", "facts": "title", "check": "title", "task": "title", "transaction": "name"}
 """Method of a run -> its argument that is the title in the record."""

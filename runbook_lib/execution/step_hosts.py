@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.display.magics import MAGICS, hosts_of
 from runbook_lib.errors import InventoryError, ParameterError
+from runbook_lib.execution.step_calls import STEP_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WrongHosts", "check_step_hosts", "wrong_step_hosts"]
 
-_STEPS = frozenset({"step", "facts", "check", "task", "transaction"})
-_SHELL = frozenset({"shell", "look"})
+_WITH_HOSTS = STEP_METHODS | {"transaction"}
+_HOSTS_COME_FIRST = frozenset({"shell", "look"})
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,8 @@ def _calls(statement: ast.stmt, books: set[str]) -> Iterator[ast.Call]:
 def _value(call: ast.Call, models: set[str], parameters: Parameters) -> object:
     """Return the pattern of hosts that a step is given; None if there is none, or it is not known."""
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    given = [word.value for word in call.keywords if word.arg == "hosts"] if method in _STEPS | _SHELL else []
-    if method in _SHELL:
+    given = [word.value for word in call.keywords if word.arg == "hosts"] if method in _WITH_HOSTS else []
+    if method in _HOSTS_COME_FIRST:
         given += call.args[:1]
     match next(iter(given), None):
         case ast.Constant(value=value):

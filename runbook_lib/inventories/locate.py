@@ -14,7 +14,8 @@ from runbook_lib.inventories.ansible_json import read_ansible
 from runbook_lib.inventories.own_yaml import read_own_yaml
 from runbook_lib.inventories.program import program_output
 from runbook_lib.inventories.ssh_config_hosts import DEFAULT, read_ssh_config_hosts
-from runbook_lib.yaml_files import find_upwards, load_yaml
+from runbook_lib.project import find_upwards
+from runbook_lib.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     from runbook_lib.inventories.source import Source

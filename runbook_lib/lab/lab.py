@@ -20,8 +20,7 @@ from runbook_lib.lab.system.paths import LabPaths, locked, make_private
 from runbook_lib.lab.system.subprocesses import wait_for
 from runbook_lib.lab.teardown import tear_down
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
-from runbook_lib.project import project_top
-from runbook_lib.yaml_files import find_shipped, find_upwards
+from runbook_lib.project import find_shipped, find_upwards, project_top
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from runbook_lib.errors import InputError
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.topology import Control, HostPlan, Topology
-from runbook_lib.yaml_files import YamlFile, find_shipped, validate
+from runbook_lib.project import find_shipped
+from runbook_lib.yaml_files import YamlFile, validate
 
 __all__ = ["DEFAULT_TOPOLOGY", "load_topology"]
 

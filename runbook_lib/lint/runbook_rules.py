@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
 from runbook_lib.execution.catalog import CatalogEntry, of_notebook
-from runbook_lib.execution.step_calls import TITLES, calls_on, title_of
+from runbook_lib.execution.step_calls import STEP_METHODS, TITLES, calls_on, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from runbook_lib.lint.notebook_source import Cell, NotebookSource
 
 __all__ = ["check_runbook", "declared_entry"]
-
-_STEPS = frozenset({"step", "facts", "check", "look", "shell", "task"})
 
 
 def declared_entry(notebook: NotebookSource) -> CatalogEntry | Finding:
@@ -56,7 +54,7 @@ def _introduced(notebook: NotebookSource) -> Iterator[Finding]:
         prose = prose or cell.is_prose
         if cell.is_code and notebook.books(cell):
             prose = False
-        steps = calls_on(cell.nodes(), notebook.all_books, _STEPS) if cell.is_code else []
+        steps = calls_on(cell.nodes(), notebook.all_books, STEP_METHODS) if cell.is_code else []
         if steps and not prose:
             yield notebook.finding("prose", "no prose introduces the first step", cell, steps[0][1].lineno)
         if steps:

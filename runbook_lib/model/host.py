@@ -10,7 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from runbook_lib.errors import InventoryError
 from runbook_lib.model.plain_text import OneWord, PlainText
 
-__all__ = ["Host"]
+__all__ = ["ENDPOINT", "Host"]
+
+ENDPOINT = ("connection", "address", "user", "port", "proxy_command", "network_namespace", "acts_on")
+"""Settings that say where a host's commands go: each run records them, and the audit rule `host-outside-inventory`
+compares them with an inventory."""
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _ADDRESS = r"(?!-)[^\s\x00-\x1f'\"`$\\;&|<>(){}]+"  # what OpenSSH accepts

@@ -5,48 +5,25 @@ All records are immutable and can be written as JSON. The status of a new record
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from runbook_lib.model.kinds import CommandKind, StepKind, current_kind
 from runbook_lib.model.plans import Change, Check
 from runbook_lib.model.status import Mode, Status, worst
 
 __all__ = [
-    "ADDED_BY_RUN",
     "SCHEMA_VERSION",
-    "CommandKind",
     "CommandRecord",
     "HostRecord",
     "RunRecord",
-    "StepKind",
     "StepRecord",
     "StreamRecord",
-    "current_kind",
 ]
 
 SCHEMA_VERSION = 3
 """Version of the records and of the four tables built from them."""
-
-CommandKind = Literal["fact", "change", "guard", "rollback", "shell", "termination"]
-"""What a command is for; `termination` ends a command that the run no longer waits for."""
-_KINDS_BEFORE_2: dict[object, CommandKind] = {"ending": "termination"}
-
-StepKind = Literal["operation", "facts", "shell", "rollback", "untouched"]
-"""What a step does: reach a desired state, read facts, or run a script. The run itself adds two more kinds:
-`rollback` of a transaction, and `untouched`, which lists the hosts of batches that were not begun."""
-
-ADDED_BY_RUN: frozenset[StepKind] = frozenset({"rollback", "untouched"})
-"""Kinds of steps that no cell of the notebook asks for: whether a run has them depends on its failures."""
-
-
-def current_kind(kind: Any) -> Any:  # noqa: ANN401 - evidence may hold anything
-    """Return today's name of a command's kind: evidence of schema version 1 says `ending` for `termination`.
-
-    This is the only place that knows the old name. Every record read goes through it, and so do the rows of the
-    tables, which are also made from evidence that was not turned into records.
-    """
-    return _KINDS_BEFORE_2.get(kind, kind) if isinstance(kind, str) else kind
 
 
 class _Record(BaseModel):

@@ -20,7 +20,7 @@ from runbook_lib.operations.commit_confirm import (
     pending,
     refuse_pending,
 )
-from runbook_lib.yaml_files import find_upwards
+from runbook_lib.project import find_upwards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

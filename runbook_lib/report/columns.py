@@ -13,14 +13,14 @@ Every table begins with the columns that join it to the others: a step is `run, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runbook_lib.model.kinds import CommandKind, StepKind, current_kind
 from runbook_lib.model.plans import Change
-from runbook_lib.model.records import current_kind
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
@@ -172,6 +172,11 @@ def _stream(name: str) -> Iterable[Column]:
     yield Column(f"{name}_complete", BOOLEAN, f"whether the head is all of {name}", f"{source}.complete")
 
 
+def _one_of(kinds: Any) -> str:  # noqa: ANN401 - a Literal
+    *others, last = get_args(kinds)
+    return f"{', '.join(others)} or {last}"
+
+
 POSITION = "position"
 """The column that numbers the commands, or the checks, of a step on a host."""
 _RUN = Column("run", TEXT, "the run's id: the name of its directory", "run.run")
@@ -223,7 +228,7 @@ STEPS = (
     _STEP,
     _HOST,
     Column("title", TEXT, "the step's title", "step.title"),
-    Column("kind", TEXT, "operation, facts, shell, rollback or untouched", "step.kind"),
+    Column("kind", TEXT, _one_of(StepKind), "step.kind"),
     Column("address", TEXT, "the address that the host was reached at", "host.address"),
     Column("host_kind", TEXT, "machine, container or vm", "host.kind"),
     Column("operation", TEXT, "the operation with its arguments", "host.operation"),
@@ -251,7 +256,7 @@ COMMANDS = (
         "command.number",
     ),
     Column("sent", BOOLEAN, "whether the command was sent to the host", FromColumns(_is_sent)),
-    Column("kind", COMMAND_KIND, "fact, change, guard, rollback, shell or termination", "command.kind"),
+    Column("kind", COMMAND_KIND, _one_of(CommandKind), "command.kind"),
     Column("text", TEXT, "the exact text", "command.text"),
     Column("stdin", TEXT, "standard input; missing if there was none", "command.stdin", may_be_missing=True),
     Column("purpose", TEXT, "the purpose of the command", "command.purpose"),

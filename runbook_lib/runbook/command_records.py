@@ -15,7 +15,7 @@ from runbook_lib.model.records import CommandRecord, StreamRecord
 if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
     from runbook_lib.evidence.output_store import OutputStore
-    from runbook_lib.model.records import CommandKind
+    from runbook_lib.model.kinds import CommandKind
     from runbook_lib.secrets import Secrets
 
 __all__ = ["CommandRecords", "now"]

@@ -17,8 +17,8 @@ from runbook_lib.runbook.run_status import describe_unmet
 
 if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
+    from runbook_lib.model.kinds import CommandKind
     from runbook_lib.model.plans import NetworkGuard, Plan
-    from runbook_lib.model.records import CommandKind
     from runbook_lib.runbook.host_session import HostSession
 
 __all__ = ["apply_with_confirmation", "plan_after_revert"]

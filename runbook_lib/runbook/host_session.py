@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from runbook_lib.connections.base import Connection
+    from runbook_lib.model.kinds import CommandKind
     from runbook_lib.model.plans import Change, Check
-    from runbook_lib.model.records import CommandKind, CommandRecord
+    from runbook_lib.model.records import CommandRecord
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.deadline import Deadline
     from runbook_lib.runbook.host_lock import HostLock

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
     from runbook_lib.facts.base import Facts
     from runbook_lib.model.commands import Command
+    from runbook_lib.model.kinds import CommandKind
     from runbook_lib.model.plans import Plan
-    from runbook_lib.model.records import CommandKind
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.deadline import Deadline
     from runbook_lib.runbook.host_lock import HostLock

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.model.host import ENDPOINT
 from runbook_lib.model.records import RunRecord
 from runbook_lib.process_identity import boot_id, start_ticks
 from runbook_lib.project import operator, project_top
@@ -82,8 +83,7 @@ def notebook_file() -> dict[str, str]:
 
 def _endpoint(host: Host) -> dict[str, Any]:
     """Return how a host is reached; what is not set is left out."""
-    fields = ("connection", "address", "user", "port", "proxy_command", "network_namespace", "acts_on")
-    return {name: value for name in fields if (value := getattr(host, name)) is not None}
+    return {name: value for name in ENDPOINT if (value := getattr(host, name)) is not None}
 
 
 def new_run_record(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runbook_lib.connections.output_budget import OutputBudget, OutputLimit
     from runbook_lib.evidence.journal import Journal
     from runbook_lib.evidence.output_store import OutputStore
-    from runbook_lib.model.records import CommandKind
+    from runbook_lib.model.kinds import CommandKind
     from runbook_lib.runbook.deadline import Deadline
     from runbook_lib.runbook.parent_process import ParentProcess
     from runbook_lib.secrets import Secrets

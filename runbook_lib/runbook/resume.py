@@ -15,7 +15,7 @@ from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
 from runbook_lib.evidence.reader import build_record
 from runbook_lib.evidence.seal_contents import seal_problem
-from runbook_lib.model.records import ADDED_BY_RUN
+from runbook_lib.model.kinds import ADDED_BY_RUN
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
     from runbook_lib.parameters import Parameters
 
-__all__ = ["CHANGEABLE", "EarlierRun", "StepHistory", "changed_parameters", "load_earlier"]
+__all__ = ["CHANGEABLE", "OF_ONE_RUN", "EarlierRun", "StepHistory", "changed_parameters", "load_earlier"]
 
 CHANGEABLE = frozenset(
     {
@@ -42,6 +42,9 @@ CHANGEABLE = frozenset(
     }
 )
 """Parameters that set how a run proceeds, not what it does: they may differ from the earlier run's."""
+
+OF_ONE_RUN = frozenset({"resume", "take_over"})
+"""Those of them that a resumed run never takes over from the earlier run."""
 
 _ALTERED = "`runbook audit verify` gives details; start a new run without --resume"
 _START_NEW = "start a new run without --resume; steps already in the desired state report ok"

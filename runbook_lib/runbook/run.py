@@ -12,8 +12,9 @@ from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.masking import excerpt
 from runbook_lib.model.batches import Batch, batch_size
+from runbook_lib.model.kinds import ADDED_BY_RUN
 from runbook_lib.model.plans import Plan
-from runbook_lib.model.records import ADDED_BY_RUN, HostRecord, StepRecord
+from runbook_lib.model.records import HostRecord, StepRecord
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Look
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.batches import Size
     from runbook_lib.model.host import Host
-    from runbook_lib.model.records import RunRecord, StepKind
+    from runbook_lib.model.kinds import StepKind
+    from runbook_lib.model.records import RunRecord
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.resume import EarlierRun
     from runbook_lib.runbook.run_context import RunContext

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import PlanRefused
+from runbook_lib.model.kinds import CHANGING
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from runbook_lib.runbook.run_status import RunStatus
 
 __all__ = ["Transaction", "TransactionBlock", "TransactionStep"]
-
-_CHANGING = frozenset({"change", "shell", "guard"})
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ class Transaction:
 
     def add(self, step: TransactionStep, record: HostRecord) -> None:
         """Note what a step did on a host, if it has changed the host, or may have, in this run or before it."""
-        if step.done_in or any(command.number and command.kind in _CHANGING for command in record.commands):
+        if step.done_in or any(command.number and command.kind in CHANGING for command in record.commands):
             self._steps[record.host].append(step)
 
     def steps_on(self, host: str) -> list[TransactionStep]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from runbook_lib import errors
 from runbook_lib.audit.rules import registry
 from runbook_lib.lint.findings import RULES
-from runbook_lib.model.records import CommandKind, StepKind
+from runbook_lib.model.kinds import CommandKind, StepKind
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:

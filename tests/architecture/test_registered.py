@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -15,13 +17,28 @@ from runbook_lib.audit.rules import registry as rules
 from runbook_lib.cli.audit import audit_command
 from runbook_lib.cli.main import ACTORS, READERS, cli
 from runbook_lib.connections import registry as connections
+from runbook_lib.evidence import layout
+from runbook_lib.execution.step_calls import STEP_METHODS
+from runbook_lib.facts.network_stack import CONFIGURING
+from runbook_lib.facts.release import FAMILIES, ReleaseInfo
 from runbook_lib.lab.hosts import registry as hosts
+from runbook_lib.model.host import ENDPOINT, Host
+from runbook_lib.model.kinds import CHANGING, CommandKind
 from runbook_lib.model.status import Status
+from runbook_lib.operations import package_versions, packages
+from runbook_lib.operations.bridge import BACKENDS
 from runbook_lib.report import formats
-from runbook_lib.runbook.resume import CHANGEABLE
+from runbook_lib.runbook.resume import CHANGEABLE, OF_ONE_RUN
+from runbook_lib.runbook.session import Runbook
 
 TOP = Path(__file__).parents[2]
 WHAT_A_RUN_DOES = {"hosts", "inventory", "mode"}
+NOT_CHANGING = {"fact", "rollback", "termination"}
+NOT_ENDPOINT = {
+    *("name", "kind", "console", "lab", "variables"),  # what the host is, not where its commands go
+    *("identity_file", "known_hosts", "sudo_password", "connect_timeout"),  # how a login there succeeds
+}
+FILES_OF_A_RUN = {layout.ATTESTATION, layout.NOTEBOOK, layout.OUTPUT}
 
 
 @pytest.mark.parametrize(("folder", "group"), [("cli", cli), ("cli/audit", audit_command)])
@@ -72,3 +89,51 @@ def test_the_help_lists_the_exit_codes_of_runs() -> None:
 def test_a_resumed_run_knows_of_every_parameter_whether_it_may_differ() -> None:
     """A new parameter of every runbook sets what a run does, or only how it proceeds: then it is `CHANGEABLE`."""
     assert set(Parameters.model_fields) == CHANGEABLE | WHAT_A_RUN_DOES
+    assert OF_ONE_RUN < CHANGEABLE
+
+
+def test_a_transaction_knows_of_every_kind_of_command_whether_it_may_change_a_host() -> None:
+    """A kind that is missing from `CHANGING` is never rolled back."""
+    assert set(get_args(CommandKind)) == CHANGING | NOT_CHANGING
+    assert not CHANGING & NOT_CHANGING
+
+
+def test_whatever_reads_a_notebook_knows_every_method_that_carries_out_a_step() -> None:
+    """Lint, `runbook show`, `--resume` and the check of hosts look for these methods in a notebook's source."""
+    methods = {
+        name
+        for name, method in inspect.getmembers(Runbook, inspect.isfunction)
+        if not name.startswith("_") and method.__annotations__.get("return") == "StepRecord"
+    }
+    assert methods == STEP_METHODS
+
+
+def test_every_file_of_a_run_directory_is_sealed_or_can_be_made_again() -> None:
+    names = {getattr(layout, name) for name in layout.__all__ if not name.endswith("_MIME")}
+    files = {name for name in names if isinstance(name, str)}
+    assert files == layout.SEALED | layout.DERIVED | FILES_OF_A_RUN, (
+        "a new file belongs in SEALED or in DERIVED"
+    )
+
+
+def test_every_setting_of_a_host_is_known_to_say_where_its_commands_go_or_not() -> None:
+    """A setting that is missing from `ENDPOINT` is neither recorded by a run nor compared by an audit rule."""
+    assert set(Host.model_fields) == set(ENDPOINT) | NOT_ENDPOINT
+
+
+def test_the_policy_that_comes_with_the_package_names_every_rule() -> None:
+    """A rule that needs a value of the user's own is a comment there."""
+    text = (TOP / "params" / "audit" / "policy.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"^  (?:# )?([a-z-]+): ?\{?", text, re.MULTILINE)) == set(rules.BUILT_IN)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_family_of_distributions_has_a_package_manager_and_an_order_of_versions(family: str) -> None:
+    release = ReleaseInfo("some", "9", "", "Some 9", family)
+    assert packages.install(release, {family: ("curl",)})
+    assert package_versions.compare(family, "1-1", "1-2") == -1
+
+
+def test_every_software_that_can_configure_a_bridge_has_a_backend() -> None:
+    """The preflight calls a host ready for a bridge if it has one of `CONFIGURING`."""
+    assert {word.lower() for name in BACKENDS for word in name.split(" with ")} == CONFIGURING

@@ -15,7 +15,8 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
 from runbook_lib.evidence.reader import NO_HOST_END
-from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepKind, StepRecord
+from runbook_lib.model.kinds import StepKind
+from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:

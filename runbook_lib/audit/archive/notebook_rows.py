@@ -14,7 +14,8 @@ from runbook_lib.audit.archive import defaults
 from runbook_lib.audit.archive.journal_rows import MODES, STATUSES, STEP_KINDS, Unusual
 from runbook_lib.evidence.judge import judge_run
 from runbook_lib.evidence.notebook_records import EmbeddedRecords, outcome
-from runbook_lib.model.records import CommandKind, CommandRecord, current_kind
+from runbook_lib.model.kinds import CommandKind, current_kind
+from runbook_lib.model.records import CommandRecord
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:

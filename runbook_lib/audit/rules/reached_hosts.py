@@ -16,6 +16,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
+from runbook_lib.model.host import ENDPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Reached", "differences", "read_reached"]
 
-_FIELDS = ("connection", "address", "user", "port", "proxy_command", "network_namespace", "acts_on")
 _EVENTS = (b'"run_started"', b'"connected"')
 _PORT = 22
 
@@ -89,7 +89,7 @@ def differences(host: Host, reached: Reached, inventory: str, *, answered: bool)
         if reached.endpoints:
             yield "endpoint", f"the run does not say how {host.name} was reached"
         return
-    for name in _FIELDS:
+    for name in ENDPOINT:
         given, expected = endpoint.get(name), getattr(host, name)
         if name == "address":
             given, expected = given or host.name, host.target

@@ -46,8 +46,8 @@ def scan_command(
     The exit code is 1 if anything was found, otherwise 0. A finding about a secret says where it is, never the secret.
     """
     from runbook_lib.audit.rules.policy import Policy, scan  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.project import find_shipped  # noqa: PLC0415 - as above
     from runbook_lib.report.report_file import write_file  # noqa: PLC0415 - as above
-    from runbook_lib.yaml_files import find_shipped  # noqa: PLC0415 - as above
 
     policy = Policy.load(find_shipped(policy_file))
     archive = open_archive(archive_settings)

@@ -23,7 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from runbook_lib.errors import ParameterError
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job import JobSpec
-from runbook_lib.yaml_files import YamlFile, find_upwards, validate
+from runbook_lib.project import find_upwards
+from runbook_lib.yaml_files import YamlFile, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

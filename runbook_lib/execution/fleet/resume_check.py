@@ -15,8 +15,9 @@ from runbook_lib.evidence.layout import ATTESTATION, NOTEBOOK
 from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job import JobSpec
+from runbook_lib.execution.step_calls import STEP_METHODS
 from runbook_lib.project import project_top
-from runbook_lib.runbook.resume import changed_parameters, load_earlier
+from runbook_lib.runbook.resume import OF_ONE_RUN, changed_parameters, load_earlier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from runbook_lib.execution.catalog import CatalogEntry
 
 __all__ = ["refuse_changed", "resuming"]
-
-_STEPS = frozenset({"step", "facts", "look", "check", "shell", "task"})
-_OF_ONE_RUN = frozenset({"resume", "take_over"})  # parameters that are not taken over
 
 
 def resuming(
@@ -70,7 +68,7 @@ def resuming(
             where=record.run,
             hint="omit them, or start a new run without --resume",
         )
-    own = {key: value for key, value in record.parameters.items() if key not in _OF_ONE_RUN}
+    own = {key: value for key, value in record.parameters.items() if key not in OF_ONE_RUN}
     values = {**own, **spec.values, "resume": str(path)}
     parameters, hosts = catalog.check_input(spec.entry, values, spec.source)
     load_earlier(path, parameters, hosts)
@@ -146,7 +144,7 @@ def _step_titles(path: Path) -> list[str] | None:
         ast.unparse(call.args[0])
         for call in calls
         if isinstance(call.func, ast.Attribute)
-        and call.func.attr in _STEPS
+        and call.func.attr in STEP_METHODS
         and call.args
         and isinstance(call.args[0], ast.Constant | ast.JoinedStr)
     ]

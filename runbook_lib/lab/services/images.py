@@ -11,7 +11,7 @@ from runbook_lib.lab.system.apt_sources import machine_proxy
 from runbook_lib.lab.system.build_cache import built_once
 from runbook_lib.lab.system.debian_bootstrap import bootstrap
 from runbook_lib.lab.system.subprocesses import in_cgroups, run
-from runbook_lib.yaml_files import find_shipped
+from runbook_lib.project import find_shipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
