@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict
 
 from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.errors import EvidenceError, InputError, ParameterError
-from runbook_lib.evidence.judge import SKIP, skipped_cells
 from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.notebook_outcome import SKIP, skipped_cells
 from runbook_lib.execution.model_import import load_model
 from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.execution.step_hosts import check_step_hosts

@@ -27,9 +27,9 @@ from runbook_lib.connections.registry import installed_class
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
-from runbook_lib.evidence.judge import judge_run
 from runbook_lib.evidence.layout import ATTESTATION, DERIVED, JOURNAL, NOTEBOOK, OUTPUT, PARAMETERS
 from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.notebook_outcome import judge_run
 from runbook_lib.model.status import Status
 from runbook_lib.yaml_files import load_yaml
 

@@ -11,8 +11,8 @@ from runbook_lib.audit.verify.findings import Findings
 from runbook_lib.audit.verify.run_directory import compare_source
 from runbook_lib.audit.verify.verdict import Verdict
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.judge import with_judgement
 from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.notebook_outcome import with_judgement
 from runbook_lib.evidence.notebook_records import EmbeddedRecords, record_of_notebook
 from runbook_lib.model.status import Status
 
