@@ -1,4 +1,4 @@
-"""The runbooks in a project: what their metadata declares, and their parameters checked before a kernel starts.
+"""The runbooks in a project: what their metadata declares, and the parameters that they are given.
 
 A notebook is a runbook if its metadata says so, where all of these are optional, or if a cell opens a run::
 
@@ -17,32 +17,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.errors import EvidenceError, InputError, ParameterError
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_outcome import SKIP, skipped_cells
 from runbook_lib.execution.model_import import load_model
 from runbook_lib.execution.notebook_file import read_notebook
-from runbook_lib.execution.step_hosts import check_step_hosts
-from runbook_lib.inventory import Inventory
 from runbook_lib.parameters.cell_model import declared_values
 from runbook_lib.project import find_shipped, notebooks_folder
 from runbook_lib.runbook.notebook_parameters import notebook_model, parameters_cell
-from runbook_lib.secrets import Secrets
 from runbook_lib.yaml_files import YamlFile, load_yaml, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runbook_lib.evidence.notebook import Cell
-    from runbook_lib.model.host import Host
     from runbook_lib.parameters import Parameters
 
 __all__ = [
     "CatalogEntry",
     "Listing",
-    "check_input",
-    "check_parameters",
     "find",
     "listing",
     "load",
@@ -239,38 +232,6 @@ def read_parameters(
         except ValueError:
             values[name] = value  # a text, if anything: any other parameter refuses it
     return values, source
-
-
-def check_parameters(entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None) -> Parameters:
-    """Return the checked parameters of a run; see `check_input`."""
-    parameters, _ = check_input(entry, values, source)
-    return parameters
-
-
-def check_input(
-    entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None
-) -> tuple[Parameters, list[Host]]:
-    """Return the checked parameters of a run, and its hosts; its inventory, keys and secrets are checked too.
-
-    Args:
-        entry: The runbook.
-        values: Parameters beyond its defaults.
-        source: The file that most of them come from, for error messages.
-
-    Raises:
-        InputError: Any of them is wrong. No host was touched.
-    """
-    where = str(source.path) if source else f"parameters of {entry.name}"
-    parameters = validate(entry.model, {**entry.defaults, **values}, ParameterError, where, source)
-    Secrets().resolve_all(parameters)
-    inventory = Inventory.load(parameters.inventory)
-    hosts = inventory.select(parameters.hosts)
-    for host in hosts:
-        if host.sudo_password:
-            Secrets().resolve(host.sudo_password)
-    check_step_hosts(entry.notebook.cells, parameters, inventory, hosts, entry.path)
-    check_host_inputs(hosts, inventory.path)
-    return parameters, hosts
 
 
 def opens_a_run(notebook: Notebook) -> bool:

@@ -13,6 +13,7 @@ from runbook_lib.errors import InputError, InventoryError, ParameterError
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job_graph import plan_run
 from runbook_lib.execution.fleet.request import RunRequest
+from runbook_lib.execution.input_checks import check_parameters
 from runbook_lib.inventory import Inventory
 from runbook_lib.parameters.cell import literals
 from runbook_lib.parameters.cell_model import cell_model, declared_values
@@ -277,6 +278,6 @@ def test_a_notebook_that_is_to_be_run(project: Project, content: Any) -> None:  
     assert isinstance(entry.target, str)
     assert isinstance(entry.risk, str)
     try:
-        catalog.check_parameters(entry, {"inventory": str(project.inventory)}, None)
+        check_parameters(entry, {"inventory": str(project.inventory)}, None)
     except ParameterError as problem:
         one_message(problem)

@@ -12,6 +12,7 @@ from runbook_lib.errors import InputError
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job import Job, JobSpec
 from runbook_lib.execution.fleet.request import RunRequest, job_specs
+from runbook_lib.execution.input_checks import check_input
 from runbook_lib.model.status import Mode
 from runbook_lib.project import project_top
 
@@ -107,7 +108,7 @@ def plan_run(request: RunRequest) -> JobGraph:
 
 
 def _job(number: int, spec: JobSpec, *, only: bool) -> Job:
-    parameters, hosts = catalog.check_input(spec.entry, spec.values, spec.source)
+    parameters, hosts = check_input(spec.entry, spec.values, spec.source)
     # Loading the SSH library takes 0.1 s, and a single job excludes no other.
     machines = set() if only else {connection_class(host.connection).machine(host) for host in hosts}
     return Job(

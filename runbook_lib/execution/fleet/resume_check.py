@@ -15,6 +15,7 @@ from runbook_lib.evidence.layout import ATTESTATION, NOTEBOOK
 from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job import JobSpec
+from runbook_lib.execution.input_checks import check_input
 from runbook_lib.execution.step_calls import STEP_METHODS
 from runbook_lib.project import project_top
 from runbook_lib.runbook.resume import OF_ONE_RUN, changed_parameters, load_earlier
@@ -70,7 +71,7 @@ def resuming(
         )
     own = {key: value for key, value in record.parameters.items() if key not in OF_ONE_RUN}
     values = {**own, **spec.values, "resume": str(path)}
-    parameters, hosts = catalog.check_input(spec.entry, values, spec.source)
+    parameters, hosts = check_input(spec.entry, values, spec.source)
     load_earlier(path, parameters, hosts)
     refuse_changed(spec.entry.path, path)
     jobs[matching[0]] = replace(spec, values=values)

@@ -19,6 +19,7 @@ from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import JobResult
+from runbook_lib.execution.input_checks import check_parameters
 from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.run_notebook import run_notebook
 from runbook_lib.project import project_top
@@ -96,7 +97,7 @@ def _run(job: Job, values: dict[str, Any], report: Report) -> JobResult:
     if (
         job.fleet
     ):  # planned in another process, perhaps on another machine: keys and secrets may be missing here
-        catalog.check_parameters(catalog.load(notebook), values, None)
+        check_parameters(catalog.load(notebook), values, None)
     reports = _Reports(runs)
 
     def also_preparing(entry: dict[str, Any]) -> None:

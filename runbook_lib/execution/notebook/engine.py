@@ -25,6 +25,7 @@ from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_outcome import EXECUTION, SKIP, Execution, Judgement, judge, skipped_cells
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution import catalog
+from runbook_lib.execution.input_checks import check_parameters
 from runbook_lib.execution.notebook.atomic_save import saved_atomically
 from runbook_lib.execution.notebook.cell_client import CellClient
 from runbook_lib.execution.notebook.kernel_process import Kernel
@@ -155,7 +156,7 @@ def _check_input(nb: NotebookNode, path: str | None) -> None:
         logger.debug("not checked before its kernel starts: %s", problem)
         return
     try:
-        catalog.check_parameters(entry, given, None)
+        check_parameters(entry, given, None)
     except InputError as problem:
         raise RunFailed(f"{problem}\n  no host was touched", problem.exit_code) from problem
 

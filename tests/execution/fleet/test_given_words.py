@@ -12,9 +12,9 @@ from runbook_lib.attestation.keys import generate
 from runbook_lib.books.docker.parameters import Address
 from runbook_lib.errors import ParameterError
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.execution import catalog
 from runbook_lib.execution.catalog import CatalogEntry
 from runbook_lib.execution.fleet.request import RunRequest, job_specs
+from runbook_lib.execution.input_checks import check_parameters
 from runbook_lib.parameters import Parameters
 from tests.counted_calls import counted_calls
 
@@ -31,7 +31,7 @@ def test_a_word_for_a_text_is_taken_as_given(
     request = RunRequest(names=("10_first",), pairs=(("word", word), ("seconds", "1.5")))
     (spec,) = job_specs(request)
     assert (spec.values["word"], spec.values["seconds"]) == (word, 1.5)
-    assert catalog.check_parameters(spec.entry, spec.values, spec.source).model_dump()["word"] == word
+    assert check_parameters(spec.entry, spec.values, spec.source).model_dump()["word"] == word
 
 
 @pytest.mark.parametrize("value", [".inf", ".nan", "-.inf"])
@@ -55,7 +55,7 @@ def test_a_word_that_is_no_yaml_is_refused_where_the_parameter_is_a_number(
     request = RunRequest(names=("10_first",), pairs=(("seconds", word),))
     (spec,) = job_specs(request)
     with pytest.raises(ParameterError, match="'seconds': Input should be a valid number"):
-        catalog.check_parameters(spec.entry, spec.values, spec.source)
+        check_parameters(spec.entry, spec.values, spec.source)
 
 
 def test_the_signing_key_does_not_reach_the_kernel(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

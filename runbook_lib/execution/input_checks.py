@@ -1,0 +1,57 @@
+"""Whatever is checked before a kernel starts and the first host is touched: parameters, secrets, inventory, keys.
+
+A notebook that is opened by hand is checked by `Runbook.open()` instead, in `runbook/session.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.connections.host_inputs import check_host_inputs
+from runbook_lib.errors import ParameterError
+from runbook_lib.execution.step_hosts import check_step_hosts
+from runbook_lib.inventory import Inventory
+from runbook_lib.secrets import Secrets
+from runbook_lib.yaml_files import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runbook_lib.execution.catalog import CatalogEntry
+    from runbook_lib.model.host import Host
+    from runbook_lib.parameters import Parameters
+    from runbook_lib.yaml_files import YamlFile
+
+__all__ = ["check_input", "check_parameters"]
+
+
+def check_parameters(entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None) -> Parameters:
+    """Return the checked parameters of a run; see `check_input`."""
+    parameters, _ = check_input(entry, values, source)
+    return parameters
+
+
+def check_input(
+    entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None
+) -> tuple[Parameters, list[Host]]:
+    """Return the checked parameters of a run, and its hosts; its inventory, keys and secrets are checked too.
+
+    Args:
+        entry: The runbook.
+        values: Parameters beyond its defaults.
+        source: The file that most of them come from, for error messages.
+
+    Raises:
+        InputError: Any of them is wrong. No host was touched.
+    """
+    where = str(source.path) if source else f"parameters of {entry.name}"
+    parameters = validate(entry.model, {**entry.defaults, **values}, ParameterError, where, source)
+    Secrets().resolve_all(parameters)
+    inventory = Inventory.load(parameters.inventory)
+    hosts = inventory.select(parameters.hosts)
+    for host in hosts:
+        if host.sudo_password:
+            Secrets().resolve(host.sudo_password)
+    check_step_hosts(entry.notebook.cells, parameters, inventory, hosts, entry.path)
+    check_host_inputs(hosts, inventory.path)
+    return parameters, hosts
