@@ -3,7 +3,8 @@
 A reference is `${env:NAME}`, `${file:PATH}` or `${keyring:SERVICE/NAME}`. A relative path is looked for in the current
 directory and in those above it: it means the same in JupyterLab and headless. Resolved values are masked
 in all text that is written to a record. A secret that a host has shown during the run, such as a token, is masked as
-`${shown:NAME}`, which refers to it for the rest of the run.
+`${shown:NAME}`, which refers to it for the rest of the run; the command that shows it says so (`secret_output` in
+`model/commands.py`).
 """
 
 from __future__ import annotations
