@@ -37,6 +37,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 
 def run(suite: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """Run it in a process of its own: its end would be the end of whatever this process has started."""
     return suite.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=deadline(60))
 
 
@@ -59,7 +60,7 @@ def test_a_skip_is_a_failure_where_everything_is_required(
 ) -> None:
     suite.makepyfile(test_skips=SKIPS)
     suite.makepyfile(test_module="import pytest\npytest.skip('all of it', allow_module_level=True)")
-    suite.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(skipped=4)
+    run(suite).assert_outcomes(skipped=4)
     monkeypatch.setenv("RUNBOOK_REQUIRE", "all")
     done = run(suite, "--continue-on-collection-errors")
     done.assert_outcomes(failed=1, errors=3)
@@ -132,8 +133,7 @@ def test_a_random_order_is_repeated_by_its_seed_and_leaves_a_chapter_as_it_is(su
     suite.makepyfile(test_chapter=ORDERS.format(mark="pytestmark = pytest.mark.in_order"))
 
     def order(*arguments: str) -> list[str]:
-        done = suite.runpytest_inprocess("-p", "no:cacheprovider", "--collect-only", "-q", *arguments)
-        return [line for line in done.outlines if "::" in line]
+        return [line for line in run(suite, "--collect-only", "-q", *arguments).outlines if "::" in line]
 
     usual, one = order(), order("--shuffle", "1")
     assert one == order("--shuffle", "1")
