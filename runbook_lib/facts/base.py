@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
 
-__all__ = ["Fact", "Facts", "as_plain", "lines_of", "load_json", "parsing", "typed"]
+__all__ = ["Fact", "Facts", "as_plain", "lines_of", "load_json", "parsing", "paths_of", "typed"]
 
 T = TypeVar("T")
 
@@ -133,6 +133,23 @@ def lines_of(text: str) -> list[str]:
     ['iface\u2028eth0', '', 'auto']
     """
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def paths_of(output: Output, source: str) -> tuple[str, ...]:
+    """Return the absolute paths that a command printed, one a line.
+
+    Args:
+        output: The command's output.
+        source: The fact, for the message.
+
+    Raises:
+        FactError: A line is not an absolute path.
+    """
+    paths = tuple(lines_of(output.stdout))
+    strange = next((path for path in paths if not path.startswith("/")), None)
+    if strange is not None:
+        raise FactError(f"{source}: not a path: {excerpt(strange, 80)!r}")
+    return paths
 
 
 def typed(kind: type[T], value: Any) -> T:  # noqa: ANN401 - JSON

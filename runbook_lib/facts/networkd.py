@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook_lib.facts.base import Fact, lines_of
+from runbook_lib.facts.base import Fact, paths_of
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["DropIns", "NetdevFiles"]
@@ -41,7 +41,7 @@ class DropIns(Fact[tuple[str, ...]]):
 
     def parse(self, output: Output) -> tuple[str, ...]:
         """Return their paths."""
-        return tuple(lines_of(output.stdout))
+        return paths_of(output, self.label)
 
 
 @dataclass(frozen=True)
@@ -60,4 +60,4 @@ class NetdevFiles(Fact[tuple[str, ...]]):
 
     def parse(self, output: Output) -> tuple[str, ...]:
         """Return their paths."""
-        return tuple(lines_of(output.stdout))
+        return paths_of(output, self.label)
