@@ -98,4 +98,5 @@ class Project:
         return self.pytester.runpytest_subprocess(*without, *arguments, timeout=deadline(120))
 
     def records(self) -> list[RunRecord]:
-        return [read_journal(path.parent) for path in sorted((self.place / "runs").glob("*/journal.jsonl"))]
+        found = [read_journal(path.parent) for path in (self.place / "runs").glob("*/journal.jsonl")]
+        return sorted(found, key=lambda record: record.started)

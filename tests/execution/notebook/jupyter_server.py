@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import urllib.request
 import uuid
@@ -51,7 +52,10 @@ class JupyterServer:
 
         def address() -> str:
             for path in runtime.glob(f"jpserver-{process.pid}.json"):
-                return str(json.loads(path.read_text(encoding="utf-8") or "{}").get("url", ""))
+                found = json.loads(path.read_text(encoding="utf-8") or "{}")
+                with socket.socket() as probe:  # the file is there before the server listens
+                    listens = "port" in found and probe.connect_ex(("127.0.0.1", found["port"])) == 0
+                return str(found.get("url", "")) if listens else ""
             assert process.poll() is None, (runtime / "log").read_text(encoding="utf-8")
             return ""
 
