@@ -13,6 +13,7 @@ from runbook_lib.facts.network_stack import ConfiguredElsewhere, NetworkStack
 from runbook_lib.operations.bridge_backend import BridgeBackend
 from runbook_lib.operations.bridge_file import BridgeFile
 from runbook_lib.operations.commit_confirm import GuardedChange, GuardedFile
+from runbook_lib.operations.configuration_text import refuse_unmovable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,13 +67,7 @@ class IfupdownBridge(BridgeBackend):
                 f"{port} has an IPv6 configuration in {INTERFACES_FILE}, which would be lost",
                 hint=f"move that stanza to {name} by hand, then run this again",
             )
-        obstacles = self._file.obstacles()
-        if obstacles:
-            raise PlanRefused(
-                f"{INTERFACES_FILE} has lines about {port} that can be neither kept nor moved to {name} "
-                f"without knowing what they are for: {'; '.join(map(repr, obstacles))}",
-                hint=f"move them to {name} by hand, or remove them, then run this again",
-            )
+        refuse_unmovable(self._file.obstacles(), f"{INTERFACES_FILE} has lines about {port}", name)
         own = re.compile(rf"({re.escape(port)}|{re.escape(name)})([.:].*)?")
         elsewhere = [other for other in self.facts[ConfiguredElsewhere()] if own.fullmatch(other)]
         if elsewhere:

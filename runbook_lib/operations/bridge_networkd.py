@@ -16,6 +16,7 @@ from runbook_lib.facts.networkd import DropIns, NetdevFiles
 from runbook_lib.operations import networkd_file
 from runbook_lib.operations.bridge_backend import BridgeBackend
 from runbook_lib.operations.commit_confirm import GuardedChange, GuardedFile
+from runbook_lib.operations.configuration_text import refuse_unmovable
 from runbook_lib.operations.networkd_file import NetworkFile
 
 if TYPE_CHECKING:
@@ -99,13 +100,7 @@ class NetworkdBridge(BridgeBackend):
                 f"{name} is configured in {', '.join(others)}, not as desired",
                 hint="choose another name, or change those files by hand and run this again",
             )
-        obstacles = self._source.obstacles()
-        if obstacles:
-            raise PlanRefused(
-                f"{self._source_path} has settings that can be neither kept nor moved to {name} "
-                f"without knowing what they are for: {'; '.join(map(repr, obstacles))}",
-                hint=f"move them to {name} by hand, or remove them, then run this again",
-            )
+        refuse_unmovable(self._source.obstacles(), f"{self._source_path} has settings", name)
 
     def change(self, timeout: float) -> GuardedChange:
         """Return the three files; `networkctl reload` puts them into force."""

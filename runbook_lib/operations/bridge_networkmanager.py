@@ -14,6 +14,7 @@ from runbook_lib.facts.interface_manager import NETWORKMANAGER, InterfaceManager
 from runbook_lib.facts.networkmanager import Profile
 from runbook_lib.operations.bridge_backend import BridgeBackend
 from runbook_lib.operations.commit_confirm import GuardedChange, GuardedFile
+from runbook_lib.operations.configuration_text import refuse_unmovable
 from runbook_lib.operations.networkmanager_profile import (
     EthernetProfile,
     profile_id,
@@ -91,13 +92,7 @@ class NetworkManagerBridge(BridgeBackend):
                 f"{self._source_path} holds a password or a key, so it is not read: what is read is recorded",
                 hint=f"configure {name} by hand on this host, then validate",
             )
-        obstacles = self._source.obstacles()
-        if obstacles:
-            raise PlanRefused(
-                f"{self._source_path} has settings that can be neither kept nor moved to {name} "
-                f"without knowing what they are for: {'; '.join(map(repr, obstacles))}",
-                hint=f"move them to {name} by hand, or remove them, then run this again",
-            )
+        refuse_unmovable(self._source.obstacles(), f"{self._source_path} has settings", name)
 
     def change(self, timeout: float) -> GuardedChange:
         """Return the two profiles, which NetworkManager loads and activates."""

@@ -13,6 +13,7 @@ import yaml
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.operations import netplan_yaml
+from runbook_lib.operations.configuration_text import ended, refuse_unmovable
 from runbook_lib.operations.netplan_values import DEFAULT_ROUTES, NetplanValues, load
 
 if TYPE_CHECKING:
@@ -172,12 +173,7 @@ class NetplanConfiguration:
         obstacles = list(self._obstacles())
         if not obstacles:
             self.changed()
-        if obstacles:
-            raise PlanRefused(
-                f"{having[0]} has settings of {identifier} that can be neither kept nor moved to {name} "
-                f"without knowing what they are for: {'; '.join(map(repr, obstacles))}",
-                hint=f"move them to {name} by hand, or remove them, then run this again",
-            )
+        refuse_unmovable(obstacles, f"{having[0]} has settings of {identifier}", name)
 
     def _refuse_users(self) -> None:
         for kind, name, interface in self._values.definitions():
@@ -226,7 +222,7 @@ class NetplanConfiguration:
             parts += [f"{key}: {value}" for key, value in _NO_ADDRESS.items()]
             return f"{port.text[: port.start]}{{{', '.join(parts)}}}{port.text[port.end + 1 :]}"
         indent = " " * port.column
-        kept = "".join(_ended(port.source(entry)) for entry in stays)
+        kept = "".join(ended(port.source(entry)) for entry in stays)
         new = "".join(f"{indent}{key}: {value}\n" for key, value in _NO_ADDRESS.items())
         return port.text[: port.start] + kept + new + port.text[port.end :]
 
@@ -304,7 +300,3 @@ def _default_gateways(port: Mapping) -> Iterator[yaml.Node]:
         gateway = next((value for key, value in item.value if getattr(key, "value", "") == "via"), None)
         if own.get("to") in DEFAULT_ROUTES and gateway is not None and ":" not in own["via"]:
             yield gateway
-
-
-def _ended(text: str) -> str:
-    return text if text.endswith("\n") or not text else text + "\n"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import yaml
 
 from runbook_lib.errors import PlanRefused
+from runbook_lib.operations.configuration_text import ended
 
 __all__ = ["Entry", "Mapping", "insert_entry", "parse", "replace_value"]
 
@@ -89,7 +90,7 @@ class Mapping:
         raw = self.text[entry.start : entry.end]
         if self.flow or column is None:
             return raw
-        lines = textwrap.indent(_ended(raw), " " * max(0, column - self.column)).splitlines(keepends=True)
+        lines = textwrap.indent(ended(raw), " " * max(0, column - self.column)).splitlines(keepends=True)
         surplus = max(0, self.column - column)
         return "".join(line[min(surplus, len(line) - len(line.lstrip(" "))) :] for line in lines)
 
@@ -199,10 +200,6 @@ def _line_end(text: str, index: int) -> int:
     return len(text) if end < 0 else end + 1
 
 
-def _ended(text: str) -> str:
-    return text if text.endswith("\n") or not text else text + "\n"
-
-
 def insert_entry(mapping: Mapping, block: str, flow: str) -> str:
     """Return the file with one entry more at the end of a mapping.
 
@@ -213,7 +210,7 @@ def insert_entry(mapping: Mapping, block: str, flow: str) -> str:
     """
     text, end = mapping.text, mapping.end
     if not mapping.flow:
-        return _ended(text[:end]) + block + text[end:]
+        return ended(text[:end]) + block + text[end:]
     if not mapping.entries:
         return text[: mapping.start + 1] + flow + text[mapping.start + 1 :]
     after = mapping.entries[-1].end  # a comma or a comment may follow

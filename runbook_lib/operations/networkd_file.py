@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_lib.operations.bridge_backend import normalized
+from runbook_lib.operations.configuration_text import ended
 from runbook_lib.operations.section_file import parse, sections_of, values
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ class NetworkFile:
         new = f"Gateway={self.wanted.gateway}\n" if self._replaces_gateway else ""
         if self._replaces_nameservers:
             new += "".join(f"DNS={server}\n" for server in self.wanted.nameservers)
-        link = "".join(_ended(entry.raw) for entry in self._link if entry.key in _LINK_OF_BRIDGE)
+        link = "".join(ended(entry.raw) for entry in self._link if entry.key in _LINK_OF_BRIDGE)
         more = [section.text for section in self._sections if section.name in _MOVING_SECTIONS]
         parts = [f"[Match]\nName={name}\n", f"[Link]\n{link}" if link else ""]
         parts += [
-            f"[Network]\n{_ended(kept.strip(chr(10)))}{new}",
-            *(_ended(text.rstrip("\n")) for text in more),
+            f"[Network]\n{ended(kept.strip(chr(10)))}{new}",
+            *(ended(text.rstrip("\n")) for text in more),
         ]
         return "\n".join(part for part in parts if part)
 
@@ -168,12 +169,12 @@ def port_file(text: str, port: str, bridge: str) -> str:
     """
     sections = parse(text, continued=True)
     stays = "".join(
-        _ended(entry.raw)
+        ended(entry.raw)
         for section in sections_of(sections, "Network")
         for entry in section.entries
         if entry.key in _STAYS
     )
-    link = [_ended(section.text.rstrip("\n")) for section in sections_of(sections, "Link")]
+    link = [ended(section.text.rstrip("\n")) for section in sections_of(sections, "Link")]
     network = f"[Network]\nBridge={bridge}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n{stays}"
     return "\n".join([f"[Match]\nName={port}\n", *link, network])
 
@@ -222,7 +223,3 @@ def mtu(text: str) -> int | None:
     factor = {"K": 1024, "M": 1024**2}.get(value[-1:], 1)
     number = value.rstrip("KM")
     return int(number) * factor if number.isdecimal() else None
-
-
-def _ended(text: str) -> str:
-    return text if text.endswith("\n") or not text else text + "\n"

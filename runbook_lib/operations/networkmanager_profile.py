@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_lib.operations.bridge_backend import normalized
+from runbook_lib.operations.configuration_text import ended
 from runbook_lib.operations.section_file import parse, sections_of, values
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ class EthernetProfile:
         """
         name = self.wanted.name
         own = f"id={name}\nuuid={profile_id(mac, name)}\ntype=bridge\ninterface-name={name}\nautoconnect-slaves=1\n"
-        own += "".join(_ended(entry.raw) for entry in self._entries("connection") if entry.key in _MOVES)
-        mtu = [_ended(entry.raw) for key in _ETHERNET for entry in self._entries(key) if entry.key == "mtu"]
+        own += "".join(ended(entry.raw) for entry in self._entries("connection") if entry.key in _MOVES)
+        mtu = [ended(entry.raw) for key in _ETHERNET for entry in self._entries(key) if entry.key == "mtu"]
         address = f"mac-address={mac}\n" if mac else ""
         parts = [
             f"[connection]\n{own}",
@@ -121,7 +122,7 @@ class EthernetProfile:
             f"[bridge]\nstp=false\n{address}",
         ]
         parts += [self._ip_section(section) for section in _IP]
-        parts += [_ended(section.text.rstrip("\n")) for section in self._sections if section.name == "proxy"]
+        parts += [ended(section.text.rstrip("\n")) for section in self._sections if section.name == "proxy"]
         return "\n".join(part for part in parts if part)
 
     def port_profile(self, mac: str) -> str:
@@ -136,9 +137,9 @@ class EthernetProfile:
         priority = self._value("connection", "autoconnect-priority", "0")
         higher = int(priority) + 1 if re.fullmatch(r"\d{1,3}", priority) and not self.is_port else 0
         own += f"master={wanted.name}\nslave-type=bridge\nautoconnect-priority={min(999, max(_PRIORITY, higher))}\n"
-        own += "".join(_ended(entry.raw) for entry in self._entries("connection") if entry.key in _STAYS)
+        own += "".join(ended(entry.raw) for entry in self._entries("connection") if entry.key in _STAYS)
         stays = [
-            _ended(section.text.rstrip("\n"))
+            ended(section.text.rstrip("\n"))
             for section in self._sections
             if section.name in (*_ETHERNET, "match")
         ]
@@ -154,7 +155,7 @@ class EthernetProfile:
             if (gateway and entry.key == "gateway") or (nameservers and entry.key == "dns"):
                 continue
             is_address = gateway and re.fullmatch(r"address(es)?\d*", entry.key)
-            text += f"{entry.key}={entry.value.partition(',')[0]}\n" if is_address else _ended(entry.raw)
+            text += f"{entry.key}={entry.value.partition(',')[0]}\n" if is_address else ended(entry.raw)
         text = text.rstrip("\n") + "\n"
         text += f"gateway={gateway}\n" if gateway else ""
         text += f"dns={';'.join(nameservers)};\n" if nameservers else ""
@@ -215,7 +216,3 @@ def profile_id(mac: str, name: str) -> str:
 
 def _is_default_route(entry: Entry) -> bool:
     return re.fullmatch(r"route\d+", entry.key) is not None and entry.value.startswith("0.0.0.0/0")
-
-
-def _ended(text: str) -> str:
-    return text if text.endswith("\n") or not text else text + "\n"
