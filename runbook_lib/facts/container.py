@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +14,27 @@ from runbook_lib.model.commands import DockerQuery, Output
 if TYPE_CHECKING:
     from runbook_lib.model.records import StepRecord
 
-__all__ = ["SPEC_LABEL", "Container", "ContainerState", "ContainerSummary", "Containers", "addresses"]
+__all__ = [
+    "SPEC_LABEL",
+    "Container",
+    "ContainerState",
+    "ContainerSummary",
+    "Containers",
+    "addresses",
+    "spec_hash",
+]
 
 SPEC_LABEL = "io.runbook.spec"
-"""Label with the hash of what a runbook made the container from."""
+"""Label with the hash of what a runbook made a container, or a service, from."""
+
+
+def spec_hash(*made_from: object) -> str:
+    """Return the short hash for the label.
+
+    Args:
+        made_from: Everything that a container or service is made from, as JSON can hold it.
+    """
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import ParameterError
-from runbook_lib.facts.container import SPEC_LABEL, Container, Containers
+from runbook_lib.facts.container import SPEC_LABEL, Container, Containers, spec_hash
 from runbook_lib.facts.image import Image
 from runbook_lib.facts.ports import ListeningPorts
 from runbook_lib.model.commands import Command
@@ -168,7 +166,7 @@ class Running(Operation):
     def spec(self) -> str:
         """A short hash of everything the container is made from; stored in its label."""
         further = (self.network,) if self.network else ()  # without it, the hash is that of earlier versions
-        return _spec(
+        return spec_hash(
             self.image,
             self.command,
             self.publish,
@@ -278,14 +276,10 @@ class Ran(Operation):
     @property
     def spec(self) -> str:
         """A short hash of everything the container is made from."""
-        return _spec(self.image, self.command)
+        return spec_hash(self.image, self.command)
 
     def _succeeded(self, container: ContainerState) -> bool:
         return container.spec == self.spec and container.state == "exited" and container.exit_code == 0
-
-
-def _spec(*made_from: object) -> str:
-    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
 
 
 def _repeated(option: str, values: tuple[str, ...]) -> list[str]:

@@ -14,6 +14,7 @@ from runbook_lib.facts.swarm import SwarmMembership
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan
 from runbook_lib.operations.base import Operation
+from runbook_lib.operations.swarm import require_manager
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,11 +116,7 @@ class Overlay(Operation):
         if network is not None:
             self._refuse_taken(network)
             return Plan()
-        if swarm.state != "active" or not swarm.manager:
-            raise PlanRefused(
-                f"network {self.name!r} cannot be created here: the engine does not manage a swarm",
-                hint="add a step with swarm.managed before this one, or restrict the step to the manager",
-            )
+        require_manager(f"network {self.name!r}", swarm)
         _refuse_overlap(self.subnet, facts[Interfaces()])
         options = ("--opt", "encrypted") if self.encrypted else ()
         create = (*_CREATE, "--driver", "overlay", "--attachable", *options, *_subnet(self.subnet), self.name)

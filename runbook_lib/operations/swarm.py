@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.swarm import SwarmState
 
-__all__ = ["PORT", "Joined", "Managed", "joined", "managed"]
+__all__ = ["PORT", "Joined", "Managed", "joined", "managed", "require_manager"]
 
 PORT = 2377
 """The TCP port on which a manager receives the other engines."""
@@ -91,10 +91,7 @@ class Managed(Operation):
         """Check that the engine is in a swarm, manages it, and is known by the address."""
         swarm = facts[SwarmMembership()]
         return [
-            Check.equal("the engine's swarm", "active", swarm.state, "swarm.state"),
-            Check.equal(
-                "the engine manages the swarm", expected=True, observed=swarm.manager, id="swarm.manager"
-            ),
+            *_membership_checks(swarm, manages=True),
             Check.equal("address in the swarm", self.address, swarm.address or "none", "swarm.address"),
         ]
 
@@ -169,10 +166,7 @@ class Joined(Operation):
         """Check that the engine is in the swarm of that manager, and not a manager itself."""
         swarm = facts[SwarmMembership()]
         return [
-            Check.equal("the engine's swarm", "active", swarm.state, "swarm.state"),
-            Check.equal(
-                "the engine manages the swarm", expected=False, observed=swarm.manager, id="swarm.manager"
-            ),
+            *_membership_checks(swarm, manages=False),
             Check(
                 "manager of the swarm",
                 self._endpoint,
@@ -205,6 +199,32 @@ def _refuse_unfit(swarm: SwarmState) -> None:
             f"the engine's swarm is in the state {swarm.state!r}",
             hint="see `docker info` and `journalctl -u docker` on the host; `locked` is ended by `docker swarm unlock`",
         )
+
+
+def require_manager(what: str, swarm: SwarmState) -> None:
+    """Refuse what only a manager of a swarm can create.
+
+    Args:
+        what: A network or a service, with its name.
+        swarm: The engine's place in a swarm.
+
+    Raises:
+        PlanRefused: The engine manages none.
+    """
+    if swarm.state != "active" or not swarm.manager:
+        raise PlanRefused(
+            f"{what} cannot be created here: the engine does not manage a swarm",
+            hint="add a step with swarm.managed before this one, or restrict the step to the manager",
+        )
+
+
+def _membership_checks(swarm: SwarmState, *, manages: bool) -> list[Check]:
+    return [
+        Check.equal("the engine's swarm", "active", swarm.state, "swarm.state"),
+        Check.equal(
+            "the engine manages the swarm", expected=manages, observed=swarm.manager, id="swarm.manager"
+        ),
+    ]
 
 
 def _managers(swarm: SwarmState) -> str:

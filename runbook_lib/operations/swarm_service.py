@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from runbook_lib.errors import ParameterError, PlanRefused
-from runbook_lib.facts.container import SPEC_LABEL
+from runbook_lib.facts.container import SPEC_LABEL, spec_hash
 from runbook_lib.facts.kernel_features import HasIpvs
 from runbook_lib.facts.swarm import SwarmMembership
 from runbook_lib.facts.swarm_service import SwarmService, SwarmTasks
@@ -16,6 +14,7 @@ from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations.base import Operation
+from runbook_lib.operations.swarm import require_manager
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,11 +76,7 @@ class Running(Operation):
                 "not answer, without an error",
                 hint='use endpoint="dnsrr", or a kernel with CONFIG_IP_VS',
             )
-        if swarm.state != "active" or not swarm.manager:
-            raise PlanRefused(
-                f"service {self.name!r} cannot be created here: the engine does not manage a swarm",
-                hint="add a step with swarm.managed before this one, or restrict the step to the manager",
-            )
+        require_manager(f"service {self.name!r}", swarm)
         if service and service.spec is None:
             raise PlanRefused(
                 f"the name {self.name!r} is used by another service, which was not made by a runbook",
@@ -138,8 +133,7 @@ class Running(Operation):
     @property
     def spec(self) -> str:
         """A short hash of everything the service is made from; stored in its label."""
-        made_from = (self.image, self.network, self.replicas, self.endpoint)
-        return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
+        return spec_hash(self.image, self.network, self.replicas, self.endpoint)
 
 
 running = Running
