@@ -18,7 +18,6 @@ from runbook_lib.learning.workspace import Workspace
 from runbook_lib.operations.task import SOLVED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from runbook_lib.evidence.notebook import Notebook
@@ -106,13 +105,15 @@ def task_titles(notebook: Notebook) -> list[str]:
     return titles
 
 
-def _records(runs: Path) -> Iterator[RunRecord]:
-    """Yield the records of a directory's runs, oldest first; what cannot be read is left out, and logged."""
-    for path in sorted(file.parent for file in runs.glob(f"*/{JOURNAL}")):
+def _records(runs: Path) -> list[RunRecord]:
+    """Return the records of a directory's runs, oldest first; what cannot be read is left out, and logged."""
+    records = []
+    for file in runs.glob(f"*/{JOURNAL}"):
         try:
-            yield read_journal(path)
+            records.append(read_journal(file.parent))
         except EvidenceError as problem:
-            _log.warning("%s: left out: %s", path, problem.message)
+            _log.warning("%s: left out: %s", file.parent, problem.message)
+    return sorted(records, key=lambda record: record.started)  # names do not order the runs of one second
 
 
 def _add(record: RunRecord, tasks: dict[tuple[str, str, str], TaskProgress]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from runbook_lib.model.plans import Plan
 
@@ -20,6 +20,9 @@ __all__ = ["Operation", "Probe"]
 @dataclasses.dataclass(frozen=True)
 class Operation(ABC):
     """A desired state. Subclasses are frozen dataclasses; their fields are the arguments."""
+
+    for_excluded_hosts: ClassVar[bool] = False
+    """Whether hosts get the step although an earlier step has excluded them: a failed host is the one to look at."""
 
     @abstractmethod
     def facts(self) -> Sequence[Fact[Any]]:

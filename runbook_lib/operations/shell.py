@@ -62,6 +62,7 @@ class Look(Probe):
         script: For the host's `sh`.
     """
 
+    for_excluded_hosts = True
     script: str
 
     @property

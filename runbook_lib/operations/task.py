@@ -31,6 +31,7 @@ class Task(Probe):
         ParameterError: It is not an operation, or nothing shows whether it is done.
     """
 
+    for_excluded_hosts = True
     state: Operation
 
     def __post_init__(self) -> None:

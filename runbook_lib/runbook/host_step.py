@@ -146,8 +146,7 @@ class HostStep:
         self.session.stop_if_interrupted()
         if isinstance(self.session.operation, Task):
             return self._check_task(self.session.operation)
-        self.session.open()
-        self.reconnected = self.session.recorder.note_connection(self.session.connection, self.session.step)
+        self._open()
         if isinstance(self.session.operation, Look):
             return self._look(self.session.operation)
         if self.session.mode is Mode.VALIDATE:
@@ -163,16 +162,18 @@ class HostStep:
             return status, "; ".join(filter(None, (message, self._history_note(status))))
         return self._plan_then_act()
 
+    def _open(self) -> None:
+        """Connect, and keep what the record says of the connection."""
+        self.session.open()
+        self.reconnected = self.session.recorder.note_connection(self.session.connection, self.session.step)
+
     def _check_task(self, task: Task) -> tuple[Status, str]:
         """Check a learner's task. What is not solved yet fails only in mode `validate`: the learner goes on.
 
         A host that cannot be reached, or that lacks what a fact reads, is a state like any other to find a way out of.
         """
         try:
-            self.session.open()
-            self.reconnected = self.session.recorder.note_connection(
-                self.session.connection, self.session.step
-            )
+            self._open()
             self.session.checks = task.verify(self.session.read_facts())
             unmet = describe_unmet([check for check in self.session.checks if check.id != SOLVED])
         except (DeadlinePassed, Interrupted):

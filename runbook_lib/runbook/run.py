@@ -17,8 +17,6 @@ from runbook_lib.model.plans import Plan
 from runbook_lib.model.records import HostRecord, StepRecord
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.observe import Observe
-from runbook_lib.operations.shell import Look
-from runbook_lib.operations.task import Task
 from runbook_lib.runbook import made_by_hand, run_directory
 from runbook_lib.runbook.concealed_operation import conceal_secrets
 from runbook_lib.runbook.deadline import Deadline, earliest
@@ -142,9 +140,7 @@ class Run:
         def on_host(number: int, host: Host) -> HostRecord:
             operation = operations[host.name]
             reason = self._run_status.why_excluded(host.name)
-            if reason is not None and not isinstance(
-                operation, Look | Task
-            ):  # a failed host is the one to look at
+            if reason is not None and not operation.for_excluded_hosts:
                 return _not_attempted(host, reason, operation.describe())
             host_step = self._hosts.step(
                 host.name,

@@ -42,7 +42,8 @@ def test_the_table_has_tries_and_the_first_solution(runs: Path) -> None:
 
 
 def test_a_task_is_a_check_in_the_tables(runs: Path) -> None:
-    checks = tables(read_run(path) for path in sorted(runs.iterdir())).checks
+    records = sorted(map(read_run, runs.iterdir()), key=lambda record: record.started)
+    checks = tables(records).checks
     solved = checks[checks["id"] == "task.solved"]
     assert solved["holds"].tolist() == [False, False, False, True, True, False]
 

@@ -51,9 +51,8 @@ class Practice:
         return [RUNBOOK, "run", *arguments, *parameters]
 
     def records(self) -> list[RunRecord]:
-        return [
-            read_journal(path) for path in sorted(self.runs.iterdir()) if (path / "journal.jsonl").exists()
-        ]
+        found = [read_journal(path.parent) for path in self.runs.glob("*/journal.jsonl")]
+        return sorted(found, key=lambda record: record.started)  # names do not order the runs of one second
 
     def last(self) -> RunRecord:
         return self.records()[-1]

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from runbook_lib.cli.demo import CHAPTER
 from runbook_lib.evidence.lookup import read_run
 from runbook_lib.model.status import Status
 from runbook_lib.report.tables import tables
@@ -26,15 +27,6 @@ if TYPE_CHECKING:
     from tests.programs import Programs
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order]
-CHAPTER = (
-    "00_preflight",
-    "20_docker_install",
-    "25_published_ports",
-    "30_bridge_br0",
-    "40_ambassador_redis",
-    "60_overlay_names",
-    "90_validate",
-)
 ONCE = ("25_published_ports", "60_overlay_names")
 """Run by `runbook run` only: what plain papermill does is shown by the others."""
 _HOST_STATE = (
