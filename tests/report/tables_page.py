@@ -12,6 +12,7 @@ from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.report.columns import TABLES
 from runbook_lib.report.table_files import write_parquet
 from runbook_lib.report.tables import tables
+from tests.generated_page import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +26,7 @@ _ROWS = {"runs": "run", "steps": "run, step and host", "commands": "command", "c
 
 def page() -> str:
     """Return the page: the part that people wrote, then the generated tables."""
-    written = DOCUMENT.read_text(encoding="utf-8").partition(MARK)[0]
-    return "\n".join([written.rstrip("\n"), "", MARK, "", *_generated(), ""])
+    return page_of(DOCUMENT, MARK, _generated())
 
 
 def _generated() -> Iterator[str]:

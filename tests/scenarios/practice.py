@@ -28,6 +28,11 @@ RUNBOOK = str(Path(sys.executable).with_name("runbook"))
 PAPERMILL = str(Path(sys.executable).with_name("papermill"))
 
 
+def statuses(record: RunRecord, host: str) -> list[str]:
+    """Return the status of each of a host's steps."""
+    return [str(entry.status) for step in record.steps for entry in step.hosts if entry.host == host]
+
+
 @dataclass(frozen=True)
 class Practice:
     """The lab and the command line, each run in a directory of the test's own."""

@@ -14,7 +14,7 @@ from runbook_lib.evidence.reader import read_journal
 from runbook_lib.lint.lint import lint
 from tests.certificates import Authority
 from tests.deadlines import deadline
-from tests.scenarios.practice import RUNBOOK, TOP
+from tests.scenarios.practice import RUNBOOK, TOP, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,10 +116,6 @@ def on_host(lab: Lab, host: str, script: str) -> str:
     command = lab.ssh_command(host, [script])
     done = subprocess.run(command, capture_output=True, text=True, timeout=deadline(60), check=True)
     return done.stdout
-
-
-def statuses(record: RunRecord, host: str) -> list[str]:
-    return [str(entry.status) for step in record.steps for entry in step.hosts if entry.host == host]
 
 
 @pytest.mark.lab

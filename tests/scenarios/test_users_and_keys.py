@@ -14,7 +14,7 @@ import yaml
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.lint.lint import lint
 from tests.deadlines import deadline
-from tests.scenarios.practice import RUNBOOK, TOP
+from tests.scenarios.practice import RUNBOOK, TOP, statuses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,10 +93,6 @@ def project(fresh_lab: Lab, tmp_path: Path) -> Project:
     shutil.copytree(EXAMPLE, top, ignore=shutil.ignore_patterns("runs", "deploy", "admin", "wrong", "*.pub"))
     subprocess.run([top / "make-keys"], check=True, timeout=deadline(30))
     return Project(top, fresh_lab)
-
-
-def statuses(record: RunRecord, host: str) -> list[str]:
-    return [str(entry.status) for step in record.steps for entry in step.hosts if entry.host == host]
 
 
 @pytest.mark.lab

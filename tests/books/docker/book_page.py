@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.generated_page import page_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -62,8 +64,7 @@ def shown() -> list[Shown]:
 
 def page() -> str:
     """Return the page: the part that people wrote, then the generated table."""
-    written = DOCUMENT.read_text(encoding="utf-8").partition(MARK)[0]
-    return "\n".join([written.rstrip("\n"), "", MARK, "", *_generated(), ""])
+    return page_of(DOCUMENT, MARK, _generated())
 
 
 def _generated() -> Iterator[str]:
