@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from hypothesis import settings
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, fork_server
 from tests import deadlines, running_order
 from tests.aftermath import AFTERMATH
+from tests.child_pytest import WITHOUT_UNUSED_PLUGINS
 from tests.fuzz.harness import PROFILE
 from tests.ipython_kernel import kernel, started_kernel
 from tests.programs import Programs
@@ -35,9 +37,11 @@ _locks = tempfile.mkdtemp(prefix="runbook-test-locks-")
 atexit.register(shutil.rmtree, _locks, ignore_errors=True)
 os.environ["RUNBOOK_LOCK_FILE"] = f"{_locks}/lock"
 
-# nbmake and nbval import jsonschema's grammar of IRIs, which takes two seconds of processor time, in each process of
-# pytest that a test starts. The tests that are about them load them.
-os.environ["PYTEST_ADDOPTS"] = f"-p no:nbmake -p no:nbval {os.environ.get('PYTEST_ADDOPTS', '')}"
+# Not in the processes that xdist starts for this session: they read the variable too, and need Hypothesis.
+if "PYTEST_XDIST_WORKER" in os.environ or not any(
+    argument.startswith(("-n", "--numprocesses")) for argument in sys.argv
+):
+    os.environ["PYTEST_ADDOPTS"] = f"{WITHOUT_UNUSED_PLUGINS} {os.environ.get('PYTEST_ADDOPTS', '')}"
 
 # A busy machine must not fail a test: by default an example may take 0.2 s. The suite tries the same examples each
 # time, so that it never fails by chance; `make fuzz` tries new ones.

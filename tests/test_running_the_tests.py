@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import running_order
+from tests.child_pytest import WITHOUT_UNUSED_PLUGINS
 from tests.deadlines import FACTOR, deadline, wait_until
 from tests.programs import Programs
 
@@ -29,6 +30,7 @@ from tests.conftest import (
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Another test suite with the same hooks."""
     monkeypatch.setenv("PYTHONPATH", str(TOP))
+    monkeypatch.setenv("PYTEST_ADDOPTS", WITHOUT_UNUSED_PLUGINS)  # pytester has removed the session's own
     for name in ("RUNBOOK_REQUIRE", "PYTEST_XDIST_WORKER"):
         monkeypatch.delenv(name, raising=False)
     pytester.makeconftest(HOOKS)

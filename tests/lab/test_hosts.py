@@ -16,7 +16,7 @@ from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.testing import CONTAINERS, Machine
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY
-from tests.deadlines import deadline
+from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,13 +32,14 @@ def on(lab: Lab, host: str, *command: str, user: str = "ops") -> subprocess.Comp
     )
 
 
-def pings(lab: Lab, host: str, target: str, seconds: int = 30) -> bool:
-    """Return whether an answer came; ping sends a request each second until then, and ends with the first answer."""
-    return on(lab, host, "ping", "-c1", f"-w{seconds}", target).returncode == 0
+def pings(lab: Lab, host: str, target: str) -> bool:
+    """Return True once an answer came. ping itself gives up at "host unreachable", which may still be right once more
+    just after a cable was plugged in."""
+    return wait_until(lambda: not is_cut_off(lab, host, target), f"an answer of {target} to {host}")
 
 
 def is_cut_off(lab: Lab, host: str, target: str) -> bool:
-    return not pings(lab, host, target, seconds=2)
+    return on(lab, host, "ping", "-c1", "-w2", target).returncode != 0
 
 
 def test_a_fresh_host_is_a_booted_debian_without_docker_and_python(lab: Lab) -> None:

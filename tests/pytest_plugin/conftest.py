@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.child_pytest import WITHOUT_UNUSED_PLUGINS
 from tests.connections.conftest import session_server
 from tests.pytest_plugin.practice import TOP, Project
 
@@ -14,6 +15,7 @@ __all__ = ["project", "session_server"]
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return a project whose two hosts are this machine, all its files right."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(TOP), os.environ.get("PYTHONPATH")))))
+    monkeypatch.setenv("PYTEST_ADDOPTS", WITHOUT_UNUSED_PLUGINS)  # pytester has removed the session's own
     monkeypatch.setenv("COLUMNS", "500")  # the summary's lines stay whole
     made = Project(pytester)
     made.inventory({"host-a": {"connection": "local"}, "host-b": {"connection": "local"}})

@@ -42,7 +42,10 @@ def cases(path: Path) -> dict[tuple[str, str], TestCase]:
     return {(case.classname.partition(".ipynb")[2].strip("."), case.name): case for case in suite}
 
 
-def test_each_step_host_and_check_is_a_test_and_warnings_may_be_errors(project: Project) -> None:
+def test_each_step_host_and_check_is_a_test_and_warnings_may_be_errors(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_ADDOPTS")  # once with all plugins that are installed
     look(project)
     project.write("host-b", "second", "wrong\n")
     result = project.run(*LOOK, "-v", "-W", "error", "--junitxml=junit.xml")
