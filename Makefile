@@ -2,6 +2,8 @@
 PYTHON ?= python3
 export PYTHON
 RUN := .venv/bin/python -m
+# Hundreds of processes import the library: where the environment forbids to keep compiled modules, each would compile it.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST_ARGUMENTS ?= -m "not vm and not kills and not drills and not costly and not wheel and not networks"
 # Most tests wait most of the time: two processes per core, but no more labs in parallel than fit in memory.
