@@ -22,13 +22,21 @@ if TYPE_CHECKING:
     from runbook_lib.connections.ssh_link import SshLink
     from runbook_lib.model.commands import Command
 
-__all__ = ["LOST", "MOST_TOGETHER", "SentAhead", "SentCommand"]
+__all__ = ["LOST", "MOST_TOGETHER", "SentAhead", "SentCommand", "why_lost"]
 
 LOST = "connection lost before the exit status arrived"
-"""The problem of a command that was sent, and whose end is unknown."""
+"""How the problem of a command begins that was sent, and whose end is unknown."""
 
 _log = logging.getLogger(__name__)
 MOST_TOGETHER = 8  # sshd allows 10 sessions: there is one more for the lock, and one to terminate a command
+
+
+def why_lost(channel: Any) -> str:  # noqa: ANN401 - paramiko's channel
+    """Return the problem of a command whose connection was lost: who closed the connection, as far as is known."""
+    problem = channel.transport.saved_exception
+    if problem is None and channel.transport.is_active():
+        return f"{LOST}: the host closed the session"
+    return f"{LOST}: {str(problem or '') or 'the host, or something on the way, closed the connection'}"
 
 
 @dataclass(frozen=True)

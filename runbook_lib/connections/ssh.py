@@ -14,7 +14,7 @@ from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.connections.output_buffer import OutputBuffer
 from runbook_lib.connections.persistent_process import MAX_ANSWER_BYTES, SshPersistentProcess
 from runbook_lib.connections.remote_shell import RemoteOutput, bootstrap, sudo_text
-from runbook_lib.connections.sent_ahead import LOST, SentAhead
+from runbook_lib.connections.sent_ahead import LOST, SentAhead, why_lost
 from runbook_lib.connections.ssh_channel import await_start, collect
 from runbook_lib.connections.ssh_link import SshLink
 from runbook_lib.connections.termination import (
@@ -125,7 +125,7 @@ class SshConnection(Connection):
                 channel = ahead.channel if ahead else self._send(command, remote, wait)
                 code, why, still_running = self._exchange(channel, remote, wait)
                 ended = channel.transport.exit_time(channel)
-                lost = code is None and why == LOST
+                lost = code is None and why.startswith(LOST)
         except OverdueError as silent:
             why, lost = f"{silent}; the connection was closed", True
         remote.finish()
@@ -168,7 +168,7 @@ class SshConnection(Connection):
         if lost and wait.expired():
             raise OverdueError(wait.silence)
         if code == -1:
-            return None, LOST if lost else "the command was killed by a signal", False
+            return None, why_lost(channel) if lost else "the command was killed by a signal", False
         self._require_shell(remote, code)
         return code, "", False
 

@@ -16,6 +16,7 @@ import paramiko
 import pytest
 
 from benchmarks.ports import reserved_port
+from runbook_lib.connections.sent_ahead import LOST
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
 from runbook_lib.model.commands import Command, Output
@@ -180,7 +181,7 @@ def test_a_connection_lost_during_a_command_is_reported(server: Server) -> None:
         (output,) = ended
         assert isinstance(output, Output)
         assert (output.exit_code, output.lost, output.stdout) == (None, True, "begun\n")
-        assert "connection lost before" in output.problem
+        assert output.problem == f"{LOST}: the host, or something on the way, closed the connection"
         assert echo(connection) == "hello\n", "the next command reconnects"
 
 
