@@ -100,7 +100,7 @@ class TestinfraRuns:
         backend = getattr(host, "backend", None)
         if not isinstance(backend, InventoryBackend):
             return (yield)
-        title = item.nodeid.replace(f"[{callspec.id}]", "") if callspec else item.nodeid
+        title = _without_host(item.nodeid, callspec.id, backend.get_pytest_id()) if callspec else item.nodeid
         self._step = step = _TestStep(title, backend.hostname, Exchange(), self._results)
         self._results.clear()
         thread = threading.Thread(target=self._carry_out, args=(step,), name=f"step of {item.nodeid}")
@@ -234,6 +234,12 @@ class InventoryBackend(RecordedBackend):
     def get_hosts(cls, host: str, **_: Any) -> list[str]:  # noqa: ANN401 - as above
         """Return the names of the hosts that a pattern selects."""
         return _session().select(host)
+
+
+def _without_host(nodeid: str, parameters: str, host: str) -> str:
+    """Return a test's id without its host, which the step names anyway; other parameters tell tests apart."""
+    others = f"-{parameters}-".replace(f"-{host}-", "-", 1).strip("-")
+    return nodeid.removesuffix(f"[{parameters}]") + (f"[{others}]" if others else "")
 
 
 def _session() -> TestinfraRuns:

@@ -19,6 +19,7 @@ from runbook_lib.parameters.annotations import imported_names
 from runbook_lib.parameters.cell import declarations, imports
 from runbook_lib.parameters.cell_model import cell_model, model_of
 from runbook_lib.parameters.executed_cells import history, is_literal, is_parameters_cell
+from runbook_lib.project import notebooks_folder
 from runbook_lib.runbook.kernel_notebook import find_notebook
 from runbook_lib.runbook.run_directory import NOTEBOOK_FILE
 
@@ -126,8 +127,11 @@ def collect_parameters(name: str) -> Parameters:
             hint="pass them: Runbook.open(P(inventory=..., hosts=...)), with P a subclass of Parameters",
         )
     engine = os.environ.get(NOTEBOOK_FILE, "").rpartition(" ")[0]
+    executed = [] if engine else history(variables)
     path = Path(engine) if engine else find_notebook()
-    model = _model(path, name, [] if engine else history(variables))
+    if path is None and not name:
+        path = _with_these_cells(executed)
+    model = _model(path, name, executed)
     _refuse_replaced(model, variables)
     return model.collect(variables)
 
@@ -140,7 +144,8 @@ def _model(path: Path | None, name: str, executed: Sequence[str]) -> type[Parame
     if not known or not _NAME.fullmatch(known):
         raise ParameterError(
             "the kernel does not know the notebook's file, so that the runbook has no name",
-            hint="name it: Runbook.open(name='tls-rotation'); under `runbook run` and in JupyterLab the file is known",
+            hint="name it: Runbook.open(name='tls-rotation'); under `runbook run` and in JupyterLab the file is known; "
+            "with papermill and nbclient if it is in the project of the kernel's directory, without a copy",
         )
     declared: dict[str, Declaration] = {}
     sources = [cell.source for cell in cells if cell.kind == "code"]
@@ -168,6 +173,21 @@ def _cells(path: Path | None) -> list[Cell]:
         return Notebook.parse(path.read_bytes(), str(path)).sources() if path else []
     except (OSError, EvidenceError):  # moved, or not saved yet: the cells that ran are left
         return []
+
+
+def _with_these_cells(executed: Sequence[str]) -> Path | None:
+    """Return the notebook here or in the project that begins with the cells that ran; None if not exactly one does.
+
+    papermill and nbclient do not tell a kernel which file its cells are from.
+    """
+    own = [cell.strip() for cell in executed if cell.strip() and not cell.lstrip().startswith(_INJECTED)]
+    found = []
+    for path in sorted({*Path.cwd().glob("*.ipynb"), *notebooks_folder().glob("*.ipynb")}):
+        cells = _cells(path)
+        code = [cell.source.strip() for cell in cells if cell.kind == "code" and cell.source.strip()]
+        if own and code[: len(own)] == own and any(TAG in cell.tags for cell in cells):
+            found.append(path)
+    return found[0] if len(found) == 1 else None
 
 
 def _changed(declared: Mapping[str, Declaration], executed: Sequence[str]) -> dict[str, Declaration]:

@@ -1,13 +1,20 @@
-"""What the docs point to exists: relative links and their anchors, paths and dotted names in backticks."""
+"""What the docs point to exists: links and their anchors, paths and names in backticks, calls in blocks of code."""
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
+import pkgutil
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 
 import pytest
+
+import runbook_lib.operations
+from runbook_lib.runbook.session import Runbook
 
 TOP = Path(__file__).parents[2]
 PAGES = sorted(
@@ -96,3 +103,56 @@ def test_dotted_names_in_backticks_exist(page: Path) -> None:
 def test_a_name_that_does_not_exist_is_noticed(name: str) -> None:
     assert not resolves(name)
     assert resolves("runbook_lib.errors.InputError.exit_code")
+
+
+# As blocks of code call them: a run, and the modules of operations.
+OBJECTS: dict[str, object] = {
+    "book": Runbook,
+    "Runbook": Runbook,
+    **{
+        item.name: importlib.import_module(f"runbook_lib.operations.{item.name}")
+        for item in pkgutil.iter_modules(runbook_lib.operations.__path__)
+    },
+}
+INDENTED = re.compile(r"(?:^    .*\n|^\n(?=    ))+", re.MULTILINE)
+FENCED = re.compile(r"^```(?:python)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def wrong_calls(text: str) -> list[str]:
+    """Calls in the Python code of a page that no run and no module of operations has, or with unknown arguments."""
+    wrong = []
+    for block in [*map(textwrap.dedent, INDENTED.findall(text)), *FENCED.findall(text)]:
+        try:
+            tree = ast.parse(block)
+        except SyntaxError:
+            continue  # another language
+        bound = {
+            node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)
+        }  # `lambda host: host.socket(...)`
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            owner, name = ast.unparse(node.func.value), node.func.attr
+            if owner in bound or (owner not in OBJECTS and owner.removesuffix("s") not in OBJECTS):
+                continue
+            called = getattr(OBJECTS.get(owner), name, None)
+            known = inspect.signature(called).parameters if callable(called) else {}
+            given = {keyword.arg for keyword in node.keywords if keyword.arg}
+            if not callable(called) or not given <= set(known):
+                wrong.append(ast.unparse(node))
+    return wrong
+
+
+@EACH
+def test_what_blocks_of_code_call_exists_and_has_the_arguments(page: Path) -> None:
+    assert wrong_calls(page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["services.reloaded('nginx')", "files.contents('/a')", "book.steps('x')", "service.reloaded('a', if_=b)"],
+)
+def test_a_call_that_cannot_work_is_noticed(call: str) -> None:
+    for text in (f"So:\n\n    {call}\n", f"```python\n{call}\n```\n"):
+        assert len(wrong_calls(text)) == 1
+    assert wrong_calls("So:\n\n    service.reloaded('nginx', when=put)\n") == []

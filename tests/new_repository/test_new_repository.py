@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbclient
+import nbformat
+import papermill
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -125,6 +128,25 @@ def test_paths_mean_the_same_from_a_folder_below_in_pytest_and_in_jupyterlab(
     assert {record.runbook for record in found} == {NAME}
     assert {path.name for path in own.iterdir() if "run" in path.name} == {"runs"}
     assert not (own / "notebooks" / "runs").exists()
+
+
+@pytest.mark.parametrize("below", ["", "notebooks"])
+def test_plain_papermill_and_nbclient_find_the_same_files_and_name_the_run(own: Path, below: str) -> None:
+    """Neither tells the kernel which file its cells are from: `Runbook.open()` recognizes them."""
+    made = own / "made"
+    notebook = own / "notebooks" / f"{NAME}.ipynb"
+    text = notebook.read_text(encoding="utf-8").replace(f"/tmp/{NAME}", str(made))  # noqa: S108 - the template's
+    notebook.write_text(text, encoding="utf-8")
+    if below:
+        content = nbformat.read(notebook, as_version=4)
+        nbclient.NotebookClient(content, resources={"metadata": {"path": str(own / below)}}).execute()
+    else:
+        values = {"directory": str(made)}
+        out = own / "out.ipynb"
+        papermill.execute_notebook(notebook, out, values, cwd=own, progress_bar=False, log_output=False)
+    (record,) = records(own)
+    assert (record.runbook, record.title, record.status) == (NAME, "Rotate certificates", "changed")
+    assert made.is_dir()
 
 
 def test_its_tests_pass(own: Path) -> None:

@@ -37,13 +37,28 @@ def test_skipped(host):
 
 def test_of_no_host():
     assert True
+
+@pytest.fixture
+def file(host, request):
+    yield host.file(request.param)
+    host.run("true")
+
+class TestFiles:
+    @pytest.mark.parametrize("path", ["/etc", "/usr-local"])
+    @pytest.mark.parametrize("kind", ["is_directory"])
+    def test_kind(self, host, path, kind):
+        assert getattr(host.file(path), kind) is (path == "/etc")
+
+    @pytest.mark.parametrize("file", ["/etc/passwd"], indirect=True)
+    def test_fixture(self, file):
+        assert file.contains("^root:")
 """
 
 
 def test_every_test_on_every_host_is_a_step(project: Project) -> None:
     project.pytester.makepyfile(test_hosts=TESTS)
     result = project.run_with_testinfra("--hosts=runbook://all", "-v")
-    result.assert_outcomes(passed=5, failed=2, skipped=2)
+    result.assert_outcomes(passed=11, failed=2, skipped=2)
     result.stdout.fnmatch_lines(["*test_passwd[[]runbook://host-a[]] PASSED*", "*failed; evidence in *"])
     (record,) = project.records()
     assert (record.runbook, record.mode, record.status, record.incomplete) == (
@@ -58,6 +73,9 @@ def test_every_test_on_every_host_is_a_step(project: Project) -> None:
         "test_hosts.py::test_kernel": "ok",
         "test_hosts.py::test_wrong": "failed",
         "test_hosts.py::test_skipped": "skipped",
+        "test_hosts.py::TestFiles::test_kind[is_directory-/etc]": "ok",
+        "test_hosts.py::TestFiles::test_kind[is_directory-/usr-local]": "ok",
+        "test_hosts.py::TestFiles::test_fixture[/etc/passwd]": "ok",
     }
     wrong = found["test_hosts.py::test_wrong", "host-a"]
     assert "assert 0 == 4711" in wrong.checks[0].observed

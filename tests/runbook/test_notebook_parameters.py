@@ -113,6 +113,25 @@ def test_without_a_file_the_cells_that_ran_count_and_the_runbook_is_named(notebo
     assert "Runbook.open(name='tls-rotation')" in unnamed
 
 
+def test_the_cells_that_ran_name_the_notebook_unless_two_begin_alike(notebooks: Notebooks) -> None:
+    """As under plain papermill and nbclient, in the notebook's directory."""
+    notebooks.save(notebooks.cell)
+    place = notebooks.path.parent
+    notebooks.kernel.run(f"del os.environ['JPY_SESSION_NAME']\nhere = os.getcwd(); os.chdir({str(place)!r})")
+    try:
+        notebooks.kernel.run("%reset -f in")
+        assert notebooks.opened(notebooks.cell, "# Parameters\nport = 1") == "tls-rotation Rotate TLS 1 None"
+        notebooks.kernel.run("%reset -f in")
+        copy = place / "copy.ipynb"
+        copy.write_bytes(notebooks.path.read_bytes())
+        assert "does not know the notebook's file" in notebooks.refused(notebooks.cell)
+        copy.unlink()
+        notebooks.kernel.run("%reset -f in")
+        assert "does not know" in notebooks.refused(notebooks.cell.replace("443", "80")), "another notebook's"
+    finally:
+        notebooks.kernel.run("import os; os.chdir(here)")
+
+
 def test_a_parameter_whose_name_is_imported_over_is_refused(notebooks: Notebooks) -> None:
     cell = notebooks.cell + "\njson = 'a'\nfiles = 'b'"
     notebooks.save(notebooks.common + "port = 1\nfiles = 'b'")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.inventory import Inventory
 from runbook_lib.lint.lint import lint
 from tests.certificates import Authority
 from tests.deadlines import deadline
@@ -18,7 +23,6 @@ from tests.scenarios.practice import RUNBOOK, TOP, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from runbook_lib.lab.lab import Lab
     from runbook_lib.model.records import RunRecord
@@ -31,14 +35,38 @@ MOST_LINES = 45
 FILES = "/etc/nginx/tls/site.pem /etc/nginx/tls/site.key /etc/nginx/conf.d/site.conf"
 
 
-def test_the_notebook_is_short_and_needs_no_module_of_its_own() -> None:
+def code_of_notebook() -> str:
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
-    code = [
-        line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).split("\n")
-    ]
-    assert 0 < len([line for line in code if line.strip()]) <= MOST_LINES
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
+def lines_of(code: str) -> int:
+    """Count lines without blank ones and comments."""
+    return len([line for line in code.splitlines() if line.strip() and not line.strip().startswith("#")])
+
+
+def docstrings_of(code: str) -> int:
+    """Count the lines of a module's docstrings."""
+    kinds = (ast.Module, ast.FunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, kinds)]
+    return sum(len((ast.get_docstring(node) or "").splitlines()) for node in nodes)
+
+
+def test_the_notebook_is_short_and_needs_no_module_of_its_own() -> None:
+    assert 0 < lines_of(code_of_notebook()) <= MOST_LINES
     assert lint([EXAMPLE / "notebooks"]).findings == []
     assert [path.relative_to(EXAMPLE) for path in EXAMPLE.rglob("*.py") if path.parent.name != "peers"] == []
+
+
+def test_the_page_counts_the_lines_of_all_three() -> None:
+    playbook, deploy = ((EXAMPLE / "peers" / name).read_text() for name in ("playbook.yml", "deploy.py"))
+    counted = [
+        lines_of(code_of_notebook()),
+        lines_of(playbook),
+        lines_of(deploy) - docstrings_of(deploy),
+    ]
+    (row,) = re.findall(r"^\| lines .*", (EXAMPLE / "README.md").read_text(), re.MULTILINE)
+    assert [int(cell) for cell in row.split("|")[2:5]] == counted
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +181,59 @@ def test_a_good_certificate_is_rotated_and_one_of_another_authority_is_rolled_ba
     assert set(touched) <= {"fact"}
     served = "openssl s_client -connect 127.0.0.1:443 < /dev/null 2>/dev/null | openssl x509 -noout -issuer"
     assert "Example authority" in on_host(fresh_lab, "host-a", served)
+
+
+PEERS = {
+    "ansible": ("ansible-playbook", "-i", "hosts.ini", "peers/playbook.yml"),
+    "pyinfra": ("pyinfra", "-y", "--serial", "--fail-percent", "0", "hosts.py", "peers/deploy.py"),
+}
+"""The same with others' tools: what the example's page says of them, they do."""
+
+
+def write_inventories(lab: Lab, project: Path) -> None:
+    """Write the lab's hosts as Ansible and pyinfra take them."""
+    ansible, pyinfra = ["[web]"], []
+    for host in Inventory.load(lab.inventory).select("host-a,host-b"):
+        ansible.append(
+            f"{host.name} ansible_host={host.address} ansible_port={host.port} ansible_user={host.user}"
+            f" ansible_ssh_private_key_file={host.identity_file}"
+            f" ansible_ssh_common_args='-o UserKnownHostsFile={host.known_hosts}'"
+        )
+        data = {"ssh_hostname": host.address, "ssh_port": host.port, "ssh_user": host.user}
+        files = {"ssh_key": str(host.identity_file), "ssh_known_hosts_file": str(host.known_hosts)}
+        pyinfra.append((host.name, data | files))
+    (project / "hosts.ini").write_text("\n".join(ansible) + "\n", encoding="utf-8")
+    (project / "hosts.py").write_text(f"web = {pyinfra!r}\n", encoding="utf-8")
+
+
+@pytest.mark.lab
+@pytest.mark.costly
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_playbook_and_a_deploy_do_the_same(
+    fresh_lab: Lab, project: Path, peer: str, tmp_path: Path
+) -> None:
+    hosts = ("host-a", "host-b")
+    for host in hosts:
+        on_host(
+            fresh_lab, host, "sudo rm -rf /etc/nginx/tls /etc/nginx/conf.d/site.conf /var/lib/tls-rotation"
+        )
+    made = tmp_path / "tls"
+    shutil.copytree(project, made)
+    write_inventories(fresh_lab, made)
+    program, *arguments = PEERS[peer]
+    command = [str(Path(sys.executable).with_name(program)), *arguments]
+
+    def carried_out(certificate: str) -> int:
+        if certificate != "site":  # the deploy has the path in its text
+            for kind in ("pem", "key"):
+                shutil.copy(made / f"certs/{certificate}.{kind}", made / f"certs/site.{kind}")
+        done = subprocess.run(
+            command, cwd=made, capture_output=True, text=True, timeout=deadline(300), check=False
+        )
+        assert (made / "certs/site.key").read_text(encoding="ascii").split("\n")[1] not in done.stdout
+        return done.returncode
+
+    assert carried_out("site") == 0
+    before = {host: on_host(fresh_lab, host, f"sudo sha256sum {FILES}") for host in hosts}
+    assert carried_out("other") != 0
+    assert {host: on_host(fresh_lab, host, f"sudo sha256sum {FILES}") for host in hosts} == before
