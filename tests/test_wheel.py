@@ -15,6 +15,7 @@ from tests.deadlines import deadline
 pytestmark = pytest.mark.wheel
 TOP = Path(__file__).parents[1]
 _INSTALL = 600.0  # seconds; most of it is unpacking
+_DEMO = 1800.0  # seconds; the first one installs Docker from the network
 
 
 class Installed:
@@ -35,8 +36,8 @@ class Installed:
         constraints = ("--constraint", str(TOP / "constraints.txt"))
         run(str(self.bin / "pip"), "install", "--quiet", *constraints, f"{wheel}{extras}", cwd=place)
 
-    def runbook(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return run(str(self.bin / "runbook"), *words, cwd=self.folder, check=False)
+    def runbook(self, *words: str, most: float = _INSTALL) -> subprocess.CompletedProcess[str]:
+        return run(str(self.bin / "runbook"), *words, cwd=self.folder, check=False, most=most)
 
     @property
     def site_packages(self) -> Path:
@@ -44,7 +45,9 @@ class Installed:
         return found
 
 
-def run(*command: str, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str, cwd: Path, check: bool = True, most: float = _INSTALL
+) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
         command,
@@ -53,7 +56,7 @@ def run(*command: str, cwd: Path, check: bool = True) -> subprocess.CompletedPro
         capture_output=True,
         text=True,
         check=check,
-        timeout=deadline(_INSTALL),
+        timeout=deadline(most),
     )
 
 
@@ -131,7 +134,8 @@ def test_what_needs_an_extra_names_it(plain: Installed, words: str, extra: str) 
     assert f"pip install 'runbook-lib[{extra}]'" in ended.stderr
 
 
-def test_practice_hosts_start_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
+@pytest.mark.timeout(deadline(2 * _DEMO))
+def test_practice_hosts_and_the_demo_run_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     """As root, with the lab's system packages."""
     installed = Installed(tmp_path, wheel, "[lab]")
     name = f"wheel-{os.getpid()}"
@@ -141,6 +145,14 @@ def test_practice_hosts_start_in_an_empty_folder(wheel: Path, tmp_path: Path) ->
         inventory = up.stdout.strip().rpartition("inventory: ")[2]
         ended = installed.runbook("run", "00_preflight", "-p", "inventory", inventory)
         assert ended.returncode == 0, ended.stdout + ended.stderr
+        demo = installed.runbook("demo", "--no-cloud", "--name", name, most=_DEMO)
+        assert (demo.returncode, demo.stderr) == (0, ""), demo.stdout
+        assert "PING from host-a through both ambassadors: PONG" in demo.stdout
+        assert "The demo passed: " in demo.stdout
+        report = Path(demo.stdout.partition("  report: ")[2].split("\n")[0].strip())
+        assert report.stat().st_size
+        assert report.parent == installed.folder / "runs"
+        assert f"runbook lab down --name {name}" in demo.stdout
     finally:
         down = installed.runbook("lab", "down", "--name", name)
     assert "nothing remains" in down.stdout

@@ -173,10 +173,9 @@ def _print_summary(
     else:
         overall = worst([outcome.status for outcome in outcomes])
         click.echo(f"The demo did not pass: {overall}. The report lists failures first.")
+    named = "" if name == "default" else f" --name {name}"
     click.echo(
         f"  report:          {report}\n"
-        "  shell on a host: runbook lab shell host-a\n"
-        "  end the hosts:   runbook lab down"
+        f"  shell on a host: runbook lab shell{named} host-a\n"
+        f"  end the hosts:   runbook lab down{named}"
     )
-    if name != "default":
-        click.echo(f"  (with --name {name})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import inspect
 import io
 import json
@@ -215,8 +216,12 @@ def test_the_signature_and_the_description_are_those_of_pyinfra() -> None:
     assert {"apt", "files", "freebsd.pkg", "wrap"} <= set(dir(pyinfra))
 
 
-def test_nothing_is_patched_in_this_process() -> None:
-    assert pyinfra.files.put
+def test_nothing_is_patched_in_this_process(tmp_path: Path) -> None:
+    """After a step was planned, carried out and verified, gevent has replaced nothing, and has no loop here."""
+    assert step(tmp_path, pyinfra.files.directory(str(tmp_path / "new"))).status == "changed"
+    loaded = importlib.import_module("gevent.monkey")  # pyinfra's own dependency
+    assert loaded.saved == {}
+    assert importlib.import_module("gevent._hub_local").get_hub_if_exists() is None
     assert threading.Thread.__module__ == "threading"
     assert socket.socket.__module__ == "socket"
     with pytest.raises(ParameterError):
