@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan
 from runbook_lib.model.status import Status
+from runbook_lib.operations import ports
 from runbook_lib.report.html import page
 from runbook_lib.report.junit import junit
 from runbook_lib.report.markdown import markdown
@@ -169,6 +171,22 @@ def test_all_or_nothing_rolls_back_the_hosts_that_succeeded_too(tmp_path: Path) 
     assert files(tmp_path) == {}
     assert "step 2 'Prove' is failed on host-b; rolled back: step 1 'One'" in rollback_on(book).message
     assert ends_of(book)[0]["completed"] == []
+    assert_never_green(book)
+
+
+@pytest.mark.parametrize("by", ["a check of testinfra", "a question from this machine"])
+def test_a_check_that_fails_rolls_back_too(by: str, tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
+    with pytest.raises(StepFailed), book.transaction("rotate"):
+        book.step("One", file_of(tmp_path, "one"))
+        if by.startswith("a check"):
+            book.check("Proved", lambda host: host.file(f"{tmp_path}/host-a.two").exists)
+        else:
+            with socket.socket() as closed:
+                closed.bind(("127.0.0.1", 0))  # a port that nobody listens on
+                book.step("Proved", ports.answer(closed.getsockname()[1], "127.0.0.1", wait=0))
+    assert files(tmp_path) == {}
+    assert rollback_on(book).message == "step 2 'Proved' is failed on host-a; rolled back: step 1 'One'"
     assert_never_green(book)
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.lab
 
 @pytest.mark.parametrize("mode", ["plan", "apply", "validate"])
 def test_container_host_is_skipped_with_the_reason(fresh: Practice, mode: str) -> None:
-    done = fresh.run("10_kernel_upgrade", "--hosts", "host-a", "--mode", mode)
+    done = fresh.run("10_kernel_upgrade", "--hosts", "host-a,host-b", "--mode", mode)
     assert done.returncode == 0, done.stdout
     record = fresh.last()
     hosts = {step.title: step.hosts[0] for step in record.steps}
@@ -25,4 +25,6 @@ def test_container_host_is_skipped_with_the_reason(fresh: Practice, mode: str) -
         assert hosts[title].status is Status.SKIPPED
         assert "a container (systemd-nspawn) shares the kernel of the machine" in hosts[title].message
     assert hosts["Check that the kernel is new enough"].status is Status.OK
+    booted = [step.hosts for step in record.steps if step.title == "Boot the new kernel"]
+    assert [[host.host for host in batch] for batch in booted] == [["host-a"], ["host-b"]], "one by one"
     assert all(command.kind == "fact" for host in hosts.values() for command in host.commands)
