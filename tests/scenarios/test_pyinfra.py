@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib import Runbook
+from runbook_lib.errors import StepFailed
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.integrations import pyinfra
 from tests.deadlines import deadline
 from tests.integrations.pyinfra.proven import CASES, COSTLY
 from tests.runbook.practice import parameters
@@ -24,9 +27,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 
-def on_host(lab: Lab, script: str) -> None:
+def output_of(lab: Lab, script: str) -> str:
     command = lab.ssh_command("host-a", ["sudo sh -e -s"])
-    subprocess.run(command, input=script, text=True, check=True, timeout=deadline(120), capture_output=True)
+    done = subprocess.run(
+        command, input=script, text=True, check=True, timeout=deadline(120), capture_output=True
+    )
+    return done.stdout
+
+
+def on_host(lab: Lab, script: str) -> None:
+    output_of(lab, script)
 
 
 def carried_out(lab: Lab, place: Path, cases: Sequence[Case], *, prepare: bool) -> list[HostRecord]:
@@ -56,6 +66,33 @@ def assert_proven(lab: Lab, place: Path, cases: Sequence[Case]) -> None:
     ]
     sent = {command.kind for record in second if record.status == "ok" for command in record.commands}
     assert sent == {"fact"}
+
+
+UNIT = """[Service]
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def test_a_transaction_rolls_back_a_file_and_a_service(fresh_lab: Lab, tmp_path: Path) -> None:
+    name = "rolled-back"
+    on_host(fresh_lab, f"printf '{UNIT}' > /etc/systemd/system/{name}.service; systemctl daemon-reload")
+    on_host(fresh_lab, f"printf old > /srv/{name}; chown ops:ops /srv/{name}; chmod 0640 /srv/{name}")
+    book = Runbook.open(parameters(tmp_path, inventory=str(fresh_lab.inventory), hosts="host-a"))
+    with pytest.raises(StepFailed), book.transaction("rotate"):  # noqa: PT012 - as a user writes it
+        book.step("File", pyinfra.files.put(src=io.StringIO("new"), dest=f"/srv/{name}", mode="644"))
+        book.step("Service", pyinfra.systemd.service(name, running=True, enabled=True))
+        book.check("Runs", lambda host: host.service(name).is_running and host.service(name).is_enabled)
+        book.check("Fails", lambda host: host.file(f"/srv/{name}").content_string == "old")
+    assert [step.status for step in book.record.steps] == ["changed", "changed", "ok", "failed", "failed"]
+    undone = book.record.steps[-1].hosts[0]
+    assert undone.message.endswith("rolled back: step 2 'Service', step 1 'File'")
+    assert [check.holds for check in undone.checks] == [True, True]
+    state = f"cat /srv/{name}; stat --format=' %U:%G %a' /srv/{name}; systemctl is-active {name} || true"
+    assert output_of(fresh_lab, f"{state}; systemctl is-enabled {name} || true").split() == [
+        "old", "ops:ops", "640", "inactive", "disabled",
+    ]  # fmt: skip
 
 
 def test_operations_change_a_host_once(fresh_lab: Lab, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pyinfra.operations
 from runbook_lib.errors import ParameterError
 from runbook_lib.integrations.pyinfra.arguments import ALLOWED, GLOBAL, VERIFIABLE, global_arguments
 from runbook_lib.integrations.pyinfra.operation import PyinfraOperation
-from runbook_lib.integrations.pyinfra.planner import Call
+from runbook_lib.integrations.pyinfra.recorded_host import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

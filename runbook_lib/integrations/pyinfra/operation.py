@@ -13,7 +13,8 @@ from runbook_lib.facts.base import Facts
 from runbook_lib.integrations.pyinfra.arguments import ALLOWED
 from runbook_lib.integrations.pyinfra.changes import changed_facts
 from runbook_lib.integrations.pyinfra.commands import Upload
-from runbook_lib.integrations.pyinfra.planner import Call, FactNeeded, make_plan
+from runbook_lib.integrations.pyinfra.planner import make_plan, make_plan_with_rollback
+from runbook_lib.integrations.pyinfra.recorded_host import Call, FactNeeded
 from runbook_lib.masking import excerpt
 from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Operation
@@ -64,7 +65,7 @@ class PyinfraOperation(Operation):
     def further_facts(self, facts: Facts) -> Sequence[Fact[Any]]:
         """Return the next fact that the operation asks for, to plan its commands or to verify them."""
         try:
-            make_plan(self.call, facts)
+            make_plan_with_rollback(self.call, facts)
             if self._verifying is not self.call:
                 make_plan(self._verifying, facts)
         except FactNeeded as needed:
@@ -72,12 +73,12 @@ class PyinfraOperation(Operation):
         return ()
 
     def plan(self, facts: Facts) -> Plan:
-        """Return the commands that the operation yields with these facts.
+        """Return the commands that the operation yields with these facts, and their rollback where there is one.
 
         Raises:
             PlanRefused: The operation fails, or yields what cannot be planned.
         """
-        return make_plan(self.call, facts)
+        return make_plan_with_rollback(self.call, facts)
 
     def verify(self, facts: Facts) -> list[Check]:
         """Return one check: with the facts after the change, the operation yields no command any more."""

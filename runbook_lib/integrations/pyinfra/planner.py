@@ -7,45 +7,36 @@ this library's connection, and the generator is started again, until it comes to
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
 import threading
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pyinfra
 from pyinfra.api import (
-    Config,
     FileDownloadCommand,
     FileUploadCommand,
     FunctionCommand,
-    Host,
     RsyncCommand,
-    ShortFactBase,
     StringCommand,
 )
 from pyinfra.api import util as pyinfra_util
 from pyinfra.api.exceptions import PyinfraError
-from pyinfra.api.host import HostData
-from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_config, ctx_host, ctx_state
-from pyinfra.facts.server import TmpDir
 
 from runbook_lib.errors import PlanRefused, RunbookError
-from runbook_lib.integrations.pyinfra.arguments import GLOBAL
 from runbook_lib.integrations.pyinfra.commands import Upload, shell_command
-from runbook_lib.integrations.pyinfra.facts import UploadTarget, make_fact
-from runbook_lib.masking import excerpt
+from runbook_lib.integrations.pyinfra.facts import UploadTarget
+from runbook_lib.integrations.pyinfra.inverse import acts_as_root, changed_files, with_rollback
+from runbook_lib.integrations.pyinfra.recorded_host import FactNeeded, RecordedHost
 from runbook_lib.model.plans import Change, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Sequence
 
-    from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.facts.base import Facts
+    from runbook_lib.integrations.pyinfra.recorded_host import Call
 
-__all__ = ["Call", "FactNeeded", "make_plan"]
+__all__ = ["make_plan", "make_plan_with_rollback"]
 
 _log = logging.getLogger(__name__)
 # pyinfra's context is global in part. Planning takes no time worth sharing: it sends nothing.
@@ -61,35 +52,6 @@ _PACKAGE_MANAGERS = frozenset(
 )
 
 
-class FactNeeded(BaseException):
-    """A fact that has not been read yet. Not an `Exception`, so that no operation takes it for a failure of its own."""
-
-    def __init__(self, fact: Fact[Any]) -> None:
-        super().__init__(fact.label)
-        self.fact = fact
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a pyinfra operation.
-
-    Args:
-        name: As `apt.packages`.
-        function: The operation's own function, a generator of commands.
-        kwargs: Its arguments.
-        arguments: The global arguments, complete.
-        host_name: As in the inventory; empty if the operation does not depend on the host.
-        data: The host's variables in the inventory.
-    """
-
-    name: str
-    function: Callable[..., Iterator[Any]]
-    kwargs: Mapping[str, Any]
-    arguments: Mapping[str, Any]
-    host_name: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-
 def make_plan(call: Call, facts: Facts) -> Plan:
     """Return the commands that an operation yields, given facts.
 
@@ -101,8 +63,37 @@ def make_plan(call: Call, facts: Facts) -> Plan:
         FactNeeded: It asks for a fact that is not among them.
         PlanRefused: It fails, or yields what cannot be planned.
     """
+    return _translated(call, facts, _yielded(call, facts))
+
+
+def make_plan_with_rollback(call: Call, facts: Facts) -> Plan:
+    """Return the same plan with the commands that undo it, where they are known for certain.
+
+    Args:
+        call: The operation.
+        facts: The facts that are known.
+
+    Raises:
+        FactNeeded: As above; also for the former state of a file that the plan changes.
+        PlanRefused: As above.
+    """
+    yielded = _yielded(call, facts)
+    plan = _translated(call, facts, yielded)
+    sent = [upload or _text(command) for command, upload in yielded]
+    if not plan.commands or not all(acts_as_root(_arguments(call, command)) for command, _ in yielded):
+        return plan
+    known = {fact: facts[fact] for fact in facts}
+    states = changed_files(call.name, sent) or ()
+    for state in states:
+        if state not in known:
+            raise FactNeeded(state)
+    return with_rollback(plan, call.name, sent, {state: known[state] for state in states})
+
+
+def _yielded(call: Call, facts: Facts) -> list[tuple[Any, Upload | None]]:
+    """Run an operation; return its commands, and what those that upload a file upload."""
     values = {fact: facts[fact] for fact in facts}
-    host = _Host(call, values)
+    host = RecordedHost(call, values)
     with _PLANNING, _in_context(host), _notes() as notes:
         pyinfra_util.FILE_SHAS.clear()  # hashes and templates of local files, which may have changed since
         pyinfra_util.TEMPLATES.clear()
@@ -126,11 +117,24 @@ def make_plan(call: Call, facts: Facts) -> Plan:
             raise PlanRefused(f"pyinfra's {call.name} failed while it was planned: {text}") from problem
     for note in dict.fromkeys(notes):  # not once for each attempt
         _log.info("%s: %s", call.name, note)
+    return uploads
+
+
+def _arguments(call: Call, command: object) -> dict[str, Any]:
+    return {**call.arguments, **getattr(command, "connector_arguments", {})}
+
+
+def _text(command: Any) -> str:  # noqa: ANN401 - a command of pyinfra
+    return str(command.get_raw_value() if isinstance(command, StringCommand) else command).strip()
+
+
+def _translated(call: Call, facts: Facts, yielded: Sequence[tuple[Any, Upload | None]]) -> Plan:
+    """Return commands as those of a plan."""
+    values = {fact: facts[fact] for fact in facts}
     commands, changes = [], []
-    for command, upload in uploads:
+    for command, upload in yielded:
         _refuse(command, call)
-        own = getattr(command, "connector_arguments", {})
-        arguments = {**call.arguments, **own}
+        arguments = _arguments(call, command)
         purpose = call.arguments["name"] or f"pyinfra {call.name}"
         if upload:
             target = UploadTarget(upload.path, bool(arguments["_sudo"]))
@@ -167,7 +171,7 @@ def _copied(value: Any) -> Any:  # noqa: ANN401 - any argument
 
 
 @contextlib.contextmanager
-def _in_context(host: _Host) -> Iterator[None]:
+def _in_context(host: RecordedHost) -> Iterator[None]:
     """Make a host and its state those that pyinfra's global names stand for."""
     now = ((ctx_state, host.state), (ctx_host, host), (ctx_config, host.state.config))
     before = [(context, context.get()) for context, _ in now]
@@ -195,69 +199,3 @@ def _notes() -> Iterator[list[str]]:
         yield notes
     finally:
         pyinfra.logger.removeFilter(collect)
-
-
-class _State(SimpleNamespace):
-    """What operations ask pyinfra's state for: nothing is executed by pyinfra itself."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            config=Config(),
-            cwd=str(Path.cwd()),
-            inventory=SimpleNamespace(groups={}),
-            current_stage=StateStage.Prepare,
-            current_exec_filename=None,
-            is_executing=False,
-            print_noop_info=False,
-        )
-
-    def should_check_for_changes(self) -> bool:
-        return False
-
-
-class _Host(Host):  # type: ignore[misc] # it ships no type information
-    """pyinfra's host, with facts that are known already and without a connection."""
-
-    def __init__(self, call: Call, values: Mapping[Fact[Any], Any]) -> None:
-        self.name = call.host_name or "host"
-        self.state = _State()
-        self.groups: list[str] = []
-        self.inventory = self.state.inventory
-        self.loop_position: list[int] = []
-        self.connector_data: dict[str, Any] = {}
-        self.op_hash_order: list[str] = []
-        self.data = HostData(self, dict(call.data))
-        self.connected = self.in_op = True
-        self.print_prefix_padding = ""
-        self.current_op_global_arguments = dict(call.arguments)
-        self._call = call
-        self._values = values
-        self._temporary = 0
-
-    def get_fact(self, name_or_cls: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - pyinfra's own signature
-        if issubclass(name_or_cls, ShortFactBase):
-            return name_or_cls().process_data(self.get_fact(name_or_cls.fact, *args, **kwargs))
-        own = {name: kwargs.pop(name) for name in list(kwargs) if name in GLOBAL}
-        fact = make_fact(name_or_cls, args, kwargs, {**self._call.arguments, **own}, self)
-        if fact not in self._values:
-            raise FactNeeded(fact)
-        return copy.deepcopy(self._values[fact])
-
-    def get_temp_filename(self, hash_key: str | None = None, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - as above
-        # pyinfra makes up a random name each time: then no attempt would ask for the facts of the one before.
-        self._temporary += hash_key is None
-        key = hash_key or f"{self._call.name} {self._temporary}"
-        name: str = super().get_temp_filename(key, *args, **kwargs)
-        return name
-
-    def _get_temp_directory(self) -> str:
-        given = self._call.arguments["_temp_dir"] or self.get_fact(TmpDir)
-        return str(given or self.state.config.DEFAULT_TEMP_DIR)
-
-    def run_shell_command(self, *args: Any, **_: Any) -> Any:  # noqa: ANN401 - as above
-        raise PlanRefused(
-            f"pyinfra's {self._call.name} runs a command while it is planned: {excerpt(str(args[:1]), 200)}",
-            hint="use an operation that yields its commands",
-        )
-
-    put_file = get_file = rsync = connect = disconnect = run_shell_command
