@@ -138,7 +138,7 @@ def test_plain_papermill_and_nbclient_find_the_same_files_and_name_the_run(own: 
     text = notebook.read_text(encoding="utf-8").replace(f"/tmp/{NAME}", str(made))  # noqa: S108 - the template's
     notebook.write_text(text, encoding="utf-8")
     if below:
-        content = nbformat.read(notebook, as_version=4)
+        content = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
         nbclient.NotebookClient(content, resources={"metadata": {"path": str(own / below)}}).execute()
     else:
         values = {"directory": str(made)}

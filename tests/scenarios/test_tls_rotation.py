@@ -199,9 +199,14 @@ def write_inventories(lab: Lab, project: Path) -> None:
             f" ansible_ssh_private_key_file={host.identity_file}"
             f" ansible_ssh_common_args='-o UserKnownHostsFile={host.known_hosts}'"
         )
-        data = {"ssh_hostname": host.address, "ssh_port": host.port, "ssh_user": host.user}
-        files = {"ssh_key": str(host.identity_file), "ssh_known_hosts_file": str(host.known_hosts)}
-        pyinfra.append((host.name, data | files))
+        data = {
+            "ssh_hostname": host.address,
+            "ssh_port": host.port,
+            "ssh_user": host.user,
+            "ssh_key": host.identity_file,
+            "ssh_known_hosts_file": host.known_hosts,
+        }
+        pyinfra.append((host.name, data))
     (project / "hosts.ini").write_text("\n".join(ansible) + "\n", encoding="utf-8")
     (project / "hosts.py").write_text(f"web = {pyinfra!r}\n", encoding="utf-8")
 
