@@ -237,7 +237,7 @@ class InventoryBackend(RecordedBackend):
 
 
 def _without_host(nodeid: str, parameters: str, host: str) -> str:
-    """Return a test's id without its host, which the step names anyway; other parameters tell tests apart."""
+    """Return a test's id without its host, which the step names anyway; the other parameters distinguish tests."""
     others = f"-{parameters}-".replace(f"-{host}-", "-", 1).strip("-")
     return nodeid.removesuffix(f"[{parameters}]") + (f"[{others}]" if others else "")
 

@@ -178,7 +178,7 @@ def _cells(path: Path | None) -> list[Cell]:
 def _with_these_cells(executed: Sequence[str]) -> Path | None:
     """Return the notebook here or in the project that begins with the cells that ran; None if not exactly one does.
 
-    papermill and nbclient do not tell a kernel which file its cells are from.
+    papermill and nbclient do not let a kernel know which file its cells are from.
     """
     own = [cell.strip() for cell in executed if cell.strip() and not cell.lstrip().startswith(_INJECTED)]
     found = []

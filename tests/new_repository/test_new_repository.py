@@ -132,7 +132,7 @@ def test_paths_mean_the_same_from_a_folder_below_in_pytest_and_in_jupyterlab(
 
 @pytest.mark.parametrize("below", ["", "notebooks"])
 def test_plain_papermill_and_nbclient_find_the_same_files_and_name_the_run(own: Path, below: str) -> None:
-    """Neither tells the kernel which file its cells are from: `Runbook.open()` recognizes them."""
+    """Neither lets the kernel know which file its cells are from: `Runbook.open()` recognizes them."""
     made = own / "made"
     notebook = own / "notebooks" / f"{NAME}.ipynb"
     text = notebook.read_text(encoding="utf-8").replace(f"/tmp/{NAME}", str(made))  # noqa: S108 - the template's
