@@ -48,7 +48,23 @@ def lab() -> None:
     help=f"Where to write the inventory.  [default: for the lab {DEFAULT_NAME!r} inventory.yml next to the topology "
     "file, for other labs in the lab's state directory]",
 )
-def up(name: str, hosts: str | None, topology: Path, inventory: Path | None) -> None:
+@click.option(
+    "--release", help="Debian release of the hosts: debian-12 or debian-13.  [default: the topology's]"
+)
+@click.option(
+    "--engine",
+    type=int,
+    help="Major version of the Docker engine that runbooks install: 20 on debian-12, 26 or 28 on debian-13.  "
+    "[default: the release's own]",
+)
+def up(  # noqa: PLR0913, PLR0917 - click passes each option
+    name: str,
+    hosts: str | None,
+    topology: Path,
+    inventory: Path | None,
+    release: str | None,
+    engine: int | None,
+) -> None:
     """Start the lab. The first start builds root file systems and images, which takes some minutes.
 
     Virtual machines start only if named, and do not need root: `--hosts cloud`.
@@ -56,7 +72,8 @@ def up(name: str, hosts: str | None, topology: Path, inventory: Path | None) -> 
     started = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: take down a half-built lab
     chosen = Lab.open(name, topology, inventory)
-    changed = chosen.up([host.strip() for host in hosts.split(",")] if hosts else _default_hosts(topology))
+    names = [host.strip() for host in hosts.split(",")] if hosts else _default_hosts(topology)
+    changed = chosen.up(names, release=release, engine=engine)
     state = f"up after {time.monotonic() - started:.1f} s" if changed else "already up"
     click.echo(f"lab {name}: {state}; inventory: {chosen.inventory}")
 

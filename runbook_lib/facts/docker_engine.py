@@ -10,7 +10,7 @@ from runbook_lib.facts.base import Fact, lines_of, load_json, parsing, typed
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, DockerQuery, Output
 
-__all__ = ["EngineArguments", "EngineInfo", "EngineSummary", "EngineVersion"]
+__all__ = ["ClientVersion", "EngineArguments", "EngineInfo", "EngineSummary", "EngineVersion"]
 
 _NOT_FOUND = 127
 
@@ -31,12 +31,33 @@ class EngineVersion(Fact[str | None]):
         >>> EngineVersion().parse(Output(0, "Docker version 20.10.24+dfsg1, build 297e128"))
         '20.10.24'
         """
-        if output.exit_code == _NOT_FOUND:
-            return None
-        match = re.search(r"version v?([0-9]+(?:\.[0-9]+)+)", output.stdout)
-        if not match:
-            raise FactError(f"dockerd --version: unexpected output {excerpt(output.stdout, 80)!r}")
-        return match[1]
+        return _version(output, "dockerd")
+
+
+@dataclass(frozen=True)
+class ClientVersion(Fact[str | None]):
+    """The version of the command `docker`, which may be a package of its own; None if there is none."""
+
+    def request(self) -> Command:
+        """Return the command."""
+        return Command(("sh", "-c", "exec docker --version"), accept=(0, _NOT_FOUND))
+
+    def parse(self, output: Output) -> str | None:
+        """Return the version.
+
+        >>> ClientVersion().parse(Output(0, "Docker version 28.5.2+dfsg4, build 89c5e8f"))
+        '28.5.2'
+        """
+        return _version(output, "docker")
+
+
+def _version(output: Output, program: str) -> str | None:
+    if output.exit_code == _NOT_FOUND:
+        return None
+    match = re.search(r"version v?([0-9]+(?:\.[0-9]+)+)", output.stdout)
+    if not match:
+        raise FactError(f"{program} --version: unexpected output {excerpt(output.stdout, 80)!r}")
+    return match[1]
 
 
 @dataclass(frozen=True)

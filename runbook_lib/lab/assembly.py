@@ -13,17 +13,18 @@ from runbook_lib.lab.inventory_file import write_inventory
 from runbook_lib.lab.services.images import image_storage
 from runbook_lib.lab.services.services import has_images, start_services
 from runbook_lib.lab.ssh_keys import make_keys, write_client_files
+from runbook_lib.lab.system.debian_releases import find_release
 from runbook_lib.lab.system.inotify import make_room
+from runbook_lib.lab.topology import HostPlan, Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from runbook_lib.lab.hosts.host import LabHost
     from runbook_lib.lab.state import LabState
     from runbook_lib.lab.system.paths import LabPaths
-    from runbook_lib.lab.topology import Topology
 
-__all__ = ["Assembly", "available_hosts"]
+__all__ = ["Assembly", "available_hosts", "with_release", "with_releases_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Assembly:
             fault for fault in self.state.faults if fault not in {f"power:{name}" for name in off}
         ]
         self.state.save(self.paths)
-        start_services(self.paths, self.state, self._distribution)
+        start_services(self.paths, self.state)
         for name in off:
             if wait_for is None or name in wait_for:
                 self._host(name).wait()
@@ -78,9 +79,16 @@ class Assembly:
     def _add(self, wanted: Topology) -> None:
         """Build what new hosts start from, and record the hosts before they are made."""
         for name, plan in wanted.hosts.items():
-            if self.state.hosts.get(name, plan) != plan:
+            running = self.state.hosts.get(name, plan)
+            if running != plan:
+                fields = [
+                    field
+                    for field in HostPlan.model_fields
+                    if getattr(running, field) != getattr(plan, field)
+                ]
                 raise LabError(
-                    f"the lab is up with another topology: {name} differs; its hosts are {', '.join(self.state.hosts)}",
+                    f"the lab is up with another topology: {name} differs in {', '.join(fields)}; "
+                    f"its hosts are {', '.join(self.state.hosts)}",
                     where=f"lab {self.paths.name}",
                     hint="run `runbook lab down` first, or start a second lab with --name",
                 )
@@ -96,7 +104,7 @@ class Assembly:
         self.state.unprepared = [*self.state.unprepared, *new]
         self.state.images = has_images()
         if self.state.images:
-            image_storage(self._distribution)
+            image_storage()
         self.state.save(self.paths)
         if self.state.has_switch and not had_switch:
             switch.create_namespace(self.paths.switch)
@@ -111,9 +119,43 @@ class Assembly:
     def _host(self, name: str) -> LabHost:
         return lab_host(self.paths, self.state.topology, name)
 
-    @property
-    def _distribution(self) -> str:
-        return next(iter(self.state.hosts.values())).distribution
+
+def with_release(topology: Topology, release: str | None, engine: int | None) -> Topology:
+    """Return the topology with another Debian release, or another Docker engine, for all its hosts.
+
+    Args:
+        topology: The hosts.
+        release: Name or code name of the release; without it each host keeps its own.
+        engine: Major version of the Docker engine that the hosts' package sources offer; without it the release's own.
+
+    Raises:
+        InputError: There is no such release, it cannot have that engine, or a host's kind cannot run it.
+    """
+    if release is None and engine is None:
+        return topology
+    codename = find_release(release).codename if release is not None else None
+    hosts = {}
+    for name, plan in topology.hosts.items():
+        changed = plan.model_copy(update={"distribution": codename or plan.distribution, "engine": engine})
+        if engine is not None:
+            find_release(changed.distribution).engine_suite(engine)
+        host_class(changed.kind).check_plan(changed, f"host {name!r} of the topology")
+        hosts[name] = changed
+    return Topology(topology.control, hosts, topology.groups)
+
+
+def with_releases_of(running: Mapping[str, HostPlan], topology: Topology) -> Topology:
+    """Return the topology with release and engine of the hosts that are running.
+
+    Args:
+        running: The hosts of the lab, by name.
+        topology: The hosts to have; those that the lab lacks keep their release.
+    """
+    hosts = dict(topology.hosts)
+    for name in hosts.keys() & running.keys():
+        kept = {"distribution": running[name].distribution, "engine": running[name].engine}
+        hosts[name] = hosts[name].model_copy(update=kept)
+    return Topology(topology.control, hosts, topology.groups)
 
 
 def available_hosts(topology: Topology, names: Sequence[str] | None) -> Topology:

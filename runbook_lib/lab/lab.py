@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.lab.assembly import Assembly, available_hosts
+from runbook_lib.lab.assembly import Assembly, available_hosts, with_release, with_releases_of
 from runbook_lib.lab.faults import UNNAMED, Faults
 from runbook_lib.lab.hosts.registry import lab_host
 from runbook_lib.lab.inventory_file import check_inventory_path
@@ -106,7 +106,14 @@ class Lab:
         """The faults of the running lab: inject and repair."""
         return Faults(self.paths)
 
-    def up(self, hosts: Sequence[str] | None = None, *, wait_for: Sequence[str] | None = None) -> bool:
+    def up(
+        self,
+        hosts: Sequence[str] | None = None,
+        *,
+        wait_for: Sequence[str] | None = None,
+        release: str | None = None,
+        engine: int | None = None,
+    ) -> bool:
         """Build and start the lab; return when every host allows a login.
 
         If the lab is up already, missing hosts are added and hosts that are off are started. What a killed command
@@ -116,19 +123,27 @@ class Lab:
             hosts: Names of the topology's hosts. Without it all hosts; VMs are left out, with a warning, if this
                 machine lacks their programs.
             wait_for: Names of the hosts to wait for; all without it. `wait` waits for the others later.
+            release: Debian release of the hosts, as `debian-13`. Default: hosts of a running lab keep theirs; for
+                others the topology's.
+            engine: Major version of the Docker engine that the hosts can install. Default: likewise; without any the
+                release's own.
 
         Returns:
             False if every host was running already.
 
         Raises:
             RequirementError: This machine lacks a program, or the hosts need root and this user is not root.
-            InputError: The topology is wrong, or a host name is unknown.
+            InputError: The topology is wrong, a host name is unknown, or the release does not have the engine.
             LabError: A part could not be built or started.
         """
-        topology = available_hosts(load_topology(self._topology_file), hosts)
+        topology = load_topology(self._topology_file)
+        topology = with_release(topology.only(hosts) if hosts else topology, release, engine)
+        topology = available_hosts(topology, hosts)
         with locked(self.paths.lock):
             state = LabState.load(self.paths.state) if self.paths.state.exists() else None
             if state and state.phase == "up":
+                if release is None and engine is None:
+                    topology = with_releases_of(state.hosts, topology)
                 return Assembly(self.paths, state).complete(topology, wait_for)
             if state or self.paths.run.exists():
                 _log.warning("lab %s: cleaning up after a command that was killed", self.name)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ipaddress import IPv4Interface
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from runbook_lib.errors import InventoryError
+from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.lab.system.debian_releases import find_release
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,10 +68,22 @@ class HostPlan(_Strict):
     name: str
     kind: str = "container"
     """Name of an entry point in the group `runbook_lib.lab_hosts`."""
-    distribution: Literal["bookworm"] = "bookworm"
+    distribution: Literal["bookworm", "trixie"] = "bookworm"
+    """Code name of the Debian release, one of `RELEASES`."""
+    engine: int | None = None
+    """Major version of the Docker engine that the host's package sources offer; without it the release's own."""
     network_stack: NetworkStackName = "ifupdown"
     interfaces: dict[str, Interface] = Field(min_length=1)
     variables: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _release_has_engine(self) -> HostPlan:
+        if self.engine is not None:
+            try:
+                find_release(self.distribution).engine_suite(self.engine)
+            except InputError as problem:
+                raise ValueError(f"{problem.message} ({problem.hint})") from problem
+        return self
 
     @property
     def address(self) -> str:

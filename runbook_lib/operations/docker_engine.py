@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.apparmor import AppArmorReady
-from runbook_lib.facts.docker_engine import EngineArguments, EngineInfo, EngineVersion
+from runbook_lib.facts.docker_engine import ClientVersion, EngineArguments, EngineInfo, EngineVersion
 from runbook_lib.facts.docker_network import Network
 from runbook_lib.facts.file import FileText
 from runbook_lib.facts.packages import UnfinishedPackages
@@ -39,6 +40,9 @@ _PACKAGES = {
 _APPARMOR = {
     "debian": ("apparmor",)
 }  # only recommended by docker.io: systems without AppArmor do not need it
+# From version 26 on docker.io only recommends the package with the client; before, it contains the client.
+_CLIENT = {"debian": ("docker-cli",)}
+_UNLESS_THERE = 'command -v docker >/dev/null || exec "$@"'
 _DOCKER_CE_FILE = "/etc/yum.repos.d/runbook-docker-ce.repo"
 _DOCKER_CE_KEY = "https://download.docker.com/linux/centos/gpg"
 _DOCKER_CE_FINGERPRINT = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"  # source: docs/el.md
@@ -78,11 +82,11 @@ _FLAGS = {
 
 @dataclass(frozen=True)
 class Installed(Operation):
-    """The engine is installed: from the distribution; on EL from EPEL (6), extras (7) or Docker's repository (8 on)."""
+    """Engine and client are installed, from the distribution; on EL: EPEL (6), extras (7), Docker's own (8 on)."""
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return release, engine version, unfinished packages, and whether AppArmor is ready."""
-        return (Release(), EngineVersion(), UnfinishedPackages(), AppArmorReady())
+        """Return release, versions of engine and client, unfinished packages, and whether AppArmor is ready."""
+        return (Release(), EngineVersion(), ClientVersion(), UnfinishedPackages(), AppArmorReady())
 
     def plan(self, facts: Facts) -> Plan:
         """Install the engine if there is none; an engine from elsewhere is left alone."""
@@ -90,8 +94,12 @@ class Installed(Operation):
         ready = facts[AppArmorReady()]
         if facts[EngineVersion()] is None or facts[UnfinishedPackages()]:
             names = _PACKAGES if ready else _merged(_PACKAGES, _APPARMOR)
-            return Plan(commands=(*_source(release), *packages.install(release, names)))
-        return Plan() if ready else Plan(commands=packages.install(release, _APPARMOR))
+            commands = (*_source(release), *packages.install(release, names))
+            return Plan(commands=(*commands, *_client(release)))
+        missing = {} if ready else _APPARMOR
+        if facts[ClientVersion()] is None:
+            missing = _merged(_CLIENT, missing)
+        return Plan(commands=packages.install(release, missing) if missing else ())
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check that dockerd is installed, no package is unfinished, and AppArmor is ready."""
@@ -103,6 +111,13 @@ class Installed(Operation):
                 version or "none",
                 holds=version is not None,
                 id="docker_engine.version",
+            ),
+            Check(
+                "Docker client is installed",
+                "a version",
+                facts[ClientVersion()] or "none",
+                holds=facts[ClientVersion()] is not None,
+                id="docker_client.version",
             ),
             Check.equal(
                 "packages left unfinished",
@@ -260,6 +275,20 @@ def _source(release: ReleaseInfo) -> tuple[Command, ...]:
             sudo=True,
             timeout=300.0,
             purpose="read Docker's repository; if it has nothing for this release, remove it again",
+        ),
+    )
+
+
+def _client(release: ReleaseInfo) -> tuple[Command, ...]:
+    """Return the command that installs the client unless the engine's package has brought it."""
+    if release.family not in _CLIENT:
+        return ()
+    *_, install = packages.install(release, _CLIENT)
+    return (
+        dataclasses.replace(
+            install,
+            argv=("sh", "-c", _UNLESS_THERE, "sh", *install.argv),
+            purpose="install the client, where it is a package of its own",
         ),
     )
 

@@ -87,6 +87,18 @@ def test_an_unknown_host_is_named(tmp_path: Path) -> None:
             r"line 7, host 'host-b': unknown host kind 'toaster'.*known kinds: container, vm",
         ),
         ("  host-a:\n", "  host-a:\n    kind: vm\n", r"one interface, not 2"),
+        (
+            "  host-b:\n",
+            "  host-b:\n    kind: vm\n    distribution: trixie\n",
+            r"line 7.*a VM runs Debian 12",
+        ),
+        ("  host-b:\n", "  host-b:\n    distribution: sid\n", r"host 'host-b'.*distribution.*'trixie'"),
+        (
+            "  host-b:\n",
+            "  host-b:\n    engine: 28\n",
+            r"host 'host-b'.*debian-12 has no Docker engine 28, but 20",
+        ),
+        ("  host-b:\n", "  host-b:\n    engine: '28'\n", r"host 'host-b'.*engine.*integer"),
         ("hosts:", "\thosts:", r"line 2"),
     ],
 )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.lab.hosts.network_files import network_files
 from runbook_lib.lab.services import package_cache
-from runbook_lib.lab.system.apt_sources import debian_sources
 from runbook_lib.lab.system.debian_bootstrap import APT_CONFIGURATION
+from runbook_lib.lab.system.debian_releases import package_pins, package_sources
 
 if TYPE_CHECKING:
     from runbook_lib.lab.topology import HostPlan, Topology
@@ -27,7 +27,8 @@ def identity_files(topology: Topology, plan: HostPlan) -> dict[str, str]:
     """
     hosts = topology.hosts.values()
     names = [f"{topology.control.ip}\tcontrol\n", *(f"{host.address}\t{host.name}\n" for host in hosts)]
-    sources = [source.through_cache.line + "\n" for source in debian_sources(plan.distribution)]
+    sources = [source.through_cache.line + "\n" for source in package_sources(plan.distribution, plan.engine)]
+    pins = package_pins(plan.distribution, plan.engine)
     proxy = {"Acquire::http::Proxy": f"http://{topology.control.ip}:{package_cache.PORT}"}
     apt = [f'{name} "{value}";\n' for name, value in (APT_CONFIGURATION | proxy).items()]
     return {
@@ -35,5 +36,6 @@ def identity_files(topology: Topology, plan: HostPlan) -> dict[str, str]:
         "etc/hosts": "".join(["127.0.0.1\tlocalhost\n", *names]),
         "etc/apt/sources.list": "".join(sources),
         "etc/apt/apt.conf.d/90lab": "".join(apt),
+        **({"etc/apt/preferences.d/90lab": pins} if pins else {}),
         **network_files(plan),
     }

@@ -48,10 +48,16 @@ class VmHost(LabHost):
 
     @classmethod
     def check_plan(cls, plan: HostPlan, where: str) -> None:
-        """Refuse more than one interface: QEMU's user-mode network has one. Its network is configured by ifupdown."""
+        """Refuse what a VM does not have: QEMU's user-mode network has one interface, the disk is a Debian 12."""
         if len(plan.interfaces) != 1:
             raise InputError(
                 f"a VM has one interface, not {len(plan.interfaces)}", where=where, hint="remove the others"
+            )
+        if plan.distribution != "bookworm":
+            raise InputError(
+                f"a VM runs Debian 12 (bookworm), not {plan.distribution}",
+                where=where,
+                hint="choose containers with --hosts, or leave the VM its release",
             )
         if plan.network_stack != "ifupdown":
             raise InputError(

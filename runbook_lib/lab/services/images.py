@@ -21,14 +21,12 @@ __all__ = ["IMAGES", "image_storage"]
 
 IMAGES = ("redis-server", "redis-cli", "ambassador")
 _BASE = "base"
+_DISTRIBUTION = "bookworm"  # of the images, whatever the hosts run: every engine runs the same ones
 _STEP_TIMEOUT = 900  # seconds
 
 
-def image_storage(distribution: str) -> Path:
+def image_storage() -> Path:
     """Return a registry's storage with the lab's images, building it on the first call (about 45 s).
-
-    Args:
-        distribution: Debian's code name, such as `bookworm`.
 
     Raises:
         InputError: No directory `images` was found, here or in a parent directory.
@@ -46,18 +44,18 @@ def image_storage(distribution: str) -> Path:
         for name in (_BASE, *IMAGES)
         for file in sorted((folder / name).iterdir())
     }
-    recipe = {"distribution": distribution, "sources": sources}
+    recipe = {"distribution": _DISTRIBUTION, "sources": sources}
 
     def build(directory: Path, cgroups: Sequence[Path]) -> None:
-        _build(folder, distribution, directory, cgroups)
+        _build(folder, directory, cgroups)
 
     return built_once("images", recipe, build) / "storage"
 
 
-def _build(folder: Path, distribution: str, directory: Path, cgroups: Sequence[Path]) -> None:
+def _build(folder: Path, directory: Path, cgroups: Sequence[Path]) -> None:
     work = directory / "work"
     (work / "archives").mkdir(parents=True)
-    bootstrap(distribution, work / "base.tar", cgroups)
+    bootstrap(_DISTRIBUTION, work / "base.tar", cgroups)
     (work / "Dockerfile").write_text('FROM scratch\nADD base.tar /\nCMD ["bash"]\n', encoding="utf-8")
     build = _buildah(work, cgroups)
     build("seed", work, None)

@@ -42,22 +42,21 @@ def service_status(paths: LabPaths, state: LabState) -> dict[str, bool]:
     }
 
 
-def start_services(paths: LabPaths, state: LabState, distribution: str) -> None:
+def start_services(paths: LabPaths, state: LabState) -> None:
     """Start the services that do not answer, and return when all do.
 
     Args:
         paths: The lab's files.
         state: The lab's state.
-        distribution: Debian's code name, such as `bookworm`.
 
     Raises:
         LabError: A service does not start.
     """
     address = state.control.ip
     cgroups = Cgroup(paths.name, "_control").create()
-    package_cache.start_cache(state.packages, distribution)
+    package_cache.start_cache(state.packages, next(iter(state.hosts.values())).distribution)
     if state.images and not listens(image_registry.registry_socket(paths)):
-        image_registry.start_registry(paths, image_storage(distribution), cgroups)
+        image_registry.start_registry(paths, image_storage(), cgroups)
     if state.has_switch:
         if not _relayed(paths, address, package_cache.PORT):
             package_cache.start_relay(paths, state.packages, address, cgroups)
