@@ -14,6 +14,7 @@ from runbook_lib.model.commands import Command, Output
 
 __all__ = ["DefaultRoute", "Interface", "Interfaces", "Reachable", "Route", "require_address"]
 
+_FORBIDDEN = "Operation not permitted"
 _REPLIES = re.compile(r"\b[1-9][0-9]*(?: packets)? received\b")  # of iputils, or of busybox
 
 
@@ -146,12 +147,21 @@ class Reachable(Fact[bool]):
         require_address(self.address)
 
     def request(self) -> Command:
-        """Return the command: three pings, each waiting at most two seconds."""
+        """Return the command: three pings, each waiting at most two seconds.
+
+        As root: a Debian 13 without the recommended `linux-sysctl-defaults` lets no other user ping.
+        """
         ping = ("ping", "-n", "-c", "3", "-i", "0.3", "-W", "2", "--", self.address)
-        return Command(ping, accept=(0, 1, 2))
+        return Command(ping, sudo=True, accept=(0, 1, 2))
 
     def parse(self, output: Output) -> bool:
-        """Return whether at least one reply arrived."""
+        """Return whether at least one reply arrived.
+
+        Raises:
+            FactError: Nothing was sent, so a missing reply proves nothing; or the output is not ping's.
+        """
+        if _FORBIDDEN in output.stderr:
+            raise FactError(f"ping: {excerpt(output.stderr.strip(), 200)}")
         if output.exit_code != 0:
             return False
         if not _REPLIES.search(output.stdout):

@@ -28,7 +28,11 @@ CONTAINERS = ("host-a", "host-b")
 
 @contextlib.contextmanager
 def running_lab(
-    name: str, hosts: Sequence[str] | None = None, topology: str | Path = DEFAULT_TOPOLOGY
+    name: str,
+    hosts: Sequence[str] | None = None,
+    topology: str | Path = DEFAULT_TOPOLOGY,
+    release: str | None = None,
+    engine: int | None = None,
 ) -> Iterator[Lab]:
     """Bring a lab up, yield it, and take it down, whatever happens in between.
 
@@ -38,12 +42,14 @@ def running_lab(
         name: The lab's name; one of the test session's own, so that a user's lab `default` is not touched.
         hosts: Names of the topology's hosts; all without it.
         topology: Topology file.
+        release: Debian release of the hosts, as `debian-13`; default: the topology's.
+        engine: Major version of the Docker engine that the hosts can install; default: the release's own.
 
     Raises:
         RunbookError: As `Lab.up`.
     """
     lab = Lab.open(name, topology)
-    if not lab.up(hosts):
+    if not lab.up(hosts, release=release, engine=engine):
         lab.reset()
         yield lab
         return

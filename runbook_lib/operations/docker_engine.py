@@ -96,7 +96,7 @@ class Installed(Operation):
             names = _PACKAGES if ready else _merged(_PACKAGES, _APPARMOR)
             commands = (*_source(release), *packages.install(release, names))
             return Plan(commands=(*commands, *_client(release)))
-        missing = {} if ready else _APPARMOR
+        missing: dict[str, tuple[str, ...]] = {} if ready else dict(_APPARMOR)
         if facts[ClientVersion()] is None:
             missing = _merged(_CLIENT, missing)
         return Plan(commands=packages.install(release, missing) if missing else ())

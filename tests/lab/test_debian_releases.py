@@ -1,8 +1,8 @@
-"""Debian releases and Docker engines of practice hosts: what is offered, what is refused, what apt is told."""
+"""Debian releases and Docker engines of practice hosts: what is offered, what is refused, what apt prefers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +11,7 @@ from runbook_lib.cli.lab import lab
 from runbook_lib.errors import InputError
 from runbook_lib.lab.assembly import with_release, with_releases_of
 from runbook_lib.lab.system.debian_releases import RELEASES, find_release, package_pins
+from runbook_lib.lab.topology import HostPlan
 from runbook_lib.lab.topology_file import load_topology
 
 if TYPE_CHECKING:
@@ -67,6 +68,12 @@ def test_only_an_engine_of_another_release_is_pinned() -> None:
     assert package_pins("trixie", 28) == (
         "Package: *\nPin: release n=forky\nPin-Priority: 50\n\n"
         "Package: docker.io docker-cli containerd runc tini-static\nPin: release n=forky\nPin-Priority: 990\n"
+    )
+
+
+def test_a_topology_can_name_every_release() -> None:
+    assert get_args(HostPlan.model_fields["distribution"].annotation) == tuple(
+        release.codename for release in RELEASES
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.lab.lab import Lab
     from runbook_lib.model.records import RunRecord
+    from runbook_lib.model.status import Status
     from tests.programs import Programs
 
 TOP = Path(__file__).parents[2]
@@ -58,6 +59,21 @@ class Practice:
     def records(self) -> list[RunRecord]:
         found = [read_journal(path.parent) for path in self.runs.glob("*/journal.jsonl")]
         return sorted(found, key=lambda record: record.started)  # names do not order the runs of one second
+
+    def checks_passed(self) -> set[tuple[str, str]]:
+        """Return runbook and id of every check that held in some run."""
+        return {
+            (record.runbook, check.id)
+            for record in self.records()
+            for step in record.steps
+            for host in step.hosts
+            for check in host.checks
+            if check.holds
+        }
+
+    def statuses(self) -> set[Status]:
+        """Return the statuses of all steps of all runs on every host."""
+        return {host.status for record in self.records() for step in record.steps for host in step.hosts}
 
     def last(self) -> RunRecord:
         return self.records()[-1]

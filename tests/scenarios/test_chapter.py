@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from runbook_lib.books.docker import load
 from runbook_lib.cli.demo import CHAPTER
 from runbook_lib.evidence.lookup import read_run
 from runbook_lib.model.status import Status
@@ -46,23 +47,11 @@ def host_state(practice: Practice) -> list[str]:
     return [practice.on(host, f"{_HOST_STATE} || true") for host in ("host-a", "host-b")]
 
 
-def statuses(practice: Practice) -> set[Status]:
-    return {host.status for record in practice.records() for step in record.steps for host in step.hosts}
-
-
 def assert_the_books_systems_are_shown(practice: Practice) -> None:
     """Every check that `docs/book.md` names for a notebook of the chapter held."""
-    passed = {
-        (record.runbook, check.id)
-        for record in practice.records()
-        for step in record.steps
-        for host in step.hosts
-        for check in host.checks
-        if check.holds
-    }
     named = {(entry.notebook, entry.check) for entry in shown() if entry.notebook in CHAPTER}
     assert len(named) > len(CHAPTER) - 1
-    assert named - passed == set()
+    assert named - practice.checks_passed() == set()
 
 
 def assert_the_swarms_token_is_nowhere_in_the_evidence(practice: Practice) -> None:
@@ -86,7 +75,7 @@ def test_first_run_ends_with_a_pong_from_host_b(chapter: Practice) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     done = chapter.run(*CHAPTER[1:])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert statuses(chapter) == {Status.OK, Status.CHANGED}
+    assert chapter.statuses() == {Status.OK, Status.CHANGED}
     assert_the_books_systems_are_shown(chapter)
     assert_the_swarms_token_is_nowhere_in_the_evidence(chapter)
     redis = next(record for record in chapter.records() if record.runbook == "40_ambassador_redis")
@@ -100,8 +89,18 @@ def test_first_run_ends_with_a_pong_from_host_b(chapter: Practice) -> None:
 def test_second_run_changes_nothing(chapter: Practice) -> None:
     before = host_state(chapter)
     assert chapter.run(*CHAPTER).returncode == 0
-    assert statuses(chapter) == {Status.OK}
+    assert chapter.statuses() == {Status.OK}
     assert host_state(chapter) == before
+
+
+def test_each_path_to_the_redis_is_measured_and_compared(chapter: Practice) -> None:
+    done = chapter.run("70_path_load", "-p", "requests", "500", "-p", "rounds", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    measured = load.table(chapter.last().steps)
+    assert list(measured.index) == [
+        "direct", "published-port", "one-ambassador", "two-ambassadors", "br0", "overlay",
+    ]  # fmt: skip
+    assert (measured > 0).all(axis=None)  # how fast they are is not for a test to say
 
 
 def test_pytest_has_a_case_per_step_host_and_check_of_the_validation(chapter: Practice) -> None:
@@ -171,7 +170,7 @@ def test_plan_of_an_existing_setup_changes_nothing(chapter: Practice) -> None:
 
 def test_wiring_with_links_as_in_the_book(chapter: Practice) -> None:
     assert chapter.run("40_ambassador_redis", "-p", "wiring", "link").returncode == 0
-    assert Status.CHANGED in statuses(chapter)
+    assert Status.CHANGED in chapter.statuses()
     variables = chapter.on("host-a", "sudo docker exec redis_ambassador env")
     assert "REDIS_PORT_6379_TCP=tcp://" in variables
     assert chapter.run("40_ambassador_redis", "-p", "wiring", "network").returncode == 0

@@ -21,6 +21,7 @@ __all__ = [
     "Drill",
     "KernelUpgrade",
     "OverlayNames",
+    "PathLoad",
     "Preflight",
     "PublishedPorts",
     "PublishedRedis",
@@ -218,6 +219,28 @@ class OverlayNames(RedisAndClient):
             tenant: One of the two tenants.
         """
         return {self.tenant: self.tenant_subnet, self.other_tenant: self.other_subnet}[tenant]
+
+
+class PathLoad(AmbassadorRedis):
+    """Measure what each path to the redis costs (S3, S4, S6, S8)."""
+
+    runbook: ClassVar[str] = "70_path_load"
+    title: ClassVar[str] = "What each path costs"
+
+    requests: int = Field(
+        default=5000, ge=0, le=10_000_000, description="PINGs by each path in each round; 0 measures nothing."
+    )
+    clients: int = Field(default=10, ge=1, le=1000, description="Connections at the same time.")
+    rounds: int = Field(
+        default=3, ge=1, le=100, description="How often each path is measured; the median counts."
+    )
+    bridge: InterfaceName = "br0"
+    tenant: Name = Field(default="red", description="A tenant of 60, whose overlay network is a path too.")
+
+    @property
+    def measures(self) -> bool:
+        """Whether anything is measured: a load is not what a plan is for."""
+        return self.requests > 0 and self.mode != "plan"
 
 
 class ValidateChapter(BridgeBr0, AmbassadorRedis, OverlayNames):

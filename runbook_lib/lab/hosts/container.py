@@ -13,6 +13,7 @@ from runbook_lib.lab.hosts.host_files import identity_files
 from runbook_lib.lab.hosts.network_files import PRIVATE, STACK_PACKAGES
 from runbook_lib.lab.hosts.overlay import write_file
 from runbook_lib.lab.hosts.rootfs import root_filesystem
+from runbook_lib.lab.hosts.supervisor import STORES
 from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.ssh_keys import USERS
 from runbook_lib.lab.system.cgroups import Cgroup
@@ -46,7 +47,7 @@ class ContainerHost(LabHost):
         data = self._paths.host_data(self._plan.name)
         shutil.rmtree(data, ignore_errors=True)
         make_private(data)
-        for part in ("upper", "work", "root", "docker"):
+        for part in ("upper", "work", "root", *STORES):
             (data / part).mkdir()
         self._paths.host_run(self._plan.name).mkdir(parents=True, exist_ok=True)
         self.console.parent.mkdir(exist_ok=True)

@@ -22,9 +22,11 @@ from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import RUN, LabPaths, mounts_below
 from runbook_lib.lab.system.subprocesses import in_cgroups, run
 
-__all__ = ["main", "supervise"]
+__all__ = ["STORES", "main", "supervise"]
 
 _log = logging.getLogger(__name__)
+STORES = ("docker", "containerd")
+"""Directories in a host's data, and below /var/lib on the host, that are not part of its root overlay."""
 _REBOOT = 133
 _NSPAWN_RUN = Path("/run/systemd/nspawn")  # must be a tmpfs, and /run is not one on every machine
 # Only /proc/sys/net and /sys/class/net belong to the container: any other setting would change this machine.
@@ -57,7 +59,7 @@ def supervise(paths: LabPaths, host: str) -> int:
         plug_host(state.name, state.hosts[host], paths.switch, namespace, set(state.faults))
         # A group of its own: with cgroup v2 no other process may be in a group that systemd-nspawn subdivides.
         machine = Cgroup(state.name, f"{host}/machine").create()
-        argv = _nspawn(f"{state.name}-{host}", root, data / "docker", namespace)
+        argv = _nspawn(f"{state.name}-{host}", root, data, namespace)
         code = subprocess.call(
             in_cgroups(*argv, cgroups=machine), stdin=subprocess.DEVNULL, env={**os.environ, **_ENVIRONMENT}
         )
@@ -91,7 +93,7 @@ def _mount_root(lower: str, data: Path, root: Path) -> None:
     )
 
 
-def _nspawn(machine: str, root: Path, docker: Path, namespace: Path) -> list[str]:
+def _nspawn(machine: str, root: Path, data: Path, namespace: Path) -> list[str]:
     return [
         "systemd-nspawn",
         "--quiet",
@@ -104,7 +106,8 @@ def _nspawn(machine: str, root: Path, docker: Path, namespace: Path) -> list[str
         "--capability=all",
         "--drop-capability=CAP_SYS_TIME",  # all hosts share this machine's clock: even setting a time zone moves it
         "--system-call-filter=add_key keyctl bpf",  # runc needs them
-        f"--bind={docker}:/var/lib/docker",  # Docker's overlays cannot be stored in our overlay
+        # Docker's overlays cannot be stored in our overlay: neither its own, nor those that containerd keeps for it.
+        *(f"--bind={data / name}:/var/lib/{name}" for name in STORES),
         "--console=read-only",
         "--link-journal=no",
         "--resolv-conf=off",

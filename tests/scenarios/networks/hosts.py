@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 TOPOLOGY = Path("params/lab/networks.yml")
 STACKS = ("ifupdown", "networkd", "netplan", "netplan-nm", "nm")
+RELEASES = ("debian-12", "debian-13")
 REVERTS_AFTER = 25.0
 
 STATE = r"""
@@ -162,6 +163,7 @@ class Networks:
 
     lab: Lab
     folder: Path
+    release: str = RELEASES[0]
 
     def on(self, host: str, script: str, *, check: bool = True) -> str:
         """Run a script as root on a host, without a runbook."""

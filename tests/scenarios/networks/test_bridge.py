@@ -16,9 +16,18 @@ from runbook_lib.facts.interface_manager import (
     Manager,
 )
 from runbook_lib.model.status import Status
-from tests.scenarios.networks.hosts import RICH, STACKS, Networks
+from tests.scenarios.networks.hosts import RELEASES, RICH, STACKS, Networks
 
-pytestmark = [pytest.mark.lab, pytest.mark.in_order]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.in_order,
+    pytest.mark.parametrize(
+        "release",
+        [RELEASES[0], *(pytest.param(later, marks=pytest.mark.networks) for later in RELEASES[1:])],
+        indirect=True,
+        scope="module",
+    ),
+]
 
 MANAGERS = dict(
     zip(STACKS, (IFUPDOWN, NETWORKD, NETPLAN_NETWORKD, NETPLAN_NETWORKMANAGER, NETWORKMANAGER), strict=True)

@@ -19,7 +19,7 @@ import pytest
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline, wait_until
-from tests.scenarios.networks.hosts import STACKS, STATE, Networks
+from tests.scenarios.networks.hosts import RELEASES, STACKS, STATE, Networks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,11 +27,17 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord
     from tests.programs import Programs
 
-pytestmark = [pytest.mark.lab, pytest.mark.networks, pytest.mark.in_order]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.networks,
+    pytest.mark.in_order,
+    pytest.mark.parametrize("release", RELEASES, indirect=True, scope="module"),
+]
 
 TOP = Path(__file__).parents[3]
 TIMER = 12.0
-_TABLE: dict[str, dict[str, str]] = {}
+_TABLE: dict[str, dict[str, dict[str, str]]] = {}
+"""Release -> case -> host -> seconds."""
 _DAEMONS = {
     "ifupdown": "networking",
     "networkd": "systemd-networkd",
@@ -44,11 +50,15 @@ _DAEMONS = {
 @pytest.fixture(scope="module", autouse=True)
 def table(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    lines = ["", f"{'':20}" + "".join(f"{host:>14}" for host in STACKS)]
-    for case, row in _TABLE.items():
-        lines.append(f"{case:20}" + "".join(f"{row.get(host, 'LOST'):>14}" for host in STACKS))
-    cells = len(_TABLE) * len(STACKS)
-    lines.append(f"{cells} cells, {cells - sum(map(len, _TABLE.values()))} lost hosts")
+    lines = []
+    cells = back_again = 0
+    for release, rows in _TABLE.items():
+        lines += ["", f"{release:20}" + "".join(f"{host:>14}" for host in STACKS)]
+        for case, row in rows.items():
+            lines.append(f"{case:20}" + "".join(f"{row.get(host, 'LOST'):>14}" for host in STACKS))
+            cells += len(STACKS)
+            back_again += len(row)
+    lines.append(f"{cells} cells, {cells - back_again} lost hosts")
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         sys.stdout.write("\n".join(lines) + "\n")
@@ -56,7 +66,7 @@ def table(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def back(networks: Networks, case: str, harm: Callable[[str], None]) -> None:
     """Do harm to every host, side by side, and fill a row of the table: seconds until each was as before."""
-    row = _TABLE.setdefault(case, {})
+    row = _TABLE.setdefault(networks.release, {}).setdefault(case, {})
 
     def cell(host: str) -> None:
         before = networks.on(host, STATE)
