@@ -17,8 +17,8 @@ from typing import Any
 import click
 
 from benchmarks import environment
+from benchmarks.all_benchmarks import Row, all_rows
 from benchmarks.clock import Sample, timed
-from benchmarks.rows import Row, all_rows
 from benchmarks.table import markdown
 
 _TOP = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from tabulate import tabulate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from benchmarks.rows import Row
+    from benchmarks.all_benchmarks import Row
 
 __all__ = ["markdown"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rows import all_rows
+from benchmarks.all_benchmarks import all_rows
 from tests.deadlines import deadline
 
 TOP = Path(__file__).parents[1]

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from runbook_lib.cli.console import FilteredConsole
 from runbook_lib.masking import excerpt
-from runbook_lib.model.running import Running, describe_running
 from runbook_lib.model.status import SYMBOLS, Status
+from runbook_lib.model.step_progress import Running, describe_running
 
 if TYPE_CHECKING:
     from rich.status import Status as Spinner

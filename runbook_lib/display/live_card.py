@@ -11,14 +11,14 @@ import uuid
 from typing import TYPE_CHECKING
 
 from runbook_lib.display.cards import show_replaceable
-from runbook_lib.model.running import describe_running
 from runbook_lib.model.status import SYMBOLS
+from runbook_lib.model.step_progress import describe_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runbook_lib.model.records import HostRecord
-    from runbook_lib.model.running import Running
+    from runbook_lib.model.step_progress import Running
 
 __all__ = ["LiveCard"]
 

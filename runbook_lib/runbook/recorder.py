@@ -15,7 +15,7 @@ from runbook_lib.evidence import events
 from runbook_lib.evidence.spooled_output import SpooledOutputs
 from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
 from runbook_lib.model.records import CommandRecord, HostRecord
-from runbook_lib.model.running import Running
+from runbook_lib.model.step_progress import Running
 from runbook_lib.runbook.command_records import CommandRecords, now
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
     from runbook_lib.evidence.journal import Journal
     from runbook_lib.model.records import RunRecord
-    from runbook_lib.model.running import Running
+    from runbook_lib.model.step_progress import Running
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.deadline import Deadline
     from runbook_lib.runbook.resume import StepHistory

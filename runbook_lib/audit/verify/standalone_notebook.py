@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.attestation.files import read
+from runbook_lib.audit.verify.checks import compare_source
 from runbook_lib.audit.verify.embedded_records import check_output_hashes
 from runbook_lib.audit.verify.findings import Findings
-from runbook_lib.audit.verify.run_directory import compare_source
 from runbook_lib.audit.verify.verdict import Verdict
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.notebook import Notebook

@@ -1,6 +1,6 @@
 """Verify runs: signatures, hash chain, records, outputs, and the code that ran against its approved source.
 
-The steps are in `run_directory.verify_directory` and `standalone_notebook.verify_notebook`.
+The steps are in `checks.verify_directory` and `standalone_notebook.verify_notebook`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.attestation.trust import Trust
 from runbook_lib.audit.verify.approved_source import Approval
+from runbook_lib.audit.verify.checks import verify_directory
 from runbook_lib.audit.verify.discovery import find_runs, is_run_directory
 from runbook_lib.audit.verify.findings import Findings
-from runbook_lib.audit.verify.run_directory import verify_directory
 from runbook_lib.audit.verify.standalone_notebook import verify_notebook
 from runbook_lib.audit.verify.verdict import Verdict, Word
 from runbook_lib.errors import InputError
