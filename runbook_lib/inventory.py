@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.connections.registry import find_kind
 from runbook_lib.errors import InputError, InventoryError
 from runbook_lib.inventories.locate import read_sources
+from runbook_lib.known_names import did_you_mean
 from runbook_lib.model.host import Host
 from runbook_lib.yaml_files import validate
 
@@ -127,7 +128,9 @@ class Inventory:
         matched = set(fnmatch.filter(self.hosts, part))
         if not matched:
             raise InventoryError(
-                f"unknown host or group {part!r}", where=str(self.path or "inventory"), hint=self._known()
+                f"unknown host or group {part!r}",
+                where=str(self.path or "inventory"),
+                hint=f"{did_you_mean(part, [*self.hosts, *self.groups])}{self._known()}",
             )
         return matched
 

@@ -79,7 +79,10 @@ def test_a_pattern_that_selects_nothing_is_refused_with_the_known_names(
     with pytest.raises(InventoryError) as refused:
         inventory.select(pattern)
     assert why in refused.value.message
-    assert refused.value.hint == "known hosts: web-1, web-2, db; known groups: web, all-of-it, nobody"
+    question, known, names = str(refused.value.hint).partition("known hosts: ")
+    assert known + names == "known hosts: web-1, web-2, db; known groups: web, all-of-it, nobody"
+    close = {"web-3": "web-2", "dbb": "db"}
+    assert question == next((f"did you mean {close[name]}? " for name in close if name in why), "")
 
 
 def test_a_host_is_reached_as_its_line_says_or_by_its_name(inventory: Inventory) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from runbook_lib.cli.completed_names import complete_faults, complete_lab_hosts, complete_lab_names
+from runbook_lib.cli.lazy_group import PrefixGroup
 from runbook_lib.lab.faults import RANDOM, Faults
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.lab import DEFAULT_NAME, Lab
@@ -22,10 +24,11 @@ _name = click.option(
     default=DEFAULT_NAME,
     show_default=True,
     help="Labs with different names can run at the same time.",
+    shell_complete=complete_lab_names,
 )
 
 
-@click.group()
+@click.group(cls=PrefixGroup)
 def lab() -> None:
     """Practice hosts on this machine: booted Debian systems on a network of their own."""
 
@@ -33,7 +36,9 @@ def lab() -> None:
 @lab.command()
 @_name
 @click.option(
-    "--hosts", help="Hosts of the topology, separated by commas.  [default: all except virtual machines]"
+    "--hosts",
+    help="Hosts of the topology, separated by commas.  [default: all except virtual machines]",
+    shell_complete=complete_lab_hosts,
 )
 @click.option(
     "--topology",
@@ -108,7 +113,7 @@ def status(name: str, as_json: bool) -> None:  # noqa: FBT001 - click passes opt
 
 @lab.command(context_settings={"ignore_unknown_options": True})
 @_name
-@click.argument("host")
+@click.argument("host", shell_complete=complete_lab_hosts)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shell(name: str, host: str, command: tuple[str, ...]) -> None:
     """Open a shell on HOST, or run COMMAND there."""
@@ -118,7 +123,7 @@ def shell(name: str, host: str, command: tuple[str, ...]) -> None:
 
 @lab.command()
 @_name
-@click.argument("hosts", nargs=-1)
+@click.argument("hosts", nargs=-1, shell_complete=complete_lab_hosts)
 def reset(name: str, hosts: tuple[str, ...]) -> None:
     """Reset HOSTS (default: all) to freshly installed machines, and repair every fault."""
     Lab.open(name).reset(hosts or None)
@@ -127,7 +132,7 @@ def reset(name: str, hosts: tuple[str, ...]) -> None:
 
 @lab.command("break")
 @_name
-@click.argument("fault", required=False)
+@click.argument("fault", required=False, shell_complete=complete_faults)
 def break_(name: str, fault: str | None) -> None:
     """Inject a fault, for a drill; without FAULT, list all of them.
 

@@ -7,13 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runbook_lib.errors import InputError
+from runbook_lib.known_names import complete_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LazyGroup"]
+    from click.shell_completion import CompletionItem
+
+__all__ = ["LazyGroup", "PrefixGroup"]
 
 
-class LazyGroup(click.Group):
+class PrefixGroup(click.Group):
+    """A click group whose commands may be given by a prefix that only one of them has."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command of the first word; see `click.Group.resolve_command`."""
+        word, *rest = args
+        names = self.list_commands(ctx)
+        if word not in names and not word.startswith("-"):
+            try:
+                args = [complete_name(word, names, kind="command"), *rest]
+            except InputError as problem:
+                if not ctx.resilient_parsing:
+                    raise click.UsageError(f"{problem.message}: {problem.hint}", ctx) from problem
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(PrefixGroup):
     """A click group that lists its commands without importing them.
 
     Args:
@@ -44,3 +67,11 @@ class LazyGroup(click.Group):
         """List the commands without importing them: `--help` stays quick."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self._summaries.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin so, without importing any command."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell needs it
+
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        names = [name for name in self._summaries if name.startswith(incomplete)]
+        return [*(CompletionItem(name, help=self._summaries[name]) for name in names), *options]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from runbook_lib import extras
+from runbook_lib.cli.completed_names import complete_lessons
 from runbook_lib.cli.run import run_in_turn
 from runbook_lib.errors import RequirementError, StepFailed
 from runbook_lib.learning.jupyter_server import JupyterServer
@@ -31,7 +32,7 @@ _DEFAULT_PORT = 8888
 
 
 @click.command("learn")
-@click.argument("lesson", required=False)
+@click.argument("lesson", required=False, shell_complete=complete_lessons)
 @click.option("--fresh", is_flag=True, help="Begin the lesson again: reset hosts, a new working copy.")
 @click.option("--lab/--no-lab", default=True, show_default=True, help="Start practice hosts.")
 @click.option("--keep-lab", is_flag=True, help="Leave the practice hosts up at the end.")

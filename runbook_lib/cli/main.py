@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -48,8 +49,12 @@ class _Commands(LazyGroup):
     """All commands; whatever they print passes the filter, also what they raise."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - click's signature
-        """Run one command; see `click.Command.main`."""
+        """Run one command, or answer the shell that completes one; see `click.Command.main`."""
         with filtered():
+            if request := os.environ.get("_RUNBOOK_COMPLETE"):
+                from runbook_lib.cli.completion import answer  # noqa: PLC0415 - only a shell needs it
+
+                return answer(self, request)
             return super().main(*arguments, **options)
 
 
@@ -87,7 +92,8 @@ def main() -> None:
 def _acts_on_hosts(arguments: Sequence[str]) -> bool:
     """Return whether a command line has work to complete even if nobody reads what it prints."""
     words = [word for word in arguments if not word.startswith("-")]
-    return bool(words) and words[0] in ACTORS
+    meant = [name for name in _SUMMARIES if words and name.startswith(words[0])]
+    return (words[0] if words and words[0] in _SUMMARIES else meant[0] if len(meant) == 1 else "") in ACTORS
 
 
 def _run() -> int:

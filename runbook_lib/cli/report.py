@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook_lib.books.docker.hops import with_hop_ids
+from runbook_lib.cli.completed_names import complete_runs
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.evidence.lookup import find_run, read_run
@@ -57,7 +58,7 @@ class _Format(click.ParamType):  # type: ignore[type-arg] # generic in newer ver
 
 
 @click.command("report")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", shell_complete=complete_runs)
 @click.option(
     "--format",
     "report_format",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from runbook_lib.cli.completed_names import complete_files, complete_hosts, complete_runbooks, complete_runs
 from runbook_lib.cli.parameter_option import ParameterCommand
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, KINDS, fork_server
 from runbook_lib.garbage_collection import paused_gc
@@ -25,8 +26,8 @@ _KEY = "RUNBOOK_SIGNING_KEY"
 
 
 @click.command("run", cls=ParameterCommand)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("-f", "file", metavar="FILE", help="Parameters file (YAML).")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_runbooks)
+@click.option("-f", "file", metavar="FILE", help="Parameters file (YAML).", shell_complete=complete_files)
 @click.option(
     "-p",
     "pairs",
@@ -36,7 +37,12 @@ _KEY = "RUNBOOK_SIGNING_KEY"
     help="A parameter; overrides -f. Also as NAME VALUE.",
 )
 @click.option("--mode", type=click.Choice(["plan", "apply", "validate"]), help="What the run may do.")
-@click.option("--hosts", metavar="PATTERN", help="Names, groups or patterns, separated by commas.")
+@click.option(
+    "--hosts",
+    metavar="PATTERN",
+    help="Names, groups or patterns, separated by commas.",
+    shell_complete=complete_hosts,
+)
 @click.option("--timeout", type=float, metavar="SECONDS", help="Stop each run that takes longer.")
 @click.option("--with-needs", is_flag=True, help="Also run the runbooks that these need.")
 @click.option(
@@ -49,9 +55,19 @@ _KEY = "RUNBOOK_SIGNING_KEY"
 @click.option(
     "--jobs", type=click.IntRange(1), metavar="N", help="Runs at the same time. Default: number of cores."
 )
-@click.option("--resume", metavar="RUN", help="Resume a run: id, id prefix, path, or `last`.")
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Resume a run: id, id prefix, path, or `last`.",
+    shell_complete=complete_runs,
+)
 @click.option("--take-over", is_flag=True, help="Take over the host's lock from another run; it is recorded.")
-@click.option("--matrix", metavar="FILE", help="A file that lists runs: runbooks x hosts x parameters.")
+@click.option(
+    "--matrix",
+    metavar="FILE",
+    help="A file that lists runs: runbooks x hosts x parameters.",
+    shell_complete=complete_files,
+)
 @click.option(
     "--executor",
     type=click.Choice(["local", "dask"]),
@@ -67,6 +83,7 @@ _KEY = "RUNBOOK_SIGNING_KEY"
     metavar="REF",
     envvar=_KEY,
     help="Sign each run's seal with this key: a file or a reference.",
+    shell_complete=complete_files,
 )
 @click.option(
     "--kernels",
@@ -94,9 +111,9 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
 ) -> int:
     """Run runbooks headless, each after those that it needs.
 
-    NAME is a runbook of notebooks/, as `runbook list` shows it, or the path of a notebook. All parameters of all
-    runbooks are checked before the first host is touched. Runs that do not need each other run in parallel, but
-    never two on the same host if one may change it. The exit code is that of the worst run.
+    NAME is a runbook of notebooks/, as `runbook list` shows it, a prefix that only one of them has, or the path of a
+    notebook. All parameters of all runbooks are checked before the first host is touched. Runs that do not need each
+    other run in parallel, but never two on the same host if one may change it. The exit code is that of the worst run.
     """
     if not (names or matrix or resume):
         raise click.UsageError("name a runbook, or give --matrix or --resume")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runbook_lib.cli.completed_names import complete_runbooks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,13 +23,14 @@ _WIDTH = 80  # columns
 
 
 @click.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_runbooks)
 @click.option("--runs", default="runs", show_default=True, help="The directory with the run directories.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_command(name: str, runs: str, as_json: bool) -> int:  # noqa: FBT001 - click passes options by name
     """Show a runbook: what it does, its parameters, its steps, how its last run ended.
 
-    NAME is a runbook of notebooks/, as `runbook list` shows it, or the path of a notebook. Nothing is executed.
+    NAME is a runbook of notebooks/, as `runbook list` shows it, a prefix that only one of them has, or the path of a
+    notebook. Nothing is executed.
     """
     import json  # noqa: PLC0415 - `--help` stays quick
 
@@ -38,7 +41,7 @@ def show_command(name: str, runs: str, as_json: bool) -> int:  # noqa: FBT001 - 
     from runbook_lib.standard_streams import print_document  # noqa: PLC0415 - as above
     from runbook_lib.visible_text import in_json  # noqa: PLC0415 - as above
 
-    entry = find(name)
+    entry = find(name, typed=True)
     description = describe(entry)
     last = last_outcome(entry.name, project_top() / runs)
     if as_json:

@@ -9,6 +9,7 @@ from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_outcome import judged_record, with_judgement
 from runbook_lib.evidence.notebook_records import record_of_notebook
+from runbook_lib.known_names import complete_name, did_you_mean
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
@@ -31,18 +32,14 @@ def find_run(name: str, runs: Path) -> Path:
         return path
     known = sorted(entry.name for entry in runs.iterdir() if entry.is_dir()) if runs.is_dir() else []
     # A run id begins with the start time, so the last one by name is the latest.
-    chosen = known[-1:] if name == "last" else [run for run in known if run.startswith(name)]
-    if name in known or len(chosen) == 1:
-        return runs / (name if name in known else chosen[0])
-    if chosen:
-        raise InputError(
-            f"matches {len(chosen)} runs: {', '.join(chosen[:5])}",
-            where=name,
-        )
+    if name == "last" and known:
+        return runs / known[-1]
+    if any(run.startswith(name) for run in known):
+        return runs / complete_name(name, known, kind="run", where=str(runs))
     raise InputError(
         "not a run directory, journal, notebook or run id",
         where=name,
-        hint=f"latest runs in {runs}: {', '.join(known[-5:]) or 'none'}",
+        hint=f"{did_you_mean(name, known[::-1])}latest runs in {runs}: {', '.join(known[-5:]) or 'none'}",
     )
 
 

@@ -22,6 +22,7 @@ from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_outcome import SKIP, skipped_cells
 from runbook_lib.execution.model_import import load_model
 from runbook_lib.execution.notebook_file import read_notebook
+from runbook_lib.known_names import complete_name, unknown_name
 from runbook_lib.parameters.cell_model import declared_values
 from runbook_lib.project import find_shipped, notebooks_folder
 from runbook_lib.runbook.notebook_parameters import notebook_model, parameters_cell
@@ -108,12 +109,14 @@ def listing() -> Listing:
     return found
 
 
-def find(name: str, folder: Path | None = None) -> CatalogEntry:
+def find(name: str, folder: Path | None = None, *, typed: bool = False) -> CatalogEntry:
     """Return a runbook by name or path.
 
     Args:
         name: Its name, or the path of its notebook.
         folder: Where to look up a name. Default: the project's notebooks, or those that come with this package.
+        typed: A person has just typed the name, so that a prefix that only one runbook has stands for it. In a file
+            it does not: a new runbook would change what the file means.
 
     Raises:
         InputError: The notebook does not exist, or is not a runbook.
@@ -123,9 +126,9 @@ def find(name: str, folder: Path | None = None) -> CatalogEntry:
         path = (folder or notebooks_folder()) / f"{name}.ipynb"
     if not path.exists():
         known = sorted(item.stem for item in path.parent.glob("*.ipynb"))
-        raise InputError(
-            f"unknown runbook {name!r}", where=str(path), hint=f"known runbooks: {', '.join(known) or 'none'}"
-        )
+        if not typed or name.endswith(".ipynb"):
+            raise unknown_name(name, known, kind="runbook", where=str(path))
+        path = path.with_name(f"{complete_name(name, known, kind='runbook', where=str(path.parent))}.ipynb")
     return load(path)
 
 

@@ -10,7 +10,6 @@ others               faults inside of a host, for the drills: `runbook_lib.books
 
 from __future__ import annotations
 
-import difflib
 import secrets
 import shlex
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.books.docker.faults import HOST_FAULTS, PREAMBLE
 from runbook_lib.errors import InputError, LabError
+from runbook_lib.known_names import complete_name
 from runbook_lib.lab import switch
 from runbook_lib.lab.hosts.registry import host_class, lab_host
 from runbook_lib.lab.state import running_state
@@ -248,13 +248,11 @@ def _parse(fault: str, state: LabState) -> _Fault:
     Raises:
         InputError: The fault or the host is unknown, or this host cannot have this fault.
     """
-    kind, _, host = fault.partition(":")
-    if kind not in {*_LAB, *HOST_FAULTS} or (kind == "cable" and host) or fault.endswith(":"):
-        near = difflib.get_close_matches(kind, [*_LAB, *HOST_FAULTS], n=1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        raise InputError(f"unknown fault {fault!r}", hint=f"{meant}known faults: {', '.join(FAULTS)}")
-    if host and host not in state.hosts:
-        raise InputError(f"unknown host in {fault!r}", hint=f"known hosts: {', '.join(state.hosts)}")
+    kind, separator, host = fault.partition(":")
+    kind = complete_name(kind, [*_LAB, *HOST_FAULTS], kind="fault")
+    if separator and kind == "cable":
+        raise InputError("the fault 'cable' is one of the switch: it has no host", where=fault)
+    host = complete_name(host, state.hosts, kind="host", where=fault) if separator else ""
     if kind == "cable":
         if not state.has_switch:
             raise InputError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.known_names import unknown_name
 from runbook_lib.lab.system.debian_releases import find_release
 
 if TYPE_CHECKING:
@@ -125,11 +126,7 @@ class Topology:
         """
         for name in names:
             if name not in self.hosts:
-                raise InventoryError(
-                    f"unknown host {name!r}",
-                    where="lab topology",
-                    hint=f"known hosts: {', '.join(self.hosts)}",
-                )
+                raise unknown_name(name, self.hosts, kind="host", where="lab topology", error=InventoryError)
         hosts = {name: plan for name, plan in self.hosts.items() if name in names}
         groups = {group: [m for m in members if m in hosts] for group, members in self.groups.items()}
         return Topology(self.control, hosts, groups)

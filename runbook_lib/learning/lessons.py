@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_lib.errors import InputError
 from runbook_lib.execution.catalog import listing
+from runbook_lib.known_names import complete_name
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
 
@@ -69,25 +68,9 @@ def find_lesson(name: str, known: Sequence[Lesson]) -> Lesson:
     Raises:
         InputError: No lesson has the name, or several begin so.
     """
+    by_name = {lesson.name: lesson for lesson in known}
     wanted = name.rpartition("/")[2].removesuffix(".ipynb")
-    for lesson in known:
-        if lesson.name == wanted:
-            return lesson
-    found = [lesson for lesson in known if wanted and lesson.name.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
-    names = [lesson.name for lesson in known]
-    if found:
-        raise InputError(
-            f"several lessons begin with {name!r}",
-            where="LESSON",
-            hint=f"one of: {', '.join(lesson.name for lesson in found)}",
-        )
-    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.4)
-    meant = f"did you mean {near[0]}? " if near else ""
-    raise InputError(
-        f"unknown lesson {name!r}", where="LESSON", hint=f"{meant}the lessons are: {', '.join(names)}"
-    )
+    return by_name[complete_name(wanted, by_name, kind="lesson", where="LESSON")]
 
 
 def default_hosts(known: Sequence[Lesson]) -> list[str]:

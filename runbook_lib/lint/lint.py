@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.known_names import did_you_mean
 from runbook_lib.lint.cell_rules import check_cells
 from runbook_lib.lint.findings import RULES, Finding
 from runbook_lib.lint.notebook_source import NotebookSource
@@ -52,7 +53,9 @@ def lint(paths: Sequence[Path], ignored: Collection[str] = ()) -> LintResult:
     unknown = sorted(set(ignored) - set(RULES))
     if unknown:
         raise InputError(
-            f"unknown rule {unknown[0]!r}", where="--ignore", hint=f"the rules: {', '.join(RULES)}"
+            f"unknown rule {unknown[0]!r}",
+            where="--ignore",
+            hint=f"{did_you_mean(unknown[0], RULES)}the rules: {', '.join(RULES)}",
         )
     findings: list[Finding] = []
     checked: list[Path] = []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.layout import DERIVED, REPORTS
+from runbook_lib.known_names import did_you_mean
 from runbook_lib.plugins import find_plugins, load_class
 from runbook_lib.report.report_file import make_directory, write_file
 
@@ -101,7 +102,8 @@ def load_format(name: str) -> ReportFormat:
         raise InputError(
             f"unknown report format {name!r}",
             where="--format",
-            hint=f"formats are: {', '.join(known)}; a package adds one with an entry point in {GROUP}",
+            hint=f"{did_you_mean(name, known)}formats are: {', '.join(known)}; a package adds one with an entry point "
+            f"in {GROUP}",
         )
     loaded = load_class(known[name], ReportFormat)  # type: ignore[type-abstract] # its subclasses are not
     missing = ", ".join(sorted(loaded.__abstractmethods__))

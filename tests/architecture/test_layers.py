@@ -33,7 +33,7 @@ LAYERS = [
         "standard_streams",
         "subprocess_termination",
     },
-    {"extras", "masking", "model"},
+    {"extras", "known_names", "masking", "model"},
     {"plugins", "yaml_files", "system_requirements"},
     {"parameters", "secrets"},
     {"connections", "local_files"},

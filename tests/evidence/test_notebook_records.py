@@ -220,7 +220,7 @@ def test_a_run_is_found_by_path_by_id_prefix_and_as_last(failed_directory: Path,
     assert find_run(str(failed_directory), runs) == failed_directory
     assert find_run("last", runs).name == "20260202T000000Z_a_333333"
     assert find_run("20260101T000000Z_b", runs).name == "20260101T000000Z_b_222222"
-    with pytest.raises(InputError, match="matches 2 runs"):
+    with pytest.raises(InputError, match="2 runs begin with"):
         find_run("20260101", runs)
     for name, below in (("nothing", runs), ("last", tmp_path / "nowhere")):
         with pytest.raises(InputError, match="run id"):

@@ -29,7 +29,7 @@ def test_every_notebook_is_a_lesson_and_those_without_hosts_come_first() -> None
 def test_a_lesson_is_found_by_the_beginning_of_its_name() -> None:
     assert find_lesson("notebooks/20_docker_install.ipynb", KNOWN).name == "20_docker_install"
     assert find_lesson("20", KNOWN).name == "20_docker_install"
-    with pytest.raises(InputError, match="several lessons begin with '0'"):
+    with pytest.raises(InputError, match="2 lessons begin with '0'"):
         find_lesson("0", KNOWN)
     with pytest.raises(InputError, match="did you mean 30_bridge_br0"):
         find_lesson("30_brigde", KNOWN)

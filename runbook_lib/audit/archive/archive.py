@@ -12,6 +12,7 @@ from runbook_lib.audit.archive.location import LocalLocation, location_of
 from runbook_lib.audit.archive.sql import Database
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.path_text import path_from_text
+from runbook_lib.known_names import did_you_mean
 from runbook_lib.report.tables import Tables, data_frame
 
 if TYPE_CHECKING:
@@ -141,12 +142,21 @@ class Archive:
         if len(ids) == 1:
             return str(ids[0])
         if ids:
-            raise InputError(f"matches several runs: {', '.join(ids)}", where=name)
-        last = self.query("SELECT run FROM runs ORDER BY started DESC NULLS LAST LIMIT 3").column("run")
+            raise InputError(
+                "several runs of the archive begin so",
+                where=name,
+                hint=f"type more of the id; these begin so: {', '.join(ids)}",
+            )
+        known = [
+            str(run)
+            for run in self.query("SELECT run FROM runs ORDER BY started DESC NULLS LAST")
+            .column("run")
+            .to_pylist()
+        ]
         raise InputError(
             "no such run in the archive",
             where=name,
-            hint=f"the archive has, for example: {', '.join(map(str, last.to_pylist())) or 'no runs'}",
+            hint=f"{did_you_mean(name, known)}the latest runs: {', '.join(known[:3]) or 'none'}",
         )
 
     def _frame(self, name: str) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runbook_lib.audit.rules.base import AuditRule
 from runbook_lib.errors import InputError
+from runbook_lib.known_names import did_you_mean
 from runbook_lib.plugins import find_plugins, load_class
 
 __all__ = ["BUILT_IN", "GROUP", "rule_class", "rule_names"]
@@ -45,6 +46,7 @@ def rule_class(name: str) -> type[AuditRule]:
     if name not in known:
         raise InputError(
             f"unknown rule {name!r}",
-            hint=f"known rules: {', '.join(sorted(known))}; a package adds one with an entry point in {GROUP}",
+            hint=f"{did_you_mean(name, known)}known rules: {', '.join(sorted(known))}; a package adds "
+            f"one with an entry point in {GROUP}",
         )
     return load_class(known[name], AuditRule)  # type: ignore[type-abstract] # its subclasses are not

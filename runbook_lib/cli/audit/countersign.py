@@ -11,6 +11,7 @@ from runbook_lib.audit.verify.countersign import countersign
 from runbook_lib.cli.audit.archive_options import runs_options
 from runbook_lib.cli.audit.seal import run_directory
 from runbook_lib.cli.audit.verify import VerificationSettings, print_verdict, source_options
+from runbook_lib.cli.completed_names import complete_runs
 from runbook_lib.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["countersign_command"]
 
 
 @click.command("countersign")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=complete_runs)
 @click.option("--key", metavar="REF", help="The signing key: a file or a secret reference.")
 @click.option("--passphrase", metavar="REF", help="Secret reference to the key's passphrase.")
 @source_options

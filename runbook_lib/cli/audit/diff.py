@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive
+from runbook_lib.cli.completed_names import complete_runs
 from runbook_lib.standard_streams import print_document
 from runbook_lib.visible_text import in_json, visible
 
@@ -21,8 +22,8 @@ __all__ = ["diff_command"]
 
 
 @click.command("diff")
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("first", metavar="A", shell_complete=complete_runs)
+@click.argument("second", metavar="B", shell_complete=complete_runs)
 @click.option(
     "--format",
     "form",

@@ -8,6 +8,7 @@ import click
 
 from runbook_lib.attestation import seal, signers
 from runbook_lib.cli.audit.archive_options import runs_options
+from runbook_lib.cli.completed_names import complete_runs
 from runbook_lib.evidence.lookup import find_run
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["run_directory", "seal_command"]
 
 
 @click.command("seal")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=complete_runs)
 @click.option("--key", metavar="REF", help="The signing key: a file or a secret reference.")
 @click.option("--passphrase", metavar="REF", help="Secret reference to the key's passphrase.")
 @runs_options

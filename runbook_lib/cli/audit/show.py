@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table
+from runbook_lib.cli.completed_names import complete_runs
 
 __all__ = ["show_command"]
 
@@ -31,7 +32,7 @@ _COPIES = "SELECT path, problem FROM files WHERE run = ? AND kind = 'copy' ORDER
 
 
 @click.command("show")
-@click.argument("run")
+@click.argument("run", shell_complete=complete_runs)
 @click.option("--all", "everything", is_flag=True, help="Also read-only commands.")
 @archive_options
 def show_command(archive_settings: dict[str, Any], run: str, everything: bool) -> int:  # noqa: FBT001 - click

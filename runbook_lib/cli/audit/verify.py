@@ -16,6 +16,7 @@ from runbook_lib.audit.verify.findings import Kind
 from runbook_lib.audit.verify.verdict import Word
 from runbook_lib.audit.verify.verify import exit_code, verify_runs
 from runbook_lib.cli.audit.archive_options import runs_directory, trust_option
+from runbook_lib.cli.completed_names import complete_runs
 from runbook_lib.evidence.lookup import find_run
 from runbook_lib.standard_streams import print_document
 from runbook_lib.visible_text import in_json
@@ -91,7 +92,7 @@ class VerificationSettings:
 
 
 @click.command("verify")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=complete_runs)
 @source_options
 @click.option(
     "--signers",

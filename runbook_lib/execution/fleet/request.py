@@ -108,7 +108,7 @@ def job_specs(request: RunRequest) -> list[JobSpec]:
 
 
 def _spec(name: str, given: tuple[dict[str, Any], YamlFile | None], request: RunRequest) -> JobSpec:
-    entry = catalog.find(name)
+    entry = catalog.find(name, typed=True)
     values, source = given
     return JobSpec(
         entry, {**request.defaults.get(entry.name, {}), **values, **request.overrides(entry)}, source

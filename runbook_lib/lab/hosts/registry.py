@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.known_names import unknown_name
 from runbook_lib.lab.hosts.host import LabHost
 from runbook_lib.plugins import find_plugins, load_class
 
@@ -56,11 +57,7 @@ def lab_host(paths: LabPaths, topology: Topology, name: str) -> LabHost:
         InputError: The host's kind is not installed any more.
     """
     if name not in topology.hosts:
-        raise InventoryError(
-            f"unknown host {name!r}",
-            where=f"lab {paths.name}",
-            hint=f"known hosts: {', '.join(topology.hosts)}",
-        )
+        raise unknown_name(name, topology.hosts, kind="host", where=f"lab {paths.name}", error=InventoryError)
     plan = topology.hosts[name]
     return host_class(plan.kind)(paths, topology, plan)
 
