@@ -8,6 +8,7 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.liveness import Liveness, liveness
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import SYMBOLS
+from runbook_lib.readable_time import local_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ def last_outcome(name: str, runs: Path) -> LastOutcome:
 
 def _outcome(record: RunRecord) -> str:
     """Return how a run ended, or that it is still running, or that its process was killed."""
-    where = f"{record.mode}, {record.started:%Y-%m-%d %H:%M} UTC"
+    where = f"{record.mode}, {local_time(record.started)}"
     match liveness(record):
         case Liveness.RUNNING:
             return f"… running, {where}"

@@ -49,6 +49,7 @@ def _print_table(found: Sequence[TaskProgress]) -> None:
 
     from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - as above
     from runbook_lib.model.status import SYMBOLS, Status  # noqa: PLC0415 - as above
+    from runbook_lib.readable_time import local_time  # noqa: PLC0415 - as above
 
     several = len({task.learner for task in found}) > 1
     columns: list[Column | str] = [
@@ -56,12 +57,12 @@ def _print_table(found: Sequence[TaskProgress]) -> None:
         Column("lesson", no_wrap=True),
         "task",
         "tries",
-        "solved (UTC)",
+        "solved",
     ]
     table = Table(*columns, box=None, pad_edge=False)
     for task in found:
         mark = SYMBOLS[Status.OK if task.solved else Status.PLANNED]
-        when = f"{task.solved:%Y-%m-%d %H:%M}" if task.solved else task.state
+        when = local_time(task.solved) if task.solved else task.state
         cells = [*([task.learner] * several), task.lesson, task.task, str(task.tries), f"{mark} {when}"]
         table.add_row(*map(Text, cells))
     FilteredConsole().print(table)

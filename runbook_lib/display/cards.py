@@ -15,6 +15,7 @@ from runbook_lib.display.scrapbook import scrap
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 from runbook_lib.model.records import SCHEMA_VERSION, CommandRecord, HostRecord, RunRecord, StepRecord
 from runbook_lib.model.status import SYMBOLS, Mode
+from runbook_lib.readable_time import utc_time
 from runbook_lib.visible_text import for_log, visible
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ _templates = jinja2.Environment(
     lstrip_blocks=True,
     finalize=lambda value: visible(value) if type(value) is str else value,
 )
+_templates.filters["utc_time"] = utc_time
 
 
 def load_templates(environment: jinja2.Environment = _templates) -> None:

@@ -80,32 +80,34 @@ class Listing(NamedTuple):
     Args:
         runbooks: In order.
         analyses: The purpose of each notebook that only analyses: such a notebook touches no host and leaves no run.
+        others: Names of the notebooks that are neither, such as a scratch notebook.
+        problems: What is wrong with each notebook that is meant as a runbook, and is not one.
     """
 
     runbooks: list[CatalogEntry]
     analyses: dict[str, str]
+    others: list[str]
+    problems: dict[str, InputError]
 
 
 def listing() -> Listing:
-    """Read the project's notebooks, each once: all with a number, and others that open a run.
-
-    Raises:
-        InputError: One of them is not a valid notebook, or not a runbook.
-    """
-    found = Listing([], {})
+    """Read the project's notebooks, each once: one that cannot be used does not keep the others from being listed."""
+    found = Listing([], {}, [], {})
     for path in sorted(notebooks_folder().glob("*.ipynb")):
-        numbered = path.name[0].isdigit()
         try:
             cells, metadata = read_notebook(path)
-        except InputError:
-            if numbered or _is_meant_as_runbook(path):
-                raise
-            continue
-        own = metadata.get("runbook")
-        if isinstance(own, dict) and "analysis" in own:
-            found.analyses[path.stem] = str(own["analysis"])
-        elif numbered or own is not None or opens_a_run(Notebook(str(path), cells, metadata)):
-            found.runbooks.append(of_notebook(cells, metadata, path))
+            own = metadata.get("runbook")
+            if isinstance(own, dict) and "analysis" in own:
+                found.analyses[path.stem] = str(own["analysis"])
+            elif own is not None or opens_a_run(Notebook(str(path), cells, metadata)):
+                found.runbooks.append(of_notebook(cells, metadata, path))
+            else:
+                found.others.append(path.stem)
+        except InputError as problem:
+            if path.name[0].isdigit() or _is_meant_as_runbook(path):
+                found.problems[path.stem] = problem
+            else:
+                found.others.append(path.stem)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lesson", "default_hosts", "find_lesson", "lessons", "preparation"]
 
+_log = logging.getLogger(__name__)
 _LAB_INVENTORY = str(DEFAULT_TOPOLOGY.with_name("inventory.yml"))
 
 
@@ -47,6 +49,8 @@ class Lesson:
 def lessons() -> list[Lesson]:
     """Return the project's lessons, or those of this package: first the ones that need no practice hosts."""
     notebooks = listing()
+    for problem in notebooks.problems.values():
+        _log.warning("left out: %s", problem)
     found = [_of_runbook(entry) for entry in notebooks.runbooks]
     folder = found[0].path.parent if found else None
     ordered = sorted(found, key=lambda lesson: (bool(lesson.hosts), lesson.name))

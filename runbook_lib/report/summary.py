@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_lib.model.status import SYMBOLS, Mode, Status, worst
+from runbook_lib.readable_time import utc_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +127,7 @@ def counted(number: int, noun: str) -> str:
 
 def moment(time: datetime | None) -> str:
     """Return a time as text, in UTC."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC") if time else "not recorded"
+    return utc_time(time) if time else "not recorded"
 
 
 def seconds(value: float | None) -> str:

@@ -20,6 +20,7 @@ from runbook_lib.evidence import events
 from runbook_lib.grace_periods import LOCK_TAKEOVER, PERSISTENT_PROCESS_ANSWER
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change
+from runbook_lib.readable_time import local_time_of
 
 if TYPE_CHECKING:
     import threading
@@ -100,7 +101,7 @@ class Owner:
             return None
 
     def __str__(self) -> str:
-        return f"{self.operator} on {self.machine}, run {self.run}, since {self.since}"
+        return f"{self.operator} on {self.machine}, run {self.run}, since {local_time_of(self.since)}"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ LAYERS = [
         "grace_periods",
         "process_identity",
         "project",
+        "readable_time",
         "signal_handlers",
         "standard_streams",
         "subprocess_termination",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runbook_lib.readable_time import local_time
 from runbook_lib.standard_streams import print_document
 from runbook_lib.visible_text import in_json, visible
 
@@ -184,7 +185,7 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - a value of any column
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
+        return local_time(value, seconds=True)
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 

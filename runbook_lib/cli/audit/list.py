@@ -25,7 +25,7 @@ _KINDS = "SELECT kind, count(*) AS files FROM files GROUP BY kind ORDER BY kind"
 @click.option("--runbook", help="Only runs of this runbook.")
 @click.option("--host", help="Only runs on this host.")
 @click.option("--status", help="Only runs with this outcome: ok, changed, failed, …, foreign, damaged.")
-@click.option("--since", type=click.DateTime(), help="Only runs started since then (UTC).")
+@click.option("--since", type=click.DateTime(), help="Only runs started since then, in local time.")
 @click.option(
     "-n", "most", type=click.IntRange(min=0), default=50, show_default=True, help="How many rows; 0: all."
 )
@@ -49,7 +49,7 @@ def list_command(  # noqa: PLR0913 - one for each option
     papermill reports them as completed proves nothing. The exit code is 0 whatever is listed.
     """
     archive = open_archive(archive_settings)
-    when = f"{since.isoformat()}+00:00" if since else None
+    when = since.astimezone().isoformat() if since else None
     pairs = [value for given in (runbook, host) for value in (given, given)]
     found = archive.query(_RUNS, [*pairs, status, status, status, when, when])
     print_table(found.slice(0, most) if most else found, form)

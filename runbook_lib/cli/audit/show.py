@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
 
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table
 from runbook_lib.cli.completed_names import complete_runs
+from runbook_lib.readable_time import local_time
 
 __all__ = ["show_command"]
 
@@ -57,7 +59,9 @@ def show_command(archive_settings: dict[str, Any], run: str, everything: bool) -
         "kind",
     ):
         if about[name] not in {None, ""}:
-            click.echo(f"{name:<10} {about[name]}")
+            value = about[name]
+            text = local_time(value, seconds=True) if isinstance(value, datetime) else value
+            click.echo(f"{name:<10} {text}")
     click.echo(f"{'path':<10} {about['path']}\n{'sha256':<10} {about['sha256']}")
     click.echo(f"{'evidence':<10} {about['incomplete'] or 'complete'}")
     for sql, given in (

@@ -18,6 +18,7 @@ from runbook_lib.audit.verify.verify import exit_code, verify_runs
 from runbook_lib.cli.audit.archive_options import runs_directory, trust_option
 from runbook_lib.cli.completed_names import complete_runs
 from runbook_lib.evidence.lookup import find_run
+from runbook_lib.readable_time import local_time_of
 from runbook_lib.standard_streams import print_document
 from runbook_lib.visible_text import in_json
 
@@ -160,7 +161,8 @@ def print_verdict(verdict: Verdict) -> None:
     if verdict.run:
         _line(
             f"    {verdict.runbook} {verdict.mode} on {', '.join(verdict.hosts)}: {verdict.status}; "
-            f"by {verdict.operator} on {verdict.machine}, {verdict.started} to {verdict.ended or '?'}"
+            f"by {verdict.operator} on {verdict.machine}, {local_time_of(verdict.started, seconds=True)} to "
+            f"{local_time_of(verdict.ended, seconds=True) or '?'}"
         )
     for signer in verdict.signers:
         if signer.trusted:

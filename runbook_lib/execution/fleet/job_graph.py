@@ -32,7 +32,8 @@ class JobGraph:
     Args:
         jobs: In the order in which they start if nothing else decides.
         after: For each job's id, the ids of the jobs that must have succeeded before.
-        missing_needs: Runbooks that are needed and have no job here, each with the runbooks that need it.
+        missing_needs: Runbooks that are needed and have no job here, each with the runbooks that need it; a job in
+            mode `validate` needs none.
     """
 
     jobs: tuple[Job, ...]
@@ -94,8 +95,7 @@ def plan_run(request: RunRequest) -> JobGraph:
     specs = job_specs(request)
     jobs = tuple(_job(number, spec, only=len(specs) == 1) for number, spec in enumerate(specs, start=1))
     runbook = {job.id: spec.entry.name for job, spec in zip(jobs, specs, strict=True)}
-    entries = [spec.entry for spec in specs]
-    needs = _all_needs(entries)
+    needs = _all_needs([spec.entry for spec in specs])
     after = {
         job.id: tuple(
             other.id
@@ -104,7 +104,7 @@ def plan_run(request: RunRequest) -> JobGraph:
         )
         for job in jobs
     }
-    return JobGraph(jobs, after, _missing_needs(entries))
+    return JobGraph(jobs, after, _missing_needs([spec.entry for spec in specs if not _only_checks(spec)]))
 
 
 def _job(number: int, spec: JobSpec, *, only: bool) -> Job:
@@ -124,6 +124,13 @@ def _job(number: int, spec: JobSpec, *, only: bool) -> Job:
         changes=parameters.run_mode is Mode.APPLY,
         project=str(project_top()),
     )
+
+
+def _only_checks(spec: JobSpec) -> bool:
+    """Return whether a job changes nothing and checks what is: then it needs no other job to have run."""
+    default = spec.entry.model.model_fields["mode"].default
+    mode = {"mode": default, **spec.entry.defaults, **spec.values}["mode"]
+    return bool(mode == Mode.VALIDATE.value)
 
 
 def _missing_needs(entries: Sequence[CatalogEntry]) -> dict[str, tuple[str, ...]]:

@@ -40,6 +40,16 @@ def test_what_is_needed_and_not_named_is_told_and_not_added(project: Project) ->
     assert "[" not in done.stdout, "one after another: no prefix"
 
 
+def test_a_run_that_only_checks_needs_no_other(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.top)
+
+    def missing(**options: str) -> list[str]:
+        return [*plan_run(RunRequest(names=["30_third"], options=options)).missing_needs]
+
+    assert missing() == missing(mode="plan") == ["20_second"]
+    assert missing(mode="validate") == []
+
+
 def test_with_needs_adds_all_that_is_needed(project: Project) -> None:
     assert project.run("20_second", "--with-needs").returncode == 0
     assert names(project.records()) == ["10_first", "20_second"]
