@@ -16,7 +16,7 @@ _TO_THE_SECOND = "%Y-%m-%d %H:%M:%S"
 
 
 def local_time(moment: datetime, *, seconds: bool = False) -> str:
-    """Return a time in the zone of whoever runs this process.
+    """Return a time in the zone of the person at this machine.
 
     Args:
         moment: The time; UTC if it names no zone.
