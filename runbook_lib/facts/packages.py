@@ -12,9 +12,15 @@ from runbook_lib.model.commands import Command, Output
 
 __all__ = ["LISTS_READ", "Holder", "ListsAge", "LockHolder", "PackageVersion", "UnfinishedPackages"]
 
-# fcntl(2) locks of dpkg, apt and rpm; yum writes a PID file. Ignores the package managers of containers.
-_LOCKS = r"""lslocks --noheadings --raw --notruncate --output PID,COMMAND,PATH 2>/dev/null |
-  grep -E ' (/var/lib/(dpkg|apt|rpm|dnf)/|/usr/lib/sysimage/rpm/|/var/cache/(apt|dnf)/).*lock' |
+# fcntl(2) locks of dpkg, apt and rpm; yum writes a PID file. Ignores the package managers of containers. lslocks(8)
+# knows no path of a lock on an overlay file system, and older kernels show no locks in fdinfo: so both are asked.
+_LOCKS = r"""{ lslocks --noheadings --raw --notruncate --output PID,COMMAND,PATH 2>/dev/null
+  find /proc/[0-9]*/fd -lname '/var/*lock' -o -lname '/usr/lib/sysimage/rpm/*lock' 2>/dev/null |
+    while IFS=/ read -r _ _ pid _ number; do
+      grep -q '^lock:' "/proc/$pid/fdinfo/$number" 2>/dev/null || continue
+      echo "$pid $(cat "/proc/$pid/comm") $(readlink "/proc/$pid/fd/$number")"
+    done
+} | grep -E ' (/var/lib/(dpkg|apt|rpm|dnf)/|/usr/lib/sysimage/rpm/|/var/cache/(apt|dnf)/).*lock' | sort -u |
   while read -r pid program path; do
     if [ "/proc/$pid/root$path" -ef "$path" ]; then echo "$pid $program $path"; fi
   done
@@ -71,7 +77,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class LockHolder(Fact[tuple[Holder, ...]]):
-    """Processes that hold a lock of the package manager (lslocks(8), yum's PID file)."""
+    """Processes that hold a lock of the package manager (/proc, lslocks(8), yum's PID file)."""
 
     def request(self) -> Command:
         """Return the command; only root sees every path."""
@@ -82,7 +88,7 @@ class LockHolder(Fact[tuple[Holder, ...]]):
         *lines, end = lines_of(output.stdout) or [""]
         if end != "end":
             raise FactError("the list of locks is incomplete")
-        with parsing("lslocks"):
+        with parsing("the locks of the package manager"):
             found = []
             for process, program, path in (line.split(None, 2) for line in lines):
                 found.append(Holder(int(process), program, path))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.books.docker.ambassador import NETWORK
 from runbook_lib.facts.answer import Answer
 from runbook_lib.facts.interfaces import DefaultRoute, Interfaces, Reachable
+from runbook_lib.facts.packages import LockHolder
 from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
 
@@ -76,7 +77,7 @@ class Causes(Probe):
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return all that the checks compare."""
-        found: list[Fact[Any]] = [_FREE, _HOLDERS, Interfaces(), DefaultRoute()]
+        found: list[Fact[Any]] = [_FREE, LockHolder(), Interfaces(), DefaultRoute()]
         found += [_FORWARDING, _RULES, _ENGINE, _OPTIONS, *(Reachable(address) for _, address in self.peers)]
         found += [_REDIS, _PROTECTED, self._key] * self.server + [_AMBASSADOR] * (self.server or self.client)
         return found
@@ -98,7 +99,8 @@ class Causes(Probe):
         free = facts[_FREE].text.splitlines()[-1:] or ["unknown"]
         room = free[0].strip() != "0"  # without Docker there is no such directory: another check says so
         yield _check("cause.disk", f"MiB free in {_DOCKER_FILES}", "1 or more", free[0].strip(), room)
-        holders = ", ".join(facts[_HOLDERS].text.splitlines()) or "nobody"
+        found = (f"{holder.program} (process {holder.process})" for holder in facts[LockHolder()])
+        holders = ", ".join(dict.fromkeys(found)) or "nobody"
         yield _same("cause.lock", "who holds the package manager's lock", "nobody", holders)
         interfaces = {interface.name: interface for interface in facts[Interfaces()]}
         port, bridge = interfaces.get(self.p.card), interfaces.get(self.p.bridge)
@@ -190,11 +192,6 @@ def causes(p: ValidateChapter, host: Host, hosts: Sequence[Host]) -> Causes:
 
 
 _FREE = Answer(("df", "--output=avail", "--block-size=1M", "--", _DOCKER_FILES))
-# lslocks(8) does not know the path of a lock on an overlay, as on the practice hosts.
-_LOCK = r"""find /proc/[0-9]*/fd -lname /var/lib/dpkg/lock-frontend 2>/dev/null | while IFS=/ read -r _ _ process _; do
-  echo "$(cat "/proc/$process/comm") (process $process)"
-done"""
-_HOLDERS = Answer(("sh", "-c", _LOCK))
 _FORWARDING = Answer(("cat", "/proc/sys/net/ipv4/ip_forward"))
 _RULES = Answer(("iptables-save",))
 _ENGINE = Answer(("systemctl", "is-active", "docker.service"))

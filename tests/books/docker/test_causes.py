@@ -14,6 +14,7 @@ from runbook_lib.execution.catalog import load
 from runbook_lib.facts.answer import Answer, Answered
 from runbook_lib.facts.base import Facts
 from runbook_lib.facts.interfaces import DefaultRoute, Interface, Interfaces, Reachable, Route
+from runbook_lib.facts.packages import Holder, LockHolder
 from runbook_lib.lab.faults import FAULTS
 from tests.books.docker.drills_page import CAUSES, PAGE, table
 from tests.execution.project import TOP
@@ -44,7 +45,6 @@ def facts(operation: Causes, changed: dict[str, Any]) -> Facts:
     options = {**OPTIONS, "fixed-cidr": operation.fixed_cidr}
     usual = {
         "df": "Avail\n 5000",
-        "lock-frontend": "",
         "ip_forward": "1",
         "iptables-save": "-A FORWARD -j DROP\n-A INPUT -p tcp --dport 22 -j DROP",
         "is-active": "active",
@@ -63,6 +63,8 @@ def facts(operation: Causes, changed: dict[str, Any]) -> Facts:
             values[fact] = changed.get("ping", True)
         elif isinstance(fact, Interfaces):
             values[fact] = changed.get("interfaces", (em1(), br0(operation.address)))
+        elif isinstance(fact, LockHolder):
+            values[fact] = changed.get("locks", ())
         elif isinstance(fact, DefaultRoute):
             values[fact] = changed.get("route", Route("192.168.7.254", "br0"))
     return Facts(values)
@@ -77,7 +79,7 @@ def test_nothing_is_wrong_with_a_host_as_the_chapter_leaves_it() -> None:
     ("operation", "changed", "cause"),
     [
         (SERVER, {"df": "Avail\n 0"}, "cause.disk"),
-        (SERVER, {"lock-frontend": "dpkg (process 7)"}, "cause.lock"),
+        (SERVER, {"locks": (Holder(7, "dpkg", "/var/lib/dpkg/lock"),)}, "cause.lock"),
         (SERVER, {"interfaces": (em1("DOWN"), br0(SERVER.address))}, "cause.carrier"),
         (SERVER, {"interfaces": (em1(master=None), br0(SERVER.address))}, "cause.port"),
         (SERVER, {"interfaces": ()}, "cause.carrier"),
