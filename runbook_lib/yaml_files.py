@@ -253,4 +253,7 @@ def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydanti
     if item["type"] == "missing":
         return f"{name!r} is missing"
     given = "" if item["type"] == "value_error" else f", got {excerpt(repr(item['input']), _LONGEST)}"
-    return f"{name!r}: {item['msg'].removeprefix('Value error, ')}{given}"
+    message = item["msg"].removeprefix("Value error, ")
+    return (
+        f"{name!r}: {message}{given}" if name else message
+    )  # without a name: several values contradict each other

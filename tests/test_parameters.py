@@ -143,6 +143,15 @@ def test_the_chapter_refuses_invalid_values(given: dict[str, Any], why: str) -> 
     assert why in refused.value.message
 
 
+def test_values_that_contradict_each_other_are_refused_without_an_empty_name() -> None:
+    with pytest.raises(ParameterError) as refused:
+        parameters.ValidateChapter.collect({**CHAPTER, "tenant": "names"})
+    assert (
+        refused.value.message
+        == "names, tenant and other_tenant must be three different networks of their own"
+    )
+
+
 def test_registry_mirrors_become_an_engine_option_only_where_there_are_any() -> None:
     given = {**GIVEN, "proof_image": "a:1", "engine_options": {"log-driver": "journald"}}
     assert parameters.DockerInstall.collect(given).options == {"log-driver": "journald"}

@@ -143,6 +143,7 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
             )
             graph = _plan(request)
             _print_missing_needs(graph)
+            _print_other_names(graph)
             if sign_key:
                 os.environ[_KEY] = sign_key  # for the processes that run jobs
             _load_papermill()
@@ -210,3 +211,11 @@ def _print_missing_needs(graph: JobGraph) -> None:
         click.echo(
             f"{', '.join(runbooks)}: needs {need}, which is not part of this run (--with-needs adds it)"
         )
+
+
+def _print_other_names(graph: JobGraph) -> None:
+    """Print which notebooks' runs are recorded under another name than the file's."""
+    for job in graph.jobs:
+        name = Path(job.notebook).stem
+        if name != job.runbook:
+            click.echo(f"{name}: its runs are recorded as {job.runbook}, the name in its parameter model")

@@ -10,10 +10,10 @@ from runbook_lib.errors import ParameterError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["CONFIRMED", "MAGICS", "hosts_of", "register"]
+__all__ = ["CONFIRMED", "MAGICS", "hosts_of", "magic_of", "register"]
 
-MAGICS = ("%%look", "%%on")
-"""The first word of a cell that is a shell script for hosts."""
+MAGICS = {"%%look": "look", "%%on": "shell"}
+"""The first word of a cell that is a shell script for hosts -> the method of a run that carries it out."""
 CONFIRMED = "--yes"
 """Word after `%%on`: a script that destroys something is sent without a question."""
 
@@ -25,6 +25,18 @@ def hosts_of(line: str) -> str:
         line: What follows the magic's name.
     """
     return " ".join(word for word in line.split() if word != CONFIRMED)
+
+
+def magic_of(source: str) -> tuple[str, str] | None:
+    """Return the method that a cell's magic stands for, and its pattern of hosts; None if the cell has neither magic.
+
+    Args:
+        source: The cell's source.
+    """
+    name, *_ = source.partition("\n")[0].split() or [""]
+    if name not in MAGICS:
+        return None
+    return MAGICS[name], hosts_of(source.partition("\n")[0].partition(name)[2])
 
 
 def register(

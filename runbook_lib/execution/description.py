@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.display.magics import hosts_of
-from runbook_lib.execution.step_calls import STEP_METHODS, calls_on, opened_runs, title_of
+from runbook_lib.execution.step_calls import STEP_METHODS, step_calls
 from runbook_lib.parameters import Parameters
 from runbook_lib.parameters.type_text import constraints, type_text
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Description", "ParameterDescription", "StepDescription", "describe"]
 
 _STEPS = STEP_METHODS | {"transaction"}
-_MAGIC = re.compile(r"%%(?P<name>on|look)\s+(?P<hosts>.+)")
 
 
 @dataclass(frozen=True)
@@ -108,27 +106,7 @@ def _first_paragraph(cells: Sequence[Cell]) -> str:
 
 
 def _steps(cells: Sequence[Cell]) -> list[StepDescription]:
-    found: list[StepDescription] = []
-    names = {"book"}
-    for cell in cells:
-        if cell.kind != "code":
-            continue
-        magic = _MAGIC.match(cell.source)
-        if magic:
-            found.append(
-                StepDescription("look" if magic["name"] == "look" else "shell", hosts_of(magic["hosts"]))
-            )
-            continue
-        try:
-            tree = ast.parse(cell.source)
-        except (SyntaxError, ValueError):  # another magic
-            continue
-        names |= {*opened_runs(ast.walk(tree))}
-        found += [
-            StepDescription(method, _text(title_of(call)))
-            for method, call in calls_on(ast.walk(tree), names, _STEPS)
-        ]
-    return found
+    return [StepDescription(call.method, _text(call.title)) for call in step_calls(cells, _STEPS)]
 
 
 def _text(title: ast.expr | None) -> str:

@@ -3,18 +3,59 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from runbook_lib.display.magics import magic_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-__all__ = ["STEP_METHODS", "TITLES", "calls_on", "opened_runs", "title_of"]
+    from runbook_lib.evidence.notebook import Cell
+
+__all__ = ["STEP_METHODS", "TITLES", "StepCall", "calls_on", "opened_runs", "step_calls", "title_of"]
 
 STEP_METHODS = frozenset({"step", "facts", "check", "look", "shell", "task"})
 """Methods of a run that carry out a step, for lint, `runbook show`, `--resume` and the check of hosts."""
 
 TITLES = {"step": "title", "facts": "title", "check": "title", "task": "title", "transaction": "name"}
 """Method of a run -> its argument that is the title in the record."""
+
+
+class StepCall(NamedTuple):
+    """A call of a run's method, or a cell magic that stands for one.
+
+    Args:
+        method: The method.
+        title: Its title as written, or the magic's hosts; None if there is none.
+    """
+
+    method: str
+    title: ast.expr | None
+
+
+def step_calls(cells: Iterable[Cell], methods: Collection[str]) -> Iterator[StepCall]:
+    """Yield the calls of some methods on a notebook's runs, in the order of the source.
+
+    Args:
+        cells: The notebook's cells; those that are not Python are left out.
+        methods: The methods.
+    """
+    names = {"book"}
+    for cell in cells:
+        if cell.kind != "code":
+            continue
+        magic = magic_of(cell.source)
+        if magic:
+            method, hosts = magic
+            if method in methods:
+                yield StepCall(method, ast.Constant(hosts))
+            continue
+        try:
+            nodes = [*ast.walk(ast.parse(cell.source))]
+        except (SyntaxError, ValueError):  # another magic
+            continue
+        names |= {*opened_runs(nodes)}
+        yield from (StepCall(method, title_of(call)) for method, call in calls_on(nodes, names, methods))
 
 
 def opened_runs(nodes: Iterable[ast.AST]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.display.magics import MAGICS, hosts_of
+from runbook_lib.display.magics import magic_of
 from runbook_lib.errors import InventoryError, ParameterError
 from runbook_lib.execution.step_calls import STEP_METHODS
 
@@ -109,10 +109,9 @@ def _patterns(cells: Sequence[Mapping[str, Any]], parameters: Parameters) -> Ite
         source = "".join(cell["source"])
         if cell["cell_type"] != "code":
             continue
-        first = source.partition("\n")[0]
-        magic = next((magic for magic in MAGICS if first.split()[:1] == [magic]), None)
+        magic = magic_of(source)
         if magic:
-            pattern = hosts_of(first.removeprefix(magic))
+            _, pattern = magic
             if pattern and not set(pattern) & set("{}$"):  # IPython would replace variables
                 yield _Named(pattern, number, 1)
             continue

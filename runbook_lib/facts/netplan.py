@@ -14,13 +14,14 @@ __all__ = ["NetplanFile", "NetplanFiles", "NetplanProblem"]
 
 # A file in /etc replaces the one of the same name in /run, and that one in /usr/lib. Each file is preceded by its size;
 # one with a password is not printed: what is read is recorded.
+_SENSITIVE = r"""'^[^#]*(password|psk|key|keys|secret)["'\'']?[[:space:]]*:'"""
 _READ = r"""
 for directory in /etc/netplan /run/netplan /usr/lib/netplan /lib/netplan; do
   for file in "$directory"/*.yaml; do
     [ -f "$file" ] || continue
     case "$known" in */"${file##*/}"/*) continue ;; esac
     known="$known/${file##*/}/"
-    if grep -qiE '^[^#]*(password|psk|key|keys|secret)["'\'']?[[:space:]]*:' -- "$file"; then
+    if grep -qiE SENSITIVE -- "$file"; then
       echo "secret $file"
     else
       echo "$(stat --format=%s -- "$file") $file" && cat -- "$file" && echo || exit 1
@@ -28,7 +29,22 @@ for directory in /etc/netplan /run/netplan /usr/lib/netplan /lib/netplan; do
   done
 done
 echo end
-"""
+""".replace("SENSITIVE", _SENSITIVE)
+# netplan quotes the line that it refuses. Where any file has a password, only the place and the kind of the problem are
+# printed: what is printed is recorded.
+_CHECK = r"""
+problem=$(netplan get network.renderer 2>&1 >/dev/null); code=$?
+if [ "$code" != 0 ]; then
+  if cat /etc/netplan/*.yaml /run/netplan/*.yaml /usr/lib/netplan/*.yaml /lib/netplan/*.yaml 2>/dev/null |
+    grep -qiE SENSITIVE
+  then
+    place=$(printf '%s\n' "$problem" | sed -nE 's,^[^/]*(/[^ ]+[.]yaml:[0-9]+:[0-9]+: [A-Za-z ]+).*,\1,p' | tail -n 1)
+    problem="${place:-netplan refuses its files} (not quoted: a file has a password or a key)"
+  fi
+  printf '%s\n' "$problem" >&2
+fi
+exit "$code"
+""".replace("SENSITIVE", _SENSITIVE)
 _RAISED = re.compile(r"[\w.]+(Exception|Error): ")
 
 
@@ -79,11 +95,11 @@ class NetplanFiles(Fact[tuple[NetplanFile, ...]]):
 
 @dataclass(frozen=True)
 class NetplanProblem(Fact[str]):
-    """Why netplan refuses its files, in its own words; empty if it accepts them."""
+    """Why netplan refuses its files, in its own words as far as they hold no password; empty if it accepts them."""
 
     def request(self) -> Command:
-        """Return the command: it reads all files, and prints one value that is never secret."""
-        return Command(("netplan", "get", "network.renderer"), sudo=True, accept=(0, 1, 2, 78))
+        """Return the command: netplan reads all files; nothing of a file with a password is printed."""
+        return Command(("sh", "-c", _CHECK), sudo=True, accept=(0, 1, 2, 78))
 
     def parse(self, output: Output) -> str:
         """Return the message, which names the file and the line, without the traceback that netplan 0.106 prints."""

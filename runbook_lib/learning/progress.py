@@ -13,7 +13,7 @@ import pandas as pd
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.evidence.reader import read_journal
-from runbook_lib.execution.step_calls import calls_on, opened_runs, title_of
+from runbook_lib.execution.step_calls import step_calls
 from runbook_lib.learning.workspace import Workspace
 from runbook_lib.operations.task import SOLVED
 
@@ -90,19 +90,8 @@ def task_titles(notebook: Notebook) -> list[str]:
     Args:
         notebook: The notebook.
     """
-    titles: list[str] = []
-    names = {"book"}
-    for cell in notebook.sources():
-        if cell.kind != "code" or cell.source.startswith("%%"):
-            continue
-        try:
-            nodes = list(ast.walk(ast.parse(cell.source)))
-        except (SyntaxError, ValueError):
-            continue
-        names |= {*opened_runs(nodes)}
-        found = [title_of(call) for _, call in calls_on(nodes, names, {"task"})]
-        titles += [str(title.value) for title in found if isinstance(title, ast.Constant)]
-    return titles
+    titles = [call.title for call in step_calls(notebook.sources(), {"task"})]
+    return [str(title.value) for title in titles if isinstance(title, ast.Constant)]
 
 
 def _records(runs: Path) -> list[RunRecord]:

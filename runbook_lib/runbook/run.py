@@ -459,10 +459,14 @@ class Run:
             )
         self.finish(self._run_status.status)
         first = next(host for host in step.hosts if host.status in BAD)
+        message, *hints = first.message.split(
+            "\n  hint: "
+        )  # of the error on the host: there is one hint in the end
         raise StepFailed(
-            f"step {step.number} {step.title!r} is {step.status} on {first.host}: {first.message}",
+            f"step {step.number} {step.title!r} is {step.status} on {first.host}: "
+            f"{message.removeprefix(f'{first.host}: ')}",
             where=self.record.run,
-            hint=f"the journal is {self.directory / JOURNAL}",
+            hint="; ".join([*hints, f"the journal is {self.directory / JOURNAL}"]),
         )
 
 

@@ -136,6 +136,17 @@ def fails_on(host: str, bad: str) -> Does:
     return Does(("sh", "-c", "echo it broke >&2; exit 3") if host == bad else ("true",))
 
 
+def test_a_failure_has_one_hint_with_that_of_the_host(tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
+    with pytest.raises(StepFailed) as failed:
+        book.step("Refuse", Refuses())
+    journal = book.directory / "journal.jsonl"
+    assert str(failed.value).splitlines() == [
+        f"{book.record.run}: step 1 'Refuse' is failed on host-a: it would do harm",
+        f"  hint: do something else; the journal is {journal}",
+    ]
+
+
 def test_a_failure_ends_the_run_at_once_and_hides_no_other_hosts_result(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path))
     with pytest.raises(

@@ -50,6 +50,16 @@ def test_a_run_that_only_checks_needs_no_other(project: Project, monkeypatch: py
     assert missing(mode="validate") == []
 
 
+def test_a_notebook_with_another_name_than_its_runs_is_reported(project: Project) -> None:
+    first = project.top / "notebooks" / "10_first.ipynb"
+    copy = first.with_name("10_first-Copy1.ipynb")
+    copy.write_bytes(first.read_bytes())
+    done = project.run(str(copy), "--mode", "plan")
+    assert done.returncode == 0, done.stderr
+    assert "10_first-Copy1: its runs are recorded as 10_first, the name in its parameter model" in done.stdout
+    assert "recorded as" not in project.run("10_first", "--mode", "plan").stdout
+
+
 def test_with_needs_adds_all_that_is_needed(project: Project) -> None:
     assert project.run("20_second", "--with-needs").returncode == 0
     assert names(project.records()) == ["10_first", "20_second"]
