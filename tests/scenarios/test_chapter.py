@@ -207,6 +207,7 @@ def test_unplugged_cable_fails_the_validation_at_the_right_hop(chapter: Practice
         for check in host.checks
         if not check.holds
     ]
+    assert broken[0][1].startswith("ping to ")
     hops = [name for _, name in broken if name.startswith("hop")]
     assert hops[0] == "hop 3: client-side ambassador to server host 192.168.7.31:6379"
     assert not any(name.startswith(("hop 1", "hop 2")) for _, name in broken)
@@ -218,7 +219,7 @@ def test_stopped_redis_is_located_at_the_first_hop(chapter: Practice) -> None:
     done = pytest_on(chapter, "-k", "Hop")
     assert done.returncode == 1
     failed = [step.title for step in chapter.last().steps if step.status is Status.FAILED]
-    assert failed[:2] == ["Redis runs", "Hop 1: redis itself"]
+    assert failed[:3] == ["The cause", "Redis runs", "Hop 1: redis itself"]
     assert re.search(
         r"FAILED notebooks/90_validate.ipynb::step \d+ Hop 1: redis itself::host-a::", done.stdout
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.lab, pytest.mark.drills]
 NEEDS_A_HOST = {"unplug", "power", "docker-down"}
 PARAMETERS = ("91_drill", "-f", "params/lab/91_drill.yml")
+VALIDATION = ("90_validate", "-f", "params/lab/90_validate.yml", "-p", "also_validate", "[]")
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +43,12 @@ def test_a_drill_names_the_cause_and_its_repair(
     try:
         assert practice.run(*PARAMETERS).returncode in {1, 3}
         assert CAUSES[fault] in causes_named(practice)
+        assert practice.run(*VALIDATION).returncode in {1, 3}
+        assert CAUSES[fault] in causes_named(practice)
+        assert practice.last().steps[0].title == "The cause"
     finally:
         assert chapter_lab.faults.repair() == [injected]
-    wait_until(lambda: practice.run(*PARAMETERS).returncode == 0, f"the end of {injected}", seconds=120)
+    wait_until(lambda: practice.run(*VALIDATION).returncode == 0, f"the end of {injected}", seconds=120)
 
 
 def causes_named(practice: Practice) -> list[str]:

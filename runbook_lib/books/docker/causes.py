@@ -29,10 +29,11 @@ __all__ = ["REPAIRS", "Causes", "causes"]
 _RUN_20 = "`runbook run 20_docker_install`"
 _RUN_30 = "`runbook run 30_bridge_br0`"
 _RUN_40 = "`runbook run 40_ambassador_redis`"
-_DOCKER_FILES = "/var/lib/docker/tmp"
+_DOCKER_FILES, _BOOT = "/var/lib/docker/tmp", "/boot"
 
 REPAIRS = {
     "cause.disk": f"on the host, find what fills it (`du -a {_DOCKER_FILES}`), and remove it",
+    "cause.boot": "on the host, find what fills it (`du -a /boot`), and remove it; old kernels: `apt-get autoremove`",
     "cause.lock": "on the host, end the process that is named, if it does nothing",
     "cause.carrier": "plug the cable in",
     "cause.port": f"at the host's console: `ip link set em1 master br0`; or {_RUN_30}",
@@ -77,7 +78,13 @@ class Causes(Probe):
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return all that the checks compare."""
-        found: list[Fact[Any]] = [_FREE, LockHolder(), Interfaces(), DefaultRoute()]
+        found: list[Fact[Any]] = [
+            _free(_DOCKER_FILES),
+            _free(_BOOT),
+            LockHolder(),
+            Interfaces(),
+            DefaultRoute(),
+        ]
         found += [_FORWARDING, _RULES, _ENGINE, _OPTIONS, *(Reachable(address) for _, address in self.peers)]
         found += [_REDIS, _PROTECTED, self._key] * self.server + [_AMBASSADOR] * (self.server or self.client)
         return found
@@ -96,9 +103,10 @@ class Causes(Probe):
 
     def _host(self, facts: Facts) -> Iterator[Check]:
         """Yield the checks of the disk and the network."""
-        free = facts[_FREE].text.splitlines()[-1:] or ["unknown"]
-        room = free[0].strip() != "0"  # without Docker there is no such directory: another check says so
-        yield _check("cause.disk", f"MiB free in {_DOCKER_FILES}", "1 or more", free[0].strip(), room)
+        for cause, directory in (("cause.disk", _DOCKER_FILES), ("cause.boot", _BOOT)):
+            free = (facts[_free(directory)].text.splitlines() or ["unknown"])[-1].strip()
+            room = free != "0"  # without Docker there is no such directory: another check says so
+            yield _check(cause, f"MiB free in {directory}", "1 or more", free, room)
         found = (f"{holder.program} (process {holder.process})" for holder in facts[LockHolder()])
         holders = ", ".join(dict.fromkeys(found)) or "nobody"
         yield _same("cause.lock", "who holds the package manager's lock", "nobody", holders)
@@ -112,22 +120,21 @@ class Causes(Probe):
         gateway = (route.gateway if route else None) or "none"
         yield _same("cause.gateway", "default route", self.p.gateway or "none", gateway)
         yield _same("cause.forwarding", "packets are forwarded", "1", facts[_FORWARDING].text)
-        port_words = (f"--dport {self.p.port} ", f"--dport {self.p.published_port} ")
-        rules = [
-            line
-            for line in facts[_RULES].text.splitlines()
-            if line.endswith(("-j DROP", "-j REJECT")) and any(word in line for word in port_words)
-        ]
+        rules = _dropping(facts[_RULES].text, (self.p.port, self.p.published_port))
         yield _same("cause.firewall", "firewall rules that drop redis", "none", "; ".join(rules) or "none")
 
     def _addresses(self, bridge: Interface | None) -> Iterator[Check]:
         found = bridge.addresses if bridge else ()
         own = [address for address in found if address.partition("/")[0] == self.address.partition("/")[0]]
-        other = [address for address in found if address not in own]
+        peers = {address for _, address in self.peers}
+        other = [address for address in found if address.partition("/")[0] in peers]
         name = f"address of {self.p.bridge}"
         yield _same("cause.netmask", name, self.address, ", ".join(own) or "none")
         yield _same(
-            "cause.extra-address", f"further addresses of {self.p.bridge}", "none", ", ".join(other) or "none"
+            "cause.extra-address",
+            f"addresses of other hosts on {self.p.bridge}",
+            "none",
+            ", ".join(other) or "none",
         )
 
     def _engine(self, facts: Facts) -> Iterator[Check]:
@@ -191,7 +198,6 @@ def causes(p: ValidateChapter, host: Host, hosts: Sequence[Host]) -> Causes:
     return Causes(p, address, str(host["fixed_cidr"]), peers, server=server, client=not server)
 
 
-_FREE = Answer(("df", "--output=avail", "--block-size=1M", "--", _DOCKER_FILES))
 _FORWARDING = Answer(("cat", "/proc/sys/net/ipv4/ip_forward"))
 _RULES = Answer(("iptables-save",))
 _ENGINE = Answer(("systemctl", "is-active", "docker.service"))
@@ -200,6 +206,24 @@ _INSPECT = '{"state":{{json .State.Status}},"networks":{{json .NetworkSettings.N
 _REDIS = Answer(("docker", "inspect", "--format", _INSPECT, "redis-server"))
 _AMBASSADOR = Answer(("docker", "inspect", "--format", _INSPECT, "redis_ambassador"))
 _PROTECTED = Answer(("docker", "exec", "redis-server", "redis-cli", "CONFIG", "GET", "protected-mode"))
+
+
+def _free(directory: str) -> Answer:
+    """Return the fact with the room of a directory's file system, in MiB."""
+    return Answer(("df", "--output=avail", "--block-size=1M", "--", directory))
+
+
+def _dropping(rules: str, ports: Sequence[int]) -> Iterator[str]:
+    """Yield the rules that drop what arrives for a port, where no earlier rule of the chain accepts some of it."""
+    words = [f"--dport {port} " for port in ports]
+    accepting: set[tuple[str, ...]] = set()
+    for line in rules.splitlines():
+        for word in (word for word in words if word in line):
+            chain = (*line.split()[:2], word)
+            if line.endswith("-j ACCEPT"):
+                accepting.add(chain)
+            elif line.endswith(("-j DROP", "-j REJECT")) and chain not in accepting:
+                yield line
 
 
 def _object(text: str) -> dict[str, Any]:

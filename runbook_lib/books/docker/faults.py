@@ -180,6 +180,15 @@ HOST_FAULTS = {
             "while mountpoint -q /var/lib/docker/tmp; do umount /var/lib/docker/tmp; done",
         ),
         HostFault(
+            "boot",
+            "docker",
+            "/boot is full: no other kernel can be installed",
+            "cause.boot",
+            "mkdir -p /boot; mount -t tmpfs -o size=4m runbook-drill /boot; "
+            "dd if=/dev/zero of=/boot/initrd.img-6.1.0-old bs=1M 2>/dev/null || true",
+            "while mountpoint -q /boot; do umount /boot; done",
+        ),
+        HostFault(
             "lock",
             "docker",
             "a process that hangs holds the lock of the package manager: nothing can be installed",

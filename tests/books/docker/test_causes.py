@@ -44,7 +44,8 @@ def facts(operation: Causes, changed: dict[str, Any]) -> Facts:
     ambassador = {**CONTAINER, "env": ["PATH=/bin", f"REDIS_PORT_6379_TCP=tcp://{target}"]}
     options = {**OPTIONS, "fixed-cidr": operation.fixed_cidr}
     usual = {
-        "df": "Avail\n 5000",
+        "docker/tmp": "Avail\n 5000",
+        "/boot": "Avail\n 300",
         "ip_forward": "1",
         "iptables-save": "-A FORWARD -j DROP\n-A INPUT -p tcp --dport 22 -j DROP",
         "is-active": "active",
@@ -78,7 +79,8 @@ def test_nothing_is_wrong_with_a_host_as_the_chapter_leaves_it() -> None:
 @pytest.mark.parametrize(
     ("operation", "changed", "cause"),
     [
-        (SERVER, {"df": "Avail\n 0"}, "cause.disk"),
+        (SERVER, {"docker/tmp": "Avail\n 0"}, "cause.disk"),
+        (SERVER, {"/boot": "Avail\n 0"}, "cause.boot"),
         (SERVER, {"locks": (Holder(7, "dpkg", "/var/lib/dpkg/lock"),)}, "cause.lock"),
         (SERVER, {"interfaces": (em1("DOWN"), br0(SERVER.address))}, "cause.carrier"),
         (SERVER, {"interfaces": (em1(master=None), br0(SERVER.address))}, "cause.port"),
@@ -107,6 +109,21 @@ def test_the_first_check_that_fails_is_the_cause_and_says_what_repairs_it(
     unmet = [check for check in operation.verify(facts(operation, changed)) if not check.holds]
     assert unmet[0].id == cause
     assert unmet[0].observed.endswith(f"; repair: {REPAIRS[cause]}")
+
+
+def test_what_an_operator_has_made_on_purpose_is_not_a_cause() -> None:
+    rules = """*filter
+-A INPUT -s 192.168.7.32/32 -p tcp -m tcp --dport 6379 -j ACCEPT
+-A INPUT -p tcp -m tcp --dport 6379 -j DROP
+-A INPUT -p tcp -m tcp --dport 63790 -j DROP"""
+    changed = {"iptables-save": rules, "interfaces": (em1(), br0(SERVER.address, "10.0.0.9/8"))}
+    assert [check for check in SERVER.verify(facts(SERVER, changed)) if not check.holds] == []
+
+
+def test_a_full_boot_and_docker_directory_are_told_apart() -> None:
+    both = {"docker/tmp": "Avail\n 0", "/boot": "Avail\n 0"}
+    unmet = [check.name for check in SERVER.verify(facts(SERVER, both)) if not check.holds]
+    assert unmet == ["MiB free in /var/lib/docker/tmp", "MiB free in /boot"]
 
 
 def test_every_fault_has_a_cause_that_a_check_finds() -> None:
