@@ -51,14 +51,16 @@ def demo_command(runs: str, name: str, cloud: bool) -> int:  # noqa: FBT001 - cl
 
     The hosts stay up so that you can inspect them; `runbook lab down` ends them. A second demo changes nothing.
     """
-    from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - keeps `--help` fast
+    from runbook_lib.cli.lab_progress import lab_progress  # noqa: PLC0415 - keeps `--help` fast
+    from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - as above
 
     started = time.monotonic()
     click.echo(
         "practice hosts: Debian systems on this machine (the first start builds them and takes minutes)"
     )
     lab = Lab.open(name)
-    lab.up(_HOSTS)
+    with lab_progress():
+        lab.up(_HOSTS)
     click.echo(f"practice hosts: up after {time.monotonic() - started:.0f} s")
     background = _cloud_run(lab, runs) if cloud else None
     click.echo()

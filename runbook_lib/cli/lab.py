@@ -7,15 +7,23 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from runbook_lib.cli.completed_names import complete_faults, complete_lab_hosts, complete_lab_names
+from runbook_lib.cli.lab_progress import lab_progress
 from runbook_lib.cli.lazy_group import PrefixGroup
+from runbook_lib.errors import InventoryError
+from runbook_lib.known_names import complete_name
 from runbook_lib.lab.faults import RANDOM, Faults
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.lab import DEFAULT_NAME, Lab
+from runbook_lib.lab.state import running_state
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["lab", "lab_command"]
 
@@ -77,10 +85,35 @@ def up(  # noqa: PLR0913, PLR0917 - click passes each option
     started = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: take down a half-built lab
     chosen = Lab.open(name, topology, inventory)
-    names = [host.strip() for host in hosts.split(",")] if hosts else _default_hosts(topology)
-    changed = chosen.up(names, release=release, engine=engine)
+    names = (
+        _full_names(hosts.split(","), load_topology(topology).hosts) if hosts else _default_hosts(topology)
+    )
+    with lab_progress():
+        changed = chosen.up(names, release=release, engine=engine)
     state = f"up after {time.monotonic() - started:.1f} s" if changed else "already up"
     click.echo(f"lab {name}: {state}; inventory: {chosen.inventory}")
+
+
+def _full_names(typed: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the names of hosts, each of which may have been given by a prefix.
+
+    Raises:
+        InventoryError: A name is unknown, or the prefix of several.
+    """
+    names = [*known]
+    return [
+        complete_name(name.strip(), names, kind="host", where="lab topology", error=InventoryError)
+        for name in typed
+    ]
+
+
+def _hosts_of(lab: Lab) -> list[str]:
+    """Return the names of a running lab's hosts.
+
+    Raises:
+        LabError: The lab is not up.
+    """
+    return [*running_state(lab.paths).hosts]
 
 
 def _default_hosts(topology: Path) -> list[str] | None:
@@ -117,7 +150,9 @@ def status(name: str, as_json: bool) -> None:  # noqa: FBT001 - click passes opt
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shell(name: str, host: str, command: tuple[str, ...]) -> None:
     """Open a shell on HOST, or run COMMAND there."""
-    argv = Lab.open(name).ssh_command(host, command)
+    chosen = Lab.open(name)
+    (full,) = _full_names([host], _hosts_of(chosen))
+    argv = chosen.ssh_command(full, command)
     os.execvp(argv[0], argv)  # noqa: S606 - becomes ssh, so that ssh has the user's terminal and sets the exit code
 
 
@@ -126,8 +161,11 @@ def shell(name: str, host: str, command: tuple[str, ...]) -> None:
 @click.argument("hosts", nargs=-1, shell_complete=complete_lab_hosts)
 def reset(name: str, hosts: tuple[str, ...]) -> None:
     """Reset HOSTS (default: all) to freshly installed machines, and repair every fault."""
-    Lab.open(name).reset(hosts or None)
-    click.echo(f"lab {name}: {', '.join(hosts) or 'all hosts'} reset")
+    chosen = Lab.open(name)
+    names = _full_names(hosts, _hosts_of(chosen)) if hosts else []
+    with lab_progress():
+        chosen.reset(names or None)
+    click.echo(f"lab {name}: {', '.join(names) or 'all hosts'} reset")
 
 
 @lab.command("break")
@@ -159,7 +197,8 @@ def break_(name: str, fault: str | None) -> None:
 def repair(name: str) -> None:
     """Repair every fault that was injected with `break`."""
     faults = Lab.open(name).faults
-    repaired = faults.repair()
+    with lab_progress():
+        repaired = faults.repair()
     if not repaired:
         click.echo(f"lab {name}: no faults")
     for fault in repaired:

@@ -125,7 +125,8 @@ class _Hosts:
             return
         try:
             with extras.named_extras():
-                from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - an extra
+                from runbook_lib.cli.lab_progress import lab_progress  # noqa: PLC0415 - an extra
+                from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - as above
         except RequirementError as problem:
             self._explain(problem)
             return
@@ -134,7 +135,8 @@ class _Hosts:
         if new:
             click.echo("practice hosts: starting (the first start builds them and takes minutes)")
         try:
-            lab.up(lesson.hosts if lesson else default_hosts(self._lessons))
+            with lab_progress():
+                lab.up(lesson.hosts if lesson else default_hosts(self._lessons))
         except RequirementError as problem:
             self._explain(problem)
             return
@@ -144,7 +146,8 @@ class _Hosts:
         self._workspace.link_inventory(lab.inventory)
         if self._fresh and not new:
             click.echo("practice hosts: resetting")
-            lab.reset(lesson.hosts if lesson else None)
+            with lab_progress():
+                lab.reset(lesson.hosts if lesson else None)
         if lesson and (new or self._fresh):
             self._carry_out(preparation(lesson, self._lessons), lab)
         elif not new and not self._fresh:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from runbook_lib import system_requirements
 from runbook_lib.errors import LabError
 from runbook_lib.lab.system.cgroups import Cgroup
+from runbook_lib.lab.system.stages import stage
 from runbook_lib.lab.system.subprocesses import tail, wait_for
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ class LabHost(ABC):
         Raises:
             LabError: The host does not allow a login within `boot_timeout`; the hint shows the end of its console.
         """
-        wait_for_login(self._paths, self._plan.name, self, self.boot_timeout)
+        with stage(f"boot {self._plan.name}, until it allows a login"):
+            wait_for_login(self._paths, self._plan.name, self, self.boot_timeout)
 
     def execute(self, script: str) -> None:
         """Run a script as root on the host, for a fault or its repair; default: over SSH.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PACKAGES", "recipe", "root_filesystem"]
 
+_USUALLY = 25.0  # seconds
 # No Docker: installing it is a runbook. No python: runbooks must not need it on a host.
 PACKAGES = (
     "bridge-utils", "ca-certificates", "dbus", "ifupdown", "init", "iproute2", "iputils-ping", "kmod",
@@ -48,7 +49,10 @@ def root_filesystem(distribution: str, more_packages: Sequence[str] = ()) -> Pat
         options = (f"--include={','.join(packages)}", f"--customize-hook={''.join(scripts)}")
         bootstrap(distribution, directory / "root", cgroups, *options)
 
-    return built_once("rootfs", recipe_parts, build) / "root"
+    return (
+        built_once("rootfs", recipe_parts, build, what="root file system of the hosts", usually=_USUALLY)
+        / "root"
+    )
 
 
 def recipe(name: str) -> str:

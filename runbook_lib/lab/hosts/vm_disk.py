@@ -20,6 +20,7 @@ from runbook_lib.lab.hosts.kvm import accelerator
 from runbook_lib.lab.hosts.rootfs import PACKAGES, recipe
 from runbook_lib.lab.system.build_cache import built_once
 from runbook_lib.lab.system.debian_bootstrap import EXCLUDED_PATHS, bootstrap
+from runbook_lib.lab.system.stages import detail
 from runbook_lib.lab.system.subprocesses import in_cgroups, run, tail
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _SIZE = 8 * 2**30  # bytes; the file is sparse
 _START = 2**20  # bytes: where installers put the first partition; GRUB is stored before it
 _SECTOR = 512
 _STEP_TIMEOUT = 900  # seconds
+_USUALLY = 120.0  # seconds, without hardware virtualization
 _DONE = "lab-finish: done"
 
 
@@ -88,7 +90,9 @@ def system_disk(distribution: str) -> SystemDisk:
     def build(directory: Path, cgroups: Sequence[Path]) -> None:
         _build(distribution, "".join(scripts), directory, cgroups)
 
-    return SystemDisk(built_once("disk", recipe_parts, build))
+    return SystemDisk(
+        built_once("disk", recipe_parts, build, what="disk of virtual machines", usually=_USUALLY)
+    )
 
 
 def _build(distribution: str, script: str, directory: Path, cgroups: Sequence[Path]) -> None:
@@ -102,9 +106,11 @@ def _build(distribution: str, script: str, directory: Path, cgroups: Sequence[Pa
         f"--essential-hook={_ESSENTIAL}",
         f"--customize-hook=disk={identifier}\n{script}",
     )
+    detail("file system")
     _make_disk(tree, disk, identifier, cgroups)
     _extract_kernel(tree, directory)
     tree.unlink()
+    detail("first boot")
     _boot_once(SystemDisk(directory), identifier, cgroups)
     for name in ("initrd.img", "console.log"):
         (directory / name).unlink()

@@ -10,6 +10,7 @@ from runbook_lib.lab.services.image_registry import PORT, registry_configuration
 from runbook_lib.lab.system.apt_sources import machine_proxy
 from runbook_lib.lab.system.build_cache import built_once
 from runbook_lib.lab.system.debian_bootstrap import bootstrap
+from runbook_lib.lab.system.stages import detail
 from runbook_lib.lab.system.subprocesses import in_cgroups, run
 from runbook_lib.project import find_shipped
 
@@ -23,6 +24,7 @@ IMAGES = ("redis-server", "redis-cli", "ambassador")
 _BASE = "base"
 _DISTRIBUTION = "bookworm"  # of the images, whatever the hosts run: every engine runs the same ones
 _STEP_TIMEOUT = 900  # seconds
+_USUALLY = 45.0  # seconds
 
 
 def image_storage() -> Path:
@@ -49,7 +51,7 @@ def image_storage() -> Path:
     def build(directory: Path, cgroups: Sequence[Path]) -> None:
         _build(folder, directory, cgroups)
 
-    return built_once("images", recipe, build) / "storage"
+    return built_once("images", recipe, build, what="container images", usually=_USUALLY) / "storage"
 
 
 def _build(folder: Path, directory: Path, cgroups: Sequence[Path]) -> None:
@@ -60,8 +62,10 @@ def _build(folder: Path, directory: Path, cgroups: Sequence[Path]) -> None:
     build = _buildah(work, cgroups)
     build("seed", work, None)
     build(_BASE, folder / _BASE, "seed")
-    for name in IMAGES:
+    for number, name in enumerate(IMAGES, start=1):
+        detail(f"image {name} ({number} of {len(IMAGES)})")
         build(name, folder / name, _BASE)
+    detail("registry")
     script = work / "push.sh"
     script.write_text(
         resources.files("runbook_lib.lab").joinpath("recipes", "push.sh").read_text(encoding="utf-8"),

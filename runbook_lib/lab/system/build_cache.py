@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import LabError
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import RUN, cache_directory, locked
+from runbook_lib.lab.system.stages import stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,14 @@ def recipe_hash(recipe: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def built_once(kind: str, recipe: Mapping[str, Any], build: Callable[[Path, Sequence[Path]], None]) -> Path:
+def built_once(
+    kind: str,
+    recipe: Mapping[str, Any],
+    build: Callable[[Path, Sequence[Path]], None],
+    *,
+    what: str,
+    usually: float,
+) -> Path:
     """Return a directory that `build` has filled, calling `build` only if the cache has none for this recipe.
 
     The directory gets its final name when it is complete. What a killed build left is removed by the next one.
@@ -41,6 +49,8 @@ def built_once(kind: str, recipe: Mapping[str, Any], build: Callable[[Path, Sequ
         kind: What is built, such as `rootfs`: the name of a directory in the cache.
         recipe: Everything the result depends on.
         build: Called with an empty directory to fill and the control groups its programs are to join.
+        what: What is built, for the person who waits.
+        usually: Seconds that it usually takes.
 
     Raises:
         LabError: The build failed, or an earlier one cannot be ended.
@@ -57,7 +67,8 @@ def built_once(kind: str, recipe: Mapping[str, Any], build: Callable[[Path, Sequ
         draft = home / f".{complete.name}"
         draft.mkdir(parents=True)
         try:
-            build(draft, Cgroup(_GROUP + complete.name).create())
+            with stage(f"{what}, built once and kept", usually):
+                build(draft, Cgroup(_GROUP + complete.name).create())
             draft.rename(complete)
         finally:
             _end_build(complete)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from runbook_lib.lab.system.apt_sources import debian_sources, machine_proxy
+from runbook_lib.lab.system.stages import detail
 from runbook_lib.lab.system.subprocesses import in_cgroups, run
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def bootstrap(distribution: str, target: Path, cgroups: Sequence[Path], *options
         target,
         *(source.line for source in debian_sources(distribution)),
     ]
+    detail(f"packages of a minimal Debian {distribution}")
     run(
         *in_cgroups(*argv, cgroups=cgroups),
         what=f"build a minimal Debian {distribution}",
