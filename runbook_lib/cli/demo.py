@@ -25,6 +25,7 @@ CHAPTER = (
     "20_docker_install",
     "25_published_ports",
     "30_bridge_br0",
+    "35_two_vlans",
     "40_ambassador_redis",
     "60_overlay_names",
     "90_validate",

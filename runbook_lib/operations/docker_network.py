@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Overlay", "Present", "overlay", "present"]
 
+_BRIDGE_OPTION = "com.docker.network.bridge.name"
 _CREATE = ("docker", "network", "create", "--label", "io.runbook.network=1")
 
 
@@ -36,17 +37,36 @@ class Present(Operation):
         name: The network's name.
         subnet: Its addresses, as `10.77.0.0/24`; empty: the engine chooses. Only in a network with a subnet of its
             own can a container be given a certain address.
+        bridge: A bridge of the host, as `br102`, that the network uses; empty: the engine makes one.
+        gateway: The containers' gateway; with `bridge`, the address that the host has on it.
+        address_range: The addresses that containers may get, if other machines are in the subnet too.
 
     Raises:
-        ParameterError: It is not a subnet.
+        ParameterError: It is not a subnet, or gateway or range are not in it.
     """
 
     name: str
     subnet: str = ""
+    bridge: str = ""
+    gateway: str = ""
+    address_range: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what is not a subnet."""
+        """Refuse what is not a subnet, and what is not in it."""
         _check_subnet(self.subnet, self.name)
+        _check_subnet(self.address_range, self.name)
+        where = f"network {self.name}"
+        if self.bridge and not self.gateway:
+            raise ParameterError(
+                f"no gateway is given for the bridge {self.bridge}",
+                where=where,
+                hint="give the address that the host has on it: Docker removes any other one",
+            )
+        for inside in filter(None, (self.gateway, self.address_range)):
+            if not self.subnet or not _is_within(inside, self.subnet):
+                raise ParameterError(
+                    f"{inside} is not in the subnet {self.subnet or '(none)'}", where=where, hint="give both"
+                )
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return the network, and the host's addresses if the subnet must not overlap with them."""
@@ -57,23 +77,69 @@ class Present(Operation):
         network = facts[Network(self.name)]
         if network is None:
             if self.subnet:
-                _refuse_overlap(self.subnet, facts[Interfaces()])
-            create = (*_CREATE, *_subnet(self.subnet), self.name)
+                interfaces = facts[Interfaces()]
+                _refuse_overlap(self.subnet, [item for item in interfaces if item.name != self.bridge])
+                self._refuse_bridge(interfaces)
+            create = (*_CREATE, *_subnet(self.subnet), *self._options, self.name)
             return Plan(
                 commands=(Command(create, sudo=True, purpose="a network that resolves container names"),)
             )
+        self._refuse_taken(network)
+        return Plan()
+
+    def verify(self, facts: Facts) -> list[Check]:
+        """Check that the network exists, is a bridge network, and has the subnet, the bridge and the range."""
+        network = facts[Network(self.name)]
+        checks = [_driver_check(self.name, "bridge", network)]
+        checks += _subnet_check(self.name, self.subnet, network)
+        for what, wanted, current in (
+            ("bridge", self.bridge, network.bridge if network else ""),
+            ("address_range", self.address_range, network.address_range if network else ""),
+        ):
+            if wanted:
+                label = f"{what.replace('_', ' ')} of {self.name}"
+                checks.append(Check.equal(label, wanted, current or "none", f"docker_network.{what}"))
+        return checks
+
+    @property
+    def _options(self) -> tuple[str, ...]:
+        options = ("--ip-range", self.address_range) if self.address_range else ()
+        options += ("--gateway", self.gateway) if self.gateway else ()
+        return options + (("--opt", f"{_BRIDGE_OPTION}={self.bridge}") if self.bridge else ())
+
+    def _refuse_taken(self, network: NetworkState) -> None:
         if network.driver != "bridge" or self.subnet not in {"", network.subnet}:
             raise PlanRefused(
                 f"network {self.name!r} exists with driver {network.driver!r} and subnet {network.subnet or 'none'}",
                 hint="choose another network name",
             )
-        return Plan()
+        differs = {
+            "bridge": (self.bridge, network.bridge),
+            "range": (self.address_range, network.address_range),
+        }
+        for what, (wanted, current) in differs.items():
+            if wanted not in {"", current}:
+                raise PlanRefused(
+                    f"network {self.name!r} exists with the {what} {current or 'none'}, not {wanted}: a network cannot "
+                    "be changed",
+                    hint=f"remove its containers, then the network: `docker network rm {self.name}`",
+                )
 
-    def verify(self, facts: Facts) -> list[Check]:
-        """Check that the network exists, is a bridge network, and has the subnet."""
-        network = facts[Network(self.name)]
-        checks = [_driver_check(self.name, "bridge", network)]
-        return [*checks, *_subnet_check(self.name, self.subnet, network)]
+    def _refuse_bridge(self, interfaces: tuple[Interface, ...]) -> None:
+        if not self.bridge:
+            return
+        bridge = next((item for item in interfaces if item.name == self.bridge), None)
+        if bridge is None or bridge.kind != "bridge":
+            raise PlanRefused(
+                f"{self.bridge} is not a bridge of this host: Docker would make one without a port to the network",
+                hint="make it in an earlier step: bridge.present(...)",
+            )
+        if self.gateway not in {address.partition("/")[0] for address in bridge.addresses}:
+            raise PlanRefused(
+                f"{self.bridge} does not have the address {self.gateway}, but {', '.join(bridge.addresses) or 'none'}: "
+                "Docker would replace it",
+                hint=f"give an address of {self.bridge} as the gateway",
+            )
 
 
 @dataclass(frozen=True)
@@ -117,7 +183,7 @@ class Overlay(Operation):
             self._refuse_taken(network)
             return Plan()
         require_manager(f"network {self.name!r}", swarm)
-        _refuse_overlap(self.subnet, facts[Interfaces()])
+        _refuse_overlap(self.subnet, list(facts[Interfaces()]))
         options = ("--opt", "encrypted") if self.encrypted else ()
         create = (*_CREATE, "--driver", "overlay", "--attachable", *options, *_subnet(self.subnet), self.name)
         remove = Command(("docker", "network", "rm", self.name), sudo=True)
@@ -179,7 +245,14 @@ def _check_subnet(subnet: str, name: str) -> None:
         ) from problem
 
 
-def _refuse_overlap(subnet: str, interfaces: tuple[Interface, ...]) -> None:
+def _is_within(inside: str, subnet: str) -> bool:
+    try:
+        return ipaddress.IPv4Network(inside).subnet_of(ipaddress.IPv4Network(subnet))
+    except ValueError:
+        return False
+
+
+def _refuse_overlap(subnet: str, interfaces: Sequence[Interface]) -> None:
     wanted = ipaddress.IPv4Network(subnet)
     for interface in interfaces:
         for address in interface.addresses:

@@ -13,7 +13,7 @@ from runbook_lib.errors import ParameterError
 from runbook_lib.facts.base import Facts
 from runbook_lib.facts.interfaces import Reachable
 from runbook_lib.facts.kernel import Kernel, KernelInfo
-from runbook_lib.operations import bridge, container, docker_engine, probe
+from runbook_lib.operations import bridge, container, docker_engine, docker_network, frames, probe
 from runbook_lib.operations.base import Operation
 from runbook_lib.operations.observe import Observe
 
@@ -109,3 +109,30 @@ def test_an_address_comes_after_the_end_of_options() -> None:
     (answer,) = probe.pings("probe", "192.0.2.1", "host-a").facts()
     assert answer.request().text.endswith("-W 2 -- 192.0.2.1")
     assert Reachable("2001:db8::1").request().text.endswith("-W 2 -- 2001:db8::1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"gateway": ""}, "no gateway is given for the bridge br102"),
+        ({"gateway": "10.103.0.31"}, "10.103.0.31 is not in the subnet 10.102.0.0/24"),
+        ({"gateway": "em2"}, "em2 is not in the subnet"),
+        ({"address_range": "10.0.0.0/8"}, "10.0.0.0/8 is not in the subnet"),
+        ({"address_range": "10.102.0.1/25"}, "'10.102.0.1/25' is not a subnet"),
+        ({"subnet": ""}, "10.102.0.31 is not in the subnet (none)"),
+    ],
+)
+def test_a_network_on_a_bridge_whose_addresses_do_not_fit_is_refused(
+    arguments: dict[str, Any], why: str
+) -> None:
+    valid = {"subnet": "10.102.0.0/24", "bridge": "br102", "gateway": "10.102.0.31"}
+    docker_network.present("vlan102", **valid)
+    with pytest.raises(ParameterError, match="network vlan102") as refused:
+        docker_network.present("vlan102", **{**valid, **arguments})
+    assert why in refused.value.message
+
+
+@pytest.mark.parametrize("foreign", ["192.168.7.0/24", "192.168.0.0/20", "fd07::/64", "em2", "10.0.0.1/8"])
+def test_networks_whose_frames_addresses_cannot_distinguish_are_refused(foreign: str) -> None:
+    with pytest.raises(ParameterError, match=r"frames\.separated on em1"):
+        frames.separated("both", "em1", "192.168.0.0/20", foreign, "vlan-capture")

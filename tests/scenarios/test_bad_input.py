@@ -68,6 +68,12 @@ def test_wrong_type_in_a_file_is_reported_with_its_line(tmp_path: Path, inventor
     assert "line 2: 'revert_after'" in message
 
 
+def test_a_vlan_that_is_given_twice(tmp_path: Path, inventory: Path) -> None:
+    arguments = ("35_two_vlans", "-p", "hosts", "nowhere", "-p", "second_vlan", "101")
+    message = refuse(tmp_path, *arguments, "-p", "inventory", str(inventory))
+    assert "vlan and second_vlan are both 101: each VLAN needs its own" in message
+
+
 def test_missing_parameters_file(tmp_path: Path) -> None:
     assert "no such file" in refuse(tmp_path, "30_bridge_br0", "-f", str(tmp_path / "none.yml"))
 

@@ -7,10 +7,21 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from runbook_lib.books.docker.parameter_types import (
+    Address,
+    HostAddress,
+    Image,
+    InterfaceName,
+    Name,
+    Network,
+    Port,
+    VlanId,
+)
+from runbook_lib.books.docker.vlan_parameters import refuse_contradictions
 from runbook_lib.model.batches import BatchSize
 from runbook_lib.parameters import Parameters
 
@@ -26,25 +37,9 @@ __all__ = [
     "PublishedPorts",
     "PublishedRedis",
     "RedisAndClient",
+    "TwoVlans",
     "ValidateChapter",
 ]
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$")]
-InterfaceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-def _is_address(value: str) -> str:
-    return str(ipaddress.ip_address(value))
-
-
-def _is_network(value: str) -> str:
-    return str(ipaddress.ip_network(value))
-
-
-Address = Annotated[str, AfterValidator(_is_address)]
-Network = Annotated[str, AfterValidator(_is_network)]
 
 
 class Preflight(Parameters):
@@ -160,6 +155,51 @@ class BridgeBr0(Parameters):
     probe_image: Image = Field(description="Image with ping and socat; one container per host runs it.")
 
 
+class TwoVlans(BridgeBr0):
+    """Connect the containers of two hosts in one VLAN, and keep those of a second VLAN apart (S5)."""
+
+    runbook: ClassVar[str] = "35_two_vlans"
+    title: ClassVar[str] = "Two VLANs: who reaches whom, and who must not"
+
+    vlan: VlanId = Field(default=101, description="VLAN of `card` on every host, and of `subnet`.")
+    both_vlans: str = Field(default="server", description="The host that is in both VLANs.")
+    second_vlan: VlanId = Field(default=102, description="The VLAN that is kept apart.")
+    second_interface: InterfaceName = Field(
+        default="em2", description="Network interface in that VLAN, or a VLAN's own, as em1.102."
+    )
+    second_bridge: InterfaceName = Field(default="br102", description="The bridge that has it as its port.")
+    second_address: HostAddress = Field(
+        default="10.102.0.31/24", description="The host's address in that VLAN, with its prefix length."
+    )
+    second_range: Network = Field(
+        default="10.102.0.128/25", description="The addresses of the containers in that VLAN."
+    )
+
+    @model_validator(mode="after")
+    def _two_of_each(self) -> Self:
+        if self.has_two_vlans:
+            refuse_contradictions(self)
+        return self
+
+    @property
+    def has_two_vlans(self) -> bool:
+        """Whether this runbook is about the second VLAN at all."""
+        return True
+
+    @property
+    def second_subnet(self) -> str:
+        """The network of the second VLAN."""
+        return str(ipaddress.ip_interface(self.second_address).network)
+
+    def subnet_of_vlan(self, vlan: int) -> str:
+        """Return the network of a VLAN.
+
+        Args:
+            vlan: One of the two VLANs.
+        """
+        return {self.vlan: self.subnet, self.second_vlan: self.second_subnet}[vlan]
+
+
 class AmbassadorRedis(PublishedRedis):
     """Reach a redis behind a pair of ambassador containers (S6, S7), and for comparison by a published port (S3)."""
 
@@ -243,7 +283,7 @@ class PathLoad(AmbassadorRedis):
         return self.requests > 0 and self.mode != "plan"
 
 
-class ValidateChapter(BridgeBr0, AmbassadorRedis, OverlayNames):
+class ValidateChapter(TwoVlans, AmbassadorRedis, OverlayNames):
     """Check the whole chapter, read-only."""
 
     runbook: ClassVar[str] = "90_validate"
@@ -251,12 +291,17 @@ class ValidateChapter(BridgeBr0, AmbassadorRedis, OverlayNames):
 
     mode: Literal["validate"] = "validate"
     on_failure: Literal["stop", "continue"] = "continue"
-    also_validate: list[Literal["25_published_ports", "60_overlay_names"]] = Field(
+    also_validate: list[Literal["25_published_ports", "35_two_vlans", "60_overlay_names"]] = Field(
         default_factory=list,
         description="Runbooks that not everybody applies, and that were applied here: they are validated too.",
     )
     registry_mirrors: list[str] = Field(default_factory=list)
     proof_image: Image
+
+    @property
+    def has_two_vlans(self) -> bool:
+        """Whether they are validated."""
+        return TwoVlans.runbook in self.also_validate
 
 
 class Drill(ValidateChapter):

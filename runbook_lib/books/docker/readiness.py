@@ -56,6 +56,7 @@ def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
         "20_docker_install": _summary(install),
         "25_published_ports": _summary(engine),
         "30_bridge_br0": _summary([*engine, *network]),
+        "35_two_vlans": _summary([*engine, *network]),
         "40_ambassador_redis": _summary(engine),
         "60_overlay_names": _summary(engine),
         "90_validate": _summary(engine),

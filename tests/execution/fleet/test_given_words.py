@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field
 
 from runbook_lib.attestation.keys import generate
-from runbook_lib.books.docker.parameters import Address
+from runbook_lib.books.docker.parameter_types import Address
 from runbook_lib.errors import ParameterError
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.execution.catalog import CatalogEntry
