@@ -103,7 +103,7 @@ class Present(Operation):
 
     @property
     def _options(self) -> tuple[str, ...]:
-        options = ("--ip-range", self.address_range) if self.address_range else ()
+        options: tuple[str, ...] = ("--ip-range", self.address_range) if self.address_range else ()
         options += ("--gateway", self.gateway) if self.gateway else ()
         return options + (("--opt", f"{_BRIDGE_OPTION}={self.bridge}") if self.bridge else ())
 
@@ -183,7 +183,8 @@ class Overlay(Operation):
             self._refuse_taken(network)
             return Plan()
         require_manager(f"network {self.name!r}", swarm)
-        _refuse_overlap(self.subnet, list(facts[Interfaces()]))
+        interfaces = facts[Interfaces()]
+        _refuse_overlap(self.subnet, interfaces)
         options = ("--opt", "encrypted") if self.encrypted else ()
         create = (*_CREATE, "--driver", "overlay", "--attachable", *options, *_subnet(self.subnet), self.name)
         remove = Command(("docker", "network", "rm", self.name), sudo=True)

@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 import yaml
+from pyroute2 import IPRoute
 
 from runbook_lib.books.docker import load
 from runbook_lib.cli.demo import CHAPTER
+from runbook_lib.connections.network_namespace import run_in
 from runbook_lib.evidence.lookup import read_run
+from runbook_lib.lab.system.paths import LabPaths
 from runbook_lib.model.status import Status
 from runbook_lib.report.tables import tables
+from runbook_lib.report.topology import topology_of
+from runbook_lib.report.topology_text import describe
 from tests.books.docker.book_page import shown
 from tests.deadlines import deadline
 from tests.scenarios.ci import recipe
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from tests.programs import Programs
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order]
-ONCE = ("25_published_ports", "60_overlay_names")
+ONCE = ("25_published_ports", "35_two_vlans", "60_overlay_names")
 """Run by `runbook run` only: what plain papermill does is shown by the others."""
 _HOST_STATE = (
     "cat /etc/network/interfaces; ip -br link | cut -d' ' -f1; ip -br -4 address; dpkg -l | grep -c ^ii; "
@@ -101,6 +106,58 @@ def test_each_path_to_the_redis_is_measured_and_compared(chapter: Practice) -> N
         "direct", "published-port", "one-ambassador", "two-ambassadors", "br0", "overlay",
     ]  # fmt: skip
     assert (measured > 0).all(axis=None)  # how fast they are is not for a test to say
+
+
+def test_the_report_draws_both_vlans_as_in_figure_15_1(chapter: Practice) -> None:
+    (record,) = [record for record in chapter.records() if record.runbook == "35_two_vlans"][-1:]
+    shown = topology_of([record])
+    assert shown is not None
+    assert shown.subnets == ["10.102.0.0/24", "192.168.0.0/20"]
+    bridges = {
+        (host.name, bridge.name): (bridge.interfaces, bridge.network)
+        for host in shown.hosts
+        for bridge in host.bridges
+        if bridge.interfaces
+    }
+    assert bridges == {
+        ("host-a", "br0"): (["em1"], "bridge"),
+        ("host-a", "br102"): (["em2"], "vlan102"),
+        ("host-b", "br0"): (["em1"], "bridge"),
+    }
+    texts = [text for _, text in describe(shown)]
+    assert "Interface em2: a port of br102; leads to the physical network 10.102.0.0/24" in texts
+    assert {"Container vlan101-announcer", "Container vlan102-announcer"} <= set(texts)
+
+
+def test_vlans_that_are_joined_at_the_switch_are_noticed_on_both_hosts(chapter: Practice) -> None:
+    switch = LabPaths(chapter.lab.name).switch
+
+    def join() -> None:
+        with IPRoute() as kernel:
+            kernel.link("add", ifname="patch-101", kind="veth", peer={"ifname": "patch-102"})
+            for vlan in (101, 102):
+                (index,) = kernel.link_lookup(ifname=f"patch-{vlan}")
+                (bridge,) = kernel.link_lookup(ifname=f"v{vlan}")
+                kernel.link("set", index=index, master=bridge, state="up")
+
+    def separate() -> None:
+        with IPRoute() as kernel:
+            kernel.link("del", index=kernel.link_lookup(ifname="patch-101")[0])
+
+    run_in(switch, join)
+    try:
+        done = chapter.run("35_two_vlans", "--mode", "validate", "-p", "on_failure", "continue")
+        assert done.returncode == 1, done.stdout + done.stderr
+    finally:
+        run_in(switch, separate)
+    broken = {
+        (host.host, check.id, check.observed.partition(", as ")[0].partition(" ")[2])
+        for step in chapter.last().steps
+        for host in step.hosts
+        for check in host.checks
+        if not check.holds
+    }
+    assert broken == {(host, "vlan.no_foreign_frames", "foreign frames") for host in ("host-a", "host-b")}
 
 
 def test_pytest_has_a_case_per_step_host_and_check_of_the_validation(chapter: Practice) -> None:

@@ -34,11 +34,11 @@ def refuse_contradictions(p: TwoVlans) -> None:
         tag = name.rpartition(".")[2] if "." in name else ""
         if tag.isdecimal() and int(tag) != vlan:
             raise ValueError(f"interface {name} is in VLAN {tag}, not in VLAN {vlan}")
-    first, second = ipaddress.ip_network(p.subnet), ipaddress.IPv4Network(p.second_subnet)
-    if not isinstance(first, ipaddress.IPv4Network):
+    subnet, second_subnet = ipaddress.ip_network(p.subnet), ipaddress.IPv4Network(p.second_subnet)
+    if not isinstance(subnet, ipaddress.IPv4Network):
         raise ValueError("the networks of both VLANs must be IPv4 networks")  # noqa: TRY004 - pydantic catches it
-    if first.overlaps(second):
-        raise ValueError(f"the VLANs have the same addresses: {first} and {second} overlap")
+    if subnet.overlaps(second_subnet):
+        raise ValueError(f"the VLANs have the same addresses: {subnet} and {second_subnet} overlap")
     within = ipaddress.ip_network(p.second_range)
-    if not isinstance(within, ipaddress.IPv4Network) or not within.subnet_of(second):
-        raise ValueError(f"second_range {within} is not in {second}")
+    if not isinstance(within, ipaddress.IPv4Network) or not within.subnet_of(second_subnet):
+        raise ValueError(f"second_range {within} is not in {second_subnet}")
