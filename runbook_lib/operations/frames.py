@@ -24,7 +24,7 @@ __all__ = ["ANNOUNCEMENT_PORT", "Separated", "separated"]
 ANNOUNCEMENT_PORT = 9
 """UDP port of the broadcasts by which a network's own frames are known: `discard`, which nobody answers."""
 
-_LEAST, _CAPTURED, _SECONDS = 3, 6, 8
+_LEAST, _CAPTURED, _SECONDS = 3, 5, 8
 _FINISHED = {0, 124, 143}  # enough frames; ended by GNU's `timeout`, or by that of busybox
 _FRAME = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5} > ")  # how tcpdump's line begins with -e
 _ANNOUNCEMENT = re.compile(r": (\d+\.\d+\.\d+\.\d+)\.\d+ > \d+\.\d+\.\d+\.\d+\.(\d+): UDP")

@@ -107,7 +107,7 @@ def does_not_reach(vlan: int, other: int, host: str, address: str) -> probe.Fail
     """
     return probe.Fails(
         f"{_listener(vlan)} to VLAN {other} on {host} at {address or 'an unknown address'}",
-        ("ping", "-n", "-c", "2", "-i", "0.3", "-W", "1", "--", address) if address else ("false",),
+        ("ping", "-n", "-c", "1", "-W", "1", "--", address) if address else ("false",),
         _NO_REPLY,
         container=_listener(vlan),
         id="vlan.does_not_reach",
