@@ -21,7 +21,7 @@ from runbook_lib.books.docker.parameter_types import (
     Port,
     VlanId,
 )
-from runbook_lib.books.docker.vlan_parameters import refuse_contradictions
+from runbook_lib.books.docker.vlan_parameters import Vlan, refuse_contradictions
 from runbook_lib.model.batches import BatchSize
 from runbook_lib.parameters import Parameters
 
@@ -178,7 +178,9 @@ class TwoVlans(BridgeBr0):
     @model_validator(mode="after")
     def _two_of_each(self) -> Self:
         if self.has_two_vlans:
-            refuse_contradictions(self)
+            first = Vlan(self.vlan, self.card, self.bridge, self.subnet)
+            second = Vlan(self.second_vlan, self.second_interface, self.second_bridge, self.second_subnet)
+            refuse_contradictions(first, second, self.second_range)
         return self
 
     @property
