@@ -13,7 +13,8 @@ from runbook_lib.model.commands import Command, Output
 __all__ = ["IptablesBackend", "NatRule", "NatRules"]
 
 _NOT_FOUND = 127
-_NO_SUCH_CHAIN = "No chain/target/match by that name"
+# The second one is what iptables 1.8.9 says on a host on which Docker was never started.
+_NO_SUCH_CHAIN = ("No chain/target/match by that name", "chain `DOCKER' in table `nat' is incompatible")
 # A user's own search path may lack iptables' directory, and so may sudo's.
 _FIND = 'PATH=$PATH:/usr/sbin:/sbin; command -v iptables >/dev/null || exit 127; exec iptables "$@"'
 
@@ -76,7 +77,7 @@ class NatRules(Fact[tuple[NatRule, ...]]):
         >>> NatRules().parse(Output(0, line))
         (NatRule(protocol='tcp', port=6380, target='172.17.0.2:6379', address=''),)
         """
-        if output.exit_code == _NOT_FOUND or _NO_SUCH_CHAIN in output.stderr:
+        if output.exit_code == _NOT_FOUND or any(text in output.stderr for text in _NO_SUCH_CHAIN):
             return ()  # an engine that runs without iptables, or none that has started yet
         if output.exit_code != 0:
             raise FactError(f"iptables: exit code {output.exit_code}: {excerpt(output.stderr.strip(), 200)}")
