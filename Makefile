@@ -97,6 +97,16 @@ lint: ## Style and types, including the notebooks
 	@$(RUN) mypy
 	@$(RUN) nbqa mypy notebooks --exclude tests
 
+.PHONY: docs
+docs: ## The documentation as a site in build/site: half a minute; a warning or a broken link is an error
+	@VENV=.venv-docs tools/set-up docs
+	@.venv-docs/bin/python -m docs.site
+
+.PHONY: release
+release: ## Wheel, source, list of packages, licences checked, and signed provenance in dist: docs/releases.md
+	@VENV=.venv-release tools/set-up release
+	@.venv-release/bin/python -m tools.release make $(RELEASE_ARGUMENTS)
+
 benchmark: ## Compare this project with its peers in one table: ten minutes, and more for Ansible on 256 hosts
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install sshd

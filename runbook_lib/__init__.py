@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from runbook_lib import errors
     from runbook_lib.audit.archive.archive import Archive
     from runbook_lib.audit.rules.base import AuditRule, Violation
@@ -73,8 +74,6 @@ __all__ = [
     "tables",
 ]
 
-__version__ = "0.1.0"
-
 # Where each public name is defined. Names are loaded on first use: `runbook --help` needs none of them.
 _DEFINED_IN = {
     "ReportFormat": "runbook_lib.report.formats",
@@ -115,6 +114,13 @@ _DEFINED_IN = {
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute
     """Load a public name when it is first used."""
+    if name == "__version__":
+        from importlib import metadata  # noqa: PLC0415 - as below
+
+        try:
+            return metadata.version("runbook-lib")
+        except metadata.PackageNotFoundError:  # a tree that nobody has installed
+            return "0.0.0.dev0"
     if name == "errors":
         return importlib.import_module("runbook_lib.errors")
     place = _DEFINED_IN.get(name)

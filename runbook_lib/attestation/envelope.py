@@ -88,13 +88,17 @@ def _verifies(key: SSlibKey, signature: Signature, pae: bytes) -> bool:
     return True
 
 
-def open_envelope(directory: Path) -> tuple[Envelope, dict[str, Any]]:
-    """Return a run's envelope, and the statement in it; signatures are not checked.
+def open_envelope(directory: Path, name: str = ATTESTATION) -> tuple[Envelope, dict[str, Any]]:
+    """Return the envelope of a run, or of another directory, and the statement in it; signatures are not checked.
+
+    Args:
+        directory: Where it is.
+        name: The name of its file.
 
     Raises:
         EvidenceError: The file cannot be read, or is not an envelope with an in-toto statement.
     """
-    path = directory / ATTESTATION
+    path = directory / name
     data = read(path)
     try:
         return _parse(data)
@@ -128,8 +132,13 @@ def _number_signatures(signatures: list[dict[str, Any]]) -> None:
         signature["keyid"] = claimed
 
 
-def write(directory: Path, envelope: Envelope) -> Path:
+def write(directory: Path, envelope: Envelope, name: str = ATTESTATION) -> Path:
     """Write an envelope in one step; it is on disk when this returns.
+
+    Args:
+        directory: Where to write it.
+        envelope: With any number of signatures.
+        name: The name of the file.
 
     Raises:
         EvidenceError: The envelope cannot be written; an earlier one stays as it was.
@@ -137,4 +146,4 @@ def write(directory: Path, envelope: Envelope) -> Path:
     content = envelope.to_dict()
     for signature in content["signatures"]:
         signature["keyid"] = _NUMBER.sub("", signature["keyid"])  # as the other tool wrote it
-    return write_content(directory, content)
+    return write_content(directory, content, name)

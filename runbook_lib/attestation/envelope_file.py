@@ -33,13 +33,18 @@ def unsigned(statement: dict[str, Any]) -> dict[str, Any]:
     return {"payload": encoded, "payloadType": PAYLOAD_TYPE, "signatures": []}
 
 
-def write_content(directory: Path, content: dict[str, Any]) -> Path:
+def write_content(directory: Path, content: dict[str, Any], name: str = ATTESTATION) -> Path:
     """Write the content of an envelope in one step; it is on disk when this returns.
+
+    Args:
+        directory: Where to write it.
+        content: Payload, its type, and signatures.
+        name: The name of the file.
 
     Raises:
         EvidenceError: The envelope cannot be written; an earlier one stays as it was.
     """
-    path = directory / ATTESTATION
+    path = directory / name
     try:
         replace_file(path, json.dumps(content, indent=1).encode() + b"\n", durable=True)
     except OSError as problem:

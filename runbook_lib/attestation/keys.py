@@ -36,7 +36,7 @@ def generate(path: Path, passphrase: str | None = None) -> SSlibKey:
     """Make a key pair: the private key at `path`, readable by its owner only, the public key next to it as `.pub`.
 
     Args:
-        path: A file that does not exist yet.
+        path: A file that does not exist yet; its directory is made, for its owner only, if it does not exist.
         passphrase: Reference to a secret that encrypts the private key.
 
     Returns:
@@ -149,6 +149,7 @@ def _require_private(path: Path) -> None:
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         with os.fdopen(handle, "wb") as file:
             file.write(data)

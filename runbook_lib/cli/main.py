@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook_lib import __version__
 from runbook_lib.cli.lazy_group import LazyGroup
 from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.extras import missing_extra
@@ -66,7 +65,7 @@ class _Commands(LazyGroup):
     epilog="Exit codes: 0 success, 1 a step or check failed, 2 bad input (no host was touched), "
     "3 host unreachable, 4 interrupted or evidence incomplete, 5 every step was skipped.",
 )
-@click.version_option(__version__, prog_name="runbook")
+@click.version_option(package_name="runbook-lib", prog_name="runbook")
 @click.option("-v", "--verbose", is_flag=True, help="Log what the library does to standard error.")
 def cli(verbose: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Executable runbooks: notebooks that run procedures on real hosts and leave evidence."""

@@ -17,7 +17,7 @@ TOP = Path(__file__).parents[2]
 
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OPTIONAL: dict[str, list[str]] = PROJECT["optional-dependencies"]
-FOR_USERS = set(OPTIONAL) - {"all", "lint", "test"}
+FOR_USERS = set(OPTIONAL) - {"all", "docs", "lint", "release", "test"}
 
 
 def expanded(requirements: list[str]) -> list[str]:
