@@ -57,11 +57,13 @@ def refused(words: list[str]) -> str:
                     return problem.format_message()
         if not isinstance(command, click.Group) or not rest:
             return ""
-        below = command.get_command(context, rest[0])
-        if below is None:
-            return f"no such command: {rest[0]}"
-        context = click.Context(below, parent=context, info_name=rest[0])
-        command, words = below, rest[1:]
+        try:
+            name, below, words = command.resolve_command(context, rest)
+        except click.UsageError as problem:
+            return problem.format_message()
+        assert below is not None
+        context = click.Context(below, parent=context, info_name=name)
+        command = below
 
 
 @EACH
