@@ -24,6 +24,7 @@ EXTRAS = {
     "plots": ("matplotlib",),
     "pyinfra": ("pyinfra",),
     "pytest": ("pytest",),
+    "store": (),  # a program, no module: `runbook_lib.lab.services.object_store`
     "testinfra": ("testinfra",),
 }
 """Extra -> the modules that it makes available; a test compares both with `pyproject.toml`."""
@@ -37,6 +38,7 @@ _PURPOSES = {
     "plots": "plots need",
     "pyinfra": "pyinfra's operations need",
     "pytest": "runbooks as tests need",
+    "store": "the object store of the practice hosts needs",
     "testinfra": "testinfra's checks need",
 }
 

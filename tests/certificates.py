@@ -29,15 +29,17 @@ class Authority:
 
     Args:
         name: Its common name.
+        days: How long what it issues is valid; negative: it expired so long ago.
     """
 
     name: str
+    days: int = 30
 
     def __post_init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         public = self._key.public_key()
         self.certificate = (
-            self._builder(self.name, self.name, public)
+            self._builder(self.name, self.name, public, 30)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .sign(self._key, hashes.SHA256())
@@ -51,7 +53,7 @@ class Authority:
         """Return a certificate for names or addresses, and its private key, both in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
-            self._builder(common, self.name, key.public_key())
+            self._builder(common, self.name, key.public_key(), self.days)
             .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
@@ -70,7 +72,9 @@ class Authority:
         (folder / f"{stem}.key").write_text(key, encoding="ascii")
 
     @staticmethod
-    def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(
+        subject: str, issuer: str, key: ec.EllipticCurvePublicKey, days: int
+    ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
@@ -78,8 +82,8 @@ class Authority:
             .issuer_name(_name(issuer))
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _DAY)
-            .not_valid_after(now + 30 * _DAY)
+            .not_valid_before(now - 2 * _DAY)
+            .not_valid_after(now + days * _DAY)
         )
 
 

@@ -70,6 +70,7 @@ def lab() -> None:
     help="Major version of the Docker engine that runbooks install: 20 on debian-12, 26 or 28 on debian-13.  "
     "[default: the release's own]",
 )
+@click.option("--store", is_flag=True, help="Also start an object store (S3), for 50_registry_s3.")
 def up(  # noqa: PLR0913, PLR0917 - click passes each option
     name: str,
     hosts: str | None,
@@ -77,6 +78,7 @@ def up(  # noqa: PLR0913, PLR0917 - click passes each option
     inventory: Path | None,
     release: str | None,
     engine: int | None,
+    store: bool,  # noqa: FBT001 - click passes options by name
 ) -> None:
     """Start the lab. The first start builds root file systems and images, which takes some minutes.
 
@@ -89,7 +91,7 @@ def up(  # noqa: PLR0913, PLR0917 - click passes each option
         _full_names(hosts.split(","), load_topology(topology).hosts) if hosts else _default_hosts(topology)
     )
     with lab_progress():
-        changed = chosen.up(names, release=release, engine=engine)
+        changed = chosen.up(names, release=release, engine=engine, store=store)
     state = f"up after {time.monotonic() - started:.1f} s" if changed else "already up"
     click.echo(f"lab {name}: {state}; inventory: {chosen.inventory}")
 

@@ -70,6 +70,9 @@ class DockerApi:
                 LookupError,
                 TypeError,
             ) as problem:
+                if query.method == "inspect_distribution" and isinstance(problem, docker.errors.APIError):
+                    # The engine does answer: with the registry's own message.
+                    return Output(exit_code=1, stdout="null", stderr=str(problem.explanation))
                 self._version = None
                 raise _refusal(problem, limit) from problem
         return Output(exit_code=0, stdout=text)

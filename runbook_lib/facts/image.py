@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runbook_lib.facts.base import Fact, load_json, parsing, typed
 from runbook_lib.model.commands import DockerQuery, Output
 
-__all__ = ["Image", "ImageState"]
+__all__ = ["Image", "ImageState", "RepositoryDigests"]
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,34 @@ class Image(Fact[ImageState | None]):
     def absent(self) -> None:
         """Return None: without an engine there are no images."""
         return
+
+
+@dataclass(frozen=True)
+class RepositoryDigests(Fact[tuple[str, ...]]):
+    """The digests under which registries have an image of the host, as `192.168.7.31:5000/redis@sha256:…`.
+
+    Empty if the host does not have the image, or has neither pulled nor pushed it.
+
+    Args:
+        name: With tag.
+    """
+
+    name: str
+
+    def request(self) -> DockerQuery:
+        """Return the query."""
+        return DockerQuery("inspect_image", (self.name,))
+
+    def parse(self, output: Output) -> tuple[str, ...]:
+        """Return the digests."""
+        inspected = load_json(output, "docker image inspect")
+        if inspected is None:
+            return ()
+        with parsing(f"docker image inspect of {self.name}"):
+            typed(str, inspected["Id"])
+            found = typed(list, inspected.get("RepoDigests") or [])
+            return tuple(typed(str, digest) for digest in found)
+
+    def absent(self) -> tuple[str, ...]:
+        """Return nothing: without an engine there are no images."""
+        return ()

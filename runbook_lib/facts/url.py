@@ -12,7 +12,7 @@ from runbook_lib.facts.ports import bracketed
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, NetworkQuery, Output
 
-__all__ = ["UrlAnswer", "UrlAnswered"]
+__all__ = ["UrlAnswer", "UrlAnswered", "curl_problem"]
 
 _NOT_FOUND = 127  # exit code of a shell that does not find the program
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -107,8 +107,7 @@ class UrlAnswer(Fact[UrlAnswered]):
         if output.exit_code == _NOT_FOUND:
             raise FactError(f"{self.label}: curl is not installed on the host", hint="install curl there")
         if output.exit_code != 0:
-            lines = lines_of(output.stderr.strip()) or [f"exit code {output.exit_code}"]
-            return UrlAnswered(None, problem=excerpt(lines[-1], 300))
+            return UrlAnswered(None, problem=curl_problem(output))
         body, _, status = output.stdout.rpartition("\n")
         if not (status.isascii() and status.isdecimal()):
             raise FactError(f"{self.label}: unexpected output {excerpt(output.stdout[-80:], 80)!r}")
@@ -119,3 +118,13 @@ class UrlAnswer(Fact[UrlAnswered]):
         """URL, address, and who asks."""
         where = f" at {self.address}" if self.address else ""
         return f"{self.id}({self.url}{where} from {self.asked_from})"
+
+
+def curl_problem(output: Output) -> str:
+    """Return why curl got no answer: the line with its error, which advice may follow.
+
+    Args:
+        output: Of a curl that has failed.
+    """
+    lines = lines_of(output.stderr.strip()) or [f"exit code {output.exit_code}"]
+    return excerpt(next((line for line in lines if line.startswith("curl: (")), lines[-1]), 300)

@@ -12,7 +12,7 @@ from runbook_lib.lab.assembly import Assembly, available_hosts, with_release, wi
 from runbook_lib.lab.faults import UNNAMED, Faults
 from runbook_lib.lab.hosts.registry import lab_host
 from runbook_lib.lab.inventory_file import check_inventory_path
-from runbook_lib.lab.services import package_cache
+from runbook_lib.lab.services import object_store, package_cache
 from runbook_lib.lab.services.services import service_status
 from runbook_lib.lab.state import LabState, running_state
 from runbook_lib.lab.status import HostStatus, LabStatus
@@ -113,6 +113,7 @@ class Lab:
         wait_for: Sequence[str] | None = None,
         release: str | None = None,
         engine: int | None = None,
+        store: bool = False,
     ) -> bool:
         """Build and start the lab; return when every host allows a login.
 
@@ -127,6 +128,7 @@ class Lab:
                 others the topology's.
             engine: Major version of the Docker engine that the hosts can install. Default: likewise; without any the
                 release's own.
+            store: Whether the lab gets an object store as well; one that it has stays without this.
 
         Returns:
             False if every host was running already.
@@ -139,9 +141,12 @@ class Lab:
         topology = load_topology(self._topology_file)
         topology = with_release(topology.only(hosts) if hosts else topology, release, engine)
         topology = available_hosts(topology, hosts)
+        if store:
+            object_store.check_requirements(topology)
         with locked(self.paths.lock):
             state = LabState.load(self.paths.state) if self.paths.state.exists() else None
             if state and state.phase == "up":
+                state.store |= store
                 if release is None and engine is None:
                     topology = with_releases_of(state.hosts, topology)
                 return Assembly(self.paths, state).complete(topology, wait_for)
@@ -150,7 +155,7 @@ class Lab:
                 tear_down(self.paths)
             started = time.monotonic()
             try:
-                self._create(topology, wait_for)
+                self._create(topology, wait_for, store=store)
             except BaseException:
                 _log.warning("lab %s did not come up; taking it down", self.name)
                 tear_down(self.paths)
@@ -300,7 +305,7 @@ class Lab:
         lab_host(self.paths, running_state(self.paths).topology, host)
         return ["ssh", *(["-t"] if not command else []), "-F", str(self.ssh_config), host, *command]
 
-    def _create(self, topology: Topology, wait_for: Sequence[str] | None) -> None:
+    def _create(self, topology: Topology, wait_for: Sequence[str] | None, *, store: bool) -> None:
         inventory = self.inventory
         check_inventory_path(self.name, inventory)
         state = LabState(
@@ -310,6 +315,7 @@ class Lab:
             groups={},
             inventory=str(inventory),
             packages=package_cache.service_name(),
+            store=store,
         )
         data = self.paths.data
         make_private(self.paths.run)

@@ -36,6 +36,8 @@ class LabState(BaseModel):
     """Name of the package cache service, which labs share."""
     images: bool = True
     """Whether the lab has an image registry."""
+    store: bool = False
+    """Whether the lab has an object store."""
     roots: dict[str, str] = {}
     """Host name -> path of what the host starts from (`LabHost.build`)."""
     unprepared: list[str] = []

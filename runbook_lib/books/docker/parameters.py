@@ -21,6 +21,7 @@ from runbook_lib.books.docker.parameter_types import (
     Port,
     VlanId,
 )
+from runbook_lib.books.docker.registry_parameters import RegistryInUse, RegistryS3
 from runbook_lib.books.docker.vlan_parameters import Vlan, refuse_contradictions
 from runbook_lib.model.batches import BatchSize
 from runbook_lib.parameters import Parameters
@@ -37,6 +38,8 @@ __all__ = [
     "PublishedPorts",
     "PublishedRedis",
     "RedisAndClient",
+    "RegistryInUse",
+    "RegistryS3",
     "TwoVlans",
     "ValidateChapter",
 ]
@@ -285,7 +288,7 @@ class PathLoad(AmbassadorRedis):
         return self.requests > 0 and self.mode != "plan"
 
 
-class ValidateChapter(TwoVlans, AmbassadorRedis, OverlayNames):
+class ValidateChapter(TwoVlans, AmbassadorRedis, OverlayNames, RegistryInUse):
     """Check the whole chapter, read-only."""
 
     runbook: ClassVar[str] = "90_validate"
@@ -293,7 +296,9 @@ class ValidateChapter(TwoVlans, AmbassadorRedis, OverlayNames):
 
     mode: Literal["validate"] = "validate"
     on_failure: Literal["stop", "continue"] = "continue"
-    also_validate: list[Literal["25_published_ports", "35_two_vlans", "60_overlay_names"]] = Field(
+    also_validate: list[
+        Literal["25_published_ports", "35_two_vlans", "50_registry_s3", "60_overlay_names"]
+    ] = Field(
         default_factory=list,
         description="Runbooks that not everybody applies, and that were applied here: they are validated too.",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib import system_requirements
 from runbook_lib.connections.network_namespace import open_socket
-from runbook_lib.lab.services import image_registry, package_cache
+from runbook_lib.lab.services import image_registry, object_store, package_cache
 from runbook_lib.lab.services.images import image_storage
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.subprocesses import listens, wait_for
@@ -36,10 +36,13 @@ def service_status(paths: LabPaths, state: LabState) -> dict[str, bool]:
     services = {"packages": (package_cache.cache_socket(state.packages), package_cache.PORT)}
     if state.images:
         services["registry"] = (image_registry.registry_socket(paths), image_registry.PORT)
-    return {
+    status = {
         name: listens(socket) and (not state.has_switch or _relayed(paths, state.control.ip, port))
         for name, (socket, port) in services.items()
     }
+    if state.store:
+        status["store"] = _relayed(paths, state.control.ip, object_store.PORT)
+    return status
 
 
 def start_services(paths: LabPaths, state: LabState) -> None:
@@ -62,12 +65,17 @@ def start_services(paths: LabPaths, state: LabState) -> None:
             package_cache.start_relay(paths, state.packages, address, cgroups)
         if not _relayed(paths, address, image_registry.PORT):
             image_registry.start_relay(paths, address, cgroups)
+    if state.store and not _relayed(paths, address, object_store.PORT):
+        object_store.start_store(paths, state.topology, cgroups)
 
     def all_answer() -> bool | None:
         return all(service_status(paths, state).values()) or None
 
     wait_for(
-        all_answer, "the lab's package cache or registry", timeout=_START_TIMEOUT, log=paths.log("registry")
+        all_answer,
+        f"the lab's {', '.join(service_status(paths, state))}",
+        timeout=_START_TIMEOUT + state.store * object_store.START_TIMEOUT,
+        log=paths.log("store" if state.store else "registry"),
     )
 
 

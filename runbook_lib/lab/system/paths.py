@@ -113,6 +113,11 @@ class LabPaths:
         """Directory of the client's key, known_hosts, ssh_config, and each host's keys."""
         return self.run / "ssh"
 
+    @property
+    def tls(self) -> Path:
+        """Directory of the lab's certificates, if it has an object store."""
+        return self.run / "tls"
+
     def log(self, part: str) -> Path:
         """Return the log file of a service's output or of a host's console.
 
