@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from docs.site.accessibility import complete
 from docs.site.check_built import problems
 from docs.site.staging import stage
 
@@ -32,9 +33,12 @@ def main() -> int:
         str(Path(__file__).parent),
     ]
     built = subprocess.run([sys.executable, *sphinx, str(_SOURCE), str(_SITE)], cwd=_TOP, check=False)
-    found = problems(_SITE) if built.returncode == 0 else []
+    if built.returncode:
+        return 1
+    complete(_SITE)
+    found = problems(_SITE)
     sys.stderr.write("".join(f"{problem}\n" for problem in found))
-    if built.returncode or found:
+    if found:
         return 1
     sys.stdout.write(f"the site: {_SITE / 'index.html'}\n")
     return 0

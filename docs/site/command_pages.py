@@ -24,7 +24,7 @@ def commands_page() -> str:
         "Generated from the parser, so this is what `runbook VERB --help` says. What the exit codes mean:",
         "[exit codes](../docs/exit-codes.md).",
         "",
-        *_command(cli, click.Context(cli, info_name="runbook"), depth=2),
+        *_command(cli, click.Context(cli, info_name="runbook", **cli.context_settings), depth=2),
     ]
     return "\n".join(lines) + "\n"
 

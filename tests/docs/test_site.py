@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from docs.site.accessibility import complete
 from docs.site.check_built import problems
 from docs.site.command_pages import commands_page
 from docs.site.markdown import table
@@ -45,6 +46,7 @@ def test_the_page_of_commands_has_every_verb_with_its_options() -> None:
     assert {"runbook audit verify", "runbook lab up"} <= expected
     assert set(re.findall(r"^#+ `(.+)`$", page, re.MULTILINE)) == expected
     assert "| `--resume RUN` |" in page
+    assert "| `-h, --help` | Show this message and exit. |" in page
 
 
 def test_the_page_of_runbooks_has_parameters_from_the_notebooks() -> None:
@@ -80,6 +82,15 @@ def test_broken_links_and_requests_to_other_machines_are_found(tmp_path: Path, p
     (tmp_path / "index.html").write_text(page, encoding="utf-8")
     (tmp_path / "other.html").write_text('<p id="there">', encoding="utf-8")
     assert problems(tmp_path) == ([f"index.html: {found}"] if found else [])
+
+
+def test_what_the_theme_leaves_out_for_the_keyboard_is_added(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    page = tmp_path / "deep" / "page.html"
+    page.write_text('<p class="caption" role="heading">x</p><pre>y</pre>', encoding="utf-8")
+    complete(tmp_path)
+    expected = '<p class="caption" role="heading" aria-level="2">x</p><pre tabindex="0">y</pre>'
+    assert page.read_text(encoding="utf-8") == expected
 
 
 def test_style_sheets_are_looked_at_too(tmp_path: Path) -> None:
