@@ -42,7 +42,7 @@ def runbook_commands(page: Path) -> Iterator[tuple[int, list[str]]]:
 def refused(words: list[str]) -> str:
     """Why the command line would not accept these words; empty if it would. Values are not looked at, but choices."""
     command: click.Command = cli
-    context = click.Context(cli, info_name="runbook")
+    context = click.Context(cli, info_name="runbook", **cli.context_settings)
     while True:
         try:
             words = [*split_pairs(words)] if isinstance(command, ParameterCommand) else words

@@ -42,7 +42,7 @@ def verbs(command: click.Command, context: click.Context) -> Iterator[str]:
 
 def test_the_page_of_commands_has_every_verb_with_its_options() -> None:
     page = commands_page()
-    expected = set(verbs(cli, click.Context(cli, info_name="runbook")))
+    expected = set(verbs(cli, click.Context(cli, info_name="runbook", **cli.context_settings)))
     assert {"runbook audit verify", "runbook lab up"} <= expected
     assert set(re.findall(r"^#+ `(.+)`$", page, re.MULTILINE)) == expected
     assert "| `--resume RUN` |" in page
