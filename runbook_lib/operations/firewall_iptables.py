@@ -52,7 +52,7 @@ class IptablesFirewall(FirewallBackend):
         return "present" if own == [self._rule] else f"differs: {shlex.join(own[0])}"
 
     def apply(self) -> str:
-        """Remove what is there of the rule, then insert it before all others of its chain."""
+        """Remove the former rule, then insert it before all others of its chain."""
         if self.observed() == ("present" if self.wanted.present else "absent"):
             return ""
         lines = [shlex.join((*_IPTABLES, "-D", *words[1:])) for _, words in self._own]
