@@ -80,7 +80,8 @@ def learn_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
         page = start_page(known, hosts.running, hosts.reason, lab=name, hosts_end=hosts.end_with_learner)
         workspace.write_start_page(page)
         click.echo("JupyterLab: starting")
-        first = f"{NOTEBOOKS}/{chosen.name}.ipynb" if chosen else START
+        unable = chosen is not None and lab and bool(chosen.hosts) and not hosts.running
+        first = f"{NOTEBOOKS}/{chosen.name}.ipynb" if chosen and not unable else START
         with JupyterServer(workspace, port=port, open_browser=_opens(browser), first=first) as server:
             _serve(server, hosts)
     return 0
@@ -158,7 +159,8 @@ class _Hosts:
     def _explain(self, problem: RequirementError) -> None:
         """Say, here and on the first page, why there are no practice hosts."""
         self.reason = f"The reason: {problem.message}."
-        click.echo(f"no practice hosts: {problem}\nthe lessons that need none are there")
+        without = ", ".join(lesson.name for lesson in self._lessons if not lesson.hosts)
+        click.echo(f"no practice hosts: {problem}\nlessons that need none: {without}")
 
     def _carry_out(self, names: Sequence[str], lab: Lab) -> None:
         """Run lessons headless, so that the hosts are as the next one expects them."""

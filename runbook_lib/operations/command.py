@@ -56,7 +56,7 @@ class Run(Operation):
         """Return what shows whether it is done."""
         wanted: list[Fact[Any]] = []
         if self.creates:
-            wanted.append(FileState(self.creates))
+            wanted.append(self._made)
         if self.unless:
             wanted.append(self._test)
         return wanted
@@ -74,7 +74,7 @@ class Run(Operation):
         """Check what the command makes, and the test."""
         checks = []
         if self.creates:
-            kind = facts[FileState(self.creates)].kind
+            kind = facts[self._made].kind
             checks.append(
                 Check(
                     self.creates,
@@ -94,6 +94,10 @@ class Run(Operation):
 
     def _shell(self, script: str, purpose: str) -> Command:
         return Command(("sh", "-e", "-c", script), sudo=self.sudo, timeout=self.timeout, purpose=purpose)
+
+    @property
+    def _made(self) -> FileState:
+        return FileState(self.creates, sudo=self.sudo)
 
     @property
     def _test(self) -> Answer:

@@ -13,6 +13,7 @@ from runbook_lib.model.plans import Change
 from runbook_lib.model.status import Status
 from runbook_lib.report.html import page, write_html
 from tests.report import chapter, practice
+from tests.report.accessibility import WIDTHS, violations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +93,18 @@ def test_the_outcome_comes_first_in_words_that_a_newcomer_understands(
     for part in ("Failed", "Step 6", "host-b", "root", "10_practice", "practice hosts", "UTC", "took"):
         assert part in head
     assert shown.run("document.title").startswith("✗")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_everybody_can_read_the_page(
+    *, dark: bool, chromium: Page, failed: RunRecord, cut: RunRecord, tmp_path: Path
+) -> None:
+    path = written(tmp_path, failed, cut, chapter.run(broken=[3, 4]))
+    for width in WIDTHS:
+        shown = chromium.show(path, width=width, dark=dark)
+        shown.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert violations(shown) == [], width
+        assert shown.run("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -17,6 +17,7 @@ from runbook_lib.evidence.lookup import read_run
 from tests.audit.notebooks import as_notebook
 from tests.deadlines import wait_until
 from tests.report import practice
+from tests.report.accessibility import WIDTHS, violations
 
 if TYPE_CHECKING:
     from tests.report.browser import Page
@@ -105,6 +106,16 @@ def test_nothing_that_a_host_printed_runs_and_nothing_is_fetched(chromium: Page,
         assert shown.run("document.querySelectorAll('img, iframe, object, main script, main b').length") == 0
         assert [request for request in shown.requests if not request.startswith("file:")] == []
         assert shown.console == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_everybody_can_read_the_pages(*, dark: bool, chromium: Page, site: Path) -> None:
+    kinds = {path.parent.relative_to(site): path for path in sorted(site.rglob("*.html"))}  # one of each kind
+    for path in (site / "index.html", *kinds.values()):
+        for width in WIDTHS:
+            shown = chromium.show(path, width=width, dark=dark)
+            shown.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+            assert violations(shown) == [], (path, width)
 
 
 def test_the_policy_stops_a_script_that_got_in_all_the_same(

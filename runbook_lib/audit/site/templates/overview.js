@@ -38,7 +38,7 @@ const lasted = (seconds) => {
 };
 const line = ([run, file, book, hosts, outcome, mode, started, seconds, word, problem, previous]) => {
   const row = make("tr");
-  const link = make("a", data.runbooks[book]);
+  const link = make("a", data.runbooks[book] || "not a runbook");
   link.href = `runs/${file || run}.html`;
   const about = cell("", link);
   if (previous) {
