@@ -15,7 +15,7 @@ __all__ = ["LISTS_READ", "Holder", "ListsAge", "LockHolder", "PackageVersion", "
 # fcntl(2) locks of dpkg, apt and rpm; yum writes a PID file. Ignores the package managers of containers. lslocks(8)
 # knows no path of a lock on an overlay file system, and older kernels show no locks in fdinfo: so both are asked.
 _LOCKS = r"""{ lslocks --noheadings --raw --notruncate --output PID,COMMAND,PATH 2>/dev/null
-  find /proc/[0-9]*/fd -lname '/var/*lock' -o -lname '/usr/lib/sysimage/rpm/*lock' 2>/dev/null |
+  find /proc/[0-9]*/fd -lname '/var/*lock*' -o -lname '/usr/lib/sysimage/rpm/*lock*' 2>/dev/null |
     while IFS=/ read -r _ _ pid _ number; do
       grep -q '^lock:' "/proc/$pid/fdinfo/$number" 2>/dev/null || continue
       echo "$pid $(cat "/proc/$pid/comm") $(readlink "/proc/$pid/fd/$number")"

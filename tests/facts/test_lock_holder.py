@@ -32,7 +32,8 @@ sys.stdin.read()' "$3" <&3 | {
 @pytest.mark.lab
 @pytest.mark.parametrize("held", [True, False], ids=["held", "only open"])
 def test_a_lock_on_an_overlay_is_found_with_its_holder(*, held: bool) -> None:
-    script = LockHolder().request().argv[-1]
+    # In a container lslocks finds nothing of it; here it may, so it is left out.
+    script = LockHolder().request().argv[-1].replace("lslocks", "no-such-program", 1)
     process = subprocess.Popen(
         ["unshare", "--mount", "sh", "-c", _SCRIPT, "sh", sys.executable, script, "held" if held else "open"],
         stdin=subprocess.PIPE,
