@@ -122,7 +122,7 @@ class DropIn(Operation):
     def verify(self, facts: Facts) -> list[Check]:
         """Check the file."""
         observed = facts[self._state].sha256 or "no file"
-        return [Check.equal(f"SHA-256 of {self._path}", self._sha256, observed, "service.drop-in")]
+        return [Check.equal(f"SHA-256 of {self._path}", self._sha256, observed, "service.drop_in")]
 
     @property
     def _path(self) -> str:

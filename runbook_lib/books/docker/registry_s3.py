@@ -13,7 +13,7 @@ import yaml
 from runbook_lib.errors import ParameterError
 from runbook_lib.facts.object_store import ACCESS_KEY, SECRET_KEY, Store
 from runbook_lib.facts.registry import RegistryImage
-from runbook_lib.operations import directory, files, object_store, registry, service, tls
+from runbook_lib.operations import directory, files, object_store, registry, registry_image, service, tls
 
 if TYPE_CHECKING:
     from runbook_lib.books.docker.parameters import RegistryInUse, RegistryS3
@@ -168,13 +168,13 @@ def by_digest(p: RegistryInUse, step: StepRecord) -> str:
     return f"{p.pushed.rpartition(':')[0]}@{digest}" if digest else p.pushed
 
 
-def fetched(name: str) -> registry.Fetched:
+def fetched(name: str) -> registry_image.Fetched:
     """Return that the image was removed, pulled again by its digest, and run.
 
     Args:
         name: The image with its digest.
     """
-    return registry.fetched(name, _PROOF, ("echo", "pulled from the registry"))
+    return registry_image.fetched(name, _PROOF, ("echo", "pulled from the registry"))
 
 
 def collected(p: RegistryS3) -> registry.Collected:
