@@ -35,7 +35,12 @@ def new_command(name: str, directory: str) -> int:
     click.echo("\nNext:")
     if top.resolve() != Path.cwd():
         click.echo(f"  cd {directory}")
-    click.echo(f"  runbook run {name} --mode plan     # what it would do")
-    click.echo(f"  runbook run {name}                 # do it, on this machine (see inventory.yml)")
-    click.echo("  runbook lint                       # before each commit")
+    commands = {
+        f"runbook run {name} --mode plan": "what it would do",
+        f"runbook run {name}": "do it, on this machine (see inventory.yml)",
+        "runbook lint": "before each commit",
+    }
+    width = max(map(len, commands))
+    for command, purpose in commands.items():
+        click.echo(f"  {command:{width}}  # {purpose}")
     return 0
