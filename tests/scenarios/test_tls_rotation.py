@@ -142,7 +142,7 @@ def rotate(lab: Lab, project: Path, certificate: str) -> tuple[int, RunRecord, s
 
 def on_host(lab: Lab, host: str, script: str) -> str:
     command = lab.ssh_command(host, [script])
-    done = subprocess.run(command, capture_output=True, text=True, timeout=deadline(60), check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=deadline(120), check=True)
     return done.stdout
 
 
@@ -183,6 +183,10 @@ def test_a_good_certificate_is_rotated_and_one_of_another_authority_is_rolled_ba
     assert "Example authority" in on_host(fresh_lab, "host-a", served)
 
 
+FRESH = """sudo rm -rf /etc/nginx/tls /etc/nginx/conf.d/site.conf /var/lib/tls-rotation
+sudo apt-get -qq update
+sudo apt-get -qq -y install --no-install-recommends python3 python3-apt > /dev/null  # Ansible needs them on a host
+"""
 PEERS = {
     "ansible": ("ansible-playbook", "-i", "hosts.ini", "peers/playbook.yml"),
     "pyinfra": ("pyinfra", "-y", "--serial", "--fail-percent", "0", "hosts.py", "peers/deploy.py"),
@@ -190,8 +194,8 @@ PEERS = {
 """The same with others' tools: what the example's page says of them, they do."""
 
 
-def write_inventories(lab: Lab, project: Path) -> None:
-    """Write the lab's hosts as Ansible and pyinfra take them."""
+def write_inventories(lab: Lab, project: Path) -> list[str]:
+    """Write the lab's hosts as Ansible and pyinfra take them; return what starts a program in the lab's network."""
     ansible, pyinfra = ["[web]"], []
     for host in Inventory.load(lab.inventory).select("host-a,host-b"):
         ansible.append(
@@ -209,6 +213,7 @@ def write_inventories(lab: Lab, project: Path) -> None:
         pyinfra.append((host.name, data))
     (project / "hosts.ini").write_text("\n".join(ansible) + "\n", encoding="utf-8")
     (project / "hosts.py").write_text(f"web = {pyinfra!r}\n", encoding="utf-8")
+    return ["nsenter", f"--net={host.network_namespace}"]
 
 
 @pytest.mark.lab
@@ -219,16 +224,13 @@ def test_a_playbook_and_a_deploy_do_the_same(
 ) -> None:
     hosts = ("host-a", "host-b")
     for host in hosts:
-        on_host(
-            fresh_lab, host, "sudo rm -rf /etc/nginx/tls /etc/nginx/conf.d/site.conf /var/lib/tls-rotation"
-        )
+        on_host(fresh_lab, host, FRESH)
     made = tmp_path / "tls"
     shutil.copytree(project, made)
-    write_inventories(fresh_lab, made)
     program, *arguments = PEERS[peer]
-    command = [str(Path(sys.executable).with_name(program)), *arguments]
+    command = [*write_inventories(fresh_lab, made), str(Path(sys.executable).with_name(program)), *arguments]
 
-    def carried_out(certificate: str) -> int:
+    def carried_out(certificate: str) -> tuple[int, str]:
         if certificate != "site":  # the deploy has the path in its text
             for kind in ("pem", "key"):
                 shutil.copy(made / f"certs/{certificate}.{kind}", made / f"certs/site.{kind}")
@@ -236,9 +238,11 @@ def test_a_playbook_and_a_deploy_do_the_same(
             command, cwd=made, capture_output=True, text=True, timeout=deadline(300), check=False
         )
         assert (made / "certs/site.key").read_text(encoding="ascii").split("\n")[1] not in done.stdout
-        return done.returncode
+        return done.returncode, done.stdout + done.stderr
 
-    assert carried_out("site") == 0
+    code, shown = carried_out("site")
+    assert code == 0, shown
     before = {host: on_host(fresh_lab, host, f"sudo sha256sum {FILES}") for host in hosts}
-    assert carried_out("other") != 0
+    code, shown = carried_out("other")
+    assert code != 0, shown
     assert {host: on_host(fresh_lab, host, f"sudo sha256sum {FILES}") for host in hosts} == before
