@@ -236,14 +236,14 @@ class MirrorsServe(Probe):
                         "an open port",
                         problem or "an open port",
                         not problem,
-                        "registry.mirror",
+                        f"registry.mirror.{mirror}",
                     )
                 )
                 continue
             served = facts[fact]
             observed = "served" if served.digest else excerpt(served.problem, 300)
             name = f"{self.image} from the mirror {mirror}"
-            checks.append(Check(name, "served", observed, bool(served.digest), "registry.mirror"))
+            checks.append(Check(name, "served", observed, bool(served.digest), f"registry.mirror.{mirror}"))
         return checks
 
     def _fact(self, mirror: str) -> PortOpen | RegistryImage:
