@@ -73,7 +73,7 @@ def make(*, development: bool, output: Path, sign_key: str | None) -> None:
 @cli.command()
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--trust", "trusted", required=True, multiple=True, type=click.Path(path_type=Path),
-              help="Public key of whoever releases, or a folder of them; repeatable.")  # fmt: skip
+              help="Public key of the maintainer who signed it, or a folder of them; repeatable.")  # fmt: skip
 def verify(directory: Path, trusted: tuple[Path, ...]) -> None:
     """Verify the files of a release: all are there, unchanged, and signed by a key that you trust."""
     found = provenance.verify(directory, Trust.load(*trusted))
