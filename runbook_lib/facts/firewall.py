@@ -79,7 +79,7 @@ class NftRule:
 
     Args:
         comment: Its comment; empty without one.
-        expression: What it matches and does, as the text of nftables' JSON with sorted keys.
+        expression: What it matches and does, as the text of nftables' JSON with sorted keys; without counts.
     """
 
     comment: str
@@ -135,8 +135,15 @@ class NftRuleset(Fact[tuple[NftChain, ...] | None]):
 def _rule(rule: dict[str, Any]) -> NftRule:
     return NftRule(
         comment=typed(str, rule.get("comment", "")),
-        expression=json.dumps(typed(list, rule.get("expr", [])), sort_keys=True),
+        expression=json.dumps(
+            [_without_count(item) for item in typed(list, rule.get("expr", []))], sort_keys=True
+        ),
     )
+
+
+def _without_count(item: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of a rule without what it has counted: that is another number with each packet."""
+    return {"counter": None} if isinstance(item.get("counter"), dict) else item
 
 
 def _chain(chain: dict[str, Any], rules: dict[tuple[str, str, str], list[NftRule]]) -> NftChain:
