@@ -51,6 +51,7 @@ def tear_down(paths: LabPaths) -> bool:
     namespaces = _namespace_ids(paths)
     group = Cgroup(paths.name)
     group.kill()
+    strangers = _processes_in(namespaces)
     for target in mounts_below(paths.run, data):
         run("umount", target, what="unmount a file system of the lab")
     group.remove()
@@ -62,7 +63,9 @@ def tear_down(paths: LabPaths) -> bool:
     shutil.rmtree(paths.run, ignore_errors=True)
     remove_abandoned_builds()
     stop_unused_cache(state.packages if state else service_name())
-    left = leftovers(paths, data, namespaces)
+    # Once a namespace is gone, the kernel gives its number to the next one, of another lab: a process is counted only
+    # if it was in the namespace before that.
+    left = leftovers(paths, data, strangers & _processes_in(namespaces))
     if left:
         raise LabError(
             f"the lab could not be ended completely; remaining: {'; '.join(left)}",
@@ -72,19 +75,19 @@ def tear_down(paths: LabPaths) -> bool:
     return True
 
 
-def leftovers(paths: LabPaths, data: Path, namespaces: set[tuple[int, int]]) -> list[str]:
+def leftovers(paths: LabPaths, data: Path, strangers: set[int]) -> list[str]:
     """Return everything of a lab that still exists on this machine.
 
     Args:
         paths: The lab's files.
         data: Where the hosts' files were.
-        namespaces: Device and inode of the network namespaces the lab had.
+        strangers: Processes in the lab's network namespaces that are in none of its control groups.
 
     Returns:
         One phrase per process, mount, control group and directory; empty if nothing remains.
     """
     group = Cgroup(paths.name)
-    found = [f"process {pid}" for pid in sorted(group.processes() | _processes_in(namespaces))]
+    found = [f"process {pid}" for pid in sorted(group.processes() | strangers)]
     found += [f"mount {target}" for target in mounts_below(paths.run, data)]
     found += [f"cgroup {directory}" for directory in group.existing()]
     found += [f"directory {directory}" for directory in (paths.run, data) if directory.exists()]

@@ -127,12 +127,14 @@ def chart(measured: pd.DataFrame) -> Chart:
 def _shapes(measured: pd.DataFrame) -> Iterator[Markup]:
     latency = _LABEL + _BAR + _VALUE
     yield _text(_LABEL, 18, "requests a second, times direct")
-    yield _text(latency, 18, "latency (median, 99 %), times direct")
-    longest = min(max([1.0, *measured["p99_ratio"]]), _LONGEST)
+    yield _text(latency, 18, "latency, times direct: median, 99 % below")
+    most = max([1.0, *measured["requests_ratio"].dropna()])
+    slowest = (*measured["p50_ratio"].dropna(), *measured["p99_ratio"].dropna())
+    longest = min(max([1.0, *slowest]), _LONGEST)
     for number, (path, row) in enumerate(measured.iterrows()):
         y = _HEAD + _ROW * number
         yield _text(0, y + 14, str(path))
-        yield _bar(_LABEL, y + 2, row["requests_ratio"], 16, "#3b6fb6")
+        yield _bar(_LABEL, y + 2, row["requests_ratio"] / most, 16, "#3b6fb6")
         yield _text(
             _LABEL + _BAR + 6, y + 14, f"{row['requests_ratio']:.2f} ({row['requests_per_second']:,.0f})"
         )

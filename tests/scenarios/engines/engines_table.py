@@ -42,7 +42,7 @@ def note(row: Row) -> None:
     """Put a row into the page in place of the one for the same engine, if `$RUNBOOK_WRITE_TABLES` is set."""
     if not os.environ.get(_WRITE):
         return
-    rows = DOCUMENT.read_text(encoding="utf-8").partition(MARK)[2].splitlines()[3:]
-    others = [line for line in rows if line and not line.startswith(f"| {row.engine} |")]
-    lines = sorted([*others, row.line])
-    DOCUMENT.write_text(page_of(DOCUMENT, MARK, [*_HEAD, *lines]), encoding="utf-8")
+    table = DOCUMENT.read_text(encoding="utf-8").partition(MARK)[2]
+    rows = [line for line in table.splitlines() if line.startswith("| Docker ")]
+    others = [line for line in rows if not line.startswith(f"| {row.engine} |")]
+    DOCUMENT.write_text(page_of(DOCUMENT, MARK, [*_HEAD, *sorted([*others, row.line])]), encoding="utf-8")

@@ -106,7 +106,7 @@ def described(practice: Practice, options: dict[str, Any]) -> Row:
     host = practice.on("host-a", _DESCRIBE).strip()
     for kind, name in _CGROUPS.items():
         host = host.replace(kind, name)
-    numbers = ", ".join(book[:2] for book in [*CHAPTER, LOAD])
+    numbers = ", ".join(sorted(book[:2] for book in [*CHAPTER, LOAD]))
     return Row(
         engine=f"Docker {version.partition('+')[0]}" + (", containerd's image store" if options else ""),
         host=f"practice host: {host}; {storage}",
