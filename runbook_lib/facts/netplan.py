@@ -31,9 +31,10 @@ done
 echo end
 """.replace("SENSITIVE", _SENSITIVE)
 # netplan quotes the line that it refuses. Where any file has a password, only the place and the kind of the problem are
-# printed: what is printed is recorded.
+# printed: what is printed is recorded. netplan 1.1 says that a command failed, and exits with 0.
 _CHECK = r"""
 problem=$(netplan get network.renderer 2>&1 >/dev/null); code=$?
+case $problem in *'Command failed: '*) code=1 ;; esac
 if [ "$code" != 0 ]; then
   if cat /etc/netplan/*.yaml /run/netplan/*.yaml /usr/lib/netplan/*.yaml /lib/netplan/*.yaml 2>/dev/null |
     grep -qiE SENSITIVE
@@ -45,6 +46,7 @@ if [ "$code" != 0 ]; then
 fi
 exit "$code"
 """.replace("SENSITIVE", _SENSITIVE)
+_REFUSED = "Command failed: "
 _RAISED = re.compile(r"[\w.]+(Exception|Error): ")
 
 
@@ -106,6 +108,9 @@ class NetplanProblem(Fact[str]):
         if output.exit_code == 0:
             return ""
         lines = [line.strip() for line in output.stderr.strip().splitlines() if line.strip(" \t^")]
+        refused = [number for number, line in enumerate(lines) if line.startswith(_REFUSED)]
+        if refused:  # what comes before are warnings
+            lines = [lines[refused[0]].removeprefix(_REFUSED), *lines[refused[0] + 1 :]]
         raised = [number for number, line in enumerate(lines) if _RAISED.match(line)]
         if raised:
             lines = [_RAISED.sub("", lines[raised[-1]]), *lines[raised[-1] + 1 :]]
