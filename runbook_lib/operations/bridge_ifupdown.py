@@ -27,6 +27,14 @@ INTERFACES_FILE = "/etc/network/interfaces"
 """Where ifupdown keeps its configuration."""
 
 
+# A restart of the service that has begun has read the new file: it would make the bridge again after the revert.
+_RESTARTED = """\
+tries=30
+while [ "$tries" -gt 0 ] && systemctl list-jobs --no-legend networking.service | grep -q networking; do
+  tries=$((tries - 1)); sleep 1
+done"""
+
+
 class IfupdownBridge(BridgeBackend):
     """A bridge that ifupdown brings up."""
 
@@ -90,7 +98,7 @@ class IfupdownBridge(BridgeBackend):
             files=(GuardedFile(INTERFACES_FILE, before, self._file.changed(self.mac)),),
             stop_old=f"ifdown --force {name} 2>/dev/null || true\nifdown --force {port}",
             start_new=f"ip address flush dev {port}\nifup {port}\nifup {name}",
-            stop_new=f"ifdown --force {name} || true\n"
+            stop_new=f"{_RESTARTED}\nifdown --force {name} || true\n"
             f"ip link delete {name} type bridge 2>/dev/null || true\nifdown --force {port} || true",
             start_old=f"ip address flush dev {port}\nifup --force {port}\n"
             f"! grep -q '^auto {name}' {INTERFACES_FILE} || ifup --force {name}",
