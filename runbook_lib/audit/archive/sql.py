@@ -65,10 +65,11 @@ class Database:
         """Return the result of one SELECT.
 
         Raises:
-            InputError: The SQL is not one SELECT, or DuckDB refuses it.
+            InputError: The SQL is not one SELECT, a text is not UTF-8, or DuckDB refuses it.
         """
-        try:
-            sql.encode()
+        try:  # older versions of DuckDB raise what nobody else would call an error of theirs
+            for text in (sql, *(value for value in parameters or () if isinstance(value, str))):
+                text.encode()
         except UnicodeEncodeError as problem:
             raise InputError("the query is not UTF-8", where="query", hint=_HINT) from problem
         try:
