@@ -211,6 +211,8 @@ class Collected(Operation):
 class LogClean(Probe):
     """The log of the registry on the host names no failure that was not followed by a success.
 
+    A failure to write counts until something is written again, or the registry is restarted.
+
     Args:
         unit: The registry's service.
     """

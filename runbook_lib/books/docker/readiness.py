@@ -58,6 +58,7 @@ def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
         "30_bridge_br0": _summary([*engine, *network]),
         "35_two_vlans": _summary([*engine, *network]),
         "40_ambassador_redis": _summary(engine),
+        "50_registry_s3": _summary(engine),
         "60_overlay_names": _summary(engine),
         "90_validate": _summary(engine),
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.lab.services import object_store
 from runbook_lib.lab.state import running_state
 from runbook_lib.lab.system.cgroups import Cgroup
+from runbook_lib.lab.testing import CONTAINERS
 from tests.deadlines import wait_until
 from tests.scenarios.practice import Practice
 
@@ -75,7 +76,7 @@ class RegistryPractice(Practice):
 
     def start_store(self) -> None:
         """Start the store again, as `lab up` does."""
-        self.lab.up()
+        self.lab.up(CONTAINERS)
 
     def restart_store(self) -> None:
         """Stop and start the store: it reads its certificate and its keys again."""
@@ -90,7 +91,7 @@ class RegistryPractice(Practice):
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}", "none", data], check=True)
         cgroups = Cgroup(self.lab.paths.name, "_control").create()
         object_store.start_store(self.lab.paths, state.topology, cgroups, least_free="1")
-        self.lab.up()
+        self.lab.up(CONTAINERS)
         return data
 
 
