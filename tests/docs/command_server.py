@@ -11,7 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 
-__all__ = ["SHELL_FUNCTION"]
+__all__ = ["PROCESS_FUNCTION", "SHELL_FUNCTION"]
 
 SHELL_FUNCTION = r"""
 runbook() {
@@ -23,6 +23,12 @@ runbook() {
 python() { command "$PYTHON" "$@"; }
 """
 """What a shell sends: the process whose standard streams the command gets, directory, environment, arguments."""
+
+PROCESS_FUNCTION = """
+runbook() { command "$PYTHON" -m runbook_lib.cli.main "$@"; }
+python() { command "$PYTHON" "$@"; }
+"""
+"""The same without a server: a lab's processes and threads need a process that nobody has forked."""
 
 _PRELOADED = (
     "runbook_lib.cli.main",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.deadlines import deadline
-from tests.docs.command_server import SHELL_FUNCTION
+from tests.docs.command_server import PROCESS_FUNCTION, SHELL_FUNCTION
 from tests.entry_points import write_package
 from tests.programs import Programs
 
@@ -56,10 +56,10 @@ class Session:
 
     Args:
         place: An empty directory.
-        server: Carries out `runbook`.
+        server: Carries out `runbook`; None: each command is a process of its own.
     """
 
-    def __init__(self, place: Path, server: Server) -> None:
+    def __init__(self, place: Path, server: Server | None) -> None:
         self.folder = place / "work"
         self._words: dict[str, str] = {}
         self._packages = place / "packages"
@@ -67,7 +67,6 @@ class Session:
             directory.mkdir()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNBOOK_")}
         environment |= {
-            "ANSWERS": str(server.answers),
             "COLUMNS": "120",
             "HOME": str(place / "home"),
             "LC_ALL": "C.UTF-8",
@@ -78,16 +77,17 @@ class Session:
                 for who in ("AUTHOR", "COMMITTER")
                 for what in ("NAME", "EMAIL")
             },
-            "REQUESTS": str(server.requests),
             "TOP": str(TOP),
             "RUNBOOK_LOCK_FILE": str(place / "lock"),  # this machine is a host of other tests too
             "XDG_CACHE_HOME": str(place / "home" / ".cache"),
         }
+        if server:
+            environment |= {"ANSWERS": str(server.answers), "REQUESTS": str(server.requests)}
         self._programs = Programs()
         self._shell = self._programs.start(
             ["bash", "--noprofile", "--norc"], cwd=self.folder, env=environment, stdin=subprocess.PIPE
         )
-        self.type(SHELL_FUNCTION)
+        self.type(SHELL_FUNCTION if server else PROCESS_FUNCTION)
 
     def __enter__(self) -> Self:
         return self

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.lab.lab import Lab
+from runbook_lib.lab.system.paths import cache_directory
 from runbook_lib.lab.testing import reason_to_skip
 from tests.aftermath import AFTERMATH
 from tests.docs.blocks import RUN_IN_LAB, blocks
-from tests.docs.sessions import Server, Session
+from tests.docs.sessions import Session
 from tests.lab_names import lab_name
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ runbook() {{
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    (tmp_path / "server").mkdir()
-    with AFTERMATH.lab(NAME), Server(tmp_path / "server") as server, Session(tmp_path, server) as started:
+    with AFTERMATH.lab(NAME), Session(tmp_path, None) as started:
         try:
+            started.type(
+                f"export RUNBOOK_CACHE={cache_directory()}"
+            )  # a home directory of its own has no root file system
             started.type(ANOTHER_NAME)
             yield started
         finally:
