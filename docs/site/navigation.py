@@ -54,6 +54,7 @@ SECTIONS = {
         "docs/tables",
         "docs/evidence-format",
         "docs/networks",
+        "docs/registry",
         "docs/book",
         "docs/el",
     ),
