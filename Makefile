@@ -5,12 +5,12 @@ RUN := .venv/bin/python -m
 # Hundreds of processes import the library: where the environment forbids to keep compiled modules, each would compile it.
 unexport PYTHONDONTWRITEBYTECODE
 
-PYTEST_ARGUMENTS ?= -m "not vm and not kills and not drills and not costly and not wheel and not networks and not engines and not registry"
+PYTEST_ARGUMENTS ?= -m "not vm and not kills and not drills and not jupyterlab and not costly and not wheel and not networks and not engines and not registry"
 # Most tests wait most of the time: two processes per core, but no more labs in parallel than fit in memory.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 IN_PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder --progress -o console_output_style=classic
 SEED ?= $(shell date +%s)
-.PHONY: demo demo-quick test test-random test-kills test-drills test-networks test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
+.PHONY: demo demo-quick test test-random test-kills test-drills test-jupyterlab test-networks test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
 
 demo: ## Run the whole chapter on practice hosts, one of them a virtual machine, and write the report
 	@tools/set-up test lint
@@ -22,10 +22,10 @@ demo-quick: ## The same on the two containers only, without the kernel upgrade
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@.venv/bin/runbook demo --no-cloud
 
-test: ## All tests except those of test-vm, test-kills, test-drills, test-networks, test-registry, test-engines and test-pyinfra, including those on practice hosts
+test: ## All tests except those of test-vm, test-kills, test-drills, test-jupyterlab, test-networks, test-registry, test-engines and test-pyinfra, including those on practice hosts
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
-	@echo "make test: all tests except those of test-vm, test-kills, test-drills, test-networks, test-registry, test-engines and test-pyinfra, in $(WORKERS) processes, some of them on practice"
+	@echo "make test: all tests except those of test-vm, test-kills, test-drills, test-jupyterlab, test-networks, test-registry, test-engines and test-pyinfra, in $(WORKERS) processes, some of them on practice"
 	@echo "hosts that boot on this machine: about 10 minutes on 2 cores, and some minutes more the first time to build the hosts."
 	@$(RUN) pytest $(IN_PARALLEL) $(PYTEST_ARGUMENTS)
 
@@ -62,6 +62,11 @@ test-drills: ## Every fault of docs/drills.md on practice hosts: broken, found, 
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m drills tests/scenarios/test_drills.py
 
+test-jupyterlab: ## A lesson in JupyterLab in a real browser, light and dark, and as a plain page: a minute
+	@tools/set-up test lint
+	@$(RUN) runbook_lib.system_requirements --install pages
+	@$(RUN) pytest -m jupyterlab tests/learning/test_in_jupyterlab.py
+
 test-pyinfra: ## Operations of pyinfra that need large packages, on a practice host: five minutes
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
@@ -73,7 +78,7 @@ test-wheel: ## Build the wheel, install it into new environments, and use it in 
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m wheel tests/test_wheel.py
 
 .PHONY: test-python test-lowest test-newest
-WITHOUT_LAB := -m "not lab and not vm and not kills and not drills and not costly and not wheel and not networks and not engines and not registry"
+WITHOUT_LAB := -m "not lab and not vm and not kills and not drills and not jupyterlab and not costly and not wheel and not networks and not engines and not registry"
 
 test-python: ## The tests that need no lab, with another interpreter: PYTHON=python3.13
 	@VENV=.venv-$(notdir $(PYTHON)) tools/set-up test lint
