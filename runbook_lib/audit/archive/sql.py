@@ -67,7 +67,7 @@ class Database:
         Raises:
             InputError: The SQL is not one SELECT, a text is not UTF-8, or DuckDB refuses it.
         """
-        try:  # older versions of DuckDB raise what nobody else would call an error of theirs
+        try:  # DuckDB 1 raises a RuntimeError for such a text
             for text in (sql, *(value for value in parameters or () if isinstance(value, str))):
                 text.encode()
         except UnicodeEncodeError as problem:
