@@ -14,6 +14,7 @@ from runbook_lib.errors import InputError
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job_graph import plan_run
 from runbook_lib.execution.fleet.request import RunRequest
+from runbook_lib.inventory import Inventory
 from runbook_lib.lab.inventory_file import remove_inventory
 from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.topology_file import load_topology
@@ -87,6 +88,7 @@ def test_topology_images_and_parameters_are_found_anywhere() -> None:
     assert set(load_topology().hosts) == {"host-a", "host-b", "cloud"}
     assert find_shipped("images") == TOP / "images"
     assert find_shipped("params/example/00_preflight.yml").exists()
+    assert [*Inventory.load("params/example/this-machine.yml").hosts] == ["this-machine"]
     assert find_shipped("nowhere.yml") == find_upwards("nowhere.yml") == Path("nowhere.yml")
 
 

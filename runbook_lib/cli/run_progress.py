@@ -13,6 +13,7 @@ from runbook_lib.cli.console import FilteredConsole
 from runbook_lib.masking import excerpt
 from runbook_lib.model.status import SYMBOLS, Status
 from runbook_lib.model.step_progress import Running, describe_running
+from runbook_lib.report.summary import counted
 
 if TYPE_CHECKING:
     from rich.status import Status as Spinner
@@ -146,5 +147,7 @@ class Progress:
         self.stop_spinner()
         status = Status(entry["status"])
         self._print(
-            Text.assemble("  ", (f"{SYMBOLS[status]} {status}", color(status)), f", {entry['steps']} steps")
+            Text.assemble(
+                "  ", (f"{SYMBOLS[status]} {status}", color(status)), f", {counted(entry['steps'], 'step')}"
+            )
         )

@@ -14,7 +14,7 @@ from runbook_lib.inventories.ansible_json import read_ansible
 from runbook_lib.inventories.own_yaml import read_own_yaml
 from runbook_lib.inventories.program import program_output
 from runbook_lib.inventories.ssh_config_hosts import DEFAULT, read_ssh_config_hosts
-from runbook_lib.project import find_upwards
+from runbook_lib.project import find_shipped, find_upwards
 from runbook_lib.yaml_files import load_yaml
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def read_sources(text: str) -> list[Source]:
         elif item.startswith(_SSH_CONFIG):
             found.append(read_ssh_config_hosts(find_upwards(item.removeprefix(_SSH_CONFIG) or DEFAULT)))
         else:
-            path = find_upwards(item)
+            path = find_shipped(item)
             found += [_file(file) for file in _in_directory(path)] if path.is_dir() else [_file(path)]
     return found
 
@@ -55,7 +55,7 @@ def read_sources(text: str) -> list[Source]:
 def runs_a_program(text: str) -> bool:
     """Return whether reading an inventory starts a program."""
     for item in _items(text):
-        path = find_upwards(item)
+        path = find_shipped(item)
         files = _in_directory(path) if path.is_dir() else [path]
         if item.startswith((_ANSIBLE, _SSH_CONFIG)) or any(
             _is_program(file) or _is_for_ansible(file) or _is_ssh_config(file)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table, trust_option
+from runbook_lib.report.summary import counted
 from runbook_lib.standard_streams import print_document
 from runbook_lib.visible_text import in_json
 
@@ -72,7 +73,8 @@ def _print(scan: Scan, form: str) -> None:
         print_table(pa.Table.from_pylist(rows), form)
     if form == "table":
         rules = len(scan.policy.rules)
-        click.echo(f"{len(scan.findings)} findings: {rules} rules, {scan.runs} runs")
+        found = counted(len(scan.findings), "finding")
+        click.echo(f"{found}: {counted(rules, 'rule')}, {counted(scan.runs, 'run')}")
 
 
 def _render(scan: Scan, form: str, archive: Archive) -> bytes:

@@ -151,7 +151,7 @@ def test_one_ctrl_c_interrupts_all_runs_and_further_ones_lose_no_evidence(projec
     )
     assert "interrupting every run" in output
     assert overlap(*records), "what changes nothing and needs nothing of the other goes side by side"
-    assert "[15_other]   ■ interrupted, 1 steps" in output
+    assert "[15_other]   ■ interrupted, 1 step" in output
     assert "not run: needs 10_first (interrupted)" in output
 
 

@@ -52,7 +52,7 @@ def test_a_run_whose_reports_cannot_be_written_is_not_a_success(project: Project
     project.write("10_first", 'book.facts("Look", Asleep(0.0))', block)
     done = project.run("10_first", "20_second")
     assert done.returncode == 4
-    assert "  ✓ ok, 1 steps" in done.stdout
+    assert "  ✓ ok, 1 step" in done.stdout
     assert "report.html: " in done.stdout
     assert f"evidence: {sealed(project)}" in done.stdout
     assert "20_second: not run: needs 10_first (unknown)" in done.stdout
