@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, get_args
 
 from runbook_lib import errors
 from runbook_lib.audit.rules import registry
+from runbook_lib.evidence import layout
 from runbook_lib.lint.findings import RULES
 from runbook_lib.model.kinds import CommandKind, StepKind
+from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -78,6 +80,32 @@ def test_the_readme_lists_every_exit_code() -> None:
     raised = {getattr(errors, name).exit_code for name in errors.__all__}
     listed = {int(code) for code in first_columns("README.md", "## Exit codes")}
     assert listed == raised | {status.exit_code for status in Status}
+
+
+def test_the_page_of_exit_codes_says_what_the_code_says() -> None:
+    page = "docs/exit-codes.md"
+    assert {int(code) for code in first_columns(page, "# Exit codes")} == {
+        int(code) for code in first_columns("README.md", "## Exit codes")
+    }
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\d) ", text_of(page), re.MULTILINE))
+    statuses = {str(status): str(status.exit_code) for status in Status}
+    assert {name: code for name, code in rows.items() if name.islower()} == statuses
+    classes = {name: code for name, code in rows.items() if not name.islower()}
+    assert all(str(getattr(errors, name).exit_code) == code for name, code in classes.items())
+    for name in errors.__all__:
+        bases = [base.__name__ for base in getattr(errors, name).__mro__]
+        nearest = next(base for base in bases if base in classes)
+        assert classes[nearest] == str(getattr(errors, name).exit_code), name
+
+
+def test_the_page_of_the_evidence_lists_every_file_and_the_current_version() -> None:
+    listed = {
+        name.rstrip("/") for name in names(first_columns("docs/evidence-format.md", "## The run directory"))
+    }
+    assert layout.SEALED | layout.DERIVED | {layout.ATTESTATION, layout.NOTEBOOK, layout.OUTPUT} == listed
+    assert f"`schema_version`, today **{SCHEMA_VERSION}**" in text_of("docs/evidence-format.md")
+    versions = first_columns("docs/upgrading.md", "## What has changed in the evidence")
+    assert versions[-1] == str(SCHEMA_VERSION)
 
 
 def test_the_readme_lists_every_runbook() -> None:

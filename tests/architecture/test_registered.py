@@ -14,7 +14,9 @@ from click.testing import CliRunner
 
 from runbook_lib import Parameters
 from runbook_lib.audit.rules import registry as rules
+from runbook_lib.books.docker.parameters import ValidateChapter
 from runbook_lib.cli.audit import audit_command
+from runbook_lib.cli.demo import CHAPTER, CLOUD
 from runbook_lib.cli.main import ACTORS, READERS, cli
 from runbook_lib.connections import registry as connections
 from runbook_lib.evidence import layout
@@ -25,7 +27,8 @@ from runbook_lib.lab.hosts import registry as hosts
 from runbook_lib.model.host import ENDPOINT, Host
 from runbook_lib.model.kinds import CHANGING, CommandKind
 from runbook_lib.model.status import Status
-from runbook_lib.operations import package_versions, packages
+from runbook_lib.operations import docker_engine, package_versions, packages
+from runbook_lib.operations import registry as registries
 from runbook_lib.operations.bridge import BACKENDS
 from runbook_lib.report import formats
 from runbook_lib.runbook.resume import CHANGEABLE, OF_ONE_RUN
@@ -37,6 +40,18 @@ NOT_CHANGING = {"fact", "rollback", "termination"}
 NOT_ENDPOINT = {
     *("name", "kind", "console", "lab", "variables"),  # what the host is, not where its commands go
     *("identity_file", "known_hosts", "sudo_password", "connect_timeout"),  # how a login there succeeds
+}
+# Of the book's runbooks: what `runbook demo` leaves out, and what 90 validates on every host without being asked.
+NOT_IN_THE_DEMO = {
+    "01_first_steps": "needs no host but this machine",
+    "50_registry_s3": "needs `runbook lab up --store`",
+    "70_path_load": "measures, and changes nothing that lasts",
+    "91_drill": "needs something broken",
+    "95_audit": "reads what the others have left",
+}
+ALWAYS_VALIDATED = {"20_docker_install", "30_bridge_br0", "40_ambassador_redis"}
+NOTHING_TO_VALIDATE = {"00_preflight", "10_kernel_upgrade", "90_validate", *NOT_IN_THE_DEMO} - {
+    "50_registry_s3"
 }
 FILES_OF_A_RUN = {layout.ATTESTATION, layout.NOTEBOOK, layout.OUTPUT}
 
@@ -132,6 +147,35 @@ def test_a_family_of_distributions_has_a_package_manager_and_an_order_of_version
     release = ReleaseInfo("some", "9", "", "Some 9", family)
     assert packages.install(release, {family: ("curl",)})
     assert package_versions.compare(family, "1-1", "1-2") == -1
+
+
+@pytest.mark.parametrize(
+    ("packaged", "elsewhere"),
+    [
+        (docker_engine._PACKAGES, set()),  # noqa: SLF001 - a new family must not be left out of it
+        (registries._PACKAGES, {"el"}),  # noqa: SLF001 - as above; EL has no package of the registry
+    ],
+    ids=["docker", "registry"],
+)
+def test_what_is_installed_has_a_package_in_each_family(
+    packaged: dict[str, object], elsewhere: set[str]
+) -> None:
+    families = {family.rstrip("0123456789") for family in packaged}
+    assert families | elsewhere == FAMILIES
+    assert not families & elsewhere
+
+
+def test_every_runbook_of_the_book_is_in_the_demo_and_validated_or_it_is_known_why_not() -> None:
+    runbooks = {path.stem for path in (TOP / "notebooks").glob("*.ipynb")}
+    shown = set(CHAPTER) | set(CLOUD)
+    assert shown | set(NOT_IN_THE_DEMO) == runbooks
+    assert not shown & set(NOT_IN_THE_DEMO)
+    (if_asked,) = get_args(ValidateChapter.model_fields["also_validate"].annotation)
+    validated = set(get_args(if_asked)) | ALWAYS_VALIDATED
+    assert validated | NOTHING_TO_VALIDATE == runbooks
+    assert not validated & NOTHING_TO_VALIDATE
+    text = (TOP / "notebooks" / "90_validate.ipynb").read_text(encoding="utf-8")
+    assert [name for name in get_args(if_asked) if f'\\"{name}\\" in p.also_validate' not in text] == []
 
 
 def test_every_software_that_can_configure_a_bridge_has_a_backend() -> None:
