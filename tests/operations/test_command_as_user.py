@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,7 @@ from runbook_lib.model.commands import Command, Output
 from runbook_lib.operations import command
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize("sudo", [False, True])
@@ -23,12 +25,18 @@ def test_sudo_is_for_all_commands_or_for_none(*, sudo: bool) -> None:
     assert {request.sudo for request in requests if isinstance(request, Command)} == {sudo}
 
 
-def test_a_file_that_the_user_may_not_read_exists_all_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "secret"
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """Return a directory that every user may enter, which those of pytest are not."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_a_file_that_the_user_may_not_read_exists_all_the_same(reachable: Path) -> None:
+    path = reachable / "secret"
     path.write_text("x", encoding="utf-8")
     path.chmod(0)
-    for directory in (tmp_path, *tmp_path.parents[:2]):  # pytest makes them for their owner alone
-        directory.chmod(0o755)
     request = FileState(str(path), sudo=False).request()
     nobody = 65534 if os.geteuid() == 0 else None
     done = subprocess.run([*request.argv], capture_output=True, text=True, check=True, user=nobody)
