@@ -224,9 +224,17 @@ def test_a_fault_of_another_host_is_refused_with_what_is_meant(lab: Lab, fault: 
     )
 
 
-@pytest.mark.parametrize("fault", ["cabel", "cable:host-a", "unplug", "unplug:host-c"])
-def test_an_unknown_fault_is_refused(lab: Lab, fault: str) -> None:
-    with pytest.raises(InputError, match="unknown"):
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        ("cabel", "unknown fault 'cabel'"),
+        ("cable:host-a", "has no host"),
+        ("unplug", "names no host"),
+        ("unplug:host-c", "unknown host 'host-c'"),
+    ],
+)
+def test_an_unknown_fault_is_refused(lab: Lab, fault: str, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
         lab.faults.inject(fault)
     assert lab.status().faults == []
 
