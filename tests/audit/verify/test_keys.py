@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -60,9 +61,16 @@ def test_nothing_is_overwritten(there: str, tmp_path: Path) -> None:
     ]
 
 
-def test_a_place_that_does_not_exist_is_bad_input(tmp_path: Path) -> None:
+def test_a_directory_that_does_not_exist_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    generate(tmp_path / "home" / "me")
+    assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
+    assert {path.name for path in (tmp_path / "home").iterdir()} == {"me", "me.pub"}
+
+
+def test_a_place_that_cannot_be_is_bad_input(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written"):
-        generate(tmp_path / "nowhere" / "me")
+        generate(tmp_path / "file" / "me")
 
 
 def test_an_encrypted_key_needs_its_passphrase_by_reference(
