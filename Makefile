@@ -26,7 +26,7 @@ test: ## All tests except those of test-vm, test-kills, test-drills, test-jupyte
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
 	@echo "make test: all tests except those of test-vm, test-kills, test-drills, test-jupyterlab, test-networks, test-registry, test-engines and test-pyinfra, in $(WORKERS) processes, some of them on practice"
-	@echo "hosts that boot on this machine: about 10 minutes on 2 cores, and some minutes more the first time to build the hosts."
+	@echo "hosts that boot on this machine: about 20 minutes on 2 cores, and some minutes more the first time to build the hosts."
 	@$(RUN) pytest $(IN_PARALLEL) $(PYTEST_ARGUMENTS)
 
 test-random: ## The same tests in random order; SEED=NUMBER repeats an order

@@ -214,11 +214,11 @@ def test_after_a_reconnection_the_lock_is_acquired_again(
     host = over_ssh(tmp_path, server, programs)
     assert in_a_child(tmp_path) == 0
     entries = [entry for entry in host.entries() if entry["event"] in {"lock_answered", "lock_released"}]
-    assert [(e.get("step"), e.get("outcome"), e.get("orderly")) for e in entries] == [
-        (2, "taken", None),
-        (3, "taken", None),  # before the guarded change is confirmed, over a new connection
-        (None, None, True),
-    ]
+    first, *again, last = [(e.get("step"), e.get("outcome"), e.get("orderly")) for e in entries]
+    assert first == (2, "taken", None)
+    # Before the guarded change is confirmed, over a new connection; on a busy machine that one may be lost too.
+    assert set(again) == {(3, "taken", None)}
+    assert last == (None, None, True)
 
 
 def test_a_lost_connection_leaves_nothing_on_the_host(

@@ -55,7 +55,7 @@ class Child:
         return read_journal(self.journal)
 
 
-@pytest.fixture(params=[30])
+@pytest.fixture(params=[180])
 def child(request: pytest.FixtureRequest, tmp_path: Path, programs: Programs) -> Child:
     seconds = f"{request.param}.{os.getpid():07}"  # no other process on this machine sleeps as long
     command = [sys.executable, "-m", "tests.runbook.practice", str(tmp_path), seconds]
@@ -67,8 +67,9 @@ def test_an_interrupted_run_ends_soon_as_interrupted_with_a_valid_journal(child:
     child.wait_for(child.waits)
     before = time.monotonic()
     child.process.send_signal(signal.SIGINT)
-    _, errors = child.process.communicate(timeout=deadline(15))
-    assert time.monotonic() - before < deadline(10)
+    _, errors = child.process.communicate(timeout=deadline(30))
+    # Far from the end of the command. On a busy machine the search for its session alone may take many seconds.
+    assert time.monotonic() - before < min(deadline(30), 170)
     assert child.process.returncode != 0
     assert "the run was interrupted in step 2 'Wait'" in errors
     record = child.record()
