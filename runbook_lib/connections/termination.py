@@ -29,6 +29,7 @@ stat() {
 }
 """
 
+# No program is started for a process that is none of ours: a host may have thousands of them.
 _LIST_SESSIONS = (
     _STAT
     + """\
@@ -36,9 +37,9 @@ stat $$; mine=$session
 stat "$mine"; server=$parent
 for entry in /proc/[0-9]*; do
   pid=${entry#/proc/}
-  grep -qs runbook-lock "/proc/$pid/cmdline" && continue
   stat "$pid" && [ "$parent" = "$server" ] && [ "$pid" != "$mine" ] && [ "$session" = "$pid" ] &&
-    [ "$state" != Z ] && echo "$pid $began"
+    [ "$state" != Z ] || continue
+  grep -qs runbook-lock "/proc/$pid/cmdline" || echo "$pid $began"
 done
 exit 0
 """
