@@ -29,7 +29,7 @@ stat() {
 }
 """
 
-# No program is started for a process that is none of ours: a host may have thousands of them.
+# No program is started for the processes of others: a host may have thousands of them.
 _LIST_SESSIONS = (
     _STAT
     + """\
