@@ -119,12 +119,7 @@ class Installed(Operation):
                 holds=facts[ClientVersion()] is not None,
                 id="docker_client.version",
             ),
-            Check.equal(
-                "packages left unfinished",
-                expected=False,
-                observed=facts[UnfinishedPackages()],
-                id="packages.unfinished",
-            ),
+            packages.none_unfinished(facts),
             Check.equal(
                 "AppArmor is off or has its parser",
                 expected=True,

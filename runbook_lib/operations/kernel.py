@@ -157,12 +157,7 @@ class Installed(Operation):
                 files_found,
                 "kernel.files",
             ),
-            Check.equal(
-                "packages left unfinished",
-                expected=False,
-                observed=facts[UnfinishedPackages()],
-                id="packages.unfinished",
-            ),
+            packages.none_unfinished(facts),
         ]
 
     def _refuse(self, facts: Facts) -> None:

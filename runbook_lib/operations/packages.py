@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import PlanRefused
-from runbook_lib.facts.packages import LISTS_READ, LockHolder
+from runbook_lib.facts.packages import LISTS_READ, LockHolder, UnfinishedPackages
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.release import ReleaseInfo
 
-__all__ = ["APT", "Unlocked", "import_key", "install", "manager", "unlocked", "update_lists"]
+__all__ = [
+    "APT",
+    "Unlocked",
+    "import_key",
+    "install",
+    "manager",
+    "none_unfinished",
+    "unlocked",
+    "update_lists",
+]
 
 APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--option=DPkg::Lock::Timeout=120")
 _INTERRUPTED = (
@@ -108,6 +117,20 @@ def install(
             hint=f"supported families: {', '.join(_INSTALLERS)}; install it by hand, then run this again",
         )
     return installer(release, wanted, source)
+
+
+def none_unfinished(facts: Facts) -> Check:
+    """Return the check that no package is half installed, as after a power cut.
+
+    Args:
+        facts: Have `UnfinishedPackages`.
+    """
+    return Check.equal(
+        "packages left unfinished",
+        expected=False,
+        observed=facts[UnfinishedPackages()],
+        id="packages.unfinished",
+    )
 
 
 def update_lists() -> Command:

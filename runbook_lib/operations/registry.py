@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import ParameterError, PlanRefused
-from runbook_lib.facts.file import FileState
 from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.registry import RegistryGarbage, RegistryLog, RegistryVersion
 from runbook_lib.facts.release import Release
 from runbook_lib.local_files import read_local
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
-from runbook_lib.operations import file_commands, packages
+from runbook_lib.operations import packages
 from runbook_lib.operations.base import Operation, Probe
+from runbook_lib.operations.settings_file import SettingsFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,12 +73,7 @@ class Installed(Operation):
                 holds=version is not None,
                 id="registry.version",
             ),
-            Check.equal(
-                "packages left unfinished",
-                expected=False,
-                observed=facts[UnfinishedPackages()],
-                id="packages.unfinished",
-            ),
+            packages.none_unfinished(facts),
         ]
 
 
@@ -104,44 +98,20 @@ class Trusted(Operation):
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return the certificate that is there."""
-        return (self._state,)
+        return (self._file.state,)
 
     def plan(self, facts: Facts) -> Plan:
         """Write the certificate to Docker's folder for the registry."""
-        before = facts[self._state]
-        if before.sha256 == self._sha256:
-            return Plan()
-        if before.target or (before.exists and not before.is_file):
-            raise PlanRefused(f"{self._path} is not a regular file", hint="move it away")
-        folder = ("install", "-d", "-m", "0755", "--", self._path.rpartition("/")[0])
-        commands = [Command(folder, sudo=True, purpose="Docker's folder for this registry")]
-        if before.exists:
-            commands.append(file_commands.keep(self._path, before.sha256))
-        commands.append(
-            file_commands.replace(self._path, self.authority, self._sha256, owner="root:root", mode="0644")
-        )
-        return Plan(
-            commands=tuple(commands),
-            changes=(Change(self._path, before.text, self.authority),),
-            rollback=(file_commands.restore(self._path, before, self._sha256),),
-        )
+        return self._file.plan(facts)
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check that it is this certificate."""
-        observed = facts[self._state].sha256 or "no certificate"
-        return [Check.equal(f"SHA-256 of {self._path}", self._sha256, observed, "registry.authority")]
+        return [self._file.check(facts, missing="no certificate", id="registry.authority")]
 
     @property
-    def _path(self) -> str:
-        return f"{_CERTIFICATES}/{self.address}/ca.crt"
-
-    @property
-    def _state(self) -> FileState:
-        return FileState(self._path, contents=True)
-
-    @property
-    def _sha256(self) -> str:
-        return hashlib.sha256(self.authority.encode()).hexdigest()
+    def _file(self) -> SettingsFile:
+        path = f"{_CERTIFICATES}/{self.address}/ca.crt"
+        return SettingsFile(path, self.authority, "Docker's folder for this registry")
 
 
 @dataclass(frozen=True)

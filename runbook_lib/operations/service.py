@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from runbook_lib.errors import PlanRefused
-from runbook_lib.facts.file import FileState
 from runbook_lib.facts.service import Service
 from runbook_lib.model.commands import Command
-from runbook_lib.model.plans import Change, Check, Plan
+from runbook_lib.model.plans import Check, Plan
 from runbook_lib.model.records import StepRecord
 from runbook_lib.model.status import Status
-from runbook_lib.operations import file_commands
 from runbook_lib.operations.base import Operation
+from runbook_lib.operations.settings_file import SettingsFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,45 +94,21 @@ class DropIn(Operation):
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return the file."""
-        return (self._state,)
+        return (self._file.state,)
 
     def plan(self, facts: Facts) -> Plan:
         """Write the file, and have systemd read it."""
-        before = facts[self._state]
-        if before.sha256 == self._sha256:
-            return Plan()
-        if before.target or (before.exists and not before.is_file):
-            raise PlanRefused(f"{self._path} is not a regular file", hint="move it away")
         reload = Command(("systemctl", "daemon-reload"), sudo=True, purpose="systemd reads its units again")
-        folder = ("install", "-d", "-m", "0755", "--", self._path.rpartition("/")[0])
-        commands = [Command(folder, sudo=True, purpose="the folder of the unit's drop-in files")]
-        if before.exists:
-            commands.append(file_commands.keep(self._path, before.sha256))
-        commands.append(
-            file_commands.replace(self._path, self.text, self._sha256, owner="root:root", mode="0644")
-        )
-        return Plan(
-            commands=(*commands, reload),
-            changes=(Change(self._path, before.text, self.text),),
-            rollback=(file_commands.restore(self._path, before, self._sha256), reload),
-        )
+        return self._file.plan(facts, then=(reload,))
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check the file."""
-        observed = facts[self._state].sha256 or "no file"
-        return [Check.equal(f"SHA-256 of {self._path}", self._sha256, observed, "service.drop_in")]
+        return [self._file.check(facts, missing="no file", id="service.drop_in")]
 
     @property
-    def _path(self) -> str:
-        return f"/etc/systemd/system/{self.unit}.d/runbook.conf"
-
-    @property
-    def _state(self) -> FileState:
-        return FileState(self._path, contents=True)
-
-    @property
-    def _sha256(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
+    def _file(self) -> SettingsFile:
+        path = f"/etc/systemd/system/{self.unit}.d/runbook.conf"
+        return SettingsFile(path, self.text, "the folder of the unit's drop-in files")
 
 
 @dataclass(frozen=True)
