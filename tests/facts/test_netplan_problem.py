@@ -20,6 +20,21 @@ _REFUSAL = f"""netplan.libnetplan.LibNetplanException: {_PLACE}: inconsistent in
 """
 
 
+def asked(place: Path, netplan: str) -> subprocess.CompletedProcess[str]:
+    """Send the fact's command, with a directory in place of /etc/netplan and a script in place of netplan."""
+    program = place / "netplan"
+    program.write_text(f"#!/bin/sh\n{netplan}\n", encoding="utf-8")
+    program.chmod(0o755)
+    script = NetplanProblem().request().argv[-1].replace("/etc/netplan/", f"{place}/")
+    return subprocess.run(
+        ["sh", "-c", script],
+        env={"PATH": f"{place}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "quoted"),
     [
@@ -31,16 +46,7 @@ _REFUSAL = f"""netplan.libnetplan.LibNetplanException: {_PLACE}: inconsistent in
 def test_a_password_is_not_quoted(text: str, quoted: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a case
     (tmp_path / "50-wifi.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "message").write_text(_REFUSAL, encoding="utf-8")
-    (tmp_path / "netplan").write_text(f"#!/bin/sh\ncat {tmp_path}/message >&2\nexit 1\n", encoding="utf-8")
-    (tmp_path / "netplan").chmod(0o755)
-    script = NetplanProblem().request().argv[-1].replace("/etc/netplan/", f"{tmp_path}/")
-    done = subprocess.run(
-        ["sh", "-c", script],
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = asked(tmp_path, f"cat {tmp_path}/message >&2\nexit 1")
     assert done.returncode == 1
     assert done.stdout == ""
     assert ("open-sesame-4711" in done.stderr) is quoted
@@ -49,17 +55,6 @@ def test_a_password_is_not_quoted(text: str, quoted: bool, tmp_path: Path) -> No
 
 def test_what_names_no_place_is_not_quoted_either(tmp_path: Path) -> None:
     (tmp_path / "50-wifi.yaml").write_text("password: open-sesame-4711\n", encoding="utf-8")
-    (tmp_path / "netplan").write_text(
-        "#!/bin/sh\necho 'odd: open-sesame-4711' >&2\nexit 78\n", encoding="utf-8"
-    )
-    (tmp_path / "netplan").chmod(0o755)
-    script = NetplanProblem().request().argv[-1].replace("/etc/netplan/", f"{tmp_path}/")
-    done = subprocess.run(
-        ["sh", "-c", script],
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = asked(tmp_path, "echo 'odd: open-sesame-4711' >&2\nexit 78")
     assert done.returncode == 78
     assert done.stderr == "netplan refuses its files (not quoted: a file has a password or a key)\n"
