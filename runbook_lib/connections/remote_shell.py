@@ -30,7 +30,7 @@ _LOCALE = "LC_ALL=C"
 _BOOTSTRAP = (
     f'{_LOCALE}; export LC_ALL; nonce=$1; echo "$nonce"; echo "$nonce" >&2; eval "$(printf "exec $0")"'
 )
-_PROOF = 'echo "ran:$0" >&2; exec "$@"'
+_PROOF = 'echo "ran:$1" >&2; shift; exec "$@"'  # the nonce is not $0: this shell puts that before what it complains of
 _PLAIN = frozenset(
     b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 -_./:=,+@$"(){}[]|;&<>*?~#'
 )
@@ -61,7 +61,7 @@ def sudo_text(argv: tuple[str, ...], *, password: bool) -> str:
             password does not depend on earlier commands.
     """
     options = f"-S -k -p {NONCE}:" if password else "-n"
-    return f"sudo {options} -- sh -c {shlex.quote(_PROOF)} {NONCE} {shlex.join(argv)}"
+    return f"sudo {options} -- sh -c {shlex.quote(_PROOF)} sh {NONCE} {shlex.join(argv)}"
 
 
 class RemoteOutput:

@@ -247,10 +247,10 @@ def test_sudo_is_asked_for_only_where_the_user_is_not_root(
     command = Command(("cat", "a b"), sudo=True)
     for given, sent in (
         ({"user": "root"}, "cat 'a b'"),
-        ({"user": "ops"}, 'sudo -n -- sh -c \'echo "ran:$0" >&2; exec "$@"\' "$nonce" cat \'a b\''),
+        ({"user": "ops"}, 'sudo -n -- sh -c \'echo "ran:$1" >&2; shift; exec "$@"\' sh "$nonce" cat \'a b\''),
         (
             {"user": "ops", "sudo_password": "${env:RUNBOOK_TEST_SECRET}"},
-            'sudo -S -k -p "$nonce": -- sh -c \'echo "ran:$0" >&2; exec "$@"\' "$nonce" cat \'a b\'',
+            'sudo -S -k -p "$nonce": -- sh -c \'echo "ran:$1" >&2; shift; exec "$@"\' sh "$nonce" cat \'a b\'',
         ),
     ):
         with reached(server, **given) as connection:

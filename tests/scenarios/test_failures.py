@@ -216,18 +216,31 @@ def test_killed_runner_leaves_a_run_with_status_unknown(practice: Practice) -> N
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     mount_point = tmp_path / "small"
     mount_point.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(mount_point)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(mount_point)], check=True)
     yield mount_point
     subprocess.run(["umount", "--lazy", str(mount_point)], check=True)
 
 
+def fill(disk: Path) -> None:
+    """Write until the disk is full."""
+    with (disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+
+
 def test_full_disk_stops_the_run_before_the_next_command(practice: Practice, small_disk: Path) -> None:
     full = Practice(practice.lab, small_disk, practice.programs)
-    done = full.run("90_validate")
-    assert done.returncode == 4, done.stdout + done.stderr
+    process = full.start("90_validate")
+    full.wait_for("run_started", "90_validate")
+    fill(small_disk)
+    output, _ = process.communicate(timeout=deadline(120))
+    assert process.returncode == 4, output
+    assert "No space left on device" in output
+    assert "hint: free disk space" in output
     journal = next(small_disk.glob("*/journal.jsonl")).read_bytes()
     lines = read_lines(journal)
     assert lines.problem == ""
+    assert "run_ended" not in {entry["event"] for entry in lines.entries}
     sent: set[Any] = {entry["command"] for entry in lines.entries if entry["event"] == "command_started"}
     ended = {entry["command"] for entry in lines.entries if entry["event"] == "command_ended"}
     # At most the commands that ran on the two hosts when the disk became full lack their end event.

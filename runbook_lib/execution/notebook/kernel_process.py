@@ -8,7 +8,6 @@ import itertools
 import logging
 import os
 import signal
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +19,7 @@ from jupyter_core.paths import jupyter_path
 from runbook_lib import grace_periods
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.execution.notebook.kernel_output import KernelOutput
+from runbook_lib.execution.socket_directory import socket_directory
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
 from runbook_lib.runbook.parent_process import PARENT_PROCESS, identify_this_process
 from runbook_lib.runbook.run_directory import NOTEBOOK_FILE, RUN_DIRECTORY, RUNS_OPENED
@@ -45,7 +45,7 @@ class Kernel:
 
     def __init__(self, run: Path | None = None) -> None:
         self._run = run
-        self._directory = tempfile.TemporaryDirectory(prefix="runbook-kernel-")
+        self._directory = socket_directory("runbook-kernel-")
         self._output = KernelOutput()
         self._managers: list[AsyncKernelManager] = []
         self._signals = itertools.count()

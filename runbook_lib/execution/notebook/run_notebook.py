@@ -6,6 +6,7 @@ papermill's own account is not used: it marks cells completed after a kernel was
 from __future__ import annotations
 
 import contextlib
+import errno
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from papermill.exceptions import PapermillException
 
 from runbook_lib import atomic
 from runbook_lib.errors import EvidenceError, RunbookError
+from runbook_lib.evidence.disk import cannot_write
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["run_notebook"]
 
 _POLL = 0.03  # seconds between two reads of the journal
+_NO_MORE_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 # As the entry point does, which exists only once this project is installed.
 papermill_engines.register(NAME, RunbookEngine)
@@ -143,11 +146,13 @@ def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel,
         DeadKernelError,
         CellTimeoutError,
         RunbookError,
-        OSError,
         RuntimeError,
         ValueError,
     ) as failure:
         problems.append(_last_lines(failure))
+    except OSError as failure:
+        full = failure.errno in _NO_MORE_ROOM
+        problems.append(str(cannot_write(path / NOTEBOOK, failure)) if full else _last_lines(failure))
 
 
 def _unnamed_kernel(notebook: Notebook) -> dict[str, str]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib import grace_periods, subprocess_termination
 from runbook_lib.errors import InputError
+from runbook_lib.execution.socket_directory import socket_directory
 from runbook_lib.execution.warm_kernels.protocol import SERVER, listen
 
 if TYPE_CHECKING:
@@ -63,8 +61,8 @@ def fork_server(kind: str | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _server() -> Iterator[str | None]:
-    directory = Path(tempfile.mkdtemp(prefix="runbook-kernels-"))
-    path = str(directory / "socket")
+    directory = socket_directory("runbook-kernels-")
+    path = f"{directory.name}/socket"
     try:
         # Connections queue on the socket from now on, while the server imports its libraries.
         with listen(path) as listener:
@@ -78,14 +76,14 @@ def _server() -> Iterator[str | None]:
             )
     except OSError as problem:
         _log.warning("the fork server cannot be started, so kernels start cold: %s", problem)
-        shutil.rmtree(directory, ignore_errors=True)
+        directory.cleanup()
         yield None
         return
     try:
         yield path
     finally:
         subprocess_termination.terminate(process, grace_periods.FORK_SERVER)
-        shutil.rmtree(directory, ignore_errors=True)
+        directory.cleanup()
 
 
 @contextlib.contextmanager

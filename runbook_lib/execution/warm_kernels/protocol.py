@@ -30,8 +30,12 @@ LIMIT = 1 << 20
 def listen(path: str) -> socket.socket:
     """Return a listening socket, on which connections queue from now on."""
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    server.bind(path)
-    server.listen(128)
+    try:
+        server.bind(path)
+        server.listen(128)
+    except OSError:
+        server.close()
+        raise
     return server
 
 
