@@ -5,12 +5,15 @@ RUN := .venv/bin/python -m
 # Hundreds of processes import the library: where the environment forbids to keep compiled modules, each would compile it.
 unexport PYTHONDONTWRITEBYTECODE
 
-PYTEST_ARGUMENTS ?= -m "not vm and not kills and not drills and not jupyterlab and not costly and not wheel and not networks and not engines and not registry"
+# Tests that a target of their own runs, by their marker in pyproject.toml.
+MARKED := kills drills jupyterlab costly wheel networks engines registry
+NOT_MARKED := not vm$(foreach marker,$(MARKED), and not $(marker))
+PYTEST_ARGUMENTS ?= -m "not scenario and $(NOT_MARKED)"
 # Most tests wait most of the time: two processes per core, but no more labs in parallel than fit in memory.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 IN_PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder --progress -o console_output_style=classic
 SEED ?= $(shell date +%s)
-.PHONY: demo demo-quick test test-random test-kills test-drills test-jupyterlab test-networks test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
+.PHONY: demo demo-quick test test-scenarios test-random test-kills test-drills test-jupyterlab test-networks test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
 
 demo: ## Run the whole chapter on practice hosts, one of them a virtual machine, and write the report
 	@tools/set-up test lint
@@ -22,15 +25,20 @@ demo-quick: ## The same on the two containers only, without the kernel upgrade
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@.venv/bin/runbook demo --no-cloud
 
-test: ## All tests except those of test-vm, test-kills, test-drills, test-jupyterlab, test-networks, test-registry, test-engines and test-pyinfra, including those on practice hosts
+test: ## All tests that no target below names, among them a chapter on practice hosts
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
-	@echo "make test: all tests except those of test-vm, test-kills, test-drills, test-jupyterlab, test-networks, test-registry, test-engines and test-pyinfra, in $(WORKERS) processes, some of them on practice"
-	@echo "hosts that boot on this machine: about 20 minutes on 2 cores, and some minutes more the first time to build the hosts."
-	@$(RUN) pytest $(IN_PARALLEL) $(PYTEST_ARGUMENTS)
+	@echo "make test: the tests of every part, and a chapter on practice hosts that boot on this machine, in $(WORKERS) processes: about"
+	@echo "12 minutes on 2 cores, and some minutes more the first time to build the hosts. More on practice hosts: make test-scenarios."
+	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) $(PYTEST_ARGUMENTS)
 
-test-random: ## The same tests in random order; SEED=NUMBER repeats an order
-	@$(MAKE) --no-print-directory test PYTEST_ARGUMENTS='--shuffle $(SEED) $(PYTEST_ARGUMENTS)'
+test-scenarios: ## More on practice hosts: kills, networks, firewall, registry, examples, own operations: ten minutes
+	@tools/set-up test lint
+	@$(RUN) runbook_lib.system_requirements --install lab sshd
+	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) -m "scenario and $(NOT_MARKED)" tests/scenarios tests/docs
+
+test-random: ## The tests of test and test-scenarios in random order; SEED=NUMBER repeats an order
+	@$(MAKE) --no-print-directory test test-scenarios ORDER='--shuffle $(SEED)'
 
 test-vm: ## The tests on virtual machines: 15 minutes under software emulation; VM_TESTS=PATH selects some
 	@tools/set-up test lint
@@ -78,7 +86,7 @@ test-wheel: ## Build the wheel, install it into new environments, and use it in 
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m wheel tests/test_wheel.py
 
 .PHONY: test-python test-lowest test-newest
-WITHOUT_LAB := -m "not lab and not vm and not kills and not drills and not jupyterlab and not costly and not wheel and not networks and not engines and not registry"
+WITHOUT_LAB := -m "not lab and $(NOT_MARKED)"
 
 test-python: ## The tests that need no lab, with another interpreter: PYTHON=python3.13
 	@VENV=.venv-$(notdir $(PYTHON)) tools/set-up test lint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -194,3 +195,22 @@ def test_a_test_s_programs_end_with_their_children_and_nothing_else_does() -> No
 
 def is_zombie(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
+
+
+MAKEFILE = (TOP / "Makefile").read_text(encoding="utf-8")
+MARKED = ("scenario vm " + re.findall(r"^MARKED := (.*)$", MAKEFILE, re.MULTILINE)[0]).split()
+
+
+@pytest.mark.parametrize("marker", MARKED)
+def test_a_target_of_the_makefile_runs_the_tests_with_a_marker_wherever_they_are(marker: str) -> None:
+    (paths,) = re.findall(
+        rf'pytest\b.* -m (?:{marker}|"{marker} and .*")(?:$| (.*)$)', MAKEFILE, re.MULTILINE
+    )
+    places = [path for path in paths.split() if path.startswith("tests/")]
+    marked = [
+        str(path.relative_to(TOP))
+        for path in (TOP / "tests").rglob("test_*.py")
+        if f"pytest.mark.{marker}\n" in re.sub(r"[\](),]", "\n", path.read_text(encoding="utf-8"))
+    ]
+    assert marked, f"no test has the marker {marker}"
+    assert [path for path in marked if places and not path.startswith(tuple(places))] == []

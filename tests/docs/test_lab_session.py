@@ -26,7 +26,7 @@ PAGES = [
 ]
 NAME = lab_name("docs")
 _MISSING = reason_to_skip()
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(_MISSING), reason=str(_MISSING))]
+pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.skipif(bool(_MISSING), reason=str(_MISSING))]
 
 # Whatever name the pages give it: labs of others on this machine are not touched.
 ANOTHER_NAME = f"""

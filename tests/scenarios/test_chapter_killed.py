@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runbook_lib.lab.lab import Lab
     from tests.programs import Programs
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.scenario]
 
 VICTIMS = ("kernel", "runner", "host-b")
 CHAPTER = ("20_docker_install", "30_bridge_br0", "40_ambassador_redis")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.scenarios.practice import Practice
 
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.scenario]
 
 
 @pytest.mark.parametrize("mode", ["plan", "apply", "validate"])

@@ -16,7 +16,7 @@ from tests.scenarios.practice import Practice, signal_and_wait
 if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.scenario]
 
 BRIDGE_REVERTS_AFTER = 20.0
 WRONG_GATEWAY = ("-p", "gateway", "192.168.7.253")

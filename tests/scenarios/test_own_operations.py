@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.lab.lab import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.scenario]
 
 NAME = "www.example.org"
 SITE = """server {

@@ -147,6 +147,7 @@ def on_host(lab: Lab, host: str, script: str) -> str:
 
 
 @pytest.mark.lab
+@pytest.mark.scenario
 def test_a_good_certificate_is_rotated_and_one_of_another_authority_is_rolled_back(
     fresh_lab: Lab, project: Path
 ) -> None:
@@ -217,6 +218,7 @@ def write_inventories(lab: Lab, project: Path) -> list[str]:
 
 
 @pytest.mark.lab
+@pytest.mark.scenario
 @pytest.mark.costly
 @pytest.mark.parametrize("peer", PEERS)
 def test_a_playbook_and_a_deploy_do_the_same(

@@ -20,6 +20,7 @@ from tests.scenarios.networks.hosts import RELEASES, RICH, STACKS, Networks
 
 pytestmark = [
     pytest.mark.lab,
+    pytest.mark.scenario,
     pytest.mark.in_order,
     pytest.mark.parametrize(
         "release",
