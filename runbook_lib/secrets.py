@@ -2,14 +2,12 @@
 
 A reference is `${env:NAME}`, `${file:PATH}` or `${keyring:SERVICE/NAME}`. A relative path is looked for in the current
 directory and in those above it: it means the same in JupyterLab and headless. Resolved values are masked
-in all text that is written to a record. A secret that a host has shown during the run, such as a token, is masked as
-`${shown:NAME}`, which refers to it for the rest of the run; the command that shows it says so (`secret_output` in
-`model/commands.py`).
+in all text that is written to a record. A secret that a host has shown during the run, such as a token, has a
+reference too: `shown_secrets.py`.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +18,7 @@ from runbook_lib.errors import SecretError
 from runbook_lib.extras import named_extras
 from runbook_lib.masking import Mask, Masker
 from runbook_lib.project import find_upwards
+from runbook_lib.shown_secrets import is_shown, new_reference, shown_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +32,6 @@ SIGNING_PASSPHRASE = "RUNBOOK_SIGNING_PASSPHRASE"  # noqa: S105 - a variable's n
 
 
 _REFERENCE = re.compile(r"^\$\{(?P<source>env|file|keyring):(?P<name>[^}]+)\}$")
-_SHOWN = "${shown:"
 _SHORTEST = 4  # a shorter value would mask ordinary words
 
 
@@ -84,11 +82,16 @@ def is_reference(value: object) -> bool:
 
 
 class Secrets:
-    """Resolve references, and mask the resolved values."""
+    """Resolve references, and mask the resolved values.
 
-    def __init__(self) -> None:
+    Args:
+        on_first: Called once there is a value to mask, before it is used.
+    """
+
+    def __init__(self, on_first: Callable[[Secrets], None] | None = None) -> None:
         self._references: dict[str, str] = {}
         self._mask = Mask({})
+        self._on_first = on_first
 
     def resolve(self, reference: str) -> str:
         """Return the value of a reference, and mask it from now on.
@@ -96,8 +99,8 @@ class Secrets:
         Raises:
             SecretError: The reference is malformed, has no value, or its value is too short to be masked safely.
         """
-        if reference.startswith(_SHOWN):
-            return self._shown_value(reference)
+        if is_shown(reference):
+            return shown_value(reference, self._references)
         match = _REFERENCE.match(reference)
         if not match:
             raise SecretError(
@@ -127,28 +130,17 @@ class Secrets:
         """
         if len(value) < _SHORTEST:
             return ""
-        taken = set(self._references.values())
-        numbers = itertools.count(2)
-        reference = f"{_SHOWN}{name}}}"
-        while value not in self._references and reference in taken:
-            reference = f"{_SHOWN}{name} {next(numbers)}}}"
-        self._mask_as(value, reference)
+        self._mask_as(value, new_reference(name, set(self._references.values())))
         return self._references[value]
 
-    def _shown_value(self, reference: str) -> str:
-        for value, known in self._references.items():
-            if known == reference:
-                return value
-        raise SecretError(
-            "no host has shown this secret in this run",
-            where=reference,
-            hint="read it with a fact first, in the same run",
-        )
-
     def _mask_as(self, value: str, reference: str) -> None:
-        if value not in self._references:
-            self._references[value] = reference
-            self._mask = Mask(self._references)
+        if value in self._references:
+            return
+        first = not self._references
+        self._references[value] = reference
+        self._mask = Mask(self._references)
+        if first and self._on_first:
+            self._on_first(self)
 
     def resolve_all(self, model: BaseModel) -> None:
         """Resolve every `Reference` field of a model, so that its value is masked before it is first used.

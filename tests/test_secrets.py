@@ -289,3 +289,15 @@ def test_digits_are_masked_as_a_number_too(monkeypatch: pytest.MonkeyPatch) -> N
         "port": 22,
         "yes": True,
     }
+
+
+def test_the_first_value_is_announced_once_and_can_be_masked_by_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRST", "hunter2!")
+    monkeypatch.setenv("SECOND", "correct horse")
+    announced: list[str] = []
+    secrets = Secrets(lambda known: announced.append(known.mask("it is hunter2!")))
+    assert secrets.protect("abc", "token") == ""  # nothing to mask yet
+    assert announced == []
+    for name in ("FIRST", "FIRST", "SECOND"):
+        secrets.resolve(f"${{env:{name}}}")
+    assert announced == ["it is ${env:FIRST}"]

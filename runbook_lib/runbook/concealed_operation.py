@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_lib.display.kernel_masking import mask_outputs
-
 if TYPE_CHECKING:
     from runbook_lib.operations.base import Operation
     from runbook_lib.secrets import Secrets
@@ -24,8 +22,5 @@ def conceal_secrets(operation: Operation, secrets: Secrets) -> Operation:
         SecretError: A reference has no value.
     """
     for reference in operation.secret_references:
-        known = secrets.known
         secrets.resolve(reference)
-        if not known:
-            mask_outputs(secrets)
     return operation.concealing(lambda text: secrets.mask(text) != text) if secrets.known else operation

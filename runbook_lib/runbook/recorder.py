@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.connections import network_query
 from runbook_lib.connections.command_wait import CommandWait
-from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError, Interrupted, RunbookError, UnreachableError
 from runbook_lib.evidence import events
 from runbook_lib.evidence.spooled_output import SpooledOutputs
@@ -17,6 +16,7 @@ from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Outpu
 from runbook_lib.model.records import CommandRecord, HostRecord
 from runbook_lib.model.step_progress import Running
 from runbook_lib.runbook.command_records import CommandRecords, now
+from runbook_lib.shown_secrets import secret_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -243,7 +243,9 @@ class Recorder:
                 output = self._exchange(
                     connection, request, deadline, cancel or self.cancel, spooled, limit, send_stop
                 )
-            self._mask_secret_output(request, output)
+            shown = secret_in(request, output)
+            if shown:  # before anything of the output is recorded
+                self._secrets.protect(*shown)
             records.append(end(output))
         except EvidenceError:
             raise
@@ -258,14 +260,6 @@ class Recorder:
             records.sort(key=lambda one: one.number)  # the command that stopped this one was recorded first
             self.note_connection(connection, step)
         return output
-
-    def _mask_secret_output(self, request: Command | DockerQuery | NetworkQuery, output: Output) -> None:
-        """Mask what a command has printed from now on, if that is a secret: before anything of it is recorded."""
-        if isinstance(request, Command) and request.secret_output:
-            known = self._secrets.known
-            self._secrets.protect(output.stdout.strip(), request.secret_output)
-            if self._secrets.known and not known:
-                mask_outputs(self._secrets)
 
     def _stop_without_parent(self, kind: CommandKind) -> None:
         """Raise if the parent process has exited: nobody would receive the output of further commands."""

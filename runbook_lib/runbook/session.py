@@ -64,7 +64,7 @@ class Runbook:
         self.hosts = hosts
         self.mode = parameters.run_mode
         self._cancel = threading.Event()
-        self._secrets = Secrets()
+        self._secrets = Secrets(mask_outputs)
         self._secrets.resolve_all(parameters)
         self._parent = ParentProcess()
         self._process = os.getpid()
@@ -124,8 +124,6 @@ class Runbook:
         book = cls(parameters, inventory, hosts, run_directory.make(parameters), earlier)
         with book._interruptible():
             book._start_run()
-        if book._secrets.known:
-            mask_outputs(book._secrets)
         magics.register(book.shell, book.look, book.host_patterns)
         if book._parent.known:
             cards.on_cell_error(book._cell_failed)
@@ -193,11 +191,7 @@ class Runbook:
         Raises:
             SecretError: The reference has no value, or the value is too short to be masked.
         """
-        known = self._secrets.known
-        value = self._secrets.resolve(reference)
-        if not known:
-            mask_outputs(self._secrets)
-        return value
+        return self._secrets.resolve(reference)
 
     def step(
         self,

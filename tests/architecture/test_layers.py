@@ -35,7 +35,7 @@ LAYERS = [
         "subprocess_termination",
     },
     {"extras", "known_names", "masking", "model"},
-    {"plugins", "yaml_files", "system_requirements"},
+    {"plugins", "shown_secrets", "yaml_files", "system_requirements"},
     {"parameters", "secrets"},
     {"connections", "local_files"},
     {"inventories"},  # each reader asks OpenSSH or a program
