@@ -100,7 +100,7 @@ test-lowest test-newest: test-%:
 	@$(RUN) runbook_lib.system_requirements --install sshd pages el disk reference
 	@$(PYTHON) -m venv --clear .venv-$*
 	@.venv/bin/uv pip install --quiet --python .venv-$*/bin/python --resolution $(RESOLUTION_$*) --editable '.[test,lint]'
-	@.venv-$*/bin/python -m pytest -o filterwarnings=default $(IN_PARALLEL) $(WITHOUT_LAB) $(TESTS)
+	@PYTEST_ADDOPTS='-o filterwarnings=default' .venv-$*/bin/python -m pytest $(IN_PARALLEL) $(WITHOUT_LAB) $(TESTS)
 RESOLUTION_lowest := lowest-direct
 RESOLUTION_newest := highest
 

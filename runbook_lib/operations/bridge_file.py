@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_lib.operations import ifupdown
-from runbook_lib.operations.bridge_placement import Place, Placement
+from runbook_lib.operations.bridge_placement import HOOKS, Place, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,6 +70,8 @@ class BridgeFile:
             place = self._placement.of(line)
             if place == Place.BOTH and any(line.key == own.key for own in bridge_has):
                 place = Place.PORT
+            if place == Place.BRIDGE and line.key not in HOOKS and _has(bridge_has, line):
+                place = Place.REPLACED
             for name in (Place.PORT, Place.BRIDGE):
                 if place in {name, Place.BOTH}:
                     kept[name] += [*comments, line.raw]
@@ -273,6 +275,10 @@ class BridgeFile:
 
 def _joined(lines: list[str]) -> str:
     return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
+
+
+def _has(lines: list[Line], line: Line) -> bool:
+    return any((line.key, line.value) == (other.key, other.value) for other in lines)
 
 
 def _values(options: Iterable[Line], key: str) -> list[str]:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runbook_lib.operations.ifupdown import Line
 
-__all__ = ["Place", "Placement"]
+__all__ = ["HOOKS", "Place", "Placement"]
 
 # The hardware's own settings; `inet manual` takes mtu and hwaddress (interfaces(5)).
 _ON_PORT = re.compile(
     r"hwaddress|driver-message-level|(ethernet|link|offload|hardware|bond|vlan|gro|gso|tso|rx|tx)(-.*)?"
 )
 _ON_BRIDGE = re.compile(r"broadcast|network|metric|scope|gateway|dns-.*")
-_HOOKS = frozenset({"pre-up", "up", "post-up", "down", "pre-down", "post-down"})
+HOOKS = frozenset({"pre-up", "up", "post-up", "down", "pre-down", "post-down"})
+"""Options with a command that ifupdown runs."""
 _SIMPLE = re.compile(r"[\w ./:+=,@%-]*")  # one command without anything that a shell interprets
 _ALLOWED_TO_FAIL = re.compile(r" \|\| (true|/bin/true|:)$")
 
@@ -52,7 +53,7 @@ class Placement:
         """Return where an option of the port's main stanza belongs; None if that is not understood."""
         if self.is_replaced(line):
             return Place.REPLACED
-        if line.key in _HOOKS:
+        if line.key in HOOKS:
             return self._place_of_hook(line)
         if line.key == "mtu":
             return Place.BOTH
@@ -83,7 +84,7 @@ class Placement:
 
     def moves_along(self, line: Line) -> bool:
         """Return whether an option of a further stanza means the same on the bridge."""
-        if line.key in _HOOKS:
+        if line.key in HOOKS:
             return self._place_of_hook(line) == Place.BRIDGE
         return not _ON_PORT.fullmatch(line.key) and not self.mentions_port(line.value)
 

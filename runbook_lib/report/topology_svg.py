@@ -6,7 +6,6 @@ have to be installed, and does not keep hosts next to each other above their swi
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-_MAX_CONTAINERS = 9  # drawn per host; the text description lists all of them
+_MAX_CONTAINERS = 8  # drawn per host; the text description lists all of them
+_SCALED = (
+    1500  # width up to which a diagram is made to fit the page; of a wider one the text would be too small
+)
 _PAD, _GAP = 16, 56  # around boxes; between two containers of a row, with room for an arrow
 _BOX, _LANE, _BOX_HIGH, _ROW = 158, 30, 84, 104  # a container, and the lane next to it for wires from above
 _HEAD, _STRIP, _BAR, _BAR_ROW, _INTERFACE, _BETWEEN = 50, 22, 40, 56, 46, 72
@@ -99,7 +101,8 @@ class _Column:
 def draw(topology: Topology) -> Markup:
     """Return the diagram as an SVG element."""
     canvas = _Canvas()
-    columns = [_column(topology, host) for host in topology.hosts]
+    across = 2 if len(topology.hosts) > 1 else 3
+    columns = [_column(topology, host, across) for host in topology.hosts]
     high = max(column.high for column in columns)
     left = _PAD
     for column in columns:
@@ -109,19 +112,22 @@ def draw(topology: Topology) -> Markup:
     bottom = _draw_networks(canvas, topology, _PAD + high, wide)
     _draw_hops(canvas, topology)
     svg = templates.get_template("topology.svg.j2").render(
-        canvas=canvas, wide=wide, high=bottom + _PAD, topology=topology
+        canvas=canvas, wide=wide, scaled=wide <= _SCALED, high=bottom + _PAD, topology=topology
     )
     return Markup(svg)  # noqa: S704 - made by our own template, which escapes
 
 
-def _column(topology: Topology, host: Host) -> _Column:
-    """Order the contents of a host so that a PING runs from right to left; the server's host is the leftmost."""
+def _column(topology: Topology, host: Host, across: int) -> _Column:
+    """Order the contents of a host so that a PING runs from right to left; the server's host is the leftmost.
+
+    A row has `across` containers, or more if the path of the PING has more on this host.
+    """
     ends = [end for hop in reversed(topology.hops) for end in (hop.target, hop.source)]
     on_path = list(dict.fromkeys(container for name, container in ends if name == host.name))
     running = [item for item in host.containers if item.running]
     running.sort(key=lambda item: on_path.index(item.name) if item.name in on_path else len(on_path))
     shown = running[:_MAX_CONTAINERS]
-    across = max(2, math.ceil(math.sqrt(len(shown))), len(on_path))
+    across = max(across, len(on_path))
     path = [item for item in shown if item.name in on_path]
     others = shown[len(path) :]
     rows = [path] * bool(path) + [others[start : start + across] for start in range(0, len(others), across)]
@@ -165,7 +171,7 @@ def _draw_container(canvas: _Canvas, host: Host, item: Container, area: _Area) -
     tooltip = f"{item.name}, {image}, {item.state}: {', '.join(item.addresses)}"
     canvas.box("ambassador" if item.ambassador else "container", area, tooltip)
     x, y = area.x + 8, area.y
-    canvas.label("strong", x, y + 19, item.name, 20)
+    canvas.label("strong", x, y + 19, item.name, int((area.wide - 16) / 7.6))
     canvas.label("small", x, y + 36, image, 24)
     published = f"-p {', '.join(item.ports)}" if item.ports else ""
     addresses = address_labels(host, item)

@@ -24,6 +24,7 @@ IFQUERY = shutil.which("ifquery", path="/usr/sbin:/sbin:/usr/bin") or "ifquery"
 HOOKS = {"post-up": "up", "pre-down": "down"}  # ifupdown reads these as the same
 # What ifquery adds by itself, or computes from the address.
 COMPUTED = {"netmask", "broadcast", "accept-ra", "request-prefix", "ll-attempts", "ll-interval"}
+RUN_COMMANDS = {"pre-up", "up", "down", "post-down"}
 REPLACED = {"address", "gateway", "bridge-ports", "bridge-stp", "bridge-fd", "bridge-maxwait", "bridge-hw"}
 
 Options = Counter[tuple[str, str]]
@@ -153,7 +154,15 @@ def check_nothing_is_lost(text: str) -> bool:
     found = ifquery(after, "eth0", "br0")
     assert found is not None, "ifupdown refuses the new file"
     missing = (
-        Counter({option: count for option, count in before.items() if option[0] not in REPLACED}) - found
+        # Of an option that port and bridge had alike, the bridge needs one; a command is run as often as before.
+        Counter(
+            {
+                option: count if option[0] in RUN_COMMANDS else 1
+                for option, count in before.items()
+                if option[0] not in REPLACED
+            }
+        )
+        - found
     )
     assert not missing
     assert ifquery(after, "lo", "eth1", "vlan7") == others
@@ -183,6 +192,7 @@ def test_every_option_comes_out_or_the_file_is_refused(own: str, more: str) -> N
         ("\niface eth0:1 inet static\n    address 192.0.2.11\n    netmask 255.255.255.0\n", False),
         ("\niface eth0.100 inet static\n    address 10.100.0.10/24\n    vlan-raw-device eth0\n", False),
         ("    up echo one\n", False),
+        ("    dns-nameservers 9.9.9.9\n\niface br0 inet manual\n    dns_nameservers 9.9.9.9\n", True),
         ("    metric 7 \\\n\n", True),
         ("\nauto eth1\niface eth1 inet dhcp\n    hwaddress 02:00:00:00:00:03\n", True),
     ],

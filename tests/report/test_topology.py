@@ -124,7 +124,7 @@ def test_containers_off_the_path_are_below_it_and_an_overlay_is_named() -> None:
     first = shown.hosts[0]
     others = [
         Container(name=f"blue-{number}", state="running", networks={"blue": f"10.77.2.{number}"})
-        for number in range(2, 6)
+        for number in range(2, 26)
     ]
     more = replace(first, containers=[*others, *first.containers])
     crowded = Topology([more, *shown.hosts[1:]], shown.subnets, shown.hops)
@@ -133,9 +133,12 @@ def test_containers_off_the_path_are_below_it_and_an_overlay_is_named() -> None:
         for element in ET.fromstring(draw(crowded)).iter()  # noqa: S314 - our own SVG
         if element.text and "y" in element.attrib
     }
-    assert heights["redis-server"] < min(heights[item.name] for item in others)
+    assert heights["redis-server"] < min(heights[item.name] for item in others if item.name in heights)
     assert "10.77.2.2 blue" in heights
     assert any("10.77.2.2 blue" in line for _, line in describe(crowded))
+    picture = ET.fromstring(draw(crowded))  # noqa: S314 - our own SVG
+    assert float(picture.attrib["width"]) <= 1500, "two hosts fit a page, however many containers they have"
+    assert "scaled" in picture.attrib["class"].split()
 
 
 def test_the_newest_facts_of_a_host_are_shown() -> None:

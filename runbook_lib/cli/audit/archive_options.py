@@ -200,8 +200,11 @@ def _progress() -> Any:  # noqa: ANN401 - a context manager
     @contextmanager
     def shown() -> Iterator[Callable[[int, int], None]]:
         console = FilteredConsole(stderr=True)
+        if not console.is_terminal:  # older versions of rich print an empty line though the bar is disabled
+            yield lambda _done, _whole: None
+            return
         columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task("", total=None, visible=False)
             yield lambda done, whole: progress.update(task, completed=done, total=whole, visible=True)
 
