@@ -78,6 +78,7 @@ class SshLink:
         self._connect(fabric, wait, seconds, self._place(fabric))
         fabric.transport.set_keepalive(_KEEPALIVE)
         self._opens_ahead = True
+        self._ready.extend(fabric.transport.take_first_session())
         earlier = self.established.number if self.established else 0
         self.established = ConnectionInfo(
             earlier + 1,
@@ -208,10 +209,11 @@ class SshLink:
             self._proxy = None
 
     def _connect(self, connection: Any, wait: CommandWait, seconds: float, place: str) -> None:  # noqa: ANN401 - fabric
+        last = connection is self._fabric  # the others are bastions
         self._within(
             wait,
             seconds,
-            lambda: connect(connection, self._known_hosts(), place),
+            lambda: connect(connection, self._known_hosts(), place, first_session=last),
             place,
             lambda _: connection.client.close(),
         )

@@ -125,13 +125,20 @@ def bastions(connection: Any) -> list[Any]:  # noqa: ANN401 - fabric is untyped
     return found
 
 
-def connect(connection: Any, known_hosts: Sequence[Path], place: str) -> None:  # noqa: ANN401 - fabric is untyped
+def connect(
+    connection: Any,  # noqa: ANN401 - fabric is untyped
+    known_hosts: Sequence[Path],
+    place: str,
+    *,
+    first_session: bool = False,
+) -> None:
     """Open one connection, whose bastion is connected, and verify its host key.
 
     Args:
         connection: Fabric's connection.
         known_hosts: The files that have the host's key; empty: those of ssh_config.
         place: The host, for messages.
+        first_session: Request a session together with the login; see `PipeliningTransport`.
 
     Raises:
         UnreachableError: With the reason and a hint.
@@ -142,7 +149,7 @@ def connect(connection: Any, known_hosts: Sequence[Path], place: str) -> None:  
     known = known_host(known_hosts or config.known_hosts, name, port, place)
     connection.client.set_missing_host_key_policy(known)  # Fabric accepts unknown host keys by default
     connection.connect_kwargs["transport_factory"] = functools.partial(
-        make_transport, key_types=known.key_types
+        make_transport, key_types=known.key_types, first_session=first_session
     )
     try:
         connection.open()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko
 from paramiko import common
+from paramiko.auth_handler import AuthHandler
 from paramiko.packet import Packetizer
 
 if TYPE_CHECKING:
@@ -39,11 +40,44 @@ class _BoundedPacketizer(Packetizer):
         return packet
 
 
+class _PipeliningAuth(AuthHandler):
+    """Sends a login right after the request for the service that it needs, without waiting for the answer to that."""
+
+    if TYPE_CHECKING:  # what the stubs of paramiko leave out
+        transport: PipeliningTransport
+        auth_method: str
+        private_key: paramiko.PKey
+
+    sent_at_once = False
+
+    def _request_auth(self) -> None:
+        super()._request_auth()  # type: ignore[misc] # the stubs leave it out
+        if self.auth_method == "publickey" and self.transport.may_log_in_at_once(self.private_key):
+            self.sent_at_once = True
+            accepted = paramiko.Message()
+            accepted.add_string("ssh-userauth")
+            accepted.rewind()
+            super()._parse_service_accept(accepted)  # type: ignore[misc] # sends the login
+
+    def _parse_service_accept(self, message: paramiko.Message) -> None:
+        """Send the login now that the host has agreed to it, unless that was done before."""
+        if not self.sent_at_once:
+            super()._parse_service_accept(message)  # type: ignore[misc] # as above
+
+
 class PipeliningTransport(paramiko.Transport):
-    """A transport on which sessions are requested, and commands sent in them, without waiting for the answers."""
+    """A transport that does not wait for answers: to the request for a session, a command sent in it, or a login.
+
+    Args:
+        args: paramiko's.
+        first_session: Request a session together with the login, so that it is open when the login is accepted.
+        options: paramiko's.
+    """
 
     if TYPE_CHECKING:  # what the stubs of paramiko leave out
         active: bool
+        initial_kex_done: bool
+        server_extensions: dict[str, bytes]
         _channels: Any
         _handler_table: dict[int, Any]
         _channel_handler_table: dict[int, Any]
@@ -51,9 +85,12 @@ class PipeliningTransport(paramiko.Transport):
         def _next_channel(self) -> int: ...
         def _send_user_message(self, data: paramiko.Message) -> None: ...
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - paramiko's
+    def __init__(self, *args: Any, first_session: bool = False, **options: Any) -> None:  # noqa: ANN401 - paramiko's
         super().__init__(*args, **options)
+        self._wants_first_session = first_session
+        self._first_session: list[SessionRequest] = []
         self._handler_table[common.MSG_CHANNEL_OPEN_FAILURE] = self._note_refused_session
+        self._handler_table[common.MSG_UNIMPLEMENTED] = self._drop_first_session
         data = {common.MSG_CHANNEL_DATA, common.MSG_CHANNEL_EXTENDED_DATA}
         self._channel_handler_table = {
             kind: _within_window(handler) if kind in data else handler
@@ -63,6 +100,40 @@ class PipeliningTransport(paramiko.Transport):
         self._channel_handler_table[common.MSG_CHANNEL_REQUEST] = self._note_exit
         self._refused: set[int] = set()
         self._exits: dict[int, float] = {}
+
+    def auth_publickey(
+        self, username: str, key: paramiko.PKey, event: threading.Event | None = None
+    ) -> list[str]:
+        """Log in with a private key; see paramiko's `Transport.auth_publickey`."""
+        if not (self.active and self.initial_kex_done):
+            raise paramiko.SSHException("No existing session")  # as paramiko: `connect` knows the text
+        done = event or threading.Event()
+        self.auth_handler = handler = _PipeliningAuth(self)
+        handler.auth_publickey(username, key, done)
+        # Once per connection: a host that has refused a key has refused the session too, and may accept another key.
+        wanted, self._wants_first_session = self._wants_first_session, False
+        if wanted and handler.sent_at_once:
+            self._first_session = [self.request_session()]
+        return [] if event else handler.wait_for_response(done)
+
+    def may_log_in_at_once(self, key: paramiko.PKey) -> bool:
+        """Return whether a login may be sent before the host has agreed to logins: saves a round trip.
+
+        Only to OpenSSH, which handles requests one after another and passes on what follows a login. Not with a key of
+        ssh-agent, which may ask a person; nor with an RSA key as long as it is not known which hashes the host accepts.
+        """
+        if isinstance(key, paramiko.AgentKey) or "OpenSSH" not in self.remote_version:
+            return False
+        return "rsa" not in key.get_name() or "server-sig-algs" in self.server_extensions
+
+    def take_first_session(self) -> list[SessionRequest]:
+        """Return the session that was requested together with the login, once; empty if there is none."""
+        session, self._first_session = self._first_session, []
+        return session
+
+    def _drop_first_session(self, message: paramiko.Message) -> None:  # noqa: ARG002 - paramiko's signature
+        """Forget the session: a host that has refused the login does not know such requests yet."""
+        self._first_session = []
 
     def request_session(self) -> SessionRequest:
         """Ask for a session.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ import pytest
 from benchmarks.delayed import proxy
 from benchmarks.ports import reserved_port
 from runbook_lib.connections.ssh import SshConnection
-from runbook_lib.errors import UnreachableError
+from runbook_lib.errors import AuthenticationError, UnreachableError
 from runbook_lib.grace_periods import COMMAND_AFTER_INTERRUPT
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
@@ -211,3 +213,54 @@ def test_a_silent_host_does_not_outlive_commands_sent_together(
             connection.close()
     assert all(output.exit_code is None and output.lost for output in outputs)
     assert "no answer within 6 s; the connection was closed" in outputs[0].problem
+
+
+def test_connecting_costs_three_round_trips_and_the_first_command_one_more(
+    server: Server, tmp_path: Path
+) -> None:
+    # The versions and what both sides offer, the key exchange, and the login with its session.
+    connected = round_trips(server, tmp_path, lambda _: None)
+    used = round_trips(server, tmp_path, lambda connection: connection.run(Command(("true",)), NEVER))
+    assert (connected, used) <= (3, 4)
+
+
+def test_a_key_that_is_refused_leaves_nothing_behind(server: Server, tmp_path: Path) -> None:
+    # A session was requested together with the login: sshd answers that it knows no such request yet.
+    other = sshd.make_key(tmp_path / "other")
+    connection = SshConnection(server.host(identity_file=str(other)), Secrets())
+    with pytest.raises(AuthenticationError, match="the host rejects the login"):
+        connection.open()
+    connection.offer_identity(getpass.getuser(), str(server.host().identity_file))
+    try:
+        for _ in range(2):
+            assert connection.run(Command(("echo", "in")), NEVER).stdout == "in\n"
+    finally:
+        connection.close()
+
+
+def test_a_second_key_is_tried_where_the_first_is_refused(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = sshd.make_key(tmp_path / "other")
+    connection = SshConnection(server.host(), Secrets())
+    connection.offer_identity(getpass.getuser(), str(other))  # tried first
+    try:
+        for _ in range(2):
+            assert connection.run(Command(("echo", "in")), NEVER).stdout == "in\n"
+    finally:
+        connection.close()
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
+def test_other_kinds_of_keys_log_in_as_well(kind: str, tmp_path: Path) -> None:
+    key = tmp_path / kind
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(key)], check=True)
+    with sshd.running(tmp_path / "other") as other:
+        with (other.place / "authorized_keys").open("a", encoding="ascii") as file:
+            file.write(key.with_name(f"{kind}.pub").read_text(encoding="ascii"))
+        connection = SshConnection(other.host(identity_file=str(key)), Secrets())
+        try:
+            assert connection.run(Command(("echo", "in")), NEVER).stdout == "in\n"
+        finally:
+            connection.close()
