@@ -28,7 +28,7 @@ Each error says what was tried, on which host, what came back and what to do nex
 
 from __future__ import annotations
 
-from runbook_lib.visible_text import visible
+from runbook_lib.printing.visible_text import visible
 
 __all__ = [
     "AuthenticationError",

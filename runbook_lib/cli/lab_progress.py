@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.status import Status as Spinner
 
-    from runbook_lib.cli.console import FilteredConsole
+    from runbook_lib.printing.console import FilteredConsole
 
 __all__ = ["lab_progress"]
 
@@ -27,7 +27,7 @@ _LONG = 3.0  # seconds from which a stage is worth a line of its own
 @contextlib.contextmanager
 def lab_progress() -> Iterator[None]:
     """Show the stages of the lab's work that this thread does in the block."""
-    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.printing.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
 
     logger = logging.getLogger(LOGGER)
     level = logger.level

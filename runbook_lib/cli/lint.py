@@ -38,9 +38,9 @@ def lint_command(
     from runbook_lib.lint.findings import RULES  # noqa: PLC0415 - as above
     from runbook_lib.lint.formats import FORMATS  # noqa: PLC0415 - as above
     from runbook_lib.lint.lint import lint  # noqa: PLC0415 - as above
+    from runbook_lib.printing.standard_streams import print_document  # noqa: PLC0415 - as above
+    from runbook_lib.printing.visible_text import in_json  # noqa: PLC0415 - as above
     from runbook_lib.project import NOTEBOOKS, project_top, shown_path  # noqa: PLC0415 - as above
-    from runbook_lib.standard_streams import print_document  # noqa: PLC0415 - as above
-    from runbook_lib.visible_text import in_json  # noqa: PLC0415 - as above
 
     if rules:
         for name, rule in RULES.items():

@@ -24,10 +24,10 @@ def list_command(runs: str) -> int:
 
     Notebooks that are meant as runbooks and cannot be read are named, with the reason; the exit code is then 2.
     """
-    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
     from runbook_lib.cli.last_outcome import last_outcome  # noqa: PLC0415 - as above
     from runbook_lib.errors import InputError  # noqa: PLC0415 - as above
     from runbook_lib.execution.catalog import listing  # noqa: PLC0415 - as above
+    from runbook_lib.printing.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
     from runbook_lib.project import notebooks_folder, project_top  # noqa: PLC0415 - as above
 
     found = listing()

@@ -12,10 +12,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from runbook_lib.cli.console import FilteredConsole
 from runbook_lib.cli.run_progress import Progress, color
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.model.status import SYMBOLS
+from runbook_lib.printing.console import FilteredConsole
 from runbook_lib.report.summary import first_line, seconds
 
 if TYPE_CHECKING:

@@ -15,8 +15,13 @@ from runbook_lib.cli.lazy_group import LazyGroup
 from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.extras import missing_extra
 from runbook_lib.garbage_collection import freeze_objects
+from runbook_lib.printing.standard_streams import (
+    filtered,
+    install,
+    open_standard_descriptors,
+    output_problems,
+)
 from runbook_lib.signal_handlers import surviving_hangup
-from runbook_lib.standard_streams import filtered, install, open_standard_descriptors, output_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

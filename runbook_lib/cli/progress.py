@@ -47,8 +47,8 @@ def _print_table(found: Sequence[TaskProgress]) -> None:
     from rich.table import Column, Table  # noqa: PLC0415 - `--help` stays quick
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - as above
     from runbook_lib.model.status import SYMBOLS, Status  # noqa: PLC0415 - as above
+    from runbook_lib.printing.console import FilteredConsole  # noqa: PLC0415 - as above
     from runbook_lib.readable_time import local_time  # noqa: PLC0415 - as above
 
     several = len({task.learner for task in found}) > 1

@@ -12,10 +12,10 @@ from runbook_lib.cli.completed_names import complete_runs
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.evidence.lookup import find_run, read_run
+from runbook_lib.printing.standard_streams import print_document
 from runbook_lib.project import project_top
 from runbook_lib.report.formats import FileFormat, ReportFormat, default_target, format_names, load_format
 from runbook_lib.report.summary import outcome_of_runs
-from runbook_lib.standard_streams import print_document
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from runbook_lib.cli.console import FilteredConsole
 from runbook_lib.masking import excerpt
 from runbook_lib.model.status import SYMBOLS, Status
 from runbook_lib.model.step_progress import Running, describe_running
+from runbook_lib.printing.console import FilteredConsole
 from runbook_lib.report.summary import counted
 
 if TYPE_CHECKING:

@@ -37,9 +37,9 @@ def show_command(name: str, runs: str, as_json: bool) -> int:  # noqa: FBT001 - 
     from runbook_lib.cli.last_outcome import last_outcome  # noqa: PLC0415 - as above
     from runbook_lib.execution.catalog import find  # noqa: PLC0415 - as above
     from runbook_lib.execution.description import describe  # noqa: PLC0415 - as above
+    from runbook_lib.printing.standard_streams import print_document  # noqa: PLC0415 - as above
+    from runbook_lib.printing.visible_text import in_json  # noqa: PLC0415 - as above
     from runbook_lib.project import project_top  # noqa: PLC0415 - as above
-    from runbook_lib.standard_streams import print_document  # noqa: PLC0415 - as above
-    from runbook_lib.visible_text import in_json  # noqa: PLC0415 - as above
 
     entry = find(name, typed=True)
     description = describe(entry)

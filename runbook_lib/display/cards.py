@@ -15,8 +15,8 @@ from runbook_lib.display.scrapbook import scrap
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 from runbook_lib.model.records import SCHEMA_VERSION, CommandRecord, HostRecord, RunRecord, StepRecord
 from runbook_lib.model.status import SYMBOLS, Mode
+from runbook_lib.printing.visible_text import for_log, visible
 from runbook_lib.readable_time import utc_time
-from runbook_lib.visible_text import for_log, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

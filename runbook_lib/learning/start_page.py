@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from runbook_lib.lab.lab import DEFAULT_NAME
-from runbook_lib.visible_text import visible
+from runbook_lib.printing.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

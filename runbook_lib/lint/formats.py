@@ -10,7 +10,7 @@ import orjson
 
 from runbook_lib import __version__
 from runbook_lib.lint.findings import RULES
-from runbook_lib.visible_text import visible
+from runbook_lib.printing.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,10 +16,10 @@ from pydantic import TypeAdapter
 
 from runbook_lib.errors import InputError
 from runbook_lib.model.status import SYMBOLS, Mode, Status
+from runbook_lib.printing.visible_text import for_log
 from runbook_lib.pytest_plugin.items import CaseItem, RunbookFile
 from runbook_lib.pytest_plugin.notebook_run import NotebookRun
 from runbook_lib.report.summary import first_line
-from runbook_lib.visible_text import for_log
 
 if TYPE_CHECKING:
     from collections.abc import Generator

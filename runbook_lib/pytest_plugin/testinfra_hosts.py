@@ -23,8 +23,8 @@ from runbook_lib.masking import excerpt
 from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
 from runbook_lib.parameters import Parameters
+from runbook_lib.printing.visible_text import visible
 from runbook_lib.runbook.session import Runbook
-from runbook_lib.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -8,8 +8,8 @@ from typing import Any
 import jinja2
 
 from runbook_lib.model.status import SYMBOLS
+from runbook_lib.printing.visible_text import visible
 from runbook_lib.report import safe_text, summary
-from runbook_lib.visible_text import visible
 
 __all__ = ["MAX_OPEN_LINES", "templates"]
 

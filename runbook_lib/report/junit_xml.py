@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from junitparser import JUnitXml, TestCase, TestSuite
 
-from runbook_lib.visible_text import visible
+from runbook_lib.printing.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

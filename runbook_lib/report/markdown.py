@@ -9,12 +9,12 @@ import pandas as pd
 
 from runbook_lib.evidence.layout import MARKDOWN_REPORT
 from runbook_lib.model.status import SYMBOLS
+from runbook_lib.printing.visible_text import visible
 from runbook_lib.report import summary
 from runbook_lib.report.formats import FileFormat
 from runbook_lib.report.safe_text import exit_summary
 from runbook_lib.report.topology import topology_of
 from runbook_lib.report.topology_text import describe, describe_path
-from runbook_lib.visible_text import visible
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord

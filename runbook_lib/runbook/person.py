@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.display import ipython_shell
 from runbook_lib.errors import ParameterError
 from runbook_lib.operations.destructive import destructive_part
-from runbook_lib.visible_text import for_log
+from runbook_lib.printing.visible_text import for_log
 
 if TYPE_CHECKING:
     from runbook_lib.runbook.parent_process import ParentProcess

@@ -19,7 +19,7 @@ MODULES = sorted((TOP / "runbook_lib").rglob("*.py"))
 
 # From the bottom; parts of one line do not know each other. docs/architecture.md draws it from the top.
 LAYERS = [
-    {"visible_text"},
+    {"printing"},
     {
         "atomic",
         "errors",
@@ -31,7 +31,6 @@ LAYERS = [
         "project",
         "readable_time",
         "signal_handlers",
-        "standard_streams",
         "subprocess_termination",
     },
     {"extras", "known_names", "masking", "model"},

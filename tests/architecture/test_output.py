@@ -18,14 +18,14 @@ MODULES = sorted((TOP / "runbook_lib").rglob("*.py"))
 # Where each way around the filter is allowed, and why that is safe.
 ALLOWED = {
     "a standard stream": {
-        "runbook_lib/standard_streams.py",  # puts the filter there
-        "runbook_lib/cli/console.py",  # rich writes to the styled side, after its text was filtered
+        "runbook_lib/printing/standard_streams.py",  # puts the filter there
+        "runbook_lib/printing/console.py",  # rich writes to the styled side, after its text was filtered
         "runbook_lib/execution/notebook/kernel_output.py",  # filters what a kernel prints
         "runbook_lib/display/kernel_masking.py",  # discards a kernel's copy
         "runbook_lib/execution/fleet/worker.py",  # jobs in, results out
     },
-    "rich's console": {"runbook_lib/cli/console.py"},
-    "a styled write": {"runbook_lib/standard_streams.py"},
+    "rich's console": {"runbook_lib/printing/console.py"},
+    "a styled write": {"runbook_lib/printing/standard_streams.py"},
     "pytest's terminal": {
         "runbook_lib/pytest_plugin/plugin.py",
         "runbook_lib/pytest_plugin/testinfra_hosts.py",  # filters its one line

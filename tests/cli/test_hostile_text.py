@@ -15,13 +15,13 @@ from rich.live import Live
 from rich.text import Text
 
 from runbook_lib.attestation.keys import generate
-from runbook_lib.cli.console import FilteredConsole
 from runbook_lib.cli.live_table import print_result
 from runbook_lib.cli.main import cli
 from runbook_lib.cli.run_progress import Progress
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution.fleet.job import JobResult
-from runbook_lib.standard_streams import filtered
+from runbook_lib.printing.console import FilteredConsole
+from runbook_lib.printing.standard_streams import filtered
 from tests.audit.altering import forge_journal
 from tests.cli.test_quiet_success import verbs
 from tests.deadlines import deadline

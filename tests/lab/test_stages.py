@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from runbook_lib.cli.console import FilteredConsole
 from runbook_lib.cli.lab_progress import _Handler, describe, lab_progress
 from runbook_lib.lab.system.stages import LOGGER, Stage, detail, stage
+from runbook_lib.printing.console import FilteredConsole
 
 
 def test_a_line_says_what_is_done_and_how_far_it_is() -> None:

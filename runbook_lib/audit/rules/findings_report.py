@@ -8,8 +8,8 @@ from junitparser import Failure, TestSuite
 
 from runbook_lib.audit.rules.finding_names import name_of, place_of
 from runbook_lib.audit.rules.sarif import sarif
+from runbook_lib.printing.visible_text import visible
 from runbook_lib.report.junit_xml import UniqueNames, junit_bytes, new_case
-from runbook_lib.visible_text import visible
 
 if TYPE_CHECKING:
     from runbook_lib.audit.rules.policy import Scan

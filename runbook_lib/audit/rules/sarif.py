@@ -16,7 +16,7 @@ from runbook_lib import __version__
 from runbook_lib.audit.rules.finding_names import fingerprints, place_of
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.evidence.path_text import path_from_text
-from runbook_lib.visible_text import visible
+from runbook_lib.printing.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

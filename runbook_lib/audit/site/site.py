@@ -18,10 +18,10 @@ from runbook_lib.audit.site.diff_page import diff_page
 from runbook_lib.audit.site.templating import file_name, render
 from runbook_lib.errors import InputError
 from runbook_lib.masking import excerpt
+from runbook_lib.printing.visible_text import visible
 from runbook_lib.report import summary
 from runbook_lib.report.html import RunView
 from runbook_lib.report.report_file import as_evidence_error, write_file
-from runbook_lib.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

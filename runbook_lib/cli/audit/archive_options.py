@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runbook_lib.printing.standard_streams import print_document
+from runbook_lib.printing.visible_text import in_json, visible
 from runbook_lib.readable_time import local_time
-from runbook_lib.standard_streams import print_document
-from runbook_lib.visible_text import in_json, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -162,7 +162,7 @@ def _rich(table: pa.Table) -> None:
     from rich.table import Table  # noqa: PLC0415 - `--help` stays quick
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - as above
+    from runbook_lib.printing.console import FilteredConsole  # noqa: PLC0415 - as above
 
     columns = {
         name: [_cell(value) for value in table.column(name).to_pylist()] for name in table.column_names
@@ -195,7 +195,7 @@ def _progress() -> Any:  # noqa: ANN401 - a context manager
 
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.printing.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
 
     @contextmanager
     def shown() -> Iterator[Callable[[int, int], None]]:

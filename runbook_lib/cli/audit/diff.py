@@ -9,14 +9,14 @@ import click
 
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive
 from runbook_lib.cli.completed_names import complete_runs
-from runbook_lib.standard_streams import print_document
-from runbook_lib.visible_text import in_json, visible
+from runbook_lib.printing.standard_streams import print_document
+from runbook_lib.printing.visible_text import in_json, visible
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from runbook_lib.cli.console import FilteredConsole
     from runbook_lib.model.records import RunRecord
+    from runbook_lib.printing.console import FilteredConsole
 
 __all__ = ["diff_command"]
 
@@ -66,7 +66,7 @@ def _read(names: list[str], archive_settings: dict[str, Any]) -> list[tuple[RunR
 
 
 def _print(frame: pd.DataFrame, before: RunRecord, after: RunRecord, form: str) -> None:
-    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.printing.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
 
     if form == "table":
         _print_table(frame, before, after, FilteredConsole())
@@ -78,7 +78,7 @@ def _print(frame: pd.DataFrame, before: RunRecord, after: RunRecord, form: str) 
 def _render(frame: pd.DataFrame, before: RunRecord, after: RunRecord, form: str) -> str:
     from io import StringIO  # noqa: PLC0415 - only here
 
-    from runbook_lib.cli.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.printing.console import FilteredConsole  # noqa: PLC0415 - `--help` stays quick
 
     if form == "json":
         return str(frame.to_json(orient="records", force_ascii=False, indent=1)) + "\n"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table, trust_option
+from runbook_lib.printing.standard_streams import print_document
+from runbook_lib.printing.visible_text import in_json
 from runbook_lib.report.summary import counted
-from runbook_lib.standard_streams import print_document
-from runbook_lib.visible_text import in_json
 
 if TYPE_CHECKING:
     from runbook_lib.audit.archive.archive import Archive

@@ -18,9 +18,9 @@ from runbook_lib.audit.verify.verify import exit_code, verify_runs
 from runbook_lib.cli.audit.archive_options import runs_directory, trust_option
 from runbook_lib.cli.completed_names import complete_runs
 from runbook_lib.evidence.lookup import find_run
+from runbook_lib.printing.standard_streams import print_document
+from runbook_lib.printing.visible_text import in_json
 from runbook_lib.readable_time import local_time_of
-from runbook_lib.standard_streams import print_document
-from runbook_lib.visible_text import in_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.execution.fast_import import load_papermill
 from runbook_lib.execution.fleet.job import Job, JobResult
 from runbook_lib.model.status import Status
-from runbook_lib.standard_streams import install
+from runbook_lib.printing.standard_streams import install
 
 if TYPE_CHECKING:
     from types import FrameType

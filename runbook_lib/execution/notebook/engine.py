@@ -31,8 +31,8 @@ from runbook_lib.execution.notebook.cell_client import CellClient
 from runbook_lib.execution.notebook.kernel_process import Kernel
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import Status
+from runbook_lib.printing.visible_text import for_log
 from runbook_lib.signal_handlers import surviving_hangup
-from runbook_lib.visible_text import for_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

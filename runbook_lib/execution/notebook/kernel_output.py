@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import Self
 
-from runbook_lib.visible_text import CommandGuard, visible
+from runbook_lib.printing.visible_text import CommandGuard, visible
 
 __all__ = ["KernelOutput"]
 

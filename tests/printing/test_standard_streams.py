@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runbook_lib.printing.standard_streams import FilteredStream, filtered, print_document
 from runbook_lib.signal_handlers import surviving_hangup
-from runbook_lib.standard_streams import FilteredStream, filtered, print_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable

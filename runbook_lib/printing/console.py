@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.segment import Segment
 
-from runbook_lib.standard_streams import styled
-from runbook_lib.visible_text import visible
+from runbook_lib.printing.standard_streams import styled
+from runbook_lib.printing.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, TextIO
 
-from runbook_lib.visible_text import CommandGuard, for_log, visible
+from runbook_lib.printing.visible_text import CommandGuard, for_log, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.visible_text import CommandGuard, for_log, in_json, visible
+from runbook_lib.printing.visible_text import CommandGuard, for_log, in_json, visible
 from tests.hostile_text import COMMANDS, HOSTILE, assert_harmless
 
 _PIECES = st.sampled_from(
