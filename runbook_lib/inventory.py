@@ -1,4 +1,4 @@
-"""Inventories: hosts, groups, and which hosts a pattern selects. The settings of a host are in `model/host.py`.
+"""Inventories: hosts, groups, and which hosts a pattern selects. The settings of a host are in `host_settings.py`.
 
 An inventory file of our own::
 
@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.connections.registry import find_kind
 from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.host_settings import Host
 from runbook_lib.inventories.locate import read_sources
 from runbook_lib.known_names import did_you_mean
-from runbook_lib.model.host import Host
 from runbook_lib.yaml_files import validate
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from runbook_lib.errors import AuthenticationError, InventoryError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runbook_lib.model.host import Host
+    from runbook_lib.host_settings import Host
 
 __all__ = ["check_host_inputs"]
 

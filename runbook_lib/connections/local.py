@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from runbook_lib.connections.output_budget import OutputLimit
     from runbook_lib.connections.output_buffer import OpenSpool
     from runbook_lib.connections.persistent_process import PersistentProcess
+    from runbook_lib.host_settings import Host
     from runbook_lib.model.commands import DockerQuery
-    from runbook_lib.model.host import Host
     from runbook_lib.secrets import Secrets
 
 __all__ = ["LocalConnection"]

@@ -12,7 +12,7 @@ from runbook_lib.plugins import find_plugins, load_class
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from runbook_lib.model.host import Host
+    from runbook_lib.host_settings import Host
     from runbook_lib.secrets import Secrets
 
 __all__ = [

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from runbook_lib.connections.ssh_transport import SessionRequest
-    from runbook_lib.model.host import Host
+    from runbook_lib.host_settings import Host
 
 __all__ = ["SshLink"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.connections.base import ConnectionInfo
     from runbook_lib.evidence.journal import Journal
-    from runbook_lib.model.host import Host
+    from runbook_lib.host_settings import Host
     from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
 
 __all__ = [

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runbook_lib.execution.catalog import CatalogEntry
-    from runbook_lib.model.host import Host
+    from runbook_lib.host_settings import Host
     from runbook_lib.parameters import Parameters
     from runbook_lib.yaml_files import YamlFile
 

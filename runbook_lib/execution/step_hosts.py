@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.errors import InputError
+    from runbook_lib.host_settings import Host
     from runbook_lib.inventory import Inventory
-    from runbook_lib.model.host import Host
     from runbook_lib.parameters import Parameters
 
 __all__ = ["WrongHosts", "check_step_hosts", "wrong_step_hosts"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runbook_lib.facts.base import Fact, Facts
-    from runbook_lib.model.host import Host
+    from runbook_lib.host_settings import Host
 
 __all__ = ["DropIn", "Refreshed", "Running", "Trigger", "drop_in", "reloaded", "restarted", "running"]
 

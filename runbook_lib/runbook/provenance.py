@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.model.host import ENDPOINT
+from runbook_lib.host_settings import ENDPOINT
 from runbook_lib.model.records import RunRecord
 from runbook_lib.process_identity import boot_id, start_ticks
 from runbook_lib.project import operator, project_top
@@ -22,8 +22,8 @@ from runbook_lib.runbook.run_directory import JOB, NOTEBOOK_FILE
 from runbook_lib.runbook.source_files import head_commit, is_committed
 
 if TYPE_CHECKING:
+    from runbook_lib.host_settings import Host
     from runbook_lib.inventory import Inventory
-    from runbook_lib.model.host import Host
     from runbook_lib.parameters import Parameters
     from runbook_lib.runbook.resume import EarlierRun
 

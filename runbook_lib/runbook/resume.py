@@ -21,7 +21,7 @@ from runbook_lib.model.status import Mode, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runbook_lib.model.host import Host
+    from runbook_lib.host_settings import Host
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
     from runbook_lib.parameters import Parameters
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from runbook_lib.host_settings import Host
     from runbook_lib.model.batches import Size
-    from runbook_lib.model.host import Host
     from runbook_lib.model.kinds import StepKind
     from runbook_lib.model.records import RunRecord
     from runbook_lib.operations.base import Operation

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import threading
 
+    from runbook_lib.host_settings import Host
     from runbook_lib.inventory import Inventory
-    from runbook_lib.model.host import Host
     from runbook_lib.parameters import Parameters
     from runbook_lib.runbook.host_pool import HostPool
     from runbook_lib.runbook.parent_process import ParentProcess

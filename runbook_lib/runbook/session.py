@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from runbook_lib.facts.base import Fact
+    from runbook_lib.host_settings import Host
     from runbook_lib.model.batches import Batch, Size
-    from runbook_lib.model.host import Host
     from runbook_lib.model.kinds import StepKind
     from runbook_lib.model.records import RunRecord, StepRecord
     from runbook_lib.operations.base import Operation

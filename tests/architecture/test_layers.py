@@ -34,7 +34,7 @@ LAYERS = [
         "subprocess_termination",
     },
     {"extras", "known_names", "masking", "model"},
-    {"plugins", "shown_secrets", "yaml_files", "system_requirements"},
+    {"host_settings", "plugins", "shown_secrets", "yaml_files", "system_requirements"},
     {"parameters", "secrets"},
     {"connections", "local_files"},
     {"inventories"},  # each reader asks OpenSSH or a program

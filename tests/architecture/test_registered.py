@@ -23,8 +23,8 @@ from runbook_lib.evidence import layout
 from runbook_lib.execution.step_calls import STEP_METHODS
 from runbook_lib.facts.network_stack import CONFIGURING
 from runbook_lib.facts.release import FAMILIES, ReleaseInfo
+from runbook_lib.host_settings import ENDPOINT, Host
 from runbook_lib.lab.hosts import registry as hosts
-from runbook_lib.model.host import ENDPOINT, Host
 from runbook_lib.model.kinds import CHANGING, CommandKind
 from runbook_lib.model.status import Status
 from runbook_lib.operations import docker_engine, package_versions, packages

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import paramiko
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
-from runbook_lib.model.host import Host
+from runbook_lib.host_settings import Host
 from tests.connections.sshd import make_key
 from tests.deadlines import deadline
 

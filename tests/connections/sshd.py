@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.ports import reserved_port
-from runbook_lib.model.host import Host
+from runbook_lib.host_settings import Host
 from tests.deadlines import deadline, wait_until
 from tests.programs import Programs
 

@@ -9,7 +9,7 @@ import pytest
 
 from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.errors import InventoryError
-from runbook_lib.model.host import Host
+from runbook_lib.host_settings import Host
 from tests.connections.sshd import make_key
 from tests.connections.test_ssh_config import configure, home
 from tests.counted_calls import counted_calls

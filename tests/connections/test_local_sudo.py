@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_lib.connections.local import LocalConnection
+from runbook_lib.host_settings import Host
 from runbook_lib.model.commands import Command
-from runbook_lib.model.host import Host
 from runbook_lib.secrets import Secrets
 from tests.connections.accounts import PASSWORD, require
 

@@ -13,8 +13,8 @@ from runbook_lib.connections import ssh_config
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.connections.ssh_config import read_ssh_config
 from runbook_lib.errors import HostKeyError, InventoryError, UnreachableError
+from runbook_lib.host_settings import Host
 from runbook_lib.model.commands import Command
-from runbook_lib.model.host import Host
 from runbook_lib.secrets import Secrets
 from tests.connections import sshd
 from tests.connections.test_ssh_config import NEVER, configure, echo, home, stanza

@@ -13,8 +13,8 @@ from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import StepFailed
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.host_settings import Host
 from runbook_lib.model.commands import Command
-from runbook_lib.model.host import Host
 from runbook_lib.model.status import Status
 from runbook_lib.secrets import Secrets
 from tests.connections import hostile_ssh

@@ -14,8 +14,8 @@ from runbook_lib.connections.local import LocalConnection
 from runbook_lib.connections.registry import BUILT_IN, GROUP, connection_class, reads_ssh_files
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.host_settings import Host
 from runbook_lib.inventory import Inventory
-from runbook_lib.model.host import Host
 from runbook_lib.model.status import Status
 from tests.entry_points import write_package
 from tests.runbook.practice import Does, parameters

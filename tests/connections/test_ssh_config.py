@@ -16,8 +16,8 @@ from benchmarks.ports import reserved_port
 from runbook_lib import Runbook
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import AuthenticationError, HostKeyError, InventoryError, UnreachableError
+from runbook_lib.host_settings import Host
 from runbook_lib.model.commands import Command
-from runbook_lib.model.host import Host
 from runbook_lib.secrets import Secrets
 from tests.connections import sshd
 from tests.deadlines import deadline, wait_until

@@ -14,8 +14,8 @@ import pytest
 
 from runbook_lib.connections.local import LocalConnection
 from runbook_lib.connections.ssh import SshConnection
+from runbook_lib.host_settings import Host
 from runbook_lib.model.commands import Command, Output
-from runbook_lib.model.host import Host
 from runbook_lib.process_identity import start_ticks
 from runbook_lib.secrets import Secrets
 from tests.deadlines import wait_until

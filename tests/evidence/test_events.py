@@ -16,7 +16,7 @@ from runbook_lib.evidence import events
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.journal_view import JournalView
-from runbook_lib.model.host import Host
+from runbook_lib.host_settings import Host
 from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
 from runbook_lib.model.status import Mode, Status
 

@@ -9,8 +9,8 @@ import pytest
 
 from runbook_lib.errors import InputError
 from runbook_lib.execution.step_hosts import check_step_hosts
+from runbook_lib.host_settings import Host
 from runbook_lib.inventory import Inventory
-from runbook_lib.model.host import Host
 from runbook_lib.parameters import Parameters
 
 HOSTS = {name: Host(name=name) for name in ("web-1", "web-2", "db")}

@@ -13,7 +13,7 @@ from runbook_lib.connections.known_hosts import known_host
 from runbook_lib.connections.remote_shell import RemoteOutput
 from runbook_lib.connections.ssh_config import read_ssh_config
 from runbook_lib.errors import InventoryError
-from runbook_lib.model.host import Host
+from runbook_lib.host_settings import Host
 from tests.fuzz.harness import fuzzed, one_message
 from tests.fuzz.mutations import JUNK, mutated_bytes, mutated_text
 

@@ -16,13 +16,13 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
-from runbook_lib.model.host import ENDPOINT
+from runbook_lib.host_settings import ENDPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runbook_lib.audit.archive.location import Location
-    from runbook_lib.model.host import Host
+    from runbook_lib.host_settings import Host
 
 __all__ = ["Reached", "differences", "read_reached"]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runbook_lib.books.docker.parameters import ValidateChapter
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.interfaces import Interface
-    from runbook_lib.model.host import Host
+    from runbook_lib.host_settings import Host
 
 __all__ = ["REPAIRS", "Causes", "causes"]
 

@@ -13,7 +13,7 @@ from runbook_lib.extras import load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_lib.model.host import Host
+    from runbook_lib.host_settings import Host
     from runbook_lib.operations.base import Operation
 
 __all__ = ["TIMEOUT", "check"]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runbook_lib.facts.base import Facts
+    from runbook_lib.host_settings import Host
     from runbook_lib.model.commands import Command, Output
-    from runbook_lib.model.host import Host
 
 __all__ = ["AskedCommand", "HostCheck", "for_hosts"]
 

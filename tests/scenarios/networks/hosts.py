@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runbook_lib.facts.base import Fact
-    from runbook_lib.model.host import Host
+    from runbook_lib.host_settings import Host
     from runbook_lib.model.records import HostRecord
 
 TOPOLOGY = Path("params/lab/networks.yml")
