@@ -163,3 +163,14 @@ def test_with_the_extra_it_works(wheel: Path, tmp_path: Path) -> None:
     (installed.folder / "runs").mkdir()
     ended = installed.runbook("audit", "list")
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+
+
+def test_every_extra_can_be_installed_with_the_versions_that_the_tests_passed_with() -> None:
+    constraints = ("--constraint", "constraints.txt", "--python-version", "3.11")
+    found = run(
+        sys.executable, "-m", "uv", "pip", "compile", "--all-extras", *constraints, "pyproject.toml", cwd=TOP
+    )
+    unlisted = {
+        line.split("==")[0].split("[")[0].lower() for line in found.stdout.splitlines() if line[:1].isalnum()
+    } - {line.split("==")[0].lower() for line in (TOP / "constraints.txt").read_text("utf-8").splitlines()}
+    assert unlisted == set()
