@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from runbook_lib.project import find_upwards
     from runbook_lib.report.formats import ReportFormat
     from runbook_lib.report.tables import tables
-    from runbook_lib.runbook.session import Runbook
+    from runbook_lib.runbook.runbook import Runbook
 
 __all__ = [
     "Archive",
@@ -99,7 +99,7 @@ _DEFINED_IN = {
     "Probe": "runbook_lib.operations.base",
     "Reboot": "runbook_lib.model.plans",
     "RunRecord": "runbook_lib.model.records",
-    "Runbook": "runbook_lib.runbook.session",
+    "Runbook": "runbook_lib.runbook.runbook",
     "Status": "runbook_lib.model.status",
     "StepRecord": "runbook_lib.model.records",
     "Violation": "runbook_lib.audit.rules.base",

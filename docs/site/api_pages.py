@@ -20,6 +20,8 @@ __all__ = ["api_page", "facts_page", "operations_page"]
 
 _METHODS = ("Archive", "Connection", "Fact", "Lab", "Operation", "Probe", "ReportFormat", "Runbook")
 """Classes whose methods are called, or written, outside of the library."""
+_DERIVED = ("Runbook",)
+"""Those of them that have methods from a class which is not public."""
 
 
 def api_page() -> str:
@@ -27,9 +29,10 @@ def api_page() -> str:
     lines = ["# The public API", "", "What `from runbook_lib import …` offers.", ""]
     for name in sorted(set(runbook_lib.__all__) - {"__version__", "errors"}):
         value = getattr(runbook_lib, name)
-        methods = ":members:" if name in _METHODS else ""
+        methods = [":members:"] if name in _METHODS else []
+        methods += [":inherited-members:"] if name in _DERIVED else []
         kind = "autoclass" if inspect.isclass(value) else "autofunction"
-        lines += [f"## `{name}`", "", *_directive(kind, f"{value.__module__}.{name}", methods)]
+        lines += [f"## `{name}`", "", *_directive(kind, f"{value.__module__}.{name}", *methods)]
     lines += ["## Errors", "", "```text", inspect.cleandoc(errors.__doc__ or "").split("\n\n")[1], "```", ""]
     for name in errors.__all__:
         lines += _directive("autoexception", f"runbook_lib.errors.{name}")
@@ -93,6 +96,5 @@ def _summary(module: ModuleType) -> str:
     return inspect.cleandoc(module.__doc__ or "").partition("\n\n")[0]
 
 
-def _directive(kind: str, name: str, option: str = "") -> list[str]:
-    options = [f"   {option}"] if option else []
-    return ["```{eval-rst}", f".. {kind}:: {name}", *options, "```", ""]
+def _directive(kind: str, name: str, *options: str) -> list[str]:
+    return ["```{eval-rst}", f".. {kind}:: {name}", *(f"   {option}" for option in options), "```", ""]

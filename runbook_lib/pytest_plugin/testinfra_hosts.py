@@ -24,7 +24,7 @@ from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
 from runbook_lib.parameters import Parameters
 from runbook_lib.printing.visible_text import visible
-from runbook_lib.runbook.session import Runbook
+from runbook_lib.runbook.runbook import Runbook
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

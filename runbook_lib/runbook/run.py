@@ -5,27 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.display import cards, ipython_shell
-from runbook_lib.display.live_card import LiveCard
-from runbook_lib.errors import EvidenceError, InputError, Interrupted, ParameterError, StepFailed
+from runbook_lib.errors import InputError
 from runbook_lib.evidence import events
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.masking import excerpt
-from runbook_lib.model.batches import Batch, batch_size
+from runbook_lib.model.batches import Batch
 from runbook_lib.model.kinds import ADDED_BY_RUN
 from runbook_lib.model.plans import Plan
-from runbook_lib.model.records import HostRecord, StepRecord
 from runbook_lib.model.status import Mode, Status
-from runbook_lib.operations.observe import Observe
 from runbook_lib.runbook import made_by_hand, run_directory
 from runbook_lib.runbook.concealed_operation import conceal_secrets
 from runbook_lib.runbook.deadline import Deadline, earliest
-from runbook_lib.runbook.host_rollback import roll_back_host
 from runbook_lib.runbook.provenance import new_run_record
 from runbook_lib.runbook.recorder import now
 from runbook_lib.runbook.rollout import Rollout
+from runbook_lib.runbook.run_errors import (
+    evidence_not_complete,
+    interrupted_in_step,
+    run_failed,
+    step_failed,
+)
 from runbook_lib.runbook.run_hosts import RunHosts
 from runbook_lib.runbook.run_status import BAD, RunStatus
+from runbook_lib.runbook.run_transactions import RunTransactions
+from runbook_lib.runbook.step_runner import StepRunner, not_attempted
 from runbook_lib.runbook.transaction import TransactionStep
 
 if TYPE_CHECKING:
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
     from runbook_lib.host_settings import Host
     from runbook_lib.model.batches import Size
     from runbook_lib.model.kinds import StepKind
-    from runbook_lib.model.records import RunRecord
+    from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.resume import EarlierRun
     from runbook_lib.runbook.run_context import RunContext
@@ -75,7 +79,9 @@ class Run:
         self._first_cell = len(ipython_shell.cell_log()) - 1
         self._cell_errors: list[dict[str, Any]] = []
         self._evidence_problem = ""
-        self._hosts = RunHosts(context, self.journal, directory, self.record)
+        self.hosts = RunHosts(context, self.journal, directory, self.record)
+        self._steps = StepRunner(context, self.journal, self.record, self.hosts, self._run_status)
+        self._transactions = RunTransactions(context, self.journal, self.hosts, self._steps, self._add)
         run_directory.write_parameters(directory, parameters)
 
     @property
@@ -123,7 +129,7 @@ class Run:
         transaction = self.transaction
         if hosts is None and transaction:
             hosts = Batch(1, 1, transaction.hosts)
-        groups = self._groups(self.select_hosts(hosts), serial)
+        groups = self.hosts.groups(self.hosts.select(hosts), serial)
         chosen = [host for group in groups for host in group]
         title = self.context.secrets.mask(title)
         position = 1 + sum(step.kind not in ADDED_BY_RUN for step in self.record.steps)
@@ -141,8 +147,8 @@ class Run:
             operation = operations[host.name]
             reason = self._run_status.why_excluded(host.name)
             if reason is not None and not operation.for_excluded_hosts:
-                return _not_attempted(host, reason, operation.describe())
-            host_step = self._hosts.step(
+                return not_attempted(host, reason, operation.describe())
+            host_step = self.hosts.step(
                 host.name,
                 operation,
                 step=number,
@@ -158,13 +164,13 @@ class Run:
                 transaction.add(TransactionStep(number, title, operation, plan, done, before), record)
             return record
 
-        step = self._carry_out(title, kind, groups, on_host)
+        step = self._steps.carry_out(title, kind, groups, on_host)
         timed_out = bool(self.deadline and self.deadline.passed and step.status in BAD)
         ends = self._add(step)
         stopped = self.context.cancel.is_set() or timed_out
         if transaction and self.context.parameters.run_mode is Mode.APPLY:
             hosts_out = list(transaction.active) if stopped else transaction.affected(step, self._run_status)
-            ends |= self._roll_back(transaction, hosts_out, *self._cause(step))
+            ends |= self._transactions.roll_back(transaction, hosts_out, *self._transactions.cause(step))
             if ends and not stopped and transaction.active:
                 transaction.failed_step = transaction.failed_step or step
                 return step
@@ -175,13 +181,7 @@ class Run:
     def begin_transaction(self, transaction: Transaction) -> None:
         """Begin a transaction: the steps up to its end belong to it."""
         self.transaction = transaction
-        events.transaction_started(
-            self.journal,
-            transaction.name,
-            transaction.hosts,
-            all_or_nothing=transaction.all_or_nothing,
-            strict=transaction.strict,
-        )
+        self._transactions.begin(transaction)
 
     def end_transaction(self, problem: BaseException | None) -> None:
         """End the transaction: keep its changes, or roll them back after an error between its steps.
@@ -201,8 +201,10 @@ class Run:
             status, cause = Status.FAILED, f"the notebook raised {error}"
             if isinstance(problem, KeyboardInterrupt):
                 status, cause = self.interrupted_between_steps()
-            ends = self._roll_back(transaction, list(transaction.active), cause, status, record_all=True)
-        self._close_transaction(transaction)
+            ends = self._transactions.roll_back(
+                transaction, list(transaction.active), cause, status, record_all=True
+            )
+        self._transactions.close(transaction)
         if ends:
             self.finish(status, f"transaction {transaction.name!r}: {cause}")
         elif transaction.failed_step:
@@ -224,11 +226,12 @@ class Run:
         if self.transaction and not self.transaction.closed:
             left = list(self.transaction.active) if self.context.parameters.run_mode is Mode.APPLY else []
             cause = message or "the run ended inside the transaction"
-            self._roll_back(self.transaction, left, cause, Status.FAILED)
-            self._close_transaction(self.transaction)
-        self._record_untouched(status, message)
+            self._transactions.roll_back(self.transaction, left, cause, Status.FAILED)
+            self._transactions.close(self.transaction)
+        untouched = {name for rollout in self._rollouts for name in rollout.untouched()}
+        self._steps.record_untouched(untouched, status, message)
         self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
-        self._hosts.close()
+        self.hosts.close()
         by_hand = cards.in_notebook() and not self.context.parent.known
         notebook = self.record.notebook_file.get("path", "")
         if by_hand:
@@ -262,182 +265,15 @@ class Run:
             StepFailed: With the first line of each failure.
             EvidenceError: The run succeeded, but was not sealed, or its reports could not be written.
         """
-        status = self.record.status
-        if status not in BAD:
-            if self._evidence_problem:
-                raise EvidenceError(
-                    f"the run is {status}, but its evidence is not complete: {self._evidence_problem}",
-                    where=str(self.directory),
-                    hint=f"when that is repaired: `runbook audit seal {self.record.run}`",
-                )
-            return
-        failures = [
-            f"step {step.number} {step.title!r} on {host.host}: {host.message.partition(chr(10))[0]}"
-            for step in self.record.steps
-            for host in step.hosts
-            if host.status in BAD
-        ]
-        raise StepFailed(
-            "\n  ".join([f"the run is {status}:", *filter(None, (self.record.message, *failures))]),
-            where=self.record.run,
-            hint="see the red cards for the reasons",
-        )
-
-    def select_hosts(self, hosts: str | Batch | None) -> list[Host]:
-        """Return those of the run's hosts that a pattern or a batch selects; None selects all of them.
-
-        Raises:
-            InputError: The pattern selects none of them.
-        """
-        if hosts is None:
-            return self.context.hosts
-        wanted = (
-            set(hosts)
-            if isinstance(hosts, Batch)
-            else {host.name for host in self.context.inventory.select(hosts)}
-        )
-        chosen = [host for host in self.context.hosts if host.name in wanted]
-        if not chosen:
-            raise ParameterError(
-                f"{str(hosts)!r} is not one of this run's hosts ({', '.join(self.record.hosts)})",
-                where=self.context.parameters.runbook,
-                hint="widen the parameter `hosts`",
-            )
-        return chosen
-
-    def _groups(self, chosen: list[Host], serial: Size | None) -> list[list[Host]]:
-        """Return the hosts that a step works on at the same time: by `serial`, unless nothing is changed anyway."""
-        size = len(chosen) if serial is None else batch_size(serial, len(chosen), "serial")
-        if self.context.parameters.run_mode is not Mode.APPLY:
-            size = len(chosen)
-        return [chosen[start : start + size] for start in range(0, len(chosen), size)]
-
-    def _carry_out(
-        self,
-        title: str,
-        kind: StepKind,
-        groups: list[list[Host]],
-        on_host: Callable[[int, Host], HostRecord],
-    ) -> StepRecord:
-        """Carry out and record a step on groups of hosts, one after another; a group that fails is the last one.
-
-        Args:
-            title: The step's title, without secret values.
-            kind: What the step is recorded as.
-            groups: Its hosts.
-            on_host: Carries out the step of a number on a host.
-        """
-        number = len(self.record.steps) + 1
-        step = StepRecord(number=number, title=title, kind=kind, started=now())
-        names = [host.name for group in groups for host in group]
-        events.step_started(self.journal, step, names)
-        by_hand = cards.in_notebook() and not self.context.parent.known
-        live = LiveCard(f"{number}. {title}", names, self._hosts.running) if by_hand else None
-
-        def record_host(host: Host) -> HostRecord:
-            record = _not_attempted(host, stopped) if stopped else on_host(number, host)
-            events.host_ended(self.journal, number, record)
-            cards.log_host(number, record)
-            if live:
-                live.finish(record)
-            return record
-
-        records: list[HostRecord] = []
-        stopped = ""
-        for group in groups:
-            records += self.context.pool.map(record_host, group, live.refresh if live else None)
-            if stopped:
-                for host in group:
-                    self._run_status.exclude(
-                        host.name, f"step {number} {title!r} was not attempted: {stopped}"
-                    )
-            elif self.context.cancel.is_set():
-                stopped = "the run was interrupted"
-            else:
-                bad = [record for record in records if record.status in BAD]
-                stopped = f"this step is {bad[0].status} on {bad[0].host}" if bad else ""
-        step = step.model_copy(update={"ended": now(), "hosts": records})
-        events.step_ended(self.journal, step)
-        self.record.steps.append(step)
-        replaced = live.display_id if live else ""
-        cards.show_step(step, self.context.parameters.run_mode, self.record.run, replaced)
-        return step
+        if self.record.status in BAD:
+            raise run_failed(self.record)
+        if self._evidence_problem:
+            raise evidence_not_complete(self.record, self._evidence_problem, self.directory)
 
     def _add(self, step: StepRecord) -> bool:
         """Add a finished step to the run's status; return whether it ends the run."""
         tolerated = any(rollout.tolerates(step) for rollout in self._rollouts[-1:])
         return self._run_status.add(step, tolerated=tolerated)
-
-    def _cause(self, step: StepRecord) -> tuple[str, Status]:
-        """Return why a transaction is rolled back after a step, and the status that this gives its hosts."""
-        if self.context.cancel.is_set():
-            return f"the run was interrupted in step {step.number} {step.title!r}", Status.INTERRUPTED
-        first = next((host for host in step.hosts if host.status in BAD), None)
-        how = f"{first.status} on {first.host}" if first else step.status
-        return f"step {step.number} {step.title!r} is {how}", Status.FAILED
-
-    def _roll_back(
-        self,
-        transaction: Transaction,
-        names: list[str],
-        cause: str,
-        status: Status,
-        *,
-        record_all: bool = False,
-    ) -> bool:
-        """Roll back a transaction on some of its hosts, in a step of its own; return whether this ends the run.
-
-        Args:
-            transaction: The transaction.
-            names: The hosts.
-            cause: Why.
-            status: The status that the cause gives the hosts.
-            record_all: Also record the hosts on which nothing was changed: nothing else says that they failed.
-        """
-        transaction.deactivate(names)
-        hosts = [
-            host
-            for host in self.context.hosts
-            if host.name in names and (record_all or transaction.steps_on(host.name))
-        ]
-        if not hosts:
-            return False
-
-        def on_host(number: int, host: Host) -> HostRecord:
-            steps = transaction.steps_on(host.name)
-            session = self._hosts.session(host.name, Observe(()), number)
-            return roll_back_host(session, steps, transaction.name, cause, status)
-
-        title = self.context.secrets.mask(f"Roll back: {transaction.name}")
-        step = self._carry_out(title, "rollback", [hosts], on_host)
-        return self._add(step)
-
-    def _close_transaction(self, transaction: Transaction) -> None:
-        transaction.closed = True
-        out = [name for name in transaction.hosts if name not in transaction.active]
-        events.transaction_ended(
-            self.journal, transaction.name, completed=transaction.active, rolled_back=out
-        )
-
-    def _record_untouched(self, status: Status, message: str) -> None:
-        """Record the hosts of batches that were not begun, in a step of its own."""
-        names = {name for rollout in self._rollouts for name in rollout.untouched()}
-        if not names:
-            return
-        bad = [(step, host) for step in self.record.steps for host in step.hosts if host.status in BAD]
-        if message:
-            reason = message
-        elif status is Status.INTERRUPTED:
-            reason = "the run was interrupted"
-        elif bad:
-            step, failed = bad[-1]
-            reason = f"step {step.number} {step.title!r} is {failed.status} on {failed.host}"
-        else:
-            reason = "the runbook left the loop over the batches before"
-        hosts = [host for host in self.context.hosts if host.name in names]
-        self._carry_out(
-            "Hosts not attempted", "untouched", [hosts], lambda _, host: _not_attempted(host, reason)
-        )
 
     def _check_resumed_step(self, position: int, title: str) -> None:
         if self._earlier is None:
@@ -452,33 +288,6 @@ class Run:
         """End the run at a failed or interrupted step."""
         if self.context.cancel.is_set():
             self.finish(Status.INTERRUPTED)
-            raise Interrupted(
-                f"the run was interrupted in step {step.number} {step.title!r}",
-                where=self.record.run,
-                hint="run it again: steps already in the desired state report ok",
-            )
+            raise interrupted_in_step(step, self.record.run)
         self.finish(self._run_status.status)
-        first = next(host for host in step.hosts if host.status in BAD)
-        message, *hints = first.message.split(
-            "\n  hint: "
-        )  # of the error on the host: there is one hint in the end
-        raise StepFailed(
-            f"step {step.number} {step.title!r} is {step.status} on {first.host}: "
-            f"{message.removeprefix(f'{first.host}: ')}",
-            where=self.record.run,
-            hint="; ".join([*hints, f"the journal is {self.directory / JOURNAL}"]),
-        )
-
-
-def _not_attempted(host: Host, reason: str, operation: str = "") -> HostRecord:
-    """Return the record of a step on a host on which it was not begun."""
-    return HostRecord(
-        host=host.name,
-        address=host.target,
-        kind=host.kind,
-        operation=operation,
-        status=Status.SKIPPED,
-        message=f"not attempted: {reason}",
-        started=now(),
-        ended=now(),
-    )
+        raise step_failed(step, self.record.run, self.directory)

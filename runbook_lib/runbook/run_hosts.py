@@ -1,4 +1,4 @@
-"""The hosts of one run: a connection and a lock for each, and the recorder through which all of them are used."""
+"""The hosts of one run: how a step selects them, a connection and a lock for each, the recorder for all of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.connections.registry import connect
+from runbook_lib.errors import ParameterError
 from runbook_lib.evidence.layout import OUTPUT
 from runbook_lib.evidence.output_store import OutputStore
+from runbook_lib.model.batches import Batch, batch_size
+from runbook_lib.model.status import Mode
 from runbook_lib.runbook.host_lock import HostLock, Owner
 from runbook_lib.runbook.host_session import HostSession
 from runbook_lib.runbook.host_step import HostStep
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
     from runbook_lib.connections.base import Connection
     from runbook_lib.evidence.journal import Journal
+    from runbook_lib.host_settings import Host
+    from runbook_lib.model.batches import Size
     from runbook_lib.model.records import RunRecord
     from runbook_lib.model.step_progress import Running
     from runbook_lib.operations.base import Operation
@@ -54,6 +59,36 @@ class RunHosts:
             OutputBudget(parameters.max_stream_bytes, parameters.max_run_bytes),
         )
         self._locks = {name: self._make_lock(link) for name, link in self._connections.items()}
+
+    def select(self, hosts: str | Batch | None) -> list[Host]:
+        """Return those of the run's hosts that a pattern or a batch selects; None selects all of them.
+
+        Raises:
+            InputError: The pattern selects none of them.
+        """
+        context = self._context
+        if hosts is None:
+            return context.hosts
+        wanted = (
+            set(hosts)
+            if isinstance(hosts, Batch)
+            else {host.name for host in context.inventory.select(hosts)}
+        )
+        chosen = [host for host in context.hosts if host.name in wanted]
+        if not chosen:
+            raise ParameterError(
+                f"{str(hosts)!r} is not one of this run's hosts ({', '.join(self._record.hosts)})",
+                where=context.parameters.runbook,
+                hint="widen the parameter `hosts`",
+            )
+        return chosen
+
+    def groups(self, chosen: list[Host], serial: Size | None) -> list[list[Host]]:
+        """Return the hosts that a step works on at the same time: by `serial`, unless nothing is changed anyway."""
+        size = len(chosen) if serial is None else batch_size(serial, len(chosen), "serial")
+        if self._context.parameters.run_mode is not Mode.APPLY:
+            size = len(chosen)
+        return [chosen[start : start + size] for start in range(0, len(chosen), size)]
 
     def step(  # noqa: PLR0913 - all that a step depends on
         self,

@@ -1,6 +1,7 @@
 """Steps that belong together: on a host where a later one fails, the changes of the earlier ones are rolled back.
 
-This module decides what is rolled back where; `runbook/host_rollback.py` does it.
+This module decides what is rolled back where; `runbook/run_transactions.py` makes a step of it, and
+`runbook/host_rollback.py` does it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import runbook_lib.operations
-from runbook_lib.runbook.session import Runbook
+from runbook_lib.runbook.runbook import Runbook
 
 TOP = Path(__file__).parents[2]
 PAGES = sorted(

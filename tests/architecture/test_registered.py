@@ -32,7 +32,7 @@ from runbook_lib.operations import registry as registries
 from runbook_lib.operations.bridge import BACKENDS
 from runbook_lib.report import formats
 from runbook_lib.runbook.resume import CHANGEABLE, OF_ONE_RUN
-from runbook_lib.runbook.session import Runbook
+from runbook_lib.runbook.runbook import Runbook
 
 TOP = Path(__file__).parents[2]
 WHAT_A_RUN_DOES = {"hosts", "inventory", "mode"}

@@ -105,7 +105,7 @@ def test_a_connection_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch
 def test_local_hosts_need_no_ssh_library() -> None:
     code = (
         "import sys; from runbook_lib.connections.registry import connection_class; connection_class('local'); "
-        "import runbook_lib.runbook.session; "
+        "import runbook_lib.runbook.runbook; "
         "sys.exit('paramiko' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -16,7 +16,7 @@ import yaml
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
-from runbook_lib.runbook.session import Runbook
+from runbook_lib.runbook.runbook import Runbook
 from tests.deadlines import deadline, wait_until
 from tests.execution.fleet.killable_run import in_a_child, parameters
 from tests.execution.fleet.practice_books import Asleep

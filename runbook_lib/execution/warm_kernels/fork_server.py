@@ -39,7 +39,7 @@ _FIRST = (
     "IPython.core.debugger",
     "IPython.extensions.storemagic",
     "tornado.platform.asyncio",
-    "runbook_lib.runbook.session",
+    "runbook_lib.runbook.runbook",
 )
 _NOT_NEEDED = ("debugpy",)  # 0.06 s; nobody attaches a debugger to a headless kernel
 # Worth the time once more than one kernel was requested; so are all facts and operations.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.runbook import run as run_module
-from runbook_lib.runbook.session import Runbook
+from runbook_lib.runbook.runbook import Runbook
 from tests.execution.fleet.practice_books import Asleep, Awake, First, Lasting, Written
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan, Reboot
 from runbook_lib.model.status import Status
 from runbook_lib.operations.base import Operation
-from runbook_lib.runbook.session import Runbook
+from runbook_lib.runbook.runbook import Runbook
 from tests.execution.fleet.killable_run import parameters
 from tests.runbook.practice import Content
 
