@@ -166,6 +166,27 @@ def test_with_the_extra_it_works(wheel: Path, tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
 
 
+def test_pre_commit_installs_the_hook_and_a_finding_refuses_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRE_COMMIT_HOME", str(tmp_path / "environments"))
+    repository = tmp_path / "own"
+    (repository / "notebooks").mkdir(parents=True)
+    text = (TOP / "notebooks" / "00_preflight.ipynb").read_text(encoding="utf-8")
+    notebook = repository / "notebooks" / "00_preflight.ipynb"
+    hook = (sys.executable, "-m", "pre_commit", "try-repo", str(TOP), "runbook-lint", "--all-files")
+    for content, code, said in (
+        (text, 0, "Passed"),
+        (text.replace("book.close()", "book.end()"), 1, "line 1: close"),
+    ):
+        notebook.write_text(content, encoding="utf-8")
+        run("git", "init", "--quiet", ".", cwd=repository)
+        run("git", "add", ".", cwd=repository)
+        ended = run(*hook, cwd=repository, check=False)
+        assert ended.returncode == code, ended.stdout + ended.stderr
+        assert said in ended.stdout
+
+
 def test_every_extra_can_be_installed_with_the_versions_that_the_tests_passed_with() -> None:
     constraints = ("--constraint", "constraints.txt", "--python-version", "3.11")
     found = run(

@@ -204,6 +204,25 @@ def test_collecting_only_looks_and_never_applies(project: Project) -> None:
     assert len(project.records()) == 1
 
 
+def test_a_check_of_testinfra_that_fails_is_reported_with_expected_and_observed(project: Project) -> None:
+    project.write("host-a", "first", "right\n")
+    path = f"{project.place}/host-a.first"
+    project.runbook(
+        "90_look",
+        f"book.check('The file is there', lambda host: host.file({path!r}).exists)",
+        f"book.check('The file is right', lambda host: host.file({path!r}).content_string == 'other', hosts='host-a')",
+    )
+    result = project.run(*LOOK, "-v", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=5, failed=2)
+    junit = cases(project.place / "junit.xml")
+    failed = {name for name, case in junit.items() if case.result}
+    assert {place for place, _ in failed} == {"step 2 The file is right.host-a"}
+    (failure,) = junit["step 2 The file is right.host-a", "status"].result
+    assert "The file is right" in failure.message
+    (record,) = project.records()
+    assert record.status is Status.FAILED
+
+
 def test_apply_changes_once_and_what_builds_on_a_failure_is_not_run(project: Project) -> None:
     project.runbook("10_write", project.holds("Write", "new"))
     project.runbook("20_fail", "book.step('Fail', Does(('false',)))")
