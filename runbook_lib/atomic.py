@@ -6,8 +6,12 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["PartialFile", "replace_file", "sync_directory", "write_fully"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["PartialFile", "replace_file", "replace_file_by_pieces", "sync_directory", "write_fully"]
 
 
 class PartialFile:
@@ -78,9 +82,27 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False, mode: int = 
     Raises:
         OSError: The file cannot be written; the old content stays.
     """
+    replace_file_by_pieces(path, (data,), durable=durable, mode=mode)
+
+
+def replace_file_by_pieces(
+    path: Path, pieces: Iterable[bytes], *, durable: bool = False, mode: int = 0o600
+) -> None:
+    """Write a file atomically that need not be in memory as a whole; see `replace_file`.
+
+    Args:
+        path: The file; its directory must exist.
+        pieces: Its content; if making it raises, the old content stays.
+        durable: Sync the file and its directory to disk before returning.
+        mode: Its permissions.
+
+    Raises:
+        OSError: The file cannot be written; the old content stays.
+    """
     part = PartialFile(path.parent, f".{path.name}.", mode)
     try:
-        part.write(data)
+        for piece in pieces:
+            part.write(piece)
         part.commit(path, durable=durable)
     finally:
         part.discard()

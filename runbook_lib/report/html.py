@@ -15,17 +15,20 @@ from runbook_lib.evidence.layout import HTML_REPORT
 from runbook_lib.report import summary
 from runbook_lib.report.formats import FileFormat
 from runbook_lib.report.jinja_environment import templates
-from runbook_lib.report.report_file import write_file
+from runbook_lib.report.report_file import write_file_by_pieces
 from runbook_lib.report.topology import topology_of
 from runbook_lib.report.topology_svg import draw
 from runbook_lib.report.topology_text import describe, describe_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
 
 __all__ = ["HtmlFormat", "RunView", "page", "policy_hash", "read_asset", "write_html"]
+
+_EXPRESSIONS = 500  # of a template that are put together to a piece: a few KiB
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,17 @@ def page(records: list[RunRecord], title: str) -> str:
         records: The runs, in the order in which they are to be listed.
         title: The page's heading.
     """
+    return "".join(_pieces(records, title))
+
+
+def _pieces(records: list[RunRecord], title: str) -> Iterator[str]:
+    """Return the HTML of a page piece by piece: as a whole it may take more memory than the records."""
     runs = [
         RunView(f"r{number}", run, summary.outcome_of_run(run)) for number, run in enumerate(records, start=1)
     ]
     topology = topology_of(records)
     style, script = read_asset("style.css"), read_asset("script.js")
-    return templates.get_template("page.html.j2").render(
+    stream = templates.get_template("page.html.j2").stream(
         title=title,
         runs=runs,
         # Runs that need attention come first; the table of runs keeps the order given.
@@ -126,6 +134,8 @@ def page(records: list[RunRecord], title: str) -> str:
         path=describe_path(topology) if topology else "",
         description=describe(topology) if topology else [],
     )
+    stream.enable_buffering(_EXPRESSIONS)
+    return stream
 
 
 def write_html(records: list[RunRecord], path: Path, title: str) -> None:
@@ -134,7 +144,7 @@ def write_html(records: list[RunRecord], path: Path, title: str) -> None:
     Raises:
         EvidenceError: The file cannot be written.
     """
-    write_file(path, page(records, title).encode())
+    write_file_by_pieces(path, (piece.encode() for piece in _pieces(records, title)))
 
 
 def read_asset(name: str) -> str:

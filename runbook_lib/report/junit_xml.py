@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from typing import TYPE_CHECKING
+from xml.etree.ElementTree import indent
 
 from junitparser import JUnitXml, TestCase, TestSuite
 
@@ -73,6 +74,8 @@ class _Document(JUnitXml):
             self.add_testsuite(suite)
         self.update_statistics()  # type: ignore[no-untyped-call] # junitparser's own gap
         self._elem.attrib.pop("skipped", None)  # each suite has its count; the schema has none for the whole
+        # junitparser's own `pretty` parses the document again, into objects that take 40 times as much memory.
+        indent(self._elem, "\t")
         buffer = BytesIO()
-        self.write(buffer, pretty=True)
+        self.write(buffer)
         return buffer.getvalue()

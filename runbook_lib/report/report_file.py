@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from runbook_lib.atomic import replace_file
+from runbook_lib.atomic import replace_file, replace_file_by_pieces
 from runbook_lib.errors import EvidenceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["as_evidence_error", "make_directory", "write_file"]
+__all__ = ["as_evidence_error", "make_directory", "write_file", "write_file_by_pieces"]
 
 
 def make_directory(path: Path) -> None:
@@ -33,6 +33,16 @@ def write_file(path: Path, data: bytes) -> None:
     """
     with as_evidence_error(path):
         replace_file(path, data)
+
+
+def write_file_by_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """Replace a file in one step, as `write_file`, with a report that need not be in memory as a whole.
+
+    Raises:
+        EvidenceError: The file cannot be written.
+    """
+    with as_evidence_error(path):
+        replace_file_by_pieces(path, pieces)
 
 
 @contextmanager

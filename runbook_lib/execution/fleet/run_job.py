@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run_job"]
 
+_SMALL = (
+    2 * 2**20
+)  # bytes of a journal: the report of a larger one is written when the kernel's memory is free again
 _POLL = 0.5  # seconds between two checks on a run whose starter has died
 
 
@@ -170,8 +173,9 @@ class _Reports:
 
             cards.load_templates(jinja_environment.templates)
         elif entry["event"] == "run_ended":
-            with contextlib.suppress(EvidenceError):  # it is tried again, and then reported
-                self.write(Outcome(self._path, read_journal(self._path)))
+            with contextlib.suppress(EvidenceError, OSError):  # it is tried again, and then reported
+                if (self._path / JOURNAL).stat().st_size <= _SMALL:
+                    self.write(Outcome(self._path, read_journal(self._path)))
 
     def write(self, outcome: Outcome) -> None:
         """Write the reports, unless they exist for the same record.

@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING
 from papermill.iorw import LocalHandler, PapermillIO, papermill_io
 from papermill.utils import chdir
 
-from runbook_lib.atomic import replace_file
+from runbook_lib.atomic import replace_file_by_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["saved_atomically"]
+__all__ = ["AtomicHandler", "saved_atomically"]
 
 _MOST_LINKS = 40  # as Linux follows
 
 
 @contextlib.contextmanager
-def saved_atomically(path: str | None) -> Iterator[None]:
+def saved_atomically(path: str | None) -> Iterator[AtomicHandler | None]:
     """Have papermill write the notebook at `path` atomically while the block runs, and once after it.
+
+    Yields what does it; None if papermill's own handler writes.
 
     After its engine has returned, papermill writes the notebook a last time; if the block raises, it does not.
 
@@ -35,18 +37,18 @@ def saved_atomically(path: str | None) -> Iterator[None]:
     """
     local = papermill_io.get_handler("local")
     if not path or type(papermill_io.get_handler(path)) is not type(local):
-        yield
+        yield None
         return
     base = _base_of(local)
     with chdir(base):
         replaceable = not _is_open_file(Path(path))
     if not replaceable:
-        yield
+        yield None
         return
-    handler = _AtomicHandler(local, base, path)
+    handler = AtomicHandler(local, base, path)
     papermill_io.register(path, handler)
     try:
-        yield
+        yield handler
         # Without a base the engine was not called by papermill: nothing is written after it.
         handler.is_last = base is not None
     finally:
@@ -54,7 +56,7 @@ def saved_atomically(path: str | None) -> Iterator[None]:
             handler.unregister()
 
 
-class _AtomicHandler(LocalHandler):  # type: ignore[misc]
+class AtomicHandler(LocalHandler):  # type: ignore[misc]
     """papermill's handler of local files, for one notebook.
 
     Args:
@@ -69,6 +71,9 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
         self._path = path
         self.cwd(base)
         self.is_last = False
+        self.is_complete = (
+            False  # set once nothing is left to be written: then papermill's last write is none
+        )
         with chdir(base):
             self._folder = _identity(Path(path).parent)
             self._is_link = Path(path).is_symlink()
@@ -87,17 +92,29 @@ class _AtomicHandler(LocalHandler):  # type: ignore[misc]
             return
         if self.is_last:
             self.unregister()
+        if self.is_complete:
+            return
         with chdir(self._cwd):
             target = Path(path)
             if target.exists() and not target.is_file():
                 super().write(buf, path)  # a device or a pipe cannot be replaced
                 return
+        self.write_pieces([buf.encode()])
+
+    def write_pieces(self, pieces: Iterable[bytes]) -> None:
+        """Write the notebook, which need not be in memory as a whole, in place of the old one.
+
+        Raises:
+            OSError: It cannot be written, or its folder was replaced.
+        """
+        with chdir(self._cwd):
+            target = Path(self._path)
             if not target.parent.is_dir():
                 raise FileNotFoundError(f"output folder {target.parent} doesn't exist.")
             if _identity(target.parent) != self._folder:
                 raise OSError(f"output folder {target.parent} was replaced: nothing is written there")
             # A link that a cell has put there could lead to the notebook of another run: it is replaced, not followed.
-            replace_file(target.resolve() if self._is_link else target, buf.encode())
+            replace_file_by_pieces(target.resolve() if self._is_link else target, pieces)
 
     def _next_handler(self, path: str) -> LocalHandler:
         """Return the handler that papermill would choose without this one: it compares beginnings of paths."""

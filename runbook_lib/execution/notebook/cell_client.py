@@ -69,6 +69,8 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
                 self._output_limit.finish()
                 if not completed:
                     self.nb_man.cell_exception(self.nb.cells[index], cell_index=index)
+                elif not any(index in cells for cells in self._display_id_map.values()):
+                    self.nb_man.pack(self.nb.cells[index])  # no later cell can update what it shows
                 self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
         if self.kernel.interrupted:
             self._interrupt_runs()

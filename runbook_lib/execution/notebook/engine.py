@@ -7,8 +7,6 @@ journal, whatever happens to the kernel. A notebook that opens no run is execute
 from __future__ import annotations
 
 import contextlib
-import math
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +27,7 @@ from runbook_lib.execution.input_checks import check_parameters
 from runbook_lib.execution.notebook.atomic_save import saved_atomically
 from runbook_lib.execution.notebook.cell_client import CellClient
 from runbook_lib.execution.notebook.kernel_process import Kernel
+from runbook_lib.execution.notebook.notebook_manager import NotebookManager, has_error
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import Status
 from runbook_lib.printing.visible_text import for_log
@@ -47,7 +46,6 @@ NAME = "runbook"
 """The engine's name for papermill."""
 _CUT_OFF = "the program that executed the notebook was killed before the notebook had ended"
 _START_TIMEOUT = 60  # seconds, as papermill's
-_SAVE_INTERVAL = 20  # times as long as writing the notebook takes: it takes at most a twentieth of the time
 _RENAMED = ("input_path", "execution_timeout", "timeout", "start_timeout", "startup_timeout")
 
 
@@ -84,10 +82,12 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
         if "kernel" not in options:  # otherwise the caller has checked
             _check_input(nb, options.get("input_path"))
         names = ("progress_bar", "log_output", "autosave_cell_every")
-        manager = _NotebookManager(
+        manager = NotebookManager(
             nb, output_path=output_path, **{name: options[name] for name in names if name in options}
         )
-        with saved_atomically(output_path):
+        with saved_atomically(output_path) as handler:
+            if "kernel" in options:  # `run_notebook` is the caller, which uses the file only
+                manager.packs_into(handler)
             manager.notebook_start()
             executed = False
             try:
@@ -100,6 +100,7 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
                     manager.save()
                     if output_path is None:  # not saved after each cell, as to standard output: at least once
                         write_ipynb(manager.nb, manager.nb.metadata.get("papermill", {}).get("output_path"))
+            manager.write_last()
         notebook: NotebookNode = manager.nb
         return notebook
 
@@ -161,40 +162,6 @@ def _check_input(nb: NotebookNode, path: str | None) -> None:
         raise RunFailed(f"{problem}\n  no host was touched", problem.exit_code) from problem
 
 
-class _NotebookManager(NotebookExecutionManager):  # type: ignore[misc]
-    """papermill's manager, without marking cells completed that were never executed.
-
-    papermill writes the whole notebook twice for each cell: for many hosts that takes longer than the cells. Here
-    a save that would take more than its share of the time is postponed, and made while the next cell runs.
-    """
-
-    _next_save = 0.0
-    _postponed = False
-
-    def save(self, **options: Any) -> None:  # noqa: ANN401 - papermill's signature
-        """Write the notebook, or postpone that."""
-        began = time.monotonic()
-        self._postponed = began < self._next_save
-        if not self._postponed:
-            super().save(**options)
-            ended = time.monotonic()
-            self._next_save = ended + (ended - began) * _SAVE_INTERVAL
-
-    def save_if_due(self) -> None:
-        """Make a postponed save, once it is due."""
-        if self._postponed:
-            self.save()
-
-    def notebook_complete(self, **options: Any) -> None:  # noqa: ANN401 - papermill's signature
-        """Complete the notebook's metadata, leaving pending cells `pending`; the caller writes the file."""
-        self._next_save = math.inf
-        pending = [cell for cell in self.nb.cells if cell.metadata.papermill["status"] == self.PENDING]
-        super().notebook_complete(**options)
-        for cell in pending:
-            cell.metadata.papermill["status"] = self.PENDING
-        self._next_save = 0.0
-
-
 @contextlib.contextmanager
 def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[None]:
     """Record how the execution ended, and raise if the notebook is not judged a success.
@@ -218,7 +185,7 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
     judgement = judge(records, notebook, execution, broken=broken)
     if judgement.exit_code and (kernel.runs or died):
         manager.nb.metadata.papermill["exception"] = True
-    if _has_error(manager.nb) and not (died or kernel.interrupted):
+    if has_error(manager.nb) and not (died or kernel.interrupted):
         return  # papermill marks the cell and raises
     if kernel.runs and judgement.exit_code:
         raise RunFailed(_summary(judgement), judgement.exit_code) from died
@@ -239,7 +206,7 @@ def _execution(
         return Execution("timed out", str(died).strip().partition("\n")[0])
     if died:
         return Execution("kernel died", str(died).strip().rpartition("\n")[2])
-    return Execution("failed" if _has_error(nb) else "finished")
+    return Execution("failed" if has_error(nb) else "finished")
 
 
 def _journals(kernel: Kernel) -> tuple[list[RunRecord], list[str]]:
@@ -265,12 +232,3 @@ def _summary(judgement: Judgement) -> str:
         for reason in [run.message or run.incomplete]
     ]
     return "; ".join([*runs, *judgement.problems])
-
-
-def _has_error(nb: NotebookNode) -> bool:
-    """Whether papermill finds an error in a cell; it does not count a clean `sys.exit` as one."""
-    return any(
-        output.output_type == "error" and not (output.ename == "SystemExit" and output.evalue in {"", "0"})
-        for cell in nb.cells
-        for output in cell.get("outputs", [])
-    )
