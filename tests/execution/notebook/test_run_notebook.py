@@ -7,9 +7,11 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import nbformat
 import pytest
 
 from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.layout import NOTEBOOK, STEP_MIME
 from runbook_lib.evidence.liveness import Liveness, liveness
 from runbook_lib.model.status import Status
 from runbook_lib.process_identity import start_ticks
@@ -182,3 +184,32 @@ def test_a_notebook_that_names_no_kernel_runs_in_pythons(project: Project, kept:
     done = finish(project.runbook_run(notebook))
     assert done.code == 0, done.output
     assert project.record.status is Status.CHANGED
+
+
+@pytest.mark.parametrize("last", ["book.close()", "book.close()\nraise ValueError('after the end')"])
+def test_the_executed_notebook_is_as_nbformat_writes_it(project: Project, last: str) -> None:
+    """Whatever of it is kept packed meanwhile; a later cell may update what an earlier one shows."""
+    notebook = project.notebook(
+        OPEN,
+        'shown = display({"text/plain": "before"}, raw=True, display_id="shown")',
+        'print("one\\ntwo")\n"a value"',
+        'book.step("Fine", Does(("true",)))',
+        'shown.update({"text/plain": "after"}, raw=True)',
+        last,
+    )
+    done = finish(project.runbook_run(notebook))
+    assert (done.code == 0) == (last == "book.close()"), done.output
+    text = (project.run / NOTEBOOK).read_text(encoding="utf-8")
+    executed = nbformat.reads(text, 4)  # type: ignore[no-untyped-call]
+    assert text == nbformat.writes(executed)  # type: ignore[no-untyped-call]
+    cells = {cell.source: cell.get("outputs", []) for cell in executed.cells if cell.cell_type == "code"}
+    display, values, step = (
+        next(cells[source] for source in cells if text in source) for text in ("before", "a value", "Fine")
+    )
+    assert [output.data["text/plain"] for output in display] == ["after"]
+    assert [output.get("text") or output.data["text/plain"] for output in values] == [
+        "one\ntwo\n",
+        "'a value'",
+    ]
+    assert [output.data[STEP_MIME]["title"] for output in step] == ["Fine"]
+    assert ("error" in [output.output_type for output in [*cells.values()][-1]]) == (last != "book.close()")
