@@ -1,4 +1,4 @@
-"""Outputs that are kept packed give the same file as nbformat, and the same outputs to whoever reads them."""
+"""Outputs that are kept packed give the same file as nbformat, and the same outputs to their reader."""
 
 from __future__ import annotations
 
