@@ -14,6 +14,7 @@ from runbook_lib.facts.docker_network import Network
 from runbook_lib.facts.file import FileText
 from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.release import Release
+from runbook_lib.facts.service import UnreadFiles
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations import files, packages
@@ -61,6 +62,9 @@ _TRY_REPOSITORY = (
 )
 _EXTRAS = 7  # the only EL release with an engine in its own repository
 _VALIDATES_SINCE = 23  # `dockerd --validate` came with this major version
+_SHOWN = {"registry-mirrors", "bridge", "fixed-cidr"}  # options that the running engine shows
+# The others show nowhere but in the file. An engine that was started after the file was changed has read it.
+_UNREAD = UnreadFiles("docker.service", (DAEMON_FILE,))
 _KEPT = f"{DAEMON_FILE}.runbook-before"
 _CANDIDATE = f"{DAEMON_FILE}.runbook-candidate"
 # Once the engine has restarted there is no kept copy; the checks may fail after that.
@@ -147,8 +151,9 @@ class Configured(Operation):
         return 30.0
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return the file, and the running engine's command line, information and default network."""
-        return (FileText(DAEMON_FILE), EngineVersion(), EngineArguments(), EngineInfo(), Network("bridge"))
+        """Return the file, whether it was read, and the engine's command line, information and default network."""
+        engine = (EngineVersion(), EngineArguments(), EngineInfo(), Network("bridge"))
+        return (FileText(DAEMON_FILE), *((_UNREAD,) if self._hidden else ()), *engine)
 
     def plan(self, facts: Facts) -> Plan:
         """Merge the options into the file, validate it if the engine can, restart; roll back on failure."""
@@ -202,7 +207,7 @@ class Configured(Operation):
         )
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check the file, and the running engine's mirrors, bridge and address range."""
+        """Check the file, that the running engine has read it, and its mirrors, bridge and address range."""
         current = _parse(facts[FileText(DAEMON_FILE)])
         checks = [
             Check(
@@ -224,11 +229,22 @@ class Configured(Operation):
                 id="docker_engine.answers",
             )
         )
+        if self._hidden:
+            unread = facts[_UNREAD].summary
+            name = f"the engine has read {DAEMON_FILE}"
+            checks.append(
+                Check.equal(name, "yes", f"no: {unread}" if unread else "yes", "docker_engine.file_read")
+            )
         if "registry-mirrors" in self.options:
             active = [mirror.rstrip("/") for mirror in info.mirrors] if info else []
             wanted = [mirror.rstrip("/") for mirror in self.options["registry-mirrors"]]
             checks.append(Check.equal("active registry mirrors", wanted, active, "docker_engine.mirrors"))
         return checks + _bridge_checks(self.options, facts[Network("bridge")])
+
+    @property
+    def _hidden(self) -> bool:
+        """Whether some option is one that the running engine does not show."""
+        return not _SHOWN.issuperset(self.options)
 
     def _refuse_conflicts(self, arguments: tuple[str, ...]) -> None:
         for key in self.options:

@@ -50,7 +50,8 @@ def roll_back_host(
         session.checks = [
             _check_restored(session, step)
             for step in reversed(undone)
-            if step.complete and step.operation.verifiable
+            # A step that restored nothing itself, as the reload of a service, has nothing to compare.
+            if step.complete and step.rollback and step.operation.verifiable
         ]
     differing = [check.name for check in session.checks if not check.holds]
     kept = [f"{step.label} ({step.why_not})" for step in steps if step.why_not]

@@ -33,6 +33,13 @@ _PROGRAM = "weed"
 LEAST_FREE = "64MiB"
 """What stays free on the disk of the labs: the store takes no more objects then."""
 _VOLUME_MB = 64
+# The program's parts reach each other by sockets in /tmp whose names have the port only: the store of another lab would
+# take them over. So each has a /tmp of its own, which ends with it. What it needs may itself be below /tmp.
+_IN_ITS_OWN_TMP = """set -e; own=$1 program=$2 data=$3; shift 3
+mkdir -p -- "$own/data"; : > "$own/weed"
+mount --bind -- "$data" "$own/data"; mount --bind -- "$program" "$own/weed"
+mount -t tmpfs -o size=64m,mode=0700 store /tmp
+exec "$own/weed" "$@\""""
 
 
 def check_requirements(topology: Topology) -> None:
@@ -83,10 +90,11 @@ def start_store(
         _make_keys(paths, configuration)
     data = paths.data / "_store"
     data.mkdir(exist_ok=True)
+    own = paths.run / "store"
     options = {
         "ip": "127.0.0.1",
         "ip.bind": "127.0.0.1",
-        "dir": data,
+        "dir": own / "data",
         "s3": "true",
         "s3.ip.bind": address,
         "s3.port": PORT,
@@ -104,7 +112,8 @@ def start_store(
         "volume.minFreeSpace": least_free,
     }
     start_detached(
-        *("nsenter", f"--net={paths.control}", program, "-logtostderr", "server"),
+        *("nsenter", f"--net={paths.control}", "unshare", "--mount", "--propagation", "private"),
+        *("sh", "-c", _IN_ITS_OWN_TMP, "store", own, program, data, "-logtostderr", "server"),
         *(f"-{name}={value}" for name, value in options.items()),
         cgroups=cgroups,
         log=paths.log("store"),

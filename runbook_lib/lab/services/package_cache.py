@@ -7,9 +7,9 @@ bridge from inetd to that socket.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
+import os
 import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +60,12 @@ ExThreshold: 3650
 Offlinemode: {offline}
 {proxy}
 """
+# Every lab of this machine depends on it, so one that has crashed is started again.
+_KEEP_RUNNING = """while :; do
+  apt-cacher-ng -c "$1"
+  echo "apt-cacher-ng has exited with $? and is started again"
+  sleep 1
+done"""
 
 
 def service_name() -> str:
@@ -114,8 +120,12 @@ def start_cache(service: str, distribution: str) -> None:
         )
         (home / "acng.conf").write_text(text, encoding="utf-8")
         log = home / "output.log"
-        start_detached("apt-cacher-ng", "-c", home, cgroups=group.create(), log=log)
-        wait_for(lambda: listens(cache_socket(service)) or None, "the package cache", timeout=10, log=log)
+        start_detached("sh", "-c", _KEEP_RUNNING, "packages", home, cgroups=group.create(), log=log)
+        try:
+            wait_for(lambda: listens(cache_socket(service)) or None, "the package cache", timeout=10, log=log)
+        except LabError:
+            group.kill()
+            raise
 
 
 def stop_unused_cache(service: str) -> None:
@@ -125,16 +135,31 @@ def stop_unused_cache(service: str) -> None:
         service: Its name (`service_name`).
     """
     with locked(RUN / f"{service}.lock"):
-        for name in lab_names():
-            # A damaged state file is an unfinished lab's, and such a lab does not use the cache.
-            with contextlib.suppress(LabError):
-                state = LabState.load(LabPaths(name).state)
-                if state and state.packages == service:
-                    return
+        if any(_uses(name, service) for name in lab_names()):
+            return
         group = Cgroup(service)
         group.kill()
         group.remove()
         shutil.rmtree(RUN / service, ignore_errors=True)
+
+
+def _uses(lab: str, service: str) -> bool:
+    """Return whether a lab uses the cache, or is about to."""
+    try:
+        state = LabState.load(LabPaths(lab).state)
+    except LabError as unreadable:
+        # Damaged, or of another version of this library: then the lab's processes show it.
+        _log.debug("%s", unreadable.message)
+        mark = os.fsencode(cache_socket(service))
+        return any(mark in _command_line(pid) for pid in Cgroup(lab).processes())
+    return state is not None and state.packages == service
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""  # the process has exited meanwhile
 
 
 def start_relay(paths: LabPaths, service: str, address: str, cgroups: Sequence[Path]) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.lab.testing import CONTAINERS
+from tests.programs import Programs
 from tests.scenarios.registry.practice import RegistryPractice
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.lab.lab import Lab
-    from tests.programs import Programs
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +26,23 @@ def store_lab(fresh_lab: Lab) -> Lab:
 def practice(store_lab: Lab, tmp_path: Path, programs: Programs) -> Iterator[RegistryPractice]:
     yield RegistryPractice(store_lab, tmp_path, programs)
     store_lab.faults.repair()
+
+
+@pytest.fixture(scope="module")
+def registry_lab(store_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """Return the lab with a registry that works."""
+    practice = RegistryPractice(store_lab, tmp_path_factory.mktemp("registry"), Programs())
+    done = practice.run("20_docker_install")
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = practice.registry()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return store_lab
+
+
+@pytest.fixture
+def registry(registry_lab: Lab, tmp_path: Path, programs: Programs) -> Iterator[RegistryPractice]:
+    practice = RegistryPractice(registry_lab, tmp_path, programs)
+    yield practice
+    registry_lab.up(CONTAINERS)  # the store, if a test has stopped it
+    done = practice.registry()
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -42,12 +42,16 @@ class RegistryPractice(Practice):
 
     def registry(self, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
         """Run the runbook with the lab's keys and certificates, and further arguments."""
+        return self.run(*self.arguments(*arguments, **changed))
+
+    def arguments(self, *arguments: str, **changed: str) -> tuple[str, ...]:
+        """Return the runbook with the lab's keys and certificates, and further arguments."""
         values = {
             name: f"${{file:{path}}}" if name.endswith("_key") else str(path)
             for name, path in self.files.items()
         }
         given = [word for name, value in {**values, **changed}.items() for word in ("-p", name, value)]
-        return self.run(RUNBOOK, *arguments, *given)
+        return (RUNBOOK, *arguments, *given)
 
     def failed(self) -> list[tuple[str, str]]:
         """Return title and message of each step of the last run that failed."""
@@ -67,7 +71,7 @@ class RegistryPractice(Practice):
         """Kill the store: its objects stay."""
 
         def gone() -> bool | None:
-            running = _store_processes(self.lab.paths.name)
+            running = self.store_processes()
             for process in running:
                 os.kill(process, signal.SIGKILL)
             return not running or None
@@ -94,14 +98,14 @@ class RegistryPractice(Practice):
         self.lab.up(CONTAINERS)
         return data
 
-
-def _store_processes(name: str) -> list[int]:
-    found = []
-    for process in Cgroup(name, "_control").processes():
-        try:
-            words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0].endswith(b"/weed"):
-            found.append(process)
-    return found
+    def store_processes(self) -> list[int]:
+        """Return the ids of the store's processes."""
+        found = []
+        for process in Cgroup(self.lab.paths.name, "_control").processes():
+            try:
+                words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0].endswith(b"/weed"):
+                found.append(process)
+        return found

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.facts.registry import failures
-from runbook_lib.lab.testing import CONTAINERS
 from runbook_lib.model.status import Status
 from tests.certificates import Authority
 from tests.deadlines import deadline, wait_until
-from tests.scenarios.registry.practice import REGISTRY, RegistryPractice
+from tests.scenarios.registry.practice import REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from runbook_lib.lab.lab import Lab
-    from tests.programs import Programs
+    from tests.scenarios.registry.practice import RegistryPractice
+
 
 pytestmark = [pytest.mark.lab, pytest.mark.registry]
 
@@ -32,28 +30,6 @@ _LOG = (
     "sudo journalctl --output=cat --no-pager "
     "_SYSTEMD_INVOCATION_ID=$(systemctl show --property=InvocationID --value docker-registry)"
 )
-
-
-@pytest.fixture(scope="module")
-def registry_lab(store_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """Return the lab with a registry that works."""
-    from tests.programs import Programs  # noqa: PLC0415 - a type elsewhere
-
-    practice = RegistryPractice(store_lab, tmp_path_factory.mktemp("registry"), Programs())
-    done = practice.run("20_docker_install")
-    assert done.returncode == 0, done.stdout + done.stderr
-    done = practice.registry()
-    assert done.returncode == 0, done.stdout + done.stderr
-    return store_lab
-
-
-@pytest.fixture
-def registry(registry_lab: Lab, tmp_path: Path, programs: Programs) -> Iterator[RegistryPractice]:
-    practice = RegistryPractice(registry_lab, tmp_path, programs)
-    yield practice
-    registry_lab.up(CONTAINERS)  # the store, if a test has stopped it
-    done = practice.registry()
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def causes(practice: RegistryPractice) -> set[str]:

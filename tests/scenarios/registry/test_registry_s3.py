@@ -6,6 +6,7 @@ What can go wrong is in test_registry_failures.py (`make test-registry`).
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,3 +89,11 @@ def test_neither_a_plan_nor_a_second_run_changes_anything(practice: RegistryPrac
     for record in practice.records():
         assert {host.status for step in record.steps for host in step.hosts} == {Status.OK}
     assert host_state(practice) == before
+
+
+def test_the_store_shares_no_socket_with_the_store_of_another_lab(practice: RegistryPractice) -> None:
+    """Its parts reach each other by sockets in /tmp, whose names are the same for every store."""
+    (store,) = practice.store_processes()
+    own, shared = Path(f"/proc/{store}/root/tmp"), Path("/tmp")  # noqa: S108 - where the program has its sockets
+    assert own.stat().st_dev != shared.stat().st_dev
+    assert [path.name for path in own.iterdir() if "grpc" in path.name]

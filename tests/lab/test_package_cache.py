@@ -1,0 +1,77 @@
+"""The package cache that labs share: it stays while any lab may use it, and is started again if it crashes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.lab.services.package_cache import cache_socket, service_name, start_cache, stop_unused_cache
+from runbook_lib.lab.system.cgroups import Cgroup
+from runbook_lib.lab.system.paths import LabPaths
+from runbook_lib.lab.system.subprocesses import listens, start_detached
+from tests.deadlines import wait_until
+from tests.lab_names import lab_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the name of a package cache of the test's own, which is running."""
+    monkeypatch.setenv("RUNBOOK_CACHE", str(tmp_path))
+    name = service_name()
+    start_cache(name, "bookworm")
+    yield name
+    stop_unused_cache(name)
+    assert not Cgroup(name).existing()
+
+
+@pytest.mark.parametrize("text", ['{"version": 2, "name": "other"}', "{", ""])
+def test_a_lab_whose_state_cannot_be_read_uses_the_cache_as_long_as_its_relay_runs(
+    service: str, text: str
+) -> None:
+    """Such as a lab of another version of the library, which another working copy has started."""
+    name = lab_name("packages")
+    group, other = Cgroup(name), LabPaths(name)
+    other.run.mkdir(parents=True)
+    try:
+        other.state.write_text(text, encoding="utf-8")
+        start_detached(
+            "sh",
+            "-c",
+            "sleep 600; :",
+            str(cache_socket(service)),
+            cgroups=group.create(),
+            log=other.run / "log",
+        )
+        stop_unused_cache(service)
+        assert listens(cache_socket(service))
+        group.kill()
+        stop_unused_cache(service)
+        assert not listens(cache_socket(service))
+    finally:
+        group.kill()
+        group.remove()
+        shutil.rmtree(other.run)
+
+
+def test_a_cache_that_has_crashed_is_started_again(service: str) -> None:
+    def running() -> int | None:
+        for pid in Cgroup(service).processes():
+            if Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip() == "apt-cacher-ng":
+                return pid
+        return None
+
+    first = wait_until(running, "the package cache")
+    os.kill(first, signal.SIGSEGV)
+    wait_until(
+        lambda: (running() not in {None, first} and listens(cache_socket(service))) or None, "a new one"
+    )
