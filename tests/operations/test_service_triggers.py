@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.model.host import Host
+from runbook_lib.host_settings import Host
 from runbook_lib.model.plans import Check
 from runbook_lib.model.records import HostRecord, StepRecord
 from runbook_lib.model.status import Status
