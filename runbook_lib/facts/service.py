@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import string
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, lines_of, parsing
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["NeedsDaemonReload", "Service", "ServiceState", "UnreadFiles", "UnreadState"]
 
-# systemctl can show microseconds from version 247 on; before that, only the bus has them. The times of a file are those
-# of the link, if it is one, and of the file that it leads to.
+# All times are in UTC, in a form whose order is that of time. systemctl shows microseconds from version 247 on; before
+# that, only the bus has them. A link has two times: its own, and that of the file that it leads to.
 _UNREAD = """unit=$1 object=$2; shift 2
+export TZ=UTC0
 bus=org.freedesktop.systemd1
 show() { systemctl show --property=ActiveState,ReloadResult,InactiveExitTimestamp,StateChangeTimestamp,\
 ExecMainStartTimestamp "$@" -- "$unit"; }
@@ -23,15 +25,16 @@ show --timestamp=us+utc 2>/dev/null || {
   systemctl show --property=ActiveState,ReloadResult -- "$unit" || exit
   for name in Unit.InactiveExitTimestamp Unit.StateChangeTimestamp Service.ExecMainStartTimestamp; do
     value=$(busctl get-property $bus "$object" "$bus.${name%.*}" "${name#*.}") || exit
-    echo "${name#*.}=$value"
+    seconds=${value#t }
+    seconds=${seconds%??????}
+    echo "${name#*.}=$(test -z "$seconds" || date --date="@$seconds.${value#"t $seconds"}" '+%F %T.%N')"
   done
 }
-date +Now=%s.%N
+date '+Now=%F %T.%N'
 for path; do
-  echo "File=$(stat --format=%.9Z -- "$path" 2>/dev/null) $(stat --dereference --format=%.9Z -- "$path" 2>/dev/null)"
+  echo "File=$(stat --format=%z -- "$path" 2>/dev/null) $(stat --dereference --format=%z -- "$path" 2>/dev/null)"
 done"""
-_MICROSECONDS = 1_000_000
-_MICROSECOND = timedelta(microseconds=1)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 
 
 @dataclass(frozen=True)
@@ -128,32 +131,31 @@ class UnreadFiles(Fact[UnreadState]):
     def parse(self, output: Output) -> UnreadState:
         r"""Return what was changed after the service read its files.
 
-        >>> shown = "ActiveState=active\nExecMainStartTimestamp=t 5000000\nInactiveExitTimestamp=t 4000000\n"
-        >>> times = "StateChangeTimestamp=t 6000000\nNow=9.000000000\nFile=5.000000000 7.500000000\n"
+        >>> day = "2026-11-26"
+        >>> shown = f"ActiveState=active\nExecMainStartTimestamp=Thu {day} 15:27:41.042989 UTC\n"
+        >>> times = f"Now={day} 15:31:40.5000000\nFile={day} 15:29:00.00000000 +0000 {day} 15:30:00.00000000 +0000\n"
         >>> UnreadFiles("a.service", ("/etc/a",)).parse(Output(0, shown + times)).unread
-        {'/etc/a': '1970-01-01 00:00:07.500000'}
+        {'/etc/a': '2026-11-26 15:30:00.000000'}
         """
         pairs = [line.partition("=")[::2] for line in lines_of(output.stdout)]
         with parsing(f"times of {self.unit} and its files"):
             values = dict(pairs)
-            files = [value for name, value in pairs if name == "File"]
-            now = _instant(values["Now"])
-            changed = {
-                path: max(map(_instant, times.split()), default=0)
-                for path, times in zip(self.paths, files, strict=True)
-            }
+            now = _last(values["Now"])
+            times = [_last(value) for name, value in pairs if name == "File"]
+            changed = dict(zip(self.paths, times, strict=True))
             if values["ActiveState"] not in {"active", "reloading"}:
-                return UnreadState(now=_shown(now))
-            since = max(_instant(values["ExecMainStartTimestamp"]), _instant(values["InactiveExitTimestamp"]))
+                return UnreadState(now=now)
+            read = ["ExecMainStartTimestamp", "InactiveExitTimestamp"]
             if self.when == "reload" and values.get("ReloadResult", "success") == "success":
-                since = max(since, _instant(values["StateChangeTimestamp"]))
+                read.append("StateChangeTimestamp")
+            since = max(_last(values.get(name, "")) for name in read)
+            if not (now and since):
+                raise ValueError("a time is missing")
         # A start in the future was before the clock was set back: what happened first is not known.
         unread = {
-            path: _shown(moment)
-            for path, moment in changed.items()
-            if moment and (moment >= since or since > now)
+            path: moment for path, moment in changed.items() if moment and (moment >= since or since > now)
         }
-        return UnreadState(_shown(since), _shown(now), unread)
+        return UnreadState(since, now, unread)
 
     @property
     def label(self) -> str:
@@ -179,7 +181,7 @@ class NeedsDaemonReload(Fact[bool]):
         """Return what systemd says."""
         name, _, value = output.stdout.strip().partition("=")
         if name != "NeedDaemonReload" or value not in {"yes", "no"}:
-            raise FactError(f"systemctl show: unexpected output {output.stdout[:80]!r}")
+            raise FactError(f"systemctl show: unexpected output {excerpt(output.stdout, 80)!r}")
         return value == "yes"
 
 
@@ -195,20 +197,6 @@ def _object(unit: str) -> str:
     return f"/org/freedesktop/systemd1/unit/{''.join(escaped)}"
 
 
-def _instant(text: str) -> int:
-    """Return microseconds since 1970: of `stat`, of the bus, or of `systemctl show`; 0 for none."""
-    if text in {"", "n/a"}:
-        return 0
-    if text.startswith("t "):
-        return int(text.removeprefix("t "))
-    if text.endswith(" UTC"):
-        moment = datetime.strptime(text.split(" ", 1)[1], "%Y-%m-%d %H:%M:%S.%f UTC").replace(tzinfo=UTC)
-        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND
-    seconds, _, fraction = text.partition(".")
-    return int(seconds) * _MICROSECONDS + int(fraction[:6].ljust(6, "0"))
-
-
-def _shown(moment: int) -> str:
-    """Return an instant for the reader; text that is in the order of time."""
-    seconds, micro = divmod(moment, _MICROSECONDS)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{micro:06}"
+def _last(text: str) -> str:
+    """Return the last of the times in a line, to the microsecond; empty if it has none."""
+    return max(_INSTANT.findall(text), default="")
