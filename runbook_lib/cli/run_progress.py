@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from runbook_lib.masking import excerpt
+from runbook_lib.model.plans import Check
 from runbook_lib.model.status import SYMBOLS, Status
 from runbook_lib.model.step_progress import Running, describe_running
 from runbook_lib.printing.console import FilteredConsole
 from runbook_lib.report.summary import counted
+from runbook_lib.runbook.run_status import describe_unmet
 
 if TYPE_CHECKING:
     from rich.status import Status as Spinner
@@ -141,7 +143,8 @@ class Progress:
             )
         )
         if entry["message"] and not status.is_success:
-            self.print_line(f"{_INDENT}{_BESIDE.join(entry['message'].splitlines())}")
+            for line in _parts(entry):
+                self.print_line(f"{_INDENT}{_BESIDE.join(line.splitlines())}")
 
     def _run_ended(self, entry: dict[str, Any]) -> None:
         self.stop_spinner()
@@ -151,3 +154,16 @@ class Progress:
                 "  ", (f"{SYMBOLS[status]} {status}", color(status)), f", {counted(entry['steps'], 'step')}"
             )
         )
+
+
+def _parts(entry: dict[str, Any]) -> list[str]:
+    """Return a host's message, in which each of several checks that do not hold has a line of its own."""
+    message: str = entry["message"]
+    unmet = [describe_unmet([Check(**check)]) for check in entry.get("checks", ()) if not check["holds"]]
+    together = "; ".join(unmet)
+    if len(unmet) < 2 or together not in message:  # noqa: PLR2004 - one check needs no list
+        return [message]
+    before, _, after = message.partition(together)
+    return [
+        *filter(None, (before.removesuffix("; "), *(f"✗ {text}" for text in unmet), after.removeprefix("; ")))
+    ]

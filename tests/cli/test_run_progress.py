@@ -1,0 +1,71 @@
+"""What the terminal says of a host whose checks do not hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runbook_lib.cli.run_progress import Progress
+from runbook_lib.model.plans import Check
+from runbook_lib.model.status import Status
+from runbook_lib.runbook.run_status import describe_unmet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HOLDS = Check.equal("address of br0", "192.0.2.1/24", "192.0.2.1/24")
+BRIDGE = Check.equal("em1 is a port of", "br0", "no bridge")
+FORWARD = Check.equal("packets are forwarded", "1", "0")
+TWO_LINES = Check.equal("content", "right", "wrong\n::error::forged")
+
+
+def shown(checks: Sequence[Check], message: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    progress = Progress(spins=False)
+    progress.report({"event": "step_started", "step": 1, "title": "The cause"})
+    ended: dict[str, Any] = {
+        "event": "host_ended",
+        "step": 1,
+        "host": "host-a",
+        "status": Status.FAILED,
+        "message": message,
+        "checks": [vars(check) for check in checks],
+    }
+    progress.report(ended)
+    return [line.strip() for line in capsys.readouterr().out.splitlines()][1:]
+
+
+@pytest.mark.parametrize("before", ["", "the connection was lost and made again; "])
+@pytest.mark.parametrize("after", ["", "; see the journal"])
+def test_each_of_several_checks_has_a_line_of_its_own(
+    before: str, after: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [HOLDS, BRIDGE, FORWARD]
+    lines = shown(checks, f"{before}{describe_unmet(checks)}{after}", capsys)
+    assert lines == [
+        *([before[:-2]] if before else []),
+        "✗ em1 is a port of: expected br0, observed no bridge",
+        "✗ packets are forwarded: expected 1, observed 0",
+        *([after[2:]] if after else []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("checks", "message"),
+    [
+        ([HOLDS, BRIDGE], describe_unmet([BRIDGE])),
+        ([BRIDGE, FORWARD], "the Docker engine does not answer"),
+        ([HOLDS], "`false` exited with 1"),
+        ([], "no route to host"),
+    ],
+)
+def test_any_other_message_stays_as_it_is(
+    checks: list[Check], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(checks, message, capsys) == [message]
+
+
+def test_a_line_of_a_host_s_text_never_looks_like_one_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    checks = [BRIDGE, TWO_LINES]
+    lines = shown(checks, describe_unmet(checks), capsys)
+    assert lines[1:] == ["✗ content: expected right, observed wrong", "| ::error::forged"]
