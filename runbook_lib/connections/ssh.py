@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,9 @@ from runbook_lib.connections.remote_shell import RemoteOutput, bootstrap, sudo_t
 from runbook_lib.connections.sent_ahead import LOST, SentAhead, why_lost
 from runbook_lib.connections.ssh_channel import await_start, collect
 from runbook_lib.connections.ssh_link import SshLink
-from runbook_lib.connections.termination import (
-    SessionLeader,
-    find_session,
-    list_sessions,
-    summarize,
-    terminate,
-)
+from runbook_lib.connections.unfinished_commands import UnfinishedCommands
 from runbook_lib.errors import UnreachableError
-from runbook_lib.grace_periods import COMMAND_START, EXIT_STATUS, EXIT_STATUS_AFTER_TIMEOUT
+from runbook_lib.grace_periods import COMMAND_START, EXIT_STATUS
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
@@ -55,9 +48,7 @@ class SshConnection(Connection):
         self._password = secrets.resolve(host.sudo_password) if host.sudo_password else None
         self._link = SshLink(host)
         self._ahead = SentAhead(self._link, self.render)
-        self._unfinished: Any = None
-        self._left_running: dict[SessionLeader, Any] = {}  # an unreferenced channel would be closed
-        self._unanswered: list[Any] = []  # likewise; the host did not say what became of the command
+        self._unfinished = UnfinishedCommands(self._link, self._ahead)
         self._docker = DockerApi(self._dial_docker)
 
     @property
@@ -154,7 +145,7 @@ class SshConnection(Connection):
         why = collect(channel, remote, wait)
         still_running = bool(why) and not channel.exit_status_ready()
         if still_running:
-            self._unfinished = channel
+            self._unfinished.latest = channel
             return None, why, True
         # paramiko returns -1 if there is no exit status: a signal killed the command, or the connection was lost.
         # The end of the streams arrives only if the host itself closed the channel.
@@ -206,39 +197,7 @@ class SshConnection(Connection):
 
     def stop(self, command: Command, send: Callable[[Command], Output]) -> str:
         """Terminate what the last `run` left running, over a second channel; see `Connection.stop`."""
-        channel, self._unfinished = self._unfinished, None
-        if self._ahead.pending and not self._ahead.may_stop_another():
-            self._link.abort()
-            return "could not confirm termination on the host: other commands took all the time for that"
-        listed = send(list_sessions())
-        if listed.exit_code is None:
-            if command.safe_to_interrupt:
-                self._link.abort()  # the host does not answer: the next command tries a new connection
-            else:
-                self._unanswered.append(channel)  # as below
-            return summarize(listed)
-        leader = find_session(listed, self._left_running, earliest=self._ahead.pending)
-        ended = channel is None or channel.status_event.wait(EXIT_STATUS_AFTER_TIMEOUT)
-        if ended:
-            leader = None  # the session found belongs to another command
-        if leader is not None and not command.safe_to_interrupt:
-            # The channel stays open: with its output closed the command would be killed by SIGPIPE.
-            self._left_running[leader] = channel
-            return f"left running as PID {leader.pid} (not safe to interrupt)"
-        if ended:
-            done = "the command had already exited"
-        elif leader is None:
-            done = "main process exited; its children may still be running on the host"
-        else:
-            done = summarize(send(terminate(leader, sudo=command.sudo)))
-            self._left_running[leader] = None
-        if channel is not None:
-            with (
-                contextlib.suppress(OverdueError, OSError, EOFError),
-                self._link.guard(CommandWait(EXIT_STATUS)),
-            ):
-                channel.close()
-        return done
+        return self._unfinished.stop(command, send)
 
     def query_docker(
         self, query: DockerQuery, cancel: threading.Event, limit: OutputLimit | None = None
@@ -301,9 +260,7 @@ class SshConnection(Connection):
         """Close the connection; see `Connection.close`."""
         self._link.close()
         self._ahead.clear()
-        self._unfinished = None
-        self._left_running.clear()
-        self._unanswered.clear()
+        self._unfinished.clear()
 
     def _silent(self, silent: OverdueError) -> UnreachableError:
         return UnreachableError(

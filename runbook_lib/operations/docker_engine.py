@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,50 +16,20 @@ from runbook_lib.facts.release import Release
 from runbook_lib.facts.service import UnreadFiles
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
-from runbook_lib.operations import files, packages
+from runbook_lib.operations import docker_engine_packages, files, packages
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.docker_network import NetworkState
-    from runbook_lib.facts.release import ReleaseInfo
 
 __all__ = ["DAEMON_FILE", "Configured", "Installed", "configured", "installed"]
 
 DAEMON_FILE = "/etc/docker/daemon.json"
 """The engine's own configuration file."""
 
-_PACKAGES = {
-    "debian": ("docker.io",),
-    "el6": ("docker-io",),  # from EPEL, as in the book (S11)
-    "el7": ("docker",),  # from the distribution's "extras"
-    "el": ("docker-ce", "docker-ce-cli", "containerd.io"),  # EL8 and later package no engine
-}
-_APPARMOR = {
-    "debian": ("apparmor",)
-}  # only recommended by docker.io: systems without AppArmor do not need it
-# From version 26 on docker.io only recommends the package with the client; before, it contains the client.
-_CLIENT = {"debian": ("docker-cli",)}
-_UNLESS_THERE = 'command -v docker >/dev/null || exec "$@"'
-_DOCKER_CE_FILE = "/etc/yum.repos.d/runbook-docker-ce.repo"
-_DOCKER_CE_KEY = "https://download.docker.com/linux/centos/gpg"
-_DOCKER_CE_FINGERPRINT = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"  # source: docs/el.md
-_DOCKER_CE = f"""\
-[docker-ce-stable]
-name=Docker CE
-baseurl=https://download.docker.com/linux/centos/$releasever/$basearch/stable
-enabled=1
-gpgcheck=1
-gpgkey={_DOCKER_CE_KEY}
-"""
-# A repository that cannot be read would make every later dnf command on the host fail.
-_TRY_REPOSITORY = (
-    "dnf --quiet --disablerepo='*' --enablerepo=docker-ce-stable makecache"
-    ' || { code=$?; rm -f -- "$1"; exit "$code"; }'
-)
-_EXTRAS = 7  # the only EL release with an engine in its own repository
 _VALIDATES_SINCE = 23  # `dockerd --validate` came with this major version
 _SHOWN = {"registry-mirrors", "bridge", "fixed-cidr"}  # options that the running engine shows
 # The others show nowhere but in the file. An engine that was started after the file was changed has read it.
@@ -94,15 +63,10 @@ class Installed(Operation):
 
     def plan(self, facts: Facts) -> Plan:
         """Install the engine if there is none; an engine from elsewhere is left alone."""
-        release = facts[Release()]
-        ready = facts[AppArmorReady()]
+        release, ready = facts[Release()], facts[AppArmorReady()]
         if facts[EngineVersion()] is None or facts[UnfinishedPackages()]:
-            names = _PACKAGES if ready else _merged(_PACKAGES, _APPARMOR)
-            commands = (*_source(release), *packages.install(release, names))
-            return Plan(commands=(*commands, *_client(release)))
-        missing: dict[str, tuple[str, ...]] = {} if ready else dict(_APPARMOR)
-        if facts[ClientVersion()] is None:
-            missing = _merged(_CLIENT, missing)
+            return Plan(commands=docker_engine_packages.install_engine(release, apparmor=not ready))
+        missing = docker_engine_packages.missing(client=facts[ClientVersion()] is None, apparmor=not ready)
         return Plan(commands=packages.install(release, missing) if missing else ())
 
     def verify(self, facts: Facts) -> list[Check]:
@@ -264,44 +228,6 @@ def _merge(current: Any, wanted: Any) -> Any:  # noqa: ANN401 - JSON
     if not (isinstance(current, dict) and isinstance(wanted, dict)):
         return wanted
     return {**current, **{key: _merge(current.get(key), value) for key, value in wanted.items()}}
-
-
-def _merged(
-    names: Mapping[str, tuple[str, ...]], more: Mapping[str, tuple[str, ...]]
-) -> dict[str, tuple[str, ...]]:
-    return {family: (*packages, *more.get(family, ())) for family, packages in names.items()}
-
-
-def _source(release: ReleaseInfo) -> tuple[Command, ...]:
-    """Return the commands that add the engine's package source, unless the distribution has the engine itself."""
-    if release.family != "el" or packages.major(release) == _EXTRAS:
-        return ()
-    if packages.major(release) < _EXTRAS:
-        return packages.install(release, {"el": ("epel-release",)})
-    return (
-        packages.import_key(_DOCKER_CE_KEY, _DOCKER_CE_FINGERPRINT),
-        files.write(_DOCKER_CE_FILE, _DOCKER_CE, purpose="Docker's repository"),
-        Command(
-            ("sh", "-c", _TRY_REPOSITORY, "sh", _DOCKER_CE_FILE),
-            sudo=True,
-            timeout=300.0,
-            purpose="read Docker's repository; if it has nothing for this release, remove it again",
-        ),
-    )
-
-
-def _client(release: ReleaseInfo) -> tuple[Command, ...]:
-    """Return the command that installs the client unless the engine's package has brought it."""
-    if release.family not in _CLIENT:
-        return ()
-    *_, install = packages.install(release, _CLIENT)
-    return (
-        dataclasses.replace(
-            install,
-            argv=("sh", "-c", _UNLESS_THERE, "sh", *install.argv),
-            purpose="install the client, where it is a package of its own",
-        ),
-    )
 
 
 def _bridge_checks(options: dict[str, Any], network: NetworkState | None) -> list[Check]:

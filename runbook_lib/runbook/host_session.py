@@ -23,6 +23,7 @@ from runbook_lib.grace_periods import ROLLBACK
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
 from runbook_lib.model.status import Mode
+from runbook_lib.runbook import host_session_errors
 from runbook_lib.runbook.fact_requests import ask
 from runbook_lib.runbook.interrupts import DelayedCancel
 
@@ -117,11 +118,7 @@ class HostSession:
         if output.exit_code in command.accept or (output.exit_code is None and command.may_cut_connection):
             return output
         self._raise_if_cut_short(command, output)
-        raise CommandFailed(
-            f"`{excerpt(command.text, 200)}` {exit_text(output)}",
-            where=self.connection.host.name,
-            hint=_hint(output),
-        )
+        raise host_session_errors.command_failed(command, output, self.connection.host.name)
 
     def look(self, command: Command, kind: CommandKind) -> Output:
         """Send a command that a person looks at the host with: without the lock, and any exit code will do.
@@ -134,11 +131,7 @@ class HostSession:
         output = self._send(command, kind)
         if output.exit_code is None:
             self._raise_if_cut_short(command, output)
-            raise CommandFailed(
-                f"`{excerpt(command.text, 200)}` {exit_text(output)}",
-                where=self.connection.host.name,
-                hint=_hint(output),
-            )
+            raise host_session_errors.command_failed(command, output, self.connection.host.name)
         return output
 
     def stop_if_interrupted(self, what: str = "stopped before the next command") -> None:
@@ -189,12 +182,8 @@ class HostSession:
             elif not wanted:
                 return self.observed
             if wanted and len(values) >= _MOST_FACTS:
-                raise FactError(
-                    f"{self.operation.describe()}: still asks for facts after {len(values)}, "
-                    f"next for {wanted[0].label}",
-                    where=self.connection.host.name,
-                    hint="divide the step into smaller ones",
-                )
+                asks = f"{self.operation.describe()}: still asks for facts after {len(values)}"
+                raise host_session_errors.too_many_facts(asks, wanted[0].label, self.connection.host.name)
 
     def read_until_settled(self) -> bool:
         """Read facts and check until all checks hold or the `settle` time is over; return whether they hold."""
@@ -240,15 +229,11 @@ class HostSession:
                 raise output
             self._raise_if_not_run(request, output)
             if output.truncated:
-                raise FactError(
-                    f"{fact.label}: the output is too large to be parsed",
-                    where=self.connection.host.name,
-                    hint="the complete output is in output/ in the run's directory",
-                )
+                raise host_session_errors.too_large_to_parse(fact.label, self.connection.host.name)
             if isinstance(request, Command) and output.exit_code not in request.accept:
                 self._raise_if_cut_short(request, output)
                 raise CommandFailed(
-                    f"{fact.label}: `{excerpt(request.text, 200)}` {exit_text(output)}",
+                    f"{fact.label}: {host_session_errors.how_it_ended(request, output)}",
                     where=self.connection.host.name,
                 )
             if isinstance(request, NetworkQuery) and output.exit_code is None:
@@ -272,14 +257,10 @@ class HostSession:
             self.stop_if_interrupted(f"`{excerpt(command.text, 80)}` was running: {output.problem}")
         if output.exit_code is None and self.deadline and self.deadline.passed:
             raise self.deadline.error(
-                f"`{excerpt(command.text, 200)}` {exit_text(output)}", self.connection.host.name
+                host_session_errors.how_it_ended(command, output), self.connection.host.name
             )
         if output.lost:
-            raise UnreachableError(
-                f"`{excerpt(command.text, 200)}`: {output.problem}",
-                where=self.connection.host.name,
-                hint="check that the host is up, then run again: steps already in the desired state report ok",
-            )
+            raise host_session_errors.connection_lost(command, output, self.connection.host.name)
 
     def _send(self, command: Command, kind: CommandKind) -> Output:
         output = self.recorder.send(self.connection, command, **self._circumstances(kind))
@@ -310,27 +291,9 @@ class HostSession:
             self.notes.append(output.note)
         if output.refused and not (isinstance(request, Command) and request.probes_sudo):
             # The exit code is sudo's own: the command did not run, whatever exit codes it accepts.
-            raise CommandFailed(
-                f"`{excerpt(request.text, 200)}` was not run: {excerpt(output.refused, 300)}",
-                where=self.connection.host.name,
-                hint=f"the user needs sudo on {self.connection.host.name}: passwordless, or with sudo_password "
-                "in the inventory",
-            )
+            raise host_session_errors.refused_by_sudo(request, output, self.connection.host.name)
 
 
 def all_hold(checks: list[Check]) -> bool:
     """Return whether there are checks and all of them hold; without checks nothing is proven."""
     return bool(checks) and all(check.holds for check in checks)
-
-
-def _hint(output: Output) -> str | None:
-    if output.problem.startswith("cut: "):
-        return "have the command print less, or raise max_stream_bytes or max_run_bytes"
-    return "find out on the host what the command waits for, then run again" if output.still_running else None
-
-
-def exit_text(output: Output) -> str:
-    if output.exit_code is None:
-        return f"did not finish: {output.problem}"
-    lines = (output.stderr.strip() or output.stdout.strip()).splitlines()
-    return f"exited with {output.exit_code}" + (f": {excerpt(lines[-1], 300)}" if lines else "")

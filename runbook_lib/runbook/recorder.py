@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from runbook_lib.connections import network_query
-from runbook_lib.connections.command_wait import CommandWait
-from runbook_lib.errors import EvidenceError, Interrupted, RunbookError, UnreachableError
+from runbook_lib.errors import EvidenceError, Interrupted, RunbookError
 from runbook_lib.evidence import events
 from runbook_lib.evidence.spooled_output import SpooledOutputs
 from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
 from runbook_lib.model.records import CommandRecord, HostRecord
 from runbook_lib.model.step_progress import Running
 from runbook_lib.runbook.command_records import CommandRecords, now
+from runbook_lib.runbook.limited_request import send_within
 from runbook_lib.shown_secrets import secret_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from runbook_lib.connections.base import Connection
     from runbook_lib.connections.output_budget import OutputBudget, OutputLimit
@@ -240,7 +239,7 @@ class Recorder:
                 # It is sent after an interrupt, which must not cut it short.
                 output = connection.run(request, threading.Event(), spooled.open, limit)
             else:
-                output = self._exchange(
+                output = send_within(
                     connection, request, deadline, cancel or self.cancel, spooled, limit, send_stop
                 )
             shown = secret_in(request, output)
@@ -272,42 +271,3 @@ class Recorder:
             f"stopped before the next command: the parent process {self._parent.pid} has exited",
             hint="run it again: steps already in the desired state report ok",
         )
-
-    def _exchange(  # noqa: PLR0913, PLR0917 - all that limits a request
-        self,
-        connection: Connection,
-        request: Command | DockerQuery | NetworkQuery,
-        deadline: Deadline | None,
-        cancel: threading.Event,
-        spooled: SpooledOutputs,
-        limit: OutputLimit,
-        send_stop: Callable[[Command], Output],
-    ) -> Output:
-        """Send a request within the deadline, and stop a command that is still running by then on the host."""
-        cut_short = deadline is not None and deadline.left < request.timeout
-        if isinstance(request, NetworkQuery):
-            return network_query.ask(
-                request,
-                connection,
-                CommandWait(min(request.timeout, deadline.left if deadline else request.timeout), cancel),
-            )
-        if isinstance(request, DockerQuery):
-            if deadline is not None and cut_short:
-                request = dataclasses.replace(request, timeout=max(1.0, deadline.left))
-            return connection.query_docker(request, cancel, limit)
-        if deadline is not None and cut_short and request.safe_to_interrupt:
-            sent = dataclasses.replace(request, timeout=deadline.left)
-        else:
-            sent, cut_short = request, False
-        output = connection.run(sent, cancel, spooled.open, limit)
-        if not output.still_running:
-            return output
-        overdue = (
-            deadline is not None and deadline.passed and cut_short and not (cancel.is_set() or limit.cut)
-        )
-        why = deadline.message if deadline and overdue else output.problem
-        try:
-            result = connection.stop(request, send_stop)
-        except UnreachableError as gone:
-            result = f"could not confirm termination on the host: {gone.message}"
-        return dataclasses.replace(output, problem=f"{why}; {result}", ended=time.time())

@@ -27,7 +27,7 @@ from runbook_lib.host_settings import ENDPOINT, Host
 from runbook_lib.lab.hosts import registry as hosts
 from runbook_lib.model.kinds import CHANGING, CommandKind
 from runbook_lib.model.status import Status
-from runbook_lib.operations import docker_engine, package_versions, packages
+from runbook_lib.operations import docker_engine_packages, package_versions, packages
 from runbook_lib.operations import registry as registries
 from runbook_lib.operations.bridge import BACKENDS
 from runbook_lib.report import formats
@@ -152,8 +152,8 @@ def test_a_family_of_distributions_has_a_package_manager_and_an_order_of_version
 @pytest.mark.parametrize(
     ("packaged", "elsewhere"),
     [
-        (docker_engine._PACKAGES, set()),  # noqa: SLF001 - a new family must not be left out of it
-        (registries._PACKAGES, {"el"}),  # noqa: SLF001 - as above; EL has no package of the registry
+        (docker_engine_packages.PACKAGES, set()),
+        (registries._PACKAGES, {"el"}),  # noqa: SLF001 - a new family must not be left out; EL has no such package
     ],
     ids=["docker", "registry"],
 )
