@@ -9,22 +9,24 @@ from typing import TYPE_CHECKING
 from runbook_lib.errors import LabError, RequirementError
 from runbook_lib.lab import switch
 from runbook_lib.lab.hosts.registry import host_class, lab_host, switch_vlans
-from runbook_lib.lab.inventory_file import write_inventory
+from runbook_lib.lab.inventory_file import check_inventory_path, write_inventory
+from runbook_lib.lab.services import package_cache
 from runbook_lib.lab.services.images import image_storage
 from runbook_lib.lab.services.services import has_images, start_services
 from runbook_lib.lab.ssh_keys import make_keys, write_client_files
+from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.debian_releases import find_release
 from runbook_lib.lab.system.inotify import make_room
+from runbook_lib.lab.system.paths import make_private
 from runbook_lib.lab.topology import HostPlan, Topology
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runbook_lib.lab.hosts.host import LabHost
-    from runbook_lib.lab.state import LabState
     from runbook_lib.lab.system.paths import LabPaths
 
-__all__ = ["Assembly", "available_hosts", "with_release", "with_releases_of"]
+__all__ = ["Assembly", "available_hosts", "create_lab", "with_release", "with_releases_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -118,6 +120,42 @@ class Assembly:
 
     def _host(self, name: str) -> LabHost:
         return lab_host(self.paths, self.state.topology, name)
+
+
+def create_lab(
+    paths: LabPaths, topology: Topology, inventory: Path, wait_for: Sequence[str] | None, *, store: bool
+) -> None:
+    """Make a new lab and bring it up.
+
+    Args:
+        paths: The lab's files.
+        topology: Its hosts.
+        inventory: Where to write the inventory.
+        wait_for: Names of the hosts to wait for until they allow a login; all without it.
+        store: Whether the lab gets an object store as well.
+
+    Raises:
+        InputError: The inventory must not be written there.
+        LabError: A part could not be built or started.
+    """
+    check_inventory_path(paths.name, inventory)
+    state = LabState(
+        name=paths.name,
+        control=topology.control,
+        hosts={},
+        groups={},
+        inventory=str(inventory),
+        packages=package_cache.service_name(),
+        store=store,
+    )
+    make_private(paths.run)
+    (paths.run / "data").symlink_to(paths.data)
+    make_private(paths.data)
+    paths.log("").parent.mkdir()
+    state.save(paths)
+    Assembly(paths, state).complete(topology, wait_for)
+    state.phase = "up"
+    state.save(paths)
 
 
 def with_release(topology: Topology, release: str | None, engine: int | None) -> Topology:

@@ -8,15 +8,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.lab.assembly import Assembly, available_hosts, with_release, with_releases_of
-from runbook_lib.lab.faults import UNNAMED, Faults
+from runbook_lib.lab.assembly import Assembly, available_hosts, create_lab, with_release, with_releases_of
+from runbook_lib.lab.faults import Faults
 from runbook_lib.lab.hosts.registry import lab_host
-from runbook_lib.lab.inventory_file import check_inventory_path
-from runbook_lib.lab.services import object_store, package_cache
-from runbook_lib.lab.services.services import service_status
+from runbook_lib.lab.services import object_store
 from runbook_lib.lab.state import LabState, running_state
-from runbook_lib.lab.status import HostStatus, LabStatus
-from runbook_lib.lab.system.paths import LabPaths, locked, make_private
+from runbook_lib.lab.status import LabStatus, current_status
+from runbook_lib.lab.system.paths import LabPaths, locked
 from runbook_lib.lab.system.subprocesses import wait_for
 from runbook_lib.lab.teardown import tear_down
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
@@ -24,8 +22,6 @@ from runbook_lib.project import find_shipped, find_upwards, project_top
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from runbook_lib.lab.topology import Topology
 
 __all__ = ["DEFAULT_NAME", "Lab"]
 
@@ -155,7 +151,7 @@ class Lab:
                 tear_down(self.paths)
             started = time.monotonic()
             try:
-                self._create(topology, wait_for, store=store)
+                create_lab(self.paths, topology, self.inventory, wait_for, store=store)
             except BaseException:
                 _log.warning("lab %s did not come up; taking it down", self.name)
                 tear_down(self.paths)
@@ -282,14 +278,7 @@ class Lab:
         state = LabState.load(self.paths.state)
         if state is None:
             return LabStatus(self.name, "absent", str(self.inventory), [], {}, [])
-        hosts = []
-        for name in state.hosts:
-            host = lab_host(self.paths, state.topology, name)
-            address = host.ssh_endpoint.known_as
-            hosts.append(HostStatus(name, address, host.running(), host.answers(), str(host.console)))
-        services = service_status(self.paths, state)
-        faults = [UNNAMED if fault in state.hidden else fault for fault in state.faults]
-        return LabStatus(self.name, state.phase, state.inventory, faults, services, hosts)
+        return current_status(self.paths, state)
 
     def ssh_command(self, host: str, command: Sequence[str] = ()) -> list[str]:
         """Return the arguments for OpenSSH to open a shell on a host, or to run a command there.
@@ -304,25 +293,3 @@ class Lab:
         """
         lab_host(self.paths, running_state(self.paths).topology, host)
         return ["ssh", *(["-t"] if not command else []), "-F", str(self.ssh_config), host, *command]
-
-    def _create(self, topology: Topology, wait_for: Sequence[str] | None, *, store: bool) -> None:
-        inventory = self.inventory
-        check_inventory_path(self.name, inventory)
-        state = LabState(
-            name=self.name,
-            control=topology.control,
-            hosts={},
-            groups={},
-            inventory=str(inventory),
-            packages=package_cache.service_name(),
-            store=store,
-        )
-        data = self.paths.data
-        make_private(self.paths.run)
-        (self.paths.run / "data").symlink_to(data)
-        make_private(data)
-        self.paths.log("").parent.mkdir()
-        state.save(self.paths)
-        Assembly(self.paths, state).complete(topology, wait_for)
-        state.phase = "up"
-        state.save(self.paths)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["HostStatus", "LabStatus"]
+from runbook_lib.lab.faults import UNNAMED
+from runbook_lib.lab.hosts.registry import lab_host
+from runbook_lib.lab.services.services import service_status
+
+if TYPE_CHECKING:
+    from runbook_lib.lab.state import LabState
+    from runbook_lib.lab.system.paths import LabPaths
+
+__all__ = ["HostStatus", "LabStatus", "current_status"]
 
 
 @dataclass(frozen=True)
@@ -37,3 +45,20 @@ class LabStatus:
     def as_dict(self) -> dict[str, Any]:
         """Return what `lab status --json` prints."""
         return asdict(self)
+
+
+def current_status(paths: LabPaths, state: LabState) -> LabStatus:
+    """Return the current state of a lab, also if a killed command left the lab half built.
+
+    Args:
+        paths: The lab's files.
+        state: What the lab consists of.
+    """
+    hosts = []
+    for name in state.hosts:
+        host = lab_host(paths, state.topology, name)
+        address = host.ssh_endpoint.known_as
+        hosts.append(HostStatus(name, address, host.running(), host.answers(), str(host.console)))
+    services = service_status(paths, state)
+    faults = [UNNAMED if fault in state.hidden else fault for fault in state.faults]
+    return LabStatus(paths.name, state.phase, state.inventory, faults, services, hosts)

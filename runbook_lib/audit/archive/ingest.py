@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from runbook_lib.audit.archive.batch_reader import read_batch, read_encoded
 from runbook_lib.audit.archive.cache import FileEntry
 from runbook_lib.audit.archive.location import LocalLocation
+from runbook_lib.audit.archive.rewritten_parts import rewrite_parts
 from runbook_lib.report.arrow_rows import FILE
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ Processes = Literal["processes"]
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_FILES = 1000
 _WORTH_PROCESSES = 512 * 1024 * 1024  # bytes to read above which processes are started
-_FEW = 20  # files of a part that is small
-_MANY_SMALL = 16  # small parts that are merged into one: few enough to fit in memory
 _COUNTED = frozenset({"run", "notebook"})
 
 Numbered = list[tuple[int, "Found"]]
@@ -106,7 +105,7 @@ class _Ingest:
         try:
             self._read(changed, executor)
         finally:  # files read before a Ctrl-C need not be read again
-            self._rewrite()
+            rewrite_parts(self.cache, self.index, self.dropped)
             self.cache.save(self.index)
         return Ingestion(len(found), len(changed), len(gone), sum(item.size for item in changed))
 
@@ -267,31 +266,6 @@ class _Ingest:
                 self.dropped.add(other.file)
                 self._note(_copy(other, entry))
                 self._note(entry)
-
-    def _rewrite(self) -> None:
-        """Write parts again that hold rows of dropped files, and merge small parts."""
-        of_part: dict[str, list[FileEntry]] = {}
-        for entry in self.index.entries.values():
-            if entry.part:
-                of_part.setdefault(entry.part, []).append(entry)
-        held = {entry.file for entries in of_part.values() for entry in entries}
-        lost = self.dropped - held
-        stale = [part for part in of_part if self._holds(part, lost)]
-        small = [part for part, entries in of_part.items() if len(entries) < _FEW]
-        whole = len(small) - len(small) % _MANY_SMALL
-        groups = [small[start : start + _MANY_SMALL] for start in range(0, whole, _MANY_SMALL)]
-        groups += [[part] for part in stale if part not in small[:whole]]
-        for parts in groups:
-            new = self.cache.merge(parts, lost)
-            for part in parts:
-                for entry in of_part[part]:
-                    self.index.entries[entry.path] = entry._replace(part=new)
-
-    def _holds(self, part: str, files: set[int]) -> bool:
-        if not files:
-            return False
-        held = pq.read_table(self.cache.file("runs", part), columns=[FILE]).column(FILE).to_pylist()
-        return not files.isdisjoint(held)
 
 
 def _copy(entry: FileEntry, other: FileEntry) -> FileEntry:

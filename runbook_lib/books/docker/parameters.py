@@ -6,11 +6,11 @@ Values that differ by host are variables in the inventory: `bridge_address`, `fi
 from __future__ import annotations
 
 import ipaddress
-import itertools
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from runbook_lib.books.docker.overlay_parameters import OverlayNames
 from runbook_lib.books.docker.parameter_types import (
     Address,
     HostAddress,
@@ -18,8 +18,13 @@ from runbook_lib.books.docker.parameter_types import (
     InterfaceName,
     Name,
     Network,
-    Port,
     VlanId,
+)
+from runbook_lib.books.docker.redis_parameters import (
+    AmbassadorRedis,
+    PublishedPorts,
+    PublishedRedis,
+    RedisAndClient,
 )
 from runbook_lib.books.docker.registry_parameters import RegistryInUse, RegistryS3
 from runbook_lib.books.docker.vlan_parameters import Vlan, refuse_contradictions
@@ -114,35 +119,6 @@ class DockerInstall(Parameters):
         return {**self.engine_options, **mirrors}
 
 
-class RedisAndClient(Parameters):
-    """What every runbook with a redis on one host and its client on another needs."""
-
-    server: str = Field(description="Host or group with the redis.")
-    client: str = Field(description="Host or group with the client.")
-    server_address: Address = Field(description="The server host's physical address; x.x.x.x in the book.")
-    redis_image: Image
-    client_image: Image
-
-
-class PublishedRedis(RedisAndClient):
-    """What every runbook with a redis behind a published port needs."""
-
-    published_port: Port = Field(
-        default=6380, description="Port of the server's host that leads to the redis."
-    )
-
-
-class PublishedPorts(PublishedRedis):
-    """Reach a container on another host by a published port (S3)."""
-
-    runbook: ClassVar[str] = "25_published_ports"
-    title: ClassVar[str] = "Across hosts by a published port"
-
-    client_address: Address = Field(
-        description="The client host's own physical address, at which the port leads nowhere."
-    )
-
-
 class BridgeBr0(Parameters):
     """Connect the containers of several hosts through a bridge on each host (S4)."""
 
@@ -203,67 +179,6 @@ class TwoVlans(BridgeBr0):
             vlan: One of the two VLANs.
         """
         return {self.vlan: self.subnet, self.second_vlan: self.second_subnet}[vlan]
-
-
-class AmbassadorRedis(PublishedRedis):
-    """Reach a redis behind a pair of ambassador containers (S6, S7), and for comparison by a published port (S3)."""
-
-    runbook: ClassVar[str] = "40_ambassador_redis"
-    title: ClassVar[str] = "PING through a pair of ambassadors"
-
-    port: Port = 6379
-    wiring: Literal["network", "link"] = Field(
-        default="network", description="User-defined network, or the book's --link on the default bridge."
-    )
-    ambassador_image: Image
-    key: Name = "greeting"
-    value: str = Field(default="hello-through-two-ambassadors", min_length=1)
-
-
-class OverlayNames(RedisAndClient):
-    """Names that follow containers, on one host and across hosts, and tenants that are kept apart (S8)."""
-
-    runbook: ClassVar[str] = "60_overlay_names"
-    title: ClassVar[str] = "Names that follow containers, and tenants apart"
-
-    names: Name = Field(default="names", description="User-defined network on the server's host.")
-    names_subnet: Network = Field(default="10.77.0.0/24", description="Its addresses; used nowhere else.")
-    tenant: Name = Field(default="red", description="A tenant: its overlay network has this name.")
-    tenant_subnet: Network = Field(default="10.77.1.0/24", description="The addresses of that network.")
-    other_tenant: Name = Field(default="blue", description="Another tenant.")
-    other_subnet: Network = Field(
-        default="10.77.2.0/24", description="The addresses of that tenant's network."
-    )
-    encrypted: bool = Field(
-        default=False, description="Encrypt the traffic between hosts; needs ESP in every kernel."
-    )
-
-    endpoint: Literal["vip", "dnsrr"] = Field(
-        default="dnsrr",
-        description="How the name of a service leads to its containers; vip needs ip_vs in every kernel.",
-    )
-
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        networks = {
-            self.names: self.names_subnet,
-            self.tenant: self.tenant_subnet,
-            self.other_tenant: self.other_subnet,
-        }
-        if len(networks) < 3 or {"bridge", "host", "none"} & set(networks):  # noqa: PLR2004 - one per field
-            raise ValueError("names, tenant and other_tenant must be three different networks of their own")
-        subnets = [ipaddress.ip_network(subnet) for subnet in networks.values()]
-        if any(one.overlaps(other) for one, other in itertools.combinations(subnets, 2)):
-            raise ValueError("names_subnet, tenant_subnet and other_subnet must not overlap")
-        return self
-
-    def subnet_of(self, tenant: str) -> str:
-        """Return the subnet of a tenant's network.
-
-        Args:
-            tenant: One of the two tenants.
-        """
-        return {self.tenant: self.tenant_subnet, self.other_tenant: self.other_subnet}[tenant]
 
 
 class PathLoad(AmbassadorRedis):
