@@ -17,7 +17,7 @@ from runbook_lib.operations import ifupdown
 from runbook_lib.operations.bridge_placement import HOOKS, Place, Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from runbook_lib.operations.ifupdown import Line, Stanza
 
@@ -98,16 +98,20 @@ class BridgeFile:
             (f"auto {self.bridge}", self._started(self.bridge)),
             (
                 f"address {self.address}",
-                ipaddress.ip_interface(self.address) in _addresses(self._of(self.bridge, "inet")),
+                ipaddress.ip_interface(self.address) in ifupdown.addresses(self._of(self.bridge, "inet")),
             ),
-            (f"gateway {self.gateway}", not self.gateway or self.gateway in _values(options, "gateway")),
+            (
+                f"gateway {self.gateway}",
+                not self.gateway or self.gateway in ifupdown.values(options, "gateway"),
+            ),
             (f"bridge_ports {self.port}", ports == {self.port}),
-            ("bridge_stp off", _last(options, "bridge-stp") in {"off", "no", "0"}),
-            ("bridge_fd 0", _is_zero(_last(options, "bridge-fd"))),
-            ("bridge_maxwait 0", _is_zero(_last(options, "bridge-maxwait"))),
+            ("bridge_stp off", ifupdown.last_value(options, "bridge-stp") in {"off", "no", "0"}),
+            ("bridge_fd 0", _is_zero(ifupdown.last_value(options, "bridge-fd"))),
+            ("bridge_maxwait 0", _is_zero(ifupdown.last_value(options, "bridge-maxwait"))),
             (
                 f"dns-nameservers {' '.join(self.nameservers)}",
-                not self.nameservers or " ".join(self.nameservers) in _values(options, "dns-nameservers"),
+                not self.nameservers
+                or " ".join(self.nameservers) in ifupdown.values(options, "dns-nameservers"),
             ),
             (
                 f"iface {self.port} inet manual",
@@ -121,7 +125,7 @@ class BridgeFile:
         more = [stanza for stanza in self._of(self.port, "inet") if stanza is not self._main]
         more += [stanza for stanza in self._of(self.bridge, "inet") if stanza is not self._bridge_main]
         more += [*self._of(self.port, "inet6"), *self._of(self.bridge, "inet6")]
-        found = [self.address, *(str(address) for address in _addresses(more))]
+        found = [self.address, *(str(address) for address in ifupdown.addresses(more))]
         return tuple(dict.fromkeys(found))
 
     def obstacles(self) -> list[str]:
@@ -172,7 +176,7 @@ class BridgeFile:
 
     def _first_with_address(self, stanzas: list[Stanza]) -> Stanza | None:
         own = ipaddress.ip_interface(self.address).ip
-        having = [item for item in stanzas if own in {address.ip for address in _addresses([item])}]
+        having = [item for item in stanzas if own in {address.ip for address in ifupdown.addresses([item])}]
         return next(iter(having or stanzas), None)
 
     def _options(self, mac: str) -> Iterator[tuple[str, str]]:
@@ -281,32 +285,9 @@ def _has(lines: list[Line], line: Line) -> bool:
     return any((line.key, line.value) == (other.key, other.value) for other in lines)
 
 
-def _values(options: Iterable[Line], key: str) -> list[str]:
-    return [line.value for line in options if line.key == key]
-
-
-def _last(options: Iterable[Line], key: str) -> str:
-    return next(reversed(_values(options, key)), "")
-
-
 def _is_zero(text: str) -> bool:
     return re.fullmatch(r"0+(\.0*)?", text) is not None
 
 
 def _is_address(text: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return text.partition("/")[0] == str(address)
-
-
-def _addresses(stanzas: Iterable[Stanza]) -> list[ipaddress.IPv4Interface | ipaddress.IPv6Interface]:
-    """Return the addresses of static stanzas; one that cannot be read is left out, and so never equals a wanted one."""
-    found = []
-    for stanza in stanzas:
-        if stanza.words[3:4] != ("static",):
-            continue
-        address, mask = _last(stanza.options, "address"), _last(stanza.options, "netmask")
-        text = address if "/" in address or not mask else f"{address}/{mask}"
-        try:
-            found.append(ipaddress.ip_interface(text))
-        except ValueError:
-            continue
-    return found

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Line", "Stanza", "add", "parse", "split", "without", "without_comments"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "Line",
+    "Stanza",
+    "add",
+    "addresses",
+    "last_value",
+    "parse",
+    "split",
+    "values",
+    "without",
+    "without_comments",
+]
 
 _KEYWORD = re.compile(
     r"auto|allow-\S+|iface|template|mapping|source|source-dir|source-directory|no-auto-down|no-scripts|rename"
@@ -164,6 +180,31 @@ def add(text: str, name: str, method: str, options: list[tuple[str, str]]) -> st
     base = text.rstrip("\n")
     before = f"{base}\n\n" if base else ""
     return f"{before}auto {name}\niface {name} inet {method}\n{body}"
+
+
+def values(options: Iterable[Line], key: str) -> list[str]:
+    """Return the values of an option, in order."""
+    return [line.value for line in options if line.key == key]
+
+
+def last_value(options: Iterable[Line], key: str) -> str:
+    """Return the last value of an option, which counts; empty if it is not given."""
+    return next(reversed(values(options, key)), "")
+
+
+def addresses(stanzas: Iterable[Stanza]) -> list[ipaddress.IPv4Interface | ipaddress.IPv6Interface]:
+    """Return the addresses of static stanzas; one that cannot be read is left out, and so never equals a wanted one."""
+    found = []
+    for stanza in stanzas:
+        if stanza.words[3:4] != ("static",):
+            continue
+        address, mask = last_value(stanza.options, "address"), last_value(stanza.options, "netmask")
+        text = address if "/" in address or not mask else f"{address}/{mask}"
+        try:
+            found.append(ipaddress.ip_interface(text))
+        except ValueError:
+            continue
+    return found
 
 
 def without_comments(text: str) -> list[str]:
