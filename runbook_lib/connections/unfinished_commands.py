@@ -79,7 +79,7 @@ class UnfinishedCommands:
         return done
 
     def clear(self) -> None:
-        """Let go of all channels."""
+        """Release all channels."""
         self.latest = None
         self._left_running.clear()
         self._unanswered.clear()
