@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import json
 import os
@@ -53,6 +54,8 @@ def main(names: tuple[str, ...], without: tuple[str, ...], repetitions: int, run
     if len(chosen) < len(set(names)):
         raise click.UsageError(f"rows are: {', '.join(row.name for row in rows)}")
     scripts = [text for row in chosen for name, text in row.scripts.items() if name not in without]
+    # As an installed package has it: otherwise each process would compile our modules, and the peers' have theirs.
+    compileall.compile_dir(_TOP / "runbook_lib", quiet=2)
     # Without programs from the peers' own environment, that is not made: the tests measure only this project.
     peers = environment.programs() if any("$PEERS" in text for text in scripts) else Path()
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
@@ -104,7 +107,8 @@ def _measure(row: Row, programs: Path, repetitions: int, without: tuple[str, ...
 
 
 def _environment(work: Path, out: Path, programs: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNBOOK_")}
+    dropped = ("RUNBOOK_", "PYTHONDONTWRITEBYTECODE")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {
         **inherited,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandRecords", "now"]
 
+# Hosts mostly print the same, or nothing: records do not change, so that hosts share them.
+_SHORT = 80  # characters
+_MOST_SHORT = 1000  # different outputs
+
 
 def now() -> datetime:
     """Return the time, in UTC."""
@@ -38,6 +42,7 @@ class CommandRecords:
         self._outputs = outputs
         self._secrets = secrets
         self._numbers = itertools.count(1)
+        self._short: dict[str, StreamRecord] = {}
 
     def text(self, connection: Connection, request: Command | DockerQuery | NetworkQuery) -> str:
         """Return the text of a request.
@@ -105,12 +110,17 @@ class CommandRecords:
 
     def _stream(self, raw: str) -> StreamRecord:
         text = self._secrets.mask(raw)
+        if text in self._short:
+            return self._short[text]
         whole = text.encode()
         complete = len(text) <= HEAD + TAIL
-        return StreamRecord(
+        record = StreamRecord(
             head=text if complete else text[:HEAD],
             tail="" if complete else text[-TAIL:],
             size=len(whole),
             sha256=self._outputs.digest(whole) if complete else self._outputs.put(whole),
             complete=complete,
         )
+        if len(text) <= _SHORT and len(self._short) < _MOST_SHORT:
+            self._short[text] = record
+        return record

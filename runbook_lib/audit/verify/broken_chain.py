@@ -51,13 +51,13 @@ def check_clock(entries: Sequence[JournalEntry], findings: Findings) -> None:
     before = ""
     for number, entry in enumerate(entries, start=1):
         time = entry.get("time")
-        where = f"{JOURNAL} line {number}"
         if not isinstance(time, str):
-            findings.altered("the line has no time", where=where)
+            findings.altered("the line has no time", where=f"{JOURNAL} line {number}")
             return
         # All times are ISO 8601 in UTC, by one writer: they sort as text.
         if time < before:
-            findings.warning(f"the machine's clock went backwards, from {before} to {time}", where=where)
+            message = f"the machine's clock went backwards, from {before} to {time}"
+            findings.warning(message, where=f"{JOURNAL} line {number}")
         before = time
 
 
