@@ -108,7 +108,7 @@ def _run(job: Job, values: dict[str, Any], report: Report) -> JobResult:
         reports.prepare(entry)
 
     with _job_in_environment(job):
-        outcome = run_notebook(notebook, job.runbook, runs, values, also_preparing)
+        outcome = run_notebook(notebook, job.runbook, runs, values, also_preparing, reports.load)
     return _finished(job, outcome, reports)
 
 
@@ -150,7 +150,7 @@ def _finished(job: Job, outcome: Outcome, reports: _Reports | None = None) -> Jo
 
 
 class _Reports:
-    """A run's reports, written while its kernel exits; the code for them is loaded while its hosts are busy.
+    """A run's reports, written while its kernel exits; the code for them is loaded while its kernel starts.
 
     Args:
         runs: The directory of runs.
@@ -161,17 +161,20 @@ class _Reports:
         self._made: tuple[int, int] | None = None
         self._written: RunRecord | None = None
 
+    @staticmethod
+    def load() -> None:
+        """Load the code for reports, and compile their templates."""
+        from runbook_lib import attestation  # noqa: F401, PLC0415 - not before the kernel is requested
+        from runbook_lib.display import cards  # noqa: PLC0415 - as above
+        from runbook_lib.report import html, jinja_environment, junit  # noqa: F401, PLC0415 - as above
+
+        cards.load_templates(jinja_environment.templates)
+
     def prepare(self, entry: dict[str, Any]) -> None:
-        """Load or write what a journal entry makes possible."""
+        """Note or write what a journal entry makes possible."""
         if entry["event"] == "run_started":
             self._path /= entry["run"]
             self._made = run_directory.identity(self._path)
-        elif entry["event"] == "step_started" and entry["step"] == 1:
-            from runbook_lib import attestation  # noqa: F401, PLC0415 - loaded while hosts are busy
-            from runbook_lib.display import cards  # noqa: PLC0415 - as above
-            from runbook_lib.report import html, jinja_environment, junit  # noqa: F401, PLC0415 - as above
-
-            cards.load_templates(jinja_environment.templates)
         elif entry["event"] == "run_ended":
             with contextlib.suppress(EvidenceError, OSError):  # it is tried again, and then reported
                 if (self._path / JOURNAL).stat().st_size <= _SMALL:

@@ -41,6 +41,8 @@ class Kernel:
 
     Args:
         run: The run directory that was created for it; None: its runs create their own.
+
+    `requested` is set as soon as it is about to be started: from then on its client waits for it.
     """
 
     def __init__(self, run: Path | None = None) -> None:
@@ -54,6 +56,7 @@ class Kernel:
         self._followers: dict[Path, JournalFollower] = {}
         self.interrupted = ""
         self.executing = False
+        self.requested = threading.Event()
         self.notebook_file = ""
         self.manager_class = self._make_manager_class()
 
@@ -173,6 +176,7 @@ class Kernel:
                 use_fork_server(self)
                 more = [*options.pop("extra_arguments", ()), *kernel._arguments]
                 options |= {"extra_arguments": more} if more else {}
+                kernel.requested.set()
                 await super()._async_start_kernel(
                     **{**options, **kernel._output.descriptors, "env": environment}
                 )

@@ -44,12 +44,13 @@ _NO_MORE_ROOM = {errno.ENOSPC, errno.EDQUOT}
 papermill_engines.register(NAME, RunbookEngine)
 
 
-def run_notebook(
+def run_notebook(  # noqa: PLR0913, PLR0917 - all that one run depends on
     notebook: Path,
     runbook: str,
     runs: Path,
     values: dict[str, Any],
     report: Callable[[dict[str, Any]], None],
+    while_starting: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run a runbook and wait for its end.
 
@@ -61,6 +62,7 @@ def run_notebook(
         runs: The directory in which the run directory is created.
         values: Parameters beyond the notebook's defaults, as checked; papermill injects these.
         report: Called with each journal entry as it appears.
+        while_starting: Called once, while the kernel starts and nothing else is to be done.
 
     Raises:
         EvidenceError: The run directory cannot be created, or was replaced meanwhile.
@@ -69,7 +71,7 @@ def run_notebook(
     made = run_directory.identity(path)
     with Kernel(path) as kernel, forward_signals(kernel):
         kernel.name_notebook(notebook)
-        problems = _follow(notebook, path, values, kernel, report)
+        problems = _follow(notebook, path, values, kernel, report, while_starting)
         interrupted = kernel.interrupted
         later = [run for run in kernel.runs if run != path.absolute()]
         replaced = [*filter(None, (follower.replaced() for follower in kernel.follow()))]
@@ -104,12 +106,13 @@ def _copy_notebook(path: Path, run: Path) -> None:
         ) from problem
 
 
-def _follow(
+def _follow(  # noqa: PLR0913, PLR0917 - as `run_notebook`
     notebook: Path,
     path: Path,
     values: dict[str, Any],
     kernel: Kernel,
     report: Callable[[dict[str, Any]], None],
+    while_starting: Callable[[], None],
 ) -> list[str]:
     """Run the notebook in a thread and report its journal entries meanwhile; return what went wrong."""
     problems: list[str] = []
@@ -118,6 +121,9 @@ def _follow(
     )
     worker.start()
     follower = JournalFollower(path)
+    while worker.is_alive() and not kernel.requested.wait(_POLL):
+        pass
+    while_starting()
     while worker.is_alive():
         for entry in follower.new_entries():
             report(entry)
