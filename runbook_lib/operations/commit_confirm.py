@@ -260,15 +260,13 @@ class GuardedChange:
         return enumerate(self.files, 1)
 
     def _apply_script(self) -> str:
-        armed = f"[ -e {scripts.MARKER} ]  # not reverted meanwhile"
         swaps = [
             f"rm -f -- {shlex.quote(file.path)}"
             if file.after is None
             else shlex.join(("replace", str(number), file.path, file.account, file.mode))
             for number, file in self._numbered()
         ]
-        lines = (f"exec >{scripts.APPLY_LOG} 2>&1", scripts.FUNCTIONS, "set -e", self.stop_old, armed, *swaps)
-        return _script(*lines, self.start_new)
+        return scripts.apply_script(self.stop_old, swaps, self.start_new)
 
     def _revert_script(self) -> str:
         further = enumerate(self.restored, 1 + len(self.files))
@@ -276,33 +274,13 @@ class GuardedChange:
             *(("restore", str(number), file.path, file.account) for number, file in self._numbered()),
             *(("restore", str(number), path, "") for number, path in further),
         ]
-        return _script(
-            # Only one of timer, command and boot unit may revert, and none after the confirmation. A revert that a
-            # power cut has ended is begun again at boot.
-            f"mv -- {scripts.MARKER} {scripts.REVERTING} 2>/dev/null ||",
-            f'  {{ [ "$1" = at-boot ] && [ -e {scripts.REVERTING} ]; }} || exit 0',
-            scripts.FUNCTIONS,
-            'if [ "$1" != at-boot ]; then :',
-            self.stop_new,
-            "fi",
-            *map(shlex.join, restored),
-            'if [ "$1" = at-boot ]; then :',
-            self.at_boot,
-            "else :",
-            self.start_old,
-            "fi",
-            # What could not be restored, such as a home directory that is not mounted yet, is tried at the next boot.
-            '[ -z "$failed" ] || { echo "not everything could be restored" >&2; exit 1; }',
-            f"sync -- {shlex.join(self._paths)} 2>/dev/null",
-            f"timer=$(cat {scripts.DIRECTORY}/timer)",
-            f"rm -rf -- {scripts.DIRECTORY}",
-            f"rm -f -- {scripts.BOOT_UNIT_LINK} {scripts.BOOT_UNIT_FILE}",
-            '[ "$1" = at-boot ] || systemctl stop "$timer.timer"',
+        return scripts.revert_script(
+            stop_new=self.stop_new,
+            restores=[shlex.join(words) for words in restored],
+            at_boot=self.at_boot,
+            start_old=self.start_old,
+            paths=shlex.join(self._paths),
         )
-
-
-def _script(*lines: str) -> str:
-    return "".join(f"{line.rstrip(chr(10))}\n" for line in lines if line)
 
 
 def _sha256(text: str | None) -> str:

@@ -5,6 +5,11 @@ Plain sh and coreutils. Whatever runs at boot needs neither D-Bus nor a network 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = [
     "APPLY_LOG",
     "APPLY_SCRIPT",
@@ -23,7 +28,9 @@ __all__ = [
     "REVERT_SCRIPT",
     "RUN",
     "UNIT_OPTIONS",
+    "apply_script",
     "candidate",
+    "revert_script",
 ]
 
 DIRECTORY = "/var/lib/runbook/network"
@@ -146,3 +153,54 @@ RUN = (
     'script=$1 log=$2; shift 2; systemd-run "$@" --wait /bin/sh "$script"; code=$?; '
     'cat -- "$log" >&2; exit $code'
 )
+
+
+def apply_script(stop_old: str, swaps: Sequence[str], start_new: str) -> str:
+    """Return the script that makes a change; an error ends it.
+
+    Args:
+        stop_old: Lines before the files are replaced.
+        swaps: Lines that replace or remove the files.
+        start_new: Lines that make the new files effective.
+    """
+    armed = f"[ -e {MARKER} ]  # not reverted meanwhile"
+    return _script(f"exec >{APPLY_LOG} 2>&1", FUNCTIONS, "set -e", stop_old, armed, *swaps, start_new)
+
+
+def revert_script(*, stop_new: str, restores: Sequence[str], at_boot: str, start_old: str, paths: str) -> str:
+    """Return the script that restores the former state; an error ends nothing.
+
+    Args:
+        stop_new: Lines before the files are restored, on the running host.
+        restores: Lines that restore the files.
+        at_boot: Lines after that, at boot.
+        start_old: Lines after that, on the running host.
+        paths: The files, quoted for sh.
+    """
+    return _script(
+        # Only one of timer, command and boot unit may revert, and none after the confirmation. A revert that a
+        # power cut has ended is begun again at boot.
+        f"mv -- {MARKER} {REVERTING} 2>/dev/null ||",
+        f'  {{ [ "$1" = at-boot ] && [ -e {REVERTING} ]; }} || exit 0',
+        FUNCTIONS,
+        'if [ "$1" != at-boot ]; then :',
+        stop_new,
+        "fi",
+        *restores,
+        'if [ "$1" = at-boot ]; then :',
+        at_boot,
+        "else :",
+        start_old,
+        "fi",
+        # What could not be restored, such as a home directory that is not mounted yet, is tried at the next boot.
+        '[ -z "$failed" ] || { echo "not everything could be restored" >&2; exit 1; }',
+        f"sync -- {paths} 2>/dev/null",
+        f"timer=$(cat {DIRECTORY}/timer)",
+        f"rm -rf -- {DIRECTORY}",
+        f"rm -f -- {BOOT_UNIT_LINK} {BOOT_UNIT_FILE}",
+        '[ "$1" = at-boot ] || systemctl stop "$timer.timer"',
+    )
+
+
+def _script(*lines: str) -> str:
+    return "".join(f"{line.rstrip(chr(10))}\n" for line in lines if line)

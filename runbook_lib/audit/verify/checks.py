@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.attestation.files import digest
 from runbook_lib.audit.verify import source_cells
 from runbook_lib.audit.verify.approved_source import approved_notebook
 from runbook_lib.audit.verify.attestation_check import (
@@ -22,8 +20,9 @@ from runbook_lib.audit.verify.broken_chain import check_clock, explain_break
 from runbook_lib.audit.verify.embedded_records import compare_records
 from runbook_lib.audit.verify.evidence_files import open_evidence
 from runbook_lib.audit.verify.findings import Findings
+from runbook_lib.audit.verify.recorded_connections import check_connections
+from runbook_lib.audit.verify.resumed_run import follow_resumed
 from runbook_lib.audit.verify.verdict import Verdict, text_of
-from runbook_lib.connections.registry import installed_class
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
@@ -34,6 +33,8 @@ from runbook_lib.model.status import Status
 from runbook_lib.yaml_files import load_yaml
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from runbook_lib.attestation.trust import Trust
     from runbook_lib.audit.verify.approved_source import Approval
     from runbook_lib.audit.verify.evidence_files import EvidenceFiles
@@ -203,57 +204,6 @@ def judged_status(path: Path, journal: JournalView, notebook: Notebook | None, f
         reasons = "; ".join(judgement.problems)
         findings.note(f"the run is {judgement.status}, not {journal.status} as in the journal: {reasons}")
     return judgement.status
-
-
-def follow_resumed(path: Path, start: JournalEntry, findings: Findings) -> None:
-    """Compare the journal of the run that this run resumes, if it is next to it, with the one this run has read.
-
-    Runs from before that was recorded name no SHA-256: there is nothing to compare.
-    """
-    earlier, expected = text_of(start, "resumes"), text_of(start, "resumes_sha256")
-    if not earlier or not expected:
-        return
-    file = path.resolve().parent / Path(earlier).name / JOURNAL
-    where = f"{Path(earlier).name}/{JOURNAL}"
-    if not file.parent.is_dir():
-        findings.note("this run resumes a run that is not next to it: that run was not compared", where=where)
-        return
-    try:
-        same = digest(file) == expected
-    except EvidenceError as problem:
-        findings.missing(f"this run resumes it: {problem.message}", where=where)
-        return
-    if not same:
-        findings.altered("changed after this run had read it: steps were skipped because of it", where=where)
-
-
-def check_connections(journal: JournalView, findings: Findings) -> None:
-    """Add each host whose commands have results although the journal has no connection to it.
-
-    Runs from before endpoints were recorded do not say which hosts need one.
-    """
-    endpoints = journal.started.get("endpoints")
-    if not isinstance(endpoints, dict):
-        return
-    answered = {
-        name
-        for step in journal.steps.values()
-        for name, host in step.hosts.items()
-        if any(command.get("exit_code") is not None for command in host.commands.values())
-    }
-    for name in sorted(answered):
-        endpoint = endpoints.get(name)
-        if not isinstance(endpoint, dict):
-            findings.altered(
-                "commands have results, but the run does not say how the host was reached", where=name
-            )
-            continue
-        kind = installed_class(endpoint.get("connection"))
-        if kind and kind.always_established and name not in journal.connected:
-            findings.altered("commands have results, but no connection to the host was recorded", where=name)
-        elif kind and kind.on_this_machine and endpoint.get("address"):
-            address = endpoint["address"]
-            findings.warning(f"{address} was not contacted: commands ran on the runner's machine", where=name)
 
 
 def check_outputs(files: EvidenceFiles, journal: JournalView, findings: Findings) -> None:
