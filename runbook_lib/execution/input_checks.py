@@ -11,6 +11,7 @@ from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.errors import ParameterError
 from runbook_lib.execution.step_hosts import check_step_hosts
 from runbook_lib.inventory import Inventory
+from runbook_lib.parameters.one_host import check_single_hosts
 from runbook_lib.secrets import Secrets
 from runbook_lib.yaml_files import validate
 
@@ -53,5 +54,6 @@ def check_input(
         if host.sudo_password:
             Secrets().resolve(host.sudo_password)
     check_step_hosts(entry.notebook.cells, parameters, inventory, hosts, entry.path)
+    check_single_hosts(parameters.single_hosts, inventory.select, hosts, where=where, source=source)
     check_host_inputs(hosts, inventory.path)
     return parameters, hosts

@@ -13,6 +13,7 @@ from runbook_lib.execution.step_hosts import wrong_step_hosts
 from runbook_lib.inventories.locate import runs_a_program
 from runbook_lib.inventory import Inventory
 from runbook_lib.lint.findings import Finding
+from runbook_lib.parameters.one_host import wrong_single_hosts
 from runbook_lib.project import NOTEBOOKS, shown_path
 from runbook_lib.yaml_files import YamlFile, explain
 
@@ -83,6 +84,11 @@ def _check_hosts(
     except InventoryError as problem:
         yield _about(notebook, cell, source, ("hosts",), problem.message, "step-hosts")
         return
+    try:
+        for name, several in wrong_single_hosts(parameters.single_hosts, inventory.select, hosts):
+            yield _about(notebook, cell, source, (name,), several.message, "step-hosts")
+    except InventoryError as problem:
+        yield _about(notebook, cell, source, ("hosts",), problem.message, "step-hosts")
     contents: list[Mapping[str, Any]] = [cell.content for cell in notebook.cells]
     for wrong in wrong_step_hosts(contents, parameters, inventory, hosts):
         with_file = f" (with {source.path})" if source else ""

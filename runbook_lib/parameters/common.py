@@ -13,6 +13,7 @@ from runbook_lib.errors import ParameterError
 from runbook_lib.model.plain_text import PlainText
 from runbook_lib.model.status import Mode
 from runbook_lib.parameters.executed_cells import assigned_names, is_literal
+from runbook_lib.parameters.one_host import names_one_host
 from runbook_lib.parameters.recordable import CIRCLE, unrecordable
 from runbook_lib.yaml_files import validate
 
@@ -84,6 +85,11 @@ class Parameters(BaseModel):
         if problem:
             raise ValueError(problem)
         return value
+
+    @property
+    def single_hosts(self) -> list[tuple[str, str]]:
+        """Name and value of each parameter that must name exactly one host: those of type `OneHost`."""
+        return [(name, getattr(self, name)) for name in names_one_host(type(self))]
 
     @property
     def run_mode(self) -> Mode:

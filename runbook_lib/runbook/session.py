@@ -15,6 +15,7 @@ from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.errors import EvidenceError, ParameterError, RunbookError, StepFailed
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
+from runbook_lib.parameters.one_host import check_single_hosts
 from runbook_lib.runbook import interrupts, resume, run_directory
 from runbook_lib.runbook.host_pool import HostPool
 from runbook_lib.runbook.parent_process import ParentProcess
@@ -93,6 +94,8 @@ class Session:
         for host in hosts:
             if host.sudo_password:
                 Secrets().resolve(host.sudo_password)
+        where = f"parameters of {parameters.runbook}"
+        check_single_hosts(parameters.single_hosts, inventory.select, hosts, where=where)
         check_host_inputs(hosts, inventory.path)
         earlier = (
             resume.load_earlier(Path(parameters.resume), parameters, hosts) if parameters.resume else None

@@ -29,7 +29,7 @@ from runbook_lib.books.docker.redis_parameters import (
 from runbook_lib.books.docker.registry_parameters import RegistryInUse, RegistryS3
 from runbook_lib.books.docker.vlan_parameters import Vlan, refuse_contradictions
 from runbook_lib.model.batches import BatchSize
-from runbook_lib.parameters import Parameters
+from runbook_lib.parameters import OneHost, Parameters
 
 __all__ = [
     "AmbassadorRedis",
@@ -141,7 +141,7 @@ class TwoVlans(BridgeBr0):
     title: ClassVar[str] = "Two VLANs: who reaches whom, and who must not"
 
     vlan: VlanId = Field(default=101, description="VLAN of `card` on every host, and of `subnet`.")
-    both_vlans: str = Field(default="server", description="The host that is in both VLANs.")
+    both_vlans: OneHost = Field(default="server", description="The host that is in both VLANs.")
     second_vlan: VlanId = Field(default=102, description="The VLAN that is kept apart.")
     second_interface: InterfaceName = Field(
         default="em2", description="Network interface in that VLAN, or a VLAN's own, as em1.102."
@@ -224,6 +224,15 @@ class ValidateChapter(TwoVlans, AmbassadorRedis, OverlayNames, RegistryInUse):
     def has_two_vlans(self) -> bool:
         """Whether they are validated."""
         return TwoVlans.runbook in self.also_validate
+
+    @property
+    def single_hosts(self) -> list[tuple[str, str]]:
+        """As for all runbooks; the host in both VLANs only if they are validated."""
+        return [
+            (name, value)
+            for name, value in super().single_hosts
+            if self.has_two_vlans or name != "both_vlans"
+        ]
 
 
 class Drill(ValidateChapter):

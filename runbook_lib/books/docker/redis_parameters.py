@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from runbook_lib.books.docker.parameter_types import Address, Image, Name, Port
-from runbook_lib.parameters import Parameters
+from runbook_lib.parameters import OneHost, Parameters
 
 __all__ = ["AmbassadorRedis", "PublishedPorts", "PublishedRedis", "RedisAndClient"]
 
@@ -15,7 +15,7 @@ __all__ = ["AmbassadorRedis", "PublishedPorts", "PublishedRedis", "RedisAndClien
 class RedisAndClient(Parameters):
     """What every runbook with a redis on one host and its client on another needs."""
 
-    server: str = Field(description="Host or group with the redis.")
+    server: OneHost = Field(description="Host with the redis.")
     client: str = Field(description="Host or group with the client.")
     server_address: Address = Field(description="The server host's physical address; x.x.x.x in the book.")
     redis_image: Image
@@ -36,6 +36,7 @@ class PublishedPorts(PublishedRedis):
     runbook: ClassVar[str] = "25_published_ports"
     title: ClassVar[str] = "Across hosts by a published port"
 
+    client: OneHost = Field(description="Host with the client.")
     client_address: Address = Field(
         description="The client host's own physical address, at which the port leads nowhere."
     )

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from runbook_lib.books.docker.parameter_types import Image, Name
-from runbook_lib.parameters import Parameters
+from runbook_lib.parameters import OneHost, Parameters
 from runbook_lib.secrets import Reference
 
 __all__ = ["RegistryInUse", "RegistryS3"]
@@ -43,7 +43,7 @@ class RegistryS3(RegistryInUse):
     runbook: ClassVar[str] = "50_registry_s3"
     title: ClassVar[str] = "A registry with S3 storage"
 
-    server: str = Field(description="Host that gets the registry, and has the image.")
+    server: OneHost = Field(description="Host that gets the registry, and has the image.")
     client: str = Field(description="Host or group that pulls the image.")
     registry: str = Field(pattern=_ADDRESS, description="The registry's name and port, as 192.168.7.31:5000.")
     image: Image = Field(description="Image that is pushed.")
