@@ -20,25 +20,54 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Fact
     from runbook_lib.model.records import StepRecord
 
-__all__ = ["COLUMNS", "DIRECT", "Chart", "across", "chart", "direct", "table", "what_leads_there"]
+__all__ = [
+    "COLUMNS",
+    "DIRECT",
+    "REDIS",
+    "Chart",
+    "across",
+    "chart",
+    "direct",
+    "redises",
+    "runs",
+    "table",
+    "what_leads_there",
+]
 
 DIRECT = "direct"
 """The path that the others are compared with."""
 COLUMNS = ("requests_per_second", "p50_ms", "p99_ms", "requests_ratio", "p50_ratio", "p99_ratio")
 """Columns of `table`; the ratios are those to the path `direct`."""
-_REDIS, _CLIENT, _REDIS_PORT = "redis-server", "redis-client", 6379
+REDIS = "redis-server"
+"""The redis behind both ambassadors."""
+_CLIENT, _REDIS_PORT = "redis-client", 6379
 _ROW, _LABEL, _BAR, _VALUE, _HEAD = 26, 130, 150, 120, 40
 _LONGEST = 20.0  # times as long as direct: longer bars are cut
 
 
 def what_leads_there(p: PathLoad) -> tuple[Fact[Any], ...]:
     """Return the facts that say which paths there are, besides those that 40 makes."""
-    return (Container(_REDIS), Network("bridge"), Container(f"{p.tenant}-client"))
+    return (*map(Container, redises(p)), Network("bridge"), Container(f"{p.tenant}-client"))
+
+
+def redises(p: PathLoad) -> tuple[str, ...]:
+    """Return the names of the redis containers that paths may lead to: that of 40, its published one, the tenant's."""
+    return (REDIS, "redis-published", f"{p.tenant}-redis")
+
+
+def runs(found: StepRecord, name: str) -> bool:
+    """Return whether a container was running on some host.
+
+    Args:
+        found: The step that read `what_leads_there`.
+        name: The container.
+    """
+    return any((host.facts.get(Container(name).label) or {}).get("running") for host in found.hosts)
 
 
 def direct(p: PathLoad) -> RedisLoad:
     """Return the measurement without any network between: redis-benchmark in the container of the redis."""
-    return _load(p, RedisPath(DIRECT, _REDIS, "127.0.0.1", _REDIS_PORT))
+    return _load(p, RedisPath(DIRECT, REDIS, "127.0.0.1", _REDIS_PORT))
 
 
 def across(p: PathLoad, found: StepRecord) -> RedisLoad:
@@ -59,7 +88,7 @@ def across(p: PathLoad, found: StepRecord) -> RedisLoad:
         for network in Network.recorded(host.facts).values()
         if network
     )
-    address = "".join(addresses(found, _REDIS).values())
+    address = "".join(addresses(found, REDIS).values())
     if physical and address:
         paths.append(RedisPath(p.bridge, _CLIENT, address, _REDIS_PORT))
     client = f"{p.tenant}-client"

@@ -197,6 +197,21 @@ class PathLoad(AmbassadorRedis):
     bridge: InterfaceName = "br0"
     tenant: Name = Field(default="red", description="A tenant of 60, whose overlay network is a path too.")
 
+    outage: int = Field(
+        default=0,
+        ge=0,
+        le=60,
+        description="Seconds for which each part of the path is stopped in turn; 0: nothing is stopped.",
+    )
+    card: InterfaceName = Field(
+        default="em1", description="Physical interface of the server's host, for an outage of the host."
+    )
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether parts of the path are stopped."""
+        return self.outage > 0 and self.mode == "apply"
+
     @property
     def measures(self) -> bool:
         """Whether anything is measured: a load is not what a plan is for."""
