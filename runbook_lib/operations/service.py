@@ -64,9 +64,7 @@ class Running(Operation):
         if not state.enabled:
             commands.append(Command(("systemctl", "enable", self.unit), sudo=True, purpose="start at boot"))
         if state.active != "active":
-            commands.append(
-                Command(("systemctl", "reset-failed", self.unit), sudo=True, purpose="clear earlier failures")
-            )
+            commands.append(_clear_failures(self.unit))
             commands.append(Command(("systemctl", "start", self.unit), sudo=True, purpose="start now"))
         return Plan(commands=tuple(commands))
 
@@ -184,7 +182,9 @@ class Refreshed(Operation):
         )
         purpose = "; ".join(filter(None, reasons))
         command = Command(("systemctl", self.verb, self.unit), sudo=True, purpose=purpose)
-        return Plan(commands=(command,), after_rollback=(command,))
+        # One that has failed too often, as for want of its files, is not started before its failures are cleared.
+        clear = (_clear_failures(self.unit),) if stopped else ()
+        return Plan(commands=(*clear, command), after_rollback=(command,))
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check that the service is active, and has read its files; say so if there was nothing to do."""
@@ -203,6 +203,10 @@ class Refreshed(Operation):
     @property
     def _unread(self) -> UnreadFiles:
         return UnreadFiles(self.unit, self.files, self.verb)
+
+
+def _clear_failures(unit: str) -> Command:
+    return Command(("systemctl", "reset-failed", unit), sudo=True, purpose="clear earlier failures")
 
 
 def reloaded(name: str, *, when: Trigger = True) -> Callable[[Host], Operation]:
