@@ -54,7 +54,7 @@ def test_each_outage_is_seen_by_the_paths_that_it_concerns(practice: Practice) -
     seen = outages.table(
         {step.title.removeprefix(_SEEN): step for step in steps if step.title.startswith(_SEEN)}
     )
-    assert list(seen.index.levels[0].sort_values()) == sorted(outages.PARTS)
+    assert {part for part, _ in seen.index} == set(outages.PARTS)
     assert len(seen) == 3 * len(outages.PARTS)
     whole = seen.xs("two-ambassadors", level="path")  # every part is on this path
     assert (whole["longest_gap_s"] > 2).all()
