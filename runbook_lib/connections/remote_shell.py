@@ -34,6 +34,7 @@ _PROOF = 'echo "ran:$1" >&2; shift; exec "$@"'  # the nonce is not $0: this shel
 _PLAIN = frozenset(
     b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 -_./:=,+@$"(){}[]|;&<>*?~#'
 )
+_ESCAPES = {byte: f"\\{byte:03o}" for byte in range(256) if byte not in _PLAIN}
 _MAX_PREAMBLE = 65536  # bytes kept of what precedes the nonce
 _SLOW_SUDO = 10.0  # seconds until sudo has started a command that are worth a word in the record
 
@@ -48,7 +49,7 @@ def bootstrap(text: str, nonce: str) -> str:
 
     Characters with a special meaning to some login shell, even inside single quotes, are octal escapes of printf(1).
     """
-    escaped = "".join(chr(byte) if byte in _PLAIN else f"\\{byte:03o}" for byte in text.encode())
+    escaped = text.encode().decode("latin-1").translate(_ESCAPES)
     return f"sh -c '{_BOOTSTRAP}' '{escaped}' {nonce}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import paramiko
 from paramiko import common
@@ -30,8 +30,37 @@ _PREFERRED_CIPHERS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com")
 _MAX_PACKET = 2**20  # bytes; OpenSSH's own maximum is 256 KiB
 
 
+_READ_AHEAD = 4096  # bytes; a thread that waits for a host holds as many
+
+
+class _ReadAhead:
+    """A socket of which more is read than was asked for, as far as it has arrived.
+
+    paramiko reads each packet in two pieces. Each call of the system lets another thread run, and waits for it: with
+    many hosts that takes longer than all the rest of a packet.
+
+    Args:
+        sock: The socket, or what stands in for one.
+    """
+
+    def __init__(self, sock: Any) -> None:  # noqa: ANN401 - paramiko's
+        self._sock = sock
+        self._rest = b""
+        self.send, self.close = sock.send, sock.close
+
+    def recv(self, size: int) -> bytes:
+        """Return up to so many bytes; see `socket.recv`."""
+        if not self._rest:
+            self._rest = self._sock.recv(max(size, _READ_AHEAD))
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece
+
+
 class _BoundedPacketizer(Packetizer):
     """Reads packets of a sane size: paramiko would wait for 4 GiB, in memory, if a host announces them."""
+
+    def __init__(self, sock: Any) -> None:  # noqa: ANN401 - paramiko's
+        super().__init__(cast("socket.socket", _ReadAhead(sock)))
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:  # noqa: FBT001, FBT002 - paramiko's signature
         if n > _MAX_PACKET:

@@ -42,7 +42,7 @@ class Kernel:
     Args:
         run: The run directory that was created for it; None: its runs create their own.
 
-    `requested` is set as soon as it is about to be started: from then on its client waits for it.
+    `launched` is set as soon as its process has started: from then on its client waits until it answers.
     """
 
     def __init__(self, run: Path | None = None) -> None:
@@ -56,7 +56,7 @@ class Kernel:
         self._followers: dict[Path, JournalFollower] = {}
         self.interrupted = ""
         self.executing = False
-        self.requested = threading.Event()
+        self.launched = threading.Event()
         self.notebook_file = ""
         self.manager_class = self._make_manager_class()
 
@@ -176,10 +176,15 @@ class Kernel:
                 use_fork_server(self)
                 more = [*options.pop("extra_arguments", ()), *kernel._arguments]
                 options |= {"extra_arguments": more} if more else {}
-                kernel.requested.set()
                 await super()._async_start_kernel(
                     **{**options, **kernel._output.descriptors, "env": environment}
                 )
+                self.kernel_launched()
+
+            @staticmethod
+            def kernel_launched() -> None:
+                """Note that the kernel's process has started; the provisioner of forked kernels calls it."""
+                kernel.launched.set()
 
             start_kernel = _async_start_kernel
 

@@ -121,7 +121,7 @@ def _follow(  # noqa: PLR0913, PLR0917 - as `run_notebook`
     )
     worker.start()
     follower = JournalFollower(path)
-    while worker.is_alive() and not kernel.requested.wait(_POLL):
+    while worker.is_alive() and not kernel.launched.wait(_POLL):
         pass
     while_starting()
     while worker.is_alive():

@@ -67,6 +67,8 @@ class WarmProvisioner(LocalProvisioner):
             return await super().launch_kernel(cmd, **kwargs)
         self.pid = self.pgid = self.process.pid
         self.cwd = kwargs.get("cwd") or Path.cwd()
+        if launched := getattr(self.parent, "kernel_launched", None):
+            launched()
         await self._wait_for_sockets()
         return self.connection_info
 
