@@ -148,7 +148,7 @@ def test_practice_hosts_and_the_demo_run_in_an_empty_folder(wheel: Path, tmp_pat
         assert ended.returncode == 0, ended.stdout + ended.stderr
         demo = installed.runbook("demo", "--no-cloud", "--name", name, most=_DEMO)
         assert (demo.returncode, demo.stderr) == (0, ""), demo.stdout
-        assert "PING from host-a through both ambassadors: PONG" in demo.stdout
+        assert "PING from host-b through both ambassadors: PONG" in demo.stdout
         assert "The demo passed: " in demo.stdout
         report = Path(demo.stdout.partition("  report: ")[2].split("\n")[0].strip())
         assert report.stat().st_size
