@@ -152,6 +152,7 @@ class NetplanConfiguration:
                     "the bridge by hand, then validate",
                 )
         having = [file.path for file, tree in self._trees if self._defines(tree)]
+        self._values.refuse_other_kind(identifier)
         if len(having) != 1:
             raise PlanRefused(
                 f"{identifier} is defined in {' and '.join(having) or 'no file of netplan'}",

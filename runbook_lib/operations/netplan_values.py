@@ -122,6 +122,22 @@ class NetplanValues:
                     if isinstance(values, dict):
                         yield str(kind), str(name), NetplanInterface(values, self.wanted)
 
+    def refuse_other_kind(self, name: str) -> None:
+        """Refuse a port that is not one of `ethernets`.
+
+        Args:
+            name: Its name in the files.
+
+        Raises:
+            PlanRefused: It is a bond, a VLAN's own interface, or another one that netplan makes.
+        """
+        kind = next((kind for kind, own, _ in self.definitions() if own == name), "ethernets")
+        if kind != "ethernets":
+            raise PlanRefused(
+                f"{name} is defined under `{kind}`, and only one of `ethernets` is made a bridge's port",
+                hint="change netplan's files by hand, then validate",
+            )
+
     def interface(self, kind: str, name: str) -> NetplanInterface:
         """Return the settings of an interface; without settings if no file has it.
 
