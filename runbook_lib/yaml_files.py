@@ -14,7 +14,7 @@ from runbook_lib.errors import InputError
 from runbook_lib.masking import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "YamlFile",
@@ -63,7 +63,7 @@ def check_size(text: str | bytes) -> None:
     written = total = 0
     values: dict[str, int] = {}
     opened: list[tuple[str | None, int]] = []
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in _events(text):
         if isinstance(event, yaml.CollectionStartEvent):
             opened.append((event.anchor, total))
             if len(opened) > _DEEPEST:
@@ -81,6 +81,17 @@ def check_size(text: str | bytes) -> None:
         if total > max(written, min(_MOST_VALUES, _FEW_VALUES + _MOST_PER_VALUE * written)):
             message = f"its aliases stand for more than {total - 1} values"
             raise YamlTooLargeError(message, _line(event))
+
+
+def _events(text: str | bytes) -> Iterator[yaml.Event]:
+    try:
+        yield from yaml.parse(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as problem:
+        if "nesting depth" not in str(problem.problem):
+            raise
+        # Newer versions of libyaml have a limit of their own, which they reach before their first event.
+        line = problem.problem_mark.line + 1 if problem.problem_mark else 1
+        raise YamlTooLargeError(f"nested more than {_DEEPEST} levels deep", line) from problem
 
 
 def _line(event: yaml.Event) -> int:
