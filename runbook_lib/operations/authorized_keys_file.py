@@ -6,13 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import ParameterError, PlanRefused
-from runbook_lib.local_files import read_local
+from runbook_lib.file_contents import read_local
 from runbook_lib.operations.public_keys import PublicKey, is_kind, parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from runbook_lib.local_files import LocalPath
+    from runbook_lib.file_contents import LocalPath
 
 __all__ = ["changed", "given_key", "given_lines", "keys_in"]
 

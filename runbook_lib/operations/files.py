@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.file import FileState
-from runbook_lib.local_files import read_contents
+from runbook_lib.file_contents import read_contents
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations import file_commands
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.file import FileInfo
-    from runbook_lib.local_files import LocalPath
+    from runbook_lib.file_contents import LocalPath
 
 __all__ = ["Absent", "Content", "absent", "content", "write"]
 

@@ -9,7 +9,7 @@ from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.registry import RegistryGarbage, RegistryLog, RegistryVersion
 from runbook_lib.facts.release import Release
-from runbook_lib.local_files import read_local
+from runbook_lib.file_contents import read_local
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations import packages
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
-    from runbook_lib.local_files import LocalPath
+    from runbook_lib.file_contents import LocalPath
 
 __all__ = [
     "UNIT",

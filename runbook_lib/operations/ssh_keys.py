@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.facts.ssh_keys import AuthorizedKeys, Login
-from runbook_lib.local_files import read_local
+from runbook_lib.file_contents import read_local
 from runbook_lib.model.plans import Check, NewIdentity, Plan
 from runbook_lib.operations.authorized_keys_file import changed, given_key, given_lines, keys_in
 from runbook_lib.operations.base import Operation
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.ssh_keys import AccountKeys
-    from runbook_lib.local_files import LocalPath
+    from runbook_lib.file_contents import LocalPath
     from runbook_lib.operations.public_keys import PublicKey
 
 __all__ = ["Authorized", "authorized"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runbook_lib.errors import ParameterError
 from runbook_lib.facts.tls import TlsHandshake, certificate_of
-from runbook_lib.local_files import read_local
+from runbook_lib.file_contents import read_local
 from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
-    from runbook_lib.local_files import LocalPath
+    from runbook_lib.file_contents import LocalPath
 
 __all__ = ["Served", "served"]
 

@@ -36,7 +36,7 @@ LAYERS = [
     {"extras", "known_names", "masking", "model"},
     {"host_settings", "plugins", "shown_secrets", "yaml_files", "system_requirements"},
     {"parameters", "secrets"},
-    {"connections", "local_files"},
+    {"connections", "file_contents"},
     {"inventories"},  # each reader asks OpenSSH or a program
     {"inventory"},  # it refuses hosts with an unknown kind of connection
     {"evidence"},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_lib.errors import ParameterError, SecretError
-from runbook_lib.local_files import read_contents
+from runbook_lib.file_contents import read_contents
 from runbook_lib.operations import files
 from tests.certificates import Authority
 
