@@ -25,14 +25,14 @@ demo-quick: ## The same on the two containers only, without the kernel upgrade
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@.venv/bin/runbook demo --no-cloud
 
-test: ## All tests that no target below names, among them a chapter on practice hosts
+test: ## All tests that no target below names; some of them boot practice hosts
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
-	@echo "make test: the tests of every part, and a chapter on practice hosts that boot on this machine, in $(WORKERS) processes: about"
-	@echo "12 minutes on 2 cores, and some minutes more the first time to build the hosts. More on practice hosts: make test-scenarios."
+	@echo "make test: the tests of every part, some on practice hosts that boot on this machine, in $(WORKERS) processes: about 12 minutes on"
+	@echo "2 cores, and some minutes more the first time to build the hosts. The book's chapter and more on hosts: make test-scenarios."
 	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) $(PYTEST_ARGUMENTS)
 
-test-scenarios: ## More on practice hosts: kills, networks, firewall, registry, examples, own operations: ten minutes
+test-scenarios: ## On practice hosts: the book's chapter, kills, networks, firewall, registry, examples: 12 minutes
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd
 	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) -m "scenario and $(NOT_MARKED)" tests/scenarios tests/docs

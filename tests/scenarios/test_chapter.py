@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
     from tests.programs import Programs
 
-pytestmark = [pytest.mark.lab, pytest.mark.in_order]
+pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.in_order]
 ONCE = ("25_published_ports", "35_two_vlans", "60_overlay_names")
 """Run by `runbook run` only: what plain papermill does is shown by the others."""
 _HOST_STATE = (
