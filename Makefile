@@ -32,7 +32,7 @@ test: ## All tests that no target below names; some of them boot practice hosts
 	@echo "2 cores, and some minutes more the first time to build the hosts. The book's chapter and more on hosts: make test-scenarios."
 	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) $(PYTEST_ARGUMENTS)
 
-test-scenarios: ## On practice hosts: the book's chapter, kills, networks, firewall, registry, examples: 12 minutes
+test-scenarios: ## On practice hosts: the book's chapter, failures, kills, networks, firewall, registry, examples: 12 minutes
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd
 	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) -m "scenario and $(NOT_MARKED)" tests/scenarios tests/docs

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
     from tests.scenarios.practice import Practice as OnLab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.scenario]
 
 WAITS = "sleep 623.0001"
 COUNT = "ps -eo args= | grep -cxF 'sleep 623.0001' || true"
