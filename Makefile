@@ -34,7 +34,7 @@ test: ## All tests that no target below names; some of them boot practice hosts
 
 test-scenarios: ## On practice hosts: the book's chapter, failures, kills, networks, firewall, registry, examples: 12 minutes
 	@tools/set-up test lint
-	@$(RUN) runbook_lib.system_requirements --install lab sshd
+	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
 	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) -m "scenario and $(NOT_MARKED)" tests/scenarios tests/docs
 
 test-random: ## The tests of test and test-scenarios in random order; SEED=NUMBER repeats an order
