@@ -100,6 +100,7 @@ class PipeliningTransport(paramiko.Transport):
     Args:
         args: paramiko's.
         first_session: Request a session together with the login, so that it is open when the login is accepted.
+        at_once: Send a login before the host has agreed to logins, where it can be.
         options: paramiko's.
     """
 
@@ -114,8 +115,9 @@ class PipeliningTransport(paramiko.Transport):
         def _next_channel(self) -> int: ...
         def _send_user_message(self, data: paramiko.Message) -> None: ...
 
-    def __init__(self, *args: Any, first_session: bool = False, **options: Any) -> None:  # noqa: ANN401 - paramiko's
+    def __init__(self, *args: Any, first_session: bool = False, at_once: bool = True, **options: Any) -> None:  # noqa: ANN401 - paramiko's
         super().__init__(*args, **options)
+        self._at_once = at_once
         self._wants_first_session = first_session
         self._first_session: list[SessionRequest] = []
         self._handler_table[common.MSG_CHANNEL_OPEN_FAILURE] = self._note_refused_session
@@ -151,7 +153,7 @@ class PipeliningTransport(paramiko.Transport):
         Only to OpenSSH, which handles requests one after another and passes on what follows a login. Not with a key of
         ssh-agent, which may ask a person; nor with an RSA key as long as it is not known which hashes the host accepts.
         """
-        if isinstance(key, paramiko.AgentKey) or "OpenSSH" not in self.remote_version:
+        if not self._at_once or isinstance(key, paramiko.AgentKey) or "OpenSSH" not in self.remote_version:
             return False
         return "rsa" not in key.get_name() or "server-sig-algs" in self.server_extensions
 
