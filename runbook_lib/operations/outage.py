@@ -197,12 +197,16 @@ def _plan(argv: tuple[str, ...], restore: str, purpose: str, change: Change) -> 
 
 def _scheduled(facts: Facts) -> Check:
     states = ", ".join(f"{state.unit} {facts[state].active}" for state in _STATES)
-    active = any(facts[state].active in {"active", "activating", "deactivating"} for state in _STATES)
-    return Check("an outage is scheduled", "a timer", states, active, "outage.scheduled")
+    return Check("an outage is scheduled", "a timer", states, _under_way(facts), "outage.scheduled")
+
+
+def _under_way(facts: Facts) -> bool:
+    """Whether an outage will begin, or has begun, and is not over."""
+    return any(facts[state].active in {"active", "activating", "deactivating"} for state in _STATES)
 
 
 def _refuse_second(facts: Facts) -> None:
-    if any(facts[state].active in {"active", "activating", "deactivating"} for state in _STATES):
+    if _under_way(facts):
         raise PlanRefused(
             "an outage is under way on this host", hint="wait some seconds; the host itself ends an outage"
         )
