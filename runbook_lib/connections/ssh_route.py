@@ -148,10 +148,8 @@ def connect(
     port = _SSH_PORT if config.host_key_alias else connection.port
     known = known_host(known_hosts or config.known_hosts, name, port, place)
     connection.client.set_missing_host_key_policy(known)  # Fabric accepts unknown host keys by default
-    # With several keys the first may be refused, and then nothing may be under way that the host does not expect.
-    one_key = len(_files(connection)) <= 1
     connection.connect_kwargs["transport_factory"] = functools.partial(
-        make_transport, key_types=known.key_types, first_session=first_session, at_once=one_key
+        make_transport, key_types=known.key_types, first_session=first_session
     )
     try:
         connection.open()

@@ -80,9 +80,12 @@ class _PipeliningAuth(AuthHandler):
     sent_at_once = False
 
     def _request_auth(self) -> None:
+        # Decided before anything is sent: the answer is handled by another thread, and may arrive before the next line.
+        self.sent_at_once = self.auth_method == "publickey" and self.transport.may_log_in_at_once(
+            self.private_key
+        )
         super()._request_auth()  # type: ignore[misc] # the stubs leave it out
-        if self.auth_method == "publickey" and self.transport.may_log_in_at_once(self.private_key):
-            self.sent_at_once = True
+        if self.sent_at_once:
             accepted = paramiko.Message()
             accepted.add_string("ssh-userauth")
             accepted.rewind()
@@ -100,7 +103,6 @@ class PipeliningTransport(paramiko.Transport):
     Args:
         args: paramiko's.
         first_session: Request a session together with the login, so that it is open when the login is accepted.
-        at_once: Send a login before the host has agreed to logins, where it can be.
         options: paramiko's.
     """
 
@@ -115,9 +117,8 @@ class PipeliningTransport(paramiko.Transport):
         def _next_channel(self) -> int: ...
         def _send_user_message(self, data: paramiko.Message) -> None: ...
 
-    def __init__(self, *args: Any, first_session: bool = False, at_once: bool = True, **options: Any) -> None:  # noqa: ANN401 - paramiko's
+    def __init__(self, *args: Any, first_session: bool = False, **options: Any) -> None:  # noqa: ANN401 - paramiko's
         super().__init__(*args, **options)
-        self._at_once = at_once
         self._wants_first_session = first_session
         self._first_session: list[SessionRequest] = []
         self._handler_table[common.MSG_CHANNEL_OPEN_FAILURE] = self._note_refused_session
@@ -144,7 +145,10 @@ class PipeliningTransport(paramiko.Transport):
         # Once per connection: a host that has refused a key has refused the session too, and may accept another key.
         wanted, self._wants_first_session = self._wants_first_session, False
         if wanted and handler.sent_at_once:
-            self._first_session = [self.request_session()]
+            session, request = self._new_session()
+            # Known before the request is sent: a refusal may arrive before the next line.
+            self._first_session = [session]
+            self._send_user_message(request)
         return [] if event else handler.wait_for_response(done)
 
     def may_log_in_at_once(self, key: paramiko.PKey) -> bool:
@@ -153,7 +157,7 @@ class PipeliningTransport(paramiko.Transport):
         Only to OpenSSH, which handles requests one after another and passes on what follows a login. Not with a key of
         ssh-agent, which may ask a person; nor with an RSA key as long as it is not known which hashes the host accepts.
         """
-        if not self._at_once or isinstance(key, paramiko.AgentKey) or "OpenSSH" not in self.remote_version:
+        if isinstance(key, paramiko.AgentKey) or "OpenSSH" not in self.remote_version:
             return False
         return "rsa" not in key.get_name() or "server-sig-algs" in self.server_extensions
 
@@ -174,6 +178,12 @@ class PipeliningTransport(paramiko.Transport):
         """
         if not self.active:
             raise paramiko.SSHException("the connection is closed")
+        session, request = self._new_session()
+        self._send_user_message(request)
+        return session
+
+    def _new_session(self) -> tuple[SessionRequest, paramiko.Message]:
+        """Return a session, known to the transport before its request is sent, and the request."""
         message = paramiko.Message()
         with self.lock:
             number = self._next_channel()
@@ -188,8 +198,7 @@ class PipeliningTransport(paramiko.Transport):
         message.add_int(number)
         message.add_int(self.default_window_size)
         message.add_int(self.default_max_packet_size)
-        self._send_user_message(message)
-        return SessionRequest(self, channel, answered)
+        return SessionRequest(self, channel, answered), message
 
     def request_execution(self, channel: paramiko.Channel, line: str) -> None:
         """Ask the login shell to execute a line; `channel.event` is set once the host has answered.

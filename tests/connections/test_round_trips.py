@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import paramiko
 import pytest
 
 from benchmarks.delayed import proxy
@@ -250,6 +251,27 @@ def test_a_second_key_is_tried_where_the_first_is_refused(
     finally:
         connection.close()
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+def test_answers_may_arrive_before_the_sender_goes_on(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a busy machine: each message is answered, and the answer handled, before the thread that sent it continues.
+    send = paramiko.Transport._send_message  # noqa: SLF001 - there is no public place between sending and continuing
+
+    def send_and_lose_the_processor(transport: paramiko.Transport, message: paramiko.Message) -> None:
+        send(transport, message)
+        if threading.current_thread() is not transport:
+            time.sleep(0.1)
+
+    monkeypatch.setattr(paramiko.Transport, "_send_message", send_and_lose_the_processor)
+    connection = SshConnection(server.host(), Secrets())
+    connection.offer_identity(getpass.getuser(), str(sshd.make_key(tmp_path / "other")))  # tried first
+    try:
+        for _ in range(2):
+            assert connection.run(Command(("echo", "in"), timeout=deadline(5.0)), NEVER).stdout == "in\n"
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
