@@ -257,7 +257,8 @@ def test_answers_may_arrive_before_the_sender_goes_on(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As on a busy machine: each message is answered, and the answer handled, before the thread that sent it continues.
-    send = paramiko.Transport._send_message  # noqa: SLF001 - there is no public place between sending and continuing
+    # There is no public place between sending and continuing.
+    send = paramiko.Transport._send_message  # type: ignore[attr-defined] # noqa: SLF001
 
     def send_and_lose_the_processor(transport: paramiko.Transport, message: paramiko.Message) -> None:
         send(transport, message)
