@@ -18,15 +18,13 @@ from runbook_lib.connections.base import ConnectionInfo
 from runbook_lib.connections.bounded_call import OverdueError, abort_when_overdue, call_or_leave
 from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.connections.identity import close_agent
-from runbook_lib.connections.network_namespace import open_socket
-from runbook_lib.connections.proxy_command import start_proxy
 from runbook_lib.connections.ssh_channel import RefusedError, open_session
-from runbook_lib.connections.ssh_route import add_bastions, bastions, connect, host_key, make_connection
+from runbook_lib.connections.ssh_login import connect, host_key
+from runbook_lib.connections.ssh_route import bastions, cut, discard_route, host_and_address, make_route
 from runbook_lib.errors import UnreachableError
 from runbook_lib.grace_periods import LOGIN, PROXY_COMMAND
 
 if TYPE_CHECKING:
-    import socket
     import subprocess
     from collections.abc import Callable, Iterator, Sequence
 
@@ -67,7 +65,7 @@ class SshLink:
         self.close()
         wait = wait or CommandWait(float("inf"))
         self._fabric, self._proxy = fabric, _ = self._within(
-            wait, LOGIN, self._make, self._host.name, _discard
+            wait, LOGIN, lambda: make_route(self._host, self._further), self._host.name, discard_route
         )
         seconds = self._host.connect_timeout + LOGIN
         passed = []
@@ -75,7 +73,7 @@ class SshLink:
             name = f"{bastion.user}@{bastion.host}:{bastion.port}"
             self._connect(bastion, wait, seconds, f"{self._host.name} (bastion {name})")
             passed.append(f"{name} {host_key(bastion)}")
-        self._connect(fabric, wait, seconds, self._place(fabric))
+        self._connect(fabric, wait, seconds, host_and_address(self._host, fabric))
         fabric.transport.set_keepalive(_KEEPALIVE)
         self._opens_ahead = True
         self._ready.extend(fabric.transport.take_first_session())
@@ -193,7 +191,7 @@ class SshLink:
             proxy.kill()
             proxy.wait()
         if fabric is not None:
-            _cut(fabric)
+            cut(fabric)
 
     def close(self) -> None:
         """Close the connection; see `Connection.close`."""
@@ -245,58 +243,5 @@ class SshLink:
                 hint="check the network, and that the host is not frozen: its console, its load, its disks",
             ) from overdue
 
-    def _place(self, fabric: Any) -> str:  # noqa: ANN401 - fabric is untyped
-        return f"{self._host.name} ({fabric.host}:{fabric.port})"
-
-    def _make(self) -> tuple[Any, subprocess.Popen[bytes] | None]:
-        """Return Fabric's connection, not opened yet, and the process of the proxy command, if there is one."""
-        host = self._host
-        connection = make_connection(
-            host.target,
-            host.name,
-            user=host.user,
-            port=host.port if "port" in host.model_fields_set else None,
-            connect_timeout=max(1, round(host.connect_timeout)),
-            identity_file=host.identity_file,
-            further=self._further,
-        )
-        process = None
-        proxy = host.proxy_command or connection.ssh_config.proxy_command
-        if host.network_namespace:
-            connection.connect_kwargs["sock"] = self._socket_in_namespace(connection)
-        elif proxy:
-            command = connection.ssh_config.expand(proxy, host.name)
-            connection.connect_kwargs["sock"], process = start_proxy(command, host.name)
-        else:
-            add_bastions(connection, host.name)
-        return connection, process
-
-    def _socket_in_namespace(self, connection: Any) -> socket.socket:  # noqa: ANN401 - fabric is untyped
-        host = self._host
-        try:
-            return open_socket(
-                str(host.network_namespace), connection.host, connection.port, host.connect_timeout
-            )
-        except OSError as problem:
-            raise UnreachableError(
-                f"cannot connect: {problem}",
-                where=self._place(connection),
-                hint="check that the lab is up: `runbook lab status`",
-            ) from problem
-
     def _known_hosts(self) -> tuple[Path, ...]:
         return (Path(self._host.known_hosts).expanduser(),) if self._host.known_hosts else ()
-
-
-def _cut(fabric: Any) -> None:  # noqa: ANN401 - fabric is untyped
-    """Close a connection and its bastions, the first one first: a transport whose own is gone waits for nothing."""
-    for one in (*bastions(fabric), fabric):
-        one.client.close()
-    close_agent(fabric.connect_kwargs)
-
-
-def _discard(made: tuple[Any, subprocess.Popen[bytes] | None]) -> None:
-    fabric, proxy = made
-    _cut(fabric)
-    if proxy is not None:
-        subprocess_termination.terminate(proxy, PROXY_COMMAND)

@@ -1,4 +1,4 @@
-"""How a host is reached: ssh_config, bastions and the verified host key of each machine on the way."""
+"""How a host is reached: ssh_config, and the bastions, the proxy command or the network namespace on the way."""
 
 from __future__ import annotations
 
@@ -8,20 +8,32 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
-from runbook_lib.connections.identity import identities, merged
-from runbook_lib.connections.known_hosts import known_host
+from runbook_lib import subprocess_termination
+from runbook_lib.connections.identity import close_agent, identities, merged
+from runbook_lib.connections.network_namespace import open_socket
+from runbook_lib.connections.proxy_command import start_proxy
 from runbook_lib.connections.ssh_config import read_ssh_config
-from runbook_lib.connections.ssh_transport import make_transport
-from runbook_lib.errors import AuthenticationError, InventoryError, UnreachableError
+from runbook_lib.errors import InventoryError, UnreachableError
+from runbook_lib.grace_periods import PROXY_COMMAND
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    import socket
+    import subprocess
+    from collections.abc import Mapping
 
-__all__ = ["add_bastions", "bastions", "connect", "host_key", "make_connection"]
+    from runbook_lib.host_settings import Host
+
+__all__ = [
+    "add_bastions",
+    "bastions",
+    "cut",
+    "discard_route",
+    "host_and_address",
+    "make_connection",
+    "make_route",
+]
 
 _MAX_BASTIONS = 8
-_SSH_PORT = 22
 
 
 def make_connection(  # noqa: PLR0913 - all that an inventory says of the way to a host
@@ -67,6 +79,72 @@ def make_connection(  # noqa: PLR0913 - all that an inventory says of the way to
     )
     connection.ssh_config = config
     return connection
+
+
+def make_route(host: Host, further: Mapping[str, str]) -> tuple[Any, subprocess.Popen[bytes] | None]:
+    """Return Fabric's connection to a host, not opened yet, and the process of the proxy command, if there is one.
+
+    Args:
+        host: The inventory's host.
+        further: Private keys that are tried before that of the inventory, by the account that they are for.
+
+    Raises:
+        InventoryError: As for `make_connection`.
+        AuthenticationError: As for `make_connection`.
+        UnreachableError: The host's network namespace does not reach it, or the proxy command cannot be started.
+    """
+    connection = make_connection(
+        host.target,
+        host.name,
+        user=host.user,
+        port=host.port if "port" in host.model_fields_set else None,
+        connect_timeout=max(1, round(host.connect_timeout)),
+        identity_file=host.identity_file,
+        further=further,
+    )
+    process = None
+    proxy = host.proxy_command or connection.ssh_config.proxy_command
+    if host.network_namespace:
+        connection.connect_kwargs["sock"] = _socket_in_namespace(host, connection)
+    elif proxy:
+        command = connection.ssh_config.expand(proxy, host.name)
+        connection.connect_kwargs["sock"], process = start_proxy(command, host.name)
+    else:
+        add_bastions(connection, host.name)
+    return connection, process
+
+
+def _socket_in_namespace(host: Host, connection: Any) -> socket.socket:  # noqa: ANN401 - fabric is untyped
+    try:
+        return open_socket(
+            str(host.network_namespace), connection.host, connection.port, host.connect_timeout
+        )
+    except OSError as problem:
+        raise UnreachableError(
+            f"cannot connect: {problem}",
+            where=host_and_address(host, connection),
+            hint="check that the lab is up: `runbook lab status`",
+        ) from problem
+
+
+def host_and_address(host: Host, connection: Any) -> str:  # noqa: ANN401 - fabric is untyped
+    """Return a host and the address that its connection goes to, for messages."""
+    return f"{host.name} ({connection.host}:{connection.port})"
+
+
+def cut(connection: Any) -> None:  # noqa: ANN401 - fabric is untyped
+    """Close a connection and its bastions, the first one first: a transport whose own is gone waits for nothing."""
+    for one in (*bastions(connection), connection):
+        one.client.close()
+    close_agent(connection.connect_kwargs)
+
+
+def discard_route(made: tuple[Any, subprocess.Popen[bytes] | None]) -> None:
+    """Close what `make_route` has returned too late."""
+    connection, proxy = made
+    cut(connection)
+    if proxy is not None:
+        subprocess_termination.terminate(proxy, PROXY_COMMAND)
 
 
 def add_bastions(connection: Any, place: str, *, depth: int = 0) -> None:  # noqa: ANN401 - fabric is untyped
@@ -123,90 +201,6 @@ def bastions(connection: Any) -> list[Any]:  # noqa: ANN401 - fabric is untyped
     while connection := connection.gateway:
         found.insert(0, connection)
     return found
-
-
-def connect(
-    connection: Any,  # noqa: ANN401 - fabric is untyped
-    known_hosts: Sequence[Path],
-    place: str,
-    *,
-    first_session: bool = False,
-) -> None:
-    """Open one connection, whose bastion is connected, and verify its host key.
-
-    Args:
-        connection: Fabric's connection.
-        known_hosts: The files that have the host's key; empty: those of ssh_config.
-        place: The host, for messages.
-        first_session: Request a session together with the login; see `PipeliningTransport`.
-
-    Raises:
-        UnreachableError: With the reason and a hint.
-    """
-    config = connection.ssh_config
-    name = config.host_key_alias or connection.host
-    port = _SSH_PORT if config.host_key_alias else connection.port
-    known = known_host(known_hosts or config.known_hosts, name, port, place)
-    connection.client.set_missing_host_key_policy(known)  # Fabric accepts unknown host keys by default
-    connection.connect_kwargs["transport_factory"] = functools.partial(
-        make_transport, key_types=known.key_types, first_session=first_session
-    )
-    try:
-        connection.open()
-    except paramiko.PasswordRequiredException as encrypted:
-        raise AuthenticationError(
-            "the private key is encrypted, and ssh-agent does not hold a key that the host accepts",
-            where=place,
-            hint="add the key to ssh-agent: `ssh-add FILE`",
-        ) from encrypted
-    except paramiko.AuthenticationException as refused:
-        if "timeout" in str(refused):
-            raise UnreachableError(
-                f"the host did not answer the login of user {connection.user!r}",
-                where=place,
-                hint="check on the host's console what the login waits for: its load, its disks, LDAP, DNS",
-            ) from refused
-        raise AuthenticationError(
-            f"the host rejects the login of user {connection.user!r}",
-            where=place,
-            hint="check user and identity_file in the inventory"
-            f" (identity_file: {', '.join(_files(connection)) or 'not set'})",
-        ) from refused
-    except paramiko.SSHException as problem:
-        if "private key file" in str(problem):
-            raise AuthenticationError(
-                f"identity_file {', '.join(_files(connection))} is not a private key",
-                where=place,
-                hint="set identity_file to the private key, not the public key",
-            ) from problem
-        if "No existing session" in str(
-            problem
-        ):  # what paramiko says once its timeout for the handshake has passed
-            raise UnreachableError(
-                f"cannot connect: no SSH handshake within {connection.connect_timeout:g} s",
-                where=place,
-                hint="check that sshd is running on the host, and that the host is not frozen",
-            ) from problem
-        raise UnreachableError(
-            f"SSH failed: {problem}", where=place, hint="check that sshd is running on the host"
-        ) from problem
-    except (OSError, EOFError) as problem:
-        reason = str(problem) or type(problem).__name__
-        raise UnreachableError(
-            f"cannot connect: {reason}",
-            where=place,
-            hint="check the address, the network, and that sshd is running on the host",
-        ) from problem
-
-
-def host_key(connection: Any) -> str:  # noqa: ANN401 - fabric is untyped
-    """Return type and fingerprint of an open connection's verified host key."""
-    key = connection.transport.get_remote_server_key()
-    return f"{key.get_name()} {key.fingerprint}"
-
-
-def _files(connection: Any) -> list[str]:  # noqa: ANN401 - fabric is untyped
-    return list(connection.connect_kwargs.get("key_filename", []))
 
 
 @functools.cache

@@ -9,12 +9,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 from paramiko import common
 from paramiko.auth_handler import AuthHandler
-from paramiko.packet import Packetizer
+
+from runbook_lib.connections.ssh_packets import BoundedPacketizer
 
 if TYPE_CHECKING:
     from runbook_lib.connections.command_wait import CommandWait
@@ -25,48 +26,6 @@ _POLL = 0.1  # seconds between checks of the clock and of an interrupt
 
 # AES-GCM authenticates packets itself; for other ciphers paramiko compares the MAC byte by byte, in Python.
 _PREFERRED_CIPHERS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com")
-
-
-_MAX_PACKET = 2**20  # bytes; OpenSSH's own maximum is 256 KiB
-
-
-_READ_AHEAD = 4096  # bytes; a thread that waits for a host holds as many
-
-
-class _ReadAhead:
-    """A socket of which more is read than was asked for, as far as it has arrived.
-
-    paramiko reads each packet in two pieces. Each call of the system lets another thread run, and waits for it: with
-    many hosts that takes longer than all the rest of a packet.
-
-    Args:
-        sock: The socket, or what stands in for one.
-    """
-
-    def __init__(self, sock: Any) -> None:  # noqa: ANN401 - paramiko's
-        self._sock = sock
-        self._rest = b""
-        self.send, self.close = sock.send, sock.close
-
-    def recv(self, size: int) -> bytes:
-        """Return up to so many bytes; see `socket.recv`."""
-        if not self._rest:
-            self._rest = self._sock.recv(max(size, _READ_AHEAD))
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        return piece
-
-
-class _BoundedPacketizer(Packetizer):
-    """Reads packets of a sane size: paramiko would wait for 4 GiB, in memory, if a host announces them."""
-
-    def __init__(self, sock: Any) -> None:  # noqa: ANN401 - paramiko's
-        super().__init__(cast("socket.socket", _ReadAhead(sock)))
-
-    def read_all(self, n: int, check_rekey: bool = False) -> bytes:  # noqa: FBT001, FBT002 - paramiko's signature
-        if n > _MAX_PACKET:
-            raise paramiko.SSHException(f"the host announces a packet of {n} bytes")
-        packet: bytes = super().read_all(n, check_rekey)
-        return packet
 
 
 class _PipeliningAuth(AuthHandler):
@@ -313,7 +272,7 @@ def make_transport(
         # Otherwise each channel that is opened waits 40 ms: Nagle's algorithm holds a packet back until the host has
         # acknowledged the one before, and the host delays its acknowledgement.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    transport = PipeliningTransport(sock, packetizer_class=_BoundedPacketizer, **options)
+    transport = PipeliningTransport(sock, packetizer_class=BoundedPacketizer, **options)
     security = transport.get_security_options()
     offered = security.ciphers
     security.ciphers = tuple(sorted(offered, key=lambda cipher: cipher not in _PREFERRED_CIPHERS))

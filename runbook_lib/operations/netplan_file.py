@@ -1,4 +1,4 @@
-"""What netplan's YAML says of a port and its bridge, and the file in which the bridge has what the port had.
+"""What netplan's YAML says of a port and its bridge: what the bridge lacks, and what stands in its way.
 
 Each setting of the port either stays, or moves to the bridge byte for byte, or is an obstacle: it is named.
 """
@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.operations import netplan_yaml
-from runbook_lib.operations.configuration_text import ended, refuse_unmovable
-from runbook_lib.operations.netplan_values import DEFAULT_ROUTES, NetplanValues, load
+from runbook_lib.operations.configuration_text import refuse_unmovable
+from runbook_lib.operations.netplan_edit import KNOWN, NetplanEdit, port_of
+from runbook_lib.operations.netplan_values import NetplanValues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,22 +21,9 @@ if TYPE_CHECKING:
     from runbook_lib.facts.netplan import NetplanFile
     from runbook_lib.operations.bridge_backend import Wanted
     from runbook_lib.operations.netplan_values import NetplanInterface
-    from runbook_lib.operations.netplan_yaml import Entry, Mapping
+    from runbook_lib.operations.netplan_yaml import Mapping
 
 __all__ = ["NetplanConfiguration"]
-
-_MOVES = frozenset({
-    "addresses", "gateway4", "gateway6", "nameservers", "routes", "routing-policy", "dhcp4", "dhcp6", "dhcp-identifier",
-    "dhcp4-overrides", "dhcp6-overrides", "ra-overrides", "accept-ra", "ipv6-privacy", "ipv6-address-generation",
-    "ipv6-address-token", "ipv6-mtu", "link-local", "critical", "optional-addresses", "neigh-suppress",
-})  # fmt: skip
-_BOTH = frozenset({"mtu", "renderer", "optional"})
-_STAYS = frozenset({
-    "match", "set-name", "macaddress", "wakeonlan", "emit-lldp", "receive-checksum-offload",
-    "transmit-checksum-offload", "tcp-segmentation-offload", "tcp6-segmentation-offload",
-    "generic-segmentation-offload", "generic-receive-offload", "large-receive-offload", "ignore-carrier",
-})  # fmt: skip
-_NO_ADDRESS = {"dhcp4": "false", "dhcp6": "false", "accept-ra": "false", "link-local": "[]"}
 
 
 @dataclass(frozen=True)
@@ -68,47 +54,7 @@ class NetplanConfiguration:
         path, text = self.file.path, self.file.text
         if self._is_complete:  # and not in force: it is applied again
             return text
-        before = load(text, path)
-        for replaced in self._replacements(netplan_yaml.parse(text, path)):
-            text = netplan_yaml.replace_value(text, *replaced)
-        port = self._port(netplan_yaml.parse(text, path))
-        assert port is not None, "the file defines the port"  # noqa: S101
-        bridge = self._bridge_text(port)
-        text = self._with_port(port)
-        network = netplan_yaml.parse(text, path).mapping("network")
-        assert network is not None, "as before"  # noqa: S101
-        text = self._with_bridge(network, *bridge)
-        self._refuse_other_meaning(before, text)
-        return text
-
-    def _refuse_other_meaning(self, before: dict[str, Any], text: str) -> None:
-        """Refuse a style that the edit did not expect: whatever is not meant to change must be the same afterwards."""
-        try:
-            after = load(text, "the new file")
-            port = after["network"]["ethernets"].pop(self.identifier)
-            bridge = after["network"]["bridges"].pop(self.wanted.name)
-            was = before["network"]["ethernets"].pop(self.identifier) or {}
-        except (PlanRefused, LookupError, TypeError, AttributeError) as problem:
-            reason = getattr(problem, "message", "") or f"{type(problem).__name__}: {problem}"
-        else:
-            after["network"]["bridges"] = after["network"]["bridges"] or before["network"].get("bridges")
-            before["network"].setdefault("bridges", after["network"]["bridges"])
-            replaced = {"gateway4", "routes", "nameservers"}
-            lost = [
-                key
-                for key in was
-                if key in _MOVES | _BOTH and key not in replaced and bridge.get(key) != was[key]
-            ]
-            lost += [key for key in was if key in _STAYS | _BOTH and port.get(key) != was[key]]
-            lost += [key for key in replaced & set(was) if key not in bridge]
-            if after == before and not lost:
-                return
-            reason = f"it would change {', '.join(lost) or 'other interfaces'}"
-        assert self.file is not None, "it is being changed"  # noqa: S101
-        raise PlanRefused(
-            f"{self.file.path} is written in a way that cannot be edited in place: {reason}",
-            hint=f"write {self.identifier} in plain YAML, one key per line, then run this again",
-        )
+        return NetplanEdit(path, text, self.identifier, self.wanted, self.mac, self._port_values).changed()
 
     def missing(self) -> list[str]:
         """Return the settings that the files lack."""
@@ -190,7 +136,7 @@ class NetplanConfiguration:
 
     def _obstacles(self) -> Iterator[str]:
         port = self._port_values
-        yield from (str(key) for key in port.values if key not in _MOVES | _BOTH | _STAYS)
+        yield from (str(key) for key in port.values if key not in KNOWN)
         if not port.has_address:
             yield f"addresses: {', '.join(port.addresses) or 'none'}, and not {self.wanted.address}"
         several = len(port.gateways) > 1 or (port.values.get("routes") and not port.gateways)
@@ -199,65 +145,6 @@ class NetplanConfiguration:
         if port.has_other_nameservers and "nameservers" in port.values and not port.nameservers:
             yield "nameservers: without addresses"
 
-    def _replacements(self, tree: Mapping) -> list[tuple[yaml.Node, str]]:
-        """Return the nodes whose value is replaced by a wanted one, from the last to the first."""
-        port = self._port(tree)
-        found: list[tuple[yaml.Node, str]] = []
-        if port is None:
-            return found
-        if self._port_values.has_other_gateway:
-            gateway = port.get("gateway4")
-            nodes = [*_default_gateways(port), *([gateway.value] if gateway else [])]
-            found += [(node, str(self.wanted.gateway)) for node in nodes]
-        nameservers = port.mapping("nameservers")
-        addresses = nameservers.get("addresses") if nameservers else None
-        if addresses and self._port_values.has_other_nameservers:
-            found.append((addresses.value, f"[{', '.join(self.wanted.nameservers)}]"))
-        return sorted(found, key=lambda item: -item[0].start_mark.index)
-
-    def _with_port(self, port: Mapping) -> str:
-        """Return the file with the port as a port of a bridge: without an address."""
-        stays = [entry for entry in port.entries if entry.key in _STAYS | _BOTH]
-        if port.flow:
-            parts = [port.source(entry) for entry in stays]
-            parts += [f"{key}: {value}" for key, value in _NO_ADDRESS.items()]
-            return f"{port.text[: port.start]}{{{', '.join(parts)}}}{port.text[port.end + 1 :]}"
-        indent = " " * port.column
-        kept = "".join(ended(port.source(entry)) for entry in stays)
-        new = "".join(f"{indent}{key}: {value}\n" for key, value in _NO_ADDRESS.items())
-        return port.text[: port.start] + kept + new + port.text[port.end :]
-
-    def _bridge_text(self, port: Mapping) -> tuple[list[str], list[tuple[Mapping, Entry]]]:
-        """Return the bridge's new lines, and the port's entries that come along."""
-        wanted = self.wanted
-        lines = [f"interfaces: [{self.identifier}]", "parameters: {stp: false, forward-delay: 0}"]
-        if self.mac:
-            lines.insert(1, f'macaddress: "{self.mac}"')
-        if self._port_values.has_other_gateway and not self._port_values.gateways:
-            lines.append(f"routes: [{{to: default, via: {wanted.gateway}}}]")
-        if self._port_values.has_other_nameservers and not port.get("nameservers"):
-            lines.append(f"nameservers: {{addresses: [{', '.join(wanted.nameservers)}]}}")
-        return lines, [(port, entry) for entry in port.entries if entry.key in _MOVES | _BOTH]
-
-    def _with_bridge(self, network: Mapping, lines: list[str], along: list[tuple[Mapping, Entry]]) -> str:
-        bridges, name = network.mapping("bridges"), self.wanted.name
-        ethernets = network.mapping("ethernets")
-        step = ethernets.column - network.column if ethernets and not ethernets.flow else 2
-        outer = bridges.column if bridges and not bridges.flow else network.column + step
-        inline = ", ".join([*lines, *(port.inline(entry) for port, entry in along)])
-        if along and along[0][0].flow:
-            block = f"{' ' * outer}{name}: {{{inline}}}\n"
-        else:
-            inner = outer + step
-            block = f"{' ' * outer}{name}:\n" + "".join(f"{' ' * inner}{line}\n" for line in lines)
-            block += "".join(port.source(entry, inner) for port, entry in along)
-        flow = f"{name}: {{{inline}}}"
-        if bridges:
-            return netplan_yaml.insert_entry(bridges, block, flow)
-        return netplan_yaml.insert_entry(
-            network, f"{' ' * network.column}bridges:\n{block}", f"bridges: {{{flow}}}"
-        )
-
     @functools.cached_property
     def _trees(self) -> tuple[tuple[NetplanFile, Mapping], ...]:
         return tuple(
@@ -265,12 +152,7 @@ class NetplanConfiguration:
         )
 
     def _defines(self, tree: Mapping) -> bool:
-        return self._port(tree) is not None
-
-    def _port(self, tree: Mapping) -> Mapping | None:
-        network = tree.mapping("network") if tree.get("network") else None
-        ethernets = network.mapping("ethernets") if network and network.get("ethernets") else None
-        return ethernets.mapping(self.identifier) if ethernets and ethernets.get(self.identifier) else None
+        return port_of(tree, self.identifier) is not None
 
     @property
     def _is_complete(self) -> bool:
@@ -287,17 +169,3 @@ class NetplanConfiguration:
     @functools.cached_property
     def _bridge_values(self) -> NetplanInterface:
         return self._values.interface("bridges", self.wanted.name)
-
-
-def _default_gateways(port: Mapping) -> Iterator[yaml.Node]:
-    """Yield the gateways of a port's IPv4 default routes."""
-    entry = port.get("routes")
-    if entry is None or not isinstance(entry.value, yaml.SequenceNode):
-        return
-    for item in entry.value.value:
-        if not isinstance(item, yaml.MappingNode):
-            continue
-        own = {getattr(key, "value", ""): getattr(value, "value", "") for key, value in item.value}
-        gateway = next((value for key, value in item.value if getattr(key, "value", "") == "via"), None)
-        if own.get("to") in DEFAULT_ROUTES and gateway is not None and ":" not in own["via"]:
-            yield gateway

@@ -15,7 +15,7 @@ from runbook_lib.report.jinja_environment import templates
 from runbook_lib.report.topology_text import address_labels
 
 if TYPE_CHECKING:
-    from runbook_lib.report.topology import Bridge, Container, Host, Interface, Topology
+    from runbook_lib.report.topology_model import Bridge, Container, Host, Interface, Topology
 
 __all__ = ["draw"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runbook_lib.report.topology import Container, Host, Interface, Topology
+    from runbook_lib.report.topology_model import Container, Host, Interface, Topology
 
 __all__ = ["address_labels", "describe", "describe_path"]
 

@@ -15,8 +15,7 @@ from runbook_lib.errors import (
     RunbookError,
     UnreachableError,
 )
-from runbook_lib.masking import excerpt
-from runbook_lib.model.records import CommandRecord, HostRecord
+from runbook_lib.model.records import HostRecord
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.base import Probe
 from runbook_lib.operations.shell import Look
@@ -24,18 +23,15 @@ from runbook_lib.operations.task import SOLVED, Task, solved
 from runbook_lib.runbook.commit_confirm import apply_with_confirmation, plan_after_revert
 from runbook_lib.runbook.host_rollback import rollback_failed, send_rollback
 from runbook_lib.runbook.host_session import HostSession, all_hold
+from runbook_lib.runbook.planned_commands import record_planned
 from runbook_lib.runbook.reboot import reboot_and_confirm
 from runbook_lib.runbook.recorder import now
 from runbook_lib.runbook.resume import StepHistory
 from runbook_lib.runbook.run_status import describe_unmet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from runbook_lib.connections.base import Connection
     from runbook_lib.facts.base import Facts
-    from runbook_lib.model.commands import Command
-    from runbook_lib.model.kinds import CommandKind
     from runbook_lib.model.plans import Plan
     from runbook_lib.operations.base import Operation
     from runbook_lib.runbook.deadline import Deadline
@@ -211,7 +207,15 @@ class HostStep:
             self.transaction.check_plan(self.session.connection.host.name, plan)
         self.plan = plan
         self.session.changes = list(plan.changes)
-        return self._predict(plan, facts) if self.session.mode is Mode.PLAN else self._apply(plan, facts)
+        if self.session.mode is not Mode.PLAN:
+            return self._apply(plan, facts)
+        if plan.commands or plan.reboot:
+            return Status.PLANNED, record_planned(self.session, plan, self.transaction)
+        self.session.checks = self.session.operation.verify(facts)
+        # A probe asks for what the steps before it set up; a reload, whether one of them has changed something.
+        if not all_hold(self.session.checks) and self.session.predicting:
+            return Status.SKIPPED, "cannot be known before the steps planned above are applied"
+        return self._judge(Status.OK)
 
     def _history_note(self, status: Status) -> str:
         """Return what a reader who compares both runs must know."""
@@ -258,43 +262,6 @@ class HostStep:
         self.session.leave_in_order()
         problems = send_rollback(self.session, (("", command) for command in plan.rollback))
         return f"; {rollback_failed(problems) if problems else 'the change was rolled back'}"
-
-    def _predict(self, plan: Plan, facts: Facts) -> tuple[Status, str]:
-        if plan.commands or plan.reboot:
-            around = plan.guard or plan.reboot
-            self._record_planned(plan.guard.preflight if plan.guard else (), "guard")
-            self._record_planned(around.arm if around else (), "guard")
-            self._record_planned(plan.commands, self.session.operation.command_kind)
-            self._record_planned(around.confirm if around else (), "guard")
-            self._record_planned(plan.guard.clean_up if plan.guard else (), "guard")
-            return Status.PLANNED, self._planned_rollback(plan)
-        self.session.checks = self.session.operation.verify(facts)
-        # A probe asks for what the steps before it set up; a reload, whether one of them has changed something.
-        if not all_hold(self.session.checks) and self.session.predicting:
-            return Status.SKIPPED, "cannot be known before the steps planned above are applied"
-        return self._judge(Status.OK)
-
-    def _planned_rollback(self, plan: Plan) -> str:
-        """Return how a transaction would roll the planned change back; empty outside of a transaction."""
-        if self.transaction is None:
-            return ""
-        render = self.session.connection.render
-        return self.transaction.describe_rollback(
-            plan, lambda command: self.session.recorder.mask(excerpt(render(command), 200))
-        )
-
-    def _record_planned(self, commands: Iterable[Command], kind: CommandKind) -> None:
-        for command in commands:
-            record = CommandRecord(
-                number=0,
-                kind=kind,
-                text=self.session.recorder.mask(self.session.connection.render(command)),
-                stdin=self.session.recorder.recorded_stdin(command),
-                purpose=self.session.recorder.mask(command.purpose),
-                started=now(),
-                problem="planned, not sent",
-            )
-            self.session.commands.append(record)
 
     def _judge(self, success: Status) -> tuple[Status, str]:
         if not self.session.checks:

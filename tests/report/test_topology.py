@@ -12,7 +12,8 @@ from runbook_lib import Runbook
 from runbook_lib.evidence.lookup import read_run
 from runbook_lib.facts.interfaces import Interfaces
 from runbook_lib.model.status import Status
-from runbook_lib.report.topology import Container, Topology, topology_of
+from runbook_lib.report.topology import topology_of
+from runbook_lib.report.topology_model import Container, Topology
 from runbook_lib.report.topology_svg import draw
 from runbook_lib.report.topology_text import describe, describe_path
 from tests.report import chapter, practice
