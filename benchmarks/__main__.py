@@ -13,14 +13,18 @@ import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmarks import environment
-from benchmarks.all_benchmarks import Row, all_rows
+from benchmarks.all_benchmarks import SIZES, all_rows
 from benchmarks.clock import Sample, timed
+from benchmarks.measured import SECONDS_FILE
 from benchmarks.table import markdown
+
+if TYPE_CHECKING:
+    from benchmarks.row import Row
 
 _TOP = Path(__file__).parents[1]
 _RESULTS = Path(__file__).with_name("results.json")
@@ -39,20 +43,35 @@ _TIMEOUT = 900.0  # seconds
 @click.option("--without", multiple=True, metavar="PROGRAM", help="Do not measure this program.")
 @click.option("--repetitions", default=3, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--runs", default=100, show_default=True, type=click.IntRange(1), help="Number of runs in the row `many`."
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="ROW=NUMBER",
+    help=f"Another size of a row; by default {', '.join(f'{row}={size}' for row, size in SIZES.items())}.",
 )
 @click.option(
     "--write/--no-write", default=True, help="Save the results in benchmarks/results.json and results.md."
 )
-def main(names: tuple[str, ...], without: tuple[str, ...], repetitions: int, runs: int, write: bool) -> None:  # noqa: FBT001 - click
+def main(
+    names: tuple[str, ...],
+    without: tuple[str, ...],
+    repetitions: int,
+    sizes: tuple[str, ...],
+    write: bool,  # noqa: FBT001 - click
+) -> None:
     """Measure all programs in turns, and print a table of medians and ratios."""
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(4)
     )  # unwinds the stack, which stops whatever was started
-    rows = all_rows(runs)
+    rows = all_rows(_sizes(sizes))
     chosen = [row for row in rows if not names or row.name in names]
     if len(chosen) < len(set(names)):
         raise click.UsageError(f"rows are: {', '.join(row.name for row in rows)}")
+    if left_out := [row.name for row in chosen if row.as_root and os.geteuid() != 0]:
+        click.echo(
+            f"left out, since practice hosts are started as root only: {', '.join(left_out)}", err=True
+        )
+        chosen = [row for row in chosen if row.name not in left_out]
     scripts = [text for row in chosen for name, text in row.scripts.items() if name not in without]
     # As an installed package has it: otherwise each process would compile our modules, and the peers' have theirs.
     compileall.compile_dir(_TOP / "runbook_lib", quiet=2)
@@ -85,6 +104,16 @@ def main(names: tuple[str, ...], without: tuple[str, ...], repetitions: int, run
         _RESULTS.with_suffix(".md").write_text(text, encoding="utf-8")
 
 
+def _sizes(given: tuple[str, ...]) -> dict[str, int]:
+    sizes = {}
+    for text in given:
+        row, _, number = text.partition("=")
+        if row not in SIZES or not number.isdecimal() or int(number) < 1:
+            raise click.UsageError(f"--size {text}: give ROW=NUMBER; rows with a size are {', '.join(SIZES)}")
+        sizes[row] = int(number)
+    return sizes
+
+
 def _measure(row: Row, programs: Path, repetitions: int, without: tuple[str, ...]) -> dict[str, list[Sample]]:
     """Measure a row's programs in turns, so that other load on the machine affects all of them alike."""
     samples: dict[str, list[Sample]] = {name: [] for name in row.scripts if name not in without}
@@ -92,13 +121,15 @@ def _measure(row: Row, programs: Path, repetitions: int, without: tuple[str, ...
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="runbook-benchmark-")))
         trips = stack.enter_context(row.prepare(work))
         for turn in range(repetitions):
-            for name, taken in samples.items():
+            for number, (name, taken) in enumerate(samples.items()):
                 if turn and taken[0].seconds > _SLOW:
                     continue
-                out = work / f"out-{turn}-{name.partition(' ')[0]}"
-                out.mkdir(exist_ok=True)
+                out = work / f"out-{turn}-{number}"
+                out.mkdir()
                 before = trips.total() if trips else 0
                 sample = timed(row.scripts[name], _environment(work, out, programs), _TOP, _TIMEOUT)
+                if (measured := out.with_suffix(".seconds")).exists():
+                    sample = replace(sample, seconds=float(measured.read_text(encoding="ascii")))
                 if trips:
                     sample = replace(sample, round_trips=trips.total() - before)
                 taken.append(sample)
@@ -116,6 +147,7 @@ def _environment(work: Path, out: Path, programs: Path) -> dict[str, str]:
         "TOP": str(_TOP),
         "WORK": str(work),
         "OUT": str(out),
+        SECONDS_FILE: str(out.with_suffix(".seconds")),
         "PEERS": str(programs),
     }
 

@@ -59,20 +59,22 @@ def delayed(count: int, round_trip: float, place: Path) -> Iterator[tuple[Hosts,
 
 
 @contextlib.contextmanager
-def proxy(pairs: Sequence[str], round_trip: float, counts: Path) -> Iterator[RoundTrips]:
+def proxy(pairs: Sequence[str], round_trip: float, counts: Path, namespace: str = "") -> Iterator[RoundTrips]:
     """Run a delaying proxy during the block.
 
     Args:
         pairs: `ADDRESS:PORT=ADDRESS:PORT`: where it listens, and the server behind it.
         round_trip: Seconds.
         counts: File for the counts.
+        namespace: The file of the network namespace that the proxy is in; empty: that of this process.
 
     Raises:
         RuntimeError: The proxy does not start.
     """
     program = Path(__file__).with_name("delay_proxy.py")
+    enter = ["nsenter", f"--net={namespace}"] if namespace else []
     process = subprocess.Popen(
-        [sys.executable, program, str(round_trip), counts, *pairs],
+        [*enter, sys.executable, program, str(round_trip), counts, *pairs],
         stdin=subprocess.PIPE,  # the proxy ends with it
         stdout=subprocess.PIPE,
         start_new_session=True,

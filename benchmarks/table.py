@@ -11,7 +11,7 @@ from tabulate import tabulate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from benchmarks.all_benchmarks import Row
+    from benchmarks.row import Row
 
 __all__ = ["markdown"]
 
@@ -76,12 +76,14 @@ def _limits(row: Row, measured: Mapping[str, Results]) -> Iterator[list[Any]]:
         same_day = (
             not other_row or measured[other_row]["measured"][:10] == measured[row.name]["measured"][:10]
         )
+        unit = _MIB if limit.quantity == "memory" and not limit.of else 1
+        quantity = "MiB of memory" if unit == _MIB else limit.quantity
         yield [
             measured[row.name]["title"],
             limit.ours,
-            f"{limit.quantity} of {where}" if limit.of else limit.quantity,
-            f"{ours / theirs:.2f}",
-            f"{limit.ratio:g}",
+            f"{quantity} of {where}" if limit.of else quantity,
+            f"{ours / theirs / unit:.2f}",
+            f"{limit.ratio / unit:g}",
             ("yes" if ours / theirs <= limit.ratio else "no") if same_day else "other day",
         ]
 

@@ -1,32 +1,36 @@
 """Measure how long `verify_run` takes for a run of many commands, compared with SHA-256 of the same bytes.
 
-    python benchmarks/verify.py [--commands 10000] [--repeat 7]
+    python -m benchmarks.verify PLACE PROGRAM
 
-The evidence is as a run leaves it (journal lines chained and sealed, records in the notebook next to the cards that
-a reader sees, long outputs in files named by their SHA-256), but is written without flushing each line to disk. All
-times are the best of several with the files in the page cache, so they compare the work and not the disk. SHA-256 is
-Python's, from OpenSSL, which uses the processor's instructions for it; the command `sha256sum`, which often does not,
-is measured too.
+`PLACE` was written by `prepare`. The evidence is as a run leaves it (journal lines chained and sealed, records in the
+notebook next to the cards that a reader sees, long outputs in files named by their SHA-256), but is written without
+flushing each line to disk. All times are the least of several with the files in the page cache, so they compare the
+work and not the disk. SHA-256 is Python's, from OpenSSL, which uses the processor's instructions for it, and that of
+the command `sha256sum`, which often does not.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import subprocess
 import sys
-import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jinja2
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from securesystemslib.signer import CryptoSigner
 
+from benchmarks.measured import least, report
 from runbook_lib.attestation import seal_run
 from runbook_lib.attestation.trust import Trust
 from runbook_lib.audit.verify.approved_source import Approval
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _HOSTS = 10
+_TIMES = 7
 _PER_HOST = 20  # commands of a step on a host
 _START = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 _RUN = "20261122T150000Z_10_practice_000000"
@@ -195,56 +200,47 @@ def _notebook(cells: list[dict[str, Any]]) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True)  # as nbformat writes it
 
 
-def hash_all(run: Path) -> None:
-    """Compute SHA-256 over every file of the run: what verification is compared with."""
-    for path in sorted(path for path in run.rglob("*") if path.is_file()):
+def prepare(place: Path, commands: int) -> None:
+    """Write and seal a sound run, for `main`.
+
+    Args:
+        place: A directory.
+        commands: Its number of commands, about.
+    """
+    run, _ = make(place, commands)
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (place / "key.pem").write_bytes(private)
+    seal_run(run, [CryptoSigner(key)])
+
+
+def _verifies(place: Path) -> Callable[[], object]:
+    private = load_pem_private_key((place / "key.pem").read_bytes(), None)
+    signer = CryptoSigner(cast("Ed25519PrivateKey", private))
+    trust = Trust({signer.public_key.keyid: signer.public_key}, {})
+    approval = Approval(directory=place / "approved")
+    verdict = verify_run(place / _RUN, trust=trust, approved=approval)
+    if verdict.verdict != "verified":
+        sys.exit(f"the verdict on the benchmark's own run is {verdict.verdict}: {verdict.findings[:3]}")
+    return lambda: verify_run(place / _RUN, trust=trust, approved=approval)
+
+
+def _hash_all(files: list[Path]) -> None:
+    for path in files:
         with path.open("rb") as file:
             hashlib.file_digest(file, "sha256")
 
 
-def best(work: Callable[[], object], repeat: int) -> float:
-    """Return the shortest of several times, in seconds."""
-    times = []
-    for _ in range(repeat):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return min(times)
-
-
-def main() -> None:
-    """Make a run, verify it, and print the times and their ratios as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--commands", type=int, default=10_000)
-    parser.add_argument("--repeat", type=int, default=7)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="runbook-benchmark-") as place:
-        run, approved = make(Path(place), options.commands)
-        signer = CryptoSigner(Ed25519PrivateKey.generate())
-        seal_run(run, [signer])
-        trust = Trust({signer.public_key.keyid: signer.public_key}, {})
-        approval = Approval(directory=approved)
-        verdict = verify_run(run, trust=trust, approved=approval)
-        if verdict.verdict != "verified":
-            sys.exit(f"the verdict on the benchmark's own run is {verdict.verdict}: {verdict.findings[:3]}")
-        ours = best(lambda: verify_run(run, trust=trust, approved=approval), options.repeat)
-        theirs = best(lambda: hash_all(run), options.repeat)
-        size = sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
-        files = [str(path) for path in run.rglob("*") if path.is_file()]
-        command = best(
-            lambda: subprocess.run(["sha256sum", *files], check=True, capture_output=True), options.repeat
-        )
-        results = {
-            "commands": options.commands,
-            "bytes": size,
-            "verify_seconds": round(ours, 4),
-            "sha256_seconds": round(theirs, 4),
-            "ratio": round(ours / theirs, 2),
-            "sha256sum_command_seconds": round(command, 4),
-            "ratio_to_sha256sum_command": round(ours / command, 2),
-        }
-        sys.stdout.write(json.dumps(results, indent=1) + "\n")
+def main(place: Path, program: str) -> None:
+    """Measure one program on a prepared run, and report its least time."""
+    files = sorted(path for path in (place / _RUN).rglob("*") if path.is_file())
+    sums = ["sha256sum", *map(str, files)]
+    programs: dict[str, Callable[[], object]] = {
+        "sha256sum": lambda: subprocess.run(sums, check=True, capture_output=True),
+        "hashlib": lambda: _hash_all(files),
+    }
+    report(least(_verifies(place) if program == "runbook" else programs[program], _TIMES))
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.all_benchmarks import all_rows
+from benchmarks.all_benchmarks import SIZES, all_rows
 from tests.deadlines import deadline
 
 TOP = Path(__file__).parents[1]
-
-
-def benchmark(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run(str(TOP / "benchmarks" / name), *arguments)
+SMALL = {"many": 2, "verify": 200, "notebooks": 10, "notebooks-chapter": 3, "archive": 3}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments],
+        [sys.executable, "-m", "benchmarks", *arguments],
         cwd=TOP,
         capture_output=True,
         text=True,
@@ -33,33 +29,37 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("row", "only"),
     [
-        ("one", "runbook"),
-        ("many", "runbook"),
-        ("ssh-32", "runbook_lib in a script"),
-        ("lan-1", "openssh, ControlMaster, no evidence"),
-        ("wan-facts", "runbook_lib in a script"),
-        ("help", "runbook"),
+        ("one", ("runbook",)),
+        ("many", ("runbook",)),
+        ("ssh-32", ("runbook_lib in a script",)),
+        ("lan-1", ("openssh, ControlMaster, no evidence",)),
+        ("wan-facts", ("runbook_lib in a script",)),
+        ("help", ("runbook",)),
+        ("start", ("runbook",)),
+        ("verify", ("runbook", "sha256sum", "hashlib, SHA-256 of the same files")),
+        ("notebooks", ("runbook", "a bare parse with orjson")),
+        ("notebooks-chapter", ("runbook",)),
+        ("archive", ("runbook", "runbook, with nothing new", "runbook, failures per host")),
     ],
 )
-def test_a_row_of_the_table_is_measured(row: str, only: str) -> None:
+def test_a_row_of_the_table_is_measured(row: str, only: tuple[str, ...]) -> None:
     """Without the peers: some are installed from elsewhere, and all of them take their time."""
-    others = {name for each in all_rows(2) for name in each.scripts} - {only}
+    others = {name for each in all_rows({}) for name in each.scripts} - {*only}
     without = [word for name in sorted(others) for word in ("--without", name)]
-    chosen = ["--row", row, "--runs", "2", "--repetitions", "1", "--no-write", *without]
-    done = run("-m", "benchmarks", *chosen)
+    sizes = [word for name, size in SMALL.items() for word in ("--size", f"{name}={size}")]
+    done = run("--row", row, *sizes, "--repetitions", "1", "--no-write", *without)
     assert done.returncode == 0, done.stderr
-    assert f"{row}: {only}: " in done.stderr
-    assert only in done.stdout
+    for name in only:
+        assert f"{row}: {name}: " in done.stderr
+        assert name in done.stdout
 
 
-def test_verification_is_measured_on_a_run_that_verifies() -> None:
-    done = benchmark("verify.py", "--commands", "200", "--repeat", "1")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["commands"] == 200
+def test_each_row_with_a_size_has_a_small_one_here() -> None:
+    assert SMALL.keys() == SIZES.keys() <= {row.name for row in all_rows({})}
 
 
-@pytest.mark.parametrize(("kind", "count"), [("notebooks", "10"), ("runs", "3")])
-def test_an_archive_is_measured(kind: str, count: str) -> None:
-    done = benchmark("archive.py", kind, count)
-    assert done.returncode == 0, done.stderr
-    assert "first ingestion" in done.stderr
+@pytest.mark.parametrize("given", ["help=3", "many", "many=0", "many=x"])
+def test_a_size_that_cannot_be_is_refused(given: str) -> None:
+    done = run("--size", given, "--no-write")
+    assert done.returncode == 2
+    assert f"--size {given}: give ROW=NUMBER; rows with a size are many, verify" in done.stderr
