@@ -48,7 +48,7 @@ def chapter_row() -> Row:
 def _script(inventory: str) -> str:
     first, *others = CHAPTER
     given = f'-p inventory "$WORK/{inventory}" -p runs "$OUT"'
-    # The first runbook checks all hosts of the inventory unless it is told which.
+    # The first runbook checks all hosts of the inventory unless given their names.
     return (
         f"runbook run {first} {given} -p hosts {','.join(_HOSTS)} && runbook run {' '.join(others)} {given}"
     )
