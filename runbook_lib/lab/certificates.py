@@ -1,4 +1,7 @@
-"""The lab's certificates: an authority, and what it issues for the object store and for a registry on a host."""
+"""The lab's certificates: an authority, and what it issues for the object store and for a registry on a host.
+
+Each certificate also has an expired one for the same key: a drill needs it, and nobody can issue it later.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ __all__ = ["make_certificates"]
 
 _VALID = dt.timedelta(days=90)  # longer than a lab is up
 _EARLIER = dt.timedelta(hours=1)  # hosts whose clock is slow trust it too
+_AGO = dt.timedelta(days=100)  # when the expired ones were issued
 
 
 def make_certificates(folder: Path, **servers: Sequence[str]) -> None:
@@ -28,7 +32,7 @@ def make_certificates(folder: Path, **servers: Sequence[str]) -> None:
     The authority's key is thrown away: nothing else is ever issued by it.
 
     Args:
-        folder: Gets `ca.crt`, and for each server `NAME.crt` and `NAME.key`.
+        folder: Gets `ca.crt`, and for each server `NAME.crt`, `NAME.key`, and the expired `NAME.expired.crt`.
         servers: Name -> its IP addresses.
     """
     if (folder / "ca.crt").exists():
@@ -39,23 +43,24 @@ def make_certificates(folder: Path, **servers: Sequence[str]) -> None:
     for name, addresses in servers.items():
         own = ec.generate_private_key(ec.SECP256R1())
         names = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-        certificate = (
-            _builder(
-                x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]), issuer, own.public_key()
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        now = dt.datetime.now(dt.UTC)
+        for path, issued in ((f"{name}.crt", now), (f"{name}.expired.crt", now - _AGO)):
+            certificate = (
+                _builder(subject, issuer, own.public_key(), issued)
+                .add_extension(x509.SubjectAlternativeName(names), critical=False)
+                .add_extension(
+                    x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+                )
+                .sign(key, hashes.SHA256())
             )
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
-            )
-            .sign(key, hashes.SHA256())
-        )
+            _write(folder / path, certificate)
         private = own.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         replace_file(folder / f"{name}.key", private, durable=False, mode=0o600)
-        _write(folder / f"{name}.crt", certificate)
     authority = (
-        _builder(issuer, issuer, key.public_key())
+        _builder(issuer, issuer, key.public_key(), dt.datetime.now(dt.UTC))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
@@ -64,17 +69,16 @@ def make_certificates(folder: Path, **servers: Sequence[str]) -> None:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, issued: dt.datetime
 ) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _EARLIER)
-        .not_valid_after(now + _VALID)
+        .not_valid_before(issued - _EARLIER)
+        .not_valid_after(issued + _VALID)
     )
 
 

@@ -44,6 +44,7 @@ _LAB = {
 _STOP_DOCKER = "systemctl stop docker.socket docker.service"
 _START_DOCKER = "systemctl start docker.socket docker.service"
 _DOCKER_HINT = "is Docker installed on the host? `runbook run 20_docker_install` installs it"
+_NEED_HINT = "once the host has what the fault needs, break it again; `runbook lab break` lists all faults"
 
 FAULTS = ("cable", *(f"{name}:HOST" for name in (*_LAB, *HOST_FAULTS) if name != "cable"))
 """Every fault, as `runbook lab break` takes it; HOST may be left out where only one host can have it."""
@@ -69,8 +70,7 @@ class _Fault:
     @property
     def description(self) -> str:
         """What is broken."""
-        where = f" on {self.host}" if self.host else ""
-        return (HOST_FAULTS[self.kind].breaks if self.kind in HOST_FAULTS else _LAB[self.kind]) + where
+        return HOST_FAULTS[self.kind].breaks if self.kind in HOST_FAULTS else _LAB[self.kind]
 
 
 class Faults:
@@ -204,7 +204,7 @@ class Faults:
             self._execute(fault, state, _STOP_DOCKER, "stop the Docker engine", _DOCKER_HINT)
         else:
             script = HOST_FAULTS[fault.kind].inject
-            self._execute(fault, state, script, "inject the fault", "which runbooks have run on the host?")
+            self._execute(fault, state, script, "inject the fault", _NEED_HINT)
 
     def _repair(self, fault: _Fault, state: LabState) -> None:
         if fault.kind == "cable":
@@ -229,11 +229,13 @@ class Faults:
             other.address for name, other in state.hosts.items() if name != fault.host and other.address
         ]
         first = plan.interfaces[plan.first_interface]
+        expired = self._paths.tls / "registry.expired.crt"
         values = {
             "OWN": first.address or "",
             "OTHER": others[0] if others else "",
             "GATEWAY": first.gateway or "",
             "PORT": "6379",
+            "EXPIRED": expired.read_text(encoding="ascii") if expired.exists() else "",
         }
         words = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
         try:

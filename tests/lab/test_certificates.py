@@ -32,10 +32,21 @@ def test_each_server_gets_a_certificate_of_the_authority_for_its_addresses(tmp_p
     assert files == {
         "ca.crt": 0o644,
         "registry.crt": 0o644,
+        "registry.expired.crt": 0o644,
         "registry.key": 0o600,
         "store.crt": 0o644,
+        "store.expired.crt": 0o644,
         "store.key": 0o600,
     }
+
+
+def test_the_expired_certificate_differs_from_the_valid_one_by_its_dates_alone(tmp_path: Path) -> None:
+    make_certificates(tmp_path, registry=["192.168.7.31"])
+    valid, expired = loaded(tmp_path / "registry.crt"), loaded(tmp_path / "registry.expired.crt")
+    expired.verify_directly_issued_by(loaded(tmp_path / "ca.crt"))
+    assert expired.not_valid_after_utc < dt.datetime.now(dt.UTC)
+    assert expired.public_key() == valid.public_key()
+    assert list(expired.extensions) == list(valid.extensions)
 
 
 def test_certificates_that_are_there_stay(tmp_path: Path) -> None:

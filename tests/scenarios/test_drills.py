@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.lab.faults import FAULTS
+from runbook_lib.lab.testing import CONTAINERS
 from runbook_lib.model.status import Status
 from tests.books.docker.drills_page import CAUSES
 from tests.deadlines import wait_until
 from tests.programs import Programs
 from tests.scenarios.practice import Practice
+from tests.scenarios.registry.practice import RegistryPractice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +28,11 @@ VALIDATION = ("90_validate", "-f", "params/lab/90_validate.yml", "-p", "also_val
 
 @pytest.fixture(scope="module")
 def chapter_lab(docker_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """Return the lab with the whole chapter on its hosts."""
-    done = Practice(docker_lab, tmp_path_factory.mktemp("chapter"), Programs()).run(
-        "30_bridge_br0", "40_ambassador_redis"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    """Return the lab with the whole chapter on its hosts, and a registry on the lab's object store."""
+    docker_lab.up(CONTAINERS, store=True)
+    practice = RegistryPractice(docker_lab, tmp_path_factory.mktemp("chapter"), Programs())
+    for done in (practice.run("30_bridge_br0", "40_ambassador_redis"), practice.registry()):
+        assert done.returncode == 0, done.stdout + done.stderr
     return docker_lab
 
 
@@ -49,6 +51,28 @@ def test_a_drill_names_the_cause_and_its_repair(
     finally:
         assert chapter_lab.faults.repair() == [injected]
     wait_until(lambda: practice.run(*VALIDATION).returncode == 0, f"the end of {injected}", seconds=120)
+
+
+def test_an_expired_certificate_is_replaced_by_the_runbook_that_its_cause_names(
+    chapter_lab: Lab, tmp_path: Path, programs: Programs
+) -> None:
+    practice = RegistryPractice(chapter_lab, tmp_path, programs)
+    pull = "sudo docker pull 192.168.7.31:5000/acme/redis-server:1 2>&1 || true"
+    assert chapter_lab.faults.inject("certificate") == "certificate:host-a"
+    try:
+        assert "x509: certificate has expired" in practice.on("host-b", pull)
+        assert practice.run(*PARAMETERS).returncode == 1
+        (failed,) = [check for check in practice.checks("cause.certificate") if not check.holds]
+        assert failed.observed.startswith("expired on ")
+        assert "runbook run 50_registry_s3" in failed.observed
+        assert practice.registry().returncode == 0, practice.failed()
+        assert practice.run(*PARAMETERS).returncode == 0
+        assert "x509" not in practice.on("host-b", pull)
+    finally:
+        assert chapter_lab.faults.repair() == ["certificate:host-a"]
+    assert practice.run(*PARAMETERS).returncode == 0, (
+        "a repair after the learner's own leaves the registry as it is"
+    )
 
 
 def causes_named(practice: Practice) -> list[str]:

@@ -29,6 +29,7 @@ __all__ = ["REPAIRS", "Causes", "causes"]
 _RUN_20 = "`runbook run 20_docker_install`"
 _RUN_30 = "`runbook run 30_bridge_br0`"
 _RUN_40 = "`runbook run 40_ambassador_redis`"
+_RUN_50 = "`runbook run 50_registry_s3`"
 _DOCKER_FILES, _BOOT = "/var/lib/docker/tmp", "/boot"
 
 REPAIRS = {
@@ -52,6 +53,7 @@ REPAIRS = {
     "cause.name": _RUN_40,
     "cause.ambassador": f"on the host: `docker rm -f redis_ambassador`, then {_RUN_40}",
     "cause.key": _RUN_40,
+    "cause.certificate": f"{_RUN_50}, with a valid certificate as its parameter `certificate`",
 }
 """Id of each check -> what repairs its cause."""
 
@@ -87,6 +89,7 @@ class Causes(Probe):
         ]
         found += [_FORWARDING, _RULES, _ENGINE, _OPTIONS, *(Reachable(address) for _, address in self.peers)]
         found += [_REDIS, _PROTECTED, self._key] * self.server + [_AMBASSADOR] * (self.server or self.client)
+        found += [_certificate(self.p.registry)] * self._asks_registry
         return found
 
     def verify(self, facts: Facts) -> list[Check]:
@@ -96,6 +99,11 @@ class Causes(Probe):
     def describe(self) -> str:
         """Return what is compared; the parameters are in the run's own record."""
         return f"causes.Causes(address={self.address!r}, fixed_cidr={self.fixed_cidr!r})"
+
+    @property
+    def _asks_registry(self) -> bool:
+        """Whether the host of the registry is this one."""
+        return self.server and bool(self.p.registry)
 
     @property
     def _key(self) -> Answer:
@@ -178,6 +186,13 @@ class Causes(Probe):
             yield _same("cause.ambassador", "redis_ambassador relays to", expected, observed)
         if self.server:
             yield _same("cause.key", f"the key {self.p.key}", self.p.value, facts[self._key].text or "none")
+        if self._asks_registry:
+            answer = facts[_certificate(self.p.registry)]
+            end = answer.text.partition("notAfter=")[2].partition("\n")[0]
+            expired = bool(end) and answer.exit_code != 0
+            observed = f"{'expired on' if expired else 'valid until'} {end}" if end else "no registry answers"
+            name = f"certificate of the registry {self.p.registry}"
+            yield _check("cause.certificate", name, "not expired", observed, not expired)
 
 
 def causes(p: ValidateChapter, host: Host, hosts: Sequence[Host]) -> Causes:
@@ -205,7 +220,13 @@ _OPTIONS = Answer(("cat", "/etc/docker/daemon.json"))
 _INSPECT = '{"state":{{json .State.Status}},"networks":{{json .NetworkSettings.Networks}},"env":{{json .Config.Env}}}'
 _REDIS = Answer(("docker", "inspect", "--format", _INSPECT, "redis-server"))
 _AMBASSADOR = Answer(("docker", "inspect", "--format", _INSPECT, "redis_ambassador"))
+_SHOWN = 'timeout 5 openssl s_client -connect "$0" </dev/null 2>/dev/null | openssl x509 -noout -enddate -checkend 0'
 _PROTECTED = Answer(("docker", "exec", "redis-server", "redis-cli", "CONFIG", "GET", "protected-mode"))
+
+
+def _certificate(registry: str) -> Answer:
+    """Return the fact with the end of the certificate that a registry shows; exit code 1 if it has expired."""
+    return Answer(("sh", "-c", _SHOWN, registry))
 
 
 def _free(directory: str) -> Answer:

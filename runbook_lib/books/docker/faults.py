@@ -1,8 +1,9 @@
 """Faults that a drill puts into a practice host of the Docker book: what each breaks, and its repair. Data only.
 
 Scripts are for the host's `sh -e`, as root. They get OWN (the host's address, with its prefix length), OTHER (the other
-host's address), GATEWAY, PORT (redis), and the functions of `PREAMBLE`. A repair also succeeds on a host that the
-learner has repaired already, or that was rebooted.
+host's address), GATEWAY, PORT (redis), EXPIRED (an expired certificate for the key of the lab's registry, PEM; empty if
+the lab has no object store), and the functions of `PREAMBLE`. A repair also succeeds on a host that the learner has
+repaired already, or that was rebooted.
 """
 
 from __future__ import annotations
@@ -70,6 +71,34 @@ END
 systemctl reset-failed runbook-drill-lock 2>/dev/null || true
 systemd-run --quiet --unit=runbook-drill-lock --service-type=exec perl "$kept/dpkg-hangs.pl"
 sleep 1; systemctl is-active --quiet runbook-drill-lock
+"""
+
+# The service reads its certificate when it starts. What is wrong is what it shows, so it is waited for.
+_REGISTRY = r"""
+crt=/etc/docker/registry/registry.crt
+port=$(sed -n "s/^ *addr: .*:\([0-9]*\)'*$/\1/p" /etc/docker/registry/config.yml 2>/dev/null || true)
+shown() { timeout 5 openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509; }
+show() { # the certificate of a file
+  cat "$1" >"$crt"; systemctl try-restart docker-registry
+  systemctl is-active --quiet docker-registry || return 0 # after a reboot the host has no keys, and no registry runs
+  for try in 1 2 3 4 5 6 7 8 9; do [ "$(shown 2>/dev/null)" != "$(openssl x509 -in "$1")" ] || return 0; sleep 1; done
+  echo 'the registry does not show the certificate: systemctl status docker-registry' >&2; return 1
+}
+"""
+_EXPIRE = r"""
+need 'systemctl is-active docker-registry && test -s "$crt"' \
+  'a registry that runs: runbook lab up --store, then runbook run 50_registry_s3'
+need 'test -n "$EXPIRED"' 'an expired certificate, which this lab was made without: runbook lab down and up --store'
+printf '%s\n' "$EXPIRED" >"$kept/registry.expired.crt"
+key() { openssl x509 -noout -pubkey -in "$1"; }
+need '[ "$(key "$crt")" = "$(key "$kept/registry.expired.crt")" ]' "the registry's certificate to be that of the lab"
+cmp -s "$crt" "$kept/registry.expired.crt" || cp "$crt" "$kept/registry.crt"
+show "$kept/registry.expired.crt"
+"""
+_RENEW = """
+[ -e "$kept/registry.crt" ] || exit 0
+if cmp -s "$crt" "$kept/registry.expired.crt"; then show "$kept/registry.crt"; fi
+rm "$kept/registry.crt" "$kept/registry.expired.crt"
 """
 
 
@@ -246,6 +275,14 @@ HOST_FAULTS = {
             "cause.key",
             "need_container redis-server; keep_greeting; docker exec redis-server redis-cli FLUSHALL >/dev/null",
             "restore_greeting",
+        ),
+        HostFault(
+            "certificate",
+            "server",
+            "the certificate of the registry has expired: no engine pulls from it",
+            "cause.certificate",
+            _REGISTRY + _EXPIRE,
+            _REGISTRY + _RENEW,
         ),
     )
 }

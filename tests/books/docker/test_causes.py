@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,12 +55,14 @@ def facts(operation: Causes, changed: dict[str, Any]) -> Facts:
         "redis_ambassador": json.dumps(ambassador),
         "protected-mode": "protected-mode\nno",
         "GET greeting": P.value,
+        "s_client": "notAfter=Jan  1 00:00:00 2040 GMT\nCertificate will not expire",
     }
     values: dict[Any, Any] = {}
     for fact in operation.facts():
         if isinstance(fact, Answer):
             word = next(word for word in usual if word in fact.label)
-            values[fact] = Answered(0, str(changed.get(word, usual[word])))
+            text = str(changed.get(word, usual[word]))
+            values[fact] = Answered(int("will expire" in text), text)
         elif isinstance(fact, Reachable):
             values[fact] = changed.get("ping", True)
         elif isinstance(fact, Interfaces):
@@ -101,6 +104,11 @@ def test_nothing_is_wrong_with_a_host_as_the_chapter_leaves_it() -> None:
         (SERVER, {"redis-server)": json.dumps({**CONTAINER, "networks": {}})}, "cause.name"),
         (CLIENT, {"redis_ambassador": json.dumps({**CONTAINER, "env": []})}, "cause.ambassador"),
         (SERVER, {"GET greeting": ""}, "cause.key"),
+        (
+            SERVER,
+            {"s_client": "notAfter=Jan  1 00:00:00 2020 GMT\nCertificate will expire"},
+            "cause.certificate",
+        ),
     ],
 )
 def test_the_first_check_that_fails_is_the_cause_and_says_what_repairs_it(
@@ -118,6 +126,21 @@ def test_what_an_operator_has_made_on_purpose_is_not_a_cause() -> None:
 -A INPUT -p tcp -m tcp --dport 63790 -j DROP"""
     changed = {"iptables-save": rules, "interfaces": (em1(), br0(SERVER.address, "10.0.0.9/8"))}
     assert [check for check in SERVER.verify(facts(SERVER, changed)) if not check.holds] == []
+
+
+def test_a_host_without_a_registry_has_no_expired_certificate() -> None:
+    refused = {"s_client": "Could not read certificate from <stdin>\nUnable to load certificate"}
+    checks = {check.id: check for check in SERVER.verify(facts(SERVER, refused))}
+    assert (checks["cause.certificate"].holds, checks["cause.certificate"].observed) == (
+        True,
+        "no registry answers",
+    )
+
+
+def test_where_no_registry_is_named_none_is_asked() -> None:
+    alone = replace(SERVER, p=P.model_copy(update={"registry": ""}))
+    assert "s_client" not in " ".join(fact.label for fact in alone.facts())
+    assert "cause.certificate" not in {check.id for check in alone.verify(facts(alone, {}))}
 
 
 def test_a_full_boot_and_docker_directory_are_told_apart() -> None:
