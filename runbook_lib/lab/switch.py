@@ -3,6 +3,7 @@
     switch    one bridge per VLAN (v101, v102); one port per cable: `control`, `host-a.em1`, ...
     control   eth0 with the control address: package cache, image registry, and where SSH connections start
     host      em1, em2: created at each boot of the host, inside the mount namespace of its supervisor
+    VM        its ports are tap devices, which exist as long as its QEMU does
 
 One bridge per VLAN stands in for a VLAN-aware switch, since some kernels lack bridge VLAN filtering.
 """
@@ -11,8 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
+import struct
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyroute2 import IPRoute
@@ -25,21 +29,29 @@ from runbook_lib.lab.system.subprocesses import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from runbook_lib.lab.topology import HostPlan, Topology
 
 __all__ = [
+    "TUN",
     "add_vlans",
     "create_namespace",
     "create_switch",
     "isolate",
     "mac_address",
     "plug_host",
+    "plug_vm",
     "set_port",
 ]
 
+TUN = Path("/dev/net/tun")
+"""The kernel's file for tap devices, which VMs are plugged in with."""
 _CONTROL_PORT = "control"
+_TUNSETIFF = (
+    0x400454CA  # linux/if_tun.h, as are the flags: frames without a header of tun's, with one of virtio's
+)
+_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
+_IFREQ = struct.Struct("16sH22x")
 
 
 def create_namespace(file: Path) -> None:
@@ -139,14 +151,49 @@ def plug_host(lab: str, plan: HostPlan, switch: Path, namespace: Path, faults: s
                 _remove(kernel, port)
                 mac = mac_address(lab, plan.name, name)
                 _cable(kernel, port, interface=name, namespace=namespace, vlan=interface.vlan, mac=mac)
-                index = kernel.link_lookup(ifname=port)[0]
-                if "cable" in faults:
-                    kernel.brport("set", index=index, isolated=1)
-                if f"unplug:{plan.name}" in faults and name == plan.first_interface:
-                    kernel.link("set", index=index, state="down")
+                _apply_faults(kernel, plan, name, faults)
 
     with _explained(f"plug {plan.name} into the switch"):
         run_in(switch, plug)
+
+
+@contextlib.contextmanager
+def plug_vm(plan: HostPlan, switch: Path, faults: set[str]) -> Iterator[dict[str, int]]:
+    """Plug a VM's interfaces into the switch, replacing the ports of an earlier QEMU.
+
+    A port exists as long as a process has its descriptor open. So none is left behind, however QEMU ends.
+
+    Args:
+        plan: The host.
+        switch: The switch's namespace.
+        faults: The lab's faults; `cable` and `unplug:HOST` persist over a power cut.
+
+    Yields:
+        Interface -> descriptor of its tap device, for QEMU to inherit; closed here afterwards.
+
+    Raises:
+        LabError: The kernel refused a part.
+    """
+    taps: dict[str, int] = {}
+
+    def plug() -> None:
+        with IPRoute() as kernel:
+            for name, interface in plan.interfaces.items():
+                port = plan.port(name)
+                _remove(kernel, port)
+                taps[name] = os.open(TUN, os.O_RDWR | os.O_CLOEXEC)
+                request = _IFREQ.pack(port.encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR)
+                fcntl.ioctl(taps[name], _TUNSETIFF, request)
+                _connect(kernel, port, interface.vlan)
+                _apply_faults(kernel, plan, name, faults)
+
+    try:
+        with _explained(f"plug {plan.name} into the switch"):
+            run_in(switch, plug)
+        yield taps
+    finally:
+        for descriptor in taps.values():
+            os.close(descriptor)
 
 
 def isolate(switch: Path, *, isolated: bool) -> None:
@@ -200,9 +247,22 @@ def _cable(  # noqa: PLR0913 - a cable has two ends
         kernel.link("add", ifname=port, kind="veth", peer=peer)
     finally:
         os.close(descriptor)
+    _connect(kernel, port, vlan)
+
+
+def _connect(kernel: IPRoute, port: str, vlan: int) -> None:
     index = kernel.link_lookup(ifname=port)[0]
     kernel.link("set", index=index, master=kernel.link_lookup(ifname=_bridge(vlan))[0])
     kernel.link("set", index=index, state="up")
+
+
+def _apply_faults(kernel: IPRoute, plan: HostPlan, interface: str, faults: set[str]) -> None:
+    """Give a new port the faults that the host's earlier one had."""
+    index = kernel.link_lookup(ifname=plan.port(interface))[0]
+    if "cable" in faults:
+        kernel.brport("set", index=index, isolated=1)
+    if f"unplug:{plan.name}" in faults and interface == plan.first_interface:
+        kernel.link("set", index=index, state="down")
 
 
 def _remove(kernel: IPRoute, port: str) -> None:

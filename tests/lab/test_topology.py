@@ -8,6 +8,7 @@ import pytest
 
 from runbook_lib.errors import InputError, InventoryError
 from runbook_lib.lab.hosts.registry import switch_vlans
+from runbook_lib.lab.hosts.vm import VmHost
 from runbook_lib.lab.topology_file import load_topology
 
 if TYPE_CHECKING:
@@ -86,7 +87,6 @@ def test_an_unknown_host_is_named(tmp_path: Path) -> None:
             "  host-b:\n    kind: toaster\n",
             r"line 7, host 'host-b': unknown host kind 'toaster'.*known kinds: container, vm",
         ),
-        ("  host-a:\n", "  host-a:\n    kind: vm\n", r"one interface, not 2"),
         (
             "  host-b:\n",
             "  host-b:\n    kind: vm\n    distribution: trixie\n",
@@ -106,6 +106,17 @@ def test_a_mistake_is_refused_with_its_line(tmp_path: Path, old: str, new: str, 
     assert old in GOOD
     with pytest.raises(InputError, match=f"(?s){complaint}"):
         load(tmp_path, GOOD.replace(old, new))
+
+
+def test_a_vm_has_several_interfaces_only_on_the_switch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = GOOD.replace("  host-a:\n", "  host-a:\n    kind: vm\n")
+    monkeypatch.setattr(VmHost, "uses_switch", True)
+    assert list(load(tmp_path, text).hosts["host-a"].interfaces) == ["em1", "em2"]
+    monkeypatch.setattr(VmHost, "uses_switch", False)
+    with pytest.raises(InputError, match="not on the lab's switch has one interface, not 2"):
+        load(tmp_path, text)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.errors import InputError
 from runbook_lib.inventory import Inventory
+from runbook_lib.lab.hosts.registry import lab_host
 from runbook_lib.lab.hosts.vm_disk import system_disk
 from runbook_lib.lab.lab import Lab
+from runbook_lib.lab.state import LabState
+from runbook_lib.lab.switch import mac_address
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import cache_directory
 from runbook_lib.lab.testing import Machine, reason_to_skip, running_lab
@@ -98,8 +100,9 @@ def test_a_vm_gets_packages_and_images_from_the_lab_and_can_reach_nothing_else(v
 
 def test_the_inventory_has_the_address_of_the_vm(vm: Lab) -> None:
     host = Inventory.load(vm.inventory).select("cloud")[0]
-    assert (host.kind, host.address, host.network_namespace) == ("vm", "127.0.0.1", None)
-    assert f"[127.0.0.1]:{host.port}" in Path(host.known_hosts or "").read_text(encoding="ascii")
+    assert (host.kind, host.address, host.port) == ("vm", "192.168.7.30", 22)
+    assert host.network_namespace == str(vm.paths.control)
+    assert "192.168.7.30 " in Path(host.known_hosts or "").read_text(encoding="ascii")
 
 
 def test_a_reboot_keeps_the_qemu_process(vm: Lab) -> None:
@@ -141,11 +144,32 @@ def test_a_panic_is_on_the_console_and_a_reset_gives_a_new_machine(vm: Lab) -> N
     assert on(vm, "cat", "/etc/machine-id") != identity
 
 
+def test_a_vm_is_on_the_physical_network_of_the_other_hosts(vm: Lab) -> None:
+    vm.up(["host-a"])
+    ping = ("ping", "-c1", "-w5", "192.168.7.31")
+    on(vm, "sudo", *ping)
+    cache = "cat /proc/net/arp"
+    assert mac_address(NAME, "host-a", "em1") in on(vm, cache)
+    back = vm.ssh_command("host-a", ["sudo", "ping", "-c1", "-w5", "192.168.7.30", "&&", cache])
+    answer = subprocess.run(back, check=True, capture_output=True, text=True, timeout=deadline(60))
+    assert mac_address(NAME, "cloud", "em1") in answer.stdout
+
+
 @pytest.mark.parametrize("fault", ["cable", "unplug:cloud"])
-def test_a_vm_is_not_on_the_switch(vm: Lab, fault: str) -> None:
-    with pytest.raises(InputError, match="switch"):
-        vm.faults.inject(fault)
-    assert vm.status().faults == []
+def test_a_vm_has_the_faults_of_the_switch_also_after_a_power_cut(vm: Lab, fault: str) -> None:
+    vm.up(["host-a"])
+    vm.faults.inject(fault)
+    vm.faults.inject("power:cloud")
+    state = LabState.load(vm.paths.state)
+    assert state
+    lab_host(vm.paths, state.topology, "cloud").start()
+    reached = vm.ssh_command("host-a", ["sudo", "ping", "-c1", "-w30", "192.168.7.30"])
+    if fault == "cable":
+        vm.wait(["cloud"])  # control reaches it
+    cut = subprocess.run(reached, check=False, capture_output=True, text=True, timeout=deadline(90))
+    assert cut.returncode == 1, cut.stdout
+    assert set(vm.faults.repair()) == {fault, "power:cloud"}
+    subprocess.run(reached, check=True, capture_output=True, timeout=deadline(90))
 
 
 @pytest.mark.parametrize("after", [1.0, 4.0])
@@ -175,7 +199,7 @@ def test_an_ordinary_user_can_run_a_vm() -> None:
         (home / built.relative_to("/")).rename(copy)
         subprocess.run(["chown", "--recursive", f"{USER}:{USER}", home], check=True)
 
-        def lab(*arguments: str) -> str:
+        def lab(*arguments: str, exit_code: int = 0) -> str:
             command = [
                 "setpriv",
                 f"--reuid={USER}",
@@ -187,14 +211,18 @@ def test_an_ordinary_user_can_run_a_vm() -> None:
             ended = subprocess.run(
                 command, check=False, env=environment, capture_output=True, text=True, timeout=deadline(240)
             )
-            assert ended.returncode == 0, ended.stdout + ended.stderr
-            return ended.stdout
+            assert ended.returncode == exit_code, ended.stdout + ended.stderr
+            return ended.stdout + (ended.stderr if exit_code else "")
 
         try:
             lab("up", "--name", USERS_LAB, "--hosts", "cloud")
             status = json.loads(lab("status", "--name", USERS_LAB, "--json"))
             assert status["hosts"][0]["answers"]
             assert lab("shell", "--name", USERS_LAB, "cloud", "hostname").strip() == "cloud"
+            inventory = Inventory.load(status["inventory"]).select("cloud")[0]
+            assert (inventory.address, inventory.network_namespace) == ("127.0.0.1", None)
+            refused = lab("break", "--name", USERS_LAB, "cable", exit_code=2)
+            assert "this lab has no switch" in refused
         finally:
             lab("down", "--name", USERS_LAB)
         assert not _processes_of(USER)

@@ -1,4 +1,7 @@
-"""QEMU's command line for a VM: user-mode network, serial console, two disks; it does not need root."""
+"""QEMU's command line for a VM: its network, serial console, two disks.
+
+The network is the lab's switch, or QEMU's own user-mode network, which does not need root.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,38 @@ from runbook_lib.lab.hosts.vm_disk import MACHINE
 from runbook_lib.lab.services import image_registry, package_cache
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["VirtualMachine", "command_line"]
+__all__ = ["SwitchPort", "UserNetwork", "VirtualMachine", "command_line"]
+
+
+@dataclass(frozen=True)
+class SwitchPort:
+    """An interface of the VM on the lab's switch."""
+
+    interface: str
+    mac: str
+    descriptor: int
+    """Of the tap device that is the port (`switch.plug_vm`); QEMU inherits it."""
+
+
+@dataclass(frozen=True)
+class UserNetwork:
+    """An interface of the VM on a network of its own, where only its SSH server and control's services answer."""
+
+    interface: str
+    mac: str
+    address: str
+    """With prefix length."""
+    port: int
+    """Port of this machine's loopback that is forwarded to the VM's SSH server."""
+    control: str
+    """Address at which the VM reaches the services."""
+    packages: Path
+    """Socket of the package cache."""
+    registry: Path
+    """Socket of the image registry."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +60,7 @@ class VirtualMachine:
     """The VM's disk: a copy-on-write layer."""
     seed: Path
     """The VM's second disk, with the host's own files."""
-    mac: str
-    address: str
-    """With prefix length, on a network of the VM's own where only control's services answer."""
-    port: int
-    """Port of this machine's loopback that is forwarded to the VM's SSH server."""
-    control: str
-    """Address at which the VM reaches the services."""
-    packages: Path
-    """Socket of the package cache."""
-    registry: Path
-    """Socket of the image registry."""
+    interfaces: Sequence[SwitchPort | UserNetwork]
     console: Path
     """File that the output of the serial console is appended to."""
     terminal: Path
@@ -60,23 +82,38 @@ def command_line(machine: VirtualMachine) -> list[str]:
         # Practice data: what the guest has flushed survives the end of QEMU, though not a power cut of this machine.
         *("-drive", f"file={_escaped(machine.overlay)},format=qcow2,if=virtio,cache=unsafe,discard=unmap"),
         *("-drive", f"file={_escaped(machine.seed)},format=raw,if=virtio,readonly=on"),
-        *("-netdev", _network(machine), "-device", f"virtio-net-pci,netdev=em1,mac={machine.mac},romfile="),
+        *_network(machine.interfaces),
         *("-chardev", f"{console},logfile={_escaped(machine.console)},logappend=on"),
         *("-serial", "chardev:console"),
     ]
 
 
-def _network(machine: VirtualMachine) -> str:
-    interface = IPv4Interface(machine.address)
-    cache = shlex.join([f"{package_cache.SUPPORT}/in.acng", str(machine.packages)])
-    images = shlex.join(["socat", "-", f"UNIX-CONNECT:{machine.registry}"])
+def _network(interfaces: Sequence[SwitchPort | UserNetwork]) -> Iterator[str]:
+    for interface in interfaces:
+        name = interface.interface
+        if isinstance(interface, SwitchPort):
+            backend = f"tap,id={name},fd={interface.descriptor}"
+        else:
+            backend = f"user,id={name},{_user_network(interface)}"
+        yield from (
+            "-netdev",
+            backend,
+            "-device",
+            f"virtio-net-pci,netdev={name},mac={interface.mac},romfile=",
+        )
+
+
+def _user_network(interface: UserNetwork) -> str:
+    address = IPv4Interface(interface.address)
+    cache = shlex.join([f"{package_cache.SUPPORT}/in.acng", str(interface.packages)])
+    images = shlex.join(["socat", "-", f"UNIX-CONNECT:{interface.registry}"])
     return ",".join(
         [
-            "user,id=em1,restrict=on,ipv6=off",
-            f"net={interface.network}",
-            f"hostfwd=tcp:127.0.0.1:{machine.port}-{interface.ip}:22",
-            f"guestfwd=tcp:{machine.control}:{package_cache.PORT}-cmd:{_escaped(cache)}",
-            f"guestfwd=tcp:{machine.control}:{image_registry.PORT}-cmd:{_escaped(images)}",
+            "restrict=on,ipv6=off",
+            f"net={address.network}",
+            f"hostfwd=tcp:127.0.0.1:{interface.port}-{address.ip}:22",
+            f"guestfwd=tcp:{interface.control}:{package_cache.PORT}-cmd:{_escaped(cache)}",
+            f"guestfwd=tcp:{interface.control}:{image_registry.PORT}-cmd:{_escaped(images)}",
         ]
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import random
 import shutil
 import socket
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.errors import InputError, LabError
 from runbook_lib.lab.hosts.host import LabHost
 from runbook_lib.lab.hosts.host_files import identity_files
-from runbook_lib.lab.hosts.qemu_command import VirtualMachine, command_line
+from runbook_lib.lab.hosts.qemu_command import SwitchPort, UserNetwork, VirtualMachine, command_line
 from runbook_lib.lab.hosts.seed_disk import SeedDisk
 from runbook_lib.lab.hosts.vm_disk import SystemDisk, system_disk
 from runbook_lib.lab.services.image_registry import registry_socket
@@ -20,11 +22,13 @@ from runbook_lib.lab.services.package_cache import cache_socket
 from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.ssh_keys import USERS
 from runbook_lib.lab.state import LabState
-from runbook_lib.lab.switch import mac_address
+from runbook_lib.lab.switch import TUN, mac_address, plug_vm
 from runbook_lib.lab.system.paths import make_private
 from runbook_lib.lab.system.subprocesses import run, start_detached
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from runbook_lib.lab.system.paths import LabPaths
     from runbook_lib.lab.topology import HostPlan, Topology
 
@@ -39,6 +43,8 @@ class VmHost(LabHost):
 
     requirement = "vm"
     inventory_kind = "vm"
+    uses_switch = os.geteuid() == 0 and TUN.exists()
+    """Else the VM has a network of its own, QEMU's user-mode network, which needs no privilege."""
     starts_by_default = False
     boot_timeout = 180  # about 20 are needed without hardware virtualization on an idle machine
 
@@ -48,10 +54,12 @@ class VmHost(LabHost):
 
     @classmethod
     def check_plan(cls, plan: HostPlan, where: str) -> None:
-        """Refuse what a VM does not have: QEMU's user-mode network has one interface, the disk is a Debian 12."""
-        if len(plan.interfaces) != 1:
+        """Refuse what a VM does not have: the disk is a Debian 12, QEMU's user-mode network has one interface."""
+        if len(plan.interfaces) != 1 and not cls.uses_switch:
             raise InputError(
-                f"a VM has one interface, not {len(plan.interfaces)}", where=where, hint="remove the others"
+                f"a VM that is not on the lab's switch has one interface, not {len(plan.interfaces)}",
+                where=where,
+                hint=f"remove the others, or start the lab as root where {TUN} exists",
             )
         if plan.distribution != "bookworm":
             raise InputError(
@@ -68,7 +76,12 @@ class VmHost(LabHost):
 
     @property
     def ssh_endpoint(self) -> SshEndpoint:
-        """A port of this machine's loopback, the same for the lifetime of the lab."""
+        """The host's own address, reached from the control namespace.
+
+        Without the switch a port of this machine's loopback, the same for the lifetime of the lab.
+        """
+        if self.uses_switch:
+            return SshEndpoint(self._plan.address, namespace=self._paths.control)
         file = self._home / "port.json"
         if not file.exists():
             self._home.mkdir(parents=True, exist_ok=True)
@@ -92,8 +105,9 @@ class VmHost(LabHost):
         seed = SeedDisk()
         for name, text in identity_files(self._topology, self._plan).items():
             seed.add_file(name, text)
-        link = f"[Match]\nMACAddress={self._mac}\n\n[Link]\nName={self._plan.first_interface}\n"
-        seed.add_file(f"etc/systemd/network/10-{self._plan.first_interface}.link", link)
+        for name in self._plan.interfaces:
+            link = f"[Match]\nMACAddress={self._mac(name)}\n\n[Link]\nName={name}\n"
+            seed.add_file(f"etc/systemd/network/10-{name}.link", link)
         key = self._paths.ssh / f"{self._plan.name}.host_ed25519"
         seed.add_file("etc/ssh/ssh_host_ed25519_key", key.read_text(encoding="ascii"), mode=0o600)
         client = (self._paths.ssh / "id_ed25519.pub").read_text(encoding="ascii")
@@ -102,32 +116,51 @@ class VmHost(LabHost):
         seed.write(data / "seed.tar")
 
     def start(self) -> None:
-        """Start QEMU."""
+        """Start QEMU, with the VM's interfaces plugged into the switch if it uses that."""
         state = LabState.load(self._paths.state)
         if state is None:
             raise LabError("the lab is not up", where=f"lab {self._paths.name}", hint="run `runbook lab up`")
         data = self._paths.host_data(self._plan.name)
         self._home.mkdir(parents=True, exist_ok=True)
         self.console.parent.mkdir(exist_ok=True)
-        machine = VirtualMachine(
-            name=f"{self._paths.name}-{self._plan.name}",
-            kernel=SystemDisk(Path(state.roots[self._plan.name])).kernel,
-            overlay=data / "disk.qcow2",
-            seed=data / "seed.tar",
-            mac=self._mac,
-            address=self._plan.interfaces[self._plan.first_interface].address or "",
-            port=self.ssh_endpoint.port,
-            control=self._topology.control.ip,
-            packages=cache_socket(state.packages),
-            registry=registry_socket(self._paths),
-            console=self.console,
-            terminal=self._home / "console",
-        )
-        start_detached(*command_line(machine), cgroups=self._cgroup.create(), log=self.console)
+        with self._network(state) as interfaces:
+            machine = VirtualMachine(
+                name=f"{self._paths.name}-{self._plan.name}",
+                kernel=SystemDisk(Path(state.roots[self._plan.name])).kernel,
+                overlay=data / "disk.qcow2",
+                seed=data / "seed.tar",
+                interfaces=interfaces,
+                console=self.console,
+                terminal=self._home / "console",
+            )
+            start_detached(
+                *command_line(machine),
+                cgroups=self._cgroup.create(),
+                log=self.console,
+                descriptors=[port.descriptor for port in interfaces if isinstance(port, SwitchPort)],
+            )
 
-    @property
-    def _mac(self) -> str:
-        return mac_address(self._paths.name, self._plan.name, self._plan.first_interface)
+    @contextlib.contextmanager
+    def _network(self, state: LabState) -> Iterator[Sequence[SwitchPort | UserNetwork]]:
+        if self.uses_switch:
+            with plug_vm(self._plan, self._paths.switch, set(state.faults)) as taps:
+                yield [SwitchPort(name, self._mac(name), descriptor) for name, descriptor in taps.items()]
+            return
+        name = self._plan.first_interface
+        yield [
+            UserNetwork(
+                name,
+                self._mac(name),
+                address=self._plan.interfaces[name].address or "",
+                port=self.ssh_endpoint.port,
+                control=self._topology.control.ip,
+                packages=cache_socket(state.packages),
+                registry=registry_socket(self._paths),
+            )
+        ]
+
+    def _mac(self, interface: str) -> str:
+        return mac_address(self._paths.name, self._plan.name, interface)
 
 
 def _free_port() -> int:

@@ -32,13 +32,14 @@ _JOIN_CGROUPS = (
 _DETACH = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 &'
 
 
-def run(
+def run(  # noqa: PLR0913 - each is a part of what a program gets
     *argv: str | Path,
     what: str,
     hint: str | None = None,
     timeout: float = 60,
     input_: str | None = None,
     environment: Mapping[str, str] | None = None,
+    descriptors: Sequence[int] = (),
 ) -> str:
     """Run a program, wait until it exits, and return its standard output.
 
@@ -49,6 +50,7 @@ def run(
         timeout: Seconds.
         input_: Text for standard input.
         environment: Variables to add to this process's environment.
+        descriptors: Open files that the program inherits under the same numbers.
 
     Raises:
         LabError: The program is missing, did not exit in time, or exited with a code other than 0.
@@ -66,6 +68,7 @@ def run(
             input=input_,
             stdin=subprocess.DEVNULL if input_ is None else None,
             env={**os.environ, "PATH": _search_path(), **(environment or {})},
+            pass_fds=descriptors,
         )
     except FileNotFoundError as missing:
         raise LabError(
@@ -101,7 +104,11 @@ def in_cgroups(*argv: str | Path, cgroups: Sequence[Path]) -> list[str]:
 
 
 def start_detached(
-    *argv: str | Path, cgroups: Sequence[Path], log: Path, environment: Mapping[str, str] | None = None
+    *argv: str | Path,
+    cgroups: Sequence[Path],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    descriptors: Sequence[int] = (),
 ) -> None:
     """Start a program that outlives this process, in control groups by which it can be found later.
 
@@ -110,6 +117,7 @@ def start_detached(
         cgroups: Directories of the control groups, joined before the program starts.
         log: File that the program's output is appended to.
         environment: Variables to add to this process's environment.
+        descriptors: Open files that the program inherits under the same numbers.
 
     Raises:
         LabError: The control groups cannot be joined.
@@ -118,6 +126,7 @@ def start_detached(
         *("sh", "-c", _JOIN_CGROUPS + _DETACH, "start", *cgroups, "--", log, *argv),
         what=f"start {argv[0]}",
         environment=environment,
+        descriptors=descriptors,
     )
 
 
