@@ -41,7 +41,14 @@ def load_topology(path: str | Path = DEFAULT_TOPOLOGY) -> Topology:
     top = validate(_File, file.data, InputError, str(file.path), file)
     hosts = {name: _host(file, name, values) for name, values in top.hosts.items()}
     _refuse_duplicate_addresses(file, top.control, hosts)
+    by_name = {name.casefold(): name for name in hosts}  # as inventories compare names
     for group, members in top.groups.items():
+        if group.casefold() in by_name:
+            raise InputError(
+                f"group {group!r} has the name of host {by_name[group.casefold()]!r}",
+                where=f"{file.path}, line {file.line(('groups', group))}",
+                hint="rename one of them: runbooks take either where they ask for hosts",
+            )
         for number, member in enumerate(members):
             if member not in hosts:
                 raise InputError(

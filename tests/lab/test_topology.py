@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.inventory import Inventory
 from runbook_lib.lab.hosts.registry import switch_vlans
 from runbook_lib.lab.hosts.vm import VmHost
+from runbook_lib.lab.inventory_file import write_inventory
+from runbook_lib.lab.ssh_endpoint import SshEndpoint
+from runbook_lib.lab.system.paths import LabPaths
 from runbook_lib.lab.topology_file import load_topology
 
 if TYPE_CHECKING:
@@ -51,6 +55,14 @@ def test_the_projects_own_topology_is_the_chapters() -> None:
     assert topology.groups["server"] == ["host-a"]
 
 
+def test_the_inventory_of_the_projects_own_topology_can_be_loaded(tmp_path: Path) -> None:
+    topology = load_topology()
+    endpoints = {name: SshEndpoint(host.address) for name, host in topology.hosts.items()}
+    write_inventory(LabPaths("inventory-test"), topology, endpoints, tmp_path / "inventory.yml")
+    found = Inventory.load(tmp_path / "inventory.yml").select("all")
+    assert [host.name for host in found] == list(topology.hosts)
+
+
 def test_a_topology_can_be_reduced_to_some_hosts(tmp_path: Path) -> None:
     topology = load(tmp_path, GOOD).only(["host-b"])
     assert list(topology.hosts) == ["host-b"]
@@ -75,6 +87,7 @@ def test_an_unknown_host_is_named(tmp_path: Path) -> None:
         ("host-b:", "Host_B:", r"lowercase letters"),
         ("host-b:", "a-very-long-name:", r"too long"),
         ("[host-a, host-b]", "[host-a, host-c]", r"line 11.*unknown host 'host-c'"),
+        ("  all-of-them:", "  Host-A:", r"line 11.*group 'Host-A' has the name of host 'host-a'"),
         ("  host-b:", "  host-a:", r"line 7.*duplicate key"),
         (
             "em1: {vlan: 101, address: 192.168.7.32/20}",
