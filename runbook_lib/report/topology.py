@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from runbook_lib.facts import container, interfaces
+from runbook_lib.facts import container, interfaces, neighbors
 from runbook_lib.model.status import Status
+from runbook_lib.report.physical_networks import NeighborFact, physical_networks
 from runbook_lib.report.topology_model import Bridge, Container, Hop, Host, Interface, Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from runbook_lib.model.records import HostRecord, RunRecord
 
@@ -40,6 +41,7 @@ class _InterfaceFact(BaseModel):
     state: str
     master: str | None
     addresses: list[str]
+    mac: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,8 @@ def topology_of(records: Iterable[RunRecord]) -> Topology | None:
     hops = list(_hops(states, {host.name: host for host in hosts}))
     server = next((hop.target[0] for hop in hops if hop.source == hop.target), None)  # only it asks itself
     hosts.sort(key=lambda host: host.name != server)
-    subnets = sorted(
-        {interface.subnet for host in hosts for interface in host.interfaces if interface.subnet}
-    )
-    return Topology(hosts, subnets, sorted(hops, key=lambda hop: -hop.number))
+    networks = physical_networks(hosts, {host.name: _neighbors(host.name, states) for host in hosts})
+    return Topology(hosts, networks, sorted(hops, key=lambda hop: -hop.number))
 
 
 def _newest(records: Iterable[RunRecord]) -> dict[str, _HostState]:
@@ -108,6 +108,17 @@ def _host(name: str, state: _HostState) -> Host | None:
         return None
 
 
+def _neighbors(name: str, states: Mapping[str, _HostState]) -> list[NeighborFact]:
+    try:
+        found = states[name].facts.get(neighbors.Neighbors.id) or []
+        return TypeAdapter(list[NeighborFact]).validate_python(found)
+    except ValidationError as problem:
+        _log.warning(
+            "the neighbors of %s are not used, since they have an unexpected form: %s", name, problem
+        )
+        return []
+
+
 def _containers(facts: dict[str, Any]) -> list[Container]:
     """Return the containers of the list, and those read by name that are not in it."""
     listed = TypeAdapter(list[Container]).validate_python(facts.get(container.Containers.id) or [])
@@ -129,6 +140,7 @@ def _assemble(
             item.state,
             item.master,
             subnets[item.name] or subnets.get(item.master or "", ""),
+            item.mac,
         )
         for item in interfaces
         if _is_outer(item)
@@ -153,7 +165,8 @@ def _bridge(
         if _within(address, subnet)
     }
     network = next(iter(members.values()), "")
-    return Bridge(item.name, item.addresses, network, outer, len(ports) - len(outer), list(members))
+    veths = len(ports) - len(outer)
+    return Bridge(item.name, item.addresses, network, outer, veths, list(members), item.mac)
 
 
 def _is_outer(item: _InterfaceFact) -> bool:

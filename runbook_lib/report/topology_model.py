@@ -12,6 +12,7 @@ __all__ = [
     "Hop",
     "Host",
     "Interface",
+    "PhysicalNetwork",
     "Topology",
 ]
 
@@ -52,6 +53,7 @@ class Bridge:
         interfaces: Names of the outer interfaces that are its ports.
         veths: Number of other ports.
         containers: Names of the containers that have an address in its subnet.
+        mac: Hardware address.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Bridge:
     interfaces: list[str]
     veths: int
     containers: list[str]
+    mac: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Interface:
     Args:
         bridge: The bridge that the interface is a port of, if any.
         subnet: The network it leads to, from its own address or that of its bridge; empty without an address.
+        mac: Hardware address.
     """
 
     name: str
@@ -76,6 +80,7 @@ class Interface:
     state: str
     bridge: str | None
     subnet: str
+    mac: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,31 @@ class Hop:
 
 
 @dataclass(frozen=True)
+class PhysicalNetwork:
+    """A network that interfaces of hosts lead to.
+
+    Args:
+        members: Host and interface of each.
+        proved: Whether facts prove that all interfaces of this subnet are in this network. If not, the subnet has
+            several networks, which may be one.
+    """
+
+    subnet: str
+    members: list[tuple[str, str]]
+    proved: bool = True
+
+    @property
+    def label(self) -> str:
+        """The network and its members, as one line."""
+        joined = ", ".join(f"{host} {interface}" for host, interface in self.members)
+        doubt = "" if self.proved else " (not proved to be joined with the others)"
+        return f"physical network {self.subnet}: {joined}{doubt}"
+
+
+@dataclass(frozen=True)
 class Topology:
-    """The hosts and how they are connected; `subnets` are the physical networks that their interfaces lead to."""
+    """The hosts, the physical networks that their interfaces lead to, and the path of a PING."""
 
     hosts: list[Host]
-    subnets: list[str]
+    networks: list[PhysicalNetwork]
     hops: list[Hop]

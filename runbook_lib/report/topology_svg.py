@@ -222,19 +222,12 @@ def _interface_tooltip(interface: Interface) -> str:
 def _draw_networks(canvas: _Canvas, topology: Topology, bottom: float, wide: float) -> float:
     """Draw one bar per physical network below the hosts; return the lower edge of the last."""
     y = bottom
-    for subnet in topology.subnets:
+    for network in topology.networks:
         y += 40
-        members = [
-            (host, interface)
-            for host in topology.hosts
-            for interface in host.interfaces
-            if interface.subnet == subnet
-        ]
-        for host, interface in members:
-            canvas.wire(canvas.interfaces[host.name, interface.name], bottom - 8, y)
-        canvas.box("switch", _Area(_PAD, y, wide - 2 * _PAD, 34), f"physical network {subnet}")
-        joined = ", ".join(f"{host.name} {interface.name}" for host, interface in members)
-        canvas.label("strong", 2 * _PAD, y + 22, f"physical network {subnet}: {joined}", int(wide / 8))
+        for member in network.members:
+            canvas.wire(canvas.interfaces[member], bottom - 8, y)
+        canvas.box("switch", _Area(_PAD, y, wide - 2 * _PAD, 34), network.label)
+        canvas.label("strong", 2 * _PAD, y + 22, network.label, int(wide / 8))
         y += 34
     return y
 

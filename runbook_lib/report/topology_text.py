@@ -41,6 +41,7 @@ def describe(topology: Topology) -> list[tuple[int, str]]:
             lines.append((1, f"Bridge {bridge.name}{network}: {addresses}; ports: {_list(ports, 'none')}"))
             lines += [(2, f"Container {name}") for name in bridge.containers]
         lines += [(1, _describe_container(host, item)) for item in host.containers]
+    lines += [(0, network.label[:1].upper() + network.label[1:]) for network in topology.networks]
     for hop in topology.hops:
         verdict = "answers" if hop.holds else f"does not answer as expected: {hop.observed}"
         lines.append((0, f"{hop.what} (checked on {hop.source[0]}): {verdict}"))

@@ -22,6 +22,9 @@ HOPS = {
 ADDRESSES = {"host-a": "192.168.7.31", "host-b": "192.168.7.32"}
 
 
+GATEWAY = {"address": "192.168.7.254", "mac": "02:00:00:00:07:fe", "interface": "br0"}
+
+
 def interface(name: str, kind: str = "", master: str | None = None, *addresses: str) -> dict[str, Any]:
     return {
         "name": name,
@@ -29,7 +32,7 @@ def interface(name: str, kind: str = "", master: str | None = None, *addresses: 
         "state": "UP",
         "master": master,
         "addresses": list(addresses),
-        "mac": "02:00:00:00:00:01",
+        "mac": "",
         "stp": None,
     }
 
@@ -38,7 +41,7 @@ def interfaces(host: str) -> list[dict[str, Any]]:
     return [
         interface("lo", "", None, "127.0.0.1/8"),
         interface("em1", "", "br0"),
-        interface("br0", "bridge", None, f"{ADDRESSES[host]}/20"),
+        interface("br0", "bridge", None, f"{ADDRESSES[host]}/20") | {"mac": f"02:00:00:00:00:{host[-1]}0"},
         interface("br-5c1d3a9e0f12", "bridge", None, "172.18.0.1/16"),
         interface("veth1", "veth", "br0"),
         interface("veth2", "veth", "br-5c1d3a9e0f12"),
@@ -81,7 +84,14 @@ def record(host: str, status: Status = Status.OK, **given: Any) -> HostRecord:  
 def run(broken: Sequence[int] = (), **given: Any) -> RunRecord:  # noqa: ANN401 - any field
     """Return a run of the ambassador runbook in which these hops do not answer."""
     hosts = [
-        record(host, facts={"Interfaces": interfaces(host), "Containers": CONTAINERS[host]})
+        record(
+            host,
+            facts={
+                "Interfaces": interfaces(host),
+                "Containers": CONTAINERS[host],
+                "Neighbors": [GATEWAY],
+            },
+        )
         for host in ADDRESSES
     ]
     steps = [StepRecord(number=1, title="Read the network", kind="facts", started=STARTED, hosts=hosts)]

@@ -13,7 +13,7 @@ from runbook_lib.evidence.lookup import read_run
 from runbook_lib.facts.interfaces import Interfaces
 from runbook_lib.model.status import Status
 from runbook_lib.report.topology import topology_of
-from runbook_lib.report.topology_model import Container, Topology
+from runbook_lib.report.topology_model import Container, PhysicalNetwork, Topology
 from runbook_lib.report.topology_svg import draw
 from runbook_lib.report.topology_text import describe, describe_path
 from tests.report import chapter, practice
@@ -54,8 +54,85 @@ def test_hosts_have_their_bridges_interfaces_and_containers() -> None:
 
 def test_the_interfaces_of_both_hosts_meet_in_one_physical_network() -> None:
     shown = topology(chapter.run())
-    assert shown.subnets == ["192.168.0.0/20"]
+    members = [("host-a", "em1"), ("host-b", "em1")]
+    assert shown.networks == [PhysicalNetwork("192.168.0.0/20", members)]
     assert "physical network 192.168.0.0/20: host-a em1, host-b em1" in texts(shown)
+
+
+def with_neighbors(**neighbors: list[dict[str, str]]) -> Topology:
+    """Return the chapter's topology with other neighbors of host-a and host-b (`a`, `b`)."""
+    whole = chapter.run()
+    first, *others = whole.steps
+    hosts = [
+        host.model_copy(update={"facts": host.facts | {"Neighbors": neighbors.get(host.host[-1], [])}})
+        for host in first.hosts
+    ]
+    return topology(whole.model_copy(update={"steps": [first.model_copy(update={"hosts": hosts}), *others]}))
+
+
+def neighbor(address: str, mac: str, interface: str = "br0") -> dict[str, str]:
+    return {"address": address, "mac": mac, "interface": interface}
+
+
+OTHER = "02:00:00:00:00:b0"  # host-b's
+ROUTER = "02:00:00:00:07:fe"
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        pytest.param([neighbor("192.168.7.32", OTHER)], [], id="one-knows-the-other"),
+        pytest.param(
+            [neighbor("192.168.7.254", ROUTER)], [neighbor("192.168.7.254", ROUTER)], id="same-router"
+        ),
+    ],
+)
+def test_hosts_are_joined_if_their_neighbors_prove_it(
+    a: list[dict[str, str]], b: list[dict[str, str]]
+) -> None:
+    assert [network.proved for network in with_neighbors(a=a, b=b).networks] == [True]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        pytest.param([], [], id="nobody"),
+        pytest.param(
+            [neighbor("192.168.7.254", ROUTER)],
+            [neighbor("192.168.7.254", "02:00:00:00:07:ff")],
+            id="other-routers-with-one-address",
+        ),
+        pytest.param(
+            [neighbor("192.168.7.254", "00:00:5e:00:01:07")],
+            [neighbor("192.168.7.254", "00:00:5e:00:01:07")],
+            id="virtual-routers-have-one-hardware-address",
+        ),
+        pytest.param(
+            [neighbor("192.168.7.254", "52:55:c0:a8:07:fe")],
+            [neighbor("192.168.7.254", "52:55:c0:a8:07:fe")],
+            id="virtual-machines-in-networks-of-their-own",
+        ),
+        pytest.param(
+            [neighbor("172.18.0.9", ROUTER, "br-5c1d3a9e0f12")],
+            [neighbor("172.18.0.9", ROUTER, "br-5c1d3a9e0f12")],
+            id="containers-of-each-host",
+        ),
+        pytest.param([neighbor("not an address", OTHER)], [], id="unexpected-form"),
+    ],
+)
+def test_hosts_of_one_subnet_are_not_joined_without_proof(
+    a: list[dict[str, str]], b: list[dict[str, str]]
+) -> None:
+    shown = with_neighbors(a=a, b=b)
+    lines = [
+        f"physical network 192.168.0.0/20: {host} em1 (not proved to be joined with the others)"
+        for host in ("host-a", "host-b")
+    ]
+    assert [network.label for network in shown.networks] == lines
+    assert set(lines) <= set(texts(shown))
+    assert [line for depth, line in describe(shown) if line.startswith("Physical")] == [
+        f"P{line[1:]}" for line in lines
+    ]
 
 
 def test_the_path_of_a_ping_goes_from_client_to_server() -> None:
@@ -128,7 +205,7 @@ def test_containers_off_the_path_are_below_it_and_an_overlay_is_named() -> None:
         for number in range(2, 26)
     ]
     more = replace(first, containers=[*others, *first.containers])
-    crowded = Topology([more, *shown.hosts[1:]], shown.subnets, shown.hops)
+    crowded = Topology([more, *shown.hosts[1:]], shown.networks, shown.hops)
     heights = {
         element.text: float(element.attrib["y"])
         for element in ET.fromstring(draw(crowded)).iter()  # noqa: S314 - our own SVG

@@ -63,7 +63,10 @@ def assert_the_books_systems_are_shown(practice: Practice) -> None:
 def assert_figure_15_1_is_drawn(record: RunRecord) -> None:
     shown = topology_of([record])
     assert shown is not None
-    assert shown.subnets == ["10.102.0.0/24", "192.168.0.0/20"]
+    assert [(network.subnet, network.proved) for network in shown.networks] == [
+        ("10.102.0.0/24", True),
+        ("192.168.0.0/20", True),
+    ]
     bridges = {
         (host.name, bridge.name): (bridge.interfaces, bridge.network)
         for host in shown.hosts
