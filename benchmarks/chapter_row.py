@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import paramiko
 import yaml
 
 from benchmarks.delayed import proxy
@@ -19,7 +19,8 @@ from runbook_lib.cli.demo import CHAPTER
 from runbook_lib.lab.lab import Lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from benchmarks.delayed import RoundTrips
 
@@ -80,10 +81,8 @@ def _delayed(work: Path) -> Iterator[RoundTrips]:
     for port, host in enumerate(inventory["hosts"].values(), start=_FIRST_PORT):
         address, real_port = host["address"], host.get("port", _SSH_PORT)
         name = address if real_port == _SSH_PORT else f"[{address}]:{real_port}"
-        lines = Path(host["known_hosts"]).read_text(encoding="ascii").splitlines()
-        known += [
-            f"[127.0.0.1]:{port}{line.removeprefix(name)}" for line in lines if line.startswith(f"{name} ")
-        ]
+        keys: Mapping[str, paramiko.PKey] = paramiko.HostKeys(host["known_hosts"]).lookup(name) or {}
+        known += [f"[127.0.0.1]:{port} {kind} {key.get_base64()}" for kind, key in keys.items()]
         pairs.append(f"127.0.0.1:{port}={address}:{real_port}")
         namespace = host["network_namespace"]
         host |= {"address": "127.0.0.1", "port": port, "known_hosts": str(work / "known_hosts")}

@@ -37,7 +37,7 @@ def markdown(results: Results, rows: Sequence[Row]) -> str:
             f"{statistics.median(samples['seconds']):.2f}",
             f"{min(samples['seconds']):.2f} to {max(samples['seconds']):.2f} ({len(samples['seconds'])})",
             round(statistics.median(samples["memory"]) / _MIB) or "",
-            round(statistics.median(samples["round trips"])) if samples.get("round trips") else "",
+            round(statistics.median(samples["round trips"])) or "" if samples.get("round trips") else "",
             row_results["measured"][:10],
             row_results.get("machine", results["machine"]),
         ]
