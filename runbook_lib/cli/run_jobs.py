@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.run_job import run_job
 from runbook_lib.execution.fleet.scheduler import InlineExecutor, run_graph
-from runbook_lib.execution.fleet.worker_pool import WorkerPool, run_in_own_process
+from runbook_lib.execution.fleet.worker_pool import WorkerPool
 from runbook_lib.execution.notebook.signal_forwarding import STOP_SIGNALS
 from runbook_lib.project import project_top
 from runbook_lib.signal_handlers import signal_handler
@@ -52,7 +52,7 @@ def run_jobs(graph: JobGraph, request: RunRequest) -> list[JobResult]:
     claims = Claims.new(project_top() / Path(graph.jobs[0].runs).expanduser())
     graph = graph.in_fleet(claims.path)
     with contextlib.ExitStack() as stack:
-        executor, run, description = stack.enter_context(_executor(request))
+        executor, run, description = stack.enter_context(_executor(request, claims))
         table = LiveTable(claims, len(graph.jobs))
         if description:
             table.console.print(description, markup=False)
@@ -123,16 +123,22 @@ class _InTurn:
 
 
 @contextlib.contextmanager
-def _executor(request: RunRequest) -> Iterator[tuple[Executor, Callable[[Job], JobResult], str]]:
+def _executor(request: RunRequest, claims: Claims) -> Iterator[tuple[Executor, Callable[[Job], Any], str]]:
     """Start what jobs run on; yield it with the function it calls and a description, empty for this machine."""
     if request.executor == "local":
         with WorkerPool() as workers, ThreadPoolExecutor(request.jobs, thread_name_prefix="run") as threads:
             yield threads, workers.run, ""
         return
     from runbook_lib.execution.fleet.dask_cluster import dask_executor  # noqa: PLC0415 - slow to load, and an extra
+    from runbook_lib.execution.fleet.remote_worker import run_on_worker  # noqa: PLC0415 - as above
+    from runbook_lib.execution.fleet.returned_evidence import ReceivingExecutor  # noqa: PLC0415 - as above
 
-    with dask_executor(request.scheduler, request.jobs) as (executor, description):
-        yield executor, run_in_own_process, description
+    runs = claims.path.parents[1]
+    with (
+        dask_executor(request.scheduler, request.jobs) as (executor, client, description),
+        ReceivingExecutor(executor, client, claims, runs) as receiving,
+    ):
+        yield receiving, run_on_worker, description
 
 
 @contextlib.contextmanager

@@ -132,7 +132,7 @@ def open_archive(settings: dict[str, Any]) -> Archive:
         if settings["dask"]:
             from runbook_lib.execution.fleet.dask_cluster import dask_executor  # noqa: PLC0415 - as above
 
-            executor, _ = stack.enter_context(dask_executor(settings["dask"]))
+            executor, _, _ = stack.enter_context(dask_executor(settings["dask"]))
         report = stack.enter_context(_progress())
         return Archive(
             address, cache=settings["cache"], executor=executor, refresh=not settings["as_is"], report=report

@@ -92,6 +92,10 @@ class Claims:
             claim.flush()
             yield attempt
 
+    def was_claimed(self, job: str) -> bool:
+        """Return whether an attempt at a job was made by a process that shares this directory."""
+        return self._claim_file(job, 1).exists()
+
     def await_earlier(self, job: str, attempt: int) -> None:
         """Wait until no process works on an earlier attempt at a job: it may outlive the worker that started it."""
         for earlier in range(1, attempt):

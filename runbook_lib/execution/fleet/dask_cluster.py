@@ -21,7 +21,7 @@ _CONNECT_TIMEOUT = 10  # seconds
 
 
 @contextlib.contextmanager
-def dask_executor(scheduler: str | None, workers: int = 1) -> Iterator[tuple[Executor, str]]:
+def dask_executor(scheduler: str | None, workers: int = 1) -> Iterator[tuple[Executor, Any, str]]:
     """Connect to a Dask cluster, or start one on this machine.
 
     Args:
@@ -29,7 +29,7 @@ def dask_executor(scheduler: str | None, workers: int = 1) -> Iterator[tuple[Exe
         workers: Worker processes of a local cluster.
 
     Yields:
-        The executor, and a description of the cluster.
+        The executor, Dask's client, and a description of the cluster.
 
     Raises:
         RequirementError: Dask is not installed.
@@ -54,7 +54,7 @@ def dask_executor(scheduler: str | None, workers: int = 1) -> Iterator[tuple[Exe
                 ) from problem
         description = f"Dask at {client.scheduler.address}, {len(client.nthreads())} workers"
         # The same call twice is two pieces of work: no result may come from a cache.
-        yield client.get_executor(pure=False), description
+        yield client.get_executor(pure=False), client, description
 
 
 def _local_cluster(workers: int) -> Any:  # noqa: ANN401 - distributed's

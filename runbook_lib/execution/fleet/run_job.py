@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Report = Callable[[dict[str, Any]], None]
 
-__all__ = ["run_job"]
+__all__ = ["run_job", "runs_directory", "runs_of"]
 
 _SMALL = (
     2 * 2**20
@@ -72,7 +72,7 @@ def _run_or_continue(job: Job, report: Report) -> tuple[JobResult, int]:
 
 
 def _attempt(job: Job, attempt: int, claims: Claims, report: Report) -> JobResult:
-    runs = _runs_directory(job)
+    runs = runs_directory(job)
 
     def recording(entry: dict[str, Any]) -> None:
         if entry["event"] == "run_started":
@@ -83,7 +83,7 @@ def _attempt(job: Job, attempt: int, claims: Claims, report: Report) -> JobResul
         return _run(job, job.values, recording)
     note = f"attempt {attempt}, after a worker died"
     claims.await_earlier(job.id, attempt)
-    earlier = max(_runs_of(job, runs), default=None)
+    earlier = max(runs_of(job, runs), default=None)
     if earlier is None:
         return replace(_run(job, job.values, recording), note=f"{note}: no run had started")
     claims.record_run(job.id, attempt, earlier)
@@ -96,7 +96,7 @@ def _attempt(job: Job, attempt: int, claims: Claims, report: Report) -> JobResul
 
 
 def _run(job: Job, values: dict[str, Any], report: Report) -> JobResult:
-    notebook, runs = Path(job.notebook), _runs_directory(job)
+    notebook, runs = Path(job.notebook), runs_directory(job)
     if (
         job.fleet
     ):  # planned in another process, perhaps on another machine: keys and secrets may be missing here
@@ -112,7 +112,8 @@ def _run(job: Job, values: dict[str, Any], report: Report) -> JobResult:
     return _finished(job, outcome, reports)
 
 
-def _runs_directory(job: Job) -> Path:
+def runs_directory(job: Job) -> Path:
+    """Return the directory for runs on this machine."""
     return project_top() / Path(job.runs).expanduser()
 
 
@@ -211,7 +212,7 @@ def _seal(outcome: Outcome) -> None:
         attestation.seal_run(outcome.path)
 
 
-def _runs_of(job: Job, runs: Path) -> Iterator[Path]:
+def runs_of(job: Job, runs: Path) -> Iterator[Path]:
     """Yield the runs whose own journals name this job."""
     since = Path(job.fleet).name  # begins with the time, as a run's directory does
     for journal in runs.glob(f"*_{job.runbook}_*/{JOURNAL}"):
