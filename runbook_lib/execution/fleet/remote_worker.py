@@ -138,7 +138,7 @@ def _sending_journal(job: Job, claims: Claims) -> Iterator[None]:
                 sender.send_new_lines()
                 if not ended and stop.is_set():
                     claims.stop()
-            except Exception as problem:  # noqa: BLE001 - whatever the network does, the run goes on
+            except (OSError, RuntimeError) as problem:  # the run goes on without the network
                 _log.warning("cannot reach the scheduler: %s", problem)
 
     thread = threading.Thread(target=work, name="journal", daemon=True)

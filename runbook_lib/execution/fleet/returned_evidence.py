@@ -97,16 +97,16 @@ class ReceivingExecutor(Executor):
             inner, outer = self._open.pop(job.id, (None, None))
         if inner is None or outer is None or not outer.set_running_or_notify_cancel():
             return
-        try:
-            outcome = inner.result()
-            if isinstance(outcome, ReturnedRun):
-                outcome = self._kept(job, outcome)
-            elif not outcome.path:
-                outcome = self._with_received(job, outcome)
-        except BaseException as problem:  # noqa: BLE001 - the cluster's, and its cancellation: the result says it
+        if inner.cancelled():
+            outcome = self._with_received(job, JobResult(job.id, problem="no worker is left"))
+        elif problem := inner.exception():
             outcome = self._with_received(
                 job, JobResult(job.id, problem=f"{type(problem).__name__}: {problem}")
             )
+        elif isinstance(returned := inner.result(), ReturnedRun):
+            outcome = self._kept(job, returned)
+        else:
+            outcome = returned if returned.path else self._with_received(job, returned)
         outer.set_result(outcome)
 
     def _receive(self, event: tuple[float, dict[str, Any]]) -> None:

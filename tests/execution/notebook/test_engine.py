@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.model.status import Status
+from tests.deadlines import deadline
 from tests.execution.project import OPEN, finish
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def test_a_notebook_that_is_no_runbook_is_executed_as_ever(project: Project) -> 
 
 def test_a_cell_that_takes_too_long_leaves_a_run_with_last_words(project: Project) -> None:
     notebook = project.notebook(OPEN, STEP, "import time\ntime.sleep(600)", "book.close()")
-    done = finish(project.papermill(notebook, "runbook", "--execution-timeout", "2"))
+    timeout = f"{deadline(2.0):.0f}"  # of each cell, also of those that must end in time
+    done = finish(project.papermill(notebook, "runbook", "--execution-timeout", timeout))
     assert done.code == 4, done.output
     assert project.record.status is Status.INTERRUPTED
     assert project.cells() == [DONE] * 4 + [NOT, NEVER]
