@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.connections.registry import find_kind
 from runbook_lib.errors import InputError, InventoryError
 from runbook_lib.host_settings import Host
-from runbook_lib.inventories.locate import read_sources
+from runbook_lib.inventories.kinds import read_sources
 from runbook_lib.known_names import did_you_mean
 from runbook_lib.yaml_files import validate
 

@@ -26,22 +26,31 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(
-    ("row", "only"),
-    [
-        ("one", ("runbook",)),
-        ("many", ("runbook",)),
-        ("ssh-32", ("runbook_lib in a script",)),
-        ("lan-1", ("openssh, ControlMaster, no evidence",)),
-        ("wan-facts", ("runbook_lib in a script",)),
-        ("help", ("runbook",)),
-        ("start", ("runbook",)),
-        ("verify", ("runbook", "sha256sum", "hashlib, SHA-256 of the same files")),
-        ("notebooks", ("runbook", "a bare parse with orjson")),
-        ("notebooks-chapter", ("runbook",)),
-        ("archive", ("runbook", "runbook, with nothing new", "runbook, failures per host")),
-    ],
-)
+TRIED = {
+    "one": ("runbook",),
+    "many": ("runbook",),
+    "ssh-32": ("runbook_lib in a script",),
+    "lan-1": ("openssh, ControlMaster, no evidence",),
+    "wan-facts": ("runbook_lib in a script",),
+    "help": ("runbook",),
+    "start": ("runbook",),
+    "verify": ("runbook", "sha256sum", "hashlib, SHA-256 of the same files"),
+    "notebooks": ("runbook", "a bare parse with orjson"),
+    "notebooks-chapter": ("runbook",),
+    "archive": ("runbook", "runbook, with nothing new", "runbook, failures per host"),
+}
+"""Row -> its programs that are measured here."""
+LIKE = {
+    "five": "many",
+    "ssh-256": "ssh-32",
+    "lan-1-100": "lan-1",
+    "wan-8": "wan-facts",
+    "wan-8-30": "wan-facts",
+}
+"""Row -> the row above that it differs from in numbers only."""
+
+
+@pytest.mark.parametrize(("row", "only"), TRIED.items())
 def test_a_row_of_the_table_is_measured(row: str, only: tuple[str, ...]) -> None:
     """Without the peers: some are installed from elsewhere, and all of them take their time."""
     others = {name for each in all_rows({}) for name in each.scripts} - {*only}
@@ -52,6 +61,11 @@ def test_a_row_of_the_table_is_measured(row: str, only: tuple[str, ...]) -> None
     for name in only:
         assert f"{row}: {name}: " in done.stderr
         assert name in done.stdout
+
+
+def test_each_row_is_tried_here_or_is_like_one_that_is() -> None:
+    assert {*TRIED, *LIKE} == {row.name for row in all_rows({})}
+    assert set(LIKE.values()) <= set(TRIED)
 
 
 def test_each_row_with_a_size_has_a_small_one_here() -> None:

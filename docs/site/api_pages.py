@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import runbook_lib
@@ -18,19 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["api_page", "facts_page", "operations_page"]
 
-_METHODS = ("Archive", "Connection", "Fact", "Lab", "Operation", "Probe", "ReportFormat", "Runbook")
-"""Classes whose methods are called, or written, outside of the library."""
-_DERIVED = ("Runbook",)
-"""Those of them that have methods from a class which is not public."""
-
 
 def api_page() -> str:
     """Return the page of the names of `runbook_lib` itself."""
     lines = ["# The public API", "", "What `from runbook_lib import …` offers.", ""]
     for name in sorted(set(runbook_lib.__all__) - {"__version__", "errors"}):
         value = getattr(runbook_lib, name)
-        methods = [":members:"] if name in _METHODS else []
-        methods += [":inherited-members:"] if name in _DERIVED else []
+        methods = [":members:"] if _has_methods(value) else []
+        methods += [":inherited-members:"] if _inherits_methods(value) else []
         kind = "autoclass" if inspect.isclass(value) else "autofunction"
         lines += [f"## `{name}`", "", *_directive(kind, f"{value.__module__}.{name}", *methods)]
     lines += ["## Errors", "", "```text", inspect.cleandoc(errors.__doc__ or "").split("\n\n")[1], "```", ""]
@@ -71,6 +67,21 @@ def operations_page() -> str:
             lines += [f"### `{name}.{public}`", ""]
             lines += _directive(kind, f"{module.__name__}.{value.__qualname__}")
     return "\n".join(lines) + "\n"
+
+
+def _has_methods(value: Any) -> bool:  # noqa: ANN401 - a class or a function
+    """Whether a class has methods of its own, which are called, or written, outside of the library."""
+    functions = (FunctionType, classmethod, staticmethod)
+    return inspect.isclass(value) and any(
+        isinstance(member, functions) for name, member in vars(value).items() if not name.startswith("_")
+    )
+
+
+def _inherits_methods(value: Any) -> bool:  # noqa: ANN401 - as above
+    """Whether a class has methods from one that is not public."""
+    bases = inspect.getmro(value)[1:] if inspect.isclass(value) else ()
+    ours = (base for base in bases if base.__module__.startswith("runbook_lib."))
+    return any(_has_methods(base) for base in ours if base.__name__ not in runbook_lib.__all__)
 
 
 def _makes_operation(module: ModuleType, name: str) -> bool:

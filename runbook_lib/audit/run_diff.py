@@ -22,10 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["SECTIONS", "Difference", "compare", "source_cells", "unified"]
 
-SECTIONS = ("run", "parameters", "source", "steps", "commands", "checks", "durations", "facts")
-"""What is compared, in the order it is shown."""
 _LEAST_SECONDS = 1.0
 _LEAST_SHARE = 0.25
+SECTIONS = {
+    "run": "operator, machine, versions, source",
+    "parameters": "what the run was given",
+    "source": "the notebook's code cells",
+    "steps": "outcomes per step and host",
+    "commands": "commands that change something, and how they ended",
+    "checks": "expected and observed",
+    "durations": "differences of at least one second and 25 %",
+    "facts": "what the hosts reported: drift",
+}
+"""What is compared, in the order it is shown, and what is in it."""
 _INJECTED = "injected-parameters"
 _NOTHING: Mapping[str, Any] = {}
 

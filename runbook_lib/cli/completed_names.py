@@ -99,7 +99,7 @@ def complete_hosts(ctx: click.Context, incomplete: str) -> Iterable[str]:
 
     No program is started for it, so that nothing is offered where a program makes the inventory.
     """
-    from runbook_lib.inventories.locate import runs_a_program  # noqa: PLC0415 - only a shell needs it
+    from runbook_lib.inventories.kinds import runs_a_program  # noqa: PLC0415 - only a shell needs it
     from runbook_lib.inventory import Inventory  # noqa: PLC0415 - as above
 
     before = incomplete[: incomplete.rfind(",") + 1]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.model.records import SCHEMA_VERSION
-from runbook_lib.model.status import Status, worst
+from runbook_lib.model.status import BAD, Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _NOT_OF_HOST = frozenset(
     {"n", "time", "event", "step", "previous", "seal", "host_kind", "commands", "planned"}
 )
 
-_GOOD_ENDS = frozenset({Status.OK, Status.CHANGED, Status.PLANNED, Status.SKIPPED})
+_GOOD_ENDS = frozenset(Status) - BAD
 
 
 @dataclass(slots=True)

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from runbook_lib.inventory import Inventory
     from runbook_lib.parameters import Parameters
 
-__all__ = ["WrongHosts", "check_step_hosts", "wrong_step_hosts"]
+__all__ = ["HOSTS_COME_FIRST", "WrongHosts", "check_step_hosts", "wrong_step_hosts"]
 
 _WITH_HOSTS = STEP_METHODS | {"transaction"}
-_HOSTS_COME_FIRST = frozenset({"shell", "look"})
+HOSTS_COME_FIRST = frozenset({"shell", "look"})
+"""Methods of a run whose first argument is the hosts; that of the others is the title."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def _value(call: ast.Call, models: set[str], parameters: Parameters) -> object:
     """Return the pattern of hosts that a step is given; None if there is none, or it is not known."""
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     given = [word.value for word in call.keywords if word.arg == "hosts"] if method in _WITH_HOSTS else []
-    if method in _HOSTS_COME_FIRST:
+    if method in HOSTS_COME_FIRST:
         given += call.args[:1]
     match next(iter(given), None):
         case ast.Constant(value=value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts import grub
@@ -11,7 +12,10 @@ from runbook_lib.facts.base import Fact
 from runbook_lib.facts.grub import BootEntry  # noqa: TC001 - the records' types are read at run time
 from runbook_lib.model.commands import Command, Output
 
-__all__ = ["TRIAL_FILE", "BootLoader", "BootLoaderInfo", "DefaultEntry"]
+__all__ = ["TRIAL_FILE", "BootLoader", "BootLoaderInfo", "BootLoaderKind", "DefaultEntry"]
+
+BootLoaderKind = Literal["grub-legacy", "grub2-debian", "grub2-grubby", "none"]
+"""`grub2-grubby` is that of EL7 and later; `none`: not one of the others, and nothing is changed on the host."""
 
 TRIAL_FILE = "/etc/default/grub.d/zz-runbook-trial.cfg"
 """File that exists from the arming of a trial boot to its confirmation (Debian's GRUB)."""
@@ -37,7 +41,7 @@ class BootLoaderInfo:
     """The boot loader, and what it would boot.
 
     Args:
-        kind: `grub-legacy`, `grub2-debian`, `grub2-grubby` (EL7 and later) or `none`.
+        kind: Which one.
         configuration: The file with the menu.
         entries: The menu's entries, in order.
         default: The kernel that is booted by default; None if its entry is not found.
@@ -48,7 +52,7 @@ class BootLoaderInfo:
         panic: Seconds after which the running kernel reboots after a panic; 0: never.
     """
 
-    kind: str
+    kind: BootLoaderKind
     configuration: str | None = None
     entries: tuple[BootEntry, ...] = ()
     default: str | None = None
@@ -108,7 +112,7 @@ class BootLoader(Fact[BootLoaderInfo]):
         menus = [name for name in parts if name.endswith("/grub.cfg") and "/EFI/" not in name]
         menus += [name for name in parts if name.endswith("/grub.cfg") and "/EFI/" in name]
         if menus and programs & {"grubby", "update-grub"}:
-            kind = "grub2-grubby" if "grubby" in programs else "grub2-debian"
+            kind: BootLoaderKind = "grub2-grubby" if "grubby" in programs else "grub2-debian"
             return BootLoaderInfo(kind=kind, **_grub2(parts, menus, kind), **more)  # type: ignore[arg-type]
         if legacy:
             text = parts[legacy[0]]
@@ -143,7 +147,7 @@ def _parts(text: str) -> dict[str, str]:
     return dict(zip(pieces[1::2], pieces[2::2], strict=True))
 
 
-def _grub2(parts: dict[str, str], menus: list[str], kind: str) -> dict[str, object]:
+def _grub2(parts: dict[str, str], menus: list[str], kind: BootLoaderKind) -> dict[str, object]:
     # On UEFI the file in the EFI partition may only point to the one in /boot: use the one with entries.
     entries: tuple[BootEntry, ...] = ()
     chosen = menus[0]

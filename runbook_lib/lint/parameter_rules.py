@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from runbook_lib.errors import InputError, InventoryError, ParameterError
 from runbook_lib.execution.step_hosts import wrong_step_hosts
-from runbook_lib.inventories.locate import runs_a_program
+from runbook_lib.inventories.kinds import runs_a_program
 from runbook_lib.inventory import Inventory
 from runbook_lib.lint.findings import Finding
 from runbook_lib.parameters.one_host import wrong_single_hosts

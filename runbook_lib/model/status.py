@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["SYMBOLS", "Mode", "Status", "worst"]
+__all__ = ["BAD", "SYMBOLS", "Mode", "Status", "worst"]
 
 
 class Mode(StrEnum):
@@ -37,6 +37,9 @@ class Status(StrEnum):
         """The exit code of a command whose runs have this status; 0 only after something was done or checked."""
         return _EXIT_CODES.get(self, 0)
 
+
+BAD = frozenset({Status.FAILED, Status.UNREACHABLE, Status.INTERRUPTED, Status.UNKNOWN})
+"""Statuses that need attention: with one of them a run is unsuccessful."""
 
 _EXIT_CODES = {
     Status.SKIPPED: 5,

@@ -12,9 +12,9 @@ from runbook_lib.operations import files
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runbook_lib.facts.boot_loader import BootLoaderInfo
+    from runbook_lib.facts.boot_loader import BootLoaderInfo, BootLoaderKind
 
-__all__ = ["Backend", "backend_of", "refuse_unknown"]
+__all__ = ["BACKENDS", "Backend", "backend_of", "refuse_unknown"]
 
 SAVED_FILE = "/etc/default/grub.d/zz-runbook.cfg"
 """Read after all other settings of Debian's GRUB (grub-mkconfig reads grub.d in order)."""
@@ -170,11 +170,12 @@ _SAVED = (
     ),
     _UPDATE,
 )
-_BACKENDS: Mapping[str, Backend] = {
+BACKENDS: Mapping[BootLoaderKind, Backend] = {
     "grub2-debian": DebianGrub(),
     "grub2-grubby": ElGrub(),
     "grub-legacy": GrubLegacy(),
 }
+"""One for each kind that the fact knows, but for `none`."""
 
 
 def backend_of(loader: BootLoaderInfo) -> Backend:
@@ -184,7 +185,7 @@ def backend_of(loader: BootLoaderInfo) -> Backend:
         PlanRefused: The boot loader is not supported.
     """
     refuse_unknown(loader)
-    return _BACKENDS[loader.kind]
+    return BACKENDS[loader.kind]
 
 
 def refuse_unknown(loader: BootLoaderInfo) -> None:
@@ -192,7 +193,7 @@ def refuse_unknown(loader: BootLoaderInfo) -> None:
 
     A default such as a hypervisor or another system is somebody's choice: it is never replaced.
     """
-    if loader.kind not in _BACKENDS or not loader.entries:
+    if loader.kind not in BACKENDS or not loader.entries:
         raise PlanRefused(
             f"no supported boot loader (GRUB on Debian, Ubuntu or EL) was found: {loader.kind}",
             hint="install and set the kernel by hand, then run this again in mode validate",

@@ -11,9 +11,9 @@ from runbook_lib.facts.file import FileText
 from runbook_lib.facts.interface_manager import IFUPDOWN
 from runbook_lib.facts.network_stack import ConfiguredElsewhere, NetworkStack
 from runbook_lib.operations.bridge_backend import BridgeBackend
-from runbook_lib.operations.bridge_file import BridgeFile
 from runbook_lib.operations.commit_confirm import GuardedChange, GuardedFile
 from runbook_lib.operations.configuration_text import refuse_unmovable
+from runbook_lib.operations.ifupdown_file import InterfacesFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,9 @@ class IfupdownBridge(BridgeBackend):
         )
 
     @functools.cached_property
-    def _file(self) -> BridgeFile:
+    def _file(self) -> InterfacesFile:
         text = self.facts[FileText(INTERFACES_FILE)] or ""
         wanted = self.wanted
-        return BridgeFile(text, wanted.name, wanted.port, wanted.address, wanted.gateway, wanted.nameservers)
+        return InterfacesFile(
+            text, wanted.name, wanted.port, wanted.address, wanted.gateway, wanted.nameservers
+        )

@@ -258,7 +258,7 @@ def _parse(text: str | None) -> dict[str, Any]:
         return {}
     try:
         options = json.loads(text)
-    except json.JSONDecodeError as problem:
+    except (ValueError, RecursionError) as problem:
         raise PlanRefused(
             f"{DAEMON_FILE} is not JSON: {problem}",
             hint="fix the file by hand: a runbook cannot know what was meant",

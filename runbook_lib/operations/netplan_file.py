@@ -139,7 +139,7 @@ class NetplanConfiguration:
         yield from (str(key) for key in port.values if key not in KNOWN)
         if not port.has_address:
             yield f"addresses: {', '.join(port.addresses) or 'none'}, and not {self.wanted.address}"
-        several = len(port.gateways) > 1 or (port.values.get("routes") and not port.gateways)
+        several = len(port.gateways) > 1 or ("routes" in port.values and not port.gateways)
         if port.has_other_gateway and several:
             yield f"routes: no default route that could become one by way of {self.wanted.gateway}"
         if port.has_other_nameservers and "nameservers" in port.values and not port.nameservers:

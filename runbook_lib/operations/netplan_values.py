@@ -60,7 +60,11 @@ class NetplanInterface:
     def gateways(self) -> list[str]:
         """The gateways of the IPv4 default routes."""
         routes = [route for route in _list(self.values.get("routes")) if isinstance(route, dict)]
-        found = [str(route.get("via")) for route in routes if str(route.get("to")) in DEFAULT_ROUTES]
+        found = [
+            str(route["via"])
+            for route in routes
+            if str(route.get("to")) in DEFAULT_ROUTES and route.get("via")
+        ]
         found += [str(self.values["gateway4"])] if self.values.get("gateway4") else []
         return [gateway for gateway in found if ":" not in gateway]
 

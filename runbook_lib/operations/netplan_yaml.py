@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import yaml
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.operations.configuration_text import ended
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Entry", "Mapping", "insert_entry", "parse", "replace_value"]
 
@@ -140,6 +144,7 @@ def _mapping(text: str, node: yaml.Node) -> Mapping:
     pairs = node.value
     if not all(isinstance(key, yaml.ScalarNode) for key, _ in pairs):
         raise PlanRefused(f"netplan's YAML, line {line}: a key is not a word", hint=_HINT)
+    _refuse_double_keys([key for key, _ in pairs])
     if node.flow_style:
         entries = [
             Entry(
@@ -171,6 +176,17 @@ def _mapping(text: str, node: yaml.Node) -> Mapping:
         entries.append(Entry(key.value, value, start, previous, value.start_mark.index, _end(text, value)))
     column = pairs[0][0].start_mark.column
     return Mapping(text, tuple(entries), flow=False, column=column, start=entries[0].start, end=previous)
+
+
+def _refuse_double_keys(keys: Sequence[yaml.ScalarNode]) -> None:
+    """Refuse a key that is given twice: PyYAML knows only the last one, netplan reads both."""
+    known: dict[str, int] = {}
+    for key in keys:
+        line = key.start_mark.line + 1
+        if known.setdefault(key.value, line) != line:
+            raise PlanRefused(
+                f"netplan's YAML, line {line}: {key.value} is in line {known[key.value]} already", hint=_HINT
+            )
 
 
 def _comments_above(text: str, first: int, limit: int) -> int:

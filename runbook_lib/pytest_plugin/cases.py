@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from runbook_lib.evidence.layout import HTML_REPORT, JOURNAL
-from runbook_lib.model.status import SYMBOLS, Status
+from runbook_lib.model.status import BAD, SYMBOLS, Status
 from runbook_lib.printing.visible_text import for_log, visible
 from runbook_lib.report.safe_text import exit_summary, stream
-from runbook_lib.report.summary import BAD, first_line, outcome_of_run, problems
+from runbook_lib.report.summary import first_line, outcome_of_run, problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from runbook_lib.evidence.layout import HTML_REPORT
+from runbook_lib.model.status import BAD
 from runbook_lib.report import summary
 from runbook_lib.report.formats import FileFormat
 from runbook_lib.report.jinja_environment import templates
@@ -64,7 +65,7 @@ class RunView:
     @property
     def steps(self) -> list[StepRecord]:
         """The steps, those that need attention first."""
-        return sorted(self.record.steps, key=lambda step: step.status not in summary.BAD)
+        return sorted(self.record.steps, key=lambda step: step.status not in BAD)
 
     @property
     def bars(self) -> list[_Bar]:
@@ -124,7 +125,7 @@ def _pieces(records: list[RunRecord], title: str) -> Iterator[str]:
         title=title,
         runs=runs,
         # Runs that need attention come first; the table of runs keeps the order given.
-        ordered=sorted(runs, key=lambda run: run.record.status not in summary.BAD),
+        ordered=sorted(runs, key=lambda run: run.record.status not in BAD),
         outcome=summary.outcome_of_runs(records),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file

@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from runbook_lib.model.status import SYMBOLS
+from runbook_lib.model.status import BAD, SYMBOLS
 from runbook_lib.printing.visible_text import visible
 from runbook_lib.report import safe_text, summary
 
@@ -32,7 +32,7 @@ def _pretty(value: Any) -> str:  # noqa: ANN401 - JSON
 
 
 def _is_bad(status: str) -> bool:
-    return status in summary.BAD
+    return status in BAD
 
 
 templates = jinja2.Environment(

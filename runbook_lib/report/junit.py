@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from junitparser import Error, Failure, Skipped, TestSuite
 
 from runbook_lib.evidence.layout import JUNIT_REPORT
-from runbook_lib.model.status import Status
+from runbook_lib.model.status import BAD, Status
 from runbook_lib.printing.visible_text import visible
 from runbook_lib.report.formats import FileFormat
 from runbook_lib.report.junit_xml import UniqueNames, junit_bytes, new_case
 from runbook_lib.report.report_file import write_file
 from runbook_lib.report.safe_text import exit_summary, stream
-from runbook_lib.report.summary import BAD, first_line, outcome_of_run
+from runbook_lib.report.summary import first_line, outcome_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_lib.model.status import SYMBOLS, Mode, Status, worst
+from runbook_lib.model.status import BAD, SYMBOLS, Mode, Status, worst
 from runbook_lib.readable_time import utc_time
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
 
 __all__ = [
-    "BAD",
     "MEANINGS",
     "Outcome",
     "counted",
@@ -27,9 +26,6 @@ __all__ = [
     "problems",
     "seconds",
 ]
-
-BAD = frozenset({Status.FAILED, Status.UNREACHABLE, Status.INTERRUPTED, Status.UNKNOWN})
-"""Outcomes that need attention."""
 
 MEANINGS = {
     Status.OK: "already in the desired state, or read without problems",

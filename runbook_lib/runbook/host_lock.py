@@ -96,9 +96,10 @@ class Owner:
     def parse(cls, text: str) -> Owner | None:
         """Return the owner that a lock file's line names; None if it names none."""
         try:
-            return cls(**json.loads(text))
-        except (json.JSONDecodeError, TypeError):
+            owner = cls(**json.loads(text))
+        except (ValueError, TypeError, RecursionError):
             return None
+        return owner if all(isinstance(value, str) for value in vars(owner).values()) else None
 
     def __str__(self) -> str:
         return f"{self.operator} on {self.machine}, run {self.run}, since {local_time_of(self.since)}"

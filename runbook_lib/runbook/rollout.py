@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runbook_lib.runbook.run_status import BAD
+from runbook_lib.model.status import BAD
 
 if TYPE_CHECKING:
     from runbook_lib.model.batches import Batch

@@ -13,7 +13,7 @@ from runbook_lib.masking import excerpt
 from runbook_lib.model.batches import Batch
 from runbook_lib.model.kinds import ADDED_BY_RUN
 from runbook_lib.model.plans import Plan
-from runbook_lib.model.status import Mode, Status
+from runbook_lib.model.status import BAD, Mode, Status
 from runbook_lib.runbook import made_by_hand, run_directory
 from runbook_lib.runbook.concealed_operation import conceal_secrets
 from runbook_lib.runbook.deadline import Deadline, earliest
@@ -27,7 +27,7 @@ from runbook_lib.runbook.run_errors import (
     step_failed,
 )
 from runbook_lib.runbook.run_hosts import RunHosts
-from runbook_lib.runbook.run_status import BAD, RunStatus
+from runbook_lib.runbook.run_status import RunStatus
 from runbook_lib.runbook.run_transactions import RunTransactions
 from runbook_lib.runbook.step_runner import StepRunner, not_attempted
 from runbook_lib.runbook.transaction import TransactionStep

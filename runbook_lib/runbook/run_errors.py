@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError, Interrupted, StepFailed
 from runbook_lib.evidence.layout import JOURNAL
-from runbook_lib.runbook.run_status import BAD
+from runbook_lib.model.status import BAD
 
 if TYPE_CHECKING:
     from pathlib import Path

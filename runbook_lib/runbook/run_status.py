@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_lib.model.status import Mode, Status, worst
+from runbook_lib.model.status import BAD, Mode, Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,10 +12,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.plans import Check
     from runbook_lib.model.records import StepRecord
 
-__all__ = ["BAD", "RunStatus", "describe_unmet"]
-
-BAD = frozenset({Status.FAILED, Status.UNREACHABLE, Status.INTERRUPTED, Status.UNKNOWN})
-"""Statuses that make a run unsuccessful."""
+__all__ = ["RunStatus", "describe_unmet"]
 
 
 def describe_unmet(checks: Sequence[Check]) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook_lib.evidence import events
-from runbook_lib.model.status import Status
+from runbook_lib.model.status import BAD, Status
 from runbook_lib.operations.observe import Observe
 from runbook_lib.runbook.host_rollback import roll_back_host
-from runbook_lib.runbook.run_status import BAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable

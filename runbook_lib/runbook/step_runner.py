@@ -8,9 +8,8 @@ from runbook_lib.display import cards
 from runbook_lib.display.live_card import LiveCard
 from runbook_lib.evidence import events
 from runbook_lib.model.records import HostRecord, StepRecord
-from runbook_lib.model.status import Status
+from runbook_lib.model.status import BAD, Status
 from runbook_lib.runbook.recorder import now
-from runbook_lib.runbook.run_status import BAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable

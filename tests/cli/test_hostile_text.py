@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from runbook_lib.attestation.keys import generate
+from runbook_lib.audit.rules import registry as rules
 from runbook_lib.cli.live_table import print_result
 from runbook_lib.cli.main import cli
 from runbook_lib.cli.run_progress import Progress
@@ -22,6 +23,7 @@ from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution.fleet.job import JobResult
 from runbook_lib.printing.console import FilteredConsole
 from runbook_lib.printing.standard_streams import filtered
+from runbook_lib.report import formats
 from tests.audit.altering import forge_journal
 from tests.cli.test_quiet_success import verbs
 from tests.deadlines import deadline
@@ -56,6 +58,13 @@ _IN_JOURNAL = EVERYTHING.replace("\ud800", "")  # half a character is not UTF-8
 _ARGUMENT = EVERYTHING.replace("\0", "").replace(
     "\ud800", "\udcff"
 )  # as Python reads a byte that is not UTF-8
+
+
+_SETTINGS: dict[str, dict[str, Any]] = {  # of the rules that have no default
+    "forbidden-command": {"patterns": ["."]},
+    "host-outside-inventory": {"inventory": "inventory.yml"},
+    "validate-too-old": {"days": 1, "runbooks": ["10_practice"]},
+}
 
 
 def hostile(value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -108,20 +117,19 @@ def forged(tmp_path_factory: pytest.TempPathFactory) -> Forged:
         ids.append(made.name)
     (top / "runs" / "20000101T000000Z_10_first_abcdef").mkdir()
     (top / "runs" / "20000101T000000Z_10_first_abcdef" / "journal.jsonl").write_text(_IN_JOURNAL)
-    (top / "policy.yml").write_text(
-        "rules:\n  secret-in-output: {}\n  forbidden-command: {patterns: [tee]}\n  apply-without-plan: {}\n"
-        "  host-outside-inventory: {}\n  unsigned-apply: {}\n",
-        encoding="utf-8",
-    )
+    settings = {name: _SETTINGS.get(name, {}) for name in rules.BUILT_IN}
+    (top / "inventory.yml").write_text("hosts: {other: {connection: local}}\n", encoding="utf-8")
+    (top / "policy.yml").write_text(json.dumps({"rules": settings}), encoding="utf-8")
     generate(top / "key")
     return Forged(top, *ids)
 
 
+TO_STDOUT = [name for name in formats.BUILT_IN if isinstance(formats.load_format(name), formats.FileFormat)]
 QUERY = "SELECT * FROM {}"
 TABLES = ("runs", "steps", "commands", "checks", "files")
 CALLS = [
     ("list",),
-    *(("report", "FIRST", "-o", "-", "--format", form) for form in ("html", "junit", "markdown")),
+    *(("report", "FIRST", "-o", "-", "--format", form) for form in TO_STDOUT),
     ("report", "SECOND"),
     ("progress",),
     ("progress", "runs", "--csv"),
@@ -170,6 +178,15 @@ def test_no_verb_passes_on_what_a_forged_archive_says(
     monkeypatch.chdir(forged.top)
     monkeypatch.setenv("XDG_CACHE_HOME", str(forged.top / "cache"))
     forged.call(*words)
+
+
+def test_the_policy_of_the_scans_is_read_and_finds_something(
+    forged: Forged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(forged.top)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(forged.top / "cache"))
+    done = CliRunner().invoke(cli, ["audit", "scan", "--policy", "policy.yml"])
+    assert f" findings: {len(rules.BUILT_IN)} rules" in done.stdout, done.exception
 
 
 def test_every_verb_is_tried() -> None:

@@ -1,20 +1,28 @@
-"""Files of a host: interfaces(5), grub.cfg, GRUB's environment. What is written keeps the rest; entries are GRUB's."""
+"""Files of a host: interfaces(5), netplan's YAML, grub.cfg, GRUB's environment, the engine's options, the lock.
+
+What is written keeps the rest; entries are GRUB's.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
+from runbook_lib.errors import PlanRefused
 from runbook_lib.facts import grub
 from runbook_lib.facts.boot_loader import BootLoader
 from runbook_lib.model.commands import Output
 from runbook_lib.operations import ifupdown
-from runbook_lib.operations.bridge_file import BridgeFile
+from runbook_lib.operations.docker_engine import _parse as parse_options
+from runbook_lib.operations.ifupdown_file import InterfacesFile
+from runbook_lib.runbook.host_lock import Owner
 from tests.facts.test_grub_rules import MENU
-from tests.fuzz.harness import fuzzed
-from tests.fuzz.mutations import mutated_text
+from tests.fuzz.harness import fuzzed, one_message
+from tests.fuzz.mutations import JSON, mutated_text
+from tests.operations import test_netplan_file as netplan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,14 +75,14 @@ iface br0.7 inet manual
 @fuzzed(80, text=mutated_text(INTERFACES), gateway=st.sampled_from([None, "192.168.7.254", "192.168.7.1"]))
 def test_an_interfaces_file(text: str, gateway: str | None) -> None:
     assert "".join(stanza.raw for stanza in ifupdown.parse(text)) == text
-    file = BridgeFile(text, "br0", "em1", "192.168.7.31/20", gateway, ())
+    file = InterfacesFile(text, "br0", "em1", "192.168.7.31/20", gateway, ())
     assert isinstance(
         [file.missing(), file.addresses(), file.ipv6(), file.includes], list
     )  # none of them raises
     if file.obstacles():
         return
     made = file.changed("02:00:00:00:00:01")
-    again = BridgeFile(made, "br0", "em1", "192.168.7.31/20", gateway, ())
+    again = InterfacesFile(made, "br0", "em1", "192.168.7.31/20", gateway, ())
     assert again.missing() == []
     assert again.obstacles() == []
     once_more = again.changed("02:00:00:00:00:01")
@@ -88,6 +96,45 @@ def test_an_interfaces_file(text: str, gateway: str | None) -> None:
             kept = kept[kept.index(raw) + len(raw) :]
     before, after = sorted(_lines(text)), sorted(_lines(made))
     assert [line for line in before if line not in after and not _replaced(line)] == []
+
+
+@fuzzed(
+    60, text=mutated_text([netplan.BLOCK, netplan.FLOW, netplan.DHCP, netplan.STATIC]), gateway=st.booleans()
+)
+def test_netplans_files(text: str, gateway: bool) -> None:  # noqa: FBT001 - drawn
+    given = "192.0.2.1" if gateway else None
+    before = netplan.configuration(text, gateway=given)
+    try:
+        before.refuse()
+        made = before.changed()
+    except PlanRefused as refused:
+        one_message(refused)
+        return
+    after = netplan.configuration(made, gateway=given)
+    assert after.missing() == []
+    assert after.changed() == made
+
+
+OPTIONS = (
+    '{"bridge": "br0", "fixed-cidr": "192.168.8.0/24", "registry-mirrors": ["http://192.168.7.254:5000"]}'
+)
+
+
+@fuzzed(60, text=mutated_text([OPTIONS]) | JSON.map(json.dumps) | st.just("[" * 100_000))
+def test_the_options_of_the_engine(text: str) -> None:
+    try:
+        assert isinstance(parse_options(text), dict)
+    except PlanRefused as refused:
+        one_message(refused, "/etc/docker/daemon.json")
+
+
+FIELDS = st.fixed_dictionaries(dict.fromkeys(("run", "host", "operator", "machine", "since"), JSON))
+
+
+@fuzzed(60, text=FIELDS.map(json.dumps) | JSON.map(json.dumps) | st.text() | st.just("[" * 100_000))
+def test_the_owner_that_a_lock_names(text: str) -> None:
+    owner = Owner.parse(text)
+    assert owner is None or str(owner)
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.netplan import NetplanFile
 from runbook_lib.operations import networkd_file
 from runbook_lib.operations.bridge_backend import Wanted
-from runbook_lib.operations.bridge_file import BridgeFile
+from runbook_lib.operations.ifupdown_file import InterfacesFile
 from runbook_lib.operations.netplan_file import NetplanConfiguration
 from runbook_lib.operations.networkd_file import NetworkFile
 from runbook_lib.operations.networkmanager_profile import EthernetProfile
@@ -32,7 +32,7 @@ def wanted(port: str) -> Wanted:
 @pytest.mark.parametrize("port", PORTS)
 def test_ifupdown_keeps_what_makes_the_port_and_moves_its_addresses(port: str) -> None:
     head = f"auto {port}\niface {port} inet static\n    address 192.0.2.10/24\n    gateway 192.0.2.1\n"
-    before = BridgeFile(head + OF_INTERFACES[port], "br0", port, "192.0.2.10/24", "192.0.2.1", ())
+    before = InterfacesFile(head + OF_INTERFACES[port], "br0", port, "192.0.2.10/24", "192.0.2.1", ())
     assert before.obstacles() == []
     of_port, _, of_bridge = before.changed(MAC).partition("auto br0\n")
     assert OF_INTERFACES[port] in of_port

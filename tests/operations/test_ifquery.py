@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from runbook_lib import system_requirements
 from runbook_lib.operations import ifupdown
-from runbook_lib.operations.bridge_file import BridgeFile
+from runbook_lib.operations.ifupdown_file import InterfacesFile
 
 if system_requirements.missing("reference"):
     pytest.skip("needs ifquery: apt-get install ifupdown", allow_module_level=True)
@@ -146,7 +146,7 @@ iface eth0 inet static
 
 def check_nothing_is_lost(text: str) -> bool:
     """Check that each option comes out or is named as an obstacle; return whether the file was changed."""
-    file = BridgeFile(text, "br0", "eth0", "192.0.2.10/24", "192.0.2.1", ())
+    file = InterfacesFile(text, "br0", "eth0", "192.0.2.10/24", "192.0.2.1", ())
     before, others = ifquery(text, "eth0", "br0"), ifquery(text, "lo", "eth1", "vlan7")
     if before is None or file.obstacles() or file.ipv6():
         return False
@@ -222,7 +222,7 @@ def test_files_of_real_hosts_are_changed_without_loss_or_refused(more: str, *, c
 )
 def test_an_existing_bridge_is_compared_by_what_ifupdown_makes_of_it(text: str, *, equal: bool) -> None:
     text = f"auto br0\niface br0 inet static\n gateway 192.0.2.1\n {text}"
-    file = BridgeFile(text, "br0", "eth0", "192.0.2.10/24", "192.0.2.1", ())
+    file = InterfacesFile(text, "br0", "eth0", "192.0.2.10/24", "192.0.2.1", ())
     done = subprocess.run(
         [IFQUERY, "-i", "/dev/stdin", "br0"], input=text, capture_output=True, check=True, text=True
     )

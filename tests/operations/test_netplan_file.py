@@ -163,6 +163,10 @@ def test_a_port_that_netplan_knows_by_another_name() -> None:
         (("network: [eth0]\n",), "line 1: expected a mapping"),
         ((STATIC + "      nameservers: {search: [example.org]}\n",), "nameservers: without addresses"),
         ((STATIC + "      routes: [{to: 10.0.0.0/8, via: 192.0.2.254}]\n",), "no default route that could become"),
+        ((STATIC + "      routes: [{to: default}]\n",), "no default route that could become"),
+        ((STATIC + "      routes:\n",), "no default route that could become"),
+        ((STATIC + "      routes: []\n",), "no default route that could become"),
+        ((STATIC + "      mtu: 1400\n      mtu: 9000\n",), "line 6: mtu is in line 5 already"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_edited_without_loss_is_named(texts: tuple[str, ...], named: str) -> None:

@@ -12,11 +12,13 @@ from runbook_lib.model.plans import Check
 from runbook_lib.model.records import HostRecord, StepRecord
 from runbook_lib.model.status import Status
 from runbook_lib.operations import service
+from tests.operations.test_operation_cases import CASES, case, facts_of, make
 
 if TYPE_CHECKING:
     from runbook_lib.operations.service import Refreshed
 
 HOST = Host(name="web-1", address="192.0.2.1")
+WRITE_NO_FILE = {"command.Run", "directory.Present", "files.Absent"}  # though they read the state of a path
 PEM, KEY = "/etc/site/site.pem", "/run/site/site.key"
 
 
@@ -63,7 +65,20 @@ def test_a_file_that_a_step_only_looks_at_does_not_count(check: str) -> None:
     assert refreshed(step(1, PEM, Status.OK, check=check)).files == ()
 
 
-@pytest.mark.parametrize("check", ["files.contents", "service.drop_in", "registry.authority"])
+def test_of_each_operation_that_reads_the_state_of_a_file_it_is_known_whether_it_writes_one() -> None:
+    """What writes a file, and is missing from the list, is never a reason to restart a service."""
+    ids: dict[str, set[str]] = {}
+    for loaded in map(case, CASES):
+        if loaded["checks"] != "refused" and any(label.startswith("FileState(") for label in loaded["facts"]):
+            operation = make(loaded)
+            checks = operation.verify(facts_of(operation, loaded["facts"]))
+            ids.setdefault(loaded["operation"], set()).update(check.id for check in checks)
+    writing = {name for name, found in ids.items() if found & service._OF_CONTENTS}  # noqa: SLF001 - the list
+    assert set(ids) - writing == WRITE_NO_FILE
+    assert {check for found in ids.values() for check in found} >= service._OF_CONTENTS  # noqa: SLF001 - as above
+
+
+@pytest.mark.parametrize("check", sorted(service._OF_CONTENTS))  # noqa: SLF001 - as above
 def test_each_kind_of_step_that_writes_a_file_counts(check: str) -> None:
     assert refreshed(step(1, PEM, Status.OK, check=check)).files == (PEM,)
 

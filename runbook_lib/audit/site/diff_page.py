@@ -14,17 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["diff_page"]
 
-_MEANINGS = {
-    "run": "operator, machine, versions, source",
-    "parameters": "what the run was given",
-    "source": "the notebook's code cells",
-    "steps": "outcomes per step and host",
-    "commands": "commands that change something, and how they ended",
-    "checks": "expected and observed",
-    "durations": "differences of at least one second and 25 %",
-    "facts": "what the hosts reported: drift",
-}
-
 
 def diff_page(frame: pd.DataFrame, before: RunRecord, after: RunRecord, *, of_site: bool = False) -> str:
     """Return the page's HTML.
@@ -36,4 +25,4 @@ def diff_page(frame: pd.DataFrame, before: RunRecord, after: RunRecord, *, of_si
         of_site: Whether to link to the runs' own pages, which a site has in the same directory.
     """
     groups = {section: frame[frame["section"] == section].to_dict("records") for section in SECTIONS}
-    return render("diff", before=before, after=after, groups=groups, meanings=_MEANINGS, of_site=of_site)
+    return render("diff", before=before, after=after, groups=groups, meanings=SECTIONS, of_site=of_site)

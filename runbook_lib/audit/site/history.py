@@ -12,7 +12,7 @@ import orjson
 from runbook_lib.facts.docker_engine import EngineInfo, EngineVersion
 from runbook_lib.facts.interfaces import Interfaces
 from runbook_lib.facts.kernel import Kernel
-from runbook_lib.report.summary import BAD
+from runbook_lib.model.status import BAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

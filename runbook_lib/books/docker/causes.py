@@ -251,7 +251,7 @@ def _object(text: str) -> dict[str, Any]:
     """Return a JSON object; an empty one for anything else, such as an error message."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventories.ansible_json import read_ansible
@@ -18,6 +18,8 @@ from runbook_lib.project import find_shipped, find_upwards
 from runbook_lib.yaml_files import load_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runbook_lib.inventories.source import Source
 
 __all__ = ["read_sources", "runs_a_program"]
@@ -43,9 +45,9 @@ def read_sources(text: str) -> list[Source]:
     found = []
     for item in _items(text):
         if item.startswith(_ANSIBLE):
-            found.append(_through_ansible(find_upwards(item.removeprefix(_ANSIBLE))))
+            found.append(_KINDS["ansible"].read(find_upwards(item.removeprefix(_ANSIBLE))))
         elif item.startswith(_SSH_CONFIG):
-            found.append(read_ssh_config_hosts(find_upwards(item.removeprefix(_SSH_CONFIG) or DEFAULT)))
+            found.append(_KINDS["ssh_config"].read(find_upwards(item.removeprefix(_SSH_CONFIG) or DEFAULT)))
         else:
             path = find_shipped(item)
             found += [_file(file) for file in _in_directory(path)] if path.is_dir() else [_file(path)]
@@ -58,9 +60,7 @@ def runs_a_program(text: str) -> bool:
         path = find_shipped(item)
         files = _in_directory(path) if path.is_dir() else [path]
         if item.startswith((_ANSIBLE, _SSH_CONFIG)) or any(
-            _is_program(file) or _is_for_ansible(file) or _is_ssh_config(file)
-            for file in files
-            if file.is_file()
+            _KINDS[_kind_of(file)].starts_a_program for file in files if file.is_file()
         ):
             return True
     return False
@@ -110,17 +110,22 @@ def _file(path: Path) -> Source:
             hint=f"check the path (the current directory is {Path.cwd()}), or name another inventory: "
             f"-p inventory=FILE; {made_by}",
         )
-    if path.is_file():
-        if _is_program(path):
-            printed = program_output([str(path.absolute()), "--list"], str(path))
-            return read_ansible(printed, "program", str(path))
-        if path.suffix == ".json":
-            return read_ansible(_content(path), "json", str(path))
-        if _is_ssh_config(path):
-            return read_ssh_config_hosts(path)
-        if _is_for_ansible(path):
-            return _through_ansible(path)
-    return read_own_yaml(path)
+    return _KINDS[_kind_of(path) if path.is_file() else "yaml"].read(path)
+
+
+def _kind_of(path: Path) -> str:
+    """Return the kind of a file, one of `_KINDS`."""
+    if _is_program(path):
+        return "program"
+    if path.suffix == ".json":
+        return "json"
+    if _is_ssh_config(path):
+        return "ssh_config"
+    return "ansible" if _is_for_ansible(path) else "yaml"
+
+
+def _through_program(path: Path) -> Source:
+    return read_ansible(program_output([str(path.absolute()), "--list"], str(path)), "program", str(path))
 
 
 def _through_ansible(path: Path) -> Source:
@@ -181,3 +186,24 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as problem:
         raise InventoryError(f"cannot be read: {problem.strerror}", where=str(path)) from problem
+
+
+class _Kind(NamedTuple):
+    """A kind of inventory.
+
+    Args:
+        read: Reads a file of this kind.
+        starts_a_program: Whether reading it starts a program: OpenSSH itself reads an ssh_config.
+    """
+
+    read: Callable[[Path], Source]
+    starts_a_program: bool
+
+
+_KINDS = {
+    "program": _Kind(_through_program, starts_a_program=True),
+    "json": _Kind(lambda path: read_ansible(_content(path), "json", str(path)), starts_a_program=False),
+    "ssh_config": _Kind(read_ssh_config_hosts, starts_a_program=True),
+    "ansible": _Kind(_through_ansible, starts_a_program=True),
+    "yaml": _Kind(read_own_yaml, starts_a_program=False),
+}

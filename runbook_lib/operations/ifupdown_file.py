@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_lib.operations import ifupdown
-from runbook_lib.operations.bridge_placement import HOOKS, Place, Placement
+from runbook_lib.operations.ifupdown_placement import HOOKS, Place, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runbook_lib.operations.ifupdown import Line, Stanza
 
-__all__ = ["BridgeFile"]
+__all__ = ["InterfacesFile"]
 
 _OWN_BRIDGE_OPTIONS = frozenset(
     {"address", "netmask", "bridge-ports", "bridge-stp", "bridge-fd", "bridge-maxwait"}
@@ -34,7 +34,7 @@ _SHELL = re.compile(r"""[$`"'~{}()\\&|;<>!]""")  # wordexp(3) would interpret th
 
 
 @dataclass(frozen=True)
-class BridgeFile:
+class InterfacesFile:
     """An interfaces file, and the bridge that it should configure.
 
     Args:

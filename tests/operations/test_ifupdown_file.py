@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbook_lib.operations.bridge_file import BridgeFile
+from runbook_lib.operations.ifupdown_file import InterfacesFile
 
 LOOPBACK = "auto lo\niface lo inet loopback\n\n"
 STATIC = "auto eth0\niface eth0 inet static\n    address 192.0.2.10/24\n    gateway 192.0.2.1\n"
@@ -22,8 +22,10 @@ iface br0 inet static
 """
 
 
-def file(text: str, *, gateway: str | None = "192.0.2.1", nameservers: tuple[str, ...] = ()) -> BridgeFile:
-    return BridgeFile(text, "br0", "eth0", "192.0.2.10/24", gateway, nameservers)
+def file(
+    text: str, *, gateway: str | None = "192.0.2.1", nameservers: tuple[str, ...] = ()
+) -> InterfacesFile:
+    return InterfacesFile(text, "br0", "eth0", "192.0.2.10/24", gateway, nameservers)
 
 
 def changed(text: str) -> str:

@@ -1,6 +1,6 @@
 """Where an option of a physical interface belongs once the interface is a port of a bridge: on the port or the bridge.
 
-What is not understood has no place; `bridge_file` then refuses and names it.
+What is not understood has no place; `ifupdown_file` then refuses and names it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,78 @@
+"""Which fuzz targets reach which parser of something that comes from outside, or why none does.
+
+`tests/architecture/test_lists_agree.py` finds the modules that decode JSON, YAML, Python, PEM, base64 or shell words,
+and notices one that is missing here. Facts need no entry: `test_host_answers.py` takes all of them from their cases.
+"""
+
+from __future__ import annotations
+
+__all__ = ["NO_TARGET", "TARGETS"]
+
+_OWN = "written by this library, in a place that only its user can write to"
+_OF_A_FACT = "the text has passed the parser of a fact, which is fuzzed"
+
+TARGETS = {
+    "attestation/envelope.py": "test_a_changed_attestation",
+    "audit/verify/broken_chain.py": "test_lines_of_a_journal_removed_doubled_or_moved",
+    "audit/verify/checks.py": "test_changed_bytes",
+    "connections/known_hosts.py": "test_any_bytes_in_known_hosts",
+    "evidence/chain.py": "test_changed_bytes",
+    "evidence/follower.py": "test_changed_bytes",
+    "evidence/notebook.py": "test_a_changed_notebook",
+    "evidence/seal_contents.py": "test_changed_bytes",
+    "execution/catalog.py": "test_parameters_on_the_command_line",
+    "execution/notebook_file.py": "test_a_notebook_that_is_to_be_run",
+    "execution/step_calls.py": "test_a_notebook_that_is_to_be_run",
+    "execution/step_hosts.py": "test_a_notebook_that_is_to_be_run",
+    "inventories/ansible_json.py": "test_what_an_inventory_program_prints",
+    "inventories/kinds.py": "test_an_inventory",
+    "inventories/own_yaml.py": "test_an_inventory",
+    "operations/docker_engine.py": "test_the_options_of_the_engine",
+    "operations/netplan_values.py": "test_netplans_files",
+    "operations/netplan_yaml.py": "test_netplans_files",
+    "parameters/annotations.py": "test_a_parameters_cell_with_types",
+    "parameters/cell.py": "test_a_parameters_cell",
+    "runbook/host_lock.py": "test_the_owner_that_a_lock_names",
+    "yaml_files.py": "test_a_parameters_file",
+}
+"""Module below `runbook_lib` -> a fuzz target that reaches its parser."""
+
+NO_TARGET = {
+    "attestation/keys.py": "the operator's own key, by the library `cryptography`",
+    "attestation/trust.py": "the auditor's own folder of keys, by the library `cryptography`",
+    "audit/rules/policy.py": "the auditor's own file; its YAML is read as every other",
+    "audit/rules/reached_hosts.py": "a journal's lines whose chain was read before",
+    "audit/rules/runs.py": "a column that this library has written",
+    "audit/run_diff.py": "a notebook whose records were read before",
+    "audit/site/history.py": "a column that this library has written",
+    "audit/site/site.py": _OWN,
+    "books/docker/causes.py": _OF_A_FACT,
+    "cli/audit/scan.py": "what the process itself has made",
+    "connections/identity.py": "the operator's own key files",
+    "connections/local.py": "words that the connection itself has quoted",
+    "execution/fleet/job.py": "from another process of the same command",
+    "execution/fleet/matrix.py": "the operator's own file; its YAML is read as every other",
+    "execution/fleet/resume_check.py": "notebooks that `runbook run` has read before",
+    "execution/fleet/run_job.py": _OWN,
+    "execution/notebook/packed_outputs.py": "what the process itself has made",
+    "execution/warm_kernels/protocol.py": "from another process of the same user",
+    "integrations/pyinfra/commands.py": "pyinfra's own argument",
+    "inventories/ssh_arguments.py": "tests/inventories/test_kinds.py; shlex reads the words",
+    "inventories/ssh_config_hosts.py": "OpenSSH itself reads the file; here only the names are taken from it",
+    "lab/hosts/kvm.py": _OWN,
+    "lab/hosts/vm.py": _OWN,
+    "lab/state.py": _OWN,
+    "lab/topology_file.py": "the operator's own file; its YAML is read as every other",
+    "learning/jupyter_server.py": "a server that this library has started",
+    "learning/workspace.py": "a server that this library has started",
+    "lint/notebook_source.py": "a syntax error is a finding",
+    "lint/parameter_rules.py": "the operator's own file; its YAML is read as every other",
+    "operations/files.py": "contents that `file_contents.py` has encoded",
+    "operations/firewall_iptables.py": _OF_A_FACT,
+    "operations/firewall_nftables.py": _OF_A_FACT,
+    "operations/public_keys.py": _OF_A_FACT,
+    "parameters/executed_cells.py": "a notebook that the user's own kernel executes",
+    "report/columns.py": "a column that this library has written",
+    "runbook/made_by_hand.py": "a notebook that the user's own Jupyter has saved",
+}
+"""Module below `runbook_lib` -> why no fuzz target reaches its parser."""
