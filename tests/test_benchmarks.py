@@ -48,6 +48,7 @@ LIKE = {
     "wan-8-30": "wan-facts",
 }
 """Row -> the row above that it differs from in numbers only."""
+NOT_HERE = {"chapter": "on practice hosts: tests/scenarios runs the chapter"}
 
 
 @pytest.mark.parametrize(("row", "only"), TRIED.items())
@@ -64,7 +65,7 @@ def test_a_row_of_the_table_is_measured(row: str, only: tuple[str, ...]) -> None
 
 
 def test_each_row_is_tried_here_or_is_like_one_that_is() -> None:
-    assert {*TRIED, *LIKE} == {row.name for row in all_rows({})}
+    assert {*TRIED, *LIKE, *NOT_HERE} == {row.name for row in all_rows({})}
     assert set(LIKE.values()) <= set(TRIED)
 
 
