@@ -27,7 +27,8 @@ from runbook_lib.model.records import HostRecord, StepRecord
 from runbook_lib.model.status import BAD, SYMBOLS, Status
 from runbook_lib.operations import boot_loaders
 from runbook_lib.operations.bridge import BACKENDS
-from runbook_lib.parameters import annotations, type_text
+from runbook_lib.parameters import annotations as cell_annotations
+from runbook_lib.parameters import type_text
 from runbook_lib.report import formats, summary
 from runbook_lib.runbook.runbook import Runbook
 from tests.fuzz.parsers import NO_TARGET, TARGETS
@@ -130,14 +131,14 @@ def test_each_part_of_the_programs_is_installed_before_the_tests_that_need_it() 
 
 def test_the_page_on_parameters_lists_all_that_a_cell_may_say() -> None:
     page = text_of("docs/parameters.md")
-    names = {name for _, known in annotations._MODULES.values() for name in known}  # noqa: SLF001 - the only list
+    names = {name for _, known in cell_annotations._MODULES.values() for name in known}  # noqa: SLF001 - the only list
     older = {
         "Dict",
         "List",
         "Optional",
         "Union",
     }  # spellings of what the page lists as list, dict, None and unions
-    limits = annotations._FIELD - {"allow_inf_nan"}  # noqa: SLF001 - as above
+    limits = cell_annotations._FIELD - {"allow_inf_nan"}  # noqa: SLF001 - as above
     assert [name for name in sorted((names - older) | limits) if f"`{name}`" not in page] == []
     shown = set(type_text._CONSTRAINTS)  # noqa: SLF001 - what `runbook show` says of them
     assert shown == limits - {"description"}
