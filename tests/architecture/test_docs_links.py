@@ -30,6 +30,8 @@ BACKTICKS = re.compile(r"`([^`\n]+)`")
 # A path from the top of the tree, or a module below runbook_lib as the architecture page names it.
 FROM_TOP = re.compile(r"(?:runbook_lib|tests|benchmarks|docs|images|notebooks|tools)/[\w./*-]*")
 MODULE_FILE = re.compile(r"[a-z_]+(?:/[a-z_]+)+\.py")
+COLUMNS = 4
+IS_FILE = re.compile(r"[\w@*./-]+(?:\.(?:py|md|yml|toml|txt|json|ipynb|j2|css|js)|/)|Makefile")
 DOTTED = re.compile(r"runbook_lib(?:\.\w+)+")
 RUN_MODULE = re.compile(r"python -m ((?:runbook_lib|tests)(?:\.\w+)*)")
 
@@ -90,6 +92,47 @@ def test_paths_in_backticks_exist(page: Path) -> None:
     modules = [path for path in in_backticks(page, MODULE_FILE) if path not in missing]
     missing += [path for path in modules if not exists(path, TOP, TOP / "runbook_lib")]
     assert missing == []
+
+
+@EACH
+def test_each_row_belongs_to_a_table(page: Path) -> None:
+    """An empty line ends a table: the rows below it are shown as text."""
+    before, alone = "", []
+    lines = page.read_text(encoding="utf-8").splitlines()
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        begins = line.startswith("| ") and not before.startswith("|")
+        if begins and not re.fullmatch(r"\|[-:| ]+\|", after):
+            alone.append(line)
+        before = line
+    assert alone == []
+
+
+def rows_of(page: Path) -> list[list[str]]:
+    """The cells of each row of the tables with four columns, without their heads."""
+    lines = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [row for row in rows if len(row) == COLUMNS and row[0] != "to add or change"]
+
+
+def test_each_file_in_the_table_of_changes_exists() -> None:
+    """Paths are from the top, below `runbook_lib`, or next to a file that the row names before."""
+    missing = []
+    for row in rows_of(TOP / "docs" / "where-to-change.md"):
+        tops = [TOP, TOP / "runbook_lib"]
+        for text in BACKTICKS.findall(" ".join(row[1:])):
+            if not IS_FILE.fullmatch(text):
+                continue
+            found = [path for top in tops for path in top.glob(text.rstrip("/"))]
+            tops += {path if path.is_dir() else path.parent for path in found}
+            if not found:
+                missing.append(f"{row[0]}: {text}")
+    assert missing == []
+
+
+def test_each_row_of_the_table_of_changes_names_a_place_and_a_test() -> None:
+    rows = rows_of(TOP / "docs" / "where-to-change.md")
+    assert len(rows) > 80
+    assert [row[0] for row in rows if not (row[1] and row[3])] == []
 
 
 @EACH

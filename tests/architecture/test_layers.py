@@ -139,11 +139,14 @@ def test_every_part_has_its_layer() -> None:
     assert parts <= set(RANK), "a new part needs a place in LAYERS and in docs/architecture.md"
 
 
-def test_every_layer_stands_in_the_architecture_page() -> None:
+def test_the_architecture_page_draws_the_same_layers_from_the_top() -> None:
     drawn = (TOP / "docs" / "architecture.md").read_text(encoding="utf-8")
     block = drawn.split("## Layers", 1)[1].split("##", 1)[0]
-    parts = {part_of(name_of(path)) for path in MODULES} - {"", "system_requirements"}
-    assert [part for part in sorted(parts) if not re.search(rf"\b{part}\b", block)] == []
+    lines = [re.split(r" {3,}", line.removeprefix("    "))[0].split() for line in block.splitlines()]
+    ranks = [[RANK[part] for part in parts] for parts in lines if set(parts) & set(RANK)]
+    assert all(len(set(line)) == 1 for line in ranks), "parts on one line are of one layer"
+    assert [line[0] for line in ranks] == sorted((line[0] for line in ranks), reverse=True)
+    assert {part for parts in lines for part in parts} & set(RANK) == set(RANK)
 
 
 @EACH

@@ -1,4 +1,4 @@
-"""Where the same things are listed twice, both lists agree: whoever adds to one of them is told of the other."""
+"""Where the same things are listed twice, both lists agree: a test names the list that was forgotten."""
 
 from __future__ import annotations
 

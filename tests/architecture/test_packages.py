@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from runbook_lib.extras import EXTRAS
+from runbook_lib.runbook import provenance
 
 TOP = Path(__file__).parents[2]
 
@@ -103,6 +104,11 @@ def test_every_package_that_is_imported_is_declared_and_every_declared_one_is_us
     declared = {parted(item)[0] for item in [*PROJECT["dependencies"], *expanded(OPTIONAL["all"])]}
     assert {name: files for name, files in imported.items() if name not in declared} == {}
     assert declared - set(imported) == set(USED_OTHERWISE)
+
+
+def test_every_package_whose_version_a_run_records_is_declared() -> None:
+    declared = {parted(item)[0] for item in PROJECT["dependencies"]}
+    assert set(provenance._PACKAGES) - {PROJECT["name"]} <= declared  # noqa: SLF001 - another name is never found
 
 
 def test_every_package_that_a_test_imports_is_declared() -> None:
