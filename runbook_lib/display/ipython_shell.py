@@ -13,10 +13,19 @@ __all__ = ["CellLog", "RanCell", "cell_log", "execution_count", "shell", "variab
 
 
 class RanCell(NamedTuple):
-    """A cell that ran, as it was sent to the kernel."""
+    """A cell that ran, as it was sent to the kernel.
+
+    Args:
+        number: Its execution count.
+        source: Its text.
+        request: The id of the message that had it executed; empty outside of a kernel.
+        cell_id: Its id in the notebook, as far as the program that sent it says so.
+    """
 
     number: int
     source: str
+    request: str = ""
+    cell_id: str = ""
 
 
 def shell() -> Any:  # noqa: ANN401 - IPython's
@@ -47,7 +56,7 @@ class CellLog:
             str(found.history_manager.input_hist_raw[-1]) if found.history_manager.input_hist_raw else ""
         )
         if started.strip():  # the cell that starts the log
-            self._cells.append(RanCell(int(found.execution_count), started))
+            self._cells.append(RanCell(int(found.execution_count), started, *_request(found)))
         found.events.register("pre_run_cell", self._add)
 
     def __len__(self) -> int:
@@ -59,13 +68,24 @@ class CellLog:
 
     def _add(self, info: Any) -> None:  # noqa: ANN401 - IPython's ExecutionInfo
         found = shell()
-        self._cells.append(RanCell(int(found.execution_count) if found else 0, str(info.raw_cell)))
+        count = int(found.execution_count) if found else 0
+        self._cells.append(RanCell(count, str(info.raw_cell), *_request(found)))
 
 
 @functools.cache
 def cell_log() -> CellLog:
     """Return the log of this kernel's cells; the first call starts it."""
     return CellLog()
+
+
+def _request(ipython: Any) -> tuple[str, str]:  # noqa: ANN401 - IPython's
+    """Return the id of the message that has the present cell executed, and the cell's id; empty where there is none."""
+    kernel = getattr(ipython, "kernel", None)
+    if kernel is None:
+        return "", ""
+    message = kernel.get_parent("shell") or {}
+    header, metadata = message.get("header") or {}, message.get("metadata") or {}
+    return str(header.get("msg_id", "")), str(metadata.get("cellId") or "")
 
 
 def execution_count() -> int:

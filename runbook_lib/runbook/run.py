@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.display import cards, ipython_shell
+from runbook_lib.display.shown_outputs import shown_outputs
 from runbook_lib.errors import InputError
 from runbook_lib.evidence import events
 from runbook_lib.evidence.journal import Journal
@@ -77,6 +78,8 @@ class Run:
         self.record = new_run_record(parameters, context.inventory, hosts, directory, earlier)
         self._earlier = earlier
         self._first_cell = len(ipython_shell.cell_log()) - 1
+        if not context.parent.known and self.record.notebook_file.get("path"):
+            shown_outputs().keep()
         self._cell_errors: list[dict[str, Any]] = []
         self._evidence_problem = ""
         self.hosts = RunHosts(context, self.journal, directory, self.record)
@@ -239,11 +242,14 @@ class Run:
                 self.directory, notebook, self._first_cell, self.context.secrets
             )
             events.notebook_copied(self.journal, {**copied, "errors": self._cell_errors})
+            shown_outputs().forget()
         events.run_ended(self.journal, self.record)
         self.journal.close()
         links: list[cards.EvidenceLink] = []
         if by_hand:
-            links, self._evidence_problem = made_by_hand.complete_evidence(self.directory, notebook)
+            links, self._evidence_problem = made_by_hand.complete_evidence(
+                self.directory, notebook, made_by_hand.name_copy(copied)
+            )
         cards.show_run_end(self.record, links, self._evidence_problem)
 
     def interrupted_between_steps(self) -> tuple[Status, str]:

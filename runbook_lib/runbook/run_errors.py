@@ -47,8 +47,15 @@ def run_failed(record: RunRecord) -> StepFailed:
         for host in step.hosts
         if host.status in BAD
     ]
+    reasons = [*filter(None, (record.message, *failures))]
+    if not record.steps and not reasons:
+        return StepFailed(
+            f"the run is {record.status}: it has no steps",
+            where=record.run,
+            hint="run the cells of the steps before the run is closed",
+        )
     return StepFailed(
-        "\n  ".join([f"the run is {record.status}:", *filter(None, (record.message, *failures))]),
+        "\n  ".join([f"the run is {record.status}:", *reasons]),
         where=record.run,
         hint="see the red cards for the reasons",
     )

@@ -179,8 +179,9 @@ class Runbook(StepMethods):
         """End the run: write the end-of-run line and show the summary. A run that has ended is left as it is.
 
         `runbook run` writes the reports, the executed notebook and the seal into the run directory. In a notebook
-        that is used by hand the end of the run does: with a copy of the notebook as it was last saved, if the
-        program that started the kernel says which file that is. A script seals its run with `runbook audit seal`.
+        that is used by hand the end of the run does: with a copy of the notebook as it was last saved, and the
+        outputs of this run, if the program that started the kernel says which file that is. A script seals its run
+        with `runbook audit seal`.
 
         Raises:
             StepFailed: The run failed: a step did (`on_failure: continue`), or the run had ended before.

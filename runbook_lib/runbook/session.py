@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.display import cards
 from runbook_lib.display.kernel_masking import mask_outputs
+from runbook_lib.display.shown_outputs import shown_outputs
 from runbook_lib.errors import EvidenceError, ParameterError, RunbookError, StepFailed
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
@@ -64,9 +65,11 @@ class Session:
         self.hosts = hosts
         self.mode = parameters.run_mode
         self._cancel = threading.Event()
+        self.parent = ParentProcess()
+        if not self.parent.known:
+            shown_outputs()  # before the masks: what is kept has no secrets
         self.secrets = Secrets(mask_outputs)
         self.secrets.resolve_all(parameters)
-        self.parent = ParentProcess()
         self._process = os.getpid()
         self._busy = False
         self.in_transaction = ""

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_lib.audit.verify.verify import verify_run
+from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.notebook_records import EmbeddedRecords
+from runbook_lib.evidence.reader import read_journal
 from tests.deadlines import deadline, wait_until
 from tests.learning.test_learn import start
 from tests.programs import Programs
@@ -139,7 +142,7 @@ def test_a_lesson_is_run_and_its_end_seals_and_links_report_and_notebook(lab: La
     lab.open("notebooks/01_first_steps.ipynb")
     lab.run_all()
     wait_until(
-        lambda: any("notebook as last saved" in card for card in lab.cards()), "the last card", seconds=90
+        lambda: any("notebook with its outputs" in card for card in lab.cards()), "the last card", seconds=90
     )
     links = lab.page.run("[...document.querySelectorAll('.rb a')].map(link => [link.pathname, link.href])")
     assert [path.rpartition("/")[2] for path, _ in links] == [
@@ -151,6 +154,11 @@ def test_a_lesson_is_run_and_its_end_seals_and_links_report_and_notebook(lab: La
     found = verify_run(run)  # not `verified`: nobody signed it, and this folder is outside of git
     assert found.verdict != "altered"
     assert "sealed but unsigned" in {finding.message for finding in found.findings}
+    # JupyterLab has saved no output yet; the copy of the notebook has them all the same.
+    saved = Notebook.parse((place / "learn" / "notebooks" / "01_first_steps.ipynb").read_bytes(), "saved")
+    copy = Notebook.parse((run / "notebook.ipynb").read_bytes(), "copy")
+    embedded = [len(EmbeddedRecords.of(notebook).of_run(run.name).steps) for notebook in (saved, copy)]
+    assert embedded == [0, len(read_journal(run).steps)]
     lab.page.screenshot(place / "light.png", whole=False)
 
 

@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.connections.conftest import server, session_server
+from tests.runbook.desk import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["server", "session_server"]
+    from tests.ipython_kernel import Kernel
+
+__all__ = ["desk", "server", "session_server"]
+
+
+@pytest.fixture
+def desk(kernel: Kernel, tmp_path: Path) -> Desk:
+    return Desk(kernel, tmp_path)
 
 
 @pytest.fixture(autouse=True)

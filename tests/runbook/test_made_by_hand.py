@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from nbformat import read, write
@@ -15,76 +14,12 @@ from runbook_lib.evidence.layout import RUN_MIME
 from runbook_lib.evidence.notebook_outcome import EXECUTION, judged_record
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline
-from tests.execution.project import TOP
+from tests.runbook.desk import CLOSE, IMPORTS, OPEN, STEP, copied, entries
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.ipython_kernel import Kernel
-
-IMPORTS = "from runbook_lib import Runbook\nfrom tests.runbook.practice import Does, Holds, Practice"
-OPEN = "book = Runbook.open(Practice.collect(globals()))"
-STEP = 'book.step("Fine", Does(("true",)))'
-CLOSE = "book.close()"
-
-
-class Desk:
-    """A kernel as JupyterLab has it, a notebook, and the runs that come of it.
-
-    Args:
-        kernel: The kernel.
-        place: For all of it.
-    """
-
-    def __init__(self, kernel: Kernel, place: Path) -> None:
-        self.kernel = kernel
-        self.runs = place / "runs"
-        self.book = place / "10_practice.ipynb"
-        (place / "inventory.yml").write_text("hosts:\n  host-a: {connection: local}\n", encoding="utf-8")
-        self.parameters = f'inventory = "{place}/inventory.yml"\nhosts = "all"\nruns = "{self.runs}"'
-        kernel.run(
-            f"import os, sys\nos.environ['JPY_SESSION_NAME'] = {str(self.book)!r}\nsys.path[:0] = [{str(TOP)!r}]"
-        )
-
-    def save(self, *cells: str, outputs: list[Any] | None = None, **metadata: Any) -> None:  # noqa: ANN401 - JSON
-        """Save the notebook, as JupyterLab does now and then."""
-        sources = ("", self.parameters, IMPORTS, *cells)
-        made: Any = new_notebook()  # type: ignore[no-untyped-call]
-        made.cells = [new_code_cell(source) for source in sources]  # type: ignore[no-untyped-call]
-        made.cells[1].metadata["tags"] = ["parameters"]
-        made.cells[-1].outputs = outputs or []
-        made.metadata |= {
-            "kernelspec": {"name": "python3", "display_name": "3", "language": "python"},
-            **metadata,
-        }
-        write(made, self.book)  # type: ignore[no-untyped-call]
-
-    def begin(self, *cells: str) -> None:
-        """Run the first cells, and these."""
-        for cell in (self.parameters, IMPORTS, OPEN, *cells):
-            self.kernel.run(cell)
-
-    def all_runs(self) -> list[Path]:
-        return sorted(self.runs.iterdir(), key=lambda run: entries(run)[0]["started"])
-
-    @property
-    def run(self) -> Path:
-        (run,) = self.all_runs()
-        return run
-
-
-@pytest.fixture
-def desk(kernel: Kernel, tmp_path: Path) -> Desk:
-    return Desk(kernel, tmp_path)
-
-
-def entries(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "journal.jsonl").read_bytes().splitlines()]
-
-
-def copied(run: Path) -> dict[str, Any]:
-    (entry,) = [entry for entry in entries(run) if entry["event"] == "notebook_copied"]
-    return entry
+    from tests.runbook.desk import Desk
 
 
 def files(run: Path) -> list[str]:
@@ -106,7 +41,6 @@ def test_closing_seals_reports_and_copies_and_shows_where(desk: Desk) -> None:
         item["content"]["data"] for item in desk.kernel.execute(CLOSE) if item["msg_type"] == "display_data"
     ]
     assert files(desk.run) == WITH_COPY
-    assert (desk.run / "notebook.ipynb").read_bytes() == desk.book.read_bytes()
     assert (desk.run / "notebook.ipynb").stat().st_mode & 0o777 == 0o600
     for name in ("report.html", "attestation.json", "notebook.ipynb"):
         assert str(desk.run / name) in card["text/plain"]
@@ -119,12 +53,13 @@ def test_closing_seals_reports_and_copies_and_shows_where(desk: Desk) -> None:
         [],
         [],
     )
-    assert "without the output of the cell that ended the run" in entry["message"]
+    assert "with what the kernel has shown in its cells" in entry["message"]
+    assert "notebook with its outputs: " in card["text/plain"]
     desk.kernel.run(CLOSE)  # nothing is done a second time
     assert len([entry for entry in entries(desk.run) if entry["event"] == "run_ended"]) == 1
 
 
-def test_the_copy_lacks_what_was_not_saved_and_that_is_no_finding_against_the_run(desk: Desk) -> None:
+def test_the_copy_lacks_the_last_card_and_that_is_no_finding_against_the_run(desk: Desk) -> None:
     desk.save(OPEN, STEP, CLOSE)
     approved = desk.book.parent / "approved"
     approved.mkdir()
@@ -136,7 +71,8 @@ def test_the_copy_lacks_what_was_not_saved_and_that_is_no_finding_against_the_ru
         "warning",
     }
     assert verdict.verdict == "unsigned"
-    assert any("no record of step 1" in finding.message for finding in verdict.findings)
+    assert any("no record of the end of the run" in finding.message for finding in verdict.findings)
+    assert not any("no record of step" in finding.message for finding in verdict.findings)
 
 
 def test_an_edit_that_was_not_saved_is_in_the_evidence_and_altered(desk: Desk) -> None:
@@ -230,7 +166,7 @@ def test_what_the_file_still_shows_of_older_runs_is_not_held_against_this_one(de
     older = {"event": "opened", "run": "20200101T000000Z_10_practice_000000"}
     output = new_output("display_data", data={RUN_MIME: older})  # type: ignore[no-untyped-call]
     stale = {"ended": "failed", "problem": "an execution by our engine, last year"}
-    desk.save(OPEN, STEP, CLOSE, outputs=[output], **{EXECUTION: stale})
+    desk.save(OPEN, STEP, CLOSE, "other()", outputs=[output], **{EXECUTION: stale})
     desk.begin(STEP, CLOSE)
     assert judged_record(desk.run).status is Status.CHANGED
     copy = read(desk.run / "notebook.ipynb", as_version=4)  # type: ignore[no-untyped-call]
