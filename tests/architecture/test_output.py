@@ -22,6 +22,7 @@ ALLOWED = {
         "runbook_lib/printing/console.py",  # rich writes to the styled side, after its text was filtered
         "runbook_lib/execution/notebook/kernel_output.py",  # filters what a kernel prints
         "runbook_lib/display/kernel_masking.py",  # discards a kernel's copy
+        "runbook_lib/display/shown_outputs.py",  # has a kernel send what it has collected
         "runbook_lib/execution/fleet/worker.py",  # jobs in, results out
     },
     "rich's console": {"runbook_lib/printing/console.py"},
