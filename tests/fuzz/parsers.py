@@ -50,6 +50,7 @@ NO_TARGET = {
     "cli/audit/scan.py": "what the process itself has made",
     "connections/identity.py": "the operator's own key files",
     "connections/local.py": "words that the connection itself has quoted",
+    "display/shown_outputs.py": "what the process itself has made",
     "execution/fleet/job.py": "from another process of the same command",
     "execution/fleet/matrix.py": "the operator's own file; its YAML is read as every other",
     "execution/fleet/resume_check.py": "notebooks that `runbook run` has read before",
