@@ -78,7 +78,7 @@ class Server:
             "port": self.port,
             "identity_file": str(self.client_key),
             "known_hosts": str(self.known_hosts),
-            "connect_timeout": 5.0,
+            "connect_timeout": deadline(5.0),
         }
         return Host.model_validate({**fields, **given})
 

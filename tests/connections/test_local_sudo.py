@@ -18,6 +18,7 @@ from runbook_lib.host_settings import Host
 from runbook_lib.model.commands import Command
 from runbook_lib.secrets import Secrets
 from tests.connections.accounts import PASSWORD, require
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ def as_user(
 
 def run(*argv: str, stdin: str | None = None) -> Callable[[LocalConnection], dict[str, Any]]:
     def work(connection: LocalConnection) -> dict[str, Any]:
-        output = connection.run(Command(argv, stdin=stdin, sudo=True, timeout=60.0), NEVER)
+        output = connection.run(Command(argv, stdin=stdin, sudo=True, timeout=deadline(60.0)), NEVER)
         return {
             "code": output.exit_code,
             "stdout": output.stdout,

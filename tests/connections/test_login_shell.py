@@ -13,6 +13,7 @@ from runbook_lib.errors import UnreachableError
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
 from tests.connections.accounts import Account, account, require
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def reached(who: Account) -> Iterator[SshConnection]:
 
 
 def run(connection: SshConnection, *argv: str, stdin: str | None = None) -> Output:
-    return connection.run(Command(argv, stdin=stdin, timeout=30.0), NEVER)
+    return connection.run(Command(argv, stdin=stdin, timeout=deadline(30.0)), NEVER)
 
 
 @pytest.mark.parametrize("shell", ["bash", "sh", "tcsh", "fish", "rbash"])

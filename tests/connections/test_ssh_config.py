@@ -53,7 +53,7 @@ def configure(home: Path, text: str) -> None:
 
 def echo(server: Server, **given: Any) -> str:  # noqa: ANN401 - any field of a host
     """Run a command on a host whose address and port only ssh_config knows."""
-    fields = {"name": "web1", "known_hosts": str(server.known_hosts), "connect_timeout": 5.0}
+    fields = {"name": "web1", "known_hosts": str(server.known_hosts), "connect_timeout": deadline(5.0)}
     connection = SshConnection(Host.model_validate({**fields, **given}), Secrets())
     try:
         return connection.run(Command(("echo", "hello")), NEVER).stdout
@@ -135,7 +135,7 @@ def test_several_bastions_are_passed_in_their_order(server: Server, bastion: Ser
     second = stanza("second", server)
     configure(home, stanza("first", bastion) + second + stanza("web1", server, "  ProxyJump first,second\n"))
     assert echo(server) == "hello\n"
-    fields = {"name": "web1", "known_hosts": str(server.known_hosts), "connect_timeout": 5.0}
+    fields = {"name": "web1", "known_hosts": str(server.known_hosts), "connect_timeout": deadline(5.0)}
     connection = SshConnection(Host.model_validate(fields), Secrets())
     connection.open()
     assert connection.established

@@ -10,6 +10,7 @@ import pytest
 from runbook_lib.errors import FactError
 from runbook_lib.facts.network_stack import ConfiguredElsewhere
 from runbook_lib.model.commands import Output
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 def read(main: Path) -> tuple[str, ...]:
     """Run the fact's own script, with `main` for /etc/network/interfaces."""
     *argv, _ = ConfiguredElsewhere().request().argv
-    done = subprocess.run([*argv, str(main)], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(
+        [*argv, str(main)], capture_output=True, text=True, check=False, timeout=deadline(30)
+    )
     text = done.stdout.replace(f"==> {main}\n", "==> /etc/network/interfaces\n")
     return ConfiguredElsewhere().parse(Output(exit_code=done.returncode, stdout=text, stderr=done.stderr))
 

@@ -14,6 +14,7 @@ from runbook_lib.connections.remote_shell import RemoteOutput
 from runbook_lib.connections.ssh_config import read_ssh_config
 from runbook_lib.errors import InventoryError
 from runbook_lib.host_settings import Host
+from tests.deadlines import deadline
 from tests.fuzz.harness import fuzzed, one_message
 from tests.fuzz.mutations import JUNK, mutated_bytes, mutated_text
 
@@ -75,7 +76,7 @@ Host *
 def openssh_keys(file: Path, name: str) -> set[bytes]:
     """Return the keys that OpenSSH knows for a name."""
     done = subprocess.run(
-        ["ssh-keygen", "-F", name, "-f", str(file)], capture_output=True, check=False, timeout=60
+        ["ssh-keygen", "-F", name, "-f", str(file)], capture_output=True, check=False, timeout=deadline(60)
     )
     lines = [line.split() for line in done.stdout.splitlines() if not line.startswith(b"#")]
     whole = {
@@ -136,7 +137,7 @@ def test_an_ssh_config(home: Path, text: str, host: str) -> None:
         one_message(problem)
         return
     asked = subprocess.run(
-        ["ssh", "-G", "-F", str(file), "--", host], capture_output=True, check=False, timeout=60
+        ["ssh", "-G", "-F", str(file), "--", host], capture_output=True, check=False, timeout=deadline(60)
     )
     if asked.returncode or not text.strip():
         return

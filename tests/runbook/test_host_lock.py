@@ -138,7 +138,7 @@ def test_the_second_of_two_applies_is_refused_with_the_lock_owner(host: Host) ->
 def test_the_second_waits_for_the_lock_timeout(host: Host) -> None:
     first = host.start(deadline(3))
     host.wait_for("command_started")
-    code, said = host.run(lock_timeout=30.0)
+    code, said = host.run(lock_timeout=deadline(30.0))
     assert code == 0, said
     assert first.wait(deadline(30)) == 0
     one, two = host.records()
@@ -152,7 +152,7 @@ def test_waiting_ends_at_the_timeout_and_at_an_interrupt(host: Host) -> None:
     host.start(30)
     host.wait_for("command_started")
     assert "(waited 1 s)" in host.run(lock_timeout=1.0)[1]
-    waits = host.start(0, lock_timeout=30.0)
+    waits = host.start(0, lock_timeout=deadline(30.0))
     host.wait_for("lock_answered", runs=2, outcome="waiting")
     waits.send_signal(signal.SIGINT)
     waits.communicate(timeout=deadline(20))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.runbook.host_lock import _HOLD
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,9 @@ def top() -> Iterator[Path]:
 def acquire(file: Path) -> subprocess.CompletedProcess[str]:
     """Acquire the lock as a run does, and release it at once."""
     command = ["sh", "-c", _HOLD, "runbook-lock", str(file), '{"run": "me"}', "", "yes"]
-    return subprocess.run(command, input="release\n", capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(
+        command, input="release\n", capture_output=True, text=True, timeout=deadline(30), check=False
+    )
 
 
 def hold_as_nobody(file: Path) -> subprocess.CompletedProcess[str]:
@@ -44,7 +47,7 @@ def hold_as_nobody(file: Path) -> subprocess.CompletedProcess[str]:
         command,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=deadline(30),
         check=False,
         user=NOBODY,
         group=NOBODY,
@@ -105,7 +108,7 @@ def test_without_root_the_lock_is_in_the_users_directory_one_for_each_thing_acte
         input="release\n",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=deadline(30),
         check=False,
         env={**os.environ, "XDG_RUNTIME_DIR": str(top)},
     )

@@ -183,7 +183,7 @@ def test_a_run_that_succeeded_is_refused(server: Server, tmp_path: Path) -> None
 
 def test_changed_parameters_are_refused_except_those_of_how_the_run_proceeds(killed: Path) -> None:
     assert "word is 'other' now and was 'well'" in refused(killed, word="other")
-    assert in_a_child(killed.parents[1], resume=str(killed), lock_timeout=1.0, at_once=3) == 0
+    assert in_a_child(killed.parents[1], resume=str(killed), lock_timeout=deadline(1.0), at_once=3) == 0
 
 
 def test_other_hosts_and_moved_hosts_are_refused(killed: Path, server: Server) -> None:
