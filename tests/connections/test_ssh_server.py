@@ -151,7 +151,7 @@ def test_a_server_that_does_not_speak_ssh_is_unreachable(server: Server) -> None
 
 def run_and_wait_for_the_end(connection: SshConnection, into: list[Output | UnreachableError]) -> None:
     try:
-        into.append(connection.run(Command(("sh", "-c", "echo begun; exec sleep 60")), NEVER))
+        into.append(connection.run(Command(("sh", "-c", "echo begun; exec sleep 600")), NEVER))
     except UnreachableError as problem:
         into.append(problem)
 

@@ -279,7 +279,7 @@ _SSH = ("address", "port", "identity_file", "known_hosts", "connect_timeout")
 def test_a_signal_stops_the_run_and_everything_after_it_and_is_reported(
     project: Project, programs: Programs
 ) -> None:
-    project.runbook("10_sleep", project.holds("First", "first"), "book.step('Sleep', Does(('sleep', '60')))")
+    project.runbook("10_sleep", project.holds("First", "first"), "book.step('Sleep', Does(('sleep', '600')))")
     project.runbook("20_after", project.holds("After", "after"))
     project.pytester.makepyfile(test_own="def test_own(): raise SystemExit('never run')")
     command = ("--runbooks", "10_sleep", "--runbooks", "20_after", "--runbook-mode", "apply", "test_own.py")
@@ -287,7 +287,7 @@ def test_a_signal_stops_the_run_and_everything_after_it_and_is_reported(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *command, "--junitxml=junit.xml"],
         cwd=project.place,
     )
-    _wait_for(project, "sleep 60", process)
+    _wait_for(project, "sleep 600", process)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=deadline(60))
     assert process.returncode == pytest.ExitCode.TESTS_FAILED, output

@@ -269,7 +269,7 @@ def test_ctrl_c_in_a_step_rolls_back_every_host(tmp_path: Path) -> None:
     watcher = interrupt_when(book, "command_started", lambda entry: "sleep" in entry["text"])
     with pytest.raises(Interrupted), book.transaction("rotate", strict=False):
         book.step("One", file_of(tmp_path, "one"))
-        book.step("Wait", lambda host: Does(("sleep", "60" if host.name == "host-a" else "0")))
+        book.step("Wait", lambda host: Does(("sleep", "600" if host.name == "host-a" else "0")))
     watcher.join()
     assert files(tmp_path) == {}
     host = rollback_on(book)
