@@ -108,6 +108,14 @@ def test_the_page_of_the_evidence_lists_every_file_and_the_current_version() -> 
     assert versions[-1] == str(SCHEMA_VERSION)
 
 
+def test_the_page_on_new_repositories_lists_every_file_that_is_written() -> None:
+    templates = TOP / "runbook_lib" / "new_repository" / "templates"
+    files = {str(path.relative_to(templates)) for path in templates.rglob("*.template")}
+    names = {name.removesuffix(".template").replace("@NAME@", "NAME") for name in files}
+    block = text_of("docs/new-repository.md").split("`runbook new NAME` writes", 1)[1].split("\n\n", 2)[1]
+    assert names == {word for word in re.findall(r"[\w./-]+", block) if word in names}
+
+
 def test_the_readme_lists_every_runbook() -> None:
     runbooks = {path.stem for path in (TOP / "notebooks").glob("*.ipynb")} - {"95_audit"}
     assert names(first_columns("README.md", "## The runbooks")) == runbooks
