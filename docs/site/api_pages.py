@@ -27,6 +27,7 @@ def api_page() -> str:
         value = getattr(runbook_lib, name)
         methods = [":members:"] if _has_methods(value) else []
         methods += [":inherited-members:"] if _inherits_methods(value) else []
+        methods += [":exclude-members: model_config"] if methods and hasattr(value, "model_config") else []
         kind = "autoclass" if inspect.isclass(value) else "autofunction"
         lines += [f"## `{name}`", "", *_directive(kind, f"{value.__module__}.{name}", *methods)]
     lines += ["## Errors", "", "```text", inspect.cleandoc(errors.__doc__ or "").split("\n\n")[1], "```", ""]
