@@ -37,7 +37,7 @@ def progress_command(runs: tuple[str, ...], as_csv: bool) -> int:  # noqa: FBT00
     if found:
         _print_table(found)
     solved = sum(task.solved is not None for task in found)
-    click.echo(f"{solved} of {len(found)} tasks that were tried are solved")
+    click.echo(f"tasks tried: {len(found)}, solved: {solved}")
     if not runs:
         _print_untried({(task.lesson, task.task) for task in found})
     return 0

@@ -77,11 +77,12 @@ def progress(*places: str | Path) -> pd.DataFrame:
         places: As for `read_progress`.
 
     Returns:
-        The columns are `COLUMNS`: `state` is `solved` or `not yet`, `solved` is a time in UTC.
+        The columns are `COLUMNS`: `state` is `solved` or `not yet`, `solved` is a time in UTC, to the second.
     """
     rows = [[getattr(task, column) for column in COLUMNS] for task in read_progress(*places)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.astype({"tries": "int64", "solved": "datetime64[us, UTC]"})
+    table = table.astype({"tries": "int64", "solved": "datetime64[us, UTC]"})
+    return table.assign(solved=table["solved"].dt.floor("s"))
 
 
 def task_titles(notebook: Notebook) -> list[str]:

@@ -58,12 +58,14 @@ def name_copy(copied: dict[str, Any]) -> str:
     Args:
         copied: As `copy_notebook` returns it.
     """
-    ran, added = copied["cells"], len(copied["outputs_added"])
-    if not added:
+    if not copied["outputs_added"]:
         return "notebook as last saved"
-    if copied["not_in_copy"] or copied["outputs_as_saved"]:
-        return f"notebook as last saved, with the outputs of {added} of the {ran} cells that ran"
-    return "notebook with its outputs"
+    lacking = len(copied["not_in_copy"]) + len(copied["outputs_as_saved"])
+    return (
+        f"notebook with its outputs, but for {lacking} cell{'s' * (lacking != 1)}"
+        if lacking
+        else "notebook with its outputs"
+    )
 
 
 def complete_evidence(directory: Path, notebook: str, copy_name: str) -> tuple[list[EvidenceLink], str]:

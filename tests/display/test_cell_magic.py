@@ -109,7 +109,7 @@ def test_a_look_shows_its_exit_code_and_is_no_failure_in_any_mode(kernel: Kernel
         (html,) = [
             item["content"]["data"]["text/html"] for item in shown if item["msg_type"] == "display_data"
         ]
-        assert "<details open><summary><code>" in html, "the output is open"
+        assert "<details open><summary>look " in html, "the output is open"
         kernel.run("assert book.close().status == 'ok'")
 
 

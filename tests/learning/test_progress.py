@@ -51,7 +51,7 @@ def test_a_task_is_a_check_in_the_tables(runs: Path) -> None:
 def test_the_command_shows_it(runs: Path) -> None:
     shown = CliRunner().invoke(cli, ["progress", str(runs)], catch_exceptions=False)
     assert "10_practice" in shown.output
-    assert "1 of 2 tasks that were tried are solved" in shown.output
+    assert "tasks tried: 2, solved: 1" in shown.output
     csv = CliRunner().invoke(cli, ["progress", "--csv", str(runs)], catch_exceptions=False).output
     assert csv.splitlines()[0] == ",".join(COLUMNS)
     with pytest.raises(Exception, match="not a directory"):
@@ -65,5 +65,5 @@ def test_the_tasks_of_a_lesson_are_known_before_it_is_tried(
     assert task_titles(lesson.notebook) == ["Put the word done into /tmp/runbook-first-steps"]
     monkeypatch.chdir(tmp_path)
     shown = CliRunner().invoke(cli, ["progress"], catch_exceptions=False).output
-    assert "0 of 0 tasks that were tried are solved" in shown
+    assert "tasks tried: 0, solved: 0" in shown
     assert "  01_first_steps: Put the word done into" in shown
