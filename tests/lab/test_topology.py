@@ -112,6 +112,16 @@ def test_an_unknown_host_is_named(tmp_path: Path) -> None:
             r"host 'host-b'.*debian-12 has no Docker engine 28, but 20",
         ),
         ("  host-b:\n", "  host-b:\n    engine: '28'\n", r"host 'host-b'.*engine.*integer"),
+        (
+            "  host-b:\n",
+            "  host-b:\n    network_stack: netplan-sysctl\n",
+            r"host 'host-b'.*network_stack.*'netplan-networkd'",
+        ),
+        (
+            "  host-b:\n",
+            "  host-b:\n    kind: vm\n    network_stack: networkd\n",
+            r"host 'host-b'.*a VM has the network stack ifupdown",
+        ),
         ("hosts:", "\thosts:", r"line 2"),
     ],
 )

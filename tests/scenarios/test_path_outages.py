@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.in_order]
 
 RUN = ("70_path_load", "-p", "requests", "0", "-p", "outage", "2")
+SERVER = ("server", "server-host")
+PATHS = {
+    "published-port": SERVER,
+    "br0": SERVER,
+    "overlay": SERVER,
+    "one-ambassador": ("server-ambassador", *SERVER),
+    "two-ambassadors": tuple(outages.PARTS),
+}
+"""Each path, and the parts whose outage it must feel."""
 _SEEN = "What the client sees: "
 _HOST_STATE = (
     "sudo docker ps --no-trunc --format '{{.ID}} {{.Names}}'; sudo iptables -t raw -S; "
@@ -44,7 +53,7 @@ def host_state(practice: Practice) -> list[str]:
 
 
 def test_each_outage_is_seen_by_the_paths_that_it_concerns(practice: Practice) -> None:
-    for name in ("20_docker_install", "40_ambassador_redis"):
+    for name in ("20_docker_install", "30_bridge_br0", "40_ambassador_redis", "60_overlay_names"):
         done = practice.run(name)
         assert done.returncode == 0, done.stdout + done.stderr
     before = host_state(practice)
@@ -55,11 +64,13 @@ def test_each_outage_is_seen_by_the_paths_that_it_concerns(practice: Practice) -
         {step.title.removeprefix(_SEEN): step for step in steps if step.title.startswith(_SEEN)}
     )
     assert {part for part, _ in seen.index} == set(outages.PARTS)
-    assert len(seen) == 3 * len(outages.PARTS)
-    whole = seen.xs("two-ambassadors", level="path")  # every part is on this path
-    assert (whole["longest_gap_s"] > 2).all()
-    assert whole["first_answer_after_s"].notna().all()
-    host = seen.xs("server-host", level="stopped")  # and the host of the server on all of them
+    assert {path for _, path in seen.index} == set(PATHS)
+    assert len(seen) == len(PATHS) * len(outages.PARTS)
+    for path, parts in PATHS.items():
+        concerned = seen.xs(path, level="path").loc[list(parts)]
+        assert (concerned["longest_gap_s"] > 2).all(), concerned
+        assert concerned["first_answer_after_s"].notna().all(), "the path leads to the redis again"
+    host = seen.xs("server-host", level="stopped")  # nobody is there to refuse
     assert (host["no_answer"] > 0).all()
     assert host_state(practice) == before
 

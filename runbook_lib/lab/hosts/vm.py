@@ -106,7 +106,7 @@ class VmHost(LabHost):
         for name, text in identity_files(self._topology, self._plan).items():
             seed.add_file(name, text)
         for name in self._plan.interfaces:
-            link = f"[Match]\nMACAddress={self._mac(name)}\n\n[Link]\nName={name}\n"
+            link = f"[Match]\nType=ether\nMACAddress={self._mac(name)}\n\n[Link]\nName={name}\n"
             seed.add_file(f"etc/systemd/network/10-{name}.link", link)
         key = self._paths.ssh / f"{self._plan.name}.host_ed25519"
         seed.add_file("etc/ssh/ssh_host_ed25519_key", key.read_text(encoding="ascii"), mode=0o600)
