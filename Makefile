@@ -13,6 +13,8 @@ PYTEST_ARGUMENTS ?= -m "not scenario and $(NOT_MARKED)"
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 IN_PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder --progress -o console_output_style=classic
 SEED ?= $(shell date +%s)
+# Debian release of the hosts that tests share; each target that takes it says so.
+ON_RELEASE = $(if $(RELEASE),RUNBOOK_TEST_RELEASE=$(RELEASE))
 .PHONY: demo demo-quick test test-scenarios test-random test-kills test-drills test-jupyterlab test-networks test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
 
 demo: ## Run the whole chapter on practice hosts, one of them a virtual machine, and write the report
@@ -32,10 +34,10 @@ test: ## All tests that no target below names; some of them boot practice hosts
 	@echo "2 cores, and some minutes more the first time to build the hosts. The book's chapter and more on hosts: make test-scenarios."
 	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) $(PYTEST_ARGUMENTS)
 
-test-scenarios: ## On practice hosts: the book's chapter, failures, kills, networks, firewall, registry, examples: 12 minutes
+test-scenarios: ## On practice hosts: the book's chapter, failures, kills, networks, firewall, registry, examples: 12 minutes, or RELEASE=debian-13
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
-	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) -m "scenario and $(NOT_MARKED)" tests/scenarios tests/docs
+	@$(ON_RELEASE) $(RUN) pytest $(IN_PARALLEL) $(ORDER) -m "scenario and $(NOT_MARKED)" tests/scenarios tests/docs
 
 test-random: ## The tests of test and test-scenarios in random order; SEED=NUMBER repeats an order
 	@$(MAKE) --no-print-directory test test-scenarios ORDER='--shuffle $(SEED)'
@@ -60,10 +62,10 @@ test-engines: ## The whole chapter on each Docker engine that practice hosts can
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root RUNBOOK_WRITE_TABLES=1 $(RUN) pytest -m engines $(if $(ENGINE),-k '$(ENGINE)') tests/scenarios/engines
 
-test-registry: ## A registry on S3 with every cause of failure, each produced and named: five minutes
+test-registry: ## A registry on S3 with every cause of failure, each produced and named: five minutes, or RELEASE=debian-13
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
-	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m registry tests/scenarios
+	@RUNBOOK_REQUIRE=lab,root $(ON_RELEASE) $(RUN) pytest -m registry tests/scenarios
 
 test-drills: ## Every fault of docs/drills.md on practice hosts: broken, found, repaired: ten minutes
 	@tools/set-up test lint

@@ -19,24 +19,25 @@ _PING_TIMEOUT = 1  # seconds, as for a client that does not wait for ever
 _CALM = 15  # answers in a row after a failure: what was stopped is back
 # Each PING is a connection of its own: what a new client sees. The clock is that of the client's host since its boot,
 # in hundredths of a second. All paths are asked at the same time.
-_ASK = r"""name=$1 server=$2 port=$3 end=$4 failed= calm=0
+_ASK = r"""name=$1 server=$2 port=$3 end=$4 last=$5 failed= calm=0
 while :; do
   read -r begun _ </proc/uptime
-  [ "${begun%.*}" -lt "$end" ] && [ "$calm" -lt "$calm_enough" ] || exit 0
+  [ "${begun%.*}" -lt "$end" ] || { [ -n "$failed" ] && [ "${begun%.*}" -lt "$last" ]; } || exit 0
+  [ "$calm" -lt "$calm_enough" ] || exit 0
   said=$(timeout "$limit" redis-cli -h "$server" -p "$port" ping 2>&1 </dev/null); code=$?
   read -r ended _ </proc/uptime
   if [ "$said" = PONG ]; then calm=$((calm + ${failed:-0})); else failed=1 calm=0; fi
   printf '%s %s %s %s %s\n' "$name" "$begun" "$ended" "$code" "$(printf %s "$said" | head -n 1)"
   sleep 0.1
 done"""
-_WATCH = r"""seconds=$1; shift
+_WATCH = r"""seconds=$1 longer=$2; shift 2
 read -r now _ </proc/uptime
-end=$((${now%.*} + seconds))
+end=$((${now%.*} + seconds)); last=$((end + longer))
 for path in "$@"; do
   IFS=' ' read -r name container server port <<END
 $path
 END
-  docker exec "$container" sh -c "$ask" sh "$name" "$server" "$port" "$end" </dev/null &
+  docker exec "$container" sh -c "$ask" sh "$name" "$server" "$port" "$end" "$last" </dev/null &
 done
 wait"""
 _KINDS = {
@@ -84,20 +85,22 @@ class RedisWatch(Fact[tuple[PathWatch, ...]]):
         paths: The paths.
         seconds: How long.
         stopped: What is stopped meanwhile; empty: nothing.
+        longer: Seconds more for a path that has failed and has not come back yet.
     """
 
     paths: tuple[RedisPath, ...]
     seconds: int
     stopped: str = ""
+    longer: int = 0
 
     def request(self) -> Command:
         """Return the command."""
         words = (f"{path.name} {path.container} {path.server} {path.port}" for path in self.paths)
         ask = f"limit={_PING_TIMEOUT} calm_enough={_CALM}\n{_ASK}"
         return Command(
-            ("sh", "-c", f"ask=$1; shift\n{_WATCH}", "sh", ask, str(self.seconds), *words),
+            ("sh", "-c", f"ask=$1; shift\n{_WATCH}", "sh", ask, str(self.seconds), str(self.longer), *words),
             sudo=True,
-            timeout=self.seconds + 60.0,
+            timeout=self.seconds + self.longer + 60.0,
         )
 
     def parse(self, output: Output) -> tuple[PathWatch, ...]:

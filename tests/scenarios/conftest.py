@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
     from runbook_lib.lab.lab import Lab
 
 
+RELEASE = os.environ.get("RUNBOOK_TEST_RELEASE") or None
+"""Debian release of the hosts, as `debian-13`; default: the topology's."""
+
+
 @pytest.fixture(scope="session")
 def scenario_lab() -> Iterator[Lab]:
     reason = reason_to_skip()
     if reason:
         pytest.skip(reason)
     name = lab_name("scenarios")
-    with AFTERMATH.lab(name), running_lab(name, CONTAINERS) as lab:
+    with AFTERMATH.lab(name), running_lab(name, CONTAINERS, release=RELEASE) as lab:
         yield lab
 
 

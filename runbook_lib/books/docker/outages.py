@@ -27,6 +27,9 @@ COLUMNS = ("asked", *ERRORS, "longest_gap_s", "first_answer_after_s")
 """Columns of `table`: PINGs, errors by kind, and seconds."""
 _AMBASSADOR = "redis_ambassador"
 _AFTERWARDS = 20  # seconds: an engine may take some to start containers
+_LONGER = (
+    120  # seconds: the hosts of a swarm that have lost each other take half a minute to find each other again
+)
 
 
 def host_of(p: PathLoad, part: str) -> str:
@@ -64,7 +67,7 @@ def restored(p: PathLoad, part: str, found: StepRecord) -> outage.Over:
 def seen(p: PathLoad, part: str, found: StepRecord) -> RedisWatch:
     """Return what the client sees meanwhile, by each path; see `stopped`."""
     seconds = outage.DELAY + p.outage + _AFTERWARDS
-    return RedisWatch(load.across(p, found).paths, seconds, part)
+    return RedisWatch(load.across(p, found).paths, seconds, part, _LONGER)
 
 
 def table(steps: Mapping[str, StepRecord]) -> pd.DataFrame:

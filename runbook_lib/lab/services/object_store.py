@@ -49,7 +49,7 @@ def check_requirements(topology: Topology) -> None:
         topology: The lab's hosts.
 
     Raises:
-        RequirementError: The program is not installed, or no host is on the lab's own network.
+        RequirementError: The program is not installed, or no host is on the lab's switch.
     """
     if not _program():
         raise RequirementError(
@@ -58,7 +58,7 @@ def check_requirements(topology: Topology) -> None:
         )
     if not any(host_class(host.kind).uses_switch for host in topology.hosts.values()):
         raise RequirementError(
-            "the lab's object store is on the network of the lab's containers, and none of the hosts is one",
+            "the lab's object store is on the lab's switch, and none of the hosts is plugged into that",
             hint="start a container too, as with `--hosts host-a,host-b`, or leave --store out",
         )
 
