@@ -84,12 +84,18 @@ def apply_with_confirmation(
             session.connection.offer_identity(guard.identity.account, guard.identity.file)
         # Leave time for the confirmation to reach the host before its timer fires.
         _reconnect(session, deadline - guard.timeout / 4, refusals=_MOST_REFUSALS)
-        if session.read_until_settled():
+        if time.monotonic() > deadline:
+            # What could be read now is the former state, restored by the host's timer: it explains nothing.
+            reason = (
+                f"the host did not answer over a new connection within {guard.timeout:g} s after the change"
+            )
+        elif session.read_until_settled():
             session.stop_if_interrupted("stopped before the confirmation")
             session.leave_in_order()
             _confirm(session, guard, deadline)
             return Status.CHANGED, _clean_up(session, guard, "guard")
-        reason = describe_unmet(session.checks)
+        else:
+            reason = describe_unmet(session.checks)
     except Interrupted as problem:
         _add_outcome(problem, guard)
         raise

@@ -33,6 +33,7 @@ class Guarded(Operation):
     arm: tuple[tuple[str, ...], ...] = (NOTHING, NOTHING)
     confirm: tuple[tuple[str, ...], ...] = (NOTHING,)
     clean_up: tuple[tuple[str, ...], ...] = (NOTHING,)
+    takes: float = 0.0
 
     def facts(self) -> Sequence[Fact[Any]]:
         return (Content(self.path),)
@@ -41,7 +42,7 @@ class Guarded(Operation):
         if facts[Content(self.path)] is not None:
             return Plan()
         return Plan(
-            commands=(Command(("touch", self.path)),),
+            commands=(Command(("touch", self.path)), Command(("sleep", str(self.takes)))),
             guard=NetworkGuard(
                 arm=tuple(map(Command, self.arm)),
                 confirm=tuple(map(Command, self.confirm)),
@@ -106,6 +107,18 @@ def test_both_are_reported_if_arming_and_the_clean_up_fail(tmp_path: Path) -> No
     host = carry_out(tmp_path, arm=(NOTHING, FAILS), clean_up=(("sh", "-c", "exit 3"),))
     assert host.message.startswith("host-a: `false` exited with 1; nothing was changed, but the files of the")
     assert "exited with 3" in host.message
+
+
+def test_a_new_connection_after_the_hosts_timer_is_not_judged_by_what_the_timer_restored(
+    tmp_path: Path,
+) -> None:
+    host = carry_out(tmp_path, takes=2.1)
+    assert host.status is Status.FAILED
+    assert host.message == (
+        "not confirmed: the host did not answer over a new connection within 2 s after the change; "
+        "the change was rolled back"
+    )
+    assert not (tmp_path / "file").exists()
 
 
 def test_a_confirmation_that_is_refused_reverts_the_change(tmp_path: Path) -> None:
