@@ -39,7 +39,7 @@ class LabStatus:
     inventory: str
     faults: list[str]
     services: dict[str, bool]
-    """Name of a service (package cache, image registry) -> whether it accepts connections."""
+    """Name of a service, such as the package cache -> whether it accepts connections."""
     hosts: list[HostStatus]
 
     def as_dict(self) -> dict[str, Any]:

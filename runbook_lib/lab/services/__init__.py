@@ -1,1 +1,1 @@
-"""The services that the lab provides to its hosts: packages and images."""
+"""The services that the lab provides to its hosts: packages, images and an object store."""
