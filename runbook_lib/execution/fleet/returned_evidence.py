@@ -62,24 +62,24 @@ class ReceivingExecutor(Executor):
     def __init__(self, executor: Executor, client: Any, claims: Claims, runs: Path) -> None:  # noqa: ANN401 - an extra's
         self._executor = executor
         self._client = client
-        self._claims = claims
+        self.claims = claims
         self._runs = runs
         self._received: dict[str, _Received] = {}
-        self._open: dict[str, tuple[Future[Any], Future[JobResult]]] = {}
+        self._open: dict[str, tuple[Job, Future[Any], Future[JobResult]]] = {}
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="cluster", daemon=True)
 
     def __enter__(self) -> Self:
         """Receive journals from now on."""
-        self._client.subscribe_topic(topic(str(self._claims.path)), self._receive)
+        self._client.subscribe_topic(topic(str(self.claims.path)), self._receive)
         self._watcher.start()
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self._done.set()
         self._watcher.join()
-        self._client.unsubscribe_topic(topic(str(self._claims.path)))
+        self._client.unsubscribe_topic(topic(str(self.claims.path)))
         for received in self._received.values():
             os.close(received.file)
 
@@ -88,26 +88,30 @@ class ReceivingExecutor(Executor):
         (job,) = args
         inner: Future[Any] = self._executor.submit(fn, job, **kwargs)
         outer: Future[JobResult] = Future()
-        self._open[job.id] = inner, outer
-        inner.add_done_callback(lambda _: self._ended(job))
+        self._open[job.id] = job, inner, outer
+        inner.add_done_callback(lambda _: self._end(job.id, self._outcome))
         return outer
 
-    def _ended(self, job: Job) -> None:
+    def _end(self, name: str, outcome: Callable[[Job, Future[Any]], JobResult]) -> None:
+        """End a job, unless that was done."""
         with self._lock:
-            inner, outer = self._open.pop(job.id, (None, None))
-        if inner is None or outer is None or not outer.set_running_or_notify_cancel():
+            found = self._open.pop(name, None)
+        if found is None:
             return
+        job, inner, outer = found
+        if outer.set_running_or_notify_cancel():
+            outer.set_result(outcome(job, inner))
+
+    def _outcome(self, job: Job, inner: Future[Any]) -> JobResult:
         if inner.cancelled():
-            outcome = self._with_received(job, JobResult(job.id, problem="no worker is left"))
-        elif problem := inner.exception():
-            outcome = self._with_received(
-                job, JobResult(job.id, problem=f"{type(problem).__name__}: {problem}")
-            )
-        elif isinstance(returned := inner.result(), ReturnedRun):
-            outcome = self._kept(job, returned)
-        else:
-            outcome = returned if returned.path else self._with_received(job, returned)
-        outer.set_result(outcome)
+            return self._with_received(job, JobResult(job.id, problem="Dask has canceled the job"))
+        if problem := inner.exception():
+            return self._with_received(job, JobResult(job.id, problem=f"{type(problem).__name__}: {problem}"))
+        returned = inner.result()
+        if isinstance(returned, ReturnedRun):
+            return self._kept(job, returned)
+        result: JobResult = returned
+        return result if result.path else self._with_received(job, result)
 
     def _receive(self, event: tuple[float, dict[str, Any]]) -> None:
         """Append lines to a journal; Dask calls this with each event of the topic."""
@@ -131,7 +135,7 @@ class ReceivingExecutor(Executor):
             os.close(earlier.file)
         received = _Received(run, file, f"{message['machine']}: {message['place']}")
         self._received[message["job"]] = received
-        self._claims.record_run(message["job"], 1, run)
+        self.claims.record_run(message["job"], 1, run)
         return received
 
     def _kept(self, job: Job, returned: ReturnedRun) -> JobResult:
@@ -182,26 +186,31 @@ class ReceivingExecutor(Executor):
 
     def _watch(self) -> None:
         """Pass on the fleet's stop, and notice that no worker is left."""
-        stop: Any = None
+        import distributed  # noqa: PLC0415 - an extra; here it is loaded
+
+        stopped = False
         alone_since: float | None = None
         while not self._done.wait(_INTERVAL):
-            with contextlib.suppress(OSError, TimeoutError):
-                if self._claims.stopped and stop is None:
-                    import distributed  # noqa: PLC0415 - an extra; here it is loaded
-
-                    stop = distributed.Event(stop_event(str(self._claims.path)), client=self._client)  # type: ignore[no-untyped-call]
-                    stop.set()
-            workers = self._client.scheduler_info(n_workers=-1)["workers"]
-            alone_since = None if workers else alone_since or time.monotonic()
+            with contextlib.suppress(OSError, RuntimeError):  # the scheduler is not reached now
+                if self.claims.stopped and not stopped:
+                    distributed.Event(stop_event(str(self.claims.path)), client=self._client).set()  # type: ignore[no-untyped-call]
+                    stopped = True
+                workers = self._client.scheduler_info(n_workers=-1)["workers"]
+                alone_since = None if workers else alone_since or time.monotonic()
             if alone_since and time.monotonic() - alone_since > _NO_WORKER:
                 self._give_up()
 
     def _give_up(self) -> None:
         """End the jobs that were begun: no worker is left that could report their end."""
         with self._lock:
-            begun = [name for name in self._open if name in self._received]
-        for name in begun:
-            self._open[name][0].cancel()
+            begun = [(name, inner) for name, (_, inner, _) in self._open.items() if name in self._received]
+        for name, inner in begun:
+            self._end(name, self._lost)
+            inner.cancel()
+
+    def _lost(self, job: Job, _: Future[Any]) -> JobResult:
+        problem = f"no worker is left in the cluster for {_NO_WORKER:g} s; the run may still be running"
+        return self._with_received(job, JobResult(job.id, problem=problem))
 
 
 def _name_of_run(name: str) -> str:

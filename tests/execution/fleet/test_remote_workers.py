@@ -7,18 +7,20 @@ import hashlib
 import os
 import signal
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import distributed
 import psutil
 import pytest
 
 from runbook_lib.evidence.layout import ATTESTATION, HTML_REPORT, JOURNAL, JUNIT_REPORT, NOTEBOOK
+from runbook_lib.execution.fleet import returned_evidence
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import Job, JobResult
-from runbook_lib.execution.fleet.remote_worker import ReturnedFile, ReturnedRun
+from runbook_lib.execution.fleet.remote_worker import ReturnedFile, ReturnedRun, topic
 from runbook_lib.execution.fleet.returned_evidence import ReceivingExecutor
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline, wait_until
@@ -79,7 +81,15 @@ def cluster(project: Project, request: pytest.FixtureRequest) -> Iterator[Cluste
     scheduler = project.top / "scheduler.json"
     program = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
     options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(scheduler)]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-dashboard"]
+    worker = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_worker",
+        "--nthreads",
+        "1",
+        "--no-dashboard",
+        "--no-nanny",
+    ]
     own_user = [] if os.geteuid() == 0 else ["--map-root-user"]
     private = ["unshare", *own_user, "--mount", "sh", "-c", PRIVATE, str(hidden)]
     with contextlib.ExitStack() as stack:
@@ -178,10 +188,16 @@ def returned(*files: tuple[str, bytes], sha256: str = "") -> Callable[[Job], Ret
 
 
 @pytest.fixture
-def receiving(tmp_path: Path) -> Iterator[ReceivingExecutor]:
+def client() -> Iterator[Any]:
+    """A cluster in this process."""
+    with distributed.Client(processes=False, n_workers=1, dashboard_address=None) as client:  # type: ignore[no-untyped-call]
+        yield client
+
+
+@pytest.fixture
+def receiving(tmp_path: Path, client: Any) -> Iterator[ReceivingExecutor]:  # noqa: ANN401 - distributed is untyped
     """The receiving side, whose workers are threads of this process."""
     with (
-        distributed.Client(processes=False, dashboard_address=None) as client,  # type: ignore[no-untyped-call]
         ThreadPoolExecutor(1) as threads,
         ReceivingExecutor(threads, client, Claims.new(tmp_path / "runs"), tmp_path / "runs") as made,
     ):
@@ -232,6 +248,30 @@ def test_a_journal_whose_beginning_differs_from_the_lines_received_is_refused(
     assert result.status is Status.UNKNOWN
     assert "differs from the lines that were received while the run was running" in result.problem
     assert (tmp_path / "runs" / RUN / JOURNAL).read_bytes() == b"received\n"
+
+
+def test_a_run_whose_cluster_has_no_worker_left_is_given_up(
+    receiving: ReceivingExecutor,
+    client: Any,  # noqa: ANN401 - as above
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(returned_evidence, "_NO_WORKER", 1.0)
+    over = threading.Event()
+    future = receiving.submit(lambda _: over.wait(), job(tmp_path))
+    lines = {"machine": "worker-1", "place": f"/there/{RUN}", "offset": 0, "lines": b"{}\n"}
+    client.log_event(topic(str(receiving.claims.path)), {"job": "fleet/1", "run": RUN, **lines})
+    wait_until((tmp_path / "runs" / RUN / JOURNAL).exists, "the first line")
+    client.cluster.scale(0)
+    try:
+        result = future.result(timeout=deadline(60))
+    finally:
+        over.set()
+    assert (result.status, result.path) == (Status.UNKNOWN, str(tmp_path / "runs" / RUN))
+    assert result.problem.startswith(
+        "no worker is left in the cluster for 1 s; the run may still be running; 3 bytes"
+    )
+    assert result.problem.endswith(f"all its evidence is on worker-1: /there/{RUN}")
 
 
 def job(top: Path) -> Job:
