@@ -15,7 +15,7 @@ IN_PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder --progress 
 SEED ?= $(shell date +%s)
 # Debian release of the hosts that tests share; each target that takes it says so.
 ON_RELEASE = $(if $(RELEASE),RUNBOOK_TEST_RELEASE=$(RELEASE))
-.PHONY: demo demo-quick test test-scenarios test-random test-kills test-drills test-jupyterlab test-networks test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
+.PHONY: demo demo-quick learn test test-scenarios test-random test-kills test-drills test-jupyterlab test-networks test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
 
 demo: ## Run the whole chapter on practice hosts, one of them a virtual machine, and write the report
 	@tools/set-up test lint
@@ -26,6 +26,11 @@ demo-quick: ## The same on the two containers only, without the kernel upgrade
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@.venv/bin/runbook demo --no-cloud
+
+learn: ## Lessons in JupyterLab, on practice hosts if this is root; LESSON=30 opens one
+	@tools/set-up test lint
+	@[ "$$(id -u)" != 0 ] || $(RUN) runbook_lib.system_requirements --install lab
+	@.venv/bin/runbook learn $(LESSON)
 
 test: ## All tests that no target below names; some of them boot practice hosts
 	@tools/set-up test lint
