@@ -36,10 +36,15 @@ class SshEndpoint:
         """The server's name in a known_hosts file (sshd(8))."""
         return self.address if self.port == _SSH_PORT else f"[{self.address}]:{self.port}"
 
-    def sends_banner(self) -> bool:
-        """Return whether an SSH server answers a connection with its banner within 1 s."""
+    def sends_banner(self, within: float = 1.0) -> bool:
+        """Return whether an SSH server accepts a connection within 1 s, and sends its banner.
+
+        Args:
+            within: Seconds for the banner: an emulated host on a busy machine may need some.
+        """
         try:
             with self._connect() as connection:
+                connection.settimeout(within)
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False

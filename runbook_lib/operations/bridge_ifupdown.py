@@ -94,13 +94,15 @@ class IfupdownBridge(BridgeBackend):
         """Return the new file; the interfaces are taken down under the old file, and brought up under the new one."""
         name, port = self.wanted.name, self.wanted.port
         before = self.facts[FileText(INTERFACES_FILE)]
+        # A bond, or the interface of a VLAN, is gone once it is down.
+        flush = f"[ ! -e /sys/class/net/{port} ] || ip address flush dev {port}"
         return GuardedChange(
             files=(GuardedFile(INTERFACES_FILE, before, self._file.changed(self.mac)),),
             stop_old=f"ifdown --force {name} 2>/dev/null || true\nifdown --force {port}",
-            start_new=f"ip address flush dev {port}\nifup {port}\nifup {name}",
+            start_new=f"{flush}\nifup {port}\nifup {name}",
             stop_new=f"{_RESTARTED}\nifdown --force {name} || true\n"
             f"ip link delete {name} type bridge 2>/dev/null || true\nifdown --force {port} || true",
-            start_old=f"ip address flush dev {port}\nifup --force {port}\n"
+            start_old=f"{flush}\nifup --force {port}\n"
             f"! grep -q '^auto {name}' {INTERFACES_FILE} || ifup --force {name}",
             timeout=timeout,
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import tarfile
 import threading
 import time
@@ -130,6 +132,27 @@ def test_a_server_on_another_port_has_the_port_in_its_known_hosts_name() -> None
     assert SshEndpoint("192.168.7.31").known_as == "192.168.7.31"
     assert SshEndpoint("127.0.0.1", 2222).known_as == "[127.0.0.1]:2222"
     assert not SshEndpoint("127.0.0.1", 1).sends_banner()
+
+
+def test_a_slow_server_is_waited_for_where_that_is_asked_for() -> None:
+    asked = threading.Event()
+
+    def answer(server: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = server.accept()
+            with connection:
+                asked.wait()
+                with contextlib.suppress(OSError):  # the first one has given up
+                    connection.sendall(b"SSH-2.0-slow\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        slow = threading.Thread(target=answer, args=[server], daemon=True)
+        slow.start()
+        endpoint = SshEndpoint("127.0.0.1", server.getsockname()[1])
+        assert not endpoint.sends_banner(within=0.1)
+        threading.Timer(0.3, asked.set).start()
+        assert endpoint.sends_banner(within=60)
+        slow.join()
 
 
 def test_a_failing_program_is_reported_with_its_output() -> None:

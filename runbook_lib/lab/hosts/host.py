@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LabHost", "wait_for_login"]
 
+_BANNER = 20.0  # seconds; each further connection would cost a slow host another process
 _SCRIPT = 180  # seconds: an engine that restarts stops its containers first
 
 
@@ -176,7 +177,7 @@ def wait_for_login(paths: LabPaths, name: str, host: LabHost, timeout: float) ->
                 where=name,
                 hint=f"{host.console} ends with: {tail(host.console)}",
             )
-        return host.answers() or None
+        return host.ssh_endpoint.sends_banner(_BANNER) or None
 
     def login_succeeds() -> bool | None:
         command = ["ssh", "-F", str(paths.ssh / "ssh_config"), name, "true"]
