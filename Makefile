@@ -47,7 +47,7 @@ test-scenarios: ## On practice hosts: the book's chapter, failures, kills, netwo
 test-random: ## The tests of test and test-scenarios in random order; SEED=NUMBER repeats an order
 	@$(MAKE) --no-print-directory test test-scenarios ORDER='--shuffle $(SEED)'
 
-test-vm: ## The tests on virtual machines: 15 minutes under software emulation; VM_TESTS=PATH selects some
+test-vm: ## The tests on virtual machines: 25 minutes under software emulation; VM_TESTS=PATH selects some
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab vm sshd
 	@RUNBOOK_REQUIRE=lab,root,vm $(RUN) pytest -m vm $(VM_TESTS)
