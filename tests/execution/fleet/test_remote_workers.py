@@ -190,7 +190,15 @@ def returned(*files: tuple[str, bytes], sha256: str = "") -> Callable[[Job], Ret
 @pytest.fixture
 def client() -> Iterator[Any]:
     """A cluster in this process."""
-    with distributed.Client(processes=False, n_workers=1, dashboard_address=None) as client:  # type: ignore[no-untyped-call]
+    no_page = {
+        "dashboard_address": "127.0.0.1:0"
+    }  # otherwise all clusters of this machine want the same port
+    with (
+        distributed.LocalCluster(  # type: ignore[no-untyped-call]
+            processes=False, n_workers=1, dashboard_address=None, scheduler_kwargs=no_page
+        ) as cluster,
+        distributed.Client(cluster) as client,  # type: ignore[no-untyped-call]
+    ):
         yield client
 
 
@@ -260,8 +268,13 @@ def test_a_run_whose_cluster_has_no_worker_left_is_given_up(
     over = threading.Event()
     future = receiving.submit(lambda _: over.wait(), job(tmp_path))
     lines = {"machine": "worker-1", "place": f"/there/{RUN}", "offset": 0, "lines": b"{}\n"}
-    client.log_event(topic(str(receiving.claims.path)), {"job": "fleet/1", "run": RUN, **lines})
-    wait_until((tmp_path / "runs" / RUN / JOURNAL).exists, "the first line")
+
+    def arrived() -> bool:
+        # Sent again: the first time nobody may have been subscribed yet, unlike where a job is sent after that.
+        client.log_event(topic(str(receiving.claims.path)), {"job": "fleet/1", "run": RUN, **lines})
+        return (tmp_path / "runs" / RUN / JOURNAL).exists()
+
+    wait_until(arrived, "the first line")
     client.cluster.scale(0)
     try:
         result = future.result(timeout=deadline(60))
