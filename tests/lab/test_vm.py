@@ -21,7 +21,7 @@ from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.switch import mac_address
 from runbook_lib.lab.system.cgroups import Cgroup
-from runbook_lib.lab.system.paths import cache_directory
+from runbook_lib.lab.system.paths import LabPaths, cache_directory
 from runbook_lib.lab.testing import Machine, reason_to_skip, running_lab
 from tests.deadlines import deadline, wait_until
 from tests.lab_names import lab_name
@@ -178,9 +178,9 @@ def test_down_ends_a_killed_up(after: float) -> None:
     system_disk("bookworm")
     before = Machine.snapshot(name)
     with subprocess.Popen([*_COMMAND, "up", "--name", name, "--hosts", "cloud"]) as process:
+        wait_until(LabPaths(name).state.exists, "the lab's state")
         time.sleep(after)
         process.kill()
-    assert Cgroup(name).existing()
     assert Lab.open(name).down()
     assert Machine.snapshot(name) == before
 
