@@ -6,15 +6,13 @@ import contextlib
 import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.execution.fleet.claims import Claims
-from runbook_lib.execution.fleet.run_job import run_job
+from runbook_lib.execution.fleet.run_job import run_job, runs_directory
 from runbook_lib.execution.fleet.scheduler import InlineExecutor, run_graph
 from runbook_lib.execution.fleet.worker_pool import WorkerPool
 from runbook_lib.execution.notebook.signal_forwarding import STOP_SIGNALS
-from runbook_lib.project import project_top
 from runbook_lib.signal_handlers import signal_handler
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ def run_jobs(graph: JobGraph, request: RunRequest) -> list[JobResult]:
         return results
     from runbook_lib.cli.live_table import LiveTable, print_summary  # noqa: PLC0415 - as above
 
-    claims = Claims.new(project_top() / Path(graph.jobs[0].runs).expanduser())
+    claims = Claims.new(runs_directory(graph.jobs[0]))
     graph = graph.in_fleet(claims.path)
     with contextlib.ExitStack() as stack:
         executor, run, description = stack.enter_context(_executor(request, claims))
@@ -133,10 +131,9 @@ def _executor(request: RunRequest, claims: Claims) -> Iterator[tuple[Executor, C
     from runbook_lib.execution.fleet.remote_worker import run_on_worker  # noqa: PLC0415 - as above
     from runbook_lib.execution.fleet.returned_evidence import ReceivingExecutor  # noqa: PLC0415 - as above
 
-    runs = claims.path.parents[1]
     with (
         dask_executor(request.scheduler, request.jobs) as (executor, client, description),
-        ReceivingExecutor(executor, client, claims, runs) as receiving,
+        ReceivingExecutor(executor, client, claims) as receiving,
     ):
         yield receiving, run_on_worker, description
 

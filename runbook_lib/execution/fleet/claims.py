@@ -64,6 +64,11 @@ class Claims:
             ) from problem
         return cls(path)
 
+    @property
+    def runs(self) -> Path:
+        """The directory for runs that the fleet's directory was created below."""
+        return self.path.parents[1]
+
     @contextmanager
     def claim(self, job: str) -> Iterator[int]:
         """Claim the next attempt at a job, and hold the claim while the block runs.

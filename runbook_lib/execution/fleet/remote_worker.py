@@ -103,9 +103,9 @@ def run_on_worker(job: Job) -> JobResult | ReturnedRun:
             machine=platform.node(),
             problem=f"{owner} was lost, which had begun the run, and may still be running it; not begun again here",
         )
-    with _sending_journal(here, claims):
+    with _sending_journal(job, claims):
         result = run_in_own_process(here)
-    return ReturnedRun(result, tuple(_files(here)))
+    return ReturnedRun(result, tuple(_files(job)))
 
 
 def _begun_elsewhere(job: Job) -> str:
@@ -126,7 +126,7 @@ def _sending_journal(job: Job, claims: Claims) -> Iterator[None]:
     import distributed  # noqa: PLC0415 - as above
 
     worker: Any = distributed.get_worker()
-    stop: Any = distributed.Event(stop_event(job.fleet.removesuffix(_OWN)), client=distributed.get_client())  # type: ignore[no-untyped-call]
+    stop: Any = distributed.Event(stop_event(job.fleet), client=distributed.get_client())  # type: ignore[no-untyped-call]
     done = threading.Event()
     sender = _JournalSender(job, claims, worker)
 
@@ -154,8 +154,8 @@ class _JournalSender:
     """Sends the complete lines of a job's journal, each once.
 
     Args:
-        job: The job, with the fleet's directory of this worker.
-        claims: Its claims, which name the run.
+        job: The job.
+        claims: The claims of this worker, which name the run.
         worker: Dask's worker.
     """
 
@@ -190,7 +190,7 @@ class _JournalSender:
             "offset": self._sent,
             "lines": piece,
         }
-        self._worker.log_event(topic(self._job.fleet.removesuffix(_OWN)), message)
+        self._worker.log_event(topic(self._job.fleet), message)
         self._sent += len(piece)
 
 

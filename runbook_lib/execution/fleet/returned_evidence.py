@@ -56,14 +56,13 @@ class ReceivingExecutor(Executor):
         executor: Dask's own.
         client: Dask's client.
         claims: The fleet's claims, which name the runs to follow.
-        runs: The directory for runs.
     """
 
-    def __init__(self, executor: Executor, client: Any, claims: Claims, runs: Path) -> None:  # noqa: ANN401 - an extra's
+    def __init__(self, executor: Executor, client: Any, claims: Claims) -> None:  # noqa: ANN401 - an extra's
         self._executor = executor
         self._client = client
         self.claims = claims
-        self._runs = runs
+        self._runs = claims.runs
         self._received: dict[str, _Received] = {}
         self._open: dict[str, tuple[Job, Future[Any], Future[JobResult]]] = {}
         self._lock = threading.Lock()

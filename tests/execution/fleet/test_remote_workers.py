@@ -207,7 +207,7 @@ def receiving(tmp_path: Path, client: Any) -> Iterator[ReceivingExecutor]:  # no
     """The receiving side, whose workers are threads of this process."""
     with (
         ThreadPoolExecutor(1) as threads,
-        ReceivingExecutor(threads, client, Claims.new(tmp_path / "runs"), tmp_path / "runs") as made,
+        ReceivingExecutor(threads, client, Claims.new(tmp_path / "runs")) as made,
     ):
         yield made
 
