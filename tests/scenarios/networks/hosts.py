@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from runbook_lib import Runbook
 from runbook_lib.connections.registry import connect
 from runbook_lib.errors import RunbookError
@@ -34,6 +36,13 @@ if TYPE_CHECKING:
 TOPOLOGY = Path("params/lab/networks.yml")
 STACKS = ("ifupdown", "networkd", "netplan", "netplan-nm", "nm")
 RELEASES = ("debian-12", "debian-13")
+EACH_RELEASE = pytest.mark.parametrize(
+    "release",
+    [RELEASES[0], *(pytest.param(later, marks=pytest.mark.networks) for later in RELEASES[1:])],
+    indirect=True,
+    scope="module",
+)
+"""Each test of a module on each release; all but the first only by `make test-networks`."""
 REVERTS_AFTER = 25.0
 
 STATE = r"""

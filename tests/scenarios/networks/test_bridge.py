@@ -16,18 +16,13 @@ from runbook_lib.facts.interface_manager import (
     Manager,
 )
 from runbook_lib.model.status import Status
-from tests.scenarios.networks.hosts import RELEASES, RICH, STACKS, Networks
+from tests.scenarios.networks.hosts import EACH_RELEASE, RICH, STACKS, Networks
 
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.scenario,
     pytest.mark.in_order,
-    pytest.mark.parametrize(
-        "release",
-        [RELEASES[0], *(pytest.param(later, marks=pytest.mark.networks) for later in RELEASES[1:])],
-        indirect=True,
-        scope="module",
-    ),
+    EACH_RELEASE,
 ]
 
 MANAGERS = dict(

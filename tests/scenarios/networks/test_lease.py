@@ -11,7 +11,7 @@ from runbook_lib.lab.switch import mac_address
 from runbook_lib.model.status import Status
 from tests.deadlines import wait_until
 from tests.scenarios.networks.dhcp_server import DhcpServer
-from tests.scenarios.networks.hosts import RELEASES, RICH, STACKS, Networks
+from tests.scenarios.networks.hosts import EACH_RELEASE, RICH, STACKS, Networks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,12 +22,7 @@ pytestmark = [
     pytest.mark.lab,
     pytest.mark.scenario,
     pytest.mark.in_order,
-    pytest.mark.parametrize(
-        "release",
-        [RELEASES[0], *(pytest.param(later, marks=pytest.mark.networks) for later in RELEASES[1:])],
-        indirect=True,
-        scope="module",
-    ),
+    EACH_RELEASE,
 ]
 
 HOSTS = [
