@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib.model.status import Status
-from tests.deadlines import deadline, wait_until
+from tests.deadlines import deadline
+from tests.execution.fleet import dask_cluster
 from tests.execution.processes import kill, parent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.execution.fleet.project import Project
 
@@ -81,38 +78,9 @@ def test_no_scheduler_at_the_address_is_bad_input(project: Project) -> None:
 
 @pytest.fixture
 def cluster(project: Project) -> Iterator[str]:
-    """A scheduler and two workers, as an operator starts them."""
-    scheduler = project.top / "scheduler.json"
-    program = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(scheduler)]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(scheduler)]
-    with contextlib.ExitStack() as stack:
-        log = stack.enter_context((project.top / "cluster.log").open("w"))
-
-        def start(command: list[str]) -> None:
-            process = project.programs.start(
-                command, cwd=project.top, env=project.environment(), stdout=log, stderr=log
-            )
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-
-        start([*program, *options])
-        for _ in range(2):
-            start([*worker, "--nthreads", "1", "--no-dashboard"])
-        wait_until(
-            lambda: scheduler.exists() and log_of(project).count("Registered to") >= 2,
-            "a scheduler with two workers (cluster.log)",
-        )
-        yield scheduler_address(scheduler)
-
-
-def log_of(project: Project) -> str:
-    return (project.top / "cluster.log").read_text(encoding="utf-8")
-
-
-def scheduler_address(file: Path) -> str:
-    address: str = json.loads(file.read_text(encoding="utf-8"))["address"]
-    return address
+    """The address of a scheduler with two workers."""
+    with dask_cluster.running(project) as (address, _):
+        yield address
 
 
 @pytest.mark.parametrize("its_runs_too", [False, True])

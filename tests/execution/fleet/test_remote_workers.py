@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import signal
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +23,7 @@ from runbook_lib.execution.fleet.remote_worker import ReturnedFile, ReturnedRun,
 from runbook_lib.execution.fleet.returned_evidence import ReceivingExecutor
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline, wait_until
-from tests.execution.fleet.test_fleets import log_of, scheduler_address
+from tests.execution.fleet import dask_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,36 +77,9 @@ def cluster(project: Project, request: pytest.FixtureRequest) -> Iterator[Cluste
     """Workers that have the project, but another directory for runs; with the parameter "" not the project either."""
     project.runs.mkdir()
     hidden = project.top / getattr(request, "param", "runs")
-    scheduler = project.top / "scheduler.json"
-    program = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(scheduler)]
-    worker = [
-        sys.executable,
-        "-m",
-        "distributed.cli.dask_worker",
-        "--nthreads",
-        "1",
-        "--no-dashboard",
-        "--no-nanny",
-    ]
     own_user = [] if os.geteuid() == 0 else ["--map-root-user"]
     private = ["unshare", *own_user, "--mount", "sh", "-c", PRIVATE, str(hidden)]
-    with contextlib.ExitStack() as stack:
-        log = stack.enter_context((project.top / "cluster.log").open("w"))
-
-        def start(command: list[str]) -> int:
-            process = project.programs.start(
-                command, cwd=project.top, env=project.environment(), stdout=log, stderr=log
-            )
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-            return process.pid
-
-        start([*program, *options])
-        wait_until(lambda: scheduler.exists() and scheduler.read_text(), "a scheduler (cluster.log)")
-        address = scheduler_address(scheduler)
-        workers = [start([*private, *worker, address]) for _ in range(2)]
-        wait_until(lambda: log_of(project).count("Registered to") >= 2, "two workers (cluster.log)")
+    with dask_cluster.running(project, private, ["--no-nanny"]) as (address, workers):
         yield Cluster(project, address, workers)
 
 
