@@ -14,8 +14,7 @@ from runbook_lib.lab.services.package_cache import service_name, stop_unused_cac
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.build_cache import remove_abandoned_builds
 from runbook_lib.lab.system.cgroups import Cgroup
-from runbook_lib.lab.system.paths import mounts_below
-from runbook_lib.lab.system.subprocesses import run
+from runbook_lib.lab.system.mounts import mounts_below, unmount
 
 if TYPE_CHECKING:
     from runbook_lib.lab.system.paths import LabPaths
@@ -53,7 +52,7 @@ def tear_down(paths: LabPaths) -> bool:
     group.kill()
     strangers = _processes_in(namespaces)
     for target in mounts_below(paths.run, data):
-        run("umount", target, what="unmount a file system of the lab")
+        unmount(target, "unmount a file system of the lab")
     group.remove()
     if state:
         remove_inventory(paths.name, Path(state.inventory))

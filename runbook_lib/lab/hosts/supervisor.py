@@ -19,7 +19,8 @@ from runbook_lib.errors import LabError, RunbookError
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.switch import create_namespace, plug_host
 from runbook_lib.lab.system.cgroups import Cgroup
-from runbook_lib.lab.system.paths import RUN, LabPaths, mounts_below
+from runbook_lib.lab.system.mounts import mounts_below, unmount
+from runbook_lib.lab.system.paths import RUN, LabPaths
 from runbook_lib.lab.system.subprocesses import in_cgroups, run
 
 __all__ = ["STORES", "main", "supervise"]
@@ -63,7 +64,7 @@ def supervise(paths: LabPaths, host: str) -> int:
         code = subprocess.call(
             in_cgroups(*argv, cgroups=machine), stdin=subprocess.DEVNULL, env={**os.environ, **_ENVIRONMENT}
         )
-        run("umount", namespace, what="release the old network namespace")
+        unmount(namespace, "release the old network namespace")
         _log.warning("systemd-nspawn of %s exited with code %d", host, code)
         if code != _REBOOT:
             return code
@@ -80,7 +81,7 @@ def _unmount_other_labs(paths: LabPaths) -> None:
     """Unmount our copies of other labs' namespaces, which would otherwise outlive those labs."""
     for target in mounts_below(RUN):
         if paths.run not in target.parents:
-            run("umount", target, what="release another lab's namespace")
+            unmount(target, "release another lab's namespace")
 
 
 def _mount_root(lower: str, data: Path, root: Path) -> None:

@@ -23,7 +23,6 @@ __all__ = [
     "lab_names",
     "locked",
     "make_private",
-    "mounts_below",
 ]
 
 
@@ -206,17 +205,3 @@ def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(descriptor)
         with contextlib.suppress(OSError):
             RUN.rmdir()
-
-
-def mounts_below(*directories: Path) -> list[Path]:
-    """Return the mount points at or below some directories, deepest first.
-
-    Args:
-        directories: Absolute paths.
-    """
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        target = Path(line.split()[4].encode().decode("unicode_escape"))
-        if any(target == directory or directory in target.parents for directory in directories):
-            found.append(target)
-    return sorted(found, key=lambda path: len(path.parts), reverse=True)
