@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
-import struct
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyroute2 import IPRoute
@@ -26,14 +23,15 @@ from runbook_lib.connections.network_namespace import run_in
 from runbook_lib.errors import LabError
 from runbook_lib.lab.hosts.registry import switch_vlans
 from runbook_lib.lab.system.subprocesses import run
+from runbook_lib.lab.system.tap_devices import open_tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from runbook_lib.lab.topology import HostPlan, Topology
 
 __all__ = [
-    "TUN",
     "add_vlans",
     "create_namespace",
     "create_switch",
@@ -44,14 +42,7 @@ __all__ = [
     "set_port",
 ]
 
-TUN = Path("/dev/net/tun")
-"""The kernel's file for tap devices, which VMs are plugged in with."""
 _CONTROL_PORT = "control"
-_TUNSETIFF = (
-    0x400454CA  # linux/if_tun.h, as are the flags: frames without a header of tun's, with one of virtio's
-)
-_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
-_IFREQ = struct.Struct("16sH22x")
 
 
 def create_namespace(file: Path) -> None:
@@ -181,9 +172,7 @@ def plug_vm(plan: HostPlan, switch: Path, faults: set[str]) -> Iterator[dict[str
             for name, interface in plan.interfaces.items():
                 port = plan.port(name)
                 _remove(kernel, port)
-                taps[name] = os.open(TUN, os.O_RDWR | os.O_CLOEXEC)
-                request = _IFREQ.pack(port.encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR)
-                fcntl.ioctl(taps[name], _TUNSETIFF, request)
+                taps[name] = open_tap(port)
                 _connect(kernel, port, interface.vlan)
                 _apply_faults(kernel, plan, name, faults)
 

@@ -22,9 +22,10 @@ from runbook_lib.lab.services.package_cache import cache_socket
 from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.ssh_keys import USERS
 from runbook_lib.lab.state import LabState
-from runbook_lib.lab.switch import TUN, mac_address, plug_vm
+from runbook_lib.lab.switch import mac_address, plug_vm
 from runbook_lib.lab.system.paths import make_private
 from runbook_lib.lab.system.subprocesses import run, start_detached
+from runbook_lib.lab.system.tap_devices import TUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
