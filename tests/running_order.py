@@ -24,10 +24,14 @@ __all__ = ["APART", "LONG", "QUICK", "Groups", "arrange", "group_of"]
 QUICK = ("tests/architecture/", "tests/facts/", "tests/model/", "tests/operations/")
 # Seconds of a module where it runs next to others on 2 cores. Other modules follow in their own order.
 LONG = {
-    "tests/scenarios/test_chapter.py": 300,
+    "tests/scenarios/test_chapter.py": 560,
     "tests/scenarios/test_network_change.py": 260,
     "tests/scenarios/test_chapter_killed.py": 160,
+    "tests/scenarios/test_path_outages.py": 250,
     "tests/scenarios/test_failures.py": 240,
+    "tests/scenarios/registry/test_registry_s3.py": 170,
+    "tests/scenarios/networks/test_lease.py": 150,
+    "tests/scenarios/test_firewall.py": 100,
     "tests/pytest_plugin/test_plugin.py": 100,
     "tests/pytest_plugin/test_bad_input.py": 70,
     "tests/execution/notebook/test_honest_ends.py": 110,
