@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.judgement import judged_record, with_judgement
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.notebook_outcome import judged_record, with_judgement
 from runbook_lib.evidence.notebook_records import record_of_notebook
 from runbook_lib.known_names import complete_name, did_you_mean
 

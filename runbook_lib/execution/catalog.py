@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from runbook_lib.errors import EvidenceError, InputError, ParameterError
+from runbook_lib.evidence.judgement import SKIP, skipped_cells
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.notebook_outcome import SKIP, skipped_cells
 from runbook_lib.execution.model_import import load_model
 from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.known_names import complete_name, unknown_name

@@ -21,9 +21,9 @@ from runbook_lib.display import ipython_shell
 from runbook_lib.display.cards import EvidenceLink
 from runbook_lib.display.shown_outputs import shown_outputs
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.judgement import EXECUTION
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.notebook_outcome import EXECUTION
 from runbook_lib.masking import excerpt
 from runbook_lib.runbook.copied_outputs import add_outputs
 from runbook_lib.runbook.kernel_notebook import executes_a_file

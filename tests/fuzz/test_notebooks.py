@@ -25,8 +25,8 @@ from runbook_lib.audit.verify.findings import Kind
 from runbook_lib.audit.verify.verify import verify_run
 from runbook_lib.cli.run_jobs import run_in_turn
 from runbook_lib.errors import InputError
+from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.evidence.lookup import read_run
-from runbook_lib.evidence.notebook_outcome import judged_record
 from runbook_lib.execution.fleet.job_graph import plan_run
 from runbook_lib.execution.fleet.request import RunRequest
 from runbook_lib.execution.notebook.outcome import exit_code_of_all

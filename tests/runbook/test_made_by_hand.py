@@ -10,8 +10,8 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from runbook_lib.attestation import seal
 from runbook_lib.audit.verify.verify import verify_run
+from runbook_lib.evidence.judgement import EXECUTION, judged_record
 from runbook_lib.evidence.layout import RUN_MIME
-from runbook_lib.evidence.notebook_outcome import EXECUTION, judged_record
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline
 from tests.runbook.desk import CLOSE, IMPORTS, OPEN, STEP, copied, entries

@@ -14,7 +14,7 @@ import pytest
 from runbook_lib import Runbook
 from runbook_lib.errors import InputError, Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence.chain import read_lines
-from runbook_lib.evidence.notebook_outcome import judged_record
+from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan

@@ -18,9 +18,9 @@ from runbook_lib.audit.archive.journal_rows import UNUSUAL, run_of_journal
 from runbook_lib.audit.archive.notebook_rows import foreign_run, run_of_notebook
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.judgement import judge_run, with_judgement
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.notebook_outcome import judge_run, with_judgement
 from runbook_lib.evidence.notebook_records import record_of_notebook
 from runbook_lib.evidence.reader import build_record
 from runbook_lib.garbage_collection import paused_gc
@@ -168,7 +168,7 @@ def _quickly(location: Location, source: int, file: Found, data: bytes) -> tuple
 def _judged(location: Location, file: Found, run: dict[str, Any]) -> dict[str, Any]:
     """Return a run with the status that the judge gives it: the notebook next to its journal may contradict a good end.
 
-    As `notebook_outcome.judged_record` does for one run directory; nothing makes `unknown` worse.
+    As `judgement.judged_record` does for one run directory; nothing makes `unknown` worse.
     """
     if run["status"] == Status.UNKNOWN:
         return run

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from runbook_lib.audit.archive import defaults
 from runbook_lib.audit.archive.journal_rows import MODES, STATUSES, STEP_KINDS, Unusual
-from runbook_lib.evidence.notebook_outcome import judge_run
+from runbook_lib.evidence.judgement import judge_run
 from runbook_lib.evidence.notebook_records import EmbeddedRecords, outcome
 from runbook_lib.model.kinds import CommandKind, current_kind
 from runbook_lib.model.records import CommandRecord

@@ -26,9 +26,9 @@ from runbook_lib.audit.verify.verdict import Verdict, text_of
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
+from runbook_lib.evidence.judgement import judge_run
 from runbook_lib.evidence.layout import ATTESTATION, DERIVED, JOURNAL, NOTEBOOK, OUTPUT, PARAMETERS
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.notebook_outcome import judge_run
 from runbook_lib.model.status import Status
 from runbook_lib.yaml_files import load_yaml
 

@@ -11,8 +11,8 @@ from runbook_lib.audit.verify.embedded_records import check_output_hashes
 from runbook_lib.audit.verify.findings import Findings
 from runbook_lib.audit.verify.verdict import Verdict
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.judgement import with_judgement
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.notebook_outcome import with_judgement
 from runbook_lib.evidence.notebook_records import EmbeddedRecords, record_of_notebook
 from runbook_lib.model.status import Status
 

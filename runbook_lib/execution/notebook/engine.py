@@ -19,8 +19,8 @@ from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
 
 from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.judgement import EXECUTION, SKIP, Execution, Judgement, judge, skipped_cells
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.notebook_outcome import EXECUTION, SKIP, Execution, Judgement, judge, skipped_cells
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution import catalog
 from runbook_lib.execution.input_checks import check_parameters

@@ -1,4 +1,4 @@
-"""How a headless run ended, as `evidence.notebook_outcome` decides it, and what follows from that for later runs."""
+"""How a headless run ended, as `evidence.judgement` decides it, and what follows from that for later runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.notebook_outcome import judged_record
+from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from runbook_lib import attestation
 from runbook_lib.errors import RunbookError
+from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.evidence.layout import HTML_REPORT, JUNIT_REPORT
-from runbook_lib.evidence.notebook_outcome import judged_record
 from runbook_lib.report.html import write_html
 from runbook_lib.report.junit import write_junit
 

@@ -22,8 +22,8 @@ from runbook_lib.audit.archive.batch_reader import read_batch
 from runbook_lib.audit.archive.location import LocalLocation, RemoteLocation
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.chain import FIRST, chain, seal
+from runbook_lib.evidence.judgement import EXECUTION
 from runbook_lib.evidence.lookup import read_run
-from runbook_lib.evidence.notebook_outcome import EXECUTION
 from runbook_lib.report.tables import tables
 
 if TYPE_CHECKING:

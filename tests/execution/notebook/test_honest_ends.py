@@ -11,8 +11,8 @@ import pytest
 from nbformat import read, write
 
 from runbook_lib.audit.verify.verify import verify_run
+from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.evidence.lookup import read_run
-from runbook_lib.evidence.notebook_outcome import judged_record
 from runbook_lib.model.status import Status
 from tests.execution.project import OPEN, finish
 

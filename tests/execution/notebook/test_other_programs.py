@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.attestation import seal
 from runbook_lib.audit.verify.verify import verify_run
-from runbook_lib.evidence.notebook_outcome import judged_record
+from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.model.status import Status
 from tests.audit.project import git
 from tests.execution.notebook.jupyter_server import JupyterServer, OpenNotebook

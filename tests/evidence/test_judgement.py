@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook_lib.evidence.judgement import EXECUTION, Execution, Judgement, judge
 from runbook_lib.evidence.layout import RUN_MIME
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.evidence.notebook_outcome import EXECUTION, Execution, Judgement, judge
 from runbook_lib.model.records import RunRecord
 from runbook_lib.model.status import Mode, Status
 
