@@ -8,6 +8,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import RequirementError
+from runbook_lib.installation import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ def missing_extra(problem: ModuleNotFoundError) -> RequirementError | None:
         if problem.name in modules:  # not a module inside of it: that one the installed version lacks
             return RequirementError(
                 f"{_PURPOSES[extra]} the Python package {problem.name}, which is not installed",
-                hint=f"pip install 'runbook-lib[{extra}]'",
+                hint=Origin.installed().pip_install(extra),
             )
     return None
 

@@ -12,6 +12,7 @@ import pytest
 
 from runbook_lib.errors import RequirementError
 from runbook_lib.extras import EXTRAS, load, missing_extra, named_extras
+from runbook_lib.installation import Origin
 from tests.deadlines import deadline
 
 TOP = Path(__file__).parents[1]
@@ -127,7 +128,7 @@ def test_what_needs_an_extra_names_it(environment: dict[str, str], tmp_path: Pat
     for words, extra in wanted.items():
         code, message = found[words]
         assert code == RequirementError.exit_code, words
-        assert f"pip install 'runbook-lib[{extra}]'" in message, words
+        assert Origin.installed().pip_install(extra) in message, words
         assert "is not installed" in message, words
 
 
@@ -144,7 +145,7 @@ def test_the_notebook_with_plots_names_the_extra(monkeypatch: pytest.MonkeyPatch
     imports = next(source for cell in cells if "import matplotlib" in (source := "".join(cell["source"])))
     with pytest.raises(RequirementError, match="plots need the Python package matplotlib") as missing:
         exec(imports, {})  # noqa: S102 - as the kernel executes it
-    assert missing.value.hint == "pip install 'runbook-lib[plots]'"
+    assert missing.value.hint == Origin.installed().pip_install("plots")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_the_notebook_with_plots_names_the_extra(monkeypatch: pytest.MonkeyPatch
 def test_a_module_that_is_missing_is_explained(extra: str, module: str) -> None:
     explained = missing_extra(ModuleNotFoundError(name=module))
     assert explained is not None
-    assert f"runbook-lib[{extra}]" in (explained.hint or "")
+    assert explained.hint == Origin.installed().pip_install(extra)
     assert module in explained.message
 
 

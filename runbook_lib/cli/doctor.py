@@ -22,6 +22,7 @@ def doctor_command() -> int:
     Exit code 2 if this machine cannot run the practice hosts.
     """
     from runbook_lib import extras, system_requirements  # noqa: PLC0415 - keeps `--help` fast
+    from runbook_lib.installation import Origin  # noqa: PLC0415 - as above
 
     _print_check(
         f"Python {sys.version.split()[0]}",
@@ -36,7 +37,7 @@ def doctor_command() -> int:
             if missing_modules
             else f"extra {extra}: installed",
             passed=not missing_modules,
-            hint=f"if you need it: pip install 'runbook-lib[{extra}]'",
+            hint=f"if you need it: {Origin.installed().pip_install(extra)}",
         )
     for part, programs in system_requirements.PARTS.items():
         missing = system_requirements.missing(part)

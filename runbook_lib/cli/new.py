@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -24,10 +25,12 @@ def new_command(name: str, directory: str) -> int:
     NAME is the runbook's name, such as rotate-certificates. In a repository that has runbooks already, files that
     belong to all of them are kept. No file is ever overwritten.
     """
-    from runbook_lib.new_repository.new_repository import create  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.installation import Origin  # noqa: PLC0415 - `--help` stays quick
+    from runbook_lib.new_repository.new_repository import create  # noqa: PLC0415 - as above
 
     top = Path(directory).expanduser()
-    made = create(name, top)
+    origin = Origin.installed()
+    made = create(name, top, origin)
     for path in made.written:
         click.echo(f"  {path}")
     if made.kept:
@@ -40,6 +43,10 @@ def new_command(name: str, directory: str) -> int:
         f"runbook run {name}": "do it, on this machine (see inventory.yml)",
         "runbook lint": "before each commit",
     }
+    if origin.path and "requirements.txt" in made.written:
+        commands[f"pip wheel --no-deps --wheel-dir wheels {shlex.quote(str(origin.path))}"] = (
+            "for requirements.txt: once"
+        )
     width = max(map(len, commands))
     for command, purpose in commands.items():
         click.echo(f"  {command:{width}}  # {purpose}")

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
+from runbook_lib.installation import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +19,12 @@ __all__ = ["NewRepository", "create"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LONGEST = 60  # characters: the name is a part of the names of run directories
-_PLACEHOLDER, _TITLE = "@NAME@", "@TITLE@"
+_PLACEHOLDER, _TITLE, _REQUIREMENT = "@NAME@", "@TITLE@", "@REQUIREMENT@"
+_LOCAL_WHEEL = """\
+# The library was installed from a copy on one machine. Put its wheel into wheels/, and commit that:
+#   pip wheel --no-deps --wheel-dir wheels THE-COPY
+--find-links wheels
+"""
 _SUFFIX = ".template"  # so that no tool takes a template for what it becomes
 
 
@@ -35,7 +41,7 @@ class NewRepository:
     kept: Sequence[str]
 
 
-def create(name: str, directory: Path) -> NewRepository:
+def create(name: str, directory: Path, origin: Origin) -> NewRepository:
     """Write a runbook that runs at once, with its parameters file and test, and the files around it.
 
     Files of the repository as a whole, such as the inventory, are kept if they exist; so the next runbook is made in
@@ -44,6 +50,7 @@ def create(name: str, directory: Path) -> NewRepository:
     Args:
         name: The runbook's name.
         directory: The repository's directory; created if it does not exist.
+        origin: Where its requirements.txt takes this library from.
 
     Raises:
         InputError: The name cannot be a runbook's, a file of this runbook exists, or the directory cannot be written.
@@ -68,9 +75,20 @@ def create(name: str, directory: Path) -> NewRepository:
         if _exists(directory / path):
             kept.append(path)
             continue
-        _write(directory / path, text.replace(_PLACEHOLDER, name).replace(_TITLE, title))
+        own_text = (
+            text.replace(_PLACEHOLDER, name)
+            .replace(_TITLE, title)
+            .replace(_REQUIREMENT, _requirement(origin))
+        )
+        _write(directory / path, own_text)
         written.append(path)
     return NewRepository(written, kept)
+
+
+def _requirement(origin: Origin) -> str:
+    """Return the lines of `requirements.txt` that install this library, on other machines too."""
+    extras = ("jupyter", "pytest")
+    return origin.requirement(*extras) or _LOCAL_WHEEL + (Origin().requirement(*extras) or "")
 
 
 def _exists(path: Path) -> bool:

@@ -27,6 +27,7 @@ LAYERS = [
         "garbage_collection",
         "git",
         "grace_periods",
+        "installation",
         "process_identity",
         "project",
         "readable_time",

