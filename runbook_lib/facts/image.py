@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runbook_lib.facts.base import Fact, load_json, parsing, typed
 from runbook_lib.model.commands import DockerQuery, Output
 
-__all__ = ["Image", "ImageState", "RepositoryDigests"]
+__all__ = ["Image", "ImageState", "RepositoryDigests", "has_registry", "mirrored_name"]
 
 
 @dataclass(frozen=True)
@@ -82,3 +82,26 @@ class RepositoryDigests(Fact[tuple[str, ...]]):
     def absent(self) -> tuple[str, ...]:
         """Return nothing: without an engine there are no images."""
         return ()
+
+
+def has_registry(image: str) -> bool:
+    """Return whether an image's name begins with a registry: then engines do not ask mirrors for it.
+
+    >>> has_registry("192.168.7.31:5000/acme/redis:1"), has_registry("acme/redis:1")
+    (True, False)
+    """
+    first, slash, _ = image.partition("/")
+    return bool(slash) and ("." in first or ":" in first or first == "localhost")
+
+
+def mirrored_name(registry: str, image: str) -> str:
+    """Return the name under which an engine asks a mirror for an image of Docker's own registry.
+
+    >>> mirrored_name("192.168.7.31:5000", "redis:7")
+    '192.168.7.31:5000/library/redis:7'
+
+    Args:
+        registry: The mirror's name and port.
+        image: As `runbook/redis-cli:1`.
+    """
+    return f"{registry}/{image if '/' in image else f'library/{image}'}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import ParameterError
 from runbook_lib.facts.container import SPEC_LABEL, Container, spec_hash
-from runbook_lib.facts.image import Image, RepositoryDigests
+from runbook_lib.facts.image import Image, RepositoryDigests, has_registry, mirrored_name
 from runbook_lib.facts.ports import PortOpen
 from runbook_lib.facts.registry import RegistryImage, RegistryLog
 from runbook_lib.masking import excerpt
@@ -86,9 +86,11 @@ class Pushed(Operation):
         return checks if holds or not self.unit else checks + log_checks(self.unit, facts)
 
     def _digests(self, facts: Facts) -> list[str]:
+        """Return the image's digests, that in the registry first: one that was pulled by a mirror has another name."""
         repository = self.name.rpartition(":")[0]
-        found = (digest.rpartition("@") for digest in facts[RepositoryDigests(self.image)])
-        return [digest for name, _, digest in found if name == repository]
+        found = [digest.rpartition("@") for digest in facts[RepositoryDigests(self.image)]]
+        found.sort(key=lambda parts: parts[0] != repository)
+        return [digest for _, _, digest in found]
 
 
 @dataclass(frozen=True)
@@ -249,12 +251,9 @@ class MirrorsServe(Probe):
 
     def _fact(self, mirror: str) -> PortOpen | RegistryImage:
         parts = urllib.parse.urlsplit(mirror)
-        first, slash, _ = self.image.partition("/")
-        elsewhere = slash and ("." in first or ":" in first or first == "localhost")
-        if parts.scheme == "http" or elsewhere:
+        if parts.scheme == "http" or has_registry(self.image):
             return PortOpen(self._port(mirror), str(parts.hostname), "host")
-        image = self.image if "/" in self.image else f"library/{self.image}"
-        return RegistryImage(f"{parts.netloc}/{image}")
+        return RegistryImage(mirrored_name(parts.netloc, self.image))
 
     @staticmethod
     def _port(mirror: str) -> int:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 RELEASE = os.environ.get("RUNBOOK_TEST_RELEASE") or None
 """Debian release of the hosts, as `debian-13`; default: the topology's."""
+ENGINE = int(os.environ.get("RUNBOOK_TEST_ENGINE") or 0) or None
+"""Docker engine that the hosts can install, as `28`; default: the release's own."""
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +30,7 @@ def scenario_lab() -> Iterator[Lab]:
     if reason:
         pytest.skip(reason)
     name = lab_name("scenarios")
-    with AFTERMATH.lab(name), running_lab(name, CONTAINERS, release=RELEASE) as lab:
+    with AFTERMATH.lab(name), running_lab(name, CONTAINERS, release=RELEASE, engine=ENGINE) as lab:
         yield lab
 
 

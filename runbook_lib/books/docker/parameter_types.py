@@ -7,7 +7,19 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["Address", "HostAddress", "Image", "InterfaceName", "Name", "Network", "Port", "VlanId"]
+from runbook_lib.facts.image import has_registry
+
+__all__ = [
+    "Address",
+    "HostAddress",
+    "Image",
+    "InterfaceName",
+    "MirroredImage",
+    "Name",
+    "Network",
+    "Port",
+    "VlanId",
+]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$")]
@@ -39,6 +51,19 @@ def _is_address_of_a_host(value: str) -> str:
     return str(interface)
 
 
+def _is_served_by_mirrors(value: str) -> str:
+    if "@" in value or ":" not in value.rpartition("/")[2]:
+        raise ValueError(
+            "must have a tag and no digest, as runbook/redis-cli:1: it is pushed under this name"
+        )
+    if has_registry(value):
+        raise ValueError(
+            "must not name a registry: an engine asks its mirrors for images of Docker's own registry only"
+        )
+    return value
+
+
 Address = Annotated[str, AfterValidator(_is_address)]
 Network = Annotated[str, AfterValidator(_is_network)]
 HostAddress = Annotated[str, AfterValidator(_is_address_of_a_host)]
+MirroredImage = Annotated[Image, AfterValidator(_is_served_by_mirrors)]

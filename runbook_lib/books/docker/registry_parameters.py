@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from runbook_lib.books.docker.parameter_types import Image, Name
+from runbook_lib.books.docker.parameter_types import Image, MirroredImage, Name
+from runbook_lib.facts.image import mirrored_name
 from runbook_lib.parameters import OneHost, Parameters
 from runbook_lib.secrets import Reference
 
@@ -47,6 +48,10 @@ class RegistryS3(RegistryInUse):
     client: str = Field(description="Host or group that pulls the image.")
     registry: str = Field(pattern=_ADDRESS, description="The registry's name and port, as 192.168.7.31:5000.")
     image: Image = Field(description="Image that is pushed.")
+    mirrored_images: list[MirroredImage] = Field(
+        default_factory=list,
+        description="Images pushed under their own names: engines that have the registry as a mirror get them from it.",
+    )
     store_endpoint: str = Field(
         pattern=r"^https?://[^/\s]+$", description="URL of the store, as https://s3.example.com."
     )
@@ -64,6 +69,11 @@ class RegistryS3(RegistryInUse):
         default=False,
         description="Also collect images that have lost their tag; never with images for several architectures.",
     )
+
+    @property
+    def mirrored(self) -> dict[str, str]:
+        """Each mirrored image -> its full name in the registry."""
+        return {image: mirrored_name(self.registry, image) for image in self.mirrored_images}
 
     @property
     def port(self) -> int:

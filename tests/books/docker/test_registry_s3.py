@@ -57,6 +57,31 @@ def test_a_key_that_no_store_would_give_is_refused(key: str) -> None:
     assert caught.value.hint
 
 
+def test_mirrored_images_are_pushed_under_the_names_that_engines_ask_a_mirror_for() -> None:
+    given = parameters(mirrored_images=["runbook/redis-cli:1", "redis:7"])
+    assert given.mirrored == {
+        "runbook/redis-cli:1": "192.168.7.31:5000/runbook/redis-cli:1",
+        "redis:7": "192.168.7.31:5000/library/redis:7",
+    }
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        ("registry.example.com/redis:7", "must not name a registry"),
+        ("localhost/redis:7", "must not name a registry"),
+        ("192.168.7.31:5000/redis:7", "must not name a registry"),
+        ("runbook/redis-cli", "must have a tag"),
+        (f"runbook/redis-cli@{DIGEST}", "must have a tag"),
+        (f"runbook/redis-cli:1@{DIGEST}", "must have a tag"),
+        ("192.168.7.31:5000/redis", "must have a tag"),
+    ],
+)
+def test_an_image_that_no_mirror_is_asked_for_is_refused(image: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parameters(mirrored_images=[image])
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -17,7 +17,8 @@ from tests.aftermath import AFTERMATH
 from tests.books.docker.book_page import shown
 from tests.lab_names import lab_name
 from tests.scenarios.engines.engines_table import Row, note
-from tests.scenarios.practice import Practice
+from tests.scenarios.registry.practice import RUNBOOK as REGISTRY_ON_S3
+from tests.scenarios.registry.practice import RegistryPractice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,23 +50,26 @@ def chosen(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def practice(chosen: str, tmp_path: Path, programs: Programs) -> Iterator[Practice]:
+def practice(chosen: str, tmp_path: Path, programs: Programs) -> Iterator[RegistryPractice]:
     reason = reason_to_skip()
     if reason:
         pytest.skip(reason)
     release, engine, _ = ENGINES[chosen]
     name = lab_name("engines")
     with AFTERMATH.lab(name), running_lab(name, CONTAINERS, release=release, engine=engine) as lab:
-        yield Practice(lab, tmp_path, programs)
+        lab.up(CONTAINERS, store=True)
+        yield RegistryPractice(lab, tmp_path, programs)
 
 
 @pytest.mark.timeout(1800)
-def test_the_whole_chapter_passes(chosen: str, practice: Practice, request: pytest.FixtureRequest) -> None:
+def test_the_whole_chapter_passes(
+    chosen: str, practice: RegistryPractice, request: pytest.FixtureRequest
+) -> None:
     _, engine, options = ENGINES[chosen]
     books = [*CHAPTER, LOAD]
     run_all(practice, books, options)
     assert practice.statuses() == {Status.OK, Status.CHANGED}
-    named = {(entry.notebook, entry.check) for entry in shown() if entry.notebook in books}
+    named = {(entry.notebook, entry.check) for entry in shown() if entry.notebook in _ran(books)}
     assert named - practice.checks_passed() == set()
     first = len(practice.records())
     run_all(practice, books, options)
@@ -84,16 +88,24 @@ def test_the_whole_chapter_passes(chosen: str, practice: Practice, request: pyte
         sys.stdout.write(f"\n{row.line}\n")
 
 
-def run_all(practice: Practice, books: list[str], options: dict[str, Any]) -> None:
-    """Run the chapter; the options of the engine are those of one runbook only."""
+def _ran(books: list[str]) -> list[str]:
+    return sorted([*books, REGISTRY_ON_S3])
+
+
+def run_all(practice: RegistryPractice, books: list[str], options: dict[str, Any]) -> None:
+    """Run the chapter; the options of the engine are those of one runbook only. Then the registry, and validate it."""
     at = books.index(INSTALL)
     for part in (books[:at], [INSTALL], books[at + 1 :]):
         given = ("-p", "engine_options", json.dumps(options)) if part == [INSTALL] else ()
         done = practice.run(*part, *given)
         assert done.returncode == 0, done.stdout + done.stderr
+    done = practice.registry()
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = practice.run("90_validate", "-p", "also_validate", json.dumps([REGISTRY_ON_S3]))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def described(practice: Practice, options: dict[str, Any]) -> Row:
+def described(practice: RegistryPractice, options: dict[str, Any]) -> Row:
     """Return the table's row, from what the hosts say."""
     (info,) = {
         (facts["version"], facts["storage"])
@@ -106,7 +118,7 @@ def described(practice: Practice, options: dict[str, Any]) -> Row:
     host = practice.on("host-a", _DESCRIBE).strip()
     for kind, name in _CGROUPS.items():
         host = host.replace(kind, name)
-    numbers = ", ".join(sorted(book[:2] for book in [*CHAPTER, LOAD]))
+    numbers = ", ".join(book[:2] for book in _ran([*CHAPTER, LOAD]))
     return Row(
         engine=f"Docker {version.partition('+')[0]}" + (", containerd's image store" if options else ""),
         host=f"practice host: {host}; {storage}",

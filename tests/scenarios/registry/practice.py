@@ -69,23 +69,31 @@ class RegistryPractice(Practice):
 
     def stop_store(self) -> None:
         """Kill the store: its objects stay."""
+        self.stop("weed")
+
+    def stop(self, program: str) -> None:
+        """Kill a service of the lab.
+
+        Args:
+            program: As `weed`, or `docker-registry`, which serves the lab's own images.
+        """
 
         def gone() -> bool | None:
-            running = self.store_processes()
+            running = self.processes(program)
             for process in running:
                 os.kill(process, signal.SIGKILL)
             return not running or None
 
-        wait_until(gone, "the end of the store", seconds=30)
+        wait_until(gone, f"the end of {program}", seconds=30)
 
-    def start_store(self) -> None:
-        """Start the store again, as `lab up` does."""
+    def start_services(self) -> None:
+        """Start the lab's services that do not run, as `lab up` does."""
         self.lab.up(CONTAINERS)
 
     def restart_store(self) -> None:
         """Stop and start the store: it reads its certificate and its keys again."""
         self.stop_store()
-        self.start_store()
+        self.start_services()
 
     def fill_store(self, room: str) -> Path:
         """Restart the store on a file system of its own that has only little room; return its mount point."""
@@ -98,14 +106,18 @@ class RegistryPractice(Practice):
         self.lab.up(CONTAINERS)
         return data
 
-    def store_processes(self) -> list[int]:
-        """Return the ids of the store's processes."""
+    def processes(self, program: str) -> list[int]:
+        """Return the ids of the processes of a service of the lab.
+
+        Args:
+            program: As `weed`.
+        """
         found = []
         for process in Cgroup(self.lab.paths.name, "_control").processes():
             try:
                 words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if words[0].endswith(b"/weed"):
+            if words[0].rpartition(b"/")[2] == program.encode():
                 found.append(process)
         return found

@@ -47,7 +47,7 @@ def test_the_next_run_restarts_the_registry_with_the_new_keys_and_the_one_after_
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         process.communicate(timeout=deadline(60))
-        registry.start_store()
+        registry.start_services()
         started = registry.on("host-a", _STARTED)
         assert registry.on("host-a", _KEY_IN_USE).strip() == old
         assert "SECONDKEY" in registry.on("host-a", "sudo cat /run/runbook-registry/keys.env")

@@ -91,9 +91,33 @@ def test_neither_a_plan_nor_a_second_run_changes_anything(practice: RegistryPrac
     assert host_state(practice) == before
 
 
+def test_the_images_of_other_runbooks_come_from_it_while_the_labs_own_registry_is_stopped(
+    practice: RegistryPractice,
+) -> None:
+    for host in ("host-a", "host-b"):
+        practice.on(host, "sudo sh -c 'docker ps -aq | xargs docker rm -f; docker image prune -af'")
+        assert practice.on(host, "sudo docker images -q") == ""
+    practice.stop("docker-registry")
+    try:
+        mirrored = ("-p", "registry_mirrors", f'["https://{REGISTRY}"]')
+        done = practice.run("20_docker_install", *mirrored)
+        assert done.returncode == 0, done.stdout + done.stderr
+        done = practice.run("40_ambassador_redis")  # ends with a PONG
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        practice.start_services()
+    done = practice.registry()
+    assert done.returncode == 0, done.stdout + done.stderr
+    pushed = {step.title: step for step in practice.last().steps if step.title.startswith("Push runbook/")}
+    assert [(title, str(step.status)) for title, step in pushed.items()] == [
+        (f"Push runbook/{name}:1 under its own name", "ok")  # the digest that the engine has pulled
+        for name in ("redis-server", "redis-cli", "ambassador")
+    ]
+
+
 def test_the_store_shares_no_socket_with_the_store_of_another_lab(practice: RegistryPractice) -> None:
     """Its parts reach each other by sockets in /tmp, whose names are the same for every store."""
-    (store,) = practice.store_processes()
+    (store,) = practice.processes("weed")
     own, shared = Path(f"/proc/{store}/root/tmp"), Path("/tmp")  # noqa: S108 - where the program has its sockets
     assert own.stat().st_dev != shared.stat().st_dev
     assert [path.name for path in own.iterdir() if "grpc" in path.name]
