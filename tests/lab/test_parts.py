@@ -8,6 +8,7 @@ import socket
 import tarfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,6 +111,50 @@ def test_a_lock_has_one_holder_and_its_file_is_removed(tmp_path: Path) -> None:
     thread.join(5)
     assert order == ["first", "second"]
     assert not lock.exists()
+
+
+def test_a_lock_is_held_while_others_remove_its_directory(tmp_path: Path) -> None:
+    """The last holder removes the empty directory, which the next one has found, or is about to make."""
+    lock = tmp_path / "run" / "some.lock"
+    held: list[int] = []
+    inside: list[None] = []
+
+    def hold_often() -> None:
+        for _ in range(1500):
+            with locked(lock):
+                inside.append(None)
+                held.append(len(inside))
+                inside.pop()
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(hold_often) for _ in range(4)]:
+            done.result()
+    assert held == [1] * 6000
+    assert not lock.parent.exists()
+
+
+def test_a_private_directory_is_made_while_others_remove_its_empty_parents(tmp_path: Path) -> None:
+    def make_often(name: str) -> None:
+        for _ in range(1000):
+            make_private(tmp_path / "data" / name)
+            (tmp_path / "data" / name).rmdir()
+            with contextlib.suppress(OSError):
+                (tmp_path / "data").rmdir()
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(make_often, name) for name in "abcd"]:
+            done.result()
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("parts", ["file", "file/below", "dangling", "dangling/below"])
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path, parts: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "absent" / "target")
+    with pytest.raises(LabError, match="lock file cannot be created"), locked(tmp_path / parts / "some.lock"):
+        pass
+    with pytest.raises(LabError, match="directory cannot be made"):
+        make_private(tmp_path / parts)
 
 
 def test_a_seed_disk_has_files_with_owners_and_whole_sectors(tmp_path: Path) -> None:

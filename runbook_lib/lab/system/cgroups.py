@@ -19,7 +19,7 @@ from pathlib import Path
 
 from runbook_lib import grace_periods
 from runbook_lib.errors import LabError
-from runbook_lib.lab.system.paths import RUN
+from runbook_lib.lab.system.paths import RUN, make_directory
 
 __all__ = ["Cgroup", "hierarchies", "is_zombie"]
 
@@ -88,7 +88,7 @@ class Cgroup:
             for part in self._path.parts:
                 _enable_controllers(parent)
                 parent = parent / part
-                parent.mkdir(exist_ok=True, parents=True)
+                make_directory(parent)
                 _fill_cpuset(parent)
         return self.directories
 

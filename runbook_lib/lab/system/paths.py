@@ -7,13 +7,13 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from runbook_lib import file_lock
 from runbook_lib.errors import InputError, LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "DATA",
@@ -22,6 +22,7 @@ __all__ = [
     "cache_directory",
     "lab_names",
     "locked",
+    "make_directory",
     "make_private",
 ]
 
@@ -44,6 +45,8 @@ DATA = (
     else _user_directory("XDG_DATA_HOME", Path.home() / ".local" / "share")
 )
 """Directory of what the labs' hosts write."""
+_ATTEMPTS = 1000  # some 20 ms; of four processes that do nothing else, one needed at most 5
+T = TypeVar("T")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
@@ -152,6 +155,19 @@ def lab_names() -> list[str]:
     return sorted(p.name for p in RUN.glob("*") if p.is_dir() and _NAME.fullmatch(p.name))
 
 
+def make_directory(directory: Path, mode: int = 0o777) -> None:
+    """Make a directory, with its parents, unless it exists; other processes may remove empty parents meanwhile.
+
+    Args:
+        directory: The directory.
+        mode: Its permissions, if it is new.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    _despite_removals(lambda: directory.mkdir(mode=mode, parents=True, exist_ok=True))
+
+
 def make_private(directory: Path) -> None:
     """Make a directory that only its owner can enter, with its parents; one that exists becomes such a directory.
 
@@ -159,14 +175,24 @@ def make_private(directory: Path) -> None:
 
     Args:
         directory: The directory.
+
+    Raises:
+        LabError: It cannot be made.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory.chmod(0o700)
+    try:
+        make_directory(directory, 0o700)
+        directory.chmod(0o700)
+    except OSError as problem:
+        raise LabError(
+            f"a directory cannot be made: {problem}",
+            where=str(directory),
+            hint="check that this user owns the directory above",
+        ) from problem
 
 
 @contextlib.contextmanager
 def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock during a `with` block; the lock file is removed afterwards.
+    """Hold an exclusive lock during a `with` block; afterwards the lock file is removed, and its directory if empty.
 
     Args:
         lock: The lock file.
@@ -177,10 +203,7 @@ def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
     """
     while True:
         try:
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
-            continue  # the process that held the lock last has removed the empty directory
+            descriptor = _despite_removals(lambda: _open_lock(lock))
         except OSError as problem:
             raise LabError(
                 f"the lock file cannot be created: {problem}",
@@ -195,7 +218,7 @@ def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
                 hint="wait for that process to exit, then try again",
             )
         # If the previous holder removed the file while we waited, we locked a file that nobody else will open.
-        if lock.exists() and lock.stat().st_ino == os.fstat(descriptor).st_ino:
+        if _is_open_as(lock, descriptor):
             break
         os.close(descriptor)
     try:
@@ -203,5 +226,30 @@ def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
-        with contextlib.suppress(OSError):
-            RUN.rmdir()
+        with contextlib.suppress(OSError):  # other files are in it
+            lock.parent.rmdir()
+
+
+def _open_lock(lock: Path) -> int:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _is_open_as(path: Path, descriptor: int) -> bool:
+    """Return whether a path still leads to the file that is open."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))  # noqa: PTH116 - next to fstat
+    except FileNotFoundError:
+        return False
+
+
+def _despite_removals(make: Callable[[], T]) -> T:
+    """Return what `make` returns, which makes something in directories that other processes remove when empty.
+
+    A directory that `make` has found, or has just made, can be gone in its next call of the system: then `make` is
+    called again. A path that cannot be made at all gives the same errors, so it is not called for ever.
+    """
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            return make()
+    return make()
