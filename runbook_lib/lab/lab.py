@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from runbook_lib.lab.services import object_store
 from runbook_lib.lab.state import LabState, running_state
 from runbook_lib.lab.status import LabStatus, current_status
 from runbook_lib.lab.system.paths import LabPaths, locked
-from runbook_lib.lab.system.subprocesses import wait_for
+from runbook_lib.lab.system.subprocesses import attempt, wait_for
 from runbook_lib.lab.teardown import tear_down
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
 from runbook_lib.project import find_shipped, find_upwards, project_top
@@ -245,8 +244,8 @@ class Lab:
         command = self.ssh_command(host, ["cat", "/proc/sys/kernel/random/boot_id"])
 
         def has_rebooted() -> bool | None:
-            answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout)
-            return (answer.returncode == 0 and answer.stdout.strip() != boot_id) or None
+            answer = attempt(command, timeout)
+            return (answer is not None and answer.strip() != boot_id) or None
 
         wait_for(has_rebooted, f"the reboot of {host}", timeout=timeout, log=console, pause=0.2)
 

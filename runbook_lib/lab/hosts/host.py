@@ -10,7 +10,7 @@ from runbook_lib import system_requirements
 from runbook_lib.errors import LabError
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.stages import stage
-from runbook_lib.lab.system.subprocesses import tail, wait_for
+from runbook_lib.lab.system.subprocesses import attempt, tail, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,10 +179,6 @@ def wait_for_login(paths: LabPaths, name: str, host: LabHost, timeout: float) ->
             )
         return host.ssh_endpoint.sends_banner(_BANNER) or None
 
-    def login_succeeds() -> bool | None:
-        command = ["ssh", "-F", str(paths.ssh / "ssh_config"), name, "true"]
-        login = subprocess.run(command, check=False, capture_output=True, timeout=60)
-        return login.returncode == 0 or None
-
     wait_for(banner_received, f"the SSH server of {name}", timeout=timeout, log=host.console)
-    wait_for(login_succeeds, f"a login on {name}", timeout=timeout, log=host.console)
+    login = ["ssh", "-F", str(paths.ssh / "ssh_config"), name, "true"]
+    wait_for(lambda: attempt(login, timeout), f"a login on {name}", timeout=timeout, log=host.console)

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["in_cgroups", "listens", "run", "start_detached", "tail", "wait_for"]
+__all__ = ["attempt", "in_cgroups", "listens", "run", "start_detached", "tail", "wait_for"]
 
 _log = logging.getLogger(__name__)
+_ATTEMPT = (
+    60.0  # seconds: a connection can hang for ever where the next one is quick, as to a host that reboots
+)
 _ERROR_LINES = 12  # last lines of a failed program's output that an error shows
 T = TypeVar("T")
 
@@ -154,6 +157,32 @@ def wait_for(
             )
         time.sleep(pause)
     return found
+
+
+def attempt(command: Sequence[str], timeout: float) -> str | None:
+    """Run a program for a probe of `wait_for`, which calls it again if it does not succeed.
+
+    Args:
+        command: Program and arguments.
+        timeout: Seconds of the whole wait; one attempt gets at most a minute of them.
+
+    Returns:
+        The program's standard output; None if it exited with a code other than 0, or did not exit in time.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=min(timeout, _ATTEMPT),
+        )
+    except subprocess.TimeoutExpired:
+        _log.debug("%s did not exit in time", command)
+        return None
+    return done.stdout if done.returncode == 0 else None
 
 
 def listens(path: Path) -> bool:
