@@ -5,6 +5,8 @@ Everything here follows from `columns.TABLES`: no column is named.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +16,7 @@ from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.report.columns import POSITION, ROWS, TABLES, FromColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from runbook_lib.model.records import RunRecord
     from runbook_lib.report.columns import Column
@@ -44,34 +46,30 @@ class Rows:
             name: {column: [] for column in schema.names} for name, schema in SCHEMAS.items()
         }
 
-    def extend(self, other: Rows) -> None:
-        """Append the rows of another."""
-        for table, columns in other._cells.items():
-            for name, cells in columns.items():
-                self._cells[table][name] += cells
-
     def add(self, run: Payload, file: int = 0) -> None:
-        """Add a run with its steps, commands and checks.
+        """Add a run with its steps, commands and checks; if that raises, nothing was added.
 
         Args:
             run: A `RunRecord` as JSON.
             file: The number of the file it was read from.
 
         Raises:
-            LookupError: Something is missing; rows are then left half filled.
-            TypeError: Something is of a wrong type; as above.
-            ValueError: A time is not a time; as above.
+            LookupError: Something is missing.
+            TypeError: Something is of a wrong type.
+            ValueError: A time is not a time.
         """
-        runs, steps, commands, checks = (_Records() for _ in TABLES)
-        runs.add([run], ())
-        for step in run["steps"]:
-            for host in step["hosts"]:
-                parents = (run, step, host)
-                steps.add([host], parents)
-                commands.add(host["commands"], parents)
-                checks.add(host["checks"], parents)
-        for name, records in zip(TABLES, (runs, steps, commands, checks), strict=True):
-            _read(_READERS[name], records, file, self._cells[name])
+        hosts: list[_Parents] = [(run, step, host) for step in run["steps"] for host in step["hosts"]]
+        found = {
+            "runs": _Records([run], [()]),
+            "steps": _Records([host for *_, host in hosts], hosts),
+            "commands": _Records.of_hosts("commands", hosts),
+            "checks": _Records.of_hosts("checks", hosts),
+        }
+        read = [(name, _read(_READERS[name], records)) for name, records in found.items()]
+        for name, columns in read:
+            self._cells[name][FILE] += [file] * len(found[name].records)
+            for column, cells in columns.items():
+                self._cells[name][column] += cells
 
     def add_record(self, record: RunRecord, file: int = 0) -> None:
         """Add a run's record, as `add` does."""
@@ -124,17 +122,20 @@ class _Reader(NamedTuple):
         groups: Names of columns, and a function that reads their values, which the record stores together.
         computed: Names of columns, and a function that computes the value from the record.
         encoders: Functions that make the cells of columns from such values.
+        numbered: Whether there is a column with the position among the records of the same parents.
     """
 
     parents: list[tuple[str, int, str]]
     groups: list[tuple[list[str], Callable[[Payload], Sequence[Any]]]]
     computed: list[tuple[str, Callable[[Payload], Any]]]
     encoders: dict[str, Callable[[Any], Any]]
+    numbered: bool
 
 
 def _reader(columns: Sequence[Column], record: str) -> _Reader:
     encoders = {column.name: column.type.encode for column in columns if column.type.encode}
-    reader = _Reader([], [], [], encoders)
+    numbered = any(column.source == POSITION for column in columns)
+    reader = _Reader([], [], [], encoders, numbered)
     groups: dict[tuple[str, ...], dict[str, str]] = {}
     for column in columns:
         if callable(column.source):
@@ -159,34 +160,53 @@ def _group(inner: tuple[str, ...], keys: list[str]) -> Callable[[Payload], Seque
     return lambda record: below(record[outer])
 
 
+_Parents = tuple[Payload, ...]
+"""What a record belongs to: its run, its step and its host, as far as it has them."""
+
+
+@dataclass(frozen=True)
 class _Records:
-    """The records of one run that the rows of a table are about, each with its parents and its position."""
+    """The records of one run that the rows of a table are about.
 
-    def __init__(self) -> None:
-        self.records: list[Payload] = []
-        self.parents: list[tuple[Payload, ...]] = []
-        self.positions: list[int] = []
+    Args:
+        records: The records.
+        parents: Their parents: each with as many records, one after another, as `counts` says.
+        counts: One number for each of the parents; None: one record for each.
+    """
 
-    def add(self, records: list[Payload], parents: tuple[Payload, ...]) -> None:
-        """Add records of the same parents."""
-        self.records += records
-        self.parents += [parents] * len(records)
-        self.positions += range(1, len(records) + 1)
+    records: list[Payload]
+    parents: list[_Parents]
+    counts: list[int] | None = None
+
+    @classmethod
+    def of_hosts(cls, name: str, hosts: list[_Parents]) -> _Records:
+        """Return the records that each host has a list of."""
+        lists: list[list[Payload]] = [host[name] for *_, host in hosts]
+        return cls(list(chain.from_iterable(lists)), hosts, list(map(len, lists)))
+
+    def for_each(self, values: list[Any]) -> list[Any]:
+        """Return a value for each record, given one for each of the parents."""
+        return values if self.counts is None else list(chain.from_iterable(map(repeat, values, self.counts)))
+
+    def positions(self) -> Iterable[int]:
+        """Return the position of each record among those of the same parents, from 1."""
+        return chain.from_iterable(range(1, count + 1) for count in self.counts or ())
 
 
-def _read(reader: _Reader, found: _Records, file: int, columns: dict[str, list[Any]]) -> None:
-    """Append the cells of each column."""
-    columns[FILE] += [file] * len(found.records)
-    if POSITION in columns:
-        columns[POSITION] += found.positions
+def _read(reader: _Reader, found: _Records) -> dict[str, Iterable[Any]]:
+    """Return the cells of each column; without records some columns have none."""
+    columns: dict[str, Iterable[Any]] = {}
+    if reader.numbered:
+        columns[POSITION] = found.positions()
     for name, number, key in reader.parents:
-        columns[name] += [parents[number][key] for parents in found.parents]
+        columns[name] = found.for_each([parents[number][key] for parents in found.parents])
     for names, read in reader.groups:
-        for name, cells in zip(names, zip(*map(read, found.records), strict=True), strict=False):
-            encode = reader.encoders.get(name)
-            columns[name] += map(encode, cells) if encode else cells
+        columns.update(zip(names, zip(*map(read, found.records), strict=True), strict=False))
     for name, compute in reader.computed:
-        columns[name] += map(compute, found.records)
+        columns[name] = list(map(compute, found.records))
+    for name, encode in reader.encoders.items():
+        columns[name] = list(map(encode, columns.get(name, ())))
+    return columns
 
 
 def _fields(

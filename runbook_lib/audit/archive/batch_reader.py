@@ -29,7 +29,8 @@ from runbook_lib.report.arrow_rows import Rows, encodable
 from runbook_lib.report.columns import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
     from runbook_lib.audit.archive.location import Found, Location
 
@@ -37,6 +38,11 @@ __all__ = ["Batch", "FileResult", "parquet", "read_batch", "read_encoded"]
 
 _NO_TABLE = (*UNUSUAL, OverflowError, pa.ArrowException)
 _LONGEST = 500  # characters of a problem
+_LARGE = 256 * 1024
+"""Bytes from which a second thread hashes a file: for fewer, handing them over takes longer than hashing them."""
+
+Payload = dict[str, Any]
+Numbered = tuple[int, "Found"]
 
 
 class FileResult(NamedTuple):
@@ -70,31 +76,47 @@ class Batch:
     tables: dict[str, pa.Table]
 
 
-def read_batch(location: Location, found: Sequence[tuple[int, Found]]) -> Batch:
+def read_batch(location: Location, found: Sequence[Numbered]) -> Batch:
     """Read some files.
 
     Args:
         location: The archive they belong to.
         found: Each file with its number.
     """
-    results, hashes, whole = [], [], Rows()
+    results, digests, rows = [], [], Rows()
     with paused_gc(), ThreadPoolExecutor(1) as hasher:
         for source, file in found:
             content = _load(location, file)
-            hashes.append(hasher.submit(_hash, content))
-            result, rows = _read(location, source, file, content)
-            results.append(result)
-            whole.extend(rows)
+            digests.append(_begin_hash(content, hasher))
+            results.append(_add_rows(location, source, file, content, rows))
         try:
-            tables = whole.tables()
+            tables = rows.tables()
         except _NO_TABLE:
             return _one_by_one(location, found)
-    hashed = [result._replace(sha256=digest.result()) for result, digest in zip(results, hashes, strict=True)]
+    hashed = [result._replace(sha256=digest()) for result, digest in zip(results, digests, strict=True)]
     return Batch(hashed, tables)
+
+
+def _begin_hash(content: _Content, hasher: Executor) -> Callable[[], str]:
+    """Return a function that returns the SHA-256 of a file's content."""
+    if len(content.data) >= _LARGE:
+        return hasher.submit(_hash, content).result
+    digest = _hash(content)
+    return lambda: digest
 
 
 def _hash(content: _Content) -> str:
     return "" if content.problem else hashlib.sha256(content.data).hexdigest()
+
+
+def _add_rows(location: Location, source: int, file: Found, content: _Content, rows: Rows) -> FileResult:
+    result, run = _read(location, source, file, content)
+    try:
+        rows.add(run, source)
+    except UNUSUAL:
+        result, run = _read(location, source, file, content, carefully=True)
+        rows.add(run, source)
+    return result
 
 
 def read_encoded(
@@ -112,24 +134,30 @@ def parquet(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return] # pyarrow is untyped
 
 
-def _one_by_one(location: Location, found: Sequence[tuple[int, Found]]) -> Batch:
+def _one_by_one(location: Location, found: Sequence[Numbered]) -> Batch:
     """Read files of which one has a value that does not fit the type of its column."""
     results, parts = [], []
     for source, file in found:
         content = _load(location, file)
-        result, rows = _read(location, source, file, content)
+        result, run = _read(location, source, file, content)
         try:
-            tables = rows.tables()
+            tables = _tables(source, run)
         except _NO_TABLE:
-            result, rows = _read(location, source, file, content, carefully=True)
+            result, run = _read(location, source, file, content, carefully=True)
             try:
-                tables = rows.tables()
+                tables = _tables(source, run)
             except _NO_TABLE as problem:
-                result, rows = _damaged(source, file, f"contains a value of a wrong type: {problem}")
-                tables = rows.tables()
+                result, run = _damaged(source, file, f"contains a value of a wrong type: {problem}")
+                tables = _tables(source, run)
         results.append(result._replace(sha256=_hash(content)))
         parts.append(tables)
     return Batch(results, {name: pa.concat_tables([tables[name] for tables in parts]) for name in TABLES})
+
+
+def _tables(source: int, run: Payload) -> dict[str, pa.Table]:
+    rows = Rows()
+    rows.add(run, source)
+    return rows.tables()
 
 
 def _load(location: Location, file: Found) -> _Content:
@@ -144,7 +172,8 @@ def _load(location: Location, file: Found) -> _Content:
 
 def _read(
     location: Location, source: int, file: Found, content: _Content, *, carefully: bool = False
-) -> tuple[FileResult, Rows]:
+) -> tuple[FileResult, Payload]:
+    """Return what a file turned out to be, and its run, as `RunRecord` in JSON."""
     if content.problem:
         return _damaged(source, file, content.problem)
     try:
@@ -155,17 +184,17 @@ def _read(
     return _carefully(location, source, file, content.data)
 
 
-def _quickly(location: Location, source: int, file: Found, data: bytes) -> tuple[FileResult, Rows]:
+def _quickly(location: Location, source: int, file: Found, data: bytes) -> tuple[FileResult, Payload]:
     if file.kind == "run":
-        return _rows(source, "run", _judged(location, file, run_of_journal(data)))
+        return _result(source, "run", _judged(location, file, run_of_journal(data)))
     notebook = Notebook.parse(data, file.path)
     run = run_of_notebook(notebook)
     if run is not None:
-        return _rows(source, "notebook", run)
-    return _rows(source, "foreign", encodable(foreign_run(file.path, notebook)))
+        return _result(source, "notebook", run)
+    return _result(source, "foreign", encodable(foreign_run(file.path, notebook)))
 
 
-def _judged(location: Location, file: Found, run: dict[str, Any]) -> dict[str, Any]:
+def _judged(location: Location, file: Found, run: Payload) -> Payload:
     """Return a run with the status that the judge gives it: the notebook next to its journal may contradict a good end.
 
     As `judgement.judged_record` does for one run directory; nothing makes `unknown` worse.
@@ -195,13 +224,11 @@ def _name(location: Location, file: Found) -> str:
     return (location.name if file.path == "." else file.path).rstrip("/").rpartition("/")[2]
 
 
-def _rows(source: int, kind: str, run: dict[str, Any]) -> tuple[FileResult, Rows]:
-    rows = Rows()
-    rows.add(run, source)
-    return FileResult(source, kind, run["run"], "", run["incomplete"]), rows
+def _result(source: int, kind: str, run: Payload) -> tuple[FileResult, Payload]:
+    return FileResult(source, kind, run["run"], "", run["incomplete"]), run
 
 
-def _carefully(location: Location, source: int, file: Found, data: bytes) -> tuple[FileResult, Rows]:
+def _carefully(location: Location, source: int, file: Found, data: bytes) -> tuple[FileResult, Payload]:
     """Read with the readers that can say what is wrong."""
     try:
         if file.kind == "run":
@@ -213,7 +240,9 @@ def _carefully(location: Location, source: int, file: Found, data: bytes) -> tup
         else:
             notebook = Notebook.parse(data, file.path)
             record = with_judgement(record_of_notebook(notebook), notebook)
-        return _rows(source, file.kind, encodable(record.model_dump(mode="json")))
+        run = encodable(record.model_dump(mode="json"))
+        Rows().add(run)  # the caller relies on it that rows can be made of the run
+        return _result(source, file.kind, run)
     except EvidenceError as problem:
         return _damaged(source, file, problem.message)
     except UNUSUAL as problem:
@@ -221,7 +250,7 @@ def _carefully(location: Location, source: int, file: Found, data: bytes) -> tup
         return _damaged(source, file, why)
 
 
-def _damaged(source: int, file: Found, problem: str) -> tuple[FileResult, Rows]:
+def _damaged(source: int, file: Found, problem: str) -> tuple[FileResult, Payload]:
     short = problem if len(problem) <= _LONGEST else problem[:_LONGEST] + " …"
     run = {**defaults.RUN, "run": file.path, "runbook": "", "incomplete": short}
-    return _rows(source, "damaged", encodable(run))
+    return _result(source, "damaged", encodable(run))

@@ -43,11 +43,13 @@ _CHECK_FIELDS = len(dataclasses.fields(Check))
 
 def complete_checks(checks: list[Payload]) -> list[Payload]:
     """Return checks with all fields; those from an earlier version have fewer."""
+    if {len(check) for check in checks} <= {_CHECK_FIELDS}:
+        return checks
     return [check if len(check) == _CHECK_FIELDS else _CHECK | check for check in checks]
 
 
 def complete_host(host: Payload) -> Payload:
-    """Return a host's record with all fields; one from an earlier version has fewer.
+    """Return a host's record with all fields, and so its checks; one from an earlier version has fewer.
 
     Raises:
         KeyError: It has a field that no version has.
@@ -55,4 +57,5 @@ def complete_host(host: Payload) -> Payload:
     whole = host if host.keys() == _HOST_FIELDS else _HOST | host
     if len(whole) != len(_HOST_FIELDS):
         raise KeyError(*(whole.keys() - _HOST_FIELDS))
-    return whole
+    checks = complete_checks(whole["checks"])
+    return whole if checks is whole["checks"] else {**whole, "checks": checks}

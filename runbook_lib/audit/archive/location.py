@@ -27,6 +27,7 @@ __all__ = ["LARGEST", "Found", "LocalLocation", "Location", "RemoteLocation", "l
 
 LARGEST = 512 * 1024 * 1024
 """Bytes of a file above which it is listed and not read."""
+_PIECE = 1024 * 1024  # bytes read at a time of what was written to a file since its size was read
 _RUN = re.compile(r"\d{8}T\d{6}Z_.+_[0-9a-f]{6}")
 
 
@@ -131,8 +132,13 @@ class LocalLocation:
             OSError: It cannot be read.
         """
         handle = os.open(self.top / path_from_text(file), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as opened:
-            return opened.read()
+        try:  # without a file object, which takes as long to make as a small file to read
+            data = os.read(handle, os.fstat(handle).st_size + 1)
+            while more := os.read(handle, _PIECE):
+                data += more
+        finally:
+            os.close(handle)
+        return data
 
     def _walk_directory(self, directory: str, path: str) -> Iterator[Found]:
         try:

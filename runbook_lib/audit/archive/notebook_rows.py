@@ -104,14 +104,14 @@ def _status(step: Data) -> Status:
 def _complete(step: Data) -> Data:
     if step["kind"] not in STEP_KINDS or (step["ended"] is not None and not _time(step["ended"])):
         raise Unusual("a step of an unknown kind")
-    found = list(map(defaults.complete_host, step["hosts"]))
-    for host in found:
-        if host["status"] not in STATUSES:
-            raise Unusual("a host's record with an unknown status")
-        for command in host["commands"]:
-            if command.keys() != _COMMAND_FIELDS or current_kind(command["kind"]) not in _COMMAND_KINDS:
-                raise Unusual("a command's record with other fields")
-    hosts = [{**host, "checks": defaults.complete_checks(host["checks"])} for host in found]
+    hosts = list(map(defaults.complete_host, step["hosts"]))
+    commands = [command for host in hosts for command in host["commands"]]
+    if not {host["status"] for host in hosts} <= STATUSES:
+        raise Unusual("a host's record with an unknown status")
+    if not {current_kind(kind) for kind in {command["kind"] for command in commands}} <= _COMMAND_KINDS:
+        raise Unusual("a command of an unknown kind")
+    if any(command.keys() != _COMMAND_FIELDS for command in commands):
+        raise Unusual("a command's record with other fields")
     return {**step, "hosts": hosts}
 
 
