@@ -128,19 +128,22 @@ class _Hosts:
             with extras.named_extras():
                 from runbook_lib.cli.lab_progress import lab_progress  # noqa: PLC0415 - an extra
                 from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - as above
+                from runbook_lib.lab.status import Started  # noqa: PLC0415 - as above
         except RequirementError as problem:
             self._explain(problem)
             return
         lab = Lab.open(self._name)
-        new = lab.status().phase != "up"
-        if new:
+        if lab.status().phase != "up":
             click.echo("practice hosts: starting (the first start builds them and takes minutes)")
         try:
             with lab_progress():
-                lab.up(lesson.hosts if lesson else default_hosts(self._lessons))
+                started = lab.up(lesson.hosts if lesson else default_hosts(self._lessons))
         except RequirementError as problem:
             self._explain(problem)
             return
+        new = (
+            started is Started.LAB
+        )  # not from the status before: somebody else may have started it meanwhile
         if new and not self._keep:
             self.end_with_learner = True
             ending.callback(_end, lab)

@@ -15,6 +15,7 @@ from runbook_lib.lab.services.images import image_storage
 from runbook_lib.lab.services.services import has_images, start_services
 from runbook_lib.lab.ssh_keys import make_keys, write_client_files
 from runbook_lib.lab.state import LabState
+from runbook_lib.lab.status import Started
 from runbook_lib.lab.system.debian_releases import find_release
 from runbook_lib.lab.system.inotify import make_room
 from runbook_lib.lab.system.paths import make_private
@@ -43,7 +44,7 @@ class Assembly:
         self.paths = paths
         self.state = state
 
-    def complete(self, wanted: Topology, wait_for: Sequence[str] | None) -> bool:
+    def complete(self, wanted: Topology, wait_for: Sequence[str] | None) -> Started:
         """Add missing hosts, and start hosts and services that are not running.
 
         Args:
@@ -51,7 +52,7 @@ class Assembly:
             wait_for: Names of the hosts to wait for until they allow a login; all without it.
 
         Returns:
-            Whether a host was started.
+            Whether hosts were started.
 
         Raises:
             LabError: The lab was made from another topology, or a part could not be built or started.
@@ -76,7 +77,7 @@ class Assembly:
         if off or not Path(self.state.inventory).exists():
             endpoints = {name: self._host(name).ssh_endpoint for name in self.state.hosts}
             write_inventory(self.paths, self.state.topology, endpoints, Path(self.state.inventory))
-        return bool(off)
+        return Started.HOSTS if off else Started.NOTHING
 
     def _add(self, wanted: Topology) -> None:
         """Build what new hosts start from, and record the hosts before they are made."""

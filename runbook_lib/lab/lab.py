@@ -12,7 +12,7 @@ from runbook_lib.lab.faults import Faults
 from runbook_lib.lab.hosts.registry import lab_host
 from runbook_lib.lab.services import object_store
 from runbook_lib.lab.state import LabState, running_state
-from runbook_lib.lab.status import LabStatus, current_status
+from runbook_lib.lab.status import LabStatus, Started, current_status
 from runbook_lib.lab.system.paths import LabPaths, locked
 from runbook_lib.lab.system.subprocesses import attempt, wait_for
 from runbook_lib.lab.teardown import tear_down
@@ -109,7 +109,7 @@ class Lab:
         release: str | None = None,
         engine: int | None = None,
         store: bool = False,
-    ) -> bool:
+    ) -> Started:
         """Build and start the lab; return when every host allows a login.
 
         If the lab is up already, missing hosts are added and hosts that are off are started. What a killed command
@@ -126,7 +126,7 @@ class Lab:
             store: Whether the lab gets an object store as well; one that it has stays without this.
 
         Returns:
-            False if every host was running already.
+            The lab, hosts of a lab that was up, or nothing, which is false: every host was running already.
 
         Raises:
             RequirementError: This machine lacks a program, or the hosts need root and this user is not root.
@@ -156,7 +156,7 @@ class Lab:
                 tear_down(self.paths)
                 raise
             _log.info("lab %s is up after %.1f s", self.name, time.monotonic() - started)
-        return True
+        return Started.LAB
 
     def wait(self, hosts: Sequence[str] | None = None) -> None:
         """Return when hosts allow a login.

@@ -1,7 +1,8 @@
-"""The current state of a lab, as `runbook lab status` shows it."""
+"""The current state of a lab, as `runbook lab status` shows it, and what a command has started of it."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,19 @@ if TYPE_CHECKING:
     from runbook_lib.lab.state import LabState
     from runbook_lib.lab.system.paths import LabPaths
 
-__all__ = ["HostStatus", "LabStatus", "current_status"]
+__all__ = ["HostStatus", "LabStatus", "Started", "current_status"]
+
+
+class Started(enum.IntEnum):
+    """What `Lab.up` has started; false if nothing.
+
+    Only the command that has started the lab itself may end it as its own: hosts may be missing, or off, in a lab that
+    somebody else has started.
+    """
+
+    NOTHING = 0
+    HOSTS = 1
+    LAB = 2
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pyroute2 import IPRoute
 from runbook_lib.errors import RequirementError
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.lab import Lab
+from runbook_lib.lab.status import Started
 from runbook_lib.lab.system.cgroups import is_zombie
 from runbook_lib.lab.system.paths import DATA, RUN
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY
@@ -36,7 +37,7 @@ def running_lab(
 ) -> Iterator[Lab]:
     """Bring a lab up, yield it, and take it down, whatever happens in between.
 
-    If the lab is up already, its hosts are reset, and it is left up.
+    If the lab is up already, its hosts are reset, and it is left up, with the hosts that it lacked.
 
     Args:
         name: The lab's name; one of the test session's own, so that a user's lab `default` is not touched.
@@ -49,7 +50,7 @@ def running_lab(
         RunbookError: As `Lab.up`.
     """
     lab = Lab.open(name, topology)
-    if not lab.up(hosts, release=release, engine=engine):
+    if lab.up(hosts, release=release, engine=engine) is not Started.LAB:
         lab.reset()
         yield lab
         return
