@@ -104,7 +104,7 @@ class JupyterServer:
                 interrupted = True
                 report(f"stopping {len(busy)} running notebook(s), so that the hosts are left in order")
                 for kernel in busy:
-                    self._ask("POST", f"kernels/{kernel['id']}/interrupt")
+                    self._interrupt(str(kernel["id"]))
             if time.monotonic() > until:
                 return
             time.sleep(_POLL)
@@ -171,6 +171,13 @@ class JupyterServer:
             _log.info("the server does not list its kernels: %s", problem)
             return []
         return found
+
+    def _interrupt(self, kernel: str) -> None:
+        """Interrupt a kernel; one that has exited since it was listed must not keep the others from it."""
+        try:
+            self._ask("POST", f"kernels/{kernel}/interrupt")
+        except (OSError, ValueError) as problem:
+            _log.info("the server does not interrupt the kernel %s: %s", kernel, problem)
 
     def _ask(self, method: str, path: str) -> Any:  # noqa: ANN401 - JSON
         request = urllib.request.Request(  # noqa: S310 - http to this machine

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import sys
+import threading
 import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from click.testing import CliRunner
 
 from runbook_lib.cli.main import cli
 from runbook_lib.errors import InputError
+from runbook_lib.learning.jupyter_server import JupyterServer
 from tests.deadlines import deadline, wait_until
 from tests.execution.project import TOP
 
@@ -83,6 +87,47 @@ def test_the_lessons_open_for_who_has_the_token_and_ctrl_c_ends_all(
     output, _ = process.communicate(timeout=deadline(60))
     assert process.returncode == 0, output
     assert ended(pid)
+
+
+class Kernels(BaseHTTPRequestHandler):
+    """A server of two kernels, of which the first one listed exits before it can be interrupted."""
+
+    interrupted: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        busy = [] if self.interrupted else ["exits", "works"]
+        listed = [{"id": name, "execution_state": "busy"} for name in busy]
+        self.answer(200, json.dumps(listed).encode())
+
+    def do_POST(self) -> None:
+        name = self.path.split("/")[-2]
+        if name == "works":
+            self.interrupted.append(name)
+        self.answer(204 if name == "works" else 404, b"")
+
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+
+def test_a_notebook_is_interrupted_although_another_one_has_just_exited() -> None:
+    class Known(JupyterServer):
+        def __init__(self, base: str) -> None:
+            self._base, self._token = base, "token"
+
+    printed: list[str] = []
+    with HTTPServer(("127.0.0.1", 0), Kernels) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        Known(f"http://127.0.0.1:{server.server_port}/").stop_kernels(printed.append)
+        server.shutdown()
+    assert Kernels.interrupted == ["works"]
+    assert len(printed) == 1
+    assert "stopping 2 running notebook(s)" in printed[0]
 
 
 def test_a_killed_learn_leaves_no_server(tmp_path: Path, programs: Programs) -> None:
