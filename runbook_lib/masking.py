@@ -83,6 +83,25 @@ class Mask:
                 pieces[number] = f"{piece[:start]}[secret]"
         return CUT.join(pieces)
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return start and end of each known value in `text`."""
+        pattern = self._pattern_for(text)
+        return [match.span() for match in pattern.finditer(text)] if pattern else []
+
+    def begun_at_end(self, text: str) -> int:
+        """Return how many characters at the end of a text are the beginning of a known value, but not all of it."""
+        return self._begun_at_end(text[-self._longest :] if self._longest else "")
+
+    def ended_at_start(self, text: str) -> int:
+        """Return how many characters at the start of a text are the end of a known value, but not all of it."""
+        sizes = (
+            size
+            for form in self._forms
+            for size in range(min(len(form) - 1, len(text)), 0, -1)
+            if text.startswith(form[-size:])
+        )
+        return max(sizes, default=0)
+
     def part(self, text: str) -> tuple[str, str]:
         """Return the masked part of `text` that is final, and the rest, which may be the start of a secret value."""
         uncertain = self._uncertain_from(text)

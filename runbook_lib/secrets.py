@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel
@@ -23,7 +24,15 @@ from runbook_lib.shown_secrets import is_shown, new_reference, shown_value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SIGNING_KEY", "SIGNING_PASSPHRASE", "Reference", "Secrets", "is_reference", "signing_variables"]
+__all__ = [
+    "SIGNING_KEY",
+    "SIGNING_PASSPHRASE",
+    "Reference",
+    "Secrets",
+    "has_reference",
+    "is_reference",
+    "signing_variables",
+]
 
 SIGNING_KEY = "RUNBOOK_SIGNING_KEY"
 """Environment variable with the reference to the key that seals runs, or the key's file."""
@@ -32,6 +41,7 @@ SIGNING_PASSPHRASE = "RUNBOOK_SIGNING_PASSPHRASE"  # noqa: S105 - a variable's n
 
 
 _REFERENCE = re.compile(r"^\$\{(?P<source>env|file|keyring):(?P<name>[^}]+)\}$")
+_ANY_REFERENCE = re.compile(r"\$\{(env|file|keyring|shown):[^}]+\}")
 _SHORTEST = 4  # a shorter value would mask ordinary words
 
 
@@ -81,6 +91,11 @@ def is_reference(value: object) -> bool:
     return isinstance(value, str) and _REFERENCE.match(value) is not None
 
 
+def has_reference(text: str) -> bool:
+    """Return whether a text has a reference somewhere in it, as one from which secrets were masked."""
+    return _ANY_REFERENCE.search(text) is not None
+
+
 class Secrets:
     """Resolve references, and mask the resolved values.
 
@@ -92,6 +107,8 @@ class Secrets:
         self._references: dict[str, str] = {}
         self._mask = Mask({})
         self._on_first = on_first
+        self._new: list[str] = []
+        self._lock = threading.Lock()  # several hosts may show secrets at the same time
 
     def resolve(self, reference: str) -> str:
         """Return the value of a reference, and mask it from now on.
@@ -118,7 +135,7 @@ class Secrets:
                 f"the value has fewer than {_SHORTEST} characters and cannot be masked safely",
                 where=reference,
             )
-        self._mask_as(value, reference)
+        self._mask_as(value, lambda: reference)
         return value
 
     def protect(self, value: str, name: str) -> str:
@@ -130,17 +147,38 @@ class Secrets:
         """
         if len(value) < _SHORTEST:
             return ""
-        self._mask_as(value, new_reference(name, set(self._references.values())))
-        return self._references[value]
+        return self._mask_as(value, lambda: new_reference(name, set(self._references.values())))
 
-    def _mask_as(self, value: str, reference: str) -> None:
-        if value in self._references:
-            return
-        first = not self._references
-        self._references[value] = reference
-        self._mask = Mask(self._references)
-        if first and self._on_first:
-            self._on_first(self)
+    def _mask_as(self, value: str, make_reference: Callable[[], str]) -> str:
+        """Mask a value from now on, unless it is masked already; return its reference."""
+        with self._lock:
+            known = self._references.get(value)
+            if known is not None:
+                return known
+            first = not self._references
+            reference = self._references[value] = make_reference()
+            self._mask = Mask(self._references)
+            self._new.append(reference)
+            if first and self._on_first:
+                self._on_first(self)
+            return reference
+
+    def take_new(self) -> list[str]:
+        """Return the references whose values became known since the last call."""
+        with self._lock:
+            new, self._new = self._new, []
+            return new
+
+    def mask_of(self, reference: str) -> Mask:
+        """Return a mask of the one value that a reference stands for; of none if its value is not known."""
+        with self._lock:
+            return Mask({value: name for value, name in self._references.items() if name == reference})
+
+    @property
+    def references(self) -> list[str]:
+        """The references whose values are known."""
+        with self._lock:
+            return list(self._references.values())
 
     def resolve_all(self, model: BaseModel) -> None:
         """Resolve every `Reference` field of a model, so that its value is masked before it is first used.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from runbook_lib.evidence.exposed_secrets import HINT, Exposure
 from runbook_lib.masking import excerpt
 from runbook_lib.model.plans import Check
 from runbook_lib.model.status import SYMBOLS, Status
@@ -145,6 +146,10 @@ class Progress:
         if entry["message"] and not status.is_success:
             for line in _parts(entry):
                 self.print_line(f"{_INDENT}{_BESIDE.join(line.splitlines())}")
+
+    def _secret_exposed(self, entry: dict[str, Any]) -> None:
+        self.print_line(f"{_INDENT}! {Exposure.of(entry)}")
+        self.print_line(f"{_INDENT}  hint: {HINT}")
 
     def _run_ended(self, entry: dict[str, Any]) -> None:
         self.stop_spinner()

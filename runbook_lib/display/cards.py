@@ -85,7 +85,7 @@ def show_run_start(record: RunRecord, path: Path, previous: RunRecord | None = N
         "run_opened.html.j2",
         f"{record.runbook} {record.mode}: {', '.join(record.hosts)}; evidence in {path}{again}",
         RUN_MIME,
-        {"event": "opened", **record.model_dump(mode="json", exclude={"steps"})},
+        {"event": "opened", **record.model_dump(mode="json", exclude={"steps", "exposed_secrets"})},
         run=record,
         path=path,
         previous=previous,

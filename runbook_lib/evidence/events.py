@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.connections.base import ConnectionInfo
+    from runbook_lib.evidence.exposed_secrets import Exposure
     from runbook_lib.evidence.journal import Journal
     from runbook_lib.host_settings import Host
     from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
@@ -36,6 +37,7 @@ __all__ = [
     "run_ended",
     "run_started",
     "runner_gone",
+    "secret_exposed",
     "step_ended",
     "step_started",
     "transaction_ended",
@@ -47,11 +49,12 @@ LockOutcome = Literal["taken", "taken over", "shared", "waiting", "refused"]
 
 _KNOWN_AT_START = frozenset({"kind", "text", "stdin", "purpose", "attempt", "started"})
 """Fields of a command that are recorded before it is sent; all others are recorded after it has ended."""
+_UNKNOWN_AT_START = {"steps", "status", "ended", "message", "incomplete", "exposed_secrets"}
 
 
 def run_started(journal: Journal, record: RunRecord) -> None:
     """Record everything known about a run at its start."""
-    fields = record.model_dump(mode="json", exclude={"steps", "status", "ended", "message", "incomplete"})
+    fields = record.model_dump(mode="json", exclude=_UNKNOWN_AT_START)
     journal.append("run_started", **fields)
 
 
@@ -211,6 +214,11 @@ def step_ended(journal: Journal, step: StepRecord) -> None:
         status=step.status,
         ended=step.ended.isoformat() if step.ended else None,
     )
+
+
+def secret_exposed(journal: Journal, exposure: Exposure) -> None:
+    """Record where a secret value was recorded in plain text before the run knew that it is one; never the value."""
+    journal.append("secret_exposed", **exposure.as_fields())
 
 
 def notebook_copied(journal: Journal, fields: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.exposed_secrets import ExposedSecrets
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import BAD, Status, worst
@@ -59,7 +60,7 @@ class StepEntries:
 
 @dataclass(slots=True)
 class JournalView:
-    """A run as its journal records it.
+    """A run as its journal records it, without the values of secrets that it names as exposed.
 
     Args:
         started: The entry of the run's start; empty if the journal has none.
@@ -69,6 +70,7 @@ class JournalView:
         copied: The entry about the copy of the notebook, of a run made by hand; empty if there is none.
         problem: What is wrong with the chain; empty if nothing is.
         contradiction: Why the end of the run is not believed; empty if it is.
+        exposed: Secrets that the journal, or something else of the run, has in plain text.
     """
 
     started: JournalEntry = field(default_factory=dict)
@@ -78,6 +80,7 @@ class JournalView:
     copied: JournalEntry = field(default_factory=dict)
     problem: str = ""
     contradiction: str = ""
+    exposed: ExposedSecrets = field(default_factory=ExposedSecrets)
 
     @classmethod
     def of(cls, lines: JournalLines) -> JournalView:
@@ -89,9 +92,13 @@ class JournalView:
         view = cls(problem=lines.problem)
         number = 0
         try:
-            for number, entry in enumerate(lines.entries, start=1):  # noqa: B007 - named in the error
+            view.exposed = ExposedSecrets.of(lines.entries)
+            entries = lines.entries
+            if view.exposed:
+                entries = [view.exposed.mask_data(entry) for entry in entries]
+            for number, entry in enumerate(entries, start=1):  # noqa: B007 - named in the error
                 view._add(entry)
-            last = lines.entries[-1] if lines.entries else {}
+            last = entries[-1] if entries else {}
             if not lines.problem and last.get("event") == "run_ended":
                 str(last["status"])  # an end without a status is not one
                 view.ended = last

@@ -75,6 +75,7 @@ def build_record(lines: JournalLines) -> RunRecord:
                 "message": ended.get("message", ""),
                 "steps": [_step(number, step) for number, step in sorted(view.steps.items())],
                 "incomplete": view.incomplete,
+                "exposed_secrets": str(view.exposed),
             }
         )
     except (ValueError, LookupError, TypeError, AttributeError) as problem:

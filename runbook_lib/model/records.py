@@ -125,6 +125,8 @@ class RunRecord(_Record):
             approved; empty if it is not known.
         unit: Id of the fleet job that this run carried out; empty if there was none.
         incomplete: What is missing from or wrong with the evidence; empty if it is complete.
+        exposed_secrets: Which secrets were recorded in plain text before the run knew that they are secret, and where;
+            empty if none was. From the journal only.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -157,6 +159,7 @@ class RunRecord(_Record):
     steps: list[StepRecord] = Field(default_factory=list)
     message: str = ""
     incomplete: str = ""
+    exposed_secrets: str = ""
 
     def _ipython_display_(self) -> None:
         """Show nothing as the value of a cell: the run's card is shown already."""

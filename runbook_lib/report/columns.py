@@ -216,6 +216,12 @@ RUNS = (
         "run.incomplete",
     ),
     Column(
+        "exposed_secrets",
+        TEXT,
+        "secrets that were recorded in plain text before the run knew them, and where; empty if none was",
+        "run.exposed_secrets",
+    ),
+    Column(
         "schema_version",
         INTEGER,
         "schema version of the record that the row was made from",

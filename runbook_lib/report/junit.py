@@ -91,7 +91,7 @@ def _suite(run: RunRecord, label: str, names: UniqueNames, suite_names: UniqueNa
     suite = TestSuite(suite_names.claim(label))
     suite.timestamp = run.started.isoformat(timespec="seconds")
     suite.hostname = visible(run.machine)
-    for name in ("run", "mode", "status", "operator", "lab", "incomplete"):
+    for name in ("run", "mode", "status", "operator", "lab", "incomplete", "exposed_secrets"):
         suite.add_property(name, visible(str(getattr(run, name) or "")))
     cases: list[TestCase] = []
     titles = Counter(step.title for step in run.steps)

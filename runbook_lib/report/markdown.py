@@ -48,6 +48,7 @@ def markdown(records: list[RunRecord], title: str) -> str:
         f"**{outcome.sign} {outcome.headline}.** {plain(outcome.sentence)}",
         plain(outcome.circumstances),
         *_problems(records),
+        *_exposed_secrets(records),
     ]
     if len(records) > 1:
         parts += ["## Runs", _runs(records)]
@@ -73,6 +74,13 @@ def _problems(records: list[RunRecord]) -> list[str]:
         if run.incomplete
     ]
     return ["## What went wrong", "\n".join(lines)] if lines else []
+
+
+def _exposed_secrets(records: list[RunRecord]) -> list[str]:
+    lines = [
+        f"- **{plain(run.runbook)}**: {plain(run.exposed_secrets)}" for run in records if run.exposed_secrets
+    ]
+    return ["## Secrets in plain text", "\n".join(lines)] if lines else []
 
 
 def _problem(run: RunRecord, step: StepRecord, host: HostRecord) -> str:

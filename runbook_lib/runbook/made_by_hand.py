@@ -21,6 +21,7 @@ from runbook_lib.display import ipython_shell
 from runbook_lib.display.cards import EvidenceLink
 from runbook_lib.display.shown_outputs import shown_outputs
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.exposed_secrets import ExposedSecrets
 from runbook_lib.evidence.judgement import EXECUTION
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
@@ -116,7 +117,7 @@ def copy_notebook(directory: Path, path: str, first: int, secrets: Secrets) -> d
     as_saved: list[int] = []
     try:
         data, known, saved = _read(path, {cell.source.strip() for cell in ran})
-        data, added, left = _copy(data, ran, secrets)
+        data, added, left = _copy(data, ran, secrets, ExposedSecrets.of_run(directory))
         as_saved = [cell.number for cell in left if cell.source.strip() in known]
         replace_file(directory / NOTEBOOK, data)
         copied = {"path": path, "sha256": hashlib.sha256(data).hexdigest(), "saved": saved.isoformat()}
@@ -169,14 +170,18 @@ def _read(path: str, ran: set[str]) -> tuple[bytes, set[str], datetime]:
     return data, known, saved
 
 
-def _copy(data: bytes, ran: Sequence[RanCell], secrets: Secrets) -> tuple[bytes, list[int], list[RanCell]]:
+def _copy(
+    data: bytes, ran: Sequence[RanCell], secrets: Secrets, exposed: ExposedSecrets
+) -> tuple[bytes, list[int], list[RanCell]]:
     """Return a notebook with the outputs of the cells that ran, and what `add_outputs` says of these cells.
 
     It has no secret values, and does not say how an earlier execution by our engine ended.
     """
     content = json.loads(data)
     with_outputs, added, left = add_outputs(content, ran, shown_outputs())
-    masked = secrets.mask_data(with_outputs)
+    masked = exposed.mask_data(
+        secrets.mask_data(with_outputs)
+    )  # also parts of values, where an output was cut
     if isinstance(masked.get("metadata"), dict) and EXECUTION in masked["metadata"]:
         masked = {**masked, "metadata": {k: v for k, v in masked["metadata"].items() if k != EXECUTION}}
     if masked != content:

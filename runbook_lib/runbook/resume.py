@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError, InputError, ParameterError
 from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.exposed_secrets import ExposedSecrets
 from runbook_lib.evidence.layout import JOURNAL, NOTEBOOK
 from runbook_lib.evidence.liveness import still_running
 from runbook_lib.evidence.notebook import Notebook
@@ -19,7 +20,7 @@ from runbook_lib.model.kinds import ADDED_BY_RUN
 from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runbook_lib.host_settings import Host
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
@@ -47,6 +48,7 @@ OF_ONE_RUN = frozenset({"resume", "take_over"})
 """Those of them that a resumed run never takes over from the earlier run."""
 
 _ALTERED = "`runbook audit verify` gives details; start a new run without --resume"
+_EXPOSED = "rotate the secret, and start a new run without --resume"
 _START_NEW = "start a new run without --resume; steps already in the desired state report ok"
 
 
@@ -79,26 +81,30 @@ class EarlierRun:
         record: Its record.
         histories: By the step's position among those that the notebook asked for, from 1, and host.
         journal_sha256: The SHA-256 of the journal that both were read from.
+        exposed: Secrets that it has recorded in plain text, and that are not in its record.
     """
 
     record: RunRecord
     histories: dict[tuple[int, str], StepHistory] = field(default_factory=dict)
     journal_sha256: str = ""
+    exposed: ExposedSecrets = field(default_factory=ExposedSecrets)
 
-    def check_step(self, position: int, title: str) -> None:
+    def check_step(self, position: int, title: str, mask: Callable[[str], str]) -> None:
         """Refuse a step that is not the earlier run's step of that position.
+
+        Args:
+            position: The step's position.
+            title: Its title now, without the secrets that `mask` removes.
+            mask: Removes the secrets that the new run knows.
 
         Raises:
             InputError: The runbook has changed since the earlier run.
         """
-        was = dict(_asked_for(self.record)).get(position)
-        if was is not None and was.title != title:
-            raise InputError(
-                f"step {position} is {title!r} now and was {was.title!r} in the run to resume: "
-                "the runbook has changed",
-                where=self.record.run,
-                hint=_START_NEW,
-            )
+        step = dict(_asked_for(self.record)).get(position)
+        title, was = self.exposed.mask(title), mask(step.title) if step else ""
+        if step and was != title:
+            problem = f"step {position} is {title!r} now and was {was!r} in the run to resume"
+            raise InputError(f"{problem}: the runbook has changed", where=self.record.run, hint=_START_NEW)
 
     def history(self, position: int, host: str) -> StepHistory:
         """Return what earlier runs did in the step of a position on a host."""
@@ -117,7 +123,7 @@ def load_earlier(path: Path, parameters: Parameters, hosts: Sequence[Host]) -> E
         InputError: The run is still running, has succeeded, has evidence that is damaged or was altered, or is of
             another runbook, with other parameters, or on other hosts.
     """
-    record, data = _record(path)
+    record, exposed, data = _record(path)
     where = record.run
     if still_running(path / JOURNAL, record):
         raise InputError(
@@ -144,7 +150,7 @@ def load_earlier(path: Path, parameters: Parameters, hosts: Sequence[Host]) -> E
         for position, step in _asked_for(record)
         for host in step.hosts
     }
-    return EarlierRun(record, histories, hashlib.sha256(data).hexdigest())
+    return EarlierRun(record, histories, hashlib.sha256(data).hexdigest(), exposed)
 
 
 def changed_parameters(record: RunRecord, values: Mapping[str, Any]) -> list[str]:
@@ -156,8 +162,8 @@ def changed_parameters(record: RunRecord, values: Mapping[str, Any]) -> list[str
     ]
 
 
-def _record(path: Path) -> tuple[RunRecord, bytes]:
-    """Return the record of the run to resume, and its journal: both from one read of the file.
+def _record(path: Path) -> tuple[RunRecord, ExposedSecrets, bytes]:
+    """Return the record of the run to resume, its exposed secrets, and its journal: all from one read of the file.
 
     Raises:
         InputError: The journal is missing or damaged, or the run's evidence was altered.
@@ -165,7 +171,7 @@ def _record(path: Path) -> tuple[RunRecord, bytes]:
     try:
         data = (path / JOURNAL).read_bytes()
         lines = read_lines(data)
-        record = build_record(lines)
+        record, exposed = build_record(lines), ExposedSecrets.of(lines.entries)
     except OSError as missing:
         raise InputError(
             f"the run to resume has no journal: {missing.strerror}", where=str(path)
@@ -179,18 +185,22 @@ def _record(path: Path) -> tuple[RunRecord, bytes]:
         raise InputError(
             f"cannot be resumed: the journal is damaged: {lines.problem}", where=record.run, hint=_ALTERED
         )
+    if exposed and record.parameters != lines.entries[0].get("parameters"):
+        problem = "cannot be resumed: a parameter has the value of a secret in plain text"
+        raise InputError(problem, where=record.run, hint=_EXPOSED)
     problem = _altered(path, record, data)
     if problem:
         raise InputError(
             f"cannot be resumed: the run's evidence was altered: {problem}", where=record.run, hint=_ALTERED
         )
-    return record, data
+    return record, exposed, data
 
 
 def _altered(path: Path, record: RunRecord, journal: bytes) -> str:
     """Return what contradicts a journal in the run's directory; empty if nothing does."""
-    if record.run != path.resolve().name:
-        return f"the directory is named {path.resolve().name}, but contains run {record.run}"
+    name = path.resolve().name
+    if record.run != name:
+        return f"the directory is named {name}, but contains run {record.run}"
     return (
         seal_problem(path, journal)
         or _contradiction(path / NOTEBOOK, record)

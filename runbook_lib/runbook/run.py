@@ -18,6 +18,7 @@ from runbook_lib.model.status import BAD, Mode, Status
 from runbook_lib.runbook import made_by_hand, run_directory
 from runbook_lib.runbook.concealed_operation import conceal_secrets
 from runbook_lib.runbook.deadline import Deadline, earliest
+from runbook_lib.runbook.late_secrets import LateSecrets
 from runbook_lib.runbook.provenance import new_run_record
 from runbook_lib.runbook.recorder import now
 from runbook_lib.runbook.rollout import Rollout
@@ -85,7 +86,8 @@ class Run:
         self.hosts = RunHosts(context, self.journal, directory, self.record)
         self._steps = StepRunner(context, self.journal, self.record, self.hosts, self._run_status)
         self._transactions = RunTransactions(context, self.journal, self.hosts, self._steps, self._add)
-        run_directory.write_parameters(directory, parameters)
+        self.late_secrets = LateSecrets(context, self.journal, directory, self.record.steps)
+        run_directory.write_parameters(directory, parameters, context.secrets.mask_data)
 
     @property
     def ended(self) -> bool:
@@ -104,6 +106,7 @@ class Run:
             previous: The run of the same session that has ended, if a step after its end starts this one.
         """
         events.run_started(self.journal, self.record)
+        self.late_secrets.check()
         cards.show_run_start(self.record, self.directory, previous)
 
     def step(
@@ -137,14 +140,13 @@ class Run:
         title = self.context.secrets.mask(title)
         position = 1 + sum(step.kind not in ADDED_BY_RUN for step in self.record.steps)
         self._check_resumed_step(position, title)
-        secrets = self.context.secrets
+        secrets, given = self.context.secrets, operation
         operations = {
-            host.name: conceal_secrets(operation(host) if callable(operation) else operation, secrets)
-            for host in chosen
+            host.name: conceal_secrets(given(host) if callable(given) else given, secrets) for host in chosen
         }
-        deadline = earliest(
-            (self.deadline, Deadline.from_now("step_timeout", self.context.parameters.step_timeout))
-        )
+        self.late_secrets.check()
+        own = Deadline.from_now("step_timeout", self.context.parameters.step_timeout)
+        deadline = earliest((self.deadline, own))
 
         def on_host(number: int, host: Host) -> HostRecord:
             operation = operations[host.name]
@@ -167,7 +169,7 @@ class Run:
                 transaction.add(TransactionStep(number, title, operation, plan, done, before), record)
             return record
 
-        step = self._steps.carry_out(title, kind, groups, on_host)
+        step = self.late_secrets.without_values(self._steps.carry_out(title, kind, groups, on_host))
         timed_out = bool(self.deadline and self.deadline.passed and step.status in BAD)
         ends = self._add(step)
         stopped = self.context.cancel.is_set() or timed_out
@@ -235,12 +237,11 @@ class Run:
         self._steps.record_untouched(untouched, status, message)
         self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
         self.hosts.close()
-        by_hand = cards.in_notebook() and not self.context.parent.known
-        notebook = self.record.notebook_file.get("path", "")
+        by_hand, notebook = self.late_secrets.by_hand, self.record.notebook_file.get("path", "")
+        self.late_secrets.check_all(notebook if by_hand else "")
         if by_hand:
-            copied = made_by_hand.copy_notebook(
-                self.directory, notebook, self._first_cell, self.context.secrets
-            )
+            secrets = self.context.secrets
+            copied = made_by_hand.copy_notebook(self.directory, notebook, self._first_cell, secrets)
             events.notebook_copied(self.journal, {**copied, "errors": self._cell_errors})
             shown_outputs().forget()
         events.run_ended(self.journal, self.record)
@@ -285,7 +286,7 @@ class Run:
         if self._earlier is None:
             return
         try:
-            self._earlier.check_step(position, title)
+            self._earlier.check_step(position, title, self.context.secrets.mask)
         except InputError:
             self.finish(Status.FAILED)
             raise

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
+    from pathlib import Path
 
     from runbook_lib.host_settings import Host
     from runbook_lib.inventory import Inventory
@@ -30,6 +31,7 @@ class RunContext:
         cancel: Set once the run is interrupted.
         parent: The process that started this kernel.
         pool: Threads that work on the hosts.
+        ended_runs: Directories of the runs before: the one that is resumed, and those of the session.
     """
 
     parameters: Parameters
@@ -39,3 +41,4 @@ class RunContext:
     cancel: threading.Event
     parent: ParentProcess
     pool: HostPool
+    ended_runs: list[Path] = field(default_factory=list)

@@ -7,7 +7,7 @@ import secrets
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -16,6 +16,8 @@ from runbook_lib.evidence.layout import JOURNAL, PARAMETERS
 from runbook_lib.project import project_top
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runbook_lib.parameters import Parameters
 
 __all__ = ["JOB", "NOTEBOOK_FILE", "RUNS_OPENED", "RUN_DIRECTORY", "identity", "make"]
@@ -99,14 +101,19 @@ def identity(path: Path) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
 
-def write_parameters(directory: Path, parameters: Parameters) -> None:
+def write_parameters(directory: Path, parameters: Parameters, mask: Callable[[Any], Any]) -> None:
     """Write `parameters.yml` as given; secrets stay references.
+
+    Args:
+        directory: The run directory.
+        parameters: The parameters.
+        mask: Removes secret values, as from the journal: another parameter may contain one.
 
     Raises:
         EvidenceError: The file cannot be written.
     """
     path = directory / PARAMETERS
-    text = yaml.safe_dump(parameters.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(mask(parameters.model_dump(mode="json")), sort_keys=False, allow_unicode=True)
     try:
         with os.fdopen(
             os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"

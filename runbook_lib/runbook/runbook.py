@@ -76,6 +76,8 @@ class Runbook(StepMethods):
     def secret(self, reference: str) -> str:
         """Return the value of a secret reference; from now on this run's evidence and output mask the value.
 
+        Resolve it before anything can show it: what was recorded before stays, and is named in a warning.
+
         Pass the value to a command as `stdin`, never as an argument: every process on a host can read those.
 
         Args:
@@ -85,7 +87,7 @@ class Runbook(StepMethods):
         Raises:
             SecretError: The reference has no value, or the value is too short to be masked.
         """
-        return self._session.secrets.resolve(reference)
+        return self._session.secret(reference)
 
     def batches(  # noqa: PLR0913 - all that controls a loop over batches
         self,

@@ -81,6 +81,7 @@ class Session:
             self._cancel,
             self.parent,
             HostPool(min(len(hosts), parameters.at_once)),
+            [Path(parameters.resume)] if parameters.resume else [],
         )
         self.run = Run(self._context, path, earlier)
 
@@ -227,6 +228,14 @@ class Session:
         if self._busy:
             self._cancel.set()
 
+    def secret(self, reference: str) -> str:
+        """Return the value of a secret reference, and say where the current run has recorded it already."""
+        value = self.secrets.resolve(reference)
+        if not self.run.ended and os.getpid() == self._process:
+            with self.interruptible():
+                self.run.late_secrets.check()
+        return value
+
     def _start_again_if_ended(self) -> None:
         """Start another run if the current one has ended."""
         if self.run.ended and self.in_transaction:
@@ -237,6 +246,7 @@ class Session:
             )
         if self.run.ended:
             previous = self.run.record
+            self._context.ended_runs.append(self.run.directory)
             self.run = Run(self._context, run_directory.make(self.parameters))
             self._start_run(previous)
 

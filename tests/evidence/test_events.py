@@ -14,6 +14,7 @@ import pytest
 from runbook_lib.connections.base import ConnectionInfo
 from runbook_lib.evidence import events
 from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.exposed_secrets import Exposure, Place
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.journal_view import JournalView
 from runbook_lib.host_settings import Host
@@ -57,6 +58,9 @@ WRITE: dict[str, Callable[[Journal], None]] = {
     "step_ended": lambda journal: events.step_ended(journal, STEP),
     "transaction_ended": lambda journal: events.transaction_ended(
         journal, "rotate", completed=("host-a",), rolled_back=()
+    ),
+    "secret_exposed": lambda journal: events.secret_exposed(
+        journal, Exposure("${env:WORD}", [Place("output/0", 1, "host-a")])
     ),
     "lock_released": lambda journal: events.lock_released(journal, "host-a", orderly=True),
     "notebook_copied": lambda journal: events.notebook_copied(journal, {"path": "book.ipynb"}),

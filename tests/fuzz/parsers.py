@@ -51,6 +51,7 @@ NO_TARGET = {
     "connections/identity.py": "the operator's own key files",
     "connections/local.py": "words that the connection itself has quoted",
     "display/shown_outputs.py": "what the process itself has made",
+    "evidence/exposure_search.py": _OWN,
     "execution/fleet/job.py": "from another process of the same command",
     "execution/fleet/matrix.py": "the operator's own file; its YAML is read as every other",
     "execution/fleet/resume_check.py": "notebooks that `runbook run` has read before",

@@ -79,6 +79,7 @@ def run_of_journal(data: bytes) -> Payload:
         "status": view.status,
         "ended": view.ended["ended"] if view.ended else None,
         "incomplete": view.incomplete,
+        "exposed_secrets": str(view.exposed),
     }
     _RUN.model_validate(about)  # a ValidationError is a ValueError
     return {

@@ -52,6 +52,7 @@ def run_of_notebook(notebook: Notebook) -> Data | None:
         "status": judge_run(start["run"], end.status, notebook).status.value,
         "ended": end.ended,
         "incomplete": end.incomplete,
+        "exposed_secrets": "",
         "steps": list(map(_complete, steps)),
     }
 

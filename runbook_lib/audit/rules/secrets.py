@@ -42,6 +42,7 @@ _PLACES = {
     "stderr_head": "its error output",
     "stderr_tail": "the end of its error output",
 }
+_EXPOSED = "SELECT run, exposed_secrets FROM examined WHERE exposed_secrets <> '' ORDER BY started"
 _LONGEST = 20_000  # characters of a line that are scanned
 _WORD_END = 32  # characters of a long word that are scanned, at each end
 _LONG_WORD = re.compile(rf"\w{{{2 * _WORD_END + 1},}}")
@@ -112,7 +113,7 @@ def find_secrets(text: str) -> list[tuple[int, str, str]]:
 
 
 class SecretInOutput(AuditRule):
-    """Text that looks like a secret, in a command, its standard input or its output."""
+    """Text that looks like a secret, in a command, its standard input or its output; and secrets that a run exposed."""
 
     ignore: list[str] = Field(default=[], description="Regular expressions of lines that are not secrets.")
 
@@ -123,6 +124,8 @@ class SecretInOutput(AuditRule):
 
     def find(self, context: Context) -> Iterator[Violation]:
         """Yield line and kind of each, never the text itself."""
+        for row in context.rows(_EXPOSED):
+            yield Violation(row["run"], row["exposed_secrets"], detail="exposed")
         matches = " OR ".join(f"regexp_matches(coalesce(c.{name}, ''), '{_HINT}')" for name in _TEXTS)
         sql = (
             f"SELECT c.run, c.step, c.host, c.number, c.position, {', '.join(f'c.{name}' for name in _TEXTS)} "  # noqa: S608 - our own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runbook_lib.audit.verify import source_cells
@@ -25,6 +26,7 @@ from runbook_lib.audit.verify.resumed_run import follow_resumed
 from runbook_lib.audit.verify.verdict import Verdict, text_of
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.exposed_secrets import ExposedSecrets
 from runbook_lib.evidence.journal_view import JournalView
 from runbook_lib.evidence.judgement import judge_run
 from runbook_lib.evidence.layout import ATTESTATION, DERIVED, JOURNAL, NOTEBOOK, OUTPUT, PARAMETERS
@@ -64,14 +66,14 @@ def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int)
 
         # 2. The notebook embeds the records that the journal has, and no others.
         with findings.part("notebook", NOTEBOOK):
-            notebook = read_notebook(files, approval, findings)
+            notebook = read_notebook(files, approval, journal.exposed, findings)
             if notebook and journal.started:
                 compare_records(notebook, journal, findings)
 
         # 3. The code that ran is the approved source, and it ran with the parameters in the journal.
         with findings.part("source", NOTEBOOK):
             if notebook and journal.started:
-                compare_source(notebook, journal.started, approval, findings)
+                compare_source(notebook, journal.started, approval, findings, journal.exposed)
             if journal.copied:
                 check_copy(journal, files, approval, findings)
 
@@ -92,6 +94,7 @@ def verify_directory(path: Path, trust: Trust, approval: Approval, signers: int)
         with findings.part("journal", JOURNAL):
             follow_resumed(path, journal.started, findings)
             check_connections(journal, findings)
+            list_exposed_secrets(journal, findings)
 
         # 8. Enough trusted keys signed the attestation, and its statement is about these files and this run.
         with findings.part("attestation", ATTESTATION):
@@ -133,7 +136,7 @@ def read_journal(files: EvidenceFiles, findings: Findings) -> JournalView:
     view = JournalView.of(lines)
     if not lines.entries:
         findings.missing("does not begin with the start of a run")
-    elif lines.entries[0] is not view.started:
+    elif view.started.get("n") != 1:
         findings.altered("does not begin with the start of a run")
     if not view.ended and not lines.problem:
         findings.missing("no end-of-run line: the run was cut off, or is still running")
@@ -148,8 +151,21 @@ def read_journal(files: EvidenceFiles, findings: Findings) -> JournalView:
     return view
 
 
-def read_notebook(files: EvidenceFiles, approval: Approval, findings: Findings) -> Notebook | None:
-    """Return the executed notebook; None if there is none that can be read."""
+def list_exposed_secrets(journal: JournalView, findings: Findings) -> None:
+    """Add where secrets were recorded before the run knew them: the run itself says so, nobody altered it."""
+    for exposure in journal.exposed.exposures:
+        for place in exposure.places:
+            findings.warning(
+                f"has the value of {exposure.reference} in plain text, recorded before the run knew that it is a "
+                "secret: rotate the secret",
+                where=str(place),
+            )
+
+
+def read_notebook(
+    files: EvidenceFiles, approval: Approval, exposed: ExposedSecrets, findings: Findings
+) -> Notebook | None:
+    """Return the executed notebook, without exposed secrets; None if there is none that can be read."""
     data = files.contents.get(NOTEBOOK)
     if data is None:
         if NOTEBOOK not in files.names:
@@ -157,14 +173,33 @@ def read_notebook(files: EvidenceFiles, approval: Approval, findings: Findings) 
             add("no executed notebook: the code that ran cannot be compared")
         return None
     try:
-        return Notebook.parse(data, NOTEBOOK)
+        return without_values(Notebook.parse(data, NOTEBOOK), exposed)
     except EvidenceError as problem:
         findings.missing(problem.message)
         return None
 
 
-def compare_source(notebook: Notebook, start: JournalEntry, approval: Approval, findings: Findings) -> None:
-    """Compare a notebook's cells with the approved source, and its parameters with the run's."""
+def without_values(notebook: Notebook, exposed: ExposedSecrets) -> Notebook:
+    """Return a notebook without the values of exposed secrets: a copy that a run makes of it has none either."""
+    return replace(notebook, cells=exposed.mask_data(notebook.cells)) if exposed else notebook
+
+
+def compare_source(
+    notebook: Notebook,
+    start: JournalEntry,
+    approval: Approval,
+    findings: Findings,
+    exposed: ExposedSecrets | None = None,
+) -> None:
+    """Compare a notebook's cells with the approved source, and its parameters with the run's.
+
+    Args:
+        notebook: The executed notebook, without exposed secrets.
+        start: The record of the run's start.
+        approval: Where approved sources are.
+        findings: Where to add differences.
+        exposed: Secrets that the run has exposed: the approved source may have their values too.
+    """
     recorded = start.get("parameters")
     source_cells.compare_parameters(notebook, recorded if isinstance(recorded, dict) else {}, findings)
     if not approval.wanted:
@@ -172,7 +207,9 @@ def compare_source(notebook: Notebook, start: JournalEntry, approval: Approval, 
         return
     approved = approved_notebook(start, approval, findings)
     if approved is not None:
-        source_cells.compare_cells(notebook, approved, findings)
+        exposed = exposed or ExposedSecrets()
+        plain = without_values(approved, exposed)
+        source_cells.compare_cells(notebook, plain, findings, exposed.may_be_same if exposed else None)
         source_cells.compare_metadata(notebook, approved, findings)
         source_cells.compare_file(start, approved, findings)
 
@@ -190,7 +227,7 @@ def check_copy(journal: JournalView, files: EvidenceFiles, approval: Approval, f
     if approval.wanted and copied["not_in_copy"]:
         approved = approved_notebook(journal.started, approval, Findings())
         if approved is not None:
-            source_cells.compare_ran(copied, approved, findings)
+            source_cells.compare_ran(copied, without_values(approved, journal.exposed), findings)
 
 
 def judged_status(path: Path, journal: JournalView, notebook: Notebook | None, findings: Findings) -> Status:
@@ -244,7 +281,7 @@ def check_parameters(files: EvidenceFiles, journal: JournalView, findings: Findi
     except (ValueError, RecursionError) as problem:
         findings.altered(f"cannot be interpreted: {problem}")
         return
-    if loaded != journal.started.get("parameters"):
+    if journal.exposed.mask_data(loaded) != journal.started.get("parameters"):
         findings.altered("differs from the parameters in the journal")
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
 from runbook_lib.model.records import HostRecord
+from runbook_lib.secrets import has_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +23,10 @@ __all__ = ["check_output_hashes", "compare_records", "same_value"]
 
 Data = dict[str, Any]
 
+_HAS_REFERENCE = (
+    "the output has a reference where a secret was recorded in plain text before the run knew that it is one: its "
+    "SHA-256 cannot be compared; the run's journal has the value: rotate the secret"
+)
 _LONGEST = 120  # characters of a value in a message
 _UNKNOWN_AT_START = {"event", "status", "ended", "message", "incomplete"}
 
@@ -64,8 +69,16 @@ def check_output_hashes(steps: Iterable[Data], findings: Findings) -> None:
                 for name in ("stdout", "stderr"):
                     stream = command[name]
                     complete = stream["complete"] and stream["sha256"]
-                    if complete and hashlib.sha256(stream["head"].encode()).hexdigest() != stream["sha256"]:
-                        where = f"step {step['number']} {host['host']} command {command['number']} {name}"
+                    if (
+                        not complete
+                        or hashlib.sha256(stream["head"].encode()).hexdigest() == stream["sha256"]
+                    ):
+                        continue
+                    where = f"step {step['number']} {host['host']} command {command['number']} {name}"
+                    if has_reference(stream["head"]):
+                        # Its secret became known after the hash: a copy of the notebook has the reference instead.
+                        findings.warning(_HAS_REFERENCE, where=where)
+                    else:
                         findings.altered("the output does not match its SHA-256", where=where)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import InputError
@@ -25,13 +26,31 @@ _MOST_CELLS = 2000  # beyond, cells are compared by position: aligning them take
 _MOST_LINES = 200  # lines of a diff that is shown
 
 
-def compare_cells(executed: Notebook, approved: Notebook, findings: Findings) -> None:
-    """Add each cell that differs, with a diff from the approved cell to the one that ran."""
+def compare_cells(
+    executed: Notebook,
+    approved: Notebook,
+    findings: Findings,
+    may_be_same: Callable[[str, str], bool] | None = None,
+) -> None:
+    """Add each cell that differs, with a diff from the approved cell to the one that ran.
+
+    Args:
+        executed: The notebook that ran.
+        approved: The approved notebook.
+        findings: Where to add differences.
+        may_be_same: Whether references stand for secrets in the source of a cell that ran, the first argument, and it
+            is the approved source, the second, apart from that; None: no references do.
+    """
     ran, expected = executed.authored(), approved.authored()
     keys, expected_keys = [cell.key for cell in ran], [cell.key for cell in expected]
     if keys == expected_keys:
         return
     for before, after in _changed(expected, ran, expected_keys, keys):
+        if before and after and may_be_same and may_be_same(after.source, before.source):
+            same = replace(before, source=after.source)
+            if same.key == after.key:
+                _warn_of_secret(executed.name, after, findings)
+                continue
         _add_difference(executed.name, before, after, findings)
 
 
@@ -192,6 +211,15 @@ def _add_difference(name: str, before: Cell | None, after: Cell | None, findings
     if len(shown) > _MOST_LINES:
         shown = [*shown[:_MOST_LINES], f"… {len(shown) - _MOST_LINES} more lines"]
     findings.altered(f"the cell {what}", where=f"{name} {place}", part="source", diff="\n".join(shown))
+
+
+def _warn_of_secret(name: str, cell: Cell, findings: Findings) -> None:
+    findings.warning(
+        "the approved cell has a secret in plain text, for which this copy has the reference: remove it there, and "
+        "rotate the secret",
+        where=f"{name} cell {cell.position}",
+        part="source",
+    )
 
 
 def _metadata_of(cell: Cell) -> str:

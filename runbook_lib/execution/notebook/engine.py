@@ -27,6 +27,7 @@ from runbook_lib.execution.input_checks import check_parameters
 from runbook_lib.execution.notebook.atomic_save import saved_atomically
 from runbook_lib.execution.notebook.cell_client import CellClient
 from runbook_lib.execution.notebook.kernel_process import Kernel
+from runbook_lib.execution.notebook.masked_outputs import mask_exposed_secrets
 from runbook_lib.execution.notebook.notebook_manager import NotebookManager, has_error
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import Status
@@ -177,6 +178,7 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
         died = problem
     execution = _execution(kernel, manager.nb, died)
     records, broken = _journals(kernel)
+    mask_exposed_secrets(manager.nb, kernel.runs)
     if broken and execution.ended == "finished":
         # The notebook itself has to say so: apart from its journal, it would look like that of a good run.
         execution = Execution("unknown", "; ".join(broken))
