@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CUT", "Mask", "Masker", "excerpt"]
+__all__ = ["CUT", "Mask", "Masker", "excerpt", "excerpt_of_end"]
 
 CUT = "…"
-"""What `excerpt` leaves where it cuts: a mask looks there for the beginning of a secret value."""
+"""What an excerpt leaves where it cuts: a mask looks there for the beginning or the end of a secret value."""
 
 _SHORTEST_INNER = 6  # a shorter piece of base64 would mask ordinary words
 _SHORTEST_LINE = 8  # characters of a line of a multi-line value that is masked on its own
@@ -47,7 +47,7 @@ class Mask:
         self._patterns: dict[tuple[str, ...], re.Pattern[str]] = {}
 
     def __call__(self, text: str) -> str:
-        """Return `text` with every known value replaced, and what an `excerpt` has left of one at its cut."""
+        """Return `text` with every known value replaced, and what an excerpt has left of one at its cut."""
         pattern = self._pattern_for(text)
         masked = pattern.sub(self._stand_in, text) if pattern else text
         return self._mask_cuts(masked) if CUT in masked and self._forms else masked
@@ -75,12 +75,20 @@ class Mask:
             )
         return self._patterns[found]
 
+    def cut_off(self, text: str) -> str:
+        """Return a text masked that somebody has ended anywhere, so that it may end with a part of a value."""
+        return self(text + CUT).removesuffix(CUT)
+
     def _mask_cuts(self, text: str) -> str:
         pieces = text.split(CUT)
         for number, piece in enumerate(pieces[:-1]):
             start = self._uncertain_from(piece)
             if len(piece) - start >= _SHORTEST_CUT:
                 pieces[number] = f"{piece[:start]}[secret]"
+        for number, piece in enumerate(pieces[1:], start=1):
+            size = self.ended_at_start(piece)
+            if size >= _SHORTEST_CUT:
+                pieces[number] = f"[secret]{piece[size:]}"
         return CUT.join(pieces)
 
     def spans(self, text: str) -> list[tuple[int, int]]:
@@ -165,9 +173,13 @@ class Masker:
         done, self._held = self._mask.part(self._held + piece)
         return done
 
-    def end(self) -> str:
-        """Return the text held back, masked; the masker can then be used for a new text."""
-        rest, self._held = self._mask(self._held), ""
+    def end(self, *, cut_off: bool = False) -> str:
+        """Return the text held back, masked; the masker can then be used for a new text.
+
+        Args:
+            cut_off: The text may have ended inside of a value.
+        """
+        rest, self._held = (self._mask.cut_off if cut_off else self._mask)(self._held), ""
         return rest
 
 
@@ -182,6 +194,16 @@ def excerpt(text: str, most: int) -> str:
         most: Characters to keep.
     """
     return text if len(text) <= most else f"{text[:most]}{CUT}"
+
+
+def excerpt_of_end(text: str, most: int) -> str:
+    """Return the end of a text that comes from a host, for a message; as `excerpt` for its beginning.
+
+    Args:
+        text: The text.
+        most: Characters to keep.
+    """
+    return text if len(text) <= most else f"{CUT}{text[-most:]}"
 
 
 def _plain_forms(value: str) -> Iterator[str]:

@@ -6,9 +6,12 @@ import getpass
 import os
 from pathlib import Path
 
+from runbook_lib.errors import InputError
+
 __all__ = [
     "NOTEBOOKS",
     "bundled_top",
+    "expanded",
     "find_shipped",
     "find_upwards",
     "notebooks_folder",
@@ -45,13 +48,32 @@ def notebooks_folder() -> Path:
     return own if own.is_dir() else bundled_top() / NOTEBOOKS
 
 
+def expanded(path: str | Path) -> Path:
+    """Return a path that a person wrote with `~` or `~user` replaced by the home directory.
+
+    Args:
+        path: The path.
+
+    Raises:
+        InputError: No such user is known here.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as unknown:
+        raise InputError(
+            f"{Path(path).parts[0]!r} has no home directory on this machine",
+            where=str(path),
+            hint="write the whole path",
+        ) from unknown
+
+
 def find_upwards(path: str | Path) -> Path:
     """Resolve a relative path against the current directory or the nearest parent directory that contains it.
 
     A notebook runs from the project's top under papermill and from `notebooks/` in JupyterLab;
     the same relative path must work in both. A path that does not exist anywhere is returned unchanged.
     """
-    given = Path(path).expanduser()
+    given = expanded(path)
     if given.is_absolute():
         return given
     for base in (Path.cwd(), *Path.cwd().parents):
@@ -66,7 +88,7 @@ def find_shipped(path: str | Path) -> Path:
     So the practice hosts, and the book's parameters files, are there in any directory after `pip install`.
     """
     found = find_upwards(path)
-    shipped = bundled_top() / Path(path).expanduser()
+    shipped = bundled_top() / expanded(path)
     return shipped if not found.exists() and shipped.exists() else found
 
 

@@ -214,6 +214,10 @@ class Secrets:
         """Return `text` with every known value, in every likely encoding, replaced by its reference."""
         return self._mask(text)
 
+    def mask_cut_off(self, text: str) -> str:
+        """Return `text` as `mask` does, also without the beginning of a value at its end, where it was cut off."""
+        return self._mask.cut_off(text)
+
     def masker(self) -> Masker:
         """Return a masker for text that arrives in pieces."""
         return Masker(self._mask)

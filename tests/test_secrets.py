@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.errors import SecretError
-from runbook_lib.masking import excerpt
+from runbook_lib.masking import excerpt, excerpt_of_end
 from runbook_lib.secrets import Secrets
 from tests.deadlines import deadline
 
@@ -258,6 +258,37 @@ def test_a_value_that_an_excerpt_divides_is_masked_too(most: int, before: str) -
         assert not any(
             VALUE[:length] in shown for length in range(4, len(VALUE) + 1) if VALUE[:length] not in before
         )
+
+
+@given(most=st.integers(0, 80), after=st.text(max_size=20))
+def test_a_value_that_an_excerpt_of_the_end_divides_is_masked_too(most: int, after: str) -> None:
+    known = Secrets()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RUNBOOK_TEST_SECRET", VALUE)
+        known.resolve("${env:RUNBOOK_TEST_SECRET}")
+    shown = known.mask(f"printed {excerpt_of_end('before ' + VALUE + after, most)}")
+    assert not any(VALUE[start:] in shown for start in range(len(VALUE) - 3) if VALUE[start:] not in after)
+
+
+@pytest.mark.parametrize("size", range(1, len(VALUE)))
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_a_value_that_the_end_of_an_output_divides_is_masked_too(
+    secrets: Secrets, size: int, *, in_pieces: bool
+) -> None:
+    text = f"the token is {VALUE[:size]}"
+    if in_pieces:
+        masker = secrets.masker()
+        shown = "".join(map(masker.feed, text)) + masker.end(cut_off=True)
+    else:
+        shown = secrets.mask_cut_off(text)
+    assert shown == (text if size < 4 else "the token is [secret]")
+
+
+def test_an_output_that_ended_by_itself_is_exact(secrets: Secrets) -> None:
+    text = f"the horse is {VALUE[:7]}"
+    assert secrets.mask(text) == text
+    masker = secrets.masker()
+    assert masker.feed(text) + masker.end() == text
 
 
 def test_a_line_of_a_key_an_escaped_a_hexadecimal_and_an_upper_case_form_are_masked(

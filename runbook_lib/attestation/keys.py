@@ -6,7 +6,6 @@ A private key is PEM (PKCS#8), its public key PEM (SubjectPublicKeyInfo) in a fi
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,9 +15,12 @@ from securesystemslib.signer import CryptoSigner
 
 from runbook_lib import secrets
 from runbook_lib.errors import InputError, SecretError
+from runbook_lib.project import expanded
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from securesystemslib.signer import SSlibKey
 
 __all__ = ["KEY", "PASSPHRASE", "generate", "load", "signers"]
@@ -78,9 +80,9 @@ def load(key: str, passphrase: str | None = None) -> CryptoSigner:
     """
     where = key if key.startswith("${") else "the signing key"
     if key.startswith(_FILE):
-        _require_private(Path(key[len(_FILE) : -1]).expanduser())
+        _require_private(expanded(key[len(_FILE) : -1]))
     if not key.startswith("${"):
-        path = Path(key).expanduser()
+        path = expanded(key)
         if "\n" in key or not path.is_file():
             # The value may be the key itself: it is not repeated.
             raise InputError(

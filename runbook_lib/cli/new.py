@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from runbook_lib.project import expanded
+
 __all__ = ["new_command"]
 
 
@@ -28,7 +30,7 @@ def new_command(name: str, directory: str) -> int:
     from runbook_lib.installation import Origin  # noqa: PLC0415 - `--help` stays quick
     from runbook_lib.new_repository.new_repository import create  # noqa: PLC0415 - as above
 
-    top = Path(directory).expanduser()
+    top = expanded(directory)
     origin = Origin.installed()
     made = create(name, top, origin)
     for path in made.written:

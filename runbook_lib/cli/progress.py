@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runbook_lib.project import expanded
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,13 +24,11 @@ def progress_command(runs: tuple[str, ...], as_csv: bool) -> int:  # noqa: FBT00
 
     RUNS are directories with run directories, such as those of a class, one per learner. Default: learn/runs.
     """
-    from pathlib import Path  # noqa: PLC0415 - `--help` stays quick
-
     from runbook_lib.errors import InputError  # noqa: PLC0415 - as above
     from runbook_lib.learning.progress import progress, read_progress  # noqa: PLC0415 - as above
 
     for place in runs:
-        if not Path(place).expanduser().is_dir():
+        if not expanded(place).is_dir():
             raise InputError("not a directory", where=place, hint="name directories with run directories")
     if as_csv:
         click.echo(progress(*runs).to_csv(index=False), nl=False)

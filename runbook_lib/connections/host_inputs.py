@@ -11,6 +11,7 @@ from runbook_lib.connections.identity import identity_in_file
 from runbook_lib.connections.registry import reads_ssh_files
 from runbook_lib.connections.ssh_config import read_ssh_config
 from runbook_lib.errors import AuthenticationError, InventoryError
+from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +48,7 @@ def check_host_inputs(hosts: Iterable[Host], inventory: Path | None) -> None:
 
 
 def _check_key(file: str, place: str) -> None:
-    path = Path(file).expanduser()
+    path = expanded(file)
     state = _state(path, f"identity_file {path}", place, "set identity_file to your private key")
     try:
         with path.open("rb") as opened:
@@ -86,10 +87,10 @@ def _instead(head: bytes) -> str:
 
 def _check_known_hosts(host: Host, place: str) -> None:
     if host.known_hosts:
-        path = Path(host.known_hosts).expanduser()
+        path = expanded(host.known_hosts)
         _state(path, f"known_hosts {path}", place, _ADD)
         return
-    files = [Path("~/.ssh/known_hosts").expanduser(), Path("/etc/ssh/ssh_known_hosts")]
+    files = [expanded("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts")]
     if any(path.is_file() for path in files):
         return  # ssh_config may name others: then connecting says so
     config = read_ssh_config(host.target, place, host.user)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import AuthenticationError
+from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +73,7 @@ def identity_in_file(file: str, place: str) -> dict[str, Any]:
     Raises:
         AuthenticationError: The file is missing; or it is encrypted, and ssh-agent does not hold the key.
     """
-    path = Path(file).expanduser()
+    path = expanded(file)
     if not path.exists():
         raise AuthenticationError(
             f"identity_file {path} does not exist", where=place, hint="set identity_file to your private key"

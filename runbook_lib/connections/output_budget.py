@@ -56,12 +56,16 @@ class OutputLimit:
         self._may_exceed_run = may_exceed_run
         self._sizes: dict[str, int] = {}
         self._recent = b""
+        self._dropped = False
         self.cut = ""
 
     @property
     def last_line(self) -> str:
-        """The last complete line of standard output so far, for a person who waits; empty if there is none."""
-        lines = self._recent.rpartition(b"\n")[0].decode(errors="replace").split("\n")
+        """The last complete line of standard output so far, for a person who waits; empty if there is none.
+
+        A line whose beginning is not kept is left out: it may begin inside of a secret value, which no mask finds.
+        """
+        lines = self._recent.rpartition(b"\n")[0].decode(errors="replace").split("\n")[self._dropped :]
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def accept(self, stream: str, piece: bytes, most: int | None = None) -> bytes:
@@ -87,5 +91,7 @@ class OutputLimit:
             self.cut = f"cut: the output of the run exceeds {self._budget.per_run} bytes (max_run_bytes)"
         self._sizes[stream] = size + allowed
         if stream == "stdout":
-            self._recent = (self._recent + piece[:allowed])[-_RECENT:]
+            recent = self._recent + piece[:allowed]
+            self._dropped = self._dropped or len(recent) > _RECENT
+            self._recent = recent[-_RECENT:]
         return piece[:allowed]

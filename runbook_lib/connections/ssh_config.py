@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.errors import InventoryError
+from runbook_lib.project import expanded
 
 __all__ = ["SshConfig", "read_config_file", "read_ssh_config"]
 
@@ -122,7 +123,7 @@ def read_ssh_config(target: str, place: str, user: str | None = None, port: int 
         InventoryError: ssh_config is malformed, or has an option that is not supported; or there is one, and no `ssh`
             to read it.
     """
-    files = [path for path in (Path("~/.ssh/config").expanduser(), _SYSTEM) if _has_settings(path, place)]
+    files = [path for path in (expanded("~/.ssh/config"), _SYSTEM) if _has_settings(path, place)]
     if not files:
         return SshConfig(
             target,
@@ -261,7 +262,7 @@ def _has_settings(path: Path, place: str, *, depth: int = 0) -> bool:
 
 
 def _user_known_hosts() -> tuple[Path, Path]:
-    folder = Path("~/.ssh").expanduser()
+    folder = expanded("~/.ssh")
     return folder / "known_hosts", folder / "known_hosts2"
 
 
@@ -285,7 +286,7 @@ def _at_home(path: str) -> str:
     home, own = os.environ.get("HOME"), pwd.getpwuid(os.getuid()).pw_dir
     if home and home != own and path.startswith(f"{own}/.ssh/"):
         return home + path.removeprefix(own)
-    return str(Path(path).expanduser()) if path.startswith("~") else path
+    return str(expanded(path)) if path.startswith("~") else path
 
 
 def _existing(files: list[str]) -> tuple[str, ...]:

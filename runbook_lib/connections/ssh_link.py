@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import paramiko
@@ -23,10 +22,12 @@ from runbook_lib.connections.ssh_login import connect, host_key
 from runbook_lib.connections.ssh_route import bastions, cut, discard_route, host_and_address, make_route
 from runbook_lib.errors import UnreachableError
 from runbook_lib.grace_periods import LOGIN, PROXY_COMMAND
+from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from runbook_lib.connections.ssh_transport import SessionRequest
     from runbook_lib.host_settings import Host
@@ -244,4 +245,4 @@ class SshLink:
             ) from overdue
 
     def _known_hosts(self) -> tuple[Path, ...]:
-        return (Path(self._host.known_hosts).expanduser(),) if self._host.known_hosts else ()
+        return (expanded(self._host.known_hosts),) if self._host.known_hosts else ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError, InputError
@@ -10,8 +9,11 @@ from runbook_lib.evidence.judgement import judged_record, with_judgement
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import record_of_notebook
 from runbook_lib.known_names import complete_name, did_you_mean
+from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from runbook_lib.model.records import RunRecord
 
 __all__ = ["find_run", "read_run"]
@@ -27,7 +29,7 @@ def find_run(name: str, runs: Path) -> Path:
     Raises:
         InputError: No run matches, or more than one.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.exists():
         return path
     known = sorted(entry.name for entry in runs.iterdir() if entry.is_dir()) if runs.is_dir() else []

@@ -37,9 +37,14 @@ class SpooledOutput:
         """
         self._write_masked(self._masker.feed(self._decoder.decode(piece)))
 
-    def record(self) -> StreamRecord:
-        """Complete the stream and return its record."""
-        self._write_masked(self._masker.feed(self._decoder.decode(b"", final=True)) + self._masker.end())
+    def record(self, *, cut_off: bool) -> StreamRecord:
+        """Complete the stream and return its record.
+
+        Args:
+            cut_off: Its command was ended, so it may end inside of a secret value.
+        """
+        last = self._masker.feed(self._decoder.decode(b"", final=True))
+        self._write_masked(last + self._masker.end(cut_off=cut_off))
         size = self._file.size
         return StreamRecord(
             head=self._head, tail=self._tail, size=size, sha256=self._file.close(), complete=False
@@ -68,9 +73,13 @@ class SpooledOutputs:
         self._open[name] = SpooledOutput(self._store, self._secrets)
         return self._open[name]
 
-    def records(self) -> dict[StreamName, StreamRecord]:
-        """Complete all streams and return their records."""
-        return {name: self._open.pop(name).record() for name in list(self._open)}
+    def records(self, *, cut_off: bool) -> dict[StreamName, StreamRecord]:
+        """Complete all streams and return their records.
+
+        Args:
+            cut_off: The command was ended, so a stream may end inside of a secret value.
+        """
+        return {name: self._open.pop(name).record(cut_off=cut_off) for name in list(self._open)}
 
     def discard(self) -> None:
         """Remove the partial files of all incomplete streams."""

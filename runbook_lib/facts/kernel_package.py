@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, lines_of, parsing
-from runbook_lib.masking import excerpt
+from runbook_lib.masking import excerpt, excerpt_of_end
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["Candidates", "KernelOffer"]
@@ -101,7 +101,7 @@ class Candidates(Fact[KernelOffer]):
                     if package == self.package:
                         found[heading].append((version.rpartition(":")[2], machine))
         if not any(found.values()) and "No matching" not in text and "no matching" not in text:
-            raise FactError(f"list of packages: unexpected output {text.strip()[-200:]!r}")
+            raise FactError(f"list of packages: unexpected output {excerpt_of_end(text.strip(), 200)!r}")
         installed, available = (found[key][-1] if found[key] else None for key in found)
         return KernelOffer(
             self.package,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from runbook_lib.errors import FactError, ParameterError
 from runbook_lib.facts.base import Fact
 from runbook_lib.facts.url import curl_problem
-from runbook_lib.masking import excerpt
+from runbook_lib.masking import excerpt, excerpt_of_end
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["ACCESS_KEY", "SECRET_KEY", "Cause", "Listing", "Objects", "Store", "cause_of", "hint_of"]
@@ -263,7 +263,7 @@ class Objects(Fact[Listing]):
             return _refused(curl_problem(output))
         body, _, status = output.stdout.rpartition("\n")
         if not (status.isascii() and status.isdecimal()):
-            raise FactError(f"{self.label}: unexpected output {excerpt(output.stdout[-80:], 80)!r}")
+            raise FactError(f"{self.label}: unexpected output {excerpt_of_end(output.stdout, 80)!r}")
         if status != "200":
             code = _CODE.search(body)
             return _refused(f"{code[1]} (status code: {status})" if code else f"status code: {status}")

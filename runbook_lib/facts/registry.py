@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, lines_of, load_json, parsing, typed
 from runbook_lib.facts.object_store import cause_of
-from runbook_lib.masking import excerpt
+from runbook_lib.masking import excerpt, excerpt_of_end
 from runbook_lib.model.commands import Command, DockerQuery, Output
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ class RegistryGarbage(Fact[Garbage | None]):
         if _EMPTY in output.stderr + output.stdout:
             return Garbage(0, 0)
         if output.exit_code == 0:
-            raise FactError(f"garbage-collect: unexpected output {excerpt(output.stdout[-80:], 80)!r}")
+            raise FactError(f"garbage-collect: unexpected output {excerpt_of_end(output.stdout, 80)!r}")
         return None
 
     @property

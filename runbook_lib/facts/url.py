@@ -9,7 +9,7 @@ from typing import Literal
 from runbook_lib.errors import FactError, ParameterError
 from runbook_lib.facts.base import Fact, lines_of
 from runbook_lib.facts.ports import bracketed
-from runbook_lib.masking import excerpt
+from runbook_lib.masking import excerpt, excerpt_of_end
 from runbook_lib.model.commands import Command, NetworkQuery, Output
 
 __all__ = ["UrlAnswer", "UrlAnswered", "curl_problem"]
@@ -110,7 +110,7 @@ class UrlAnswer(Fact[UrlAnswered]):
             return UrlAnswered(None, problem=curl_problem(output))
         body, _, status = output.stdout.rpartition("\n")
         if not (status.isascii() and status.isdecimal()):
-            raise FactError(f"{self.label}: unexpected output {excerpt(output.stdout[-80:], 80)!r}")
+            raise FactError(f"{self.label}: unexpected output {excerpt_of_end(output.stdout, 80)!r}")
         return UrlAnswered(int(status), body)
 
     @property

@@ -12,6 +12,7 @@ from runbook_lib.connections.ssh_config import read_config_file
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventories.source import HostEntry, Source
 from runbook_lib.inventories.ssh_arguments import jump_command
+from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def read_ssh_config_hosts(path: Path) -> Source:
     """
     texts: list[bytes] = []
     names = [*dict.fromkeys(_names(path, texts, 0))]
-    known = path.expanduser().absolute() == Path(DEFAULT).expanduser().absolute()
+    known = expanded(path).absolute() == expanded(DEFAULT).absolute()
     hosts = {}
     for name in names:
         where = f"{path}, host {name!r}"
@@ -55,8 +56,8 @@ def _names(path: Path, texts: list[bytes], depth: int) -> Iterator[str]:
             yield from (value for value in values if not _PATTERN & set(value))
         elif keyword == "include":
             for value in values:
-                pattern = Path(value).expanduser()
-                base = Path("/") if pattern.is_absolute() else Path("~/.ssh").expanduser()
+                pattern = expanded(value)
+                base = Path("/") if pattern.is_absolute() else expanded("~/.ssh")
                 for included in sorted(base.glob(str(pattern).lstrip("/"))):
                     yield from _names(included, texts, depth + 1)
 
@@ -87,9 +88,7 @@ def _settings(path: Path, name: str, where: str) -> dict[str, Any]:
             hint=f"move the host's stanza to {DEFAULT}",
         )
     keys = [file for file in config.identity_files if Path(file).name not in _KEYS]
-    files = [
-        file for file in config.known_hosts if file.exists() and file.parent != Path("~/.ssh").expanduser()
-    ]
+    files = [file for file in config.known_hosts if file.exists() and file.parent != expanded("~/.ssh")]
     proxy = jump_command(config.proxy_jump, where) if config.proxy_jump else config.proxy_command
     found = {
         "address": config.host if config.host != name else None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,9 +15,11 @@ from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution.step_calls import step_calls
 from runbook_lib.learning.workspace import Workspace
 from runbook_lib.operations.task import SOLVED
+from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from runbook_lib.evidence.notebook import Notebook
     from runbook_lib.model.records import RunRecord
@@ -65,7 +66,7 @@ def read_progress(*places: str | Path) -> list[TaskProgress]:
     """
     tasks: dict[tuple[str, str, str], TaskProgress] = {}
     for place in places or (Workspace.locate().runs,):
-        for record in _records(Path(place).expanduser()):
+        for record in _records(expanded(place)):
             _add(record, tasks)
     return sorted(tasks.values(), key=lambda task: (task.learner, task.lesson))
 

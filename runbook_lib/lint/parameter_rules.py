@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -14,11 +13,12 @@ from runbook_lib.inventories.kinds import runs_a_program
 from runbook_lib.inventory import Inventory
 from runbook_lib.lint.findings import Finding
 from runbook_lib.parameters.one_host import wrong_single_hosts
-from runbook_lib.project import NOTEBOOKS, shown_path
+from runbook_lib.project import NOTEBOOKS, expanded, shown_path
 from runbook_lib.yaml_files import YamlFile, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from runbook_lib.execution.catalog import CatalogEntry
     from runbook_lib.lint.notebook_source import Cell, NotebookSource
@@ -71,7 +71,7 @@ def _check(
 def _check_hosts(
     notebook: NotebookSource, cell: Cell, source: YamlFile | None, parameters: Parameters
 ) -> Iterator[Finding]:
-    path = project_of(notebook.path) / Path(parameters.inventory).expanduser()
+    path = project_of(notebook.path) / expanded(parameters.inventory)
     if not path.exists() or runs_a_program(str(path)):
         return  # written later, as the practice hosts' inventory is
     try:

@@ -96,31 +96,32 @@ class CommandRecords:
     ) -> CommandRecord:
         """Return the record of a command that has ended."""
         accept = request.accept if isinstance(request, Command) else (0, 1)
-        stored = spooled.records()
+        cut_off = output.exit_code is None or bool(output.problem)
+        stored = spooled.records(cut_off=cut_off)
         return record.model_copy(
             update={
                 "ended": now(),
                 "exit_code": output.exit_code,
                 "accepted": output.exit_code in accept,
                 "problem": self._secrets.mask(output.problem),
-                "stdout": stored.get("stdout") or self._stream(output.stdout),
-                "stderr": stored.get("stderr") or self._stream(output.stderr),
+                "stdout": stored.get("stdout") or self._stream(output.stdout, cut_off=cut_off),
+                "stderr": stored.get("stderr") or self._stream(output.stderr, cut_off=cut_off),
             }
         )
 
-    def _stream(self, raw: str) -> StreamRecord:
-        text = self._secrets.mask(raw)
-        if text in self._short:
-            return self._short[text]
-        whole = text.encode()
-        complete = len(text) <= HEAD + TAIL
+    def _stream(self, raw: str, *, cut_off: bool) -> StreamRecord:
+        masked = self._secrets.mask_cut_off(raw) if cut_off else self._secrets.mask(raw)
+        if masked in self._short:
+            return self._short[masked]
+        whole = masked.encode()
+        complete = len(masked) <= HEAD + TAIL
         record = StreamRecord(
-            head=text if complete else text[:HEAD],
-            tail="" if complete else text[-TAIL:],
+            head=masked if complete else masked[:HEAD],
+            tail="" if complete else masked[-TAIL:],
             size=len(whole),
             sha256=self._outputs.digest(whole) if complete else self._outputs.put(whole),
             complete=complete,
         )
-        if len(text) <= _SHORT and len(self._short) < _MOST_SHORT:
-            self._short[text] = record
+        if len(masked) <= _SHORT and len(self._short) < _MOST_SHORT:
+            self._short[masked] = record
         return record

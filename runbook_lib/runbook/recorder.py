@@ -61,7 +61,7 @@ class Recorder:
         self._secrets = secrets
         self._commands = CommandRecords(outputs, secrets)
         self._connection_numbers: dict[str, int] = {}
-        self._running: dict[str, tuple[CommandRecord, OutputLimit]] = {}
+        self._running: dict[str, tuple[CommandRecord, OutputLimit | None]] = {}
 
     def running(self, host: str) -> Running:
         """Return what a host is doing now, without secret values.
@@ -74,7 +74,8 @@ class Recorder:
             return Running(host, "waiting")
         record, limit = found
         seconds = (now() - record.started).total_seconds()
-        return Running(host, "running", record.purpose, record.text, seconds, self.mask(limit.last_line))
+        last_line = self.mask(limit.last_line) if limit else ""
+        return Running(host, "running", record.purpose, record.text, seconds, last_line)
 
     def note_connection(self, connection: Connection, step: int) -> bool:
         """Journal the host's current connection, unless that was done before.
@@ -233,7 +234,9 @@ class Recorder:
         spooled = SpooledOutputs(self._outputs, self._secrets)
         # What leaves the host in order may also be sent when the run has used up its bytes.
         limit = self._budget.limit(may_exceed_run=record.kind in ("rollback", "termination"))
-        self._running[connection.host.name] = (record, limit)
+        # A secret that the command prints is masked once it is complete.
+        shows_secret = isinstance(request, Command) and request.secret_output
+        self._running[connection.host.name] = (record, None if shows_secret else limit)
         try:
             if isinstance(request, Command) and record.kind == "termination":
                 # It is sent after an interrupt, which must not cut it short.

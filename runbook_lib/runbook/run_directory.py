@@ -13,7 +13,7 @@ import yaml
 
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import JOURNAL, PARAMETERS
-from runbook_lib.project import project_top
+from runbook_lib.project import expanded, project_top
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def make(parameters: Parameters) -> Path:
     if given and not (Path(given) / JOURNAL).exists():
         path = Path(given)
     else:
-        path = new(project_top() / Path(parameters.runs).expanduser(), parameters.runbook)
+        path = new(project_top() / expanded(parameters.runs), parameters.runbook)
     _announce(path)
     return path
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+from runbook_lib.project import expanded
 
 __all__ = ["Console"]
 
@@ -20,7 +21,7 @@ class Console:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._path = Path(path).expanduser() if path else None
+        self._path = expanded(path) if path else None
         self._mark = 0
 
     def mark(self) -> None:

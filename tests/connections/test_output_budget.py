@@ -55,6 +55,43 @@ def test_a_stream_that_exceeds_its_bound_is_cut_and_the_command_is_ended(
     assert ended.startswith("terminated on the host with ") or ended == "the command had already exited"
 
 
+def test_the_last_line_is_complete_or_not_shown() -> None:
+    """Of a line whose beginning was dropped, the rest may be the end of a secret, which no mask finds."""
+    limit = OutputBudget(MANY, MANY).limit()
+    assert limit.last_line == ""
+    limit.accept("stdout", b"first\nsecond\n\nthi")
+    assert limit.last_line == "second"
+    limit.accept("stdout", b"x" * 5000)
+    assert limit.last_line == ""
+    limit.accept("stdout", b"the end\n")
+    assert limit.last_line == ""
+    limit.accept("stdout", b"the next\n")
+    assert limit.last_line == "the next"
+
+
+@pytest.mark.parametrize("size", [2046, 2047, 2048, 2049])
+def test_a_line_as_long_as_what_is_kept_is_complete_or_not_shown(size: int) -> None:
+    limit = OutputBudget(MANY, MANY).limit()
+    line = "a" + "b" * (size - 1)
+    limit.accept("stdout", line.encode() + b"\n")
+    assert limit.last_line in {"", line}
+
+
+def test_the_beginning_of_a_secret_at_the_end_of_a_cut_output_is_masked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "correct-horse-battery-staple-0123456789"
+    monkeypatch.setenv("RUNBOOK_TEST_SECRET", value)
+    book = Runbook.open(parameters(tmp_path, hosts="host-a", max_stream_bytes=2000))
+    book.secret("${env:RUNBOOK_TEST_SECRET}")
+    (tmp_path / "long").write_text("x" * 1980 + value + "y" * 5000, encoding="utf-8")
+    with pytest.raises(StepFailed, match="exceeds 2000 bytes"):
+        book.step("Print it", Does(("cat", str(tmp_path / "long"))))
+    everything = b"".join(path.read_bytes() for path in book.directory.rglob("*") if path.is_file())
+    assert b"[secret]" in everything
+    assert b"correct-" not in everything
+
+
 def test_a_stream_within_its_bound_is_complete(connection: Connection) -> None:
     command = Command(("sh", "-c", "yes | head -c 200000"))
     output = connection.run(command, NEVER, None, OutputBudget(201_000, MANY).limit())

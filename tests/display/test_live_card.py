@@ -50,6 +50,35 @@ def test_a_slow_step_is_watched_and_leaves_its_final_card_only(kernel: Kernel, t
     kernel.run("book.close()")
 
 
+SLOW_FACT = """
+from dataclasses import dataclass
+from runbook_lib.facts.base import Fact
+from runbook_lib.model.commands import Command
+
+@dataclass(frozen=True)
+class Token(Fact[str]):
+    "A token that the host shows, and a command that takes its time."
+
+    def request(self):
+        return Command(("sh", "-c", "cat shown; sleep 3"), secret_output="token")
+
+    def parse(self, output):
+        return output.stdout.strip()
+
+book.facts('Read the token', Token())
+"""
+
+
+def test_a_secret_that_a_host_shows_is_on_no_live_card(kernel: Kernel, tmp_path: Path) -> None:
+    begin(kernel, tmp_path)
+    (tmp_path / "shown").write_text("SWMTKN-1-5f2e9c\n", encoding="utf-8")
+    shown = kernel.execute(SLOW_FACT.replace("cat shown", f"cat {tmp_path}/shown"))
+    texts = [item["content"]["data"]["text/plain"] for item in shown if "data" in item["content"]]
+    assert any("running" in text for text in texts)
+    assert "5f2e9c" not in str(shown)
+    kernel.run("book.close()")
+
+
 def test_the_last_line_is_a_complete_one() -> None:
     limit = OutputBudget(1000, 1000).limit()
     assert limit.last_line == ""

@@ -11,7 +11,6 @@ import hashlib
 import logging
 import os
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -23,11 +22,13 @@ from runbook_lib.atomic import replace_file
 from runbook_lib.audit.archive.batch_reader import parquet
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.model.records import SCHEMA_VERSION
+from runbook_lib.project import expanded
 from runbook_lib.report.arrow_rows import FILE, SCHEMAS
 from runbook_lib.report.columns import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from runbook_lib.audit.archive.location import Location
 
@@ -104,7 +105,7 @@ class Cache:
     """
 
     def __init__(self, location: Location, top: Path | None = None) -> None:
-        top = (top or _default()).expanduser().resolve()
+        top = expanded(top or _default()).resolve()
         name = hashlib.sha256(location.name.encode()).hexdigest()[:16]
         self.directory = top / name
         if self.directory.is_relative_to(location.name):
@@ -256,4 +257,4 @@ class Cache:
 
 
 def _default() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "runbook" / "archives"
+    return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "runbook" / "archives"

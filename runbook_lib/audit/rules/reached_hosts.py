@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,6 +16,7 @@ from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
 from runbook_lib.host_settings import ENDPOINT
+from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +122,7 @@ def _connections(
     if host.known_hosts is None or not entries:
         return
     try:
-        file = Path(host.known_hosts).expanduser()
+        file = expanded(host.known_hosts)
         known = known_host([file], host.target, host.port or _PORT, host.name).keys
     except RunbookError as problem:
         yield "key", f"the key of {host.name} cannot be compared: {problem.message}"

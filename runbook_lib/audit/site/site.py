@@ -19,6 +19,7 @@ from runbook_lib.audit.site.templating import file_name, render
 from runbook_lib.errors import InputError
 from runbook_lib.masking import excerpt
 from runbook_lib.printing.visible_text import visible
+from runbook_lib.project import expanded
 from runbook_lib.report import summary
 from runbook_lib.report.html import RunView
 from runbook_lib.report.report_file import as_evidence_error, write_file
@@ -81,7 +82,7 @@ def write_site(  # noqa: PLR0913 - a site has that many options
 
 
 def _prepared(archive: Archive, out: Path) -> dict[str, str]:
-    where = out.expanduser().resolve()
+    where = expanded(out).resolve()
     if isinstance(archive.location, LocalLocation) and where.is_relative_to(archive.location.top):
         raise InputError(
             "inside the archive: nothing is ever written next to evidence",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from runbook_lib.printing.standard_streams import print_document
 from runbook_lib.printing.visible_text import in_json, visible
+from runbook_lib.project import expanded
 from runbook_lib.readable_time import local_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -110,7 +111,7 @@ def runs_directory(address: str | None) -> Path:
     """Return the directory with the run directories: as given, or below the project's top directory."""
     from runbook_lib.project import project_top  # noqa: PLC0415 - `--help` stays quick
 
-    given = Path(address or "runs").expanduser()
+    given = expanded(address or "runs")
     return given if address and given.exists() else project_top() / given
 
 

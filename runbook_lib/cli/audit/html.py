@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive, trust_option
+from runbook_lib.project import expanded
 
 __all__ = ["html_command"]
 
@@ -32,7 +33,7 @@ def html_command(
     """
     from runbook_lib.audit.site.site import write_site  # noqa: PLC0415 - `--help` stays quick
 
-    keys = [Path(name).expanduser() for name in trust]
+    keys = [expanded(name) for name in trust]
     written = write_site(
         open_archive(archive_settings), Path(out), title=title, verify=not no_verify, trust=keys
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from runbook_lib.attestation.keys import KEY, generate
+from runbook_lib.project import expanded
 
 __all__ = ["keygen_command"]
 
@@ -22,7 +21,7 @@ def keygen_command(path: str, passphrase: str | None) -> None:
     Only its owner can read the private key (mode 0600); an existing file is never overwritten. Give PATH.pub to
     those who verify: it belongs in their folder trusted_keys/, named after the signer.
     """
-    file = Path(path).expanduser()
+    file = expanded(path)
     key = generate(file, passphrase)
     click.echo(f"private key: {file} (keep it; use it as {KEY}='${{file:{file.absolute()}}}')")
     click.echo(f"public key:  {file}.pub (give it to those who verify)")

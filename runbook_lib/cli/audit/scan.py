@@ -10,6 +10,7 @@ import click
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table, trust_option
 from runbook_lib.printing.standard_streams import print_document
 from runbook_lib.printing.visible_text import in_json
+from runbook_lib.project import expanded
 from runbook_lib.report.summary import counted
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def scan_command(
 
     policy = Policy.load(find_shipped(policy_file))
     archive = open_archive(archive_settings)
-    result = scan(archive, policy, [Path(name).expanduser() for name in trust])
+    result = scan(archive, policy, [expanded(name) for name in trust])
     if form in {"table", "json"} and output == "-":
         _print(result, form)
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +19,7 @@ from runbook_lib.cli.completed_names import complete_runs
 from runbook_lib.evidence.lookup import find_run
 from runbook_lib.printing.standard_streams import print_document
 from runbook_lib.printing.visible_text import in_json
+from runbook_lib.project import expanded
 from runbook_lib.readable_time import local_time_of
 
 if TYPE_CHECKING:
@@ -81,10 +81,10 @@ class VerificationSettings:
         Raises:
             InputError: Something that they name does not exist or cannot be used.
         """
-        given = [Path(name).expanduser() for name in options["trust"]]
+        given = [expanded(name) for name in options["trust"]]
         approval = Approval(
-            directory=Path(options["approved"]).expanduser() if options["approved"] else None,
-            repository=Path(options["repository"]).expanduser() if options["repository"] else None,
+            directory=expanded(options["approved"]) if options["approved"] else None,
+            repository=expanded(options["repository"]) if options["repository"] else None,
             ref=options["ref"] or "",
             wanted=not options["without_source"],
         )

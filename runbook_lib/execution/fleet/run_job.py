@@ -22,7 +22,7 @@ from runbook_lib.execution.fleet.job import JobResult
 from runbook_lib.execution.input_checks import check_parameters
 from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.run_notebook import run_notebook
-from runbook_lib.project import project_top
+from runbook_lib.project import expanded, project_top
 from runbook_lib.runbook import run_directory
 from runbook_lib.signal_handlers import surviving_hangup
 
@@ -114,7 +114,7 @@ def _run(job: Job, values: dict[str, Any], report: Report) -> JobResult:
 
 def runs_directory(job: Job) -> Path:
     """Return the directory for runs on this machine."""
-    return project_top() / Path(job.runs).expanduser()
+    return project_top() / expanded(job.runs)
 
 
 @contextlib.contextmanager

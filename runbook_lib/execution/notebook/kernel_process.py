@@ -21,6 +21,7 @@ from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.execution.notebook.kernel_output import KernelOutput
 from runbook_lib.execution.socket_directory import socket_directory
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
+from runbook_lib.project import expanded
 from runbook_lib.runbook.parent_process import PARENT_PROCESS, identify_this_process
 from runbook_lib.runbook.run_directory import NOTEBOOK_FILE, RUN_DIRECTORY, RUNS_OPENED
 from runbook_lib.secrets import signing_variables
@@ -204,5 +205,5 @@ class Kernel:
 
 def _kernel_directories() -> list[str]:
     """Return the directories of kernel specs; jupyter_client would load all of IPython to find the last one."""
-    own = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser()
+    own = expanded(os.environ.get("IPYTHONDIR") or "~/.ipython")
     return [*jupyter_path("kernels"), str(own / "kernels")]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from runbook_lib import file_lock
 from runbook_lib.errors import InputError, LabError
+from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 def cache_directory() -> Path:
     """Return the directory of the build cache: `$RUNBOOK_CACHE`, else `~/.cache/runbook`."""
     given = os.environ.get("RUNBOOK_CACHE")
-    return Path(given).expanduser().absolute() if given else Path.home() / ".cache" / "runbook"
+    return expanded(given).absolute() if given else Path.home() / ".cache" / "runbook"
 
 
 @dataclass(frozen=True)
