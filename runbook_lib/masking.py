@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CUT", "Mask", "Masker", "excerpt", "excerpt_of_end"]
+__all__ = ["CUT", "Mask", "Masker", "NeverShown", "excerpt", "excerpt_of_end"]
 
 CUT = "…"
 """What an excerpt leaves where it cuts: a mask looks there for the beginning or the end of a secret value."""
@@ -22,6 +22,10 @@ _SHORTEST_LINE = 8  # characters of a line of a multi-line value that is masked 
 _SHORTEST_CUT = 4  # characters of a value before a cut: fewer give nothing away
 _KEY = 8  # characters by which the start of a value is found
 _LINE_ENDS = str.maketrans("", "", "\r\n")
+
+
+class NeverShown:
+    """Marks, in `Annotated`, the type of a value that no message shows: what was given instead may be the secret."""
 
 
 class Mask:

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel
 
 from runbook_lib.errors import SecretError
 from runbook_lib.extras import named_extras
-from runbook_lib.masking import Mask, Masker
+from runbook_lib.masking import Mask, Masker, NeverShown
 from runbook_lib.project import find_upwards
 from runbook_lib.shown_secrets import is_shown, new_reference, shown_value
 
@@ -82,7 +82,7 @@ def _only_a_reference(value: str) -> str:
 
 
 _IS_REFERENCE = AfterValidator(_only_a_reference)
-Reference = Annotated[str, _IS_REFERENCE]
+Reference = Annotated[str, _IS_REFERENCE, NeverShown()]
 """A parameter that refers to a secret; `Runbook.secret` returns its value."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from runbook_lib.errors import InputError
-from runbook_lib.masking import excerpt
+from runbook_lib.masking import NeverShown, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ __all__ = [
     "explain",
     "load_yaml",
     "validate",
+    "without_values",
 ]
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if PyYAML was built with it
@@ -32,6 +34,8 @@ _DEEPEST = 100
 _FEW_VALUES = 10_000  # that aliases may stand for in any text
 _MOST_PER_VALUE = 100  # and more for each value that is written
 _MOST_VALUES = 2_000_000  # unless there are so many
+_QUOTED = re.compile(r"'([^']*)'?|\"([^\"]*)\"?")
+_SECRET_NAMES = re.compile(r"passw|secret|token|credential|private|api_?key|access_?key", re.IGNORECASE)
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 M = TypeVar("M", bound=BaseModel)
@@ -109,7 +113,7 @@ def load_yaml(text: str | bytes) -> Any:  # noqa: ANN401 - any value
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as problem:
         # PyYAML passes on errors of Python's constructors, for example for the 45th day of a month.
-        raise ValueError(f"malformed YAML: {problem}") from problem
+        raise ValueError(f"malformed YAML: {without_values(str(problem))}") from None
 
 
 class YamlFile:
@@ -140,15 +144,14 @@ class YamlFile:
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
             line = mark.line + 1 if mark else 1
-            shown = text.splitlines()[line - 1].strip() if 0 < line <= len(text.splitlines()) else ""
             raise error(
-                f"malformed YAML: {problem.problem}: {shown!r}",
+                f"malformed YAML: {without_values(str(problem.problem))}",
                 where=f"{path}, line {line}",
                 hint="fix that line; YAML needs spaces instead of tabs, and a space after each colon",
-            ) from problem
+            ) from None  # the traceback of a notebook would show the text
         except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as problem:
             # PyYAML passes on errors of Python's constructors, for example for the 45th day of a month.
-            raise error(f"malformed YAML: {problem}", where=str(path)) from problem
+            raise error(f"malformed YAML: {without_values(str(problem))}", where=str(path)) from None
         if loaded is None:
             loaded = {}
         if not isinstance(loaded, dict):
@@ -185,6 +188,15 @@ class YamlFile:
             for number, value in enumerate(node.value):
                 self._lines[(*prefix, number)] = value.start_mark.line + 1
                 self._index(value, (*prefix, number), (*above, node))
+
+
+def without_values(complaint: str) -> str:
+    """Return what PyYAML complains of without what it quotes from the text, which may be a secret.
+
+    Args:
+        complaint: PyYAML's message.
+    """
+    return _QUOTED.sub(lambda quoted: quoted[0] if len(quoted[0]) <= len("':'") else "'…'", complaint)
 
 
 def _read(path: Path, error: type[InputError]) -> bytes:
@@ -250,7 +262,7 @@ def validate(
         ]
         raise error(
             "; ".join(places), where=where, hint=f"see {model.__name__} for the allowed names"
-        ) from problem
+        ) from None  # the traceback of a notebook would show the values
 
 
 def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's error details, a TypedDict of theirs
@@ -263,8 +275,20 @@ def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydanti
         return f"unknown name {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
     if item["type"] == "missing":
         return f"{name!r} is missing"
-    given = "" if item["type"] == "value_error" else f", got {excerpt(repr(item['input']), _LONGEST)}"
+    given = "" if item["type"] == "value_error" else _shown(item, name, model)
     message = item["msg"].removeprefix("Value error, ")
     return (
         f"{name!r}: {message}{given}" if name else message
     )  # without a name: several values contradict each other
+
+
+def _shown(item: Any, name: str, model: type[BaseModel]) -> str:  # noqa: ANN401 - as for `explain`
+    """Return what a message shows of the value that was given: nothing of a secret, and no values inside of others."""
+    field, value = model.model_fields.get(str(item["loc"][0]) if item["loc"] else ""), item["input"]
+    if _SECRET_NAMES.search(name) or (field and any(isinstance(part, NeverShown) for part in field.metadata)):
+        return ""
+    if isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(item, dict | list) for item in value)
+    ):
+        return f", got a {'mapping' if isinstance(value, dict) else 'list'}"
+    return f", got {excerpt(repr(value), _LONGEST)}"

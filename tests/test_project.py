@@ -122,3 +122,56 @@ def test_a_run_of_the_books_runbook_leaves_its_evidence_here(empty: Path) -> Non
     (run,) = (empty / "runs").iterdir()
     assert json.loads((run / "attestation.json").read_bytes())
     assert {path.name for path in empty.iterdir()} == {"inventory.yml", "runs"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "progress ~no-such-user/runs",
+        "new second --directory ~no-such-user/books",
+        "audit list ~no-such-user/runs",
+        "audit verify ~no-such-user/runs",
+        "audit verify runs --trust ~no-such-user/keys",
+        "audit keygen ~no-such-user/key",
+        "run 01_first_steps -p runs ~no-such-user/runs",
+        "run 01_first_steps -f ~no-such-user/params.yml",
+        "run 01_first_steps -p inventory ~no-such-user/inventory.yml",
+    ],
+)
+def test_a_home_directory_that_does_not_exist_is_bad_input(empty: Path, words: str) -> None:
+    (empty / "runs").mkdir()
+    (empty / "inventory.yml").write_text("hosts: {here: {connection: local}}", encoding="utf-8")
+    problem = CliRunner().invoke(cli, words.split()).exception
+    assert isinstance(problem, InputError), problem
+    assert "~no-such-user" in str(problem)
+    assert [path.name for path in empty.iterdir() if path.name.startswith("~")] == []
+
+
+@pytest.mark.parametrize("runs", ["inventory.yml", "inventory.yml/a/b", "/dev/null/runs"])
+def test_a_directory_for_runs_that_cannot_be_made_is_bad_input(empty: Path, runs: str) -> None:
+    (empty / "inventory.yml").write_text("hosts: {this-machine: {connection: local}}", encoding="utf-8")
+    words = [
+        "run",
+        "01_first_steps",
+        "-p",
+        "hosts",
+        "here",
+        "-p",
+        "inventory",
+        "inventory.yml",
+        "-p",
+        "runs",
+        runs,
+    ]
+    problem = CliRunner().invoke(cli, words).exception
+    assert isinstance(problem, InputError), problem
+    assert "no run directory can be made in" in str(problem)
+    assert [path.name for path in empty.iterdir()] == ["inventory.yml"]
+
+
+def test_only_one_place_expands_home_directories() -> None:
+    """`Path.expanduser` raises what no command handles."""
+    modules = sorted((TOP / "runbook_lib").rglob("*.py"))
+    assert [path.name for path in modules if ".expanduser(" in path.read_text(encoding="utf-8")] == [
+        "project.py"
+    ]

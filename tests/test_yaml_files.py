@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from runbook_lib.errors import InputError, InventoryError, ParameterError
 from runbook_lib.project import find_upwards
+from runbook_lib.secrets import Reference
 from runbook_lib.yaml_files import YamlFile, load_yaml, validate
 
 
@@ -173,6 +175,59 @@ def test_an_error_says_what_is_wrong(data: dict[str, Any], complaint: str) -> No
         validate(Shape, data, ParameterError, "here")
     assert refused.value.message == complaint
     assert refused.value.where == "here"
+
+
+class Login(Shape):
+    """Values some of which are secrets, by their type or by their name."""
+
+    token: Reference = "${env:TOKEN}"  # noqa: S105 - a reference
+    sign_in: Reference = "${env:SIGN_IN}"
+    db_password: str = ""
+    logins: list[int] = []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token: 81723645",
+        "sign_in: 81723645",
+        "sign_in: [hunter2hunter2]",
+        "token: hunter2hunter2",
+        "token: [hunter2hunter2]",
+        "db_password: 81723645",
+        "db_password: {hunter2: 1}",
+        "logins: [{user: a, pass: hunter2}]",
+        "logins: {hunter2: 1}",
+        "a: {name: h, token: hunter2: hunter2}",
+        "token: 'hunter2",
+        'token: "hunter2\\q"',
+        "token: *hunter2",
+        "token: !hunter2",
+        "token: !!int hunter2",
+        "token: !!float hunter2",
+        "token: !!timestamp hunter2",
+        "token: &hunter2 &hunter2 x",
+        "token: %hunter2",
+        "token: @hunter2",
+        "- token: hunter2\n token",
+        "hunter2",
+        "token:\thunter2: x",
+    ],
+)
+def test_no_value_that_may_be_a_secret_is_in_a_message_or_its_traceback(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "given.yml"
+    path.write_text(f"name: a\n{text}\n", encoding="utf-8")
+
+    def read() -> None:
+        file = YamlFile(path)
+        validate(Login, file.data, InputError, str(path), file)
+
+    with pytest.raises(InputError) as refused:
+        read()
+    shown = "".join(traceback.format_exception(refused.value))
+    assert str(path) in shown
+    assert "hunter2" not in shown
+    assert "81723645" not in shown
 
 
 def test_all_errors_are_reported_together_each_with_its_line(tmp_path: Path) -> None:

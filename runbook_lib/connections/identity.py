@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,7 +138,7 @@ def _inspect(path: Path) -> tuple[bool, bytes]:
     try:
         sidecar = path.with_name(f"{path.name}.pub").read_bytes().split()
         public = base64.b64decode(sidecar[1]) if len(sidecar) > 1 else b""
-    except (OSError, binascii.Error):
+    except (OSError, ValueError):  # ValueError: not base64, or not ASCII
         public = b""
     if first.strip() != _OPENSSH_LINE:
         return "ENCRYPTED" in first or any(
@@ -151,7 +150,7 @@ def _inspect(path: Path) -> tuple[bool, bytes]:
         for _ in range(2):  # the key derivation function and its options
             _, rest = _string(rest)
         public, _ = _string(rest[4:])  # after the number of keys
-    except binascii.Error:
+    except ValueError:
         return False, public
     return cipher != b"none", public
 

@@ -12,6 +12,7 @@ from runbook_lib.errors import ParameterError
 from runbook_lib.execution.step_hosts import check_step_hosts
 from runbook_lib.inventory import Inventory
 from runbook_lib.parameters.one_host import check_single_hosts
+from runbook_lib.runbook.run_directory import check_parent
 from runbook_lib.secrets import Secrets
 from runbook_lib.yaml_files import validate
 
@@ -56,4 +57,5 @@ def check_input(
     check_step_hosts(entry.notebook.cells, parameters, inventory, hosts, entry.path)
     check_single_hosts(parameters.single_hosts, inventory.select, hosts, where=where, source=source)
     check_host_inputs(hosts, inventory.path)
+    check_parent(parameters.runs, where)
     return parameters, hosts

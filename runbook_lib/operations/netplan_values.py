@@ -11,6 +11,7 @@ import yaml
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.operations.bridge_backend import normalized
+from runbook_lib.yaml_files import without_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,7 +183,7 @@ def load(text: str, path: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as problem:  # ValueError: an impossible date
         mark = getattr(problem, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        reason = getattr(problem, "problem", None) or str(problem)
+        reason = without_values(str(getattr(problem, "problem", None) or problem))
         raise PlanRefused(
             f"{path}{line}: {reason}", hint="correct the file, then run this again"
         ) from problem

@@ -14,6 +14,7 @@ import yaml
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.operations.configuration_text import ended
+from runbook_lib.yaml_files import without_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +129,7 @@ def parse(text: str, path: str) -> Mapping:
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        reason = getattr(problem, "problem", None) or str(problem)
+        reason = without_values(str(getattr(problem, "problem", None) or problem))
         raise PlanRefused(
             f"{path}{line}: {reason}", hint="correct the file, then run this again"
         ) from problem

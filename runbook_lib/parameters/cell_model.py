@@ -201,4 +201,4 @@ def _check_defaults(model: type[Parameters], declared: Sequence[Declaration], wh
                 f"parameters cell, {'; '.join(texts)}",
                 where=where,
                 hint="correct the value, or the annotation",
-            ) from problem
+            ) from None  # the traceback of a notebook would show the values

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from runbook_lib.errors import EvidenceError
+from runbook_lib.errors import EvidenceError, ParameterError
 from runbook_lib.evidence.layout import JOURNAL, PARAMETERS
 from runbook_lib.project import expanded, project_top
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.parameters import Parameters
 
-__all__ = ["JOB", "NOTEBOOK_FILE", "RUNS_OPENED", "RUN_DIRECTORY", "identity", "make"]
+__all__ = ["JOB", "NOTEBOOK_FILE", "RUNS_OPENED", "RUN_DIRECTORY", "check_parent", "identity", "make"]
 
 RUN_DIRECTORY = "RUNBOOK_RUN_DIRECTORY"
 """Environment variable with the directory that `runbook run` has made for the kernel's run."""
@@ -33,6 +33,30 @@ NOTEBOOK_FILE = "RUNBOOK_NOTEBOOK_FILE"
 
 JOB = "RUNBOOK_UNIT"
 """Environment variable with the id of the fleet job that the kernel's run belongs to."""
+
+_HINT = "set the parameter `runs` to a writable directory"
+
+
+def check_parent(runs: str, where: str) -> None:
+    """Check that a run directory can be made, as far as that is known without making it.
+
+    Args:
+        runs: The parent, as the parameter says it.
+        where: The parameters, for messages.
+
+    Raises:
+        ParameterError: What exists of the parent is no directory, or this user cannot write to it.
+    """
+    wanted = project_top() / expanded(runs)
+    existing = next(path for path in (wanted, *wanted.parents) if os.path.exists(path))  # noqa: PTH110 - never raises
+    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
+        return
+    raise ParameterError(
+        f"no run directory can be made in {wanted}: {existing} is "
+        + ("not writable" if existing.is_dir() else "not a directory"),
+        where=where,
+        hint=_HINT,
+    )
 
 
 def make(parameters: Parameters) -> Path:
@@ -83,7 +107,7 @@ def new(runs: Path, runbook: str) -> Path:
         raise EvidenceError(
             f"the run directory cannot be made: {problem.strerror or problem}",
             where=str(path),
-            hint="set the parameter `runs` to a writable directory; no host was touched",
+            hint=f"{_HINT}; no host was touched",
         ) from problem
     return path
 

@@ -101,6 +101,7 @@ class Session:
         where = f"parameters of {parameters.runbook}"
         check_single_hosts(parameters.single_hosts, inventory.select, hosts, where=where)
         check_host_inputs(hosts, inventory.path)
+        run_directory.check_parent(parameters.runs, where)
         earlier = (
             resume.load_earlier(Path(parameters.resume), parameters, hosts) if parameters.resume else None
         )

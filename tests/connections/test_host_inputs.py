@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_lib.connections.host_inputs import check_host_inputs
-from runbook_lib.errors import InventoryError
+from runbook_lib.errors import InputError, InventoryError
 from runbook_lib.host_settings import Host
 from tests.connections.sshd import make_key
 from tests.connections.test_ssh_config import configure, home
@@ -75,6 +75,26 @@ def test_a_key_file_that_cannot_be_used_is_refused(key: Path, home: Path) -> Non
     for mode in (0o644, 0o640, 0o604):
         key.chmod(mode)
         assert f"is readable by other users (mode {mode:04o})" in refused(identity_file=str(key))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["b3BlbnNzaC1rZXktdjEA\u00e9", "AAAA=A"],
+)
+def test_a_damaged_key_file_is_no_internal_error(key: Path, home: Path, line: str) -> None:
+    """That it is damaged is said at the login."""
+    damaged = home / "damaged"
+    lines = key.read_text(encoding="ascii").splitlines()
+    damaged.write_text("\n".join([lines[0], line, lines[-1]]), encoding="utf-8")
+    damaged.chmod(0o600)
+    check(identity_file=str(damaged))
+
+
+def test_a_home_directory_that_does_not_exist_is_refused(key: Path) -> None:
+    with pytest.raises(InputError, match="'~no-such-user' has no home directory on this machine"):
+        check(identity_file="~no-such-user/key")
+    with pytest.raises(InputError, match="'~no-such-user' has no home directory on this machine"):
+        check(identity_file=str(key), known_hosts="~no-such-user/known_hosts")
 
 
 def test_an_encrypted_key_without_an_agent_is_refused(key: Path) -> None:
