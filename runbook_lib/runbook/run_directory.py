@@ -45,7 +45,7 @@ def check_parent(runs: str, where: str) -> None:
         where: The parameters, for messages.
 
     Raises:
-        ParameterError: What exists of the parent is no directory, or this user cannot write to it.
+        ParameterError: What exists of the parent is not a directory, or this user cannot write to it.
     """
     wanted = project_top() / expanded(runs)
     existing = next(path for path in (wanted, *wanted.parents) if os.path.exists(path))  # noqa: PTH110 - never raises
