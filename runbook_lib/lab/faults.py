@@ -4,7 +4,7 @@ cable                hosts cannot reach each other; control still reaches all of
 unplug:HOST          the cable of the host's first interface is pulled out of the switch
 docker-down:HOST     the host's Docker engine and its socket are stopped
 power:HOST           the host's power is cut; the repair switches the host on again
-random               one of all faults, which is not named
+random               a fault that `91_drill` finds, which is not named
 others               faults inside of a host, for the drills: `runbook_lib.books.docker.faults`
 """
 
@@ -15,7 +15,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_lib.books.docker.faults import HOST_FAULTS, PREAMBLE
+from runbook_lib.books.docker.faults import DRILL_GROUP, HOST_FAULTS, PREAMBLE
 from runbook_lib.errors import InputError, LabError
 from runbook_lib.known_names import complete_name
 from runbook_lib.lab import switch
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runbook_lib.lab.state import LabState
     from runbook_lib.lab.system.paths import LabPaths
 
-__all__ = ["FAULTS", "RANDOM", "UNNAMED", "Faults"]
+__all__ = ["FAULTS", "RANDOM", "UNNAMED", "Faults", "drill_faults"]
 
 RANDOM = "random"
 """Word for a fault that is chosen, and not named."""
@@ -163,15 +163,9 @@ class Faults:
 
     def _inject_any(self, state: LabState) -> _Fault:
         """Inject a fault that this lab can have now, chosen by chance; its name is kept secret."""
-        candidates = [
-            found
-            for name in FAULTS
-            for host in (state.hosts if name.endswith(":HOST") else ("",))
-            if (found := _possible(name.removesuffix(":HOST"), host, state))
-            and found.name not in state.faults
-        ]
+        candidates = drill_faults(state)
         while candidates:
-            chosen = candidates.pop(secrets.randbelow(len(candidates)))
+            chosen = _parse(candidates.pop(secrets.randbelow(len(candidates))), state)
             try:
                 self._inject(chosen, state, hidden=True)
             except LabError:
@@ -289,6 +283,17 @@ def _possible(kind: str, host: str, state: LabState) -> _Fault | None:
         return _Fault(kind, host) if host_class(state.hosts[host].kind).uses_switch else None
     group = HOST_FAULTS[kind].group if kind in HOST_FAULTS else ""
     return _Fault(kind, host) if not group or host in state.groups.get(group, ()) else None
+
+
+def drill_faults(state: LabState) -> list[str]:
+    """Return the faults that `random` chooses from: those of the hosts at which the drill looks; without such, all."""
+    hosts = state.groups.get(DRILL_GROUP) or list(state.hosts)
+    return [
+        found.name
+        for name in FAULTS
+        for host in (hosts if name.endswith(":HOST") else ("",))
+        if (found := _possible(name.removesuffix(":HOST"), host, state)) and found.name not in state.faults
+    ]
 
 
 def _first_port(state: LabState, host: str) -> str:

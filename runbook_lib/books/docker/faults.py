@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["HOST_FAULTS", "PREAMBLE", "HostFault"]
+__all__ = ["DRILL_GROUP", "HOST_FAULTS", "PREAMBLE", "HostFault"]
+
+DRILL_GROUP = "docker"
+"""The inventory's group of the hosts at which `91_drill` looks: what is broken elsewhere, it does not find."""
 
 PREAMBLE = r"""
 cd /; kept=/var/lib/runbook-drill; mkdir -p "$kept"
