@@ -181,7 +181,9 @@ def break_(name: str, fault: str | None) -> None:
     """
     if fault is None:
         listed = click.HelpFormatter()
-        listed.write_dl([*Faults.summaries().items(), (RANDOM, "one that 91_drill finds, and that is not named")])
+        listed.write_dl(
+            [*Faults.summaries().items(), (RANDOM, "one that 91_drill finds, and that is not named")]
+        )
         click.echo(listed.getvalue(), nl=False)
         return
     faults = Lab.open(name).faults
