@@ -8,7 +8,6 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import RequirementError
-from runbook_lib.installation import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +51,8 @@ def missing_extra(problem: ModuleNotFoundError) -> RequirementError | None:
     """
     for extra, modules in EXTRAS.items():
         if problem.name in modules:  # not a module inside of it: that one the installed version lacks
+            from runbook_lib.installation import Origin  # noqa: PLC0415 - every command imports this module
+
             return RequirementError(
                 f"{_PURPOSES[extra]} the Python package {problem.name}, which is not installed",
                 hint=Origin.installed().pip_install(extra),

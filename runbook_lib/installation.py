@@ -8,8 +8,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 __all__ = ["Origin"]
 
@@ -54,7 +53,7 @@ class Origin:
                 return cls(url=f"{repository['vcs']}+{fields['url']}@{repository['commit_id']}{folder}")
             if parts.scheme == "file":
                 editable = fields.get("dir_info", {}).get("editable") is True
-                return cls(path=Path(url2pathname(parts.path)), editable=editable)
+                return cls(path=Path(unquote(parts.path)), editable=editable)
             return cls(url=parts.geturl())
         except (ValueError, TypeError, KeyError, AttributeError):
             return cls()
