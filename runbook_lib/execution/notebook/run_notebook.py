@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import sys
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -31,13 +32,16 @@ from runbook_lib.project import project_top
 from runbook_lib.runbook import run_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
 __all__ = ["run_notebook"]
 
 _POLL = 0.03  # seconds between two reads of the journal
+# Seconds after which what is loaded while the kernel starts gives way to the thread that talks to the kernel: that
+# thread has little to do and is waited for, a dozen times until the first line of the journal.
+_SHORT_TURN = 0.0005
 _NO_MORE_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 # As the entry point does, which exists only once this project is installed.
@@ -123,7 +127,8 @@ def _follow(  # noqa: PLR0913, PLR0917 - as `run_notebook`
     follower = JournalFollower(path)
     while worker.is_alive() and not kernel.launched.wait(_POLL):
         pass
-    while_starting()
+    with _turns_of(_SHORT_TURN):
+        while_starting()
     while worker.is_alive():
         for entry in follower.new_entries():
             report(entry)
@@ -131,6 +136,17 @@ def _follow(  # noqa: PLR0913, PLR0917 - as `run_notebook`
     for entry in follower.new_entries():
         report(entry)
     return problems
+
+
+@contextlib.contextmanager
+def _turns_of(seconds: float) -> Iterator[None]:
+    """Let another thread that waits for Python's lock have it after so many seconds, in place of five milliseconds."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(seconds)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel, problems: list[str]) -> None:
