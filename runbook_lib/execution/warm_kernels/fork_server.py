@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from runbook_lib.execution.warm_kernels import protocol
 from runbook_lib.execution.warm_kernels.forked_kernel import ForkedKernel, become, leave
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["Server", "main"]
 
@@ -81,7 +82,7 @@ class Server:
             loading = self._requests > 1 and self._to_load
             ready = self._selector.select(0 if loading else _POLL)
             if loading and not ready:
-                _load([self._to_load.pop(0)])
+                self._to_load.pop(0)()
             for key, _ in ready:
                 kernel = self._attend(key.fileobj)
                 if kernel:
@@ -228,10 +229,13 @@ def main() -> None:
         os._exit(0)  # only memory is left to be freed, and the command waits for the exit
 
 
-def _later() -> list[str]:
-    """Return the modules that some kernels need."""
+def _later() -> list[Callable[[], None]]:
+    """Return what is done once more than one kernel was requested: load templates, and modules that some kernels need.
+
+    A single kernel needs few of them: it would wait for the others.
+    """
     packages = [importlib.import_module(name) for name in _PACKAGES]
-    return [
+    modules = [
         *_LATER,
         *(
             item.name
@@ -239,6 +243,7 @@ def _later() -> list[str]:
             for item in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
         ),
     ]
+    return [_load_templates, *(partial(_load, [name]) for name in modules)]
 
 
 def _of_connections(kinds: Iterable[str]) -> list[str]:
@@ -256,10 +261,15 @@ def _load(names: Iterable[str]) -> None:
 
 def _precompute() -> None:
     """Do what every kernel would otherwise do itself, with the same result."""
-    from runbook_lib.display import cards  # noqa: PLC0415 - imported by now
-    from runbook_lib.runbook import provenance  # noqa: PLC0415 - as above
+    from runbook_lib.runbook import provenance  # noqa: PLC0415 - imported by now
 
     provenance.versions()
+    gc.freeze()
+
+
+def _load_templates() -> None:
+    from runbook_lib.display import cards  # noqa: PLC0415 - as above
+
     cards.load_templates()
     gc.freeze()
 
