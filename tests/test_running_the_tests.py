@@ -14,6 +14,7 @@ import pytest
 from tests import running_order
 from tests.child_pytest import WITHOUT_UNUSED_PLUGINS
 from tests.deadlines import FACTOR, deadline, wait_until
+from tests.process_files import process_file
 from tests.programs import Programs
 
 pytest_plugins = ["pytester"]
@@ -194,7 +195,7 @@ def test_a_test_s_programs_end_with_their_children_and_nothing_else_does() -> No
 
 
 def is_zombie(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
+    return process_file(pid, "stat").rpartition(")")[2].split()[:1] == ["Z"]
 
 
 MAKEFILE = (TOP / "Makefile").read_text(encoding="utf-8")

@@ -10,7 +10,6 @@ import signal
 import socket
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,10 +30,12 @@ from runbook_lib.model.status import Status
 from runbook_lib.secrets import Secrets
 from tests.connections import hostile_ssh
 from tests.deadlines import deadline, wait_until
+from tests.process_files import process_file
 from tests.runbook.practice import Does, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.connections.hostile_ssh import Behaviour
     from tests.connections.sshd import Server
@@ -220,7 +221,4 @@ def test_frozen_hosts_cost_their_own_step_and_the_run_ends_by_its_own_hand(
 
 
 def sleeps(pid: int, seconds: str) -> bool:
-    try:
-        return seconds.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+    return seconds in process_file(pid, "cmdline")

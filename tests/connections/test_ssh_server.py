@@ -23,6 +23,7 @@ from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
 from tests.connections import sshd
 from tests.deadlines import deadline, wait_until
+from tests.process_files import process_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,14 +158,7 @@ def run_and_wait_for_the_end(connection: SshConnection, into: list[Output | Unre
 
 
 def sleeping(server: Server) -> bool:
-    return any(name_of(pid) == "sleep" for pid in server.children())
-
-
-def name_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""  # it has exited since it was listed
+    return any(process_file(pid, "comm").strip() == "sleep" for pid in server.children())
 
 
 def test_a_connection_lost_during_a_command_is_reported(server: Server) -> None:

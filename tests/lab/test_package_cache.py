@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,9 +15,11 @@ from runbook_lib.lab.system.paths import LabPaths
 from runbook_lib.lab.system.subprocesses import listens, start_detached
 from tests.deadlines import wait_until
 from tests.lab_names import lab_name
+from tests.process_files import process_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.lab
 
@@ -66,7 +67,7 @@ def test_a_lab_whose_state_cannot_be_read_uses_the_cache_as_long_as_its_relay_ru
 def test_a_cache_that_has_crashed_is_started_again(service: str) -> None:
     def running() -> int | None:
         for pid in Cgroup(service).processes():
-            if Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip() == "apt-cacher-ng":
+            if process_file(pid, "comm").strip() == "apt-cacher-ng":
                 return pid
         return None
 

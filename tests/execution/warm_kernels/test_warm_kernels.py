@@ -22,6 +22,7 @@ from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
 from runbook_lib.model.records import SCHEMA_VERSION
 from tests.deadlines import deadline, wait_until
 from tests.execution.processes import alive, parent_of
+from tests.process_files import process_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,9 +100,7 @@ def fork_server_of(kernel: Kernel) -> int:
 
 
 def is_forked(kernel: Kernel) -> bool:
-    return "warm_kernels.fork_server" in Path(f"/proc/{parent_of(kernel.pid)}/cmdline").read_text(
-        encoding="utf-8"
-    )
+    return "warm_kernels.fork_server" in process_file(parent_of(kernel.pid), "cmdline")
 
 
 def test_what_kernels_need_to_reach_hosts_is_loaded_before_they_are_forked(start: Start) -> None:

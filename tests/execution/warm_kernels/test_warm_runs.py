@@ -21,6 +21,7 @@ from runbook_lib.execution.warm_kernels.protocol import SERVER
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline, wait_until
 from tests.execution.processes import alive, children, kill, parent_of
+from tests.process_files import process_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +153,7 @@ def test_a_warm_run_leaves_the_evidence_of_a_cold_one(project: Project) -> None:
 
 def _two(found: list[int]) -> list[int] | None:
     """The commands of both hosts, without what holds their locks."""
-    waiting = [pid for pid in found if "600.5" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")]
+    waiting = [pid for pid in found if "600.5" in process_file(pid, "cmdline")]
     return waiting if len(waiting) == 2 else None
 
 
