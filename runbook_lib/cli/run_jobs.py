@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from runbook_lib.execution.fleet.claims import Claims
-from runbook_lib.execution.fleet.run_job import run_job, runs_directory
+from runbook_lib.execution.fleet.job_runs import runs_directory
+from runbook_lib.execution.fleet.run_job import run_job
 from runbook_lib.execution.fleet.scheduler import InlineExecutor, run_graph
 from runbook_lib.execution.fleet.worker_pool import WorkerPool
 from runbook_lib.execution.notebook.signal_forwarding import STOP_SIGNALS

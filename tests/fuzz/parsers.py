@@ -55,7 +55,7 @@ NO_TARGET = {
     "execution/fleet/job.py": "from another process of the same command",
     "execution/fleet/matrix.py": "the operator's own file; its YAML is read as every other",
     "execution/fleet/resume_check.py": "notebooks that `runbook run` has read before",
-    "execution/fleet/run_job.py": _OWN,
+    "execution/fleet/job_runs.py": _OWN,
     "execution/notebook/packed_outputs.py": "what the process itself has made",
     "execution/warm_kernels/protocol.py": "from another process of the same user",
     "installation.py": "pip's own record of what it has installed",

@@ -20,7 +20,7 @@ from runbook_lib.errors import InputError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import JobResult
-from runbook_lib.execution.fleet.run_job import runs_directory, runs_of
+from runbook_lib.execution.fleet.job_runs import runs_directory, runs_of
 from runbook_lib.execution.fleet.worker_pool import run_in_own_process
 
 if TYPE_CHECKING:

@@ -1,27 +1,31 @@
 """Keep the evidence that Dask workers send back: journals while their runs are running, then all files.
 
-What a worker sends is checked: each file by its SHA-256 once it is on disk, and the journal by what was received of it
-before. Files are only ever added below a run's directory.
+What a worker sends is checked: that the journal of each run names the job, each file by its SHA-256 once it is on disk,
+and the journal by what was received of it before. Files are only ever added below a run's directory. The result is
+judged by what is here then: see `judged_result`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import threading
 import time
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from runbook_lib import file_lock
-from runbook_lib.atomic import replace_file, sync_directory, write_fully
+from runbook_lib.atomic import write_fully
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.execution.fleet.job import Job, JobResult
+from runbook_lib.execution.fleet.job_runs import run_of_job
+from runbook_lib.execution.fleet.judged_result import judged_result
 from runbook_lib.execution.fleet.remote_worker import ReturnedRun, stop_event, topic
+from runbook_lib.execution.fleet.returned_files import by_run, directory_for, keep_files, name_of_run
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,15 +83,18 @@ class ReceivingExecutor(Executor):
         self._done.set()
         self._watcher.join()
         self._client.unsubscribe_topic(topic(str(self.claims.path)))
-        for received in self._received.values():
-            os.close(received.file)
+        with self._lock:
+            for received in self._received.values():
+                os.close(received.file)
+            self._received.clear()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - as Executor
         """Have a worker run a job, the only argument; the future's result is a `JobResult`."""
         (job,) = args
         inner: Future[Any] = self._executor.submit(fn, job, **kwargs)
         outer: Future[JobResult] = Future()
-        self._open[job.id] = job, inner, outer
+        with self._lock:
+            self._open[job.id] = job, inner, outer
         inner.add_done_callback(lambda _: self._end(job.id, self._outcome))
         return outer
 
@@ -98,8 +105,13 @@ class ReceivingExecutor(Executor):
         if found is None:
             return
         job, inner, outer = found
-        if outer.set_running_or_notify_cancel():
-            outer.set_result(outcome(job, inner))
+        if not outer.set_running_or_notify_cancel():
+            return
+        result = JobResult(job.id, problem="internal error: the worker's result cannot be judged")
+        try:
+            result = outcome(job, inner)
+        finally:  # otherwise the future would never be done, and the fleet would wait for ever
+            outer.set_result(result)
 
     def _outcome(self, job: Job, inner: Future[Any]) -> JobResult:
         if inner.cancelled():
@@ -109,8 +121,12 @@ class ReceivingExecutor(Executor):
         returned = inner.result()
         if isinstance(returned, ReturnedRun):
             return self._kept(job, returned)
-        result: JobResult = returned
-        return result if result.path else self._with_received(job, result)
+        if not isinstance(returned, JobResult):
+            why = f"the worker returned {type(returned).__name__}, not a result"
+            return self._with_received(job, JobResult(job.id, problem=why))
+        if returned.path:
+            return judged_result(job, returned, Path(returned.path))
+        return self._with_received(job, judged_result(job, returned, None))
 
     def _receive(self, event: tuple[float, dict[str, Any]]) -> None:
         """Append lines to a journal; Dask calls this with each event of the topic."""
@@ -124,7 +140,10 @@ class ReceivingExecutor(Executor):
                 write_fully(received.file, message["lines"])
 
     def _begin(self, message: dict[str, Any]) -> _Received:
-        run = self._runs / _name_of_run(message["run"])
+        run = self._runs / name_of_run(message["run"])
+        first_line = message["lines"].partition(b"\n")[0]
+        if message["offset"] == 0 and run_of_job(first_line, message["job"]) != run.name:
+            raise EvidenceError("not a run of this job", where=message["run"])
         run.mkdir(mode=0o700)
         file = os.open(
             run / JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600
@@ -138,36 +157,29 @@ class ReceivingExecutor(Executor):
         return received
 
     def _kept(self, job: Job, returned: ReturnedRun) -> JobResult:
-        """Keep all files of a job's runs; return its result, with the run's directory here."""
-        result = returned.result
-        here = str(self._runs / Path(result.path).name) if result.path else ""
+        """Keep the files of a job's runs; return its result as judged by them, with the run's directory here."""
+        problems: list[str] = []
+        kept: dict[str, Path] = {}
         with self._lock:
+            received = self._received.pop(job.id, None)
             try:
-                for file in returned.files:
-                    self._keep(file.path, file.content, file.sha256)
-            except (OSError, EvidenceError) as problem:
-                place = self._received[job.id].place if job.id in self._received else result.machine
-                problem_here = f"the evidence cannot be kept here: {problem}; it is on {place}"
-                return replace(result, path=here, status=JobResult(job.id).status, problem=problem_here)
-            if here:
-                sync_directory(self._runs)
-            if received := self._received.pop(job.id, None):
-                os.close(received.file)
-        return replace(result, path=here)
-
-    def _keep(self, name: str, content: bytes, sha256: str) -> None:
-        parts = PurePosixPath(name).parts
-        if ".." in parts or len(parts) < 2 or PurePosixPath(name).is_absolute():  # noqa: PLR2004 - run and file
-            raise EvidenceError("not a file of a run", where=name)
-        path = self._runs / _name_of_run(parts[0]) / Path(*parts[1:])
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if parts[1:] == (JOURNAL,) and path.exists():
-            _complete(path, content)
-        else:
-            replace_file(path, content, durable=True)
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                raise EvidenceError("differs from the file on the worker", where=str(path))
+                for name, files in by_run(returned.files).items():
+                    try:
+                        kept[name] = directory_for(self._runs, name, files, job.id)
+                        keep_files(kept[name], files)
+                    except (OSError, EvidenceError) as problem:
+                        problems.append(str(problem))
+            finally:
+                if received:
+                    os.close(received.file)
+        run = kept.get(Path(returned.result.path).name) or (received.run if received else None)
+        result = judged_result(job, returned.result, run)
+        if not problems:
+            return result
+        place = received.place if received else f"{result.machine}: {returned.result.path}"
+        why = f"the evidence cannot be kept here: {'; '.join(problems)}; it is on {place}"
+        why = "; ".join(filter(None, (returned.result.problem, why)))
+        return replace(result, status=Status.UNKNOWN, problem=why)
 
     def _with_received(self, job: Job, result: JobResult) -> JobResult:
         """Return a result with the run of which only lines of the journal were received, if there is one."""
@@ -210,31 +222,3 @@ class ReceivingExecutor(Executor):
     def _lost(self, job: Job, _: Future[Any]) -> JobResult:
         problem = f"no worker is left in the cluster for {_NO_WORKER:g} s; the run may still be running"
         return self._with_received(job, JobResult(job.id, problem=problem))
-
-
-def _name_of_run(name: str) -> str:
-    """Return the name of a run's directory.
-
-    Raises:
-        EvidenceError: It is none: a worker must not write elsewhere.
-    """
-    if not name or name.startswith(".") or "/" in name or "\0" in name:
-        raise EvidenceError("not the name of a run", where=name)
-    return name
-
-
-def _complete(path: Path, content: bytes) -> None:
-    """Append the rest to a journal of which the beginning was received before.
-
-    Raises:
-        EvidenceError: The beginning differs.
-    """
-    before = path.read_bytes()
-    if not content.startswith(before):
-        raise EvidenceError(
-            "differs from the lines that were received while the run was running", where=str(path)
-        )
-    with path.open("ab") as file:
-        file.write(content[len(before) :])
-        file.flush()
-        os.fsync(file.fileno())

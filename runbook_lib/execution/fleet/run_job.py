@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import signal
@@ -19,10 +18,10 @@ from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import JobResult
+from runbook_lib.execution.fleet.job_runs import latest_run, runs_directory
 from runbook_lib.execution.input_checks import check_parameters
 from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.run_notebook import run_notebook
-from runbook_lib.project import expanded, project_top
 from runbook_lib.runbook import run_directory
 from runbook_lib.signal_handlers import surviving_hangup
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     Report = Callable[[dict[str, Any]], None]
 
-__all__ = ["run_job", "runs_directory", "runs_of"]
+__all__ = ["run_job"]
 
 _SMALL = (
     2 * 2**20
@@ -83,7 +82,7 @@ def _attempt(job: Job, attempt: int, claims: Claims, report: Report) -> JobResul
         return _run(job, job.values, recording)
     note = f"attempt {attempt}, after a worker died"
     claims.await_earlier(job.id, attempt)
-    earlier = max(runs_of(job, runs), default=None)
+    earlier = latest_run(job, runs)
     if earlier is None:
         return replace(_run(job, job.values, recording), note=f"{note}: no run had started")
     claims.record_run(job.id, attempt, earlier)
@@ -110,11 +109,6 @@ def _run(job: Job, values: dict[str, Any], report: Report) -> JobResult:
     with _job_in_environment(job):
         outcome = run_notebook(notebook, job.runbook, runs, values, also_preparing, reports.load)
     return _finished(job, outcome, reports)
-
-
-def runs_directory(job: Job) -> Path:
-    """Return the directory for runs on this machine."""
-    return project_top() / expanded(job.runs)
 
 
 @contextlib.contextmanager
@@ -210,20 +204,6 @@ def _seal(outcome: Outcome) -> None:
 
     if not (outcome.path / ATTESTATION).exists():
         attestation.seal_run(outcome.path)
-
-
-def runs_of(job: Job, runs: Path) -> Iterator[Path]:
-    """Yield the runs whose own journals name this job."""
-    since = Path(job.fleet).name  # begins with the time, as a run's directory does
-    for journal in runs.glob(f"*_{job.runbook}_*/{JOURNAL}"):
-        if journal.parent.name < since[:16]:
-            continue
-        try:
-            with journal.open(encoding="utf-8") as file:
-                if json.loads(file.readline()).get("unit") == job.id:
-                    yield journal.parent
-        except (OSError, ValueError):
-            continue  # no command is sent before the first line is complete
 
 
 def _await_end(path: Path, claims: Claims) -> None:
