@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from runbook_lib.facts.base import Fact
 from runbook_lib.model.commands import Command, Output
 
-__all__ = ["Answer", "Answered"]
+__all__ = ["TIMED_OUT", "Answer", "Answered", "answer_within"]
+
+TIMED_OUT = frozenset({124, 143})
+"""Exit codes of a program that `timeout` ended: coreutils' own, and busybox's."""
+
+_START = 30.0  # seconds that a busy host may take to begin and to end a program
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,22 @@ class Answer(Fact[Answered]):
     def label(self) -> str:
         """The command itself."""
         return f"{self.id}({' '.join(self.argv)})"
+
+
+def answer_within(
+    seconds: int, argv: tuple[str, ...], container: str | None = None, stdin: str | None = None
+) -> Answer:
+    """Return the fact with the output of a program that has some seconds to answer.
+
+    In a container the time is limited inside, by the image's own `timeout`: a host that is slow to enter the container
+    is not taken for a program that does not answer, and a program that hangs is ended, not only its `docker exec`.
+
+    Args:
+        seconds: How long the program may run.
+        argv: Program and arguments.
+        container: Run it in this container; None: on the host.
+        stdin: Text for standard input.
+    """
+    limited = ("timeout", str(seconds), *argv)
+    inside = ("docker", "exec", *(("-i",) if stdin else ()), container) if container else ()
+    return Answer((*inside, *limited), stdin=stdin, timeout=seconds + _START)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.facts.answer import Answer
+from runbook_lib.facts.answer import TIMED_OUT, answer_within
 from runbook_lib.facts.interfaces import Reachable, require_address
 from runbook_lib.masking import excerpt
 from runbook_lib.model.plans import Check
@@ -14,12 +14,12 @@ from runbook_lib.operations.base import Probe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runbook_lib.facts.answer import Answer, Answered
     from runbook_lib.facts.base import Fact, Facts
 
 __all__ = ["Answers", "Fails", "Pings", "Responds", "answers", "fails", "pings", "responds"]
 
 _TIMEOUT = 5  # seconds a program may take to answer; a broken hop must not hang the run
-_TIMED_OUT = 124  # exit code of `timeout`
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Answers(Probe):
         what: The check's name: it should say what is proven.
         argv: Program and arguments.
         expect: The whole answer, without surrounding white space.
-        container: Run it in this container with `docker exec`.
+        container: Run it in this container with `docker exec`; its image must have `timeout`.
         stdin: Text for its standard input.
         id: The check's id, as `hop.2`.
     """
@@ -54,12 +54,12 @@ class Answers(Probe):
     def verify(self, facts: Facts) -> list[Check]:
         """Check the answer."""
         answered = facts[self._answer]
-        observed = answered.text or f"nothing (exit code {answered.exit_code})"
+        observed = answered.text or _silent(answered, _TIMEOUT)
         return [Check(self.what, self.expect, excerpt(observed, 200), answered.text == self.expect, self.id)]
 
     @property
     def _answer(self) -> Answer:
-        return _answer_of(self.argv, self.container, self.stdin)
+        return answer_within(_TIMEOUT, self.argv, self.container, self.stdin)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Fails(Probe):
         what: The check's name: it should say what is shown not to work.
         argv: Program and arguments.
         reasons: Parts of what the program may print, one of which it must print; `no answer` if it may hang.
-        container: Run it in this container with `docker exec`.
+        container: Run it in this container with `docker exec`; its image must have `timeout`.
         seconds: How long it may take to answer.
         id: The check's id.
     """
@@ -96,11 +96,11 @@ class Fails(Probe):
     def verify(self, facts: Facts) -> list[Check]:
         """Check that the program failed, and why."""
         answered = facts[self._answer]
-        text = answered.text or f"nothing (exit code {answered.exit_code})"
+        text = answered.text or _silent(answered, self.seconds)
         if answered.exit_code == 0:
             observed = f"succeeds: {text}"
-        elif answered.exit_code == _TIMED_OUT:
-            observed = f"fails: no answer within {self.seconds} s"
+        elif answered.exit_code in TIMED_OUT:
+            observed = f"fails: {_silent(answered, self.seconds)}"
         else:
             observed = f"fails: {text}"
         holds = observed.startswith("fails: ") and any(reason in observed for reason in self.reasons)
@@ -109,7 +109,7 @@ class Fails(Probe):
 
     @property
     def _answer(self) -> Answer:
-        return _answer_of(self.argv, self.container, seconds=self.seconds)
+        return answer_within(self.seconds, self.argv, self.container)
 
 
 @dataclass(frozen=True)
@@ -148,13 +148,14 @@ class Pings(Probe):
         answered = facts[self._answer]
         if answered.exit_code == 0:
             return [Check(name, "a reply", "a reply", holds=True, id="probe.ping")]
-        last = answered.text.splitlines()[-1:] or [f"exit code {answered.exit_code}"]
+        lines = [] if answered.exit_code in TIMED_OUT else answered.text.splitlines()
+        last = lines[-1:] or [_silent(answered, _TIMEOUT)]
         return [Check(name, "a reply", f"no reply: {excerpt(last[0], 200)}", holds=False, id="probe.ping")]
 
     @property
     def _answer(self) -> Answer:
         ping = ("ping", "-n", "-c", "2", "-i", "0.3", "-W", "2", "--", self.address)
-        return Answer(argv=("timeout", str(_TIMEOUT), "docker", "exec", self.container, *ping))
+        return answer_within(_TIMEOUT, ping, self.container)
 
 
 @dataclass(frozen=True)
@@ -179,11 +180,10 @@ class Responds(Probe):
         return [Check.equal(f"ping to {self.what} at {self.address}", "a reply", observed, "probe.responds")]
 
 
-def _answer_of(
-    argv: tuple[str, ...], container: str | None, stdin: str | None = None, seconds: int = _TIMEOUT
-) -> Answer:
-    inside = ("docker", "exec", *(("-i",) if stdin else ()), container) if container else ()
-    return Answer(argv=("timeout", str(seconds), *inside, *argv), stdin=stdin)
+def _silent(answered: Answered, seconds: int) -> str:
+    """Return what to say of a program that has printed nothing, or not in time."""
+    in_time = answered.exit_code not in TIMED_OUT
+    return f"nothing (exit code {answered.exit_code})" if in_time else f"no answer within {seconds} s"
 
 
 answers = Answers

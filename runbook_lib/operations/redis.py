@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.facts.answer import Answer
+from runbook_lib.facts.answer import Answer, answer_within
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan
 from runbook_lib.operations.base import Operation
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Fact, Facts
 
 __all__ = ["Key", "key"]
+
+_TIMEOUT = 5  # seconds for one answer
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Key(Operation):
         if facts[self._answer].text == self.value:
             return Plan()
         command = Command(
-            (*self._client, "SET", self.name, self.value), sudo=True, timeout=30, purpose="set the key"
+            self._asked("SET", self.name, self.value).argv, sudo=True, timeout=30, purpose="set the key"
         )
         return Plan(commands=(command,))
 
@@ -58,23 +60,12 @@ class Key(Operation):
         ]
 
     @property
-    def _client(self) -> tuple[str, ...]:
-        return (
-            "timeout",
-            "5",
-            "docker",
-            "exec",
-            self.container,
-            "redis-cli",
-            "-h",
-            self.server,
-            "-p",
-            str(self.port),
-        )
-
-    @property
     def _answer(self) -> Answer:
-        return Answer((*self._client, "GET", self.name))
+        return self._asked("GET", self.name)
+
+    def _asked(self, *words: str) -> Answer:
+        client = ("redis-cli", "-h", self.server, "-p", str(self.port))
+        return answer_within(_TIMEOUT, (*client, *words), self.container)
 
 
 key = Key

@@ -67,12 +67,16 @@ def test_the_network_sorts_after_the_default_bridge_which_must_have_the_default_
 def test_each_hop_has_a_name_of_its_own_and_is_checked_where_it_says() -> None:
     p = parameters("network")
     asked = {
-        hops.redis_itself(p): "docker exec redis-server redis-cli ping",
-        hops.server_ambassador_to_redis(p): "docker exec -i redis_ambassador socat -t 3 - TCP4:redis:6379",
-        hops.host_to_host(p): "-i redis_ambassador socat -t 3 - TCP4:192.168.7.31:16379,connect-timeout=3",
-        hops.client_to_ambassador(p): "docker exec redis-client redis-cli -h redis -p 6379 ping",
-        hops.published_port(p): "docker exec redis-client redis-cli -h 192.168.7.31 -p 6380 ping",
-        hops.key_on_server(p): "docker exec redis-server redis-cli GET greeting",
+        hops.redis_itself(p): "docker exec redis-server timeout 5 redis-cli ping",
+        hops.server_ambassador_to_redis(
+            p
+        ): "docker exec -i redis_ambassador timeout 5 socat -t 3 - TCP4:redis:6379",
+        hops.host_to_host(
+            p
+        ): "-i redis_ambassador timeout 5 socat -t 3 - TCP4:192.168.7.31:16379,connect-timeout=3",
+        hops.client_to_ambassador(p): "docker exec redis-client timeout 5 redis-cli -h redis -p 6379 ping",
+        hops.published_port(p): "docker exec redis-client timeout 5 redis-cli -h 192.168.7.31 -p 6380 ping",
+        hops.key_on_server(p): "docker exec redis-server timeout 5 redis-cli GET greeting",
     }
     for hop, words in asked.items():
         (fact,) = hop.facts()
