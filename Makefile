@@ -13,6 +13,7 @@ PYTEST_ARGUMENTS ?= -m "not scenario and $(NOT_MARKED)"
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 IN_PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder --progress -o console_output_style=classic
 SEED ?= $(shell date +%s)
+SPACE := $(subst ,, )
 # Debian release and Docker engine of the hosts that tests share; each target that takes them says so.
 ON_RELEASE = $(if $(RELEASE),RUNBOOK_TEST_RELEASE=$(RELEASE)) $(if $(ENGINE),RUNBOOK_TEST_ENGINE=$(ENGINE))
 .PHONY: demo demo-quick learn test test-scenarios test-random test-kills test-drills test-jupyterlab test-networks test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
@@ -65,7 +66,7 @@ test-networks: ## A bridge on every network stack, and every harm in the middle 
 test-engines: ## The whole chapter on each Docker engine that practice hosts can have; writes the table of docs/lab.md: twenty minutes
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
-	@RUNBOOK_REQUIRE=lab,root RUNBOOK_WRITE_TABLES=1 $(RUN) pytest -m engines $(if $(ENGINE),-k '$(ENGINE)') tests/scenarios/engines
+	@RUNBOOK_REQUIRE=lab,root RUNBOOK_WRITE_TABLES=1 $(RUN) pytest -m engines $(if $(ENGINE),-k '$(subst $(SPACE), and ,$(ENGINE))') tests/scenarios/engines
 
 test-registry: ## A registry on S3 with every cause of failure, each produced and named: five minutes; RELEASE=debian-13 ENGINE=28 choose hosts
 	@tools/set-up test lint
