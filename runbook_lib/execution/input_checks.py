@@ -1,6 +1,6 @@
 """Whatever is checked before a kernel starts and the first host is touched: parameters, secrets, inventory, keys.
 
-A notebook that is opened by hand is checked by `Runbook.open()` instead, in `runbook/session.py`.
+A notebook that is opened by hand is checked by `Runbook.open()` instead, in `runbook/notebook_runs.py`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from runbook_lib.model.batches import FIRST, THEN, divide
 from runbook_lib.model.status import Mode
 from runbook_lib.runbook import batch_loop
 from runbook_lib.runbook.notebook_parameters import collect_parameters
-from runbook_lib.runbook.session import Session
+from runbook_lib.runbook.notebook_runs import NotebookRuns
 from runbook_lib.runbook.step_methods import StepMethods
 from runbook_lib.runbook.transaction import Transaction, TransactionBlock
 
@@ -32,21 +32,21 @@ class Runbook(StepMethods):
     `on_failure` is `stop`. A run that has ended stays ended: a step after that starts a new run, and says so.
     """
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self.parameters = session.parameters
-        self.hosts = session.hosts
-        self.mode = session.mode
+    def __init__(self, runs: NotebookRuns) -> None:
+        super().__init__(runs)
+        self.parameters = runs.parameters
+        self.hosts = runs.hosts
+        self.mode = runs.mode
 
     @property
     def record(self) -> RunRecord:
         """The record of the current run so far; of the last run if that has ended."""
-        return self._session.run.record
+        return self._runs.run.record
 
     @property
     def directory(self) -> Path:
         """The directory with the evidence of the current run; of the last run if that has ended."""
-        return self._session.run.directory
+        return self._runs.run.directory
 
     @classmethod
     def open(cls, parameters: Parameters | None = None, *, name: str = "") -> Self:
@@ -63,14 +63,14 @@ class Runbook(StepMethods):
                 written.
             EvidenceError: The run directory cannot be written. No host was contacted.
         """
-        book = cls(Session.open(parameters if parameters is not None else collect_parameters(name)))
+        book = cls(NotebookRuns.open(parameters if parameters is not None else collect_parameters(name)))
         magics.register(book.shell, book.look, book.host_patterns)
         return book
 
     def host_patterns(self) -> list[str]:
         """Return what the steps' hosts can be named by: hosts of the run, and groups with such a host."""
         names = [host.name for host in self.hosts]
-        groups = self._session.inventory.groups
+        groups = self._runs.inventory.groups
         return [*names, *(group for group, members in groups.items() if set(members) & set(names)), "all"]
 
     def secret(self, reference: str) -> str:
@@ -87,7 +87,7 @@ class Runbook(StepMethods):
         Raises:
             SecretError: The reference has no value, or the value is too short to be masked.
         """
-        return self._session.secret(reference)
+        return self._runs.secret(reference)
 
     def batches(  # noqa: PLR0913 - all that controls a loop over batches
         self,
@@ -121,15 +121,15 @@ class Runbook(StepMethods):
             Interrupted: In the loop: by Ctrl-C in the pause, or because a batch was not confirmed.
         """
         batch_loop.check_pause(pause)
-        session = self._session
-        names = [host.name for host in session.run.hosts.select(hosts)]
+        runs = self._runs
+        names = [host.name for host in runs.run.hosts.select(hosts)]
         batches = divide(names, first, then, max_failed)
         if confirm and self.mode is Mode.APPLY:
-            batch_loop.refuse_without_person(session.parent)
-        rollout = session.begin_rollout(batches, max_failed)
+            batch_loop.refuse_without_person(runs.parent)
+        rollout = runs.begin_rollout(batches, max_failed)
         apply = self.mode is Mode.APPLY
         return batch_loop.loop(
-            session.run, rollout, session.interruptible, pause if apply else 0.0, ask=confirm and apply
+            runs.run, rollout, runs.interruptible, pause if apply else 0.0, ask=confirm and apply
         )
 
     def transaction(
@@ -161,21 +161,21 @@ class Runbook(StepMethods):
             ParameterError: The name is empty, `hosts` is wrong, or the transaction is inside another one.
             StepFailed: At the end of the block: a step failed on some hosts, and `on_failure` is `stop`.
         """
-        session = self._session
-        if session.in_transaction:
+        runs = self._runs
+        if runs.in_transaction:
             raise ParameterError(
-                f"transaction {name!r} is inside the transaction {session.in_transaction!r}",
+                f"transaction {name!r} is inside the transaction {runs.in_transaction!r}",
                 hint="put one after the other, or all steps into one",
             )
         if not isinstance(name, str) or not name.strip():
             raise ParameterError(
                 f"{name!r} is not a name of a transaction", hint='as in transaction("rotate")'
             )
-        chosen = tuple(host.name for host in session.run.hosts.select(hosts))
+        chosen = tuple(host.name for host in runs.run.hosts.select(hosts))
         transaction = Transaction(
-            session.secrets.mask(name), chosen, all_or_nothing=all_or_nothing, strict=strict
+            runs.secrets.mask(name), chosen, all_or_nothing=all_or_nothing, strict=strict
         )
-        return TransactionBlock(lambda: session.begin_transaction(transaction), session.end_transaction)
+        return TransactionBlock(lambda: runs.begin_transaction(transaction), runs.end_transaction)
 
     def close(self) -> RunRecord:
         """End the run: write the end-of-run line and show the summary. A run that has ended is left as it is.
@@ -190,9 +190,9 @@ class Runbook(StepMethods):
             EvidenceError: The run succeeded, but its reports or its seal could not be written.
             ParameterError: In the block of a transaction, which is not finished.
         """
-        self._session.close()
+        self._runs.close()
         return self.record
 
     def interrupt(self) -> None:
         """Stop the step that another thread carries out, as Ctrl-C stops it; nothing happens between two steps."""
-        self._session.interrupt()
+        self._runs.interrupt()

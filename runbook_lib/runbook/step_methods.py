@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from runbook_lib.model.batches import Batch, Size
     from runbook_lib.model.records import StepRecord
     from runbook_lib.operations.base import Operation
-    from runbook_lib.runbook.session import Session
+    from runbook_lib.runbook.notebook_runs import NotebookRuns
 
 __all__ = ["StepMethods"]
 
 
 class StepMethods:
-    """Each method carries out one step on the hosts of a session's run, and records it.
+    """Each method carries out one step on the hosts of a notebook's current run, and records it.
 
     Args:
-        session: The session.
+        runs: The runs of the notebook, of which the last one is current.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, runs: NotebookRuns) -> None:
+        self._runs = runs
         self._tries: dict[str, int] = {}
 
     def step(
@@ -60,7 +60,7 @@ class StepMethods:
             ParameterError: `hosts` does not match any host of the run, or `serial` is not a size.
             EvidenceError: The evidence cannot be written; no further command was sent.
         """
-        return self._session.step(title, "operation", operation, hosts, serial)
+        return self._runs.step(title, "operation", operation, hosts, serial)
 
     def check(
         self,
@@ -86,7 +86,7 @@ class StepMethods:
             RequirementError: testinfra is not installed.
         """
         operation = testinfra.check(title, predicate, expected=expected, timeout=timeout)
-        return self._session.step(title, "operation", operation, hosts)
+        return self._runs.step(title, "operation", operation, hosts)
 
     def facts(self, title: str, *facts: Fact[Any], hosts: str | Batch | None = None) -> StepRecord:
         """Read facts from hosts and show them; nothing is changed in any mode.
@@ -99,7 +99,7 @@ class StepMethods:
         Raises:
             StepFailed: As in `step`.
         """
-        return self._session.step(title, "facts", Observe(facts), hosts)
+        return self._runs.step(title, "facts", Observe(facts), hosts)
 
     def task(
         self,
@@ -131,7 +131,7 @@ class StepMethods:
         if isinstance(hints, str) or not all(isinstance(hint, str) for hint in hints):
             raise ParameterError(f"hints={hints!r} is not a list of texts", where=f"task {title!r}")
         state = (lambda host: Task(check(host))) if callable(check) else Task(check)
-        step = self._session.step(title, "operation", state, hosts)
+        step = self._runs.step(title, "operation", state, hosts)
         self._tries[title] = self._tries.get(title, 0) + 1
         task_card.show_task(step, self._tries[title], hints, solution)
         if step.status is Status.OK:
@@ -150,10 +150,10 @@ class StepMethods:
             StepFailed: As in `step`.
             ParameterError: As in `step`; or the script destroys something, and nobody has confirmed it.
         """
-        if not confirmed and self._session.mode is Mode.APPLY:
+        if not confirmed and self._runs.mode is Mode.APPLY:
             hint = "write `%%on --yes HOSTS`, or `confirmed=True`, where this is meant"
-            person.confirm_script(script, f"%%on {hosts}", self._session.parent, hint)
-        return self._session.step(f"%%on {hosts}", "shell", Script(script), hosts)
+            person.confirm_script(script, f"%%on {hosts}", self._runs.parent, hint)
+        return self._runs.step(f"%%on {hosts}", "shell", Script(script), hosts)
 
     def look(self, hosts: str | Batch, script: str) -> StepRecord:
         """Look at hosts by a shell script, in every mode: its output is shown, and no exit code is a failure.
@@ -170,5 +170,5 @@ class StepMethods:
             ParameterError: As in `step`; or the script destroys something, and nobody has confirmed it.
         """
         hint = "a change belongs into a step, or into `%%on`"
-        person.confirm_script(script, f"%%look {hosts}", self._session.parent, hint)
-        return self._session.step(f"%%look {hosts}", "shell", Look(script), hosts)
+        person.confirm_script(script, f"%%look {hosts}", self._runs.parent, hint)
+        return self._runs.step(f"%%look {hosts}", "shell", Look(script), hosts)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runbook_lib import Runbook
 from runbook_lib.errors import FactError, FactUnavailable, PlanRefused
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.facts.base import Fact
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.model.plans import Change, Check, NetworkGuard, Plan
@@ -23,8 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Facts
+    from runbook_lib.model.records import HostRecord, StepRecord
 
-__all__ = ["Content", "Does", "Holds", "Late", "Practice", "parameters"]
+__all__ = [
+    "Content",
+    "Does",
+    "Holds",
+    "Late",
+    "Practice",
+    "assert_journal_agrees",
+    "hello",
+    "on_a",
+    "parameters",
+    "statuses",
+]
 
 
 class Practice(Parameters):
@@ -225,6 +238,24 @@ def parameters(place: Path, **given: Any) -> Practice:  # noqa: ANN401 - any par
         )
     defaults = {"inventory": str(inventory), "hosts": "all", "runs": str(place / "runs")}
     return Practice.model_validate({**defaults, **given})
+
+
+def statuses(step: StepRecord) -> list[str]:
+    return [host.status.value for host in step.hosts]
+
+
+def on_a(step: StepRecord) -> HostRecord:
+    return next(host for host in step.hosts if host.host == "host-a")
+
+
+def hello(place: Path, host: str) -> Holds:
+    return Holds(str(place / host), f"hello from {host}\n")
+
+
+def assert_journal_agrees(book: Runbook) -> None:
+    record = read_journal(book.directory)
+    assert record == book.record
+    assert record.incomplete == ""
 
 
 def main(place: Path, seconds: str) -> None:

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from runbook_lib.runbook.rollout import Rollout
     from runbook_lib.runbook.transaction import Transaction
 
-__all__ = ["Session"]
+__all__ = ["NotebookRuns"]
 
 
-class Session:
+class NotebookRuns:
     """The runs that one `Runbook` makes, one after another, on the same hosts with the same parameters.
 
     Args:
@@ -50,7 +50,7 @@ class Session:
         earlier: The run that the first one resumes, if any.
     """
 
-    _latest: ClassVar[weakref.ref[Session] | None] = None
+    _latest: ClassVar[weakref.ref[NotebookRuns] | None] = None
 
     def __init__(
         self,
@@ -108,16 +108,16 @@ class Session:
         latest = cls._latest() if cls._latest else None
         if latest is not None:
             latest._abandon()  # noqa: SLF001 - another instance of this class
-        session = cls(parameters, inventory, hosts, run_directory.make(parameters), earlier)
-        with session.interruptible():
-            session._start_run()
-        if session.parent.known:
-            cards.on_cell_error(session._cell_failed)
+        runs = cls(parameters, inventory, hosts, run_directory.make(parameters), earlier)
+        with runs.interruptible():
+            runs._start_run()
+        if runs.parent.known:
+            cards.on_cell_error(runs._cell_failed)
         elif cls._latest is None:  # once per kernel
             cards.on_cell_error(cls._note_cell_error)
         if cards.in_notebook():
-            cls._latest = weakref.ref(session)
-        return session
+            cls._latest = weakref.ref(runs)
+        return runs
 
     def _abandon(self) -> None:
         """End a run that its notebook never closed, because another one is being opened there."""
