@@ -146,8 +146,10 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
             _print_other_names(graph)
             if sign_key:
                 os.environ[_KEY] = sign_key  # for the processes that run jobs
-            _load_papermill()
-            from runbook_lib.cli.run_jobs import run_jobs  # noqa: PLC0415 - as above
+            from runbook_lib.cli.run_jobs import in_worker_processes, run_jobs  # noqa: PLC0415 - as above
+
+            if not in_worker_processes(graph, request):
+                _load_papermill()
             from runbook_lib.execution.notebook.outcome import exit_code_of_all  # noqa: PLC0415 - as above
         results = run_jobs(graph, request)
     return exit_code_of_all([result.status for result in results])
@@ -201,9 +203,11 @@ def _plan(request: RunRequest) -> JobGraph:
 
 
 def _load_papermill() -> None:
+    """Import what runs notebooks in this process."""
     from runbook_lib.execution.fast_import import load_papermill  # noqa: PLC0415 - as above
 
     load_papermill()
+    from runbook_lib.execution.fleet import run_job  # noqa: F401, PLC0415 - papermill is loaded quickly before
 
 
 def _print_missing_needs(graph: JobGraph) -> None:

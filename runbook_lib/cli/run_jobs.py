@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job_runs import runs_directory
-from runbook_lib.execution.fleet.run_job import run_job
-from runbook_lib.execution.fleet.scheduler import InlineExecutor, run_graph
+from runbook_lib.execution.fleet.scheduler import InlineExecutor, first_jobs, run_graph
 from runbook_lib.execution.fleet.worker_pool import WorkerPool
 from runbook_lib.execution.notebook.signal_forwarding import STOP_SIGNALS
 from runbook_lib.signal_handlers import signal_handler
@@ -27,7 +26,12 @@ if TYPE_CHECKING:
     from runbook_lib.execution.fleet.job_graph import JobGraph
     from runbook_lib.execution.fleet.request import OnFailure, RunRequest
 
-__all__ = ["run_in_turn", "run_jobs"]
+__all__ = ["in_worker_processes", "run_in_turn", "run_jobs"]
+
+
+def in_worker_processes(graph: JobGraph, request: RunRequest) -> bool:
+    """Return whether `run_jobs` runs all jobs in worker processes on this machine, and none in this process."""
+    return request.executor == "local" and request.jobs > 1 and graph.has_parallel_jobs
 
 
 def run_jobs(graph: JobGraph, request: RunRequest) -> list[JobResult]:
@@ -38,7 +42,7 @@ def run_jobs(graph: JobGraph, request: RunRequest) -> list[JobResult]:
         request: Says where, and how many at the same time; after a matrix of runs a summary is always printed.
     """
     logging.getLogger("papermill").setLevel(logging.ERROR)  # parameters were checked, and more strictly
-    if request.executor == "local" and (request.jobs == 1 or not graph.has_parallel_jobs):
+    if request.executor == "local" and not in_worker_processes(graph, request):
         results = run_in_turn(graph, request.on_failure)
         if request.matrix:
             from runbook_lib.cli.live_table import print_summary  # noqa: PLC0415 - see `_InTurn.progress`
@@ -46,12 +50,12 @@ def run_jobs(graph: JobGraph, request: RunRequest) -> list[JobResult]:
 
             print_summary(Progress().console, graph.jobs, results)
         return results
-    from runbook_lib.cli.live_table import LiveTable, print_summary  # noqa: PLC0415 - as above
-
     claims = Claims.new(runs_directory(graph.jobs[0]))
     graph = graph.in_fleet(claims.path)
     with contextlib.ExitStack() as stack:
-        executor, run, description = stack.enter_context(_executor(request, claims))
+        executor, run, description = stack.enter_context(_executor(graph, request, claims))
+        from runbook_lib.cli.live_table import LiveTable, print_summary  # noqa: PLC0415 - while workers start
+
         table = LiveTable(claims, len(graph.jobs))
         if description:
             table.console.print(description, markup=False)
@@ -104,6 +108,8 @@ class _InTurn:
         return self._progress
 
     def run(self, job: Job) -> JobResult:
+        from runbook_lib.execution.fleet.run_job import run_job  # noqa: PLC0415 - only where jobs run in this process
+
         return run_job(job, self._report)
 
     def started(self, job: Job) -> None:  # noqa: ARG002 - the run's own journal names it
@@ -122,10 +128,13 @@ class _InTurn:
 
 
 @contextlib.contextmanager
-def _executor(request: RunRequest, claims: Claims) -> Iterator[tuple[Executor, Callable[[Job], Any], str]]:
+def _executor(
+    graph: JobGraph, request: RunRequest, claims: Claims
+) -> Iterator[tuple[Executor, Callable[[Job], Any], str]]:
     """Start what jobs run on; yield it with the function it calls and a description, empty for this machine."""
     if request.executor == "local":
         with WorkerPool() as workers, ThreadPoolExecutor(request.jobs, thread_name_prefix="run") as threads:
+            workers.start(first_jobs(graph, request.jobs))
             yield threads, workers.run, ""
         return
     from runbook_lib.execution.fleet.dask_cluster import dask_executor  # noqa: PLC0415 - slow to load, and an extra

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
@@ -45,7 +46,7 @@ class JobGraph:
         """The kinds of connection to the hosts of all jobs."""
         return {kind for job in self.jobs for kind in job.connections}
 
-    @property
+    @functools.cached_property
     def has_parallel_jobs(self) -> bool:
         """Whether any two jobs may ever run at the same time."""
         by_id = {job.id: job for job in self.jobs}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runbook_lib.execution.fleet.job_graph import JobGraph
     from runbook_lib.execution.fleet.request import OnFailure
 
-__all__ = ["InlineExecutor", "Watcher", "run_graph"]
+__all__ = ["InlineExecutor", "Watcher", "first_jobs", "run_graph"]
 
 T = TypeVar("T")
 _POLL = 0.2  # seconds between two checks on the running jobs
@@ -48,6 +48,11 @@ class InlineExecutor(Executor):
         future: Future[T] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
+
+
+def first_jobs(graph: JobGraph, jobs: int) -> list[Job]:
+    """Return the jobs that `run_graph` starts first, at most `jobs`."""
+    return _GraphProgress(graph).startable([], jobs)
 
 
 def run_graph(  # noqa: PLR0913 - what, how, where, and who watches

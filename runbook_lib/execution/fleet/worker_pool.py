@@ -11,12 +11,15 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from runbook_lib import grace_periods, subprocess_termination
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import Job, JobResult
 from runbook_lib.execution.notebook.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["WorkerPool", "run_in_own_process"]
 
@@ -73,12 +76,16 @@ class _WorkerProcess:
         return JobResult.from_json(received.decode())
 
     def close(self) -> None:
-        """Have it exit, once it has nothing more to do."""
+        """Have it exit, once it has nothing more to do, and wait for that."""
+        self.let_exit()
+        subprocess_termination.wait_or_kill(self._process, grace_periods.IDLE_WORKER)
+
+    def let_exit(self) -> None:
+        """Tell it that no further job comes; it exits when it has nothing more to do."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with contextlib.suppress(OSError):
                     pipe.close()
-        subprocess_termination.wait_or_kill(self._process, grace_periods.IDLE_WORKER)
 
     def _died(self, job: Job, claims: Claims) -> JobResult:
         code = self._process.wait()
@@ -102,8 +109,18 @@ class WorkerPool:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        idle = []
         while not self._idle.empty():
-            self._idle.get().close()
+            idle.append(self._idle.get())
+        for process in idle:  # all exit at the same time
+            process.let_exit()
+        for process in idle:
+            process.close()
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Start a process for each of the first jobs in advance: it loads its libraries before it is needed."""
+        for job in jobs:
+            self._idle.put(_WorkerProcess(job))
 
     def run(self, job: Job) -> JobResult:
         """Run a job in an idle worker process, or a new one."""
