@@ -169,7 +169,7 @@ def make(top: Path, commands: int) -> tuple[Path, Path]:
         endpoints={f"host-{index}": {"connection": "local"} for index in range(_HOSTS)},
     )  # fmt: skip
     events.run_started(journal, record)
-    opened = {"event": "opened", **record.model_dump(mode="json", exclude={"steps"})}
+    opened = {"event": "opened", **record.model_dump(mode="json", exclude={"steps", "exposed_secrets"})}
     cells = [
         _cell('inventory = "inventory.yml"\nhosts = "all"', tags=["parameters"]),
         _cell("book = Runbook.open(p)", {layout.RUN_MIME: opened}),
