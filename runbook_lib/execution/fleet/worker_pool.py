@@ -81,7 +81,7 @@ class _WorkerProcess:
         subprocess_termination.wait_or_kill(self._process, grace_periods.IDLE_WORKER)
 
     def let_exit(self) -> None:
-        """Tell it that no further job comes; it exits when it has nothing more to do."""
+        """Close its pipes: no further job comes, and it exits when it has nothing more to do."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with contextlib.suppress(OSError):
