@@ -124,16 +124,22 @@ class WorkerPool:
 
     def run(self, job: Job) -> JobResult:
         """Run a job in an idle worker process, or a new one."""
-        try:
-            process = self._idle.get_nowait()
-        except queue.Empty:
-            process = _WorkerProcess(job)
+        process = self._idle_process() or _WorkerProcess(job)
         result = process.run(job)
         if process.alive:
             self._idle.put(process)
         else:
             process.close()
         return result
+
+    def _idle_process(self) -> _WorkerProcess | None:
+        """Return an idle process that has not been killed meanwhile."""
+        with contextlib.suppress(queue.Empty):
+            while process := self._idle.get_nowait():
+                if process.alive:
+                    return process
+                process.close()
+        return None
 
 
 def run_in_own_process(job: Job) -> JobResult:

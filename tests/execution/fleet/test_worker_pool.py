@@ -1,0 +1,58 @@
+"""Worker processes that are started before there is a job for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from runbook_lib.execution.fleet.claims import Claims
+from runbook_lib.execution.fleet.job import Job
+from runbook_lib.execution.fleet.worker_pool import WorkerPool
+from tests.deadlines import deadline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """A job that a worker refuses at once: its notebook does not exist."""
+    fleet = Claims.new(tmp_path).path
+    return Job(
+        id=f"{fleet.name}/1", label="nothing", runbook="nothing", notebook=str(tmp_path / "nothing.ipynb"),
+        values={}, runs=str(tmp_path), hosts=[], machines=[], connections=[], changes=False,
+        project=str(tmp_path), fleet=str(fleet),
+    )  # fmt: skip
+
+
+def workers() -> list[psutil.Process]:
+    return [
+        process for process in psutil.Process().children() if "fleet.worker" in " ".join(process.cmdline())
+    ]
+
+
+def test_a_worker_started_in_advance_runs_the_job_and_exits_with_the_pool(job: Job) -> None:
+    with WorkerPool() as pool:
+        pool.start([job])
+        started = workers()
+        assert "nothing.ipynb" in pool.run(job).problem
+        assert workers() == started
+    assert not workers()
+
+
+def test_workers_that_never_got_a_job_exit_with_the_pool(job: Job) -> None:
+    with WorkerPool() as pool:
+        pool.start([job, job])
+        assert len(workers()) == len([job, job])
+    assert not workers()
+
+
+def test_a_worker_that_was_killed_before_its_first_job_is_replaced(job: Job) -> None:
+    with WorkerPool() as pool:
+        pool.start([job])
+        (killed,) = workers()
+        killed.kill()
+        psutil.wait_procs([killed], timeout=deadline(10))
+        assert "nothing.ipynb" in pool.run(job).problem
