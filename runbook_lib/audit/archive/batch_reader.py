@@ -40,6 +40,8 @@ _NO_TABLE = (*UNUSUAL, OverflowError, pa.ArrowException)
 _LONGEST = 500  # characters of a problem
 _LARGE = 256 * 1024
 """Bytes from which a second thread hashes a file: for fewer, handing them over takes longer than hashing them."""
+_TOGETHER = 8
+"""Files whose rows are added together."""
 
 Payload = dict[str, Any]
 Numbered = tuple[int, "Found"]
@@ -85,10 +87,18 @@ def read_batch(location: Location, found: Sequence[Numbered]) -> Batch:
     """
     results, digests, rows = [], [], Rows()
     with paused_gc(), ThreadPoolExecutor(1) as hasher:
-        for source, file in found:
-            content = _load(location, file)
-            digests.append(_begin_hash(content, hasher))
-            results.append(_add_rows(location, source, file, content, rows))
+        for start in range(0, len(found), _TOGETHER):
+            loaded, read = [], []
+            for source, file in found[start : start + _TOGETHER]:
+                content = _load(location, file)
+                digests.append(_begin_hash(content, hasher))
+                loaded.append((source, file, content))
+                read.append(_read(location, source, file, content))
+            try:
+                rows.add_all([(result.source, run) for result, run in read])
+                results += [result for result, _ in read]
+            except UNUSUAL:  # one of them: each is added by itself
+                results += [_add_rows(location, *one, rows) for one in loaded]
         try:
             tables = rows.tables()
         except _NO_TABLE:
