@@ -144,7 +144,8 @@ def complete_lab_names(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
 @_completer
 def complete_faults(ctx: click.Context, incomplete: str) -> Iterable[str]:
     """Offer the faults; after a fault and a colon, the lab's hosts."""
-    from runbook_lib.lab.faults import FAULTS, RANDOM  # noqa: PLC0415 - an extra
+    from runbook_lib.lab.fault_names import FAULTS  # noqa: PLC0415 - an extra
+    from runbook_lib.lab.faults import RANDOM  # noqa: PLC0415 - as above
 
     kind, colon, _ = incomplete.partition(":")
     if colon:

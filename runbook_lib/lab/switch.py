@@ -213,15 +213,17 @@ def set_port(switch: Path, port: str, *, up: bool) -> None:
     Args:
         switch: The switch's namespace.
         port: The port's name (`HostPlan.port`).
-        up: Whether the cable is plugged in.
+        up: Whether the cable is plugged in; a host that is off has no port, and gets one with its cable plugged in.
 
     Raises:
-        LabError: The switch has no such port.
+        LabError: The switch has no such port, whose cable could be pulled.
     """
 
     def change() -> None:
         with IPRoute() as kernel:
-            kernel.link("set", index=kernel.link_lookup(ifname=port)[0], state="up" if up else "down")
+            found = kernel.link_lookup(ifname=port)
+            if found or not up:
+                kernel.link("set", index=found[0], state="up" if up else "down")
 
     with _explained(f"set the port {port}"):
         run_in(switch, change)

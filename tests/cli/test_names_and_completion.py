@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from runbook_lib.cli.main import cli, main
 from runbook_lib.errors import InputError
-from runbook_lib.lab.faults import FAULTS
+from runbook_lib.lab.fault_names import FAULTS
 from tests.deadlines import deadline
 from tests.execution.project import TOP
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.books.docker.faults import DRILL_GROUP, HOST_FAULTS
 from runbook_lib.books.docker.parameters import Drill
 from runbook_lib.execution.catalog import load
-from runbook_lib.lab.faults import FAULTS, drill_faults
+from runbook_lib.lab.fault_names import FAULTS, drill_faults
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.topology_file import load_topology
 from tests.books.docker.drills_page import CAUSES

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.lab.faults import FAULTS
+from runbook_lib.lab.fault_names import FAULTS
 from runbook_lib.lab.testing import CONTAINERS
 from runbook_lib.model.status import Status
 from tests.books.docker.drills_page import CAUSES

@@ -75,7 +75,7 @@ class ContainerHost(LabHost):
         leader = min(inits, key=inits.__getitem__, default=None)
         if leader is None:
             raise LabError("the host is off", where=self._plan.name, hint="`runbook lab up` switches it on")
-        self._execute(["nsenter", f"--target={leader}", "--all", "env", "-i", _PATH, "sh", "-e"], script)
+        self._execute(["nsenter", f"--target={leader}", "--all", "env", "-i", _PATH], script)
 
     def start(self) -> None:
         """Start the host's supervisor, in a mount namespace that ends with it."""

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["LabHost", "wait_for_login"]
 
 _BANNER = 20.0  # seconds; each further connection would cost a slow host another process
-_SCRIPT = 180  # seconds: an engine that restarts stops its containers first
+_SCRIPT_END = (
+    30.0  # seconds beyond a script's time: the host itself ends it, unless the host hangs or is cut off
+)
+_TIMED_OUT = {124, 137}  # exit codes of timeout(1): after TERM, after KILL
 
 
 class LabHost(ABC):
@@ -49,6 +52,8 @@ class LabHost(ABC):
     where this machine meets their requirements."""
     boot_timeout: ClassVar[float]
     """Seconds within which the host must allow a login after it was started."""
+    script_timeout: ClassVar[float] = 180.0
+    """Seconds within which a script of a fault must end: an engine that restarts stops its containers first."""
 
     def __init__(self, paths: LabPaths, topology: Topology, plan: HostPlan) -> None:
         self._paths = paths
@@ -122,26 +127,34 @@ class LabHost(ABC):
             LabError: The host cannot be reached, or the script failed.
         """
         config = self._paths.ssh / "ssh_config"
-        self._execute(["ssh", "-F", str(config), self._plan.name, "sudo", "sh", "-e"], script)
+        self._execute(["ssh", "-F", str(config), self._plan.name, "sudo"], script)
 
-    def _execute(self, command: list[str], script: str) -> None:
+    def _execute(self, shell: list[str], script: str) -> None:
+        """Run a script on the host, by a command line that a program on the host is appended to."""
+        # A script that only its client has given up goes on, next to the repair.
+        limit = ["timeout", "--kill-after=5", f"{self.script_timeout:g}"]
         try:
             done = subprocess.run(
-                command,
+                [*shell, *limit, "sh", "-e"],
                 input=script,
                 check=False,
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=_SCRIPT,
+                timeout=self.script_timeout + _SCRIPT_END,
             )
         except subprocess.TimeoutExpired as late:
-            raise LabError(f"a script did not end within {_SCRIPT} s", where=self._plan.name) from late
+            raise self._late() from late
+        if done.returncode in _TIMED_OUT:
+            raise self._late()
         if done.returncode != 0:
             output = (done.stderr or done.stdout).strip().splitlines()[-1:] or [
                 f"exit code {done.returncode}"
             ]
             raise LabError(output[0], where=self._plan.name)
+
+    def _late(self) -> LabError:
+        return LabError(f"a script did not end within {self.script_timeout:g} s", where=self._plan.name)
 
     def running(self) -> bool:
         """Return whether the host is switched on."""

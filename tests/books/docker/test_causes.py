@@ -16,7 +16,7 @@ from runbook_lib.facts.answer import Answer, Answered
 from runbook_lib.facts.base import Facts
 from runbook_lib.facts.interfaces import DefaultRoute, Interface, Interfaces, Reachable, Route
 from runbook_lib.facts.packages import Holder, LockHolder
-from runbook_lib.lab.faults import FAULTS
+from runbook_lib.lab.fault_names import FAULTS
 from tests.books.docker.drills_page import CAUSES, PAGE, table
 from tests.execution.project import TOP
 
