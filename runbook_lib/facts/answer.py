@@ -22,6 +22,14 @@ class Answered:
     exit_code: int | None
     text: str
 
+    @property
+    def failure(self) -> str:
+        """What a failed command printed, or its exit code; empty if it succeeded.
+
+        What is not in the output of a command that failed is not proven to be absent.
+        """
+        return "" if self.exit_code == 0 else self.text or f"exit code {self.exit_code}"
+
 
 @dataclass(frozen=True)
 class Answer(Fact[Answered]):

@@ -70,6 +70,8 @@ class EngineArguments(Fact[tuple[str, ...]]):
 
     def parse(self, output: Output) -> tuple[str, ...]:
         """Return the first engine's arguments, without the program; `ps` joins them with blanks, unquoted."""
+        if output.stderr.strip():
+            raise FactError(f"ps: {excerpt(output.stderr.strip(), 200)}")
         if not output.stdout:
             return ()
         program, *arguments = lines_of(output.stdout)[0].split() or [""]

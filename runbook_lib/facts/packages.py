@@ -30,7 +30,9 @@ fi
 echo end
 """
 _VERSION = r"""if command -v dpkg-query >/dev/null; then
-  dpkg-query --show --showformat='${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || echo none
+  dpkg-query --show --showformat='${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || {
+    code=$?; [ "$code" -eq 1 ] || { echo "dpkg-query: exit code $code" >&2; exit "$code"; }; echo none
+  }
 else
   rpm -q --queryformat 'installed %{VERSION}-%{RELEASE}\n' "$1" || echo none
 fi

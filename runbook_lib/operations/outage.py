@@ -128,9 +128,9 @@ class Network(Operation):
     def plan(self, facts: Facts) -> Plan:
         """Have the host drop packets in a moment, and accept them again."""
         _refuse_second(facts)
-        if facts[_RULES].exit_code != 0:
+        if facts[_RULES].failure:
             raise PlanRefused(
-                f"the packets of {self.interface} cannot be dropped: {facts[_RULES].text}",
+                f"the packets of {self.interface} cannot be dropped: {facts[_RULES].failure}",
                 hint="the host needs iptables, which Docker needs too",
             )
         parts = f"iptables -w 10 -t raw -D PREROUTING -i {self.interface} -j {_CHAIN}"
@@ -171,10 +171,11 @@ class Over(Probe):
         """Check that nothing of it is left."""
         left = [state.unit for state in _STATES if facts[state].active in {"active", "activating"}]
         dropped = [line for line in facts[_RULES].text.splitlines() if _CHAIN in line]
+        rules = facts[_RULES].failure or "; ".join(dropped) or "none"
         states = {name: facts[Container(name)] for name in self.running}
         return [
             Check.equal("outages under way", "none", ", ".join(left) or "none", "outage.under_way"),
-            Check.equal("rules that drop packets", "none", "; ".join(dropped) or "none", "outage.rules"),
+            Check.equal("rules that drop packets", "none", rules, "outage.rules"),
             *(
                 Check.equal(
                     f"container {name}",

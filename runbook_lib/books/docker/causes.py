@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.books.docker.ambassador import NETWORK
+from runbook_lib.books.docker.dropping_rules import dropping
 from runbook_lib.facts.answer import Answer
 from runbook_lib.facts.interfaces import DefaultRoute, Interfaces, Reachable
 from runbook_lib.facts.packages import LockHolder
@@ -112,8 +113,10 @@ class Causes(Probe):
     def _host(self, facts: Facts) -> Iterator[Check]:
         """Yield the checks of the disk and the network."""
         for cause, directory in (("cause.disk", _DOCKER_FILES), ("cause.boot", _BOOT)):
-            free = (facts[_free(directory)].text.splitlines() or ["unknown"])[-1].strip()
-            room = free != "0"  # without Docker there is no such directory: another check says so
+            answer = facts[_free(directory)]
+            free = (answer.text.splitlines() or ["unknown"])[-1].strip()
+            # Without Docker there is no such directory: another check says so.
+            room = (free.isdecimal() and free != "0") or "No such file" in answer.text
             yield _check(cause, f"MiB free in {directory}", "1 or more", free, room)
         found = (f"{holder.program} (process {holder.process})" for holder in facts[LockHolder()])
         holders = ", ".join(dict.fromkeys(found)) or "nobody"
@@ -128,8 +131,9 @@ class Causes(Probe):
         gateway = (route.gateway if route else None) or "none"
         yield _same("cause.gateway", "default route", self.p.gateway or "none", gateway)
         yield _same("cause.forwarding", "packets are forwarded", "1", facts[_FORWARDING].text)
-        rules = _dropping(facts[_RULES].text, (self.p.port, self.p.published_port))
-        yield _same("cause.firewall", "firewall rules that drop redis", "none", "; ".join(rules) or "none")
+        rules = dropping(facts[_RULES].text, (self.p.port, self.p.published_port))
+        observed = facts[_RULES].failure or "; ".join(rules) or "none"
+        yield _same("cause.firewall", "firewall rules that drop redis", "none", observed)
 
     def _addresses(self, bridge: Interface | None) -> Iterator[Check]:
         found = bridge.addresses if bridge else ()
@@ -152,7 +156,7 @@ class Causes(Probe):
         bridge, cidr = options.get("bridge", "none"), options.get("fixed-cidr", "none")
         yield _same("cause.bridge-option", "Docker's option bridge", self.p.bridge, str(bridge))
         yield _same("cause.fixed-cidr", "Docker's option fixed-cidr", self.fixed_cidr, str(cidr))
-        mirrors = options.get("registry-mirrors", [])
+        mirrors = _list(options.get("registry-mirrors"))
         missing = [mirror for mirror in self.p.registry_mirrors if mirror not in mirrors]
         yield _same("cause.mirror", "missing registry mirrors", "none", ", ".join(missing) or "none")
         for name, address in self.peers:
@@ -170,7 +174,7 @@ class Causes(Probe):
                 "cause.protected", "redis in protected mode", "no", protected[0] if protected else "unknown"
             )
             if self.p.wiring == "network":
-                joined = "yes" if NETWORK in redis.get("networks", {}) else "no"
+                joined = "yes" if NETWORK in _dict(redis.get("networks")) else "no"
                 yield _same("cause.name", f"redis-server is in the network {NETWORK}", "yes", joined)
         if self.server or self.client:
             target = "redis:6379" if self.server else f"{self.p.server_address}:{self.p.port}"
@@ -178,7 +182,7 @@ class Causes(Probe):
             word = "REDIS_PORT_6379_TCP="
             found = [
                 str(item).removeprefix(word)
-                for item in ambassador.get("env", [])
+                for item in _list(ambassador.get("env"))
                 if str(item).startswith(word)
             ]
             expected = f"tcp://{target}, running"
@@ -191,8 +195,11 @@ class Causes(Probe):
             end = answer.text.partition("notAfter=")[2].partition("\n")[0]
             expired = bool(end) and answer.exit_code != 0
             observed = f"{'expired on' if expired else 'valid until'} {end}" if end else "no registry answers"
+            if answer.exit_code == _NOT_FOUND:  # nobody has asked
+                observed = answer.failure
             name = f"certificate of the registry {self.p.registry}"
-            yield _check("cause.certificate", name, "not expired", observed, not expired)
+            holds = not expired and answer.exit_code != _NOT_FOUND
+            yield _check("cause.certificate", name, "not expired", observed, holds)
 
 
 def causes(p: ValidateChapter, host: Host, hosts: Sequence[Host]) -> Causes:
@@ -213,6 +220,7 @@ def causes(p: ValidateChapter, host: Host, hosts: Sequence[Host]) -> Causes:
     return Causes(p, address, str(host["fixed_cidr"]), peers, server=server, client=not server)
 
 
+_NOT_FOUND = 127
 _FORWARDING = Answer(("cat", "/proc/sys/net/ipv4/ip_forward"))
 _RULES = Answer(("iptables-save",))
 _ENGINE = Answer(("systemctl", "is-active", "docker.service"))
@@ -234,26 +242,21 @@ def _free(directory: str) -> Answer:
     return Answer(("df", "--output=avail", "--block-size=1M", "--", directory))
 
 
-def _dropping(rules: str, ports: Sequence[int]) -> Iterator[str]:
-    """Yield the rules that drop what arrives for a port, where no earlier rule of the chain accepts some of it."""
-    words = [f"--dport {port} " for port in ports]
-    accepting: set[tuple[str, ...]] = set()
-    for line in rules.splitlines():
-        for word in (word for word in words if word in line):
-            chain = (*line.split()[:2], word)
-            if line.endswith("-j ACCEPT"):
-                accepting.add(chain)
-            elif line.endswith(("-j DROP", "-j REJECT")) and chain not in accepting:
-                yield line
-
-
 def _object(text: str) -> dict[str, Any]:
     """Return a JSON object; an empty one for anything else, such as an error message."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return _dict(found)
+
+
+def _dict(value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:  # noqa: ANN401 - as above
+    return value if isinstance(value, list) else []
 
 
 def _same(id_: str, name: str, expected: str, observed: str) -> Check:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.books.docker.causes import REPAIRS, Causes
+from runbook_lib.books.docker.dropping_rules import dropping
 from runbook_lib.books.docker.faults import HOST_FAULTS
 from runbook_lib.books.docker.parameters import Drill
 from runbook_lib.execution.catalog import load
@@ -28,6 +29,7 @@ CLIENT = Causes(
     P, "192.168.7.32/20", "192.168.9.0/24", (("host-a", "192.168.7.31"),), server=False, client=True
 )
 CONTAINER = {"state": "running", "networks": {"redis-names": {}}}
+BRIDGED = "-A FORWARD -m physdev --physdev-is-bridged -p tcp -m tcp --dport 6379"
 OPTIONS = {"bridge": "br0", "fixed-cidr": "192.168.8.0/24", "registry-mirrors": ["http://192.168.7.254:5000"]}
 
 
@@ -61,8 +63,9 @@ def facts(operation: Causes, changed: dict[str, Any]) -> Facts:
     for fact in operation.facts():
         if isinstance(fact, Answer):
             word = next(word for word in usual if word in fact.label)
-            text = str(changed.get(word, usual[word]))
-            values[fact] = Answered(int("will expire" in text), text)
+            answer = changed.get(word, usual[word])
+            failed = "will expire" in str(answer)
+            values[fact] = answer if isinstance(answer, Answered) else Answered(int(failed), answer)
         elif isinstance(fact, Reachable):
             values[fact] = changed.get("ping", True)
         elif isinstance(fact, Interfaces):
@@ -93,6 +96,21 @@ def test_nothing_is_wrong_with_a_host_as_the_chapter_leaves_it() -> None:
         (SERVER, {"route": None}, "cause.gateway"),
         (SERVER, {"ip_forward": "0"}, "cause.forwarding"),
         (SERVER, {"iptables-save": "-A PREROUTING -p tcp -m tcp --dport 6379 -j DROP"}, "cause.firewall"),
+        (
+            SERVER,
+            {"iptables-save": f"*filter\n{BRIDGED} -j REJECT --reject-with icmp-port-unreachable\nCOMMIT"},
+            "cause.firewall",
+        ),
+        (CLIENT, {"iptables-save": f"{BRIDGED} -j REJECT --reject-with tcp-reset"}, "cause.firewall"),
+        (SERVER, {"iptables-save": Answered(4, "Another app is holding the xtables lock")}, "cause.firewall"),
+        (SERVER, {"iptables-save": Answered(1, "")}, "cause.firewall"),
+        (SERVER, {"docker/tmp": Answered(127, "df: not found")}, "cause.disk"),
+        (SERVER, {"/boot": Answered(1, "df: /boot: Transport endpoint is not connected")}, "cause.boot"),
+        (SERVER, {"s_client": Answered(127, "sh: 1: openssl: not found")}, "cause.certificate"),
+        (SERVER, {"daemon.json": json.dumps({**OPTIONS, "registry-mirrors": None})}, "cause.mirror"),
+        (SERVER, {"daemon.json": json.dumps({**OPTIONS, "registry-mirrors": 5000})}, "cause.mirror"),
+        (SERVER, {"redis-server)": json.dumps({**CONTAINER, "networks": None})}, "cause.name"),
+        (CLIENT, {"redis_ambassador": json.dumps({**CONTAINER, "env": None})}, "cause.ambassador"),
         (SERVER, {"is-active": "failed", "redis-server)": "Cannot connect", "ping": False}, "cause.engine"),
         (SERVER, {"daemon.json": "{}"}, "cause.bridge-option"),
         (SERVER, {"daemon.json": "no JSON"}, "cause.bridge-option"),
@@ -126,6 +144,33 @@ def test_what_an_operator_has_made_on_purpose_is_not_a_cause() -> None:
 -A INPUT -p tcp -m tcp --dport 63790 -j DROP"""
     changed = {"iptables-save": rules, "interfaces": (em1(), br0(SERVER.address, "10.0.0.9/8"))}
     assert [check for check in SERVER.verify(facts(SERVER, changed)) if not check.holds] == []
+
+
+def test_a_host_without_docker_has_room_in_its_directories() -> None:
+    absent = {"docker/tmp": Answered(1, "df: /var/lib/docker/tmp: No such file or directory")}
+    assert [check for check in SERVER.verify(facts(SERVER, absent)) if not check.holds] == []
+
+
+RULE = "-p tcp -m tcp --dport 6379 -j DROP"
+
+
+@pytest.mark.parametrize(
+    ("rules", "found"),
+    [
+        ([f"-A INPUT {RULE}"], [0]),
+        (["-A INPUT -p tcp -m multiport --dports 22,6000:6400 -j DROP"], [0]),
+        (["-A INPUT -p tcp -m multiport --dports 22,6380 -j DROP"], []),
+        (["-A INPUT -p tcp -m tcp ! --dport 6379 -j DROP"], []),
+        (["-A INPUT -p udp -m udp --dport 6379 -j DROP"], []),
+        (['-A INPUT -p tcp -m comment --comment "say -j DROP" -m tcp --dport 6379 -j ACCEPT'], []),
+        (['-A INPUT -p tcp -m comment --comment "an open quotation -m tcp --dport 6379 -j DROP'], [0]),
+        (["*raw", "-A OUTPUT -p tcp -m tcp --dport 6379 -j ACCEPT", "*filter", f"-A OUTPUT {RULE}"], [3]),
+        (["*raw", "-A OUTPUT -p tcp -m tcp --dport 6379 -j ACCEPT", f"-A OUTPUT {RULE}"], []),
+        (["# Generated", ":INPUT DROP [0:0]", "-A INPUT -j DROP", "-A", "-A INPUT -p tcp --dport", ""], []),
+    ],
+)
+def test_rules_that_drop_a_port_are_found_by_what_they_match(rules: list[str], found: list[int]) -> None:
+    assert list(dropping("\n".join(rules), [6379])) == [rules[index] for index in found]
 
 
 def test_a_host_without_a_registry_has_no_expired_certificate() -> None:
