@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.errors import LabError, RequirementError
 from runbook_lib.lab import switch
 from runbook_lib.lab.hosts.registry import host_class, lab_host, switch_vlans
-from runbook_lib.lab.inventory_file import check_inventory_path, write_inventory
+from runbook_lib.lab.inventory_file import write_inventory
 from runbook_lib.lab.services import package_cache
 from runbook_lib.lab.services.images import image_storage
 from runbook_lib.lab.services.services import has_images, start_services
@@ -136,10 +136,8 @@ def create_lab(
         store: Whether the lab gets an object store as well.
 
     Raises:
-        InputError: The inventory must not be written there.
         LabError: A part could not be built or started.
     """
-    check_inventory_path(paths.name, inventory)
     state = LabState(
         name=paths.name,
         control=topology.control,

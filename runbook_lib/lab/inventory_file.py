@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 import yaml
 
-from runbook_lib.atomic import replace_file
-from runbook_lib.errors import LabError
+from runbook_lib.atomic import PartialFile, replace_file
+from runbook_lib.errors import InputError, LabError
 from runbook_lib.lab.hosts.registry import host_class
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["check_inventory_path", "remove_inventory", "write_inventory"]
 
 
+_HINT = "give another path with --inventory"
 _FOLDERS = {"lab", "params"}  # written for the inventory where there is no project
 
 
@@ -30,21 +32,37 @@ def _first_line(lab: str) -> str:
 
 
 def check_inventory_path(lab: str, path: Path) -> None:
-    """Refuse to overwrite an inventory that this lab did not write.
+    """Refuse a path where the inventory cannot be written, or would overwrite what this lab did not write.
+
+    A lab takes minutes to come up, and its inventory is written last.
 
     Args:
         lab: The lab's name.
         path: Where the inventory is to be written.
 
     Raises:
-        LabError: The file exists, and this lab did not write it.
+        InputError: The path is a directory's, below a file, or in a directory that cannot be written to; or the file
+            exists, and this lab did not write it.
     """
-    if path.exists() and not _is_ours(lab, path):
-        raise LabError(
-            f"the file exists and was not written by the lab {lab}",
-            where=str(path),
-            hint="give another path with --inventory, or move the file away",
-        )
+    try:
+        if path.is_dir():
+            raise InputError(
+                "the inventory cannot be written: the path is a directory's",
+                where=str(path),
+                hint=f"name a file, as {path}/inventory.yml",
+            )
+        if path.exists() and not _is_ours(lab, path):
+            raise InputError(
+                f"the file exists and was not written by the lab {lab}",
+                where=str(path),
+                hint=f"{_HINT}, or move the file away",
+            )
+        directory = next(parent for parent in path.parents if os.path.lexists(parent))
+        PartialFile(directory).discard()
+    except OSError as problem:
+        raise InputError(
+            f"the inventory cannot be written: {problem.strerror}", where=str(path), hint=_HINT
+        ) from problem
 
 
 def write_inventory(
@@ -57,6 +75,9 @@ def write_inventory(
         topology: The lab's hosts.
         endpoints: Host name -> where the host's SSH server is.
         path: The file to write.
+
+    Raises:
+        LabError: It cannot be written.
     """
     hosts = {
         name: {
@@ -73,8 +94,13 @@ def write_inventory(
     }
     groups = {name: members for name, members in topology.groups.items() if members}
     body = yaml.safe_dump({"hosts": hosts, "groups": groups}, sort_keys=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, (_first_line(paths.name) + body).encode(), durable=True, mode=0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, (_first_line(paths.name) + body).encode(), durable=True, mode=0o644)
+    except OSError as problem:
+        raise LabError(
+            f"the inventory cannot be written: {problem}", where=str(path), hint=_HINT
+        ) from problem
 
 
 def _connection_fields(endpoint: SshEndpoint) -> dict[str, str | int]:
@@ -102,7 +128,12 @@ def remove_inventory(lab: str, path: Path) -> None:
 
 
 def _is_ours(lab: str, path: Path) -> bool:
+    """Return whether a lab has written a file; no, if it cannot be read: it is left where it is."""
+    first = _first_line(lab).encode()
     try:
-        return path.read_text(encoding="utf-8").startswith(_first_line(lab))
-    except FileNotFoundError:
+        if not path.is_file():  # to open a pipe would wait for its writer
+            return False
+        with path.open("rb") as file:
+            return file.read(len(first)) == first
+    except OSError:
         return False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.lab.assembly import Assembly, available_hosts, create_lab, with_release, with_releases_of
 from runbook_lib.lab.faults import Faults
 from runbook_lib.lab.hosts.registry import lab_host
+from runbook_lib.lab.inventory_file import check_inventory_path
 from runbook_lib.lab.services import object_store
 from runbook_lib.lab.state import LabState, running_state
 from runbook_lib.lab.status import LabStatus, Started, current_status
@@ -130,7 +131,8 @@ class Lab:
 
         Raises:
             RequirementError: This machine lacks a program, or the hosts need root and this user is not root.
-            InputError: The topology is wrong, a host name is unknown, or the release does not have the engine.
+            InputError: The topology is wrong, a host name is unknown, the release does not have the engine, or the
+                inventory cannot be written where it is to be.
             LabError: A part could not be built or started.
         """
         topology = load_topology(self._topology_file)
@@ -148,6 +150,7 @@ class Lab:
             if state or self.paths.run.exists():
                 _log.warning("lab %s: cleaning up after a command that was killed", self.name)
                 tear_down(self.paths)
+            check_inventory_path(self.name, self.inventory)
             started = time.monotonic()
             try:
                 create_lab(self.paths, topology, self.inventory, wait_for, store=store)

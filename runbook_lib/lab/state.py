@@ -70,7 +70,7 @@ class LabState(BaseModel):
             LabError: The file is damaged.
         """
         try:
-            return cls.model_validate_json(file.read_text(encoding="utf-8"))
+            return cls.model_validate_json(file.read_bytes())
         except FileNotFoundError:
             return None
         except (ValidationError, OSError) as problem:

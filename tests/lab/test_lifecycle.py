@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.errors import LabError
+from runbook_lib.errors import InputError, LabError
 from runbook_lib.lab.lab import Lab
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory
@@ -170,7 +170,7 @@ def test_an_inventory_that_the_lab_did_not_write_is_not_overwritten(tmp_path: Pa
     inventory = tmp_path / "inventory.yml"
     inventory.write_text("hosts: {}\n", encoding="utf-8")
     before = Machine.snapshot(NAME)
-    with pytest.raises(LabError, match="was not written by the lab"):
+    with pytest.raises(InputError, match="was not written by the lab"):
         Lab.open(NAME, inventory=inventory).up(CONTAINERS)
     assert inventory.read_text(encoding="utf-8") == "hosts: {}\n"
     assert Machine.snapshot(NAME) == before
@@ -180,7 +180,7 @@ def test_down_ends_a_lab_whose_state_is_damaged() -> None:
     before = Machine.snapshot(NAME)
     lab = Lab.open(NAME)
     lab.up(["host-a"])
-    lab.paths.state.write_text("{", encoding="utf-8")
+    lab.paths.state.write_bytes(b'{"name": "caf\xe9')
     lab.down()
     assert Machine.snapshot(NAME) == before
     assert not [path for path in RUN.glob("*.lock") if NAME in path.name]

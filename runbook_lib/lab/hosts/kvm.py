@@ -50,7 +50,7 @@ def kvm_works(kernel: Path) -> bool:
         result = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         result = {}
-    if result.get("boot") != boot:
+    if not isinstance(result, dict) or result.get("boot") != boot or "works" not in result:
         result = {"boot": boot, "works": _boots(kernel)}
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(result), encoding="utf-8")
