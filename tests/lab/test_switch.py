@@ -85,6 +85,12 @@ def answers(descriptor: int) -> bool:
     return bool(wait_until(asked, "control's answer", seconds=10))
 
 
+def arrived_at(descriptor: int) -> Iterator[bytes]:
+    """Yield the frames that have arrived at a port."""
+    while select.select([descriptor], [], [], 0.3)[0]:
+        yield os.read(descriptor, 2048)
+
+
 def test_control_answers_a_vm_and_its_ports_are_in_their_vlans(switch: Path) -> None:
     with plug_vm(PLAN, switch, set()) as taps:
         assert list(taps) == ["em1", "em2"]
@@ -112,8 +118,17 @@ def test_a_new_port_keeps_the_faults_of_the_lab(switch: Path) -> None:
         assert links(switch)["cloud.em2"] == ("up", "v102")
         with pytest.raises(OSError, match="Input/output error"):
             os.write(taps["em1"], arp_request())
-    with plug_vm(PLAN, switch, {"cable"}) as taps:
-        assert answers(taps["em1"]), "control reaches hosts that cannot reach each other"
+
+
+@pytest.mark.parametrize(("faults", "reached"), [(set(), True), ({"cable"}, False)])
+def test_a_new_port_is_cut_off_from_other_hosts_as_the_others_are(
+    switch: Path, faults: set[str], *, reached: bool
+) -> None:
+    second = PLAN.model_copy(update={"name": "other", "interfaces": {"em1": PLAN.interfaces["em1"]}})
+    with plug_vm(PLAN, switch, faults) as first, plug_vm(second, switch, faults) as other:
+        # Control's answer proves that the switch has forwarded the broadcast, to whomever it does.
+        assert answers(first["em1"]), "control reaches hosts that cannot reach each other"
+        assert any(arp_request()[10:] in frame for frame in arrived_at(other["em1"])) is reached
 
 
 def test_tagged_frames_pass_the_switch(switch: Path) -> None:
