@@ -15,6 +15,7 @@ TARGETS = {
     "attestation/envelope.py": "test_a_changed_attestation",
     "audit/verify/broken_chain.py": "test_lines_of_a_journal_removed_doubled_or_moved",
     "audit/verify/checks.py": "test_changed_bytes",
+    "books/docker/dropping_rules.py": "test_the_rules_of_a_firewall",
     "connections/known_hosts.py": "test_any_bytes_in_known_hosts",
     "evidence/chain.py": "test_changed_bytes",
     "evidence/follower.py": "test_changed_bytes",

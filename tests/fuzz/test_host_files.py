@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
+from runbook_lib.books.docker.dropping_rules import dropping
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts import grub
+from runbook_lib.facts.base import lines_of
 from runbook_lib.facts.boot_loader import BootLoader
 from runbook_lib.model.commands import Output
 from runbook_lib.operations import ifupdown
@@ -126,6 +128,19 @@ def test_the_options_of_the_engine(text: str) -> None:
         assert isinstance(parse_options(text), dict)
     except PlanRefused as refused:
         one_message(refused, "/etc/docker/daemon.json")
+
+
+RULES = [
+    "*filter\n-A INPUT -s 192.0.2.1/32 -p tcp -m tcp --dport 6379 -j ACCEPT\n-A INPUT -p tcp --dport 6379 -j DROP",
+    '-A FORWARD -p tcp -m multiport --dports 22,6000:7000 -m comment --comment "a b" -j REJECT --reject-with tcp-reset',
+]
+
+
+@fuzzed(
+    60, text=mutated_text(RULES) | st.text() | st.just(f"{RULES[1]}{'9' * 5000}".replace("7000", "7" * 5000))
+)
+def test_the_rules_of_a_firewall(text: str) -> None:
+    assert set(dropping(text, [6379, 22])) <= set(lines_of(text))
 
 
 FIELDS = st.fixed_dictionaries(dict.fromkeys(("run", "host", "operator", "machine", "since"), JSON))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
+
+from runbook_lib.facts.base import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["dropping"]
 
 _DROPPING = {"DROP", "REJECT"}
+_RANGE = re.compile(r"([0-9]{1,5})(?::([0-9]{1,5}))?")
 _PROTOCOLS = {"tcp", "6", "all"}
 _PORTS = {"--dport", "--destination-port", "--dports", "--destination-ports", "--ports"}
 
@@ -28,7 +32,7 @@ def dropping(rules: str, ports: Sequence[int]) -> Iterator[str]:
     """
     table = ""
     accepting: set[tuple[str, str, int]] = set()
-    for line in rules.splitlines():
+    for line in lines_of(rules):
         if line.startswith("*"):
             table = line
         words = _words(line)
@@ -60,7 +64,7 @@ def _names(words: Sequence[str], port: int) -> bool:
     for before, word, value in zip(["", *words], words, words[1:], strict=False):
         if word in _PORTS and before != "!":
             for part in value.split(","):
-                first, _, last = part.partition(":")
-                if first.isdecimal() and int(first) <= port <= int(last if last.isdecimal() else first):
+                found = _RANGE.fullmatch(part)
+                if found and int(found[1]) <= port <= int(found[2] or found[1]):
                     return True
     return False
