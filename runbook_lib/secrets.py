@@ -130,6 +130,10 @@ class Secrets:
             raise SecretError(
                 "the secret has no value", where=reference, hint="set it before starting the run"
             )
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise SecretError("the value is not UTF-8 text", where=reference) from None  # the cause shows it
         if len(value) < _SHORTEST:
             raise SecretError(
                 f"the value has fewer than {_SHORTEST} characters and cannot be masked safely",

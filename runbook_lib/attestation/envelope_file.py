@@ -12,6 +12,7 @@ from runbook_lib import file_lock
 from runbook_lib.atomic import replace_file
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import ATTESTATION
+from runbook_lib.printing.utf8 import utf8_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 def payload(statement: dict[str, Any]) -> bytes:
     """Return the bytes of a statement that an envelope contains, and that are signed."""
-    return json.dumps(statement, ensure_ascii=False).encode()
+    return utf8_bytes(json.dumps(statement, ensure_ascii=False))
 
 
 def unsigned(statement: dict[str, Any]) -> dict[str, Any]:

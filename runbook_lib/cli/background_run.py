@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from runbook_lib import grace_periods, subprocess_termination
 from runbook_lib.errors import RunbookError
 from runbook_lib.execution.warm_kernels.protocol import SERVER
+from runbook_lib.printing.utf8 import utf8_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,7 +88,7 @@ class BackgroundRun:
             try:
                 self._prepare()
             except RunbookError as problem:
-                output.write(f"{problem}\n".encode())
+                output.write(utf8_bytes(f"{problem}\n"))
                 self._code = problem.exit_code
                 return
             if not self._stopped.is_set():

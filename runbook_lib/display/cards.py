@@ -15,6 +15,7 @@ from runbook_lib.display.scrapbook import scrap
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 from runbook_lib.model.records import SCHEMA_VERSION, CommandRecord, HostRecord, RunRecord, StepRecord
 from runbook_lib.model.status import SYMBOLS, Mode
+from runbook_lib.printing.utf8 import encodable_json
 from runbook_lib.printing.visible_text import for_log, visible
 from runbook_lib.readable_time import utc_time
 
@@ -231,6 +232,9 @@ def _show(
         _log.info("%s", plain)
         return
     html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
+    data = encodable_json(
+        data
+    )  # as the journal has it: Jupyter replaces other half characters, or refuses them
     bundle = {"text/plain": plain, "text/html": html, mime: data, **scrap(data)}
     _publish(bundle, display_id, update=bool(display_id))
 

@@ -17,6 +17,7 @@ from runbook_lib.atomic import sync_directory, write_fully
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import FIRST, chain, seal
 from runbook_lib.evidence.disk import cannot_write as _cannot_write
+from runbook_lib.printing.utf8 import utf8_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +124,7 @@ class Journal:
             **data,
             "previous": end.chain,
         }
-        line = seal(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
+        line = seal(utf8_bytes(json.dumps(entry, ensure_ascii=False, separators=(",", ":"))))
         try:
             write_fully(self._file, line + b"\n")
         except OSError as problem:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from runbook_lib.evidence.layout import HTML_REPORT
 from runbook_lib.model.status import BAD
+from runbook_lib.printing.utf8 import utf8_bytes
 from runbook_lib.report import summary
 from runbook_lib.report.formats import FileFormat
 from runbook_lib.report.jinja_environment import templates
@@ -101,7 +102,7 @@ class HtmlFormat(FileFormat):
 
     def render(self, records: list[RunRecord], title: str) -> bytes:
         """Return the page; see `page`."""
-        return page(records, title).encode()
+        return utf8_bytes(page(records, title))
 
 
 def page(records: list[RunRecord], title: str) -> str:
@@ -145,7 +146,7 @@ def write_html(records: list[RunRecord], path: Path, title: str) -> None:
     Raises:
         EvidenceError: The file cannot be written.
     """
-    write_file_by_pieces(path, (piece.encode() for piece in _pieces(records, title)))
+    write_file_by_pieces(path, (utf8_bytes(piece) for piece in _pieces(records, title)))
 
 
 def read_asset(name: str) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from runbook_lib.evidence.layout import MARKDOWN_REPORT
 from runbook_lib.model.status import SYMBOLS
+from runbook_lib.printing.utf8 import utf8_bytes
 from runbook_lib.printing.visible_text import visible
 from runbook_lib.report import summary
 from runbook_lib.report.formats import FileFormat
@@ -32,7 +33,7 @@ class MarkdownFormat(FileFormat):
 
     def render(self, records: list[RunRecord], title: str) -> bytes:
         """Return the report; see `markdown`."""
-        return markdown(records, title).encode()
+        return utf8_bytes(markdown(records, title))
 
 
 def markdown(records: list[RunRecord], title: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from runbook_lib.evidence.layout import CSV, PARQUET
+from runbook_lib.printing.utf8 import utf8_bytes
 from runbook_lib.report.columns import TABLES
 from runbook_lib.report.formats import ReportFormat
 from runbook_lib.report.report_file import make_directory, write_file
@@ -79,7 +80,7 @@ def _csv(frame: pd.DataFrame) -> bytes:
     lines = _Lines()
     # A field is quoted if it has a character of the line's end: readers take a carriage return for one, too.
     frame.to_csv(lines, index=False, lineterminator="\r\n", date_format="%Y-%m-%dT%H:%M:%S.%f%z")
-    return lines.getvalue().encode()
+    return utf8_bytes(lines.getvalue())
 
 
 class _Lines(StringIO):

@@ -11,6 +11,7 @@ from runbook_lib.evidence.spooled_output import HEAD, TAIL, SpooledOutputs
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
 from runbook_lib.model.records import CommandRecord, StreamRecord
+from runbook_lib.printing.utf8 import utf8_bytes
 
 if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
@@ -113,7 +114,7 @@ class CommandRecords:
         masked = self._secrets.mask_cut_off(raw) if cut_off else self._secrets.mask(raw)
         if masked in self._short:
             return self._short[masked]
-        whole = masked.encode()
+        whole = utf8_bytes(masked)
         complete = len(masked) <= HEAD + TAIL
         record = StreamRecord(
             head=masked if complete else masked[:HEAD],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import pkgutil
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from runbook_lib.evidence.judgement import EXECUTION
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.masking import excerpt
+from runbook_lib.printing.utf8 import utf8_bytes
 from runbook_lib.runbook.copied_outputs import add_outputs
 from runbook_lib.runbook.kernel_notebook import executes_a_file
 
@@ -40,6 +42,7 @@ __all__ = ["complete_evidence", "copy_notebook", "name_copy"]
 # Reports and seals are in layers above this one: they read what a run has left. Only here does a run make its own.
 _COMPLETE_EVIDENCE = "runbook_lib.execution.notebook.reports_and_seal:complete_evidence"
 
+_log = logging.getLogger(__name__)
 _MOST_SOURCE = 10_000  # characters of a cell in the journal
 _LACKS = (
     "the file as it was last saved before the run ended: without the output of the cell that ended the run, and "
@@ -80,7 +83,11 @@ def complete_evidence(directory: Path, notebook: str, copy_name: str) -> tuple[l
     Returns:
         What is in the run directory for a reader; and what could not be written, and why: empty if nothing.
     """
-    written, problem = pkgutil.resolve_name(_COMPLETE_EVIDENCE)(directory)
+    try:
+        written, problem = pkgutil.resolve_name(_COMPLETE_EVIDENCE)(directory)
+    except Exception as error:  # noqa: BLE001 - the run has ended: what is not complete must be shown
+        _log.debug("evidence of %s", directory, exc_info=True)
+        written, problem = {}, f"{type(error).__name__}: {error}"
     if (directory / NOTEBOOK).is_file():
         written = {**written, NOTEBOOK: copy_name}
     base = Path(notebook).parent if notebook else Path.cwd()
@@ -126,6 +133,10 @@ def copy_notebook(directory: Path, path: str, first: int, secrets: Secrets) -> d
         message = f"{path}: the notebook cannot be copied: {problem.strerror or problem}"
     except EvidenceError as problem:
         message = f"{path}: {problem.message}" if path else problem.message
+    except Exception as problem:  # noqa: BLE001 - see below
+        # A notebook has whatever other programs put there. Whatever its copy lacks, the end of the run is recorded.
+        _log.debug("copy of %s", path, exc_info=True)
+        message = f"{path}: the notebook cannot be copied: {type(problem).__name__}: {problem}"
     return {
         **copied,
         "message": message,
@@ -185,5 +196,5 @@ def _copy(
     if isinstance(masked.get("metadata"), dict) and EXECUTION in masked["metadata"]:
         masked = {**masked, "metadata": {k: v for k, v in masked["metadata"].items() if k != EXECUTION}}
     if masked != content:
-        data = json.dumps(masked, indent=1, ensure_ascii=False).encode()
+        data = utf8_bytes(json.dumps(masked, indent=1, ensure_ascii=False))
     return data, added, left

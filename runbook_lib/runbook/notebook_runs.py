@@ -22,6 +22,7 @@ from runbook_lib.runbook.host_pool import HostPool
 from runbook_lib.runbook.parent_process import ParentProcess
 from runbook_lib.runbook.run import Run
 from runbook_lib.runbook.run_context import RunContext
+from runbook_lib.runbook.run_errors import interrupted_between_steps
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -257,6 +258,6 @@ class NotebookRuns:
             return
         with self.interruptible():
             if isinstance(problem, KeyboardInterrupt):
-                self.run.finish(*self.run.interrupted_between_steps())
+                self.run.finish(*interrupted_between_steps(self.run.deadline))
             else:
                 self.run.finish(Status.FAILED, f"a cell raised {type(problem).__name__}: {problem}")

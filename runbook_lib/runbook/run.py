@@ -23,7 +23,9 @@ from runbook_lib.runbook.provenance import new_run_record
 from runbook_lib.runbook.recorder import now
 from runbook_lib.runbook.rollout import Rollout
 from runbook_lib.runbook.run_errors import (
+    end_not_recorded,
     evidence_not_complete,
+    interrupted_between_steps,
     interrupted_in_step,
     run_failed,
     step_failed,
@@ -130,8 +132,10 @@ class Run:
             StepFailed: The step failed and the run ends with it.
             Interrupted: The run was interrupted during the step.
             InputError: The pattern matches no host of the run, or the step differs from that of the resumed run.
-            EvidenceError: The evidence cannot be written; no further command was sent.
+            EvidenceError: The evidence cannot be written, or the end of the run could not; no further command was sent.
         """
+        if self.hosts.closed:
+            raise end_not_recorded(self.record, self.directory)
         transaction = self.transaction
         if hosts is None and transaction:
             hosts = Batch(1, 1, transaction.hosts)
@@ -205,7 +209,7 @@ class Run:
             error = excerpt(f"{type(problem).__name__}: {problem}", _MOST_ERROR)
             status, cause = Status.FAILED, f"the notebook raised {error}"
             if isinstance(problem, KeyboardInterrupt):
-                status, cause = self.interrupted_between_steps()
+                status, cause = interrupted_between_steps(self.deadline)
             ends = self._transactions.roll_back(
                 transaction, list(transaction.active), cause, status, record_all=True
             )
@@ -234,8 +238,9 @@ class Run:
             self._transactions.roll_back(self.transaction, left, cause, Status.FAILED)
             self._transactions.close(self.transaction)
         untouched = {name for rollout in self._rollouts for name in rollout.untouched()}
+        self._rollouts.clear()
         self._steps.record_untouched(untouched, status, message)
-        self.record = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
+        ended = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
         self.hosts.close()
         by_hand, notebook = self.late_secrets.by_hand, self.record.notebook_file.get("path", "")
         self.late_secrets.check_all(notebook if by_hand else "")
@@ -244,7 +249,8 @@ class Run:
             copied = made_by_hand.copy_notebook(self.directory, notebook, self._first_cell, secrets)
             events.notebook_copied(self.journal, {**copied, "errors": self._cell_errors})
             shown_outputs().forget()
-        events.run_ended(self.journal, self.record)
+        events.run_ended(self.journal, ended)
+        self.record = ended  # not before: an end that is not in the journal is tried again
         self.journal.close()
         links: list[cards.EvidenceLink] = []
         if by_hand:
@@ -252,12 +258,6 @@ class Run:
                 self.directory, notebook, made_by_hand.name_copy(copied)
             )
         cards.show_run_end(self.record, links, self._evidence_problem)
-
-    def interrupted_between_steps(self) -> tuple[Status, str]:
-        """Return status and message of the run if an interrupt ends it now: the person's, or that of its deadline."""
-        if self.deadline and self.deadline.passed:
-            return Status.FAILED, f"between two steps: {self.deadline.message}"
-        return Status.INTERRUPTED, "interrupted between two steps"
 
     def note_cell_error(self, problem: BaseException) -> None:
         """Keep, for the journal, that a cell raised between two steps: by hand that does not end the run."""

@@ -6,14 +6,29 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError, Interrupted, StepFailed
 from runbook_lib.evidence.layout import JOURNAL
-from runbook_lib.model.status import BAD
+from runbook_lib.model.status import BAD, Status
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.model.records import RunRecord, StepRecord
+    from runbook_lib.runbook.deadline import Deadline
 
-__all__ = ["evidence_not_complete", "interrupted_in_step", "run_failed", "step_failed"]
+__all__ = [
+    "end_not_recorded",
+    "evidence_not_complete",
+    "interrupted_between_steps",
+    "interrupted_in_step",
+    "run_failed",
+    "step_failed",
+]
+
+
+def interrupted_between_steps(deadline: Deadline | None) -> tuple[Status, str]:
+    """Return status and message of a run that an interrupt ends now: the person's, or that of its deadline."""
+    if deadline and deadline.passed:
+        return Status.FAILED, f"between two steps: {deadline.message}"
+    return Status.INTERRUPTED, "interrupted between two steps"
 
 
 def interrupted_in_step(step: StepRecord, run: str) -> Interrupted:
@@ -58,6 +73,15 @@ def run_failed(record: RunRecord) -> StepFailed:
         "\n  ".join([f"the run is {record.status}:", *reasons]),
         where=record.run,
         hint="see the red cards for the reasons",
+    )
+
+
+def end_not_recorded(record: RunRecord, directory: Path) -> EvidenceError:
+    """Return the error of a step after the end of a run that could not be recorded."""
+    return EvidenceError(
+        f"run {record.run} was closed, but its end is not in the journal: it gets no further steps",
+        where=str(directory),
+        hint="close the run again: `book.close()`",
     )
 
 

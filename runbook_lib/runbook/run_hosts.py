@@ -58,6 +58,8 @@ class RunHosts:
             context.parent,
             OutputBudget(parameters.max_stream_bytes, parameters.max_run_bytes),
         )
+        self.closed = False
+        """Whether the locks were released: no step may follow."""
         self._locks = {name: self._make_lock(link) for name, link in self._connections.items()}
 
     def select(self, hosts: str | Batch | None) -> list[Host]:
@@ -132,6 +134,7 @@ class RunHosts:
 
     def close(self) -> None:
         """Release all locks and close all connections, in parallel: each takes a round trip."""
+        self.closed = True
         self._context.pool.map(HostLock.release, list(self._locks.values()))
         self._context.pool.map(lambda connection: connection.close(), list(self._connections.values()))
 

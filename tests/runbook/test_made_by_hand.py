@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -206,3 +207,28 @@ def test_a_run_that_cannot_be_sealed_says_so_and_is_sealed_later(desk: Desk) -> 
     assert "attestation.json" not in files(desk.run)
     assert judged_record(desk.run).status is Status.CHANGED
     assert seal(desk.run, []).result == "PASSED"
+
+
+def test_a_name_that_is_not_utf_8_costs_neither_the_end_of_the_run_nor_its_copy(desk: Desk) -> None:
+    printing = "print('na\\udcefve.cfg')"
+    desk.save(OPEN, printing, STEP, CLOSE)
+    desk.begin(printing, STEP)
+    desk.kernel.fail("raise ValueError('na\\udcefve.cfg')")
+    desk.kernel.run(CLOSE)
+    assert files(desk.run) == WITH_COPY
+    shown = read(desk.run / "notebook.ipynb", as_version=4).cells[4].outputs[0].text  # type: ignore[no-untyped-call]
+    assert shown == "na\N{REPLACEMENT CHARACTER}ve.cfg\n"
+    (error,) = copied(desk.run)["errors"]
+    assert error["error"] == "ValueError: na\N{REPLACEMENT CHARACTER}ve.cfg"
+    assert judged_record(desk.run).status is Status.CHANGED
+    assert sealed_result(desk.run) == "PASSED"
+
+
+def test_whatever_is_in_the_file_the_end_of_the_run_is_recorded(desk: Desk) -> None:
+    desk.save(OPEN, STEP, CLOSE)
+    content = json.loads(desk.book.read_bytes())
+    desk.book.write_text(json.dumps({**content, "cells": [*content["cells"], 7]}), encoding="utf-8")
+    desk.begin(STEP, CLOSE)
+    assert files(desk.run) == EVIDENCE
+    assert copied(desk.run)["message"].startswith(f"{desk.book}: ")
+    assert judged_record(desk.run).status is Status.CHANGED

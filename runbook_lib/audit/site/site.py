@@ -18,6 +18,7 @@ from runbook_lib.audit.site.diff_page import diff_page
 from runbook_lib.audit.site.templating import file_name, render
 from runbook_lib.errors import InputError
 from runbook_lib.masking import excerpt
+from runbook_lib.printing.utf8 import utf8_bytes
 from runbook_lib.printing.visible_text import visible
 from runbook_lib.project import expanded
 from runbook_lib.report import summary
@@ -209,7 +210,7 @@ class _Site:
         if key and self.before.get(name) == key and (self.out / name).exists():
             self.kept += 1
             return
-        write_file(self.out / name, page().encode())
+        write_file(self.out / name, utf8_bytes(page()))
         self.written += 1
 
 

@@ -10,6 +10,7 @@ import click
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive
 from runbook_lib.cli.completed_names import complete_runs
 from runbook_lib.printing.standard_streams import print_document
+from runbook_lib.printing.utf8 import utf8_bytes
 from runbook_lib.printing.visible_text import in_json, visible
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def diff_command(archive_settings: dict[str, Any], first: str, second: str, form
     if output == "-":
         _print(frame, before, after, form)
     else:
-        write_file(Path(output), _render(frame, before, after, form).encode())
+        write_file(Path(output), utf8_bytes(_render(frame, before, after, form)))
         click.echo(output)
     return 0
 

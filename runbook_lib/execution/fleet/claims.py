@@ -109,7 +109,7 @@ class Claims:
 
     def record_run(self, job: str, attempt: int, run: Path) -> None:
         """Record the run directory of an attempt, for those who follow its journal."""
-        replace_file(self._claim_file(job, attempt).with_suffix(".run"), str(run).encode())
+        replace_file(self._claim_file(job, attempt).with_suffix(".run"), os.fsencode(run))
 
     def latest_run(self, job: str) -> Path | None:
         """Return the run directory of the latest attempt at a job; None if no run has started."""
@@ -117,7 +117,7 @@ class Claims:
         while self._claim_file(job, attempt + 1).exists():
             attempt += 1
         with suppress(OSError):
-            return Path(self._claim_file(job, attempt).with_suffix(".run").read_text(encoding="utf-8"))
+            return Path(os.fsdecode(self._claim_file(job, attempt).with_suffix(".run").read_bytes()))
         return None
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ from papermill.iorw import LocalHandler, PapermillIO, papermill_io
 from papermill.utils import chdir
 
 from runbook_lib.atomic import replace_file_by_pieces
+from runbook_lib.printing.utf8 import utf8_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -99,7 +100,7 @@ class AtomicHandler(LocalHandler):  # type: ignore[misc]
             if target.exists() and not target.is_file():
                 super().write(buf, path)  # a device or a pipe cannot be replaced
                 return
-        self.write_pieces([buf.encode()])
+        self.write_pieces([utf8_bytes(buf)])
 
     def write_pieces(self, pieces: Iterable[bytes]) -> None:
         """Write the notebook, which need not be in memory as a whole, in place of the old one.

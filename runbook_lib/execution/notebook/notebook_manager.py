@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from typing import TYPE_CHECKING, Any
@@ -43,8 +42,7 @@ class NotebookManager(NotebookExecutionManager):  # type: ignore[misc]
     def pack(self, cell: NotebookNode) -> None:
         """Pack the outputs of a cell that has ended, and that nothing changes any more."""
         if self._handler and cell.get("outputs"):
-            with contextlib.suppress(ValueError):
-                cell.outputs = PackedOutputs(cell.outputs)
+            cell.outputs = PackedOutputs(cell.outputs)
 
     def save(self, **options: Any) -> None:  # noqa: ANN401 - papermill's signature
         """Write the notebook, or postpone that."""

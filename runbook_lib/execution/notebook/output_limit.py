@@ -8,6 +8,7 @@ from nbformat.v4 import new_output
 
 from runbook_lib.evidence.layout import OUTPUT
 from runbook_lib.evidence.output_store import OutputStore
+from runbook_lib.printing.utf8 import utf8_bytes
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -34,7 +35,7 @@ class _StoredStream:
         self.add("".join(output.text for output in so_far))
 
     def add(self, text: str) -> None:
-        self._file.write(text.encode())
+        self._file.write(utf8_bytes(text))
         self._head += text[: _KEPT - len(self._head)]
         self._tail = (self._tail + text[-_KEPT:])[-_KEPT:]
         self._shown.text = f"{self._head}\n[truncated; the cell is still printing]\n"

@@ -15,6 +15,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import nbjson
 from nbformat.v4.rwbase import rejoin_lines
 
+from runbook_lib.printing.utf8 import utf8_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -35,16 +37,13 @@ class PackedOutputs(Sequence[NotebookNode]):
 
     Args:
         outputs: The outputs.
-
-    Raises:
-        ValueError: The text cannot be stored as UTF-8.
     """
 
     def __init__(self, outputs: Sequence[NotebookNode]) -> None:
         before, after = _text([_code_cell([])]).split(_NONE)
         text = _text([_code_cell(outputs)])
         self._count = len(outputs)
-        self._packed = zlib.compress(text[len(before) : -len(after)].encode(), _FAST)
+        self._packed = zlib.compress(utf8_bytes(text[len(before) : -len(after)]), _FAST)
 
     @property
     def text(self) -> str:
@@ -85,13 +84,13 @@ def notebook_pieces(notebook: NotebookNode) -> Iterator[bytes]:
         raise ValueError(f"a notebook of format {notebook.nbformat} cannot be written")
     before, _, after = _writes(_node({**notebook, "cells": []})).partition('\n "cells": []')
     cells = [_pieces(cell) for cell in notebook.cells]
-    yield f'{before}\n "cells": [{chr(10) if cells else ""}'.encode()
+    yield utf8_bytes(f'{before}\n "cells": [{chr(10) if cells else ""}')
     for number, pieces in enumerate(cells):
         if number:
             yield b",\n"
         for piece in pieces:
-            yield piece.encode()
-    yield f"{chr(10) + ' ' if cells else ''}]{after}".encode()
+            yield utf8_bytes(piece)
+    yield utf8_bytes(f"{chr(10) + ' ' if cells else ''}]{after}")
 
 
 def _pieces(cell: NotebookNode) -> Iterator[str]:

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import nbformat
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nbformat import NotebookNode
@@ -96,6 +95,15 @@ def test_packed_outputs_take_a_fraction_of_the_memory() -> None:
     assert len(packed._packed) < len(json.dumps(data)) / 5  # noqa: SLF001 - the size is the point
 
 
-def test_what_no_file_can_hold_is_not_packed() -> None:
-    with pytest.raises(ValueError, match="surrogates not allowed"):
-        PackedOutputs([stream("\udcff")])
+def test_what_utf_8_cannot_express_is_replaced_packed_or_not() -> None:
+    made = _make["notebook"]()
+    for packed in (False, True):
+        outputs = [stream("name\udcff"), display({"application/json": {"\ud800": ["\udfff"]}})]
+        made.cells.append(_make["code"]())
+        made.cells[-1].outputs = PackedOutputs(outputs) if packed else outputs
+    written = json.loads(b"".join(notebook_pieces(made)))
+    for cell in written["cells"]:
+        assert "".join(cell["outputs"][0]["text"]) == "name\N{REPLACEMENT CHARACTER}"
+        assert cell["outputs"][1]["data"]["application/json"] == {
+            "\N{REPLACEMENT CHARACTER}": ["\N{REPLACEMENT CHARACTER}"]
+        }
