@@ -39,7 +39,8 @@ class BackgroundRun:
         self._command = [sys.executable, "-m", "runbook_lib.cli.main", "run", *arguments]
         self._prepare = prepare
         self._process: subprocess.Popen[bytes] | None = None
-        self._stopped = threading.Event()
+        self._stopped = False
+        self._lock = threading.Lock()  # between a stop and the start of the process
         self._code = 4  # until the process's own is known
         self._thread = threading.Thread(target=self._run, name="background-run")
         self._resources = contextlib.ExitStack()
@@ -58,9 +59,11 @@ class BackgroundRun:
 
     def stop(self) -> None:
         """Interrupt it and wait until it exits; it is killed if that takes too long."""
-        self._stopped.set()
-        if self._process:
-            subprocess_termination.terminate(self._process, grace_periods.BACKGROUND_CHAIN)
+        with self._lock:
+            self._stopped = True
+            process = self._process
+        if process:
+            subprocess_termination.terminate(process, grace_periods.BACKGROUND_CHAIN)
         self._thread.join(grace_periods.BACKGROUND_CHAIN)  # it may still prepare
 
     def wait(self, report: Callable[[str], None]) -> tuple[int, list[Path]]:
@@ -91,10 +94,12 @@ class BackgroundRun:
                 output.write(utf8_bytes(f"{problem}\n"))
                 self._code = problem.exit_code
                 return
-            if not self._stopped.is_set():
+            with self._lock:
+                if self._stopped:
+                    return
                 # It starts a fork server of its own: this process's may exit before it.
                 environment = {name: value for name, value in os.environ.items() if name != SERVER}
                 self._process = subprocess.Popen(
                     self._command, stdout=output, stderr=subprocess.STDOUT, env=environment
                 )
-                self._code = self._process.wait()
+            self._code = self._process.wait()

@@ -31,7 +31,7 @@ _LONGEST_PREFIX = 30  # characters
 
 @dataclass
 class _Row:
-    """One job that is running."""
+    """One job that is running. Its values are replaced, never changed: rich draws the table in a thread of its own."""
 
     job: Job
     progress: Progress
@@ -46,9 +46,9 @@ class _Row:
             self.step = f"{entry['step']}. {entry['title']}"
             self.hosts = dict.fromkeys(entry["hosts"], "")
         elif entry["event"] == "command_started":
-            self.hosts[entry["host"]] = entry["text"]
+            self.hosts = {**self.hosts, entry["host"]: entry["text"]}
         elif entry["event"] == "host_ended":
-            self.hosts.pop(entry["host"], None)
+            self.hosts = {host: text for host, text in self.hosts.items() if host != entry["host"]}
 
 
 class LiveTable:
@@ -66,7 +66,7 @@ class LiveTable:
         self._stopping = False
         self._claims = claims
         self._jobs = jobs
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, _Row] = {}  # replaced, never changed: see `_Row`
         self._ended: list[JobResult] = []
         self._live = (
             Live(console=self.console, get_renderable=self._table, refresh_per_second=4, transient=True)
@@ -86,7 +86,8 @@ class LiveTable:
     def started(self, job: Job) -> None:
         """Add a job's row; see `Watcher`."""
         prefix = "" if self._live else f"[{job.label[:_LONGEST_PREFIX]}] "
-        self._rows[job.id] = _Row(job, Progress(self.console, prefix, spins=False))
+        row = _Row(job, Progress(self.console, prefix, spins=False))
+        self._rows = {**self._rows, job.id: row}
 
     def refresh(self) -> None:
         """Show new journal entries, and the signals that came; see `Watcher`."""
@@ -112,7 +113,8 @@ class LiveTable:
     def ended(self, job: Job, result: JobResult) -> None:
         """Replace a job's row by its result; see `Watcher`."""
         self.refresh()
-        row = self._rows.pop(job.id)
+        row = self._rows[job.id]
+        self._rows = {name: other for name, other in self._rows.items() if name != job.id}
         self._ended.append(result)
         print_result(row.progress, result, f"{job.label}: " if self._live else "")
 
@@ -120,14 +122,15 @@ class LiveTable:
         table = Table("run", "step", "host", "command", "elapsed", box=None, pad_edge=False, expand=True)
         for column in table.columns:
             column.no_wrap, column.overflow = True, "ellipsis"
-        for row in self._rows.values():
+        rows = self._rows
+        for row in rows.values():
             busy = [(host, text) for host, text in row.hosts.items() if text] or [("", "")]
             elapsed = time.monotonic() - row.began
             host = busy[0][0] + (f" +{len(busy) - 1}" if len(busy) > 1 else "")
             table.add_row(
                 Text(row.job.label, "bold"), Text(row.step), Text(host), Text(busy[0][1]), f"{elapsed:.0f} s"
             )
-        waiting = self._jobs - len(self._ended) - len(self._rows)
+        waiting = self._jobs - len(self._ended) - len(rows)
         table.caption = f"{len(self._ended)} of {self._jobs} runs ended, {waiting} waiting"
         table.caption_justify = "left"
         return table

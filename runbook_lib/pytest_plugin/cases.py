@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import CommandRecord, HostRecord, StepRecord
     from runbook_lib.pytest_plugin.notebook_run import NotebookRun
 
-__all__ = ["END", "Case", "cases", "end"]
+__all__ = ["END", "Case", "cases", "end", "end_with_others_failed"]
 
 END = "the run ended"
-"""Name of the case that fails if something went wrong outside of any step."""
+"""Name of the case that fails if something went wrong outside of any step, or in a step that is not reported."""
 
 _STATUS = "status"
 _COMMANDS = 20  # commands of a step on a host that a failure shows; the report has all of them
@@ -75,6 +75,17 @@ def end(run: NotebookRun) -> Case:
     if record.status is Status.SKIPPED:
         return Case((END,), "skipped", for_log(outcome_of_run(record).sentence))
     return Case((END,), "passed")
+
+
+def end_with_others_failed(run: NotebookRun, others: Sequence[Case]) -> Case:
+    """Return the case for the end of a run of which failed cases are not reported.
+
+    Args:
+        run: The run.
+        others: These cases.
+    """
+    names = "\n".join(" / ".join(case.path) for case in others)
+    return _failed_end(run, f"{run.status}: failed, but not among the selected tests:\n{names}")
 
 
 def _failed_end(run: NotebookRun, *reasons: str) -> Case:

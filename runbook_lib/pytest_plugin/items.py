@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.pytest_plugin.cases import Case, cases, end
+from runbook_lib.pytest_plugin.cases import Case, cases, end, end_with_others_failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from runbook_lib.pytest_plugin.notebook_run import NotebookRun
@@ -82,14 +82,31 @@ class RunbookFile(pytest.File):
             return _children(self, list(cases(self._runs[0])), 0)
         return [RunCollector.from_parent(self, name=run.name, run=run) for run in self._runs]
 
-    def failed_ends(self) -> Iterator[CaseItem]:
-        """Yield the items that are reported whatever was selected: the ends of runs that failed."""
+    def failed_ends(self, reported: Container[str] | None = None) -> Iterator[CaseItem]:
+        """Yield the items that are reported whatever was selected: the ends of runs that failed.
+
+        Args:
+            reported: Ids of the selected items: the end of a run fails too if one of its failed cases is not among
+                them. None: these do not count.
+        """
         for run in self._runs:
+            only = len(self._runs) == 1
+            parent = self if only else RunCollector.from_parent(self, name=run.name, run=run)
             case = end(run)
+            if case.result != "failed" and reported is not None:
+                failed = [item for item in _items(parent) if item.case.result == "failed"]
+                others = [item.case for item in failed if item.nodeid not in reported]
+                case = end_with_others_failed(run, others) if others else case
             if case.result == "failed":
-                only = len(self._runs) == 1
-                parent = self if only else RunCollector.from_parent(self, name=run.name, run=run)
                 yield CaseItem.from_parent(parent, name=case.path[-1], case=case)
+
+
+def _items(parent: pytest.Collector) -> Iterator[CaseItem]:
+    for node in parent.collect():
+        if isinstance(node, CaseItem):
+            yield node
+        elif isinstance(node, pytest.Collector):
+            yield from _items(node)
 
 
 def _children(

@@ -15,7 +15,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from runbook_lib.errors import InputError
-from runbook_lib.model.status import SYMBOLS, Mode, Status
+from runbook_lib.model.status import BAD, SYMBOLS, Mode, Status
 from runbook_lib.printing.visible_text import for_log
 from runbook_lib.pytest_plugin.items import CaseItem, RunbookFile
 from runbook_lib.pytest_plugin.notebook_run import NotebookRun
@@ -84,22 +84,32 @@ class Plugin:
     def pytest_collection_modifyitems(
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
-        """Keep what must not be deselected: the failed ends of runs.
+        """Keep what must not be deselected: the failed ends of runs. Whatever was selected, no failed run is green.
 
         After a signal no other test of this session runs.
         """
-        failed_ends = {
-            item.nodeid: item
-            for path, runs in self._files().items()
-            for item in RunbookFile.from_parent(session, path=path, runs=runs).failed_ends()
-        }
+        files = [
+            RunbookFile.from_parent(session, path=path, runs=runs) for path, runs in self._files().items()
+        ]
+        failed_ends = {item.nodeid: item for file in files for item in file.failed_ends()}
         items[:] = [item for item in items if item.nodeid not in failed_ends]
         if any(run.interrupted for run in self._runs or ()):
             others = [item for item in items if not isinstance(item, CaseItem)]
             items[:] = [item for item in items if isinstance(item, CaseItem)]
             config.hook.pytest_deselected(items=others)
         yield
+        # A step that failed has a case of its own; if that one is not selected, the end of its run fails in its place.
+        selected = {item.nodeid for item in items}
+        failed_ends = {item.nodeid: item for file in files for item in file.failed_ends(selected)}
+        items[:] = [item for item in items if item.nodeid not in failed_ends]
         items += failed_ends.values()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Leave no failed run with exit code 0 where no test is run that could fail: with --collect-only."""
+        collected = self._config.getoption("collectonly") and session.exitstatus == pytest.ExitCode.OK
+        if collected and any(run.status in BAD for run in self._runs or ()):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -64,4 +64,5 @@ def test_on_a_terminal_one_line_counts_and_is_gone_afterwards() -> None:
     handler.emit(record)
     handler.stop()
     assert "root file system  0 s of about 25 s" in shown.getvalue()
-    assert shown.getvalue().endswith("\x1b[?25h\r\x1b[1A\x1b[2K") or "\x1b[2K" in shown.getvalue()
+    # The cursor is shown again; one line up, which is erased.
+    assert shown.getvalue().endswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")

@@ -154,6 +154,41 @@ def test_k_and_x_select_what_is_reported_of_hosts_that_were_selected(project: Pr
     result.stdout.fnmatch_lines(["*stopping after 1 failures*"])
 
 
+@pytest.mark.parametrize(
+    "selection",
+    [
+        ("-k", "First"),
+        ("-k", "ended"),
+        ("-k", "nothing"),
+        ("-m", "nothing"),
+        ("notebooks/90_look.ipynb::step 1 First",),
+        ("--deselect", "notebooks/90_look.ipynb::step 2 Second"),
+        ("-k", "First", "-n", "2"),
+    ],
+    ids=" ".join,
+)
+def test_a_failed_run_is_red_whatever_is_selected(project: Project, selection: tuple[str, ...]) -> None:
+    look(project)
+    project.write("host-a", "second", "wrong\n")
+    result = project.run(*LOOK, "--hosts", "host-a", *selection)
+    assert result.parseoutcomes()["failed"] == 1
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "failed: failed, but not among the selected tests:",
+            "step 2 Second / host-a / status",
+            "step 2 Second / host-a / content",
+            "FAILED notebooks/90_look.ipynb::the run ended - Failed: failed: *",
+        ]
+    )
+
+
+def test_only_collecting_a_failed_run_is_no_success(project: Project) -> None:
+    look(project)
+    project.write("host-a", "second", "wrong\n")
+    assert project.run(*LOOK, "--collect-only", "-q").ret == pytest.ExitCode.TESTS_FAILED
+
+
 def test_what_failed_last_is_reported_again_and_so_is_the_failed_end_of_another(project: Project) -> None:
     look(project)
     other = project.runbook("95_other", project.holds("First", "first"))

@@ -129,18 +129,20 @@ class _Ingest:
             self.dropped.add(entry.file)
 
     def _moved(self, changed: list[Found], gone: list[FileEntry]) -> list[Found]:
-        """Keep the rows of files that only changed their name or time; return the other files."""
+        """Keep the rows of notebooks that only changed their name or time; return the other files.
+
+        A run is read again: it is judged by more than its journal, also by its directory's name and its notebook.
+        """
         old = [self.index.entries[item.path] for item in changed if item.path in self.index.entries]
-        same = {(entry.size, entry.sha256): entry for entry in (*gone, *old) if entry.kind in _COUNTED}
+        same = {(entry.size, entry.sha256): entry for entry in (*gone, *old) if entry.kind == "notebook"}
         sizes = {size for size, _ in same}
         rest = []
         for item in changed:
             before = self.index.entries.get(item.path)
             if before is not None:
                 self._drop(before)
-            digest = self._digest(item) if item.kind != "trouble" and item.size in sizes else ""
-            # A run whose notebook changed is judged again, although its journal is the same.
-            kept = None if before is not None and item.kind == "run" else same.pop((item.size, digest), None)
+            digest = self._digest(item) if item.kind == "notebook" and item.size in sizes else ""
+            kept = same.pop((item.size, digest), None) if digest else None
             if kept is None:
                 rest.append(item)
                 continue

@@ -94,19 +94,49 @@ def test_many_small_parts_become_one_and_no_row_is_lost(
     assert len(last) < 20
 
 
-def test_a_run_that_was_only_moved_or_touched_keeps_its_rows(
+def test_a_notebook_that_was_only_moved_or_touched_keeps_its_rows_and_a_run_is_judged_again(
     copied: Path, opened: Callable[[Path], Archive]
 ) -> None:
     before = opened(copied)
-    run = some_run(copied)
-    os.utime(run / "journal.jsonl", ns=(1, 1))
+    os.utime(copied / "loose" / "out.ipynb", ns=(1, 1))
     (copied / "older").mkdir()
+    shutil.move(copied / "loose" / "out.ipynb", copied / "older" / "other.ipynb")
+    moved = opened(copied)
+    assert moved.ingestion is not None
+    assert moved.ingestion.read == 0
+    assert of(moved, "older/other.ipynb")["kind"] == "notebook"
+    run = some_run(copied)
     shutil.move(run, copied / "older" / run.name)
     after = opened(copied)
     assert after.ingestion is not None
-    assert after.ingestion.read == 0
+    assert after.ingestion.read == 1
     assert of(after, f"older/{run.name}")["kind"] == "run"
     pd.testing.assert_frame_equal(ordered(before.commands), ordered(after.commands))
+
+
+@pytest.mark.parametrize("what", ["renamed", "another notebook", "no longer a notebook"])
+def test_a_run_that_was_moved_has_the_verdict_of_what_is_there_now(
+    what: str, copied: Path, tmp_path: Path, opened: Callable[[Path], Archive]
+) -> None:
+    known = opened(copied).runs
+    run = next(
+        copied / "runs" / name
+        for name in known["run"][known["status"] == "changed"]
+        if (copied / "runs" / name).is_dir()
+    )
+    moved = run.with_name(f"{run.name}0") if what == "renamed" else copied / "older" / run.name
+    moved.parent.mkdir(exist_ok=True)
+    run.rename(moved)
+    if what == "another notebook":
+        ended = {EXECUTION: {"ended": "kernel died", "problem": "out of memory"}}
+        content = {"cells": [], "metadata": ended, "nbformat": 4, "nbformat_minor": 5}
+        (moved / "notebook.ipynb").write_text(json.dumps(content), encoding="utf-8")
+    elif what == "no longer a notebook":
+        (moved / "notebook.ipynb").write_bytes(b"{}")
+    warm, cold = opened(copied), Archive(copied, cache=tmp_path / "cold")
+    verdicts = [archive.runs.set_index("run")["status"].to_dict() for archive in (warm, cold)]
+    assert verdicts[0] == verdicts[1]
+    assert verdicts[0][run.name] == "unknown"
 
 
 def test_if_a_run_is_found_twice_its_journal_counts_and_the_copy_is_listed(

@@ -101,9 +101,10 @@ def test_a_command_shows_the_files_on_lines_of_their_own(
     assert done.stderr == b""
     shown = done.stdout.decode("utf-8")
     assert "\x1b" not in shown
-    escaped = "--json" in command or "json" in command
+    if "json" in command or "--json" in command:
+        shown = "\n".join(entry["run"] or entry["path"] for entry in json.loads(shown))
     for text in NAMES.values():
-        assert (json.dumps(text)[1:-1] if escaped and text.isascii() else text) in shown or "über" in text
+        assert text in shown
 
 
 def test_an_archive_with_such_a_name_itself_can_be_read(tmp_path: Path) -> None:
