@@ -34,6 +34,35 @@ _START = 120.0  # seconds until the server must answer
 _REQUEST = 10.0  # seconds for a request to it
 _POLL = 0.1  # seconds
 _LOG_LINES = 5  # of the server's log in a message
+_LAYOUT = {
+    "metadata": {"id": "default"},
+    "data": {
+        "layout-restorer:data": {
+            "main": {"dock": None},
+            "left": {"collapsed": True, "visible": True, "widgets": ["filebrowser"]},
+            "right": {"collapsed": True, "visible": True, "widgets": []},
+            "relativeSizes": [0, 1, 0],
+        }
+    },
+}
+"""The layout at the start: without a saved one JupyterLab opens its list of files, which leaves a lesson 60 pixels of a
+narrow screen. The first page links all lessons."""
+
+
+def _save_layout(directory: Path) -> None:
+    """Save the layout that JupyterLab restores when its page is opened, as `jupyter lab workspaces import` does it.
+
+    Raises:
+        RunbookError: It cannot be written.
+    """
+    from jupyterlab_server.workspaces_handler import WorkspacesManager  # noqa: PLC0415 - an extra
+
+    try:
+        WorkspacesManager(str(directory)).save("default", json.dumps(_LAYOUT))  # type: ignore[no-untyped-call]
+    except OSError as problem:
+        raise RunbookError(
+            f"cannot be written: {problem.strerror or problem}", where=str(directory)
+        ) from problem
 
 
 class JupyterServer:
@@ -64,6 +93,7 @@ class JupyterServer:
         extras.load("jupyterlab")
         own = self._workspace.jupyter
         (own / "runtime").mkdir(mode=0o700, exist_ok=True)
+        _save_layout(own / "workspaces")
         token = own / "token"
         token.touch(mode=0o600)
         token.write_text(self._token, encoding="utf-8")

@@ -227,7 +227,11 @@ class HostStep:
 
     def _validate(self) -> tuple[Status, str]:
         if not self.session.operation.verifiable:
-            return Status.SKIPPED, "no checks to validate"
+            script = self.session.operation.command_kind == "shell"
+            return (
+                Status.SKIPPED,
+                "not sent: mode validate changes nothing" if script else "no checks to validate",
+            )
         # Validation does not wait: a check that does not hold now has failed.
         self.session.checks = self.session.operation.verify(self.session.read_facts())
         return self._judge(Status.OK)
