@@ -58,7 +58,7 @@ def _save_layout(directory: Path) -> None:
     from jupyterlab_server.workspaces_handler import WorkspacesManager  # noqa: PLC0415 - an extra
 
     try:
-        WorkspacesManager(str(directory)).save("default", json.dumps(_LAYOUT))  # type: ignore[no-untyped-call]
+        WorkspacesManager(str(directory)).save("default", json.dumps(_LAYOUT))
     except OSError as problem:
         raise RunbookError(
             f"cannot be written: {problem.strerror or problem}", where=str(directory)
