@@ -234,7 +234,8 @@ class NotebookRuns:
         """Return the value of a secret reference, and say where the current run has recorded it already."""
         value = self.secrets.resolve(reference)
         if not self.run.ended and os.getpid() == self._process:
-            with self.interruptible():
+            # In a step, of which this is a part, Ctrl-C is the step's.
+            with contextlib.nullcontext() if self._busy else self.interruptible():
                 self.run.late_secrets.check()
         return value
 

@@ -9,7 +9,7 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.audit.verify.verify import verify_run
-from runbook_lib.errors import InputError, StepFailed
+from runbook_lib.errors import InputError, Interrupted, StepFailed
 from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.facts.base import Fact
 from runbook_lib.model.commands import Command, Output
@@ -213,6 +213,23 @@ def test_a_later_run_of_the_notebook_names_the_one_that_has_ended(
     assert book.directory != first
     (entry,) = [line for line in entries(book.directory) if line["event"] == "secret_exposed"]
     assert [place["file"] for place in entry["places"]] == [str(first / "journal.jsonl")]
+
+
+def test_a_secret_that_a_step_resolves_for_its_operation_leaves_the_interrupt_to_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORD", VALUE)
+    book = Runbook.open(parameters(tmp_path))
+    book.step("Echo", Does(("echo", VALUE)))
+
+    def interrupted(_: object) -> Does:
+        book.interrupt()
+        return Does(("cat",), stdin=book.secret("${env:WORD}"))
+
+    with pytest.raises(Interrupted):
+        book.step("Use it", interrupted)
+    (entry,) = [line for line in entries(book.directory) if line["event"] == "secret_exposed"]
+    assert entry["places"][0] == {"file": "journal.jsonl", "step": 1, "host": "host-a"}
 
 
 def test_a_secret_that_is_known_in_time_is_not_said_to_be_exposed(
