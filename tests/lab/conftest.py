@@ -7,6 +7,7 @@ import pytest
 from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
 from tests.aftermath import AFTERMATH
 from tests.lab_names import lab_name
+from tests.whole_lab import made_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,5 @@ def session_lab(can_have_lab: None) -> Iterator[Lab]:  # noqa: ARG001 - asked fo
 
 @pytest.fixture
 def lab(session_lab: Lab) -> Lab:
-    """Return the session's lab, every fault of the test before repaired."""
-    session_lab.faults.repair()
-    return session_lab
+    """Return the session's lab, whatever the test before has left of it."""
+    return made_whole(session_lab, CONTAINERS)

@@ -36,9 +36,9 @@ def scenario_lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def fresh_lab(scenario_lab: Lab) -> Lab:
-    """Return the lab with freshly installed hosts."""
-    scenario_lab.faults.repair()
-    scenario_lab.reset()
+    """Return the lab with freshly installed hosts, whatever the module before has left of it."""
+    scenario_lab.up(CONTAINERS)
+    scenario_lab.reset()  # repairs every fault
     return scenario_lab
 
 
@@ -58,5 +58,7 @@ def fresh(fresh_lab: Lab, tmp_path: Path, programs: Programs) -> Practice:
 
 @pytest.fixture
 def practice(docker_lab: Lab, tmp_path: Path, programs: Programs) -> Iterator[Practice]:
+    docker_lab.up(CONTAINERS)  # a host that a failed test has left off
+    docker_lab.faults.repair()
     yield Practice(docker_lab, tmp_path, programs)
     docker_lab.faults.repair()

@@ -24,6 +24,8 @@ def store_lab(fresh_lab: Lab) -> Lab:
 
 @pytest.fixture
 def practice(store_lab: Lab, tmp_path: Path, programs: Programs) -> Iterator[RegistryPractice]:
+    store_lab.up(CONTAINERS)  # as in the scenarios' own fixture
+    store_lab.faults.repair()
     yield RegistryPractice(store_lab, tmp_path, programs)
     store_lab.faults.repair()
 
