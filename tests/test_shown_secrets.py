@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.errors import SecretError, StepFailed
-from runbook_lib.facts.base import Fact
-from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
-from tests.runbook.practice import Does, parameters
+from tests.runbook.practice import Does, Token, parameters
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TOKEN = "SWMTKN-1-5f2e9c/1a7'q"  # noqa: S105 - a made-up one
-
-
-@dataclass(frozen=True)
-class Token(Fact[str]):
-    """The token in a file."""
-
-    path: str
-
-    def request(self) -> Command:
-        return Command(("cat", self.path), secret_output="token")  # noqa: S106 - its name
-
-    def parse(self, output: Output) -> str:
-        return output.stdout.strip()
 
 
 def test_a_token_is_nowhere_in_the_evidence_and_the_next_step_gets_it_by_its_reference(

@@ -32,6 +32,7 @@ __all__ = [
     "Holds",
     "Late",
     "Practice",
+    "Token",
     "assert_journal_agrees",
     "hello",
     "on_a",
@@ -56,6 +57,19 @@ class Content(Fact[str | None]):
 
     def parse(self, output: Output) -> str | None:
         return output.stdout if output.exit_code == 0 else None
+
+
+@dataclass(frozen=True)
+class Token(Fact[str]):
+    """The token in a file, which the host shows and says that it is one."""
+
+    path: str
+
+    def request(self) -> Command:
+        return Command(("cat", self.path), secret_output="token")  # noqa: S106 - its name
+
+    def parse(self, output: Output) -> str:
+        return output.stdout.strip()
 
 
 @dataclass(frozen=True)

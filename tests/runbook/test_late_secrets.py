@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +10,9 @@ from runbook_lib import Runbook
 from runbook_lib.audit.verify.verify import verify_run
 from runbook_lib.errors import InputError, Interrupted, StepFailed
 from runbook_lib.evidence.judgement import judged_record
-from runbook_lib.facts.base import Fact
-from runbook_lib.model.commands import Command, Output
 from runbook_lib.report.tables import tables
 from tests.runbook.desk import CLOSE, OPEN, STEP, entries
-from tests.runbook.practice import Content, Does, parameters
+from tests.runbook.practice import Content, Does, Token, parameters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,19 +114,6 @@ def test_a_secret_only_in_the_code_is_named_and_the_copy_is_not_altered(desk: De
     other = (approved / desk.book.name).read_text(encoding="utf-8").replace("known = ", "other = ")
     (approved / desk.book.name).write_text(other, encoding="utf-8")
     assert altered(verify_run(desk.run, approved=approved)) != []
-
-
-@dataclass(frozen=True)
-class Token(Fact[str]):
-    """A token that a host shows, and says that it is one."""
-
-    path: str
-
-    def request(self) -> Command:
-        return Command(("cat", self.path), secret_output="token")  # noqa: S106 - its name
-
-    def parse(self, output: Output) -> str:
-        return output.stdout.strip()
 
 
 def test_facts_and_long_outputs_from_before_are_found_and_records_in_memory_are_masked(
