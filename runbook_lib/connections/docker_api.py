@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.connections.output_buffer import MAX_BUFFERED_BYTES
 from runbook_lib.errors import FactError, FactUnavailable
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Output
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ DIAL = ("docker", "system", "dial-stdio")
 """Docker's own bridge from standard input and output to the engine's socket."""
 
 _BASE = "http://localhost:2375"  # only a key in requests' adapter table; nothing connects there
+_API_VERSION = re.compile(r"\d{1,4}\.\d{1,4}", re.ASCII)
 _VERSION_QUERY = (
     "1.44"  # the oldest API version that engines from 29 on accept; used only to query the version
 )
@@ -69,6 +72,8 @@ class DockerApi:
                 RecursionError,
                 LookupError,
                 TypeError,
+                ValueError,
+                AttributeError,
             ) as problem:
                 if query.method == "inspect_distribution" and isinstance(problem, docker.errors.APIError):
                     # The engine does answer: with the registry's own message.
@@ -80,7 +85,7 @@ class DockerApi:
     def _client(self, wait: CommandWait, limit: OutputLimit, streams: contextlib.ExitStack) -> Any:  # noqa: ANN401 - docker.APIClient, whose stubs lack the methods by name
         if self._version is None:
             client = self._make(_VERSION_QUERY, wait, limit, streams)
-            self._version = str(client.version(api_version=False)["ApiVersion"])
+            self._version = _checked(client.version(api_version=False)["ApiVersion"])
         return self._make(self._version, wait, limit, streams)
 
     def _make(
@@ -98,6 +103,13 @@ class DockerApi:
         client = docker.APIClient(base_url=_BASE, version=version)
         client.mount(_BASE, Adapter(dial))
         return client
+
+
+def _checked(version: object) -> str:
+    """Return the version of its API that an engine names; any other text would make docker connect by itself."""
+    if isinstance(version, str) and _API_VERSION.fullmatch(version):
+        return version
+    raise TypeError(f"not the version of an API: {excerpt(repr(version), 40)}")
 
 
 def _refusal(problem: Exception, limit: OutputLimit) -> FactError:

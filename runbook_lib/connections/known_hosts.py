@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["KnownHost", "known_host"]
 
 _SSH_PORT = 22
+_REVOKED = b"@revoked"
 _FIELDS = 3  # names, type, key
-_MARKERS = (b"@cert-authority", b"@revoked")
+_MARKERS = (b"@cert-authority", _REVOKED)
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,13 @@ def known_host(files: Sequence[Path], host: str, port: int, place: str) -> Known
     name = bare if port == _SSH_PORT else f"[{host.lower()}]:{port}".encode()
     own = [line for line in lines if line.names_host(name)]
     if not any(line.key for line in own if not line.marker):
-        # As for OpenSSH, a key that is known for the host without its port proves the host on any port.
-        own += [line for line in lines if line.names_host(bare) and not line.marker]
+        # As for OpenSSH, a key that is known, or revoked, for the host without its port is so on any port.
+        own += [line for line in lines if line.names_host(bare)]
     return KnownHost(
         files[0],
         place,
         keys=frozenset(line.key for line in own if not line.marker),
-        revoked=frozenset(line.key for line in own if line.marker == b"@revoked"),
+        revoked=frozenset(line.key for line in own if line.marker == _REVOKED),
         authority=any(line.marker == b"@cert-authority" for line in own),
     )
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from runbook_lib.errors import InventoryError
 from runbook_lib.project import expanded
 
-__all__ = ["SshConfig", "read_config_file", "read_ssh_config"]
+__all__ = ["SshConfig", "default_known_hosts", "read_config_file", "read_ssh_config"]
 
 _SYSTEM = Path("/etc/ssh/ssh_config")
 _SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
@@ -131,7 +131,7 @@ def read_ssh_config(target: str, place: str, user: str | None = None, port: int 
             port or _PORT,
             user or getpass.getuser(),
             identity_files=_existing([f"~/.ssh/{name}" for name in _KEYS]),
-            known_hosts=(*_user_known_hosts(), *map(Path, _SYSTEM_KNOWN_HOSTS)),
+            known_hosts=default_known_hosts(),
         )
     return _from_options(_options(_ask_openssh(files, target, place, user, port)), target, place)
 
@@ -261,9 +261,10 @@ def _has_settings(path: Path, place: str, *, depth: int = 0) -> bool:
     return False
 
 
-def _user_known_hosts() -> tuple[Path, Path]:
+def default_known_hosts() -> tuple[Path, ...]:
+    """Return the files with known host keys that OpenSSH reads if no ssh_config names others, the user's first."""
     folder = expanded("~/.ssh")
-    return folder / "known_hosts", folder / "known_hosts2"
+    return folder / "known_hosts", folder / "known_hosts2", *map(Path, _SYSTEM_KNOWN_HOSTS)
 
 
 def _paths(text: str) -> list[Path]:

@@ -10,6 +10,7 @@ from runbook_lib.errors import InventoryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["jump_command", "settings_of_arguments"]
 
@@ -22,6 +23,8 @@ _IGNORED = {
 _FLAGS = {"-C", "-q", "-T", "-v", "-4", "-6", "-a", "-x"}
 _WITH_VALUE = {"-J": "ProxyJump", "-p": "Port", "-i": "IdentityFile", "-l": "User"}
 _SETTINGS = {"port": "port", "user": "user", "identityfile": "identity_file", "proxycommand": "proxy_command"}
+# Unknown keys are refused whatever an ssh_config says, and nothing is asked in the middle of a run.
+_JUMP_OPTIONS = "-o StrictHostKeyChecking=yes -o BatchMode=yes"
 _JUMP = re.compile(r"(?:ssh://)?(?:[\w.+-]+@)?(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?", re.ASCII)
 
 
@@ -66,12 +69,13 @@ def settings_of_arguments(text: str, name: str, where: str) -> dict[str, Any]:
     return found
 
 
-def jump_command(jumps: str, where: str) -> str:
-    """Return the command that reaches a host through other hosts.
+def jump_command(jumps: str, where: str, config: Path | None = None) -> str:
+    """Return the command that reaches a host through other hosts, the key of each of which must be known.
 
     Args:
         jumps: As for `ssh -J`: one or several, separated by commas.
         where: The host, for messages.
+        config: The ssh_config that names them, if it is not the user's own.
 
     Raises:
         InventoryError: It is not a list of hosts.
@@ -81,9 +85,14 @@ def jump_command(jumps: str, where: str) -> str:
         raise InventoryError(
             f"not a list of hosts to jump through: {jumps!r}", where=where, hint="write user@bastion:port"
         )
-    last = hosts[-1] if hosts[-1].startswith("ssh://") else f"ssh://{hosts[-1]}"
-    before = f"-J {','.join(hosts[:-1])} " if len(hosts) > 1 else ""
-    return f"ssh {before}-W %h:%p {last}"
+    options = f"{_JUMP_OPTIONS} -F {shlex.quote(str(config.absolute()))}" if config else _JUMP_OPTIONS
+    command = ""
+    for host in hosts:
+        # Not -J: to the hosts that it names ssh does not pass its own options on.
+        before = f" -o ProxyCommand={shlex.quote(command.replace('%', '%%'))}" if command else ""
+        address = host if host.startswith("ssh://") else f"ssh://{host}"
+        command = f"ssh {options.replace('%', '%%')}{before} -W %h:%p {address}"
+    return command
 
 
 def _options(text: str, name: str, where: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.connections.ssh_config import read_config_file
+from runbook_lib.connections.ssh_config import default_known_hosts, read_config_file
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventories.source import HostEntry, Source
 from runbook_lib.inventories.ssh_arguments import jump_command
@@ -88,14 +88,20 @@ def _settings(path: Path, name: str, where: str) -> dict[str, Any]:
             hint=f"move the host's stanza to {DEFAULT}",
         )
     keys = [file for file in config.identity_files if Path(file).name not in _KEYS]
-    files = [file for file in config.known_hosts if file.exists() and file.parent != expanded("~/.ssh")]
-    proxy = jump_command(config.proxy_jump, where) if config.proxy_jump else config.proxy_command
+    files = [str(file) for file in config.known_hosts if file not in default_known_hosts()]
+    if len(files) > 1:
+        raise InventoryError(
+            f"known_hosts can be one file, not several: {', '.join(files)}",
+            where=where,
+            hint="name one file as UserKnownHostsFile",
+        )
+    proxy = jump_command(config.proxy_jump, where, path) if config.proxy_jump else config.proxy_command
     found = {
         "address": config.host if config.host != name else None,
         "port": config.port,
         "user": config.user if config.user != getpass.getuser() else None,
         "identity_file": next(iter(keys), None),
-        "known_hosts": next((str(file) for file in files if not str(file).startswith("/etc/ssh/")), None),
+        "known_hosts": next(iter(files), None),
         "proxy_command": proxy or None,
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -88,6 +88,13 @@ def no_version(_path: str) -> Iterator[bytes]:
     yield answered(b"[]")
 
 
+def other_version(version: object) -> Callable[[str], Iterator[bytes]]:
+    def answer(_path: str) -> Iterator[bytes]:
+        yield answered(json.dumps({"ApiVersion": version}).encode())
+
+    return answer
+
+
 def not_json(_path: str) -> Iterator[bytes]:
     yield answered(b"<html>hello</html>")
 
@@ -191,6 +198,11 @@ def test_the_answers_of_engines_count_for_the_run(tmp_path: Path) -> None:
         (redirect, "a redirect"),
         (nested, "not one of a Docker engine"),
         (no_version, "not one of a Docker engine"),
+        (other_version("auto"), "not one of a Docker engine"),
+        (other_version("1.44.1"), "not one of a Docker engine"),
+        (other_version("abc"), "not one of a Docker engine"),
+        (other_version(1.44), "not one of a Docker engine"),
+        (other_version(None), "not one of a Docker engine"),
         (not_json, "not one of a Docker engine"),
         (endless_head, "Docker engine"),
     ],

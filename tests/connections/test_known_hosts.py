@@ -120,6 +120,10 @@ def test_a_key_known_without_the_port_proves_the_host_on_any_port(server: Server
     assert error(server, f"127.0.0.1 {other}\n")
     assert "has changed" in error(server, f"{name} {other}\n127.0.0.1 {own}\n")
     assert "is revoked" in error(server, f"@revoked {name} {own}\n127.0.0.1 {own}\n")
+    assert "is revoked" in error(server, f"@revoked 127.0.0.1 {own}\n127.0.0.1 {own}\n")
+    assert "is revoked" in error(server, f"127.0.0.1 {own}\n@revoked 127.0.* {own}\n")
+    assert error(server, f"@revoked 127.0.0.1 {other}\n127.0.0.1 {own}\n") == ""
+    assert error(server, f"@revoked 127.0.0.1 {own}\n{name} {own}\n") == ""
 
 
 @pytest.mark.usefixtures("server")  # skips where there is no sshd

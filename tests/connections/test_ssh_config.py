@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import subprocess
 import threading
@@ -17,6 +18,7 @@ from runbook_lib import Runbook
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import AuthenticationError, HostKeyError, InventoryError, UnreachableError
 from runbook_lib.host_settings import Host
+from runbook_lib.inventories.ssh_arguments import jump_command
 from runbook_lib.model.commands import Command
 from runbook_lib.secrets import Secrets
 from tests.connections import sshd
@@ -185,3 +187,47 @@ def test_an_encrypted_key_is_taken_from_the_agent_or_the_message_says_what_is_th
         echo(server, **given)
     subprocess.run(["ssh-add", "-q", str(server.client_key)], check=True, capture_output=True)
     assert echo(server, **given) == "hello\n"
+
+
+def banner_behind(jumps: str, config: Path, server: Server) -> str:
+    """Return the first bytes of a server that is reached by the command for these jump hosts."""
+    command = (
+        jump_command(jumps, "web-1", config).replace("%h:%p", f"127.0.0.1:{server.port}").replace("%%", "%")
+    )
+    done = subprocess.run(
+        ["sh", "-c", command],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=deadline(30),
+    )
+    return done.stdout[:8]
+
+
+def test_each_jump_host_of_a_given_ssh_config_is_verified_whatever_the_file_says(
+    tmp_path: Path, bastion: Server, session_server: Server
+) -> None:
+    config, known = tmp_path / "it's 100% mine", tmp_path / "known"
+    stanza = (
+        "  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  IdentityFile {key}\n  IdentitiesOnly yes\n"
+        f"  StrictHostKeyChecking no\n  UserKnownHostsFile {known}\n"
+    )
+    config.write_text(
+        "".join(
+            f"Host {name}\n" + stanza.format(port=server.port, user=getpass.getuser(), key=server.client_key)
+            for name, server in (("gate", bastion), ("inner", session_server))
+        ),
+        encoding="utf-8",
+    )
+    own, theirs = (
+        f"{server.name_in_known_hosts} {' '.join((server.place / 'host.pub').read_text(encoding='ascii').split()[:2])}\n"
+        for server in (bastion, session_server)
+    )
+    for jumps, text in (("gate", ""), ("gate,inner", own), ("gate,inner", theirs)):
+        known.write_text(text, encoding="ascii")
+        assert banner_behind(jumps, config, session_server) == ""
+        assert known.read_text(encoding="ascii") == text
+    known.write_text(own + theirs, encoding="ascii")
+    for jumps in ("gate", "gate,inner"):
+        assert banner_behind(jumps, config, session_server) == "SSH-2.0-"

@@ -13,12 +13,16 @@ import pytest
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventories.program import program_output
 from runbook_lib.inventory import Inventory
+from tests.connections.test_ssh_config import home
 from tests.counted_calls import counted_calls
 from tests.deadlines import deadline
 
 FILES = Path(__file__).parent / "files"
 RECORDED = FILES / "ansible_list.json"
 """What ansible-inventory of ansible-core 2.19 printed for `ansible/hosts.ini`."""
+
+JUMP = "ssh -o StrictHostKeyChecking=yes -o BatchMode=yes"
+__all__ = ["home"]
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> Path:
@@ -45,7 +49,7 @@ def check_site(inventory: Inventory) -> None:
         "~/.ssh/id_ops",
         "canary",
     )
-    assert web.proxy_command == "ssh -W %h:%p ssh://ops@bastion:2200"
+    assert web.proxy_command == f"{JUMP} -W %h:%p ssh://ops@bastion:2200"
     assert (db.connection, db.sudo_password, db["ntp"]) == ("local", "${env:SUDO_PASSWORD}", ["a", "b"])
     assert inventory.hosts["web-1"].user == "ops"
     assert [host.name for host in inventory.select("web,!web-2")] == ["web-1", "web-3"]
@@ -148,9 +152,32 @@ def test_the_names_of_an_ssh_config_are_hosts_as_openssh_reaches_them(tmp_path: 
         web = inventory.hosts["web-1"]
         assert (web.target, web.port, web.user) == ("10.0.0.1", 2222, "ops")
         assert (web.identity_file, web.known_hosts) == (f"{tmp_path}/key", f"{tmp_path}/known")
-        assert inventory.hosts["db"].proxy_command == "ssh -J a@gate -W %h:%p ssh://b@inner:2200"
+        jump = f"{JUMP} -F {path}"
+        assert inventory.hosts["db"].proxy_command == (
+            f"{jump} -o ProxyCommand='{jump} -W %%h:%%p ssh://a@gate' -W %h:%p ssh://b@inner:2200"
+        )
         assert inventory.hosts["third"].proxy_command == "nc %h %p"
         assert inventory.kind == "ssh_config"
+
+
+@pytest.mark.parametrize(
+    "text", ["UserKnownHostsFile ~/.ssh/lab_hosts", "GlobalKnownHostsFile ~/.ssh/lab_hosts"]
+)
+def test_the_known_hosts_that_an_ssh_config_names_are_kept(home: Path, tmp_path: Path, text: str) -> None:
+    """A host's key would be verified by another file otherwise, also if the one that is named does not exist."""
+    path = write(tmp_path / "hosts.conf", f"Host web-1\n  {text}\n")
+    assert Inventory.load(path).hosts["web-1"].known_hosts == str(home / ".ssh" / "lab_hosts")
+
+
+@pytest.mark.usefixtures("home")
+def test_the_usual_known_hosts_are_not_named_and_several_are_refused(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "hosts.conf", "Host web-1\n  UserKnownHostsFile ~/.ssh/known_hosts ~/.ssh/known_hosts2\n"
+    )
+    assert Inventory.load(path).hosts["web-1"].known_hosts is None
+    write(path, "Host web-1\n  UserKnownHostsFile /one /two\n")
+    with pytest.raises(InventoryError, match="known_hosts can be one file, not several: /one, /two"):
+        Inventory.load(path)
 
 
 def test_our_own_yaml_has_variables_of_groups_and_of_all_hosts(tmp_path: Path) -> None:
@@ -310,10 +337,10 @@ def test_what_ansible_can_and_we_cannot_is_named(tmp_path: Path, variables: dict
 @pytest.mark.parametrize(
     ("arguments", "settings"),
     [
-        ("-J bastion", {"proxy_command": "ssh -W %h:%p ssh://bastion"}),
-        ("-Jops@[fe80::1]:22", {"proxy_command": "ssh -W %h:%p ssh://ops@[fe80::1]:22"}),
+        ("-J bastion", {"proxy_command": f"{JUMP} -W %h:%p ssh://bastion"}),
+        ("-Jops@[fe80::1]:22", {"proxy_command": f"{JUMP} -W %h:%p ssh://ops@[fe80::1]:22"}),
         ('-o ProxyCommand="ssh -W %h:%p -q bastion"', {"proxy_command": "ssh -W %h:%p -q bastion"}),
-        ("-o 'ProxyJump bastion' -C", {"proxy_command": "ssh -W %h:%p ssh://bastion"}),
+        ("-o 'ProxyJump bastion' -C", {"proxy_command": f"{JUMP} -W %h:%p ssh://bastion"}),
         ("-p 2222 -i ~/key", {"port": 2222, "identity_file": "~/key"}),
         ("-l ops -o ConnectTimeout=5", {"user": "ops", "connect_timeout": 5.0}),
         ("-o UserKnownHostsFile=~/known -o StrictHostKeyChecking=yes", {"known_hosts": "~/known"}),
