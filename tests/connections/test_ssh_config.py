@@ -220,9 +220,13 @@ def test_each_jump_host_of_a_given_ssh_config_is_verified_whatever_the_file_says
         ),
         encoding="utf-8",
     )
-    own, theirs = (
-        f"{server.name_in_known_hosts} {' '.join((server.place / 'host.pub').read_text(encoding='ascii').split()[:2])}\n"
+    keys = [
+        (server.place / "host.pub").read_text(encoding="ascii").split()
         for server in (bastion, session_server)
+    ]
+    own, theirs = (
+        f"{server.name_in_known_hosts} {kind} {key}\n"
+        for server, (kind, key, *_) in zip((bastion, session_server), keys, strict=True)
     )
     for jumps, text in (("gate", ""), ("gate,inner", own), ("gate,inner", theirs)):
         known.write_text(text, encoding="ascii")
