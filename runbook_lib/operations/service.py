@@ -182,9 +182,10 @@ class Refreshed(Operation):
         )
         purpose = "; ".join(filter(None, reasons))
         command = Command(("systemctl", self.verb, self.unit), sudo=True, purpose=purpose)
-        # One that has failed too often, as for want of its files, is not started before its failures are cleared.
-        clear = (_clear_failures(self.unit),) if stopped else ()
-        return Plan(commands=(*clear, command), after_rollback=(command,))
+        # One that has failed too often, as for want of its files, is not started before its failures are cleared. That
+        # holds for an active one too: systemd may have just started it by itself, and counts all starts.
+        clear = (_clear_failures(self.unit),) if self.verb == "restart" else ()
+        return Plan(commands=(*clear, command), after_rollback=(*clear, command))
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check that the service is active, and has read its files; say so if there was nothing to do."""
