@@ -12,7 +12,15 @@ from runbook_lib.facts.base import Fact, load_json, parsing, typed
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
-__all__ = ["DefaultRoute", "Interface", "Interfaces", "Reachable", "Route", "require_address"]
+__all__ = [
+    "DefaultRoute",
+    "Interface",
+    "Interfaces",
+    "Reachable",
+    "Route",
+    "require_address",
+    "require_network",
+]
 
 _FORBIDDEN = "Operation not permitted"
 _REPLIES = re.compile(r"\b[1-9][0-9]*(?: packets)? received\b")  # of iputils, or of busybox
@@ -180,4 +188,22 @@ def require_address(text: str) -> None:
     except ValueError as problem:
         raise ParameterError(
             f"{excerpt(text, 80)!r} is not an IP address", hint="write 192.168.7.254"
+        ) from problem
+
+
+def require_network(text: str, where: str) -> None:
+    """Check that a text is an IP network, as `192.168.0.0/20`; an address in it with its prefix length will do.
+
+    Args:
+        text: The text.
+        where: The parameter, for the message.
+
+    Raises:
+        ParameterError: It is anything else.
+    """
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError as problem:
+        raise ParameterError(
+            f"{excerpt(text, 80)!r} is not an IP network", where=where, hint="write 192.168.0.0/20"
         ) from problem

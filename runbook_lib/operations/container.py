@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import ParameterError
 from runbook_lib.facts.container import SPEC_LABEL, Container, Containers, spec_hash
 from runbook_lib.facts.image import Image
+from runbook_lib.facts.interfaces import require_network
 from runbook_lib.facts.ports import ListeningPorts
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
@@ -64,11 +65,14 @@ class Running(Operation):
     within: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse forms of published ports that the checks would not recognize, and two ways to one network.
+        """Refuse what the checks could not judge, and two ways to one network.
 
         Raises:
-            ParameterError: A port does not have the form `6379:6379`, or networks contradict each other.
+            ParameterError: A port does not have the form `6379:6379`, `within` is not a network, or networks
+                contradict each other.
         """
+        if self.within is not None:
+            require_network(self.within, f"container {self.name}: within")
         for port in self.publish:
             if not _PORTS.match(port):
                 raise ParameterError(

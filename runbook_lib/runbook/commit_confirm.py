@@ -6,13 +6,24 @@ If any of this fails the host reverts: by command if it still answers, otherwise
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import AuthenticationError, Interrupted, NotYet, OperationError, UnreachableError
+from runbook_lib.errors import (
+    AuthenticationError,
+    DeadlinePassed,
+    EvidenceError,
+    Interrupted,
+    NotYet,
+    OperationError,
+    RunbookError,
+    UnreachableError,
+)
 from runbook_lib.grace_periods import ROLLBACK
 from runbook_lib.model.plans import Check
 from runbook_lib.model.status import Mode, Status
+from runbook_lib.runbook.host_session_errors import describe
 from runbook_lib.runbook.run_status import describe_unmet
 
 if TYPE_CHECKING:
@@ -23,11 +34,14 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_with_confirmation", "plan_after_revert"]
 
+_log = logging.getLogger(__name__)
 _AFTER_REVERT = 60.0  # seconds that a host may take to answer again after its timer has fired
 _BETWEEN_TRIES = 1.0  # seconds between two attempts to connect
 # A host may lock out an address after a few refused logins, and for longer than any timer here.
 _AFTER_REFUSAL = 5.0  # seconds between two attempts to log in
 _MOST_REFUSALS = 2  # refused logins before a change counts as failed
+_NOT_ROLLED_BACK = "NOT ROLLED BACK: check the host now"
+_UNCHECKED = f"{_NOT_ROLLED_BACK}, the former state could not be confirmed"
 
 
 def plan_after_revert(session: HostSession) -> tuple[Facts, Plan]:
@@ -74,6 +88,7 @@ def apply_with_confirmation(
     Raises:
         Interrupted: Nothing was confirmed: the host reverts by itself.
         UnreachableError: The host did not answer even after its timer must have fired.
+        OperationError: The facts could not be read after the revert: whether it was complete is not known.
     """
     _arm(session, guard)
     deadline = time.monotonic() + guard.timeout
@@ -99,13 +114,32 @@ def apply_with_confirmation(
     except Interrupted as problem:
         _add_outcome(problem, guard)
         raise
-    except (OperationError, UnreachableError) as problem:
-        reason = problem.message
+    except EvidenceError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - the change is reverted, and the record says why
+        if not isinstance(problem, RunbookError):
+            _log.exception("step %s on %s", session.step, session.connection.host.name)
+        reason = describe(problem)
+    return _revert(session, guard, deadline, before, reason)
+
+
+def _revert(
+    session: HostSession, guard: NetworkGuard, deadline: float, before: Facts, reason: str
+) -> tuple[Status, str]:
+    """Wait until the host has reverted the change; every error says why the change was not confirmed."""
     try:
         return _wait_for_revert(session, guard, deadline, before, reason)
+    except EvidenceError:
+        raise
     except Interrupted as problem:
         problem.message += f"; {reason}"
         _add_outcome(problem, guard)
+        raise
+    except Exception as problem:
+        message = f"not confirmed: {reason}; {_UNCHECKED}: {describe(problem)}"
+        if not isinstance(problem, RunbookError):
+            raise OperationError(message) from problem
+        problem.message = message
         raise
 
 
@@ -167,13 +201,8 @@ def _wait_for_revert(
     except (OperationError, UnreachableError):
         # Unreachable, or the command cut off its own connection: the host's timer reverts.
         session.pause(max(0.0, deadline - time.monotonic()) + 2 * _BETWEEN_TRIES)
-    _reconnect(session, max(deadline, time.monotonic()) + _AFTER_REVERT)
     was = before.plain()
-    after = session.read_facts().plain()
-    limit = time.monotonic() + _AFTER_REVERT
-    while after != was and time.monotonic() < limit:
-        session.pause(_BETWEEN_TRIES)
-        after = session.read_facts().plain()
+    after = _facts_after_revert(session, was, max(deadline, time.monotonic()) + _AFTER_REVERT)
     differing = sorted(label for label in was if after.get(label) != was[label])
     restored = Check(
         "the old state is restored",
@@ -183,8 +212,39 @@ def _wait_for_revert(
         id="commit_confirm.reverted",
     )
     session.checks = [*failed, restored]
-    outcome = "the change was rolled back" if restored.holds else "NOT ROLLED BACK: check the host now"
+    outcome = "the change was rolled back" if restored.holds else _NOT_ROLLED_BACK
     return Status.FAILED, f"not confirmed: {reason}; {outcome}"
+
+
+def _facts_after_revert(session: HostSession, was: dict[str, Any], until: float) -> dict[str, Any]:
+    """Read the facts until they are as before or time is over; return the last ones.
+
+    A service that is restarted by the revert may cut the connection once more, and facts may not be readable yet.
+
+    Args:
+        session: The host's session.
+        was: The facts before the change.
+        until: Monotonic time until which the host may take to answer; its facts may take as long again.
+
+    Raises:
+        OperationError: The facts cannot be read.
+        UnreachableError: The host cannot be reached.
+    """
+    _reconnect(session, until)
+    limit = time.monotonic() + _AFTER_REVERT
+    while True:
+        try:
+            after = session.read_facts().plain()
+            if after == was or time.monotonic() > limit:
+                return after
+            session.pause(_BETWEEN_TRIES)
+        except DeadlinePassed:
+            raise
+        except (OperationError, UnreachableError):
+            if time.monotonic() > limit:
+                raise
+            session.pause(_BETWEEN_TRIES)
+            _reconnect(session, limit)
 
 
 def _reconnect(session: HostSession, until: float, refusals: int | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_lib.errors import CommandFailed, FactError, UnreachableError
+from runbook_lib.errors import CommandFailed, FactError, RunbookError, UnreachableError
 from runbook_lib.masking import excerpt
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "command_failed",
     "connection_lost",
+    "describe",
     "how_it_ended",
     "refused_by_sudo",
     "too_large_to_parse",
@@ -27,6 +28,13 @@ def how_it_ended(request: Command | NetworkQuery, output: Output) -> str:
         return f"{text} did not finish: {output.problem}"
     lines = (output.stderr.strip() or output.stdout.strip()).splitlines()
     return f"{text} exited with {output.exit_code}" + (f": {excerpt(lines[-1], 300)}" if lines else "")
+
+
+def describe(problem: Exception) -> str:
+    """Return what went wrong in a step, for its message; an error that is not this library's is an internal one."""
+    if isinstance(problem, RunbookError):
+        return problem.message
+    return f"internal error in step: {type(problem).__name__}: {problem}"
 
 
 def command_failed(command: Command, output: Output, host: str) -> CommandFailed:

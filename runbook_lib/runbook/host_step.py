@@ -23,6 +23,7 @@ from runbook_lib.operations.task import SOLVED, Task, solved
 from runbook_lib.runbook.commit_confirm import apply_with_confirmation, plan_after_revert
 from runbook_lib.runbook.host_rollback import rollback_failed, send_rollback
 from runbook_lib.runbook.host_session import HostSession, all_hold
+from runbook_lib.runbook.host_session_errors import describe
 from runbook_lib.runbook.planned_commands import record_planned
 from runbook_lib.runbook.reboot import reboot_and_confirm
 from runbook_lib.runbook.recorder import now
@@ -112,7 +113,7 @@ class HostStep:
             status, message = Status.FAILED, str(problem)
         except Exception as problem:  # noqa: BLE001 - the step ends here, and its record must say how
             _log.exception("step %s on %s", self.session.step, self.session.connection.host.name)
-            status, message = Status.FAILED, f"internal error in step: {type(problem).__name__}: {problem}"
+            status, message = Status.FAILED, describe(problem)
         host = self.session.connection.host
         record = HostRecord(
             host=host.name,
@@ -251,10 +252,16 @@ class HostStep:
                 self.session.send(command, self.session.operation.command_kind)
             self.session.read_until_settled()
             self.session.changes += self.session.operation.observed_changes(facts, self.session.observed)
-        except (OperationError, Interrupted, UnreachableError) as problem:
-            # Whether the change does what it should is not known: it is not left in place.
-            problem.message += self._after_rollback(plan)
+        except EvidenceError:
             raise
+        except Exception as problem:
+            # Whether the change does what it should is not known: it is not left in place.
+            outcome = self._after_rollback(plan)
+            if isinstance(problem, RunbookError) and not isinstance(problem, NotApplicable):
+                problem.message += outcome
+                raise
+            _log.exception("step %s on %s", self.session.step, self.session.connection.host.name)
+            raise OperationError(describe(problem) + outcome) from problem
         status, message = self._judge(Status.CHANGED)
         return status, message + (self._after_rollback(plan) if status is Status.FAILED else "")
 

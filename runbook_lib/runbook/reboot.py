@@ -6,13 +6,23 @@ the new connection, confirm. A host that still answers with the old boot id has 
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
-from runbook_lib.errors import HostKeyError, Interrupted, OperationError, UnreachableError
+from runbook_lib.errors import (
+    EvidenceError,
+    HostKeyError,
+    Interrupted,
+    OperationError,
+    RunbookError,
+    UnreachableError,
+)
 from runbook_lib.facts.host import BootId, SystemState
 from runbook_lib.model.plans import Change, Check
 from runbook_lib.model.status import Status
+from runbook_lib.runbook.host_rollback import rollback_failed, send_rollback
+from runbook_lib.runbook.host_session_errors import describe
 from runbook_lib.runbook.run_status import describe_unmet
 from runbook_lib.runbook.serial_console import Console
 
@@ -23,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["reboot_and_confirm"]
 
+_log = logging.getLogger(__name__)
 _BETWEEN_TRIES = 1.0  # seconds between two attempts to connect
 _LAST_LINES = 12  # of the console log, in the message of a failed step
 
@@ -52,19 +63,23 @@ def reboot_and_confirm(session: HostSession, plan: Plan, reboot: Reboot, before:
     except Interrupted as problem:
         problem.message += f"; nothing was confirmed: {reboot.recovery}"
         raise
-    except OperationError as problem:
-        reason = str(problem)
+    except EvidenceError:
+        raise
     except UnreachableError as problem:
         problem.message += _last_lines(console)
         problem.hint = f"{problem.hint}; {reboot.recovery}" if problem.hint else reboot.recovery
         raise
+    except Exception as problem:  # noqa: BLE001 - the record says why, and how to recover the host
+        if not isinstance(problem, RunbookError):
+            _log.exception("step %s on %s", session.step, session.connection.host.name)
+        reason = str(problem) if isinstance(problem, RunbookError) else describe(problem)
     finally:
         if console.tail():
             session.changes.append(Change("console output during the reboot", None, console.tail()))
-    _abandon(session, reboot)
+    left = _abandon(session, reboot)
     # The planned changes did not happen.
     session.changes = [change for change in session.changes if change not in plan.changes]
-    return Status.FAILED, f"not confirmed: {reason}; {reboot.recovery}{_last_lines(console)}"
+    return Status.FAILED, f"not confirmed: {reason}{left}; {reboot.recovery}{_last_lines(console)}"
 
 
 def _reboot(session: HostSession, plan: Plan, reboot: Reboot, before: Facts) -> str:
@@ -159,10 +174,11 @@ def _verify(
     return all(check.holds for check in session.checks)
 
 
-def _abandon(session: HostSession, reboot: Reboot) -> None:
+def _abandon(session: HostSession, reboot: Reboot) -> str:
+    """Undo what was armed; return what the message adds: empty, or what was not undone."""
     session.leave_in_order()
-    for command in reboot.abandon:
-        session.send(command, "rollback")
+    problems = send_rollback(session, (("", command) for command in reboot.abandon))
+    return f"; {rollback_failed(problems)}" if problems else ""
 
 
 def _last_lines(console: Console) -> str:

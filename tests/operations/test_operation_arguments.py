@@ -50,6 +50,12 @@ def test_ports_that_checks_would_not_recognize_are_refused(port: str) -> None:
         container.running("web", "web:1", publish=(port,))
 
 
+@pytest.mark.parametrize("within", ["192.168.0.0/33", "192.168.0", "lan", ""])
+def test_a_network_that_no_address_could_be_compared_with_is_refused(within: str) -> None:
+    with pytest.raises(ParameterError, match="container web: within"):
+        container.running("web", "web:1", within=within)
+
+
 def test_any_difference_in_the_specification_changes_the_spec() -> None:
     one = container.running("web", "web:1")
     others = [

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib import Runbook
 from runbook_lib.errors import StepFailed
-from runbook_lib.model.commands import Command
+from runbook_lib.facts.base import Fact
+from runbook_lib.model.commands import Command, Output
 from runbook_lib.model.plans import Check, NetworkGuard, Plan
 from runbook_lib.model.status import Status
 from runbook_lib.operations.base import Operation
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.facts.base import Facts
     from runbook_lib.model.records import HostRecord
 
 NOTHING = ("true",)
@@ -56,10 +57,53 @@ class Guarded(Operation):
         return [Check.equal("the file", "", facts[Content(self.path)])]
 
 
-def carry_out(tmp_path: Path, *, mode: str = "apply", **guard: Any) -> HostRecord:  # noqa: ANN401 - as above
+@dataclass(frozen=True)
+class Flawed(Guarded):
+    """An error in the checks, or in what is read after the revert.
+
+    Args:
+        when: `check`: in the checks; `read`: whenever facts are read after the change; `late`: only once, after the
+            revert.
+    """
+
+    when: str = "check"
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        return (*super().facts(), Flaw(self.path, self.when))
+
+    def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - never gets that far
+        raise ZeroDivisionError("a defect")
+
+
+@dataclass(frozen=True)
+class Flaw(Fact[str]):
+    """Says something else than expected, or fails."""
+
+    path: str
+    when: str
+
+    def request(self) -> Command:
+        script = 'test -e "$1" && touch "$1.seen"; test -e "$1" || test ! -e "$1.seen" || {\n'
+        once = 'test -e "$1.twice" || { touch "$1.twice"; exit 9; }; }'
+        always = "echo malformed; }"
+        return Command(
+            ("sh", "-c", script + {"check": ":; }", "read": always, "late": once}[self.when], "sh", self.path)
+        )
+
+    def parse(self, output: Output) -> str:
+        return {"": "as it should be"}[output.stdout]
+
+
+def carry_out(
+    tmp_path: Path,
+    *,
+    mode: str = "apply",
+    kind: type[Guarded] = Guarded,
+    **guard: Any,  # noqa: ANN401 - as above
+) -> HostRecord:
     book = Runbook.open(parameters(tmp_path, hosts="host-a", on_failure="continue", mode=mode))
     with contextlib.suppress(StepFailed):
-        book.step("Change", Guarded(str(tmp_path / "file"), **guard))
+        book.step("Change", kind(str(tmp_path / "file"), **guard))
         book.close()
     return book.record.steps[0].hosts[0]
 
@@ -126,3 +170,28 @@ def test_a_confirmation_that_is_refused_reverts_the_change(tmp_path: Path) -> No
     assert host.status is Status.FAILED
     assert host.message.endswith("the change was rolled back")
     assert not (tmp_path / "file").exists()
+
+
+def test_an_error_in_the_checks_reverts_the_change(tmp_path: Path) -> None:
+    host = carry_out(tmp_path, kind=Flawed)
+    assert host.status is Status.FAILED
+    assert host.message == (
+        "not confirmed: internal error in step: ZeroDivisionError: a defect; the change was rolled back"
+    )
+    assert not (tmp_path / "file").exists()
+
+
+def test_facts_that_cannot_be_read_after_the_revert_are_said_to_leave_it_unconfirmed(tmp_path: Path) -> None:
+    host = carry_out(tmp_path, kind=Flawed, when="read")
+    assert host.status is Status.FAILED
+    assert host.message == (
+        "not confirmed: internal error in step: ZeroDivisionError: a defect; NOT ROLLED BACK: check the host now, "
+        "the former state could not be confirmed: internal error in step: KeyError: 'malformed\\n'"
+    )
+    assert not (tmp_path / "file").exists()
+
+
+def test_facts_that_can_be_read_only_a_moment_after_the_revert_are_read_again(tmp_path: Path) -> None:
+    host = carry_out(tmp_path, kind=Flawed, when="late")
+    assert host.status is Status.FAILED
+    assert host.message.endswith("ZeroDivisionError: a defect; the change was rolled back")

@@ -2,26 +2,64 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from runbook_lib import Runbook
-from runbook_lib.errors import Interrupted, StepFailed
+from runbook_lib.errors import Interrupted, NotApplicable, ParameterError, RunbookError, StepFailed
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.facts.base import Fact
+from runbook_lib.model.commands import Command, Output
 from runbook_lib.model.status import Status
 from tests.deadlines import wait_until
 from tests.runbook.practice import Holds, parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from runbook_lib.facts.base import Facts
+    from runbook_lib.model.plans import Check
     from tests.connections.sshd import Server
+
+
+@dataclass(frozen=True)
+class Defective(Holds):
+    """Its checks end in an error once the file is written."""
+
+    error: type[Exception] = ValueError
+
+    def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - never gets that far
+        raise self.error("192.168.0.0/33")
+
+
+@dataclass(frozen=True)
+class Wrongly(Fact[int]):
+    """A file's text, which is parsed without care."""
+
+    path: str
+
+    def request(self) -> Command:
+        return Command(("cat", self.path))
+
+    def parse(self, output: Output) -> int:
+        return {"before\n": 1}[output.stdout]
+
+
+@dataclass(frozen=True)
+class Careless(Holds):
+    """It has a fact whose parser ends in an error once the file is written."""
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        return (*super().facts(), Wrongly(self.path))
 
 
 def ctrl_c_once(exists: Path) -> threading.Thread:
@@ -164,3 +202,32 @@ def test_a_deadline_during_the_checks_rolls_back_within_the_grace_period(tmp_pat
     assert time.monotonic() - before < 60
     assert "; the change was rolled back" in book.record.steps[0].hosts[0].message
     assert target.read_text(encoding="utf-8") == "before\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (Defective, "internal error in step: ValueError: 192.168.0.0/33"),
+        (functools.partial(Defective, error=ParameterError), "192.168.0.0/33"),
+        (functools.partial(Defective, error=RunbookError), "192.168.0.0/33"),
+        (functools.partial(Defective, error=NotApplicable), "192.168.0.0/33"),
+        (Careless, "internal error in step: KeyError: 'after\\n'"),
+    ],
+    ids=["defect", "parameter", "other", "not_applicable", "parser"],
+)
+@pytest.mark.parametrize("undo", ["true", "false"])
+def test_an_error_in_the_checks_rolls_the_change_back(
+    tmp_path: Path, change: Callable[..., Holds], message: str, undo: str
+) -> None:
+    target = tmp_path / "a"
+    target.write_text("before\n", encoding="utf-8")
+    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
+    with pytest.raises(StepFailed):
+        book.step("Change", change(str(target), "after\n", undo=(undo,)))
+    (host,) = book.record.steps[0].hosts
+    outcome = "the change was rolled back" if undo == "true" else "ROLLBACK FAILED: check the host now: "
+    assert host.status is Status.FAILED
+    assert host.message.startswith(f"{message}; {outcome}")
+    assert kinds(book)[-2:] == ["rollback", "rollback"]
+    assert target.read_text(encoding="utf-8") == "before\n"
+    assert read_journal(book.directory) == book.record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,11 +74,11 @@ class Tried(Operation):
         ]
 
 
-def step(place: Path, **given: str) -> HostRecord:
+def step(place: Path, kind: type[Tried] = Tried, **given: str) -> HostRecord:
     (place / "inventory.yml").write_text("hosts:\n  host-a: {connection: local}\n", encoding="utf-8")
     book = Runbook.open(parameters(place, **given))
     try:
-        book.step("Trial", Tried(str(place)))
+        book.step("Trial", kind(str(place)))
         book.close()
     except StepFailed:
         pass
@@ -119,3 +119,27 @@ def test_a_plan_tells_what_would_be_confirmed(tmp_path: Path) -> None:
     record = step(tmp_path, mode="plan")
     assert record.status is Status.PLANNED
     assert ("guard", "cp") in sent(record)
+
+
+@dataclass(frozen=True)
+class Flawed(Tried):
+    """An error in its checks, and what abandons it fails."""
+
+    def plan(self, facts: Facts) -> Plan:
+        plan = super().plan(facts)
+        assert plan.reboot
+        return replace(plan, reboot=replace(plan.reboot, abandon=(Command(("false",)), *plan.reboot.abandon)))
+
+    def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - never gets that far
+        raise ZeroDivisionError("a defect")
+
+
+def test_an_error_in_the_checks_abandons_it_and_the_message_says_what_was_not_undone(tmp_path: Path) -> None:
+    record = step(tmp_path, kind=Flawed)
+    assert record.status is Status.FAILED
+    assert record.message.startswith(
+        "not confirmed: internal error in step: ZeroDivisionError: a defect; ROLLBACK FAILED: check the host now: "
+        "`false` exited with 1"
+    )
+    assert record.message.endswith("; the next reset brings the old one")
+    assert (tmp_path / "abandoned").exists()
