@@ -14,21 +14,31 @@ if TYPE_CHECKING:
 
     from runbook_lib.file_contents import LocalPath
 
-__all__ = ["changed", "given_key", "given_lines", "keys_in"]
+__all__ = ["changed", "given_key", "given_lines", "keys_in", "unclear_lines"]
 
 _HINT = "give a line as in a .pub file: ssh-ed25519 AAAA… anna"
 
 
 def keys_in(text: str) -> list[PublicKey]:
     """Return the keys of a file. Lines without a key, which sshd ignores, are left out."""
+    return [key for key in map(_key_on, text.split("\n")) if key]
+
+
+def unclear_lines(text: str, *, exactly: bool) -> list[tuple[int, str]]:
+    """Return the lines that may hold a key which is not understood: number, and why it is not.
+
+    Args:
+        text: The file's text.
+        exactly: Whether any other line matters too. Without that, only one with the beginning of a key does: the first
+            three bytes of each are zero, as the length of its kind's name.
+    """
     found = []
-    for line in text.split("\n"):
+    for number, line in enumerate(text.split("\n"), 1):
         try:
-            key = parse_line(line)
-        except ValueError:
-            continue
-        if key:
-            found.append(key)
+            parse_line(line)
+        except ValueError as problem:
+            if exactly or "AAAA" in line:
+                found.append((number, str(problem)))
     return found
 
 
@@ -47,18 +57,15 @@ def changed(
     Raises:
         PlanRefused: A line is not understood, a wanted key has other options, or no key would be left.
     """
+    for number, why in unclear_lines(text, exactly=exactly) if exactly or absent else ():
+        raise PlanRefused(
+            f"line {number} of {path} is not understood: {why}",
+            hint="correct or remove that line by hand: it may be a key",
+        )
     missing = dict(wanted)
     lines, left = [], 0
-    for number, line in enumerate(re.findall(r"[^\n]*\n|[^\n]+", text), 1):
-        try:
-            key = parse_line(line)
-        except ValueError as problem:
-            if exactly:
-                raise PlanRefused(
-                    f"line {number} of {path} is not understood: {problem}",
-                    hint="correct or remove that line by hand: it may be a key",
-                ) from problem
-            key = None
+    for line in re.findall(r"[^\n]*\n|[^\n]+", text):
+        key = _key_on(line)
         if key is None:
             lines.append(line)
             continue
@@ -121,7 +128,7 @@ def given_lines(keys: Sequence[LocalPath], where: str) -> list[str]:
     for given in keys:
         text = str(given)
         words = text.split()
-        if len(words) < 2 or not (is_kind(words[0]) or _holds_key(text)):  # noqa: PLR2004 - kind and key
+        if len(words) < 2 or not (is_kind(words[0]) or _key_on(text)):  # noqa: PLR2004 - kind and key
             data = read_local(given, f"{where}: key")
             if b"PRIVATE KEY-----" in data:
                 raise ParameterError(
@@ -135,8 +142,8 @@ def given_lines(keys: Sequence[LocalPath], where: str) -> list[str]:
     return lines
 
 
-def _holds_key(text: str) -> bool:
+def _key_on(line: str) -> PublicKey | None:
     try:
-        return parse_line(text) is not None
+        return parse_line(line)
     except ValueError:
-        return False
+        return None

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 __all__ = ["PublicKey", "is_kind", "parse_line"]
 
 _KIND = re.compile(r"(sk-)?(ssh|ecdsa)-[A-Za-z0-9@.-]+")
-_OPTIONS = re.compile(r'(?:[^\s"]|"(?:\\.|[^"\\])*")+')
+_BLANKS = re.compile(r"[ \t]+")
+_OPTIONS = re.compile(r'(?:[^ \t"]|"(?:\\.|[^"\\])*")+')
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,13 @@ def parse_line(line: str) -> PublicKey | None:
     if not rest or rest.startswith("#"):
         return None
     options = ""
-    if not _KIND.fullmatch(rest.split(None, 1)[0]):
+    if not _KIND.fullmatch(_BLANKS.split(rest, 1)[0]):
         found = _OPTIONS.match(rest)
         if not found or not rest[found.end() :].strip():
             raise ValueError("there is no key on it")
-        options, rest = found[0], rest[found.end() :].lstrip()
-    kind, _, rest = rest.partition(" ")
-    blob, _, comment = rest.strip().partition(" ")
+        options, rest = found[0], rest[found.end() :].lstrip(" \t")
+    # sshd separates the words by blanks and tabs, and by nothing else.
+    kind, blob, comment = (*_BLANKS.split(rest, 2), "", "")[:3]
     try:
         data = base64.b64decode(blob, validate=True)
     except binascii.Error as problem:

@@ -11,7 +11,13 @@ from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.facts.ssh_keys import AuthorizedKeys, Login
 from runbook_lib.file_contents import read_local
 from runbook_lib.model.plans import Check, NewIdentity, Plan
-from runbook_lib.operations.authorized_keys_file import changed, given_key, given_lines, keys_in
+from runbook_lib.operations.authorized_keys_file import (
+    changed,
+    given_key,
+    given_lines,
+    keys_in,
+    unclear_lines,
+)
 from runbook_lib.operations.base import Operation
 from runbook_lib.operations.commit_confirm import (
     GuardedChange,
@@ -131,12 +137,16 @@ class Authorized(Operation):
     def verify(self, facts: Facts) -> list[Check]:
         """Check each key, and the login."""
         current = facts[AuthorizedKeys(self.account)]
-        found = {key.fingerprint: key for key in keys_in(current.text or "")}
+        found: dict[str, list[PublicKey]] = {}
+        for key in keys_in(current.text or ""):
+            found.setdefault(key.fingerprint, []).append(key)
+        unknown = self._unknown(current)
         checks = []
         for name, key in self._wanted.items():
-            present = found.get(name)
-            same = present is not None and present.options == key.options
-            other = f"with {present.options or 'no options'}" if present else "absent"
+            # A key may be on several lines: any of them lets it log in.
+            options = dict.fromkeys(present.options or "no options" for present in found.get(name, ()))
+            same = list(options) == [key.options or "no options"]
+            other = f"with {', and with '.join(options)}" if options else "absent"
             checks.append(
                 Check(
                     f"key {key.label} of {self.account}",
@@ -150,18 +160,15 @@ class Authorized(Operation):
             Check.equal(
                 f"key {fingerprint} of {self.account}",
                 "absent",
-                "authorized" if fingerprint in found else "absent",
+                "authorized" if fingerprint in found else unknown or "absent",
                 f"ssh_keys.absent.{fingerprint}",
             )
             for fingerprint in self.absent
         ]
         if self.exactly:
-            others = [key.label for name, key in found.items() if name not in self._wanted]
-            checks.append(
-                Check.equal(
-                    f"other keys of {self.account}", "none", ", ".join(others) or "none", "ssh_keys.others"
-                )
-            )
+            others = [keys[0].label for name, keys in found.items() if name not in self._wanted]
+            observed = ", ".join(filter(None, (*others, unknown))) or "none"
+            checks.append(Check.equal(f"other keys of {self.account}", "none", observed, "ssh_keys.others"))
         for login in self._login:
             problem = facts[login]
             checks.append(
@@ -174,6 +181,16 @@ class Authorized(Operation):
                 )
             )
         return checks
+
+    def _unknown(self, current: AccountKeys) -> str:
+        """Return why more keys than those that were read may log in; empty if no others can."""
+        if current.kind and current.text is None:
+            what = "not UTF-8 text" if current.kind in _REGULAR else f"a {current.kind}"
+            return f"unknown: {current.path} is {what}"
+        if current.also:
+            return f"unknown: {', '.join(current.also)} has keys too"
+        unclear = unclear_lines(current.text or "", exactly=self.exactly)
+        return f"unknown: line {unclear[0][0]} of {current.path} is not understood" if unclear else ""
 
     @property
     def _wanted(self) -> dict[str, PublicKey]:
