@@ -34,6 +34,10 @@ date '+Now=%F %T.%N'
 for path; do
   echo "File=$(stat --format=%z -- "$path" 2>/dev/null) $(stat --dereference --format=%z -- "$path" 2>/dev/null)"
 done"""
+# A unit without [Install], and one that is made from a script of System V, start with the host only if another unit has
+# them start.
+_BY_OTHERS = {"static", "generated"}
+_PULLED_IN = "WantedBy,RequiredBy,TriggeredBy"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 
 
@@ -44,12 +48,15 @@ class ServiceState:
     Args:
         loaded: Whether the unit exists.
         active: `active`, `inactive`, `failed`, `activating`, …
-        enabled: Whether it starts with the host.
+        enabled: Whether it starts with the host: it is enabled, not only until the next boot; or another unit pulls in
+            one that cannot be enabled.
+        static: Whether it cannot be enabled, for want of a section [Install].
     """
 
     loaded: bool
     active: str
     enabled: bool
+    static: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,17 +72,31 @@ class Service(Fact[ServiceState]):
     def request(self) -> Command:
         """Return the command; it exits with 0 for unknown units too."""
         return Command(
-            ("systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", "--", self.unit)
+            (
+                "systemctl",
+                "show",
+                f"--property=LoadState,ActiveState,UnitFileState,{_PULLED_IN}",
+                "--",
+                self.unit,
+            )
         )
 
     def parse(self, output: Output) -> ServiceState:
-        """Return the state."""
+        r"""Return the state.
+
+        >>> shown = "LoadState=loaded\nActiveState=active\nUnitFileState=static\nWantedBy=sysinit.target\n"
+        >>> Service("systemd-udevd.service").parse(Output(0, shown)).enabled
+        True
+        """
         values = dict(line.split("=", 1) for line in lines_of(output.stdout) if "=" in line)
+        file_state = values.get("UnitFileState", "")
+        pulled_in = any(values.get(name) for name in _PULLED_IN.split(","))
         try:
             return ServiceState(
                 loaded=values["LoadState"] == "loaded",
                 active=values["ActiveState"],
-                enabled=values.get("UnitFileState") in {"enabled", "enabled-runtime", "static", "generated"},
+                enabled=file_state == "enabled" or (file_state in _BY_OTHERS and pulled_in),
+                static=file_state == "static",
             )
         except KeyError as missing:
             raise FactError(f"systemctl show: {missing} is missing in the output") from missing

@@ -60,6 +60,11 @@ class Running(Operation):
         state = facts[Service(self.unit)]
         if not state.loaded:
             raise PlanRefused(f"there is no unit {self.unit}", hint="install the software first")
+        if state.static and not state.enabled:
+            raise PlanRefused(
+                f"{self.unit} cannot be enabled: it has no section [Install], and no other unit starts it",
+                hint="name the unit that starts it, such as its timer or socket, or add the section to its file",
+            )
         commands = []
         if not state.enabled:
             commands.append(Command(("systemctl", "enable", self.unit), sudo=True, purpose="start at boot"))
