@@ -58,7 +58,18 @@ class Present(Operation):
             return Plan()
         if not before.in_directory:
             raise PlanRefused(f"the directory of {self.path} does not exist", hint="make it in a step before")
-        install = ("install", "-d", "-o", self.owner, "-g", self.group, "-m", self.mode, "--", self.path)
+        install = (
+            "install",
+            "-d",
+            "-o",
+            self.owner,
+            "-g",
+            self.group,
+            "-m",
+            _all_bits(self.mode),
+            "--",
+            self.path,
+        )
         was = " ".join(("directory", *file_commands.owner_and_mode(before))) if before.exists else None
         former = file_commands.owner_and_mode(before)
         rollback: tuple[Command, ...] = (
@@ -67,7 +78,9 @@ class Present(Operation):
         if before.exists:
             rollback = (
                 Command(("chown", "--", former[0], self.path), sudo=True, purpose="restore the owner"),
-                Command(("chmod", "--", former[1], self.path), sudo=True, purpose="restore permissions"),
+                Command(
+                    ("chmod", "--", _all_bits(former[1]), self.path), sudo=True, purpose="restore permissions"
+                ),
             )
         return Plan(
             commands=(Command(install, sudo=True, purpose=f"directory {self.path}"),),
@@ -85,6 +98,11 @@ class Present(Operation):
             Check.equal(f"owner of {self.path}", wanted, owner, "directory.owner"),
             Check.equal(f"permissions of {self.path}", self.mode, mode, "directory.permissions"),
         ]
+
+
+def _all_bits(mode: str) -> str:
+    """Return four octal digits as five: with fewer, coreutils keeps the setuid and setgid bits of a directory."""
+    return f"0{mode}"
 
 
 present = Present

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.facts.answer import TIMED_OUT, answer_within
+from runbook_lib.errors import ParameterError
+from runbook_lib.facts.answer import TIMED_OUT, Answered, answer_within
 from runbook_lib.facts.interfaces import Reachable, require_address
 from runbook_lib.masking import excerpt
 from runbook_lib.model.plans import Check
@@ -14,7 +15,7 @@ from runbook_lib.operations.base import Probe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runbook_lib.facts.answer import Answer, Answered
+    from runbook_lib.facts.answer import Answer
     from runbook_lib.facts.base import Fact, Facts
 
 __all__ = ["Answers", "Fails", "Pings", "Responds", "answers", "fails", "pings", "responds"]
@@ -29,7 +30,8 @@ class Answers(Probe):
     Args:
         what: The check's name: it should say what is proven.
         argv: Program and arguments.
-        expect: The whole answer, without surrounding white space.
+        expect: The whole answer, without surrounding white space. A program that must print nothing must also exit with
+            0 in time: silence alone is what one that hangs or breaks off has as well.
         container: Run it in this container with `docker exec`; its image must have `timeout`.
         stdin: Text for its standard input.
         id: The check's id, as `hop.2`.
@@ -55,7 +57,9 @@ class Answers(Probe):
         """Check the answer."""
         answered = facts[self._answer]
         observed = answered.text or _silent(answered, _TIMEOUT)
-        return [Check(self.what, self.expect, excerpt(observed, 200), answered.text == self.expect, self.id)]
+        holds = answered.text == self.expect and (bool(self.expect) or answered.exit_code == 0)
+        expected = self.expect or _silent(Answered(0, ""), _TIMEOUT)
+        return [Check(self.what, expected, excerpt(observed, 200), holds, self.id)]
 
     @property
     def _answer(self) -> Answer:
@@ -75,6 +79,9 @@ class Fails(Probe):
         container: Run it in this container with `docker exec`; its image must have `timeout`.
         seconds: How long it may take to answer.
         id: The check's id.
+
+    Raises:
+        ParameterError: A reason is empty: every failure would have it.
     """
 
     what: str
@@ -83,6 +90,15 @@ class Fails(Probe):
     container: str | None = None
     seconds: int = 5
     id: str = field(default="probe.fails", repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse reasons that any failure has."""
+        if not self.reasons or not all(self.reasons):
+            raise ParameterError(
+                "the program's reason to fail is empty",
+                where=f"probe.fails({self.what!r})",
+                hint='give a part of what it prints, as "Connection refused"',
+            )
 
     @property
     def settle(self) -> float:

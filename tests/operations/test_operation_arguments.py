@@ -56,6 +56,12 @@ def test_a_network_that_no_address_could_be_compared_with_is_refused(within: str
         container.running("web", "web:1", within=within)
 
 
+@pytest.mark.parametrize("reasons", [(), ("",), ("Connection refused", "")])
+def test_a_reason_that_every_failure_has_is_refused(reasons: tuple[str, ...]) -> None:
+    with pytest.raises(ParameterError, match=r"probe\.fails"):
+        probe.fails("the port is closed", ("nc", "host-b", "80"), reasons)
+
+
 def test_any_difference_in_the_specification_changes_the_spec() -> None:
     one = container.running("web", "web:1")
     others = [

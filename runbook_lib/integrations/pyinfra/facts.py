@@ -26,8 +26,14 @@ _NO_SUCH_USER = re.compile(
     r"^(sudo: unknown user|sudo: error initializing audit plugin|su: user .+ does not exist|su: unknown login)"
 )
 # A password's hash must not be in the evidence: what these facts print of one does not leave the host.
-_SHADOW = r"; } | sed 's/|[^|]*\$[^|]*$/|[hash of the password]/'"
-_MYSQL = r"; } | sed 's/\*[0-9A-F]\{40\}/[hash of the password]/g; s/\$A\$[^\t]*/[hash of the password]/g'"
+# In the field of an account's hash, `!` and `*` alone say that there is none; hashes of DES have no `$`.
+_SHADOW = r"; } | sed 's/|[!*]*[^|!*][^|]*$/|[hash of the password]/'"
+_MYSQL = (
+    r"; } | sed 's/\*[0-9A-F]\{40\}/[hash of the password]/g; s/\$A\$[^\t]*/[hash of the password]/g"
+    # Hashes of MySQL before 4.1, and MariaDB's of ed25519.
+    r"; s/\(^\|[^A-Za-z0-9+/]\)[0-9a-f]\{16\}\([^A-Za-z0-9+/]\|$\)/\1[hash of the password]\2/g"
+    r"; s/\(^\|[^A-Za-z0-9+/]\)[A-Za-z0-9+/]\{43\}\([^A-Za-z0-9+/]\|$\)/\1[hash of the password]\2/g'"
+)
 _REDACTED = {"server.Users": _SHADOW, "mysql.MysqlUsers": _MYSQL, "mysql.MysqlUserGrants": _MYSQL}
 _TARGET = 'if [ -e "$1" ]; then wc -c < "$1" && sha256sum < "$1"; else echo absent; fi'
 

@@ -143,6 +143,15 @@ def test_a_secret_is_neither_on_a_command_line_nor_in_the_evidence(
     [
         (Users, "ops:x:1:1|ops|ops||$y$j9T$salt$hash", "ops:x:1:1|ops|ops||[hash of the password]"),
         (Users, "ops:x:1:1|ops|ops||!*", "ops:x:1:1|ops|ops||!*"),
+        (Users, "ops:x:1:1|ops|ops||", "ops:x:1:1|ops|ops||"),
+        (Users, "ops:x:1:1|ops|ops||rqXexS6ZhobKA", "ops:x:1:1|ops|ops||[hash of the password]"),
+        (Users, "ops:x:1:1|ops|ops||!!_J9..rasmBYk8r9AiWNc", "ops:x:1:1|ops|ops||[hash of the password]"),
+        (MysqlUsers, "ops\t6f8c114b58f2ce9e\tY", "ops\t[hash of the password]\tY"),
+        (
+            MysqlUsers,
+            "ops\ted25519\tZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY\tY",
+            "ops\ted25519\t[hash of the password]\tY",
+        ),
         (
             MysqlUsers,
             "ops\t*0123456789ABCDEF0123456789ABCDEF01234567\tY",
