@@ -178,6 +178,8 @@ def catches_everything(path: Path) -> list[str]:
     stores = path.match("audit/archive/location.py")
     # What a thread raises is raised again by the thread that waits for it.
     passed_on = path.match("connections/bounded_call.py")
+    # A change that has begun is reverted whatever goes wrong, and the record must say why.
+    reverted = path.match("runbook/commit_confirm.py") or path.match("runbook/reboot.py")
     # A notebook has whatever other programs put there, and the end of its run must be recorded.
     at_the_end = path.match("runbook/made_by_hand.py")
     # Operations, facts and checks of other projects raise whatever they like.
@@ -187,6 +189,7 @@ def catches_everything(path: Path) -> list[str]:
         or path.name in {"host_step.py", "host_rollback.py"}
         or stores
         or passed_on
+        or reverted
         or at_the_end
     )
     return [] if allowed else places
