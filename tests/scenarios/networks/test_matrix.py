@@ -71,9 +71,11 @@ def back(networks: Networks, case: str, harm: Callable[[str], None]) -> None:
     def cell(host: str) -> None:
         before = networks.on(host, STATE)
         begin = time.monotonic()
-        harm(host)
-        networks.wait_for_state(host, before, seconds=120)
-        row[host] = f"{time.monotonic() - begin:.1f} s"
+        try:
+            harm(host)
+        finally:  # whether the host is lost is not a question of what else was expected
+            networks.wait_for_state(host, before, seconds=120)
+            row[host] = f"{time.monotonic() - begin:.1f} s"
 
     with ThreadPoolExecutor(len(STACKS)) as pool:
         problems = [done.exception() for done in [pool.submit(cell, host) for host in STACKS]]
