@@ -31,7 +31,7 @@ class ContainerHost(LabHost):
     requirement = "lab"
     inventory_kind = "container"
     uses_switch = True
-    boot_timeout = 60  # about 2 are needed
+    boot_timeout = 180  # about 2 are needed; with a load of 15 per core a new Debian 13 took more than 60
 
     @property
     def ssh_endpoint(self) -> SshEndpoint:
