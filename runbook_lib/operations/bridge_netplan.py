@@ -15,6 +15,7 @@ from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.interface_manager import NETPLAN_NETWORKD, NETPLAN_NETWORKMANAGER, netplan_id
 from runbook_lib.facts.netplan import NetplanFiles, NetplanProblem
 from runbook_lib.operations.bridge_backend import BridgeBackend
+from runbook_lib.operations.bridge_networkmanager import up_again
 from runbook_lib.operations.commit_confirm import GuardedChange, GuardedFile
 from runbook_lib.operations.netplan_file import NetplanConfiguration
 
@@ -123,14 +124,20 @@ class NetplanNetworkManagerBridge(_NetplanBridge):
     def change(self, timeout: float) -> GuardedChange:
         """Return the new YAML; NetworkManager reads what netplan generates from it."""
         name, delete = self.wanted.name, f"ip link delete {self.wanted.name} type bridge"
-        up = f"{_GENERATE}\nnmcli connection reload\nnmcli --wait 20 connection up netplan-{self._identifier}"
-        bridge = f"\nnmcli --wait 20 connection up netplan-{name}"
+        load = f"{_GENERATE}\nnmcli connection reload\n"
+        port, bridge = f"netplan-{self._identifier}", f"netplan-{name}"
+        up = "\n".join(f"nmcli --wait 20 connection up {profile}" for profile in (port, bridge))
         return GuardedChange(
             files=self._files(),
             stop_old=delete if self.bridge else "",
-            start_new=up + bridge,
-            start_old=up
-            + (bridge if self.bridge else f"\n! ip link show {name} >/dev/null 2>&1 || {delete}"),
+            start_new=load + up,
+            start_old=load
+            + up_again(port)
+            + (
+                f"\n{up_again(bridge)}"
+                if self.bridge
+                else f"\n! ip link show {name} >/dev/null 2>&1 || {delete}"
+            ),
             at_boot=_GENERATE,
             timeout=timeout,
         )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from runbook_lib.facts.networkmanager import ProfileText
     from runbook_lib.operations.bridge_backend import Wanted
 
-__all__ = ["NetworkManagerBridge"]
+__all__ = ["NetworkManagerBridge", "up_again"]
 
 _DIRECTORY = "/etc/NetworkManager/system-connections"
 
@@ -109,7 +109,11 @@ class NetworkManagerBridge(BridgeBackend):
             ),
             start_new="\n".join([f"nmcli connection load {of_bridge} {of_port}", *map(_up, ours)]),
             start_old="\n".join(
-                ["nmcli connection reload", *([] if self.bridge else [delete]), *map(_up, again)]
+                [
+                    "nmcli connection reload",
+                    *([] if self.bridge else [delete]),
+                    *(up_again(f"uuid {uuid}") for uuid in again),
+                ]
             ),
             timeout=timeout,
         )
@@ -139,3 +143,15 @@ def _own(wanted: Wanted) -> tuple[str, str]:
 
 def _up(uuid: str) -> str:
     return f"nmcli --wait 20 connection up uuid {uuid}"
+
+
+def up_again(profile: str) -> str:
+    """Return the command that activates a former profile, again if NetworkManager is restarted in that moment.
+
+    A NetworkManager that has just started takes an interface over as it is: with its addresses, but not with its MTU.
+
+    Args:
+        profile: As `uuid …`, or its name.
+    """
+    up = f"nmcli --wait 20 connection up {profile}"
+    return f"{up} || {{ systemctl start NetworkManager; {up}; }}"
