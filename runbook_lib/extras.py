@@ -18,7 +18,7 @@ __all__ = ["EXTRAS", "load", "missing_extra", "missing_packages", "named_extras"
 EXTRAS = {
     "archive": ("detect_secrets", "duckdb", "fsspec", "pyarrow"),
     "dask": ("distributed",),
-    "jupyter": ("jupyterlab",),
+    "jupyter": ("jupyterlab", "jupyterlab_server"),
     "keyring": ("keyring",),
     "lab": ("pyroute2",),
     "plots": ("matplotlib",),
