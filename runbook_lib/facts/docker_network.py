@@ -20,6 +20,7 @@ class NetworkState:
         subnet: As `192.168.0.0/20`; empty if the network has none.
         address_range: The range of container addresses, if narrower than the subnet.
         managed: Whether a runbook made it.
+        gateway: The address that containers have as their gateway; empty if the network's settings name none.
         attachable: Whether a container may join this swarm network by itself.
         encrypted: Whether an overlay's traffic between hosts is encrypted.
         vni: An overlay's VXLAN network identifier, which separates it from other overlays; empty for other drivers.
@@ -30,6 +31,7 @@ class NetworkState:
     subnet: str
     address_range: str
     managed: bool
+    gateway: str = ""
     attachable: bool = False
     encrypted: bool = False
     vni: str = ""
@@ -62,6 +64,8 @@ class Network(Fact[NetworkState | None]):
                 bridge=typed(str, options.get("com.docker.network.bridge.name", "")),
                 subnet=typed(str, pools[0].get("Subnet", "")),
                 address_range=typed(str, pools[0].get("IPRange", "")),
+                # Some versions show a gateway that the engine has chosen with the subnet's prefix.
+                gateway=typed(str, pools[0].get("Gateway", "")).partition("/")[0],
                 managed="io.runbook.network" in typed(dict, inspected.get("Labels") or {}),
                 attachable=typed(bool, inspected.get("Attachable", False)),
                 encrypted="encrypted" in options,

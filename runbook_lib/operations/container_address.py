@@ -10,6 +10,7 @@ from runbook_lib.facts.container import SPEC_LABEL, Container
 from runbook_lib.facts.image import Image
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
+from runbook_lib.operations import undo
 from runbook_lib.operations.base import Operation
 from runbook_lib.operations.container import IDLE
 from runbook_lib.operations.container_conflicts import refuse_foreign, require_image
@@ -71,9 +72,7 @@ class Lost(Operation):
         start = Command(
             ("docker", "start", self.name), sudo=True, purpose="the container gets another address"
         )
-        remove = Command(
-            ("docker", "rm", "-f", self.successor), sudo=True, purpose="it does not hold the address"
-        )
+        remove = undo.remove_container(self.successor, "it does not hold the address")
         take = (
             *("docker", "run", "--detach", "--name", self.successor, "--restart", "unless-stopped"),
             *("--label", f"{SPEC_LABEL}={_SPEC}", "--network", self.network, "--ip", address),
@@ -88,7 +87,8 @@ class Lost(Operation):
         return Plan(
             commands=commands,
             changes=(Change(f"address of {self.name}", address, "another one"),),
-            rollback=(remove, start),
+            # A successor that was there before is gone.
+            rollback=() if successor else (remove, start),
         )
 
     def verify(self, facts: Facts) -> list[Check]:

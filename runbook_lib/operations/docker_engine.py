@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,13 +12,13 @@ from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.apparmor import AppArmorReady
 from runbook_lib.facts.docker_engine import ClientVersion, EngineArguments, EngineInfo, EngineVersion
 from runbook_lib.facts.docker_network import Network
-from runbook_lib.facts.file import FileText
+from runbook_lib.facts.file import FileState
 from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.release import Release
 from runbook_lib.facts.service import UnreadFiles
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
-from runbook_lib.operations import docker_engine_packages, files, packages
+from runbook_lib.operations import docker_engine_packages, file_commands, packages
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.docker_network import NetworkState
+    from runbook_lib.facts.file import FileInfo
 
 __all__ = ["DAEMON_FILE", "Configured", "Installed", "configured", "installed"]
 
@@ -34,10 +37,11 @@ _VALIDATES_SINCE = 23  # `dockerd --validate` came with this major version
 _SHOWN = {"registry-mirrors", "bridge", "fixed-cidr"}  # options that the running engine shows
 # The others show nowhere but in the file. An engine that was started after the file was changed has read it.
 _UNREAD = UnreadFiles("docker.service", (DAEMON_FILE,))
-_KEPT = f"{DAEMON_FILE}.runbook-before"
-_CANDIDATE = f"{DAEMON_FILE}.runbook-candidate"
-# Once the engine has restarted there is no kept copy; the checks may fail after that.
-_RESTORE = 'if [ -e "$2" ]; then mv -f -- "$2" "$1"; else cat > "$1"; fi'
+_FILE = FileState(DAEMON_FILE, contents=True)
+_VALIDATE = ("dockerd", "--validate", "--config-file")
+_FORGET_FAILURES = Command(("systemctl", "reset-failed", "docker.service"), sudo=True)
+_RESTART = ("systemctl", "restart", "docker.service")
+_RESTART_TIMEOUT = 120.0
 # Options whose command-line form differs from the name in the file.
 _FLAGS = {
     "bridge": ("-b", "--bridge"),
@@ -64,10 +68,12 @@ class Installed(Operation):
     def plan(self, facts: Facts) -> Plan:
         """Install the engine if there is none; an engine from elsewhere is left alone."""
         release, ready = facts[Release()], facts[AppArmorReady()]
-        if facts[EngineVersion()] is None or facts[UnfinishedPackages()]:
+        if facts[EngineVersion()] is None:
             return Plan(commands=docker_engine_packages.install_engine(release, apparmor=not ready))
         missing = docker_engine_packages.missing(client=facts[ClientVersion()] is None, apparmor=not ready)
-        return Plan(commands=packages.install(release, missing) if missing else ())
+        if missing:
+            return Plan(commands=packages.install(release, missing))
+        return Plan(commands=packages.finish() if facts[UnfinishedPackages()] else ())
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check that dockerd is installed, no package is unfinished, and AppArmor is ready."""
@@ -117,62 +123,29 @@ class Configured(Operation):
     def facts(self) -> Sequence[Fact[Any]]:
         """Return the file, whether it was read, and the engine's command line, information and default network."""
         engine = (EngineVersion(), EngineArguments(), EngineInfo(), Network("bridge"))
-        return (FileText(DAEMON_FILE), *((_UNREAD,) if self._hidden else ()), *engine)
+        return (_FILE, *((_UNREAD,) if self._hidden else ()), *engine)
 
     def plan(self, facts: Facts) -> Plan:
         """Merge the options into the file, validate it if the engine can, restart; roll back on failure."""
-        before = facts[FileText(DAEMON_FILE)]
-        current = _parse(before)
+        before = facts[_FILE]
+        current = _parse(_text(before))
         self._refuse_conflicts(facts[EngineArguments()])
         merged = _merge(current, self.options)
-        if merged == current and all(check.holds for check in self.verify(facts)):
+        validates = _VALIDATE if _major(facts[EngineVersion()]) >= _VALIDATES_SINCE else ()
+        restart = Command(_RESTART, sudo=True, timeout=_RESTART_TIMEOUT, purpose="activate the options")
+        if merged != current:
+            return _replaced(before, json.dumps(merged, indent=2) + "\n", validates, restart)
+        if all(check.holds for check in self.verify(facts)):
             return Plan()
-        after = json.dumps(merged, indent=2) + "\n"
-        commands = [
-            Command(("mkdir", "-p", "/etc/docker"), sudo=True),
-            files.write(_CANDIDATE, after, purpose="the merged options, not yet active"),
-        ]
-        if _major(facts[EngineVersion()]) >= _VALIDATES_SINCE:
-            commands.append(
-                Command(
-                    ("dockerd", "--validate", f"--config-file={_CANDIDATE}"),
-                    sudo=True,
-                    purpose="check that the engine accepts the options",
-                )
-            )
-        if before is not None:
-            commands.append(Command(("cp", "-a", DAEMON_FILE, _KEPT), sudo=True, purpose="keep the old file"))
-        commands += [
-            Command(("mv", "-f", _CANDIDATE, DAEMON_FILE), sudo=True),
-            Command(("systemctl", "reset-failed", "docker.service"), sudo=True),
-            Command(
-                ("systemctl", "restart", "docker.service"),
-                sudo=True,
-                timeout=120,
-                purpose="activate the options",
-            ),
-            Command(("rm", "-f", _KEPT), sudo=True),
-        ]
-        rollback = (
-            Command(("rm", "-f", _CANDIDATE), sudo=True),
-            Command(("rm", "-f", DAEMON_FILE), sudo=True, purpose="there was no file before")
-            if before is None
-            else Command(
-                ("sh", "-c", _RESTORE, "sh", DAEMON_FILE, _KEPT),
-                stdin=before,
-                sudo=True,
-                purpose="restore the old file",
-            ),
-            Command(("systemctl", "reset-failed", "docker.service"), sudo=True),
-            Command(("systemctl", "restart", "docker.service"), sudo=True, timeout=120),
-        )
+        purpose = "check that the engine accepts the options, which are in the file already"
+        validate = Command((*validates, DAEMON_FILE), sudo=True, purpose=purpose)
         return Plan(
-            commands=tuple(commands), changes=(Change(DAEMON_FILE, before, after),), rollback=rollback
+            commands=(*((validate,) if validates and before.exists else ()), _FORGET_FAILURES, restart)
         )
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check the file, that the running engine has read it, and its mirrors, bridge and address range."""
-        current = _parse(facts[FileText(DAEMON_FILE)])
+        current = _parse(_text(facts[_FILE]))
         checks = [
             Check(
                 f"{DAEMON_FILE}: {key}",
@@ -223,6 +196,29 @@ class Configured(Operation):
                 )
 
 
+def _replaced(before: FileInfo, after: str, validates: tuple[str, ...], restart: Command) -> Plan:
+    """Return the plan that replaces the file and restarts the engine; its rollback restarts it only if it must."""
+    changed = hashlib.sha256(after.encode()).hexdigest()
+    owner, mode = file_commands.owner_and_mode(before) if before.exists else ("root:root", "0644")
+    make = Command(("mkdir", "-p", DAEMON_FILE.rpartition("/")[0]), sudo=True)
+    undo = dataclasses.replace(
+        file_commands.restore(DAEMON_FILE, before, changed, then=_RESTART),
+        timeout=_RESTART_TIMEOUT,
+        purpose="restore the former file, and restart the engine if the file had been replaced",
+    )
+    return Plan(
+        commands=(
+            *(() if before.in_directory else (make,)),
+            *((file_commands.keep(DAEMON_FILE, before.sha256),) if before.exists else ()),
+            file_commands.replace(DAEMON_FILE, after, changed, owner=owner, mode=mode, check=validates),
+            _FORGET_FAILURES,
+            restart,
+        ),
+        changes=(Change(DAEMON_FILE, before.text, after),),
+        rollback=(_FORGET_FAILURES, undo),
+    )
+
+
 def _merge(current: Any, wanted: Any) -> Any:  # noqa: ANN401 - JSON
     """Return `current` with everything that `wanted` names; what it does not name stays, at every depth."""
     if not (isinstance(current, dict) and isinstance(wanted, dict)):
@@ -251,6 +247,20 @@ def _bridge_checks(options: dict[str, Any], network: NetworkState | None) -> lis
             )
         )
     return checks
+
+
+def _text(state: FileInfo) -> str | None:
+    """Return the file's text; None if there is no file."""
+    if state.target:
+        raise PlanRefused(
+            f"{DAEMON_FILE} is a symbolic link to {state.target}",
+            hint="replace the link by a regular file with the same contents, then run this again",
+        )
+    if state.exists and state.text is None:
+        raise PlanRefused(
+            f"{DAEMON_FILE} is not a text file in UTF-8 of at most 64 KiB", hint="fix the file by hand"
+        )
+    return state.text
 
 
 def _parse(text: str | None) -> dict[str, Any]:

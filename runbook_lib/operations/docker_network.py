@@ -13,6 +13,7 @@ from runbook_lib.facts.kernel_features import EncryptsOverlays
 from runbook_lib.facts.swarm import SwarmMembership
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan
+from runbook_lib.operations import undo
 from runbook_lib.operations.base import Operation
 from runbook_lib.operations.swarm import require_manager
 
@@ -88,12 +89,13 @@ class Present(Operation):
         return Plan()
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that the network exists, is a bridge network, and has the subnet, the bridge and the range."""
+        """Check that the network exists, is a bridge network, and has the given subnet, bridge, gateway and range."""
         network = facts[Network(self.name)]
         checks = [_driver_check(self.name, "bridge", network)]
         checks += _subnet_check(self.name, self.subnet, network)
         for what, wanted, current in (
             ("bridge", self.bridge, network.bridge if network else ""),
+            ("gateway", self.gateway, network.gateway if network else ""),
             ("address_range", self.address_range, network.address_range if network else ""),
         ):
             if wanted:
@@ -115,6 +117,7 @@ class Present(Operation):
             )
         differs = {
             "bridge": (self.bridge, network.bridge),
+            "gateway": (self.gateway, network.gateway),
             "range": (self.address_range, network.address_range),
         }
         for what, (wanted, current) in differs.items():
@@ -187,10 +190,9 @@ class Overlay(Operation):
         _refuse_overlap(self.subnet, interfaces)
         options = ("--opt", "encrypted") if self.encrypted else ()
         create = (*_CREATE, "--driver", "overlay", "--attachable", *options, *_subnet(self.subnet), self.name)
-        remove = Command(("docker", "network", "rm", self.name), sudo=True)
         return Plan(
             commands=(Command(create, sudo=True, purpose="a network across the swarm's hosts"),),
-            rollback=(remove,),
+            rollback=(undo.remove_network(self.name),),
         )
 
     def verify(self, facts: Facts) -> list[Check]:

@@ -50,16 +50,20 @@ if [ $# -gt 0 ]; then
   printf '%s\\n' "$said"
 fi
 mv -f -- "$new" "$path\""""
-_RESTORE = """set -e; umask 077; path=$1 kept=$2 former=$3 changed=$4 owner=$5 mode=$6 current=
+_RESTORE = """set -e; umask 077; path=$1 kept=$2 former=$3 changed=$4 owner=$5 mode=$6 current= restored=; shift 6
 if [ -e "$path" ]; then current=$(sha256sum < "$path"); current=${current%% *}; fi
 if [ "$current" != "$former" ]; then
   [ "$current" = "$changed" ] || { echo "$path was changed by someone else since: left as it is" >&2; exit 1; }
-  if [ -z "$former" ]; then rm -- "$path"; exit 0; fi
-  old=$(dirname -- "$path")/.$(basename -- "$path").runbook-old
-  trap 'rm -f -- "$old"' EXIT
-  cp -- "$kept/$former" "$old"; chown -- "$owner" "$old"; chmod -- "$mode" "$old"; mv -f -- "$old" "$path"
+  if [ -z "$former" ]; then rm -- "$path"
+  else
+    old=$(dirname -- "$path")/.$(basename -- "$path").runbook-old
+    trap 'rm -f -- "$old"' EXIT
+    cp -- "$kept/$former" "$old"; chown -- "$owner" "$old"; chmod -- "$mode" "$old"; mv -f -- "$old" "$path"
+  fi
+  restored=yes
 fi
-if [ -n "$former" ]; then chown -- "$owner" "$path"; chmod -- "$mode" "$path"; fi"""
+if [ -n "$former" ]; then chown -- "$owner" "$path"; chmod -- "$mode" "$path"; fi
+if [ -n "$restored" ]; then "$@"; fi"""
 
 
 def check_path(path: str) -> None:
@@ -176,7 +180,7 @@ def remove(path: str) -> Command:
     return Command(("rm", "--", path), sudo=True, purpose=f"remove {path}")
 
 
-def restore(path: str, before: FileInfo, changed: str) -> Command:
+def restore(path: str, before: FileInfo, changed: str, *, then: tuple[str, ...] = ()) -> Command:
     """Return the command that restores a file: its former contents, owner and permissions, or its absence.
 
     A file that someone else has changed since is left as it is, and the rollback fails.
@@ -185,6 +189,8 @@ def restore(path: str, before: FileInfo, changed: str) -> Command:
         path: The file.
         before: What was there; `keep` has kept its contents.
         changed: Hash of the contents that the step has written; empty if it removed the file.
+        then: Program and arguments, run only if the step's contents were there: a service whose file the step had not
+            replaced yet need not restart.
     """
     arguments = (
         path,
@@ -195,7 +201,9 @@ def restore(path: str, before: FileInfo, changed: str) -> Command:
         before.mode,
     )
     what = "the former contents" if before.exists else "the absence"
-    return Command(("sh", "-c", _RESTORE, "sh", *arguments), sudo=True, purpose=f"restore {what} of {path}")
+    return Command(
+        ("sh", "-c", _RESTORE, "sh", *arguments, *then), sudo=True, purpose=f"restore {what} of {path}"
+    )
 
 
 def _kept_in(path: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APT",
     "Unlocked",
+    "finish",
     "import_key",
     "install",
     "manager",
@@ -53,19 +54,7 @@ rpm --import "$key"
 def _apt(release: ReleaseInfo, names: tuple[str, ...], source: str) -> tuple[Command, ...]:  # noqa: ARG001 - same signature for all families
     suite = (f"--target-release={source}",) if source else ()
     return (
-        Command(
-            (*APT, "check"),
-            sudo=True,
-            accept=(0, _INTERRUPTED),
-            purpose="wait for the package manager's lock: dpkg does not wait",
-        ),
-        Command(
-            ("dpkg", "--configure", "-a"),
-            sudo=True,
-            timeout=600.0,
-            safe_to_interrupt=False,
-            purpose="finish an interrupted installation, if any",
-        ),
+        *finish(),
         Command((*APT, "update"), sudo=True, purpose="update the package lists"),
         Command(
             (*APT, "install", "--yes", "--no-install-recommends", *suite, *names),
@@ -117,6 +106,25 @@ def install(
             hint=f"supported families: {', '.join(_INSTALLERS)}; install it by hand, then run this again",
         )
     return installer(release, wanted, source)
+
+
+def finish() -> tuple[Command, ...]:
+    """Return the commands that finish an interrupted installation (dpkg only), and install nothing else."""
+    return (
+        Command(
+            (*APT, "check"),
+            sudo=True,
+            accept=(0, _INTERRUPTED),
+            purpose="wait for the package manager's lock: dpkg does not wait",
+        ),
+        Command(
+            ("dpkg", "--configure", "-a"),
+            sudo=True,
+            timeout=600.0,
+            safe_to_interrupt=False,
+            purpose="finish an interrupted installation, if any",
+        ),
+    )
 
 
 def none_unfinished(facts: Facts) -> Check:

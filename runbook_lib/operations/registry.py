@@ -9,6 +9,7 @@ from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.registry import RegistryGarbage, RegistryLog, RegistryVersion
 from runbook_lib.facts.release import Release
+from runbook_lib.facts.service import Service
 from runbook_lib.file_contents import read_local
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
@@ -43,7 +44,7 @@ _CERTIFICATES = "/etc/docker/certs.d"
 # No push may be under way: what it has stored so far would count as garbage.
 _COLLECT = """unit=$1; shift
 systemctl stop -- "$unit" || exit
-trap 'systemctl start -- "$unit"' EXIT
+trap 'code=$?; systemctl start -- "$unit" || exit 1; exit "$code"' EXIT
 "$@"
 """
 
@@ -57,9 +58,9 @@ class Installed(Operation):
         return (Release(), RegistryVersion(), UnfinishedPackages())
 
     def plan(self, facts: Facts) -> Plan:
-        """Install what is missing."""
-        if facts[RegistryVersion()] and not facts[UnfinishedPackages()]:
-            return Plan()
+        """Install what is missing; of what is there, only finish an interrupted installation."""
+        if facts[RegistryVersion()]:
+            return Plan(commands=packages.finish() if facts[UnfinishedPackages()] else ())
         return Plan(commands=packages.install(facts[Release()], _PACKAGES))
 
     def verify(self, facts: Facts) -> list[Check]:
@@ -137,8 +138,8 @@ class Collected(Operation):
         return 10.0
 
     def facts(self) -> Sequence[Fact[Any]]:
-        """Return what is not used."""
-        return (self._garbage,)
+        """Return what is not used, and the registry's service."""
+        return (self._garbage, Service(self.unit))
 
     def plan(self, facts: Facts) -> Plan:
         """Stop the registry, collect, and start it again."""
@@ -149,7 +150,8 @@ class Collected(Operation):
                 hint="the checks of the steps before name the cause; correct it, then run this again",
             )
         if not (garbage.blobs or garbage.manifests):
-            return Plan()
+            start = Command(("systemctl", "start", "--", self.unit), sudo=True, purpose="start the registry")
+            return Plan(commands=() if facts[Service(self.unit)].active == "active" else (start,))
         collect = self._garbage.collect()
         command = Command(
             ("sh", "-c", _COLLECT, "sh", self.unit, *collect.argv),
@@ -162,7 +164,7 @@ class Collected(Operation):
         return Plan(commands=(command,), changes=(Change("the registry's store", unused, "deleted"),))
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check that nothing is left."""
+        """Check that nothing is left, and that the registry is running again."""
         garbage = facts[self._garbage]
         observed = (
             f"{garbage.blobs} blobs, {garbage.manifests} manifests"
@@ -170,7 +172,12 @@ class Collected(Operation):
             else "not known: no access to the store"
         )
         name = "what no image in the registry uses"
-        return [Check.equal(name, "0 blobs, 0 manifests", observed, "registry.garbage")]
+        return [
+            Check.equal(name, "0 blobs, 0 manifests", observed, "registry.garbage"),
+            Check.equal(
+                f"state of {self.unit}", "active", facts[Service(self.unit)].active, "registry.active"
+            ),
+        ]
 
     @property
     def _garbage(self) -> RegistryGarbage:

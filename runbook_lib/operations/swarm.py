@@ -11,6 +11,7 @@ from runbook_lib.facts.ports import ListeningPorts, PortOpen
 from runbook_lib.facts.swarm import SwarmMembership
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
+from runbook_lib.operations import undo
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:
@@ -80,11 +81,10 @@ class Managed(Operation):
                 hint="stop that program: a swarm's manager has no other port",
             )
         begin = ("sh", "-c", _BEGIN, "sh", self.address)
-        leave = Command(("docker", "swarm", "leave", "--force"), sudo=True, purpose="end the new swarm")
         return Plan(
             commands=(Command(begin, sudo=True, timeout=60, purpose="begin a swarm with this engine"),),
             changes=(Change("swarm", None, f"managed at {self.address}"),),
-            rollback=(leave,),
+            rollback=(undo.leave_swarm("end the new swarm", force=True),),
         )
 
     def verify(self, facts: Facts) -> list[Check]:
@@ -153,13 +153,10 @@ class Joined(Operation):
             timeout=60,
             purpose="join the swarm as a worker",
         )
-        leave = Command(
-            ("docker", "swarm", "leave"), sudo=True, accept=(0, 1), purpose="leave the swarm again"
-        )
         return Plan(
             commands=(join,),
             changes=(Change("swarm", None, f"worker of {self._endpoint}"),),
-            rollback=(leave,),
+            rollback=(undo.leave_swarm("leave the swarm again"),),
         )
 
     def verify(self, facts: Facts) -> list[Check]:

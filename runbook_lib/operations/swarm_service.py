@@ -13,6 +13,7 @@ from runbook_lib.facts.swarm_service import SwarmService, SwarmTasks
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
+from runbook_lib.operations import undo
 from runbook_lib.operations.base import Operation
 from runbook_lib.operations.swarm import require_manager
 
@@ -96,15 +97,16 @@ class Running(Operation):
             timeout=60,
             purpose=f"{self.replicas} containers under one name",
         )
-        remove = Command(("docker", "service", "rm", self.name), sudo=True, accept=(0, 1))
+        replace = undo.remove_service(self.name, "a service that was made in another way")
         return Plan(
-            commands=(remove, create) if service else (create,),
+            commands=(replace, create) if service else (create,),
             changes=(
                 Change(
                     f"service {self.name}", f"spec {service.spec}" if service else None, f"spec {self.spec}"
                 ),
             ),
-            rollback=(remove,),
+            # What the former service was made from is not known in full: one that was replaced is not restored.
+            rollback=() if service else (undo.remove_service(self.name),),
         )
 
     def verify(self, facts: Facts) -> list[Check]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HOST = Host(name="web-1", address="192.0.2.1")
 WRITE_NO_FILE = {"command.Run", "directory.Present", "files.Absent"}  # though they read the state of a path
+WRITE_NO_FILE |= {"docker_engine.Configured"}  # it restarts the engine itself
 PEM, KEY = "/etc/site/site.pem", "/run/site/site.key"
 
 

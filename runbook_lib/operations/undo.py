@@ -1,0 +1,44 @@
+"""Commands that undo what may not have been made: a rollback is sent too if the change failed before it began."""
+
+from __future__ import annotations
+
+from runbook_lib.model.commands import Command
+
+__all__ = ["leave_swarm", "remove_container", "remove_network", "remove_service"]
+
+# Docker exits with 1 for what does not exist as for any other failure: only its message says which it is.
+_UNLESS_ABSENT = """absent=$1; shift
+said=$("$@" 2>&1) && exit
+code=$?
+if printf '%s\\n' "$said" | grep --quiet --ignore-case --extended-regexp -e "$absent"; then exit 0; fi
+printf '%s\\n' "$said" >&2; exit "$code\""""
+
+
+def remove_container(name: str, purpose: str = "") -> Command:
+    """Return the command that removes a container, running or not; it fails if the container remains."""
+    return _unless_absent("no such container", ("docker", "rm", "-f", name), purpose)
+
+
+def remove_network(name: str, purpose: str = "") -> Command:
+    """Return the command that removes a Docker network; it fails if the network remains."""
+    return _unless_absent("no such network|network .* not found", ("docker", "network", "rm", name), purpose)
+
+
+def remove_service(name: str, purpose: str = "") -> Command:
+    """Return the command that removes a service of the swarm; it fails if the service remains."""
+    return _unless_absent("no such service|service .* not found", ("docker", "service", "rm", name), purpose)
+
+
+def leave_swarm(purpose: str, *, force: bool = False) -> Command:
+    """Return the command by which an engine leaves its swarm; it fails if the engine is still in one.
+
+    Args:
+        purpose: Why, for the reader.
+        force: A manager leaves as well.
+    """
+    forced = ("--force",) if force else ()
+    return _unless_absent("not part of a swarm", ("docker", "swarm", "leave", *forced), purpose)
+
+
+def _unless_absent(absent: str, argv: tuple[str, ...], purpose: str) -> Command:
+    return Command(("sh", "-c", _UNLESS_ABSENT, "sh", absent, *argv), sudo=True, purpose=purpose)
