@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from runbook_lib.evidence.chain import JournalEntry, JournalLines
 
-__all__ = ["HostEntries", "JournalView", "StepEntries"]
+__all__ = ["NO_JOURNAL_END", "HostEntries", "JournalView", "StepEntries"]
+
+NO_JOURNAL_END = "the journal has no end-of-run line"
+"""What is missing from the journal of a run that is still running, or whose process was killed."""
 
 # Values that an entry has for the journal's own sake; the others are the record's.
 _NOT_OF_COMMAND = ("n", "time", "event", "step", "host", "command", "previous", "seal")
@@ -116,7 +119,7 @@ class JournalView:
     @property
     def incomplete(self) -> str:
         """What is wrong with the journal or missing from it; empty if it is whole."""
-        return self.problem or (self.contradiction if self.ended else "the journal has no end-of-run line")
+        return self.problem or (self.contradiction if self.ended else NO_JOURNAL_END)
 
     def step_record(self, number: int) -> dict[str, Any]:
         """Return the record of a step as a notebook embeds it."""

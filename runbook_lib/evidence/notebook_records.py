@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     from runbook_lib.evidence.notebook import Notebook
 
-__all__ = ["EmbeddedRecords", "Outcome", "outcome", "record_of_notebook"]
+__all__ = ["NO_NOTEBOOK_END", "EmbeddedRecords", "Outcome", "outcome", "record_of_notebook"]
 
 Data = dict[str, Any]
+NO_NOTEBOOK_END = "the notebook has no end-of-run record"
+"""What is missing from the notebook of a run that is still running, or whose kernel was killed."""
 _MOST_GAPS = 10  # missing steps that a message names
 
 
@@ -117,7 +119,7 @@ def _missing(numbers: Sequence[int], ends: Sequence[Data]) -> str:
     if len(numbers) != len(known):
         return "the notebook has more than one record of a step"
     if not ends:
-        return "the notebook has no end-of-run record"
+        return NO_NOTEBOOK_END
     counted = ends[-1].get("steps", len(numbers))
     if counted != len(numbers):
         return f"the run had {counted} steps, the notebook has records of {len(numbers)}"

@@ -10,6 +10,7 @@ from runbook_lib.audit.rules.finding_names import name_of, place_of
 from runbook_lib.audit.rules.sarif import sarif
 from runbook_lib.printing.visible_text import visible
 from runbook_lib.report.junit_xml import UniqueNames, junit_bytes, new_case
+from runbook_lib.report.summary import counted
 
 if TYPE_CHECKING:
     from runbook_lib.audit.rules.policy import Scan
@@ -24,7 +25,7 @@ def junit(scan: Scan) -> bytes:
     """
     names = UniqueNames()
     suites = []
-    for rule in scan.policy.rules:
+    for rule in scan.rules:
         suite = TestSuite(rule.name)
         cases = []
         for finding in (finding for finding in scan.findings if finding.rule == rule.name):
@@ -35,7 +36,7 @@ def junit(scan: Scan) -> bytes:
             cases.append(case)
         if not cases:
             passed = new_case(names, "no finding", rule.name)
-            passed.system_out = f"{scan.runs} runs were examined"
+            passed.system_out = f"{counted(scan.runs, 'run')} examined"
             cases.append(passed)
         suite.add_testcases(cases)
         suites.append(suite)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.audit.rules.base import AuditRule, Context, Finding
+from runbook_lib.audit.rules.evidence import EVIDENCE_NOT_READABLE, EvidenceNotReadable, runs_read
 from runbook_lib.audit.rules.registry import rule_class, rule_names
 from runbook_lib.errors import InputError
 from runbook_lib.yaml_files import YamlFile, validate
@@ -36,6 +37,9 @@ class SelectedRule:
         """Yield the rule's findings."""
         for violation in self.rule.find(context):
             yield Finding(self.name, self.rule.level, **vars(violation))
+
+
+_ALWAYS = SelectedRule(EVIDENCE_NOT_READABLE, EvidenceNotReadable())
 
 
 @dataclass(frozen=True)
@@ -82,16 +86,21 @@ class Scan:
     Args:
         policy: The policy that was applied.
         findings: In the order of the rules.
-        runs: How many runs were examined.
+        runs: How many runs were examined: those whose evidence was read in full.
     """
 
     policy: Policy
     findings: list[Finding]
     runs: int
 
+    @property
+    def rules(self) -> list[SelectedRule]:
+        """The rules that were applied: the one about unreadable evidence, then those of the policy."""
+        return [_ALWAYS, *self.policy.rules]
+
 
 def scan(archive: Archive, policy: Policy, trust: Sequence[Path] = ()) -> Scan:
-    """Apply a policy's rules to an archive.
+    """Apply a policy's rules to an archive, and report the evidence that none of them could examine.
 
     Args:
         archive: The runs.
@@ -102,9 +111,8 @@ def scan(archive: Archive, policy: Policy, trust: Sequence[Path] = ()) -> Scan:
         InputError: A setting names a file that cannot be used.
     """
     context = Context(archive, datetime.now(UTC), policy.since, trust)
-    findings = [finding for selected in policy.rules for finding in selected.find(context)]
-    (examined,) = context.rows("SELECT count(*) AS runs FROM examined")
-    return Scan(policy, findings, examined["runs"])
+    findings = [finding for selected in (_ALWAYS, *policy.rules) for finding in selected.find(context)]
+    return Scan(policy, findings, runs_read(context))
 
 
 def _select(file: YamlFile, name: str, given: Any) -> SelectedRule:  # noqa: ANN401 - YAML

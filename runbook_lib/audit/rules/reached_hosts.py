@@ -11,7 +11,7 @@ import orjson
 
 from runbook_lib.connections.known_hosts import known_host
 from runbook_lib.connections.registry import installed_class
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
@@ -28,6 +28,7 @@ __all__ = ["Reached", "differences", "read_reached"]
 
 _EVENTS = (b'"run_started"', b'"connected"')
 _PORT = 22
+_LONGEST = 300  # characters of a message about evidence
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,28 @@ class Reached:
 
 
 def read_reached(location: Location, path: str, kind: str) -> Reached:
-    """Return what the evidence of a run says; nothing of evidence that cannot be read, which other findings name.
+    """Return what the evidence of a run says.
 
     Args:
         location: The archive's.
         path: The run's path in the archive.
         kind: `run`, or `notebook` for a standalone one.
+
+    Raises:
+        EvidenceError: The evidence cannot be read, or not interpreted.
     """
     try:
         if kind == "run":
             return _from_journal(location.read(f"{path}/{JOURNAL}"))
         starts = EmbeddedRecords.of(Notebook.parse(location.read(path), path)).starts
         return Reached(_mapping(_mapping(starts[0]).get("endpoints")) if starts else {})
-    except (OSError, RunbookError, ValueError, TypeError, LookupError, AttributeError):
-        return Reached()
+    except EvidenceError:
+        raise
+    except OSError as problem:
+        raise EvidenceError(f"cannot be read: {problem.strerror or problem}", where=path) from problem
+    except (RunbookError, ValueError, TypeError, LookupError, AttributeError) as problem:
+        message = f"contains something that cannot be interpreted: {type(problem).__name__}: {problem}"
+        raise EvidenceError(message[:_LONGEST], where=path) from problem
 
 
 def _from_journal(data: bytes) -> Reached:

@@ -10,6 +10,7 @@ from pydantic import Field
 from runbook_lib.audit.archive.run_verdict import verdict_of_run
 from runbook_lib.audit.rules.base import AuditRule, Context, Violation
 from runbook_lib.audit.rules.reached_hosts import Reached, differences, read_reached
+from runbook_lib.errors import EvidenceError
 from runbook_lib.inventory import Inventory
 
 if TYPE_CHECKING:
@@ -39,14 +40,15 @@ SELECT s.run, min(s.step) AS step, s.host, s.address,
   (SELECT count(*) FROM commands c WHERE c.run = s.run AND c.host = s.host AND c.exit_code IS NOT NULL) AS answered
 FROM steps s JOIN examined r ON r.run = s.run GROUP BY s.run, s.host, s.address ORDER BY s.run, s.host
 """
+# However an apply ended, a host that it sent a command to may have been changed; commands of facts only read.
 _LAST_APPLIES = """
-SELECT arg_max(r.run, r.started) AS run, r.runbook, h.host
-FROM examined r, unnest(string_split(r.hosts, ',')) AS h(host)
-WHERE r.mode = 'apply' AND r.status IN ('ok', 'changed') GROUP BY r.runbook, h.host ORDER BY h.host, r.runbook
+SELECT arg_max(r.run, r.started) AS run, max(coalesce(r.ended, r.started)) AS at, c.host
+FROM examined r JOIN commands c ON c.run = r.run
+WHERE r.mode = 'apply' AND c.sent AND c.kind <> 'fact' GROUP BY c.host ORDER BY c.host
 """
 _LAST_VALIDATIONS = """
 SELECT h.host, max(r.started) AS at FROM runs r, unnest(string_split(r.hosts, ',')) AS h(host)
-WHERE r.mode = 'validate' AND r.status = 'ok' AND list_contains(?, r.runbook) GROUP BY h.host
+WHERE r.mode = 'validate' AND r.status = 'ok' AND list_contains(?, r.runbook) AND r.started <= ? GROUP BY h.host
 """
 
 
@@ -105,7 +107,8 @@ class HostOutsideInventory(AuditRule):
         """Yield each difference of each host of each run."""
         known = {host.name: host for host in Inventory.load(self.inventory).select("all")}
         runs = {row["run"]: row for row in context.rows(_FILES)}
-        reached, read_for = Reached(), ""
+        reached: Reached | None = None
+        read_for = ""
         for row in context.rows(_REACHED):
             run, host, address = row["run"], row["host"], row["address"]
             if host not in known:
@@ -113,7 +116,15 @@ class HostOutsideInventory(AuditRule):
                 yield Violation(run, message, row["step"], host, detail="unknown")
                 continue
             if run != read_for:
-                reached, read_for = read_reached(context.archive.location, **_file(runs[run])), run
+                read_for = run
+                try:
+                    reached = read_reached(context.archive.location, **_file(runs[run]))
+                except EvidenceError as problem:
+                    reached = None
+                    message = f"how the run reached its hosts cannot be compared: {problem.message}"
+                    yield Violation(run, message, detail="evidence")
+            if reached is None:
+                continue
             target = known[host].target
             if (
                 not reached.endpoints and address and address != target
@@ -130,24 +141,29 @@ def _file(row: dict[str, Any]) -> dict[str, str]:
 
 
 class ValidateTooOld(AuditRule):
-    """A host that was changed and whose last successful validation is too old, or missing."""
+    """A host that an apply sent commands to and that was not validated since, or too long ago.
+
+    How the apply ended does not matter: also a failed or interrupted one may have changed the host. A validation
+    counts if it ended well and began after the apply ended; one that claims to begin after the scan does not count.
+    """
 
     days: int = Field(ge=1, description="How old the last successful validation of a host may be.")
     runbooks: list[str] = Field(default=["90_validate"], description="Runbooks that validate hosts.")
 
     def find(self, context: Context) -> Iterator[Violation]:
         """Yield each such host once."""
-        last = {row["host"]: row["at"] for row in context.rows(_LAST_VALIDATIONS, self.runbooks)}
-        reported: set[str] = set()
+        validations = context.rows(_LAST_VALIDATIONS, self.runbooks, context.now)
+        last = {row["host"]: row["at"] for row in validations}
         for row in context.rows(_LAST_APPLIES):
-            host = row["host"]
-            at = last.get(host)
+            host, at = row["host"], last.get(row["host"])
             days = (context.now - at).days if at else 0
-            if host in reported or (at and days < self.days):
-                continue
-            reported.add(host)
             if at is None:
                 message = f"{host} was never validated successfully"
-            else:
+            elif at <= row["at"]:
+                applied = f"{row['at']:%Y-%m-%d %H:%M:%S} UTC"
+                message = f"{host} was not validated successfully since it was last applied to, at {applied}"
+            elif days >= self.days:
                 message = f"the last successful validation of {host} is {days} days old, from {at:%Y-%m-%d}"
+            else:
+                continue
             yield Violation(row["run"], message, host=host, detail="")

@@ -79,8 +79,8 @@ def sarif(
 def _render(
     scan: Scan, marked: Sequence[tuple[Finding, str]], paths: Mapping[str, str], archive: str
 ) -> bytes:
-    rules = [_rule(selected) for selected in scan.policy.rules]
-    numbers = {selected.name: number for number, selected in enumerate(scan.policy.rules)}
+    rules = [_rule(selected) for selected in scan.rules]
+    numbers = {selected.name: number for number, selected in enumerate(scan.rules)}
     run = {
         "tool": {
             "driver": {

@@ -146,6 +146,7 @@ def test_hosts_that_were_validated_too_long_ago_or_never_are_found(tmp_path: Pat
     assert "never" in next(rule.find(Context(archive, now))).message
     practice.run(practice.parameters(tmp_path, mode="validate"))
     archive = Archive(tmp_path / "runs", cache=tmp_path / "cache")
+    now = datetime.now(UTC)
     assert list(rule.find(Context(archive, now))) == []
     later = list(rule.find(Context(archive, now + timedelta(days=40))))
     assert {finding.host for finding in later} == {"host-a", "host-b"}
@@ -253,7 +254,7 @@ def test_sarif_has_what_its_readers_need(archive: Archive, tmp_path: Path) -> No
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
-    assert rules == ["unsigned-apply", "secret-in-output"]
+    assert rules == ["evidence-not-readable", "unsigned-apply", "secret-in-output"]
     assert len(run["results"]) == len(result.findings)
     for result in run["results"]:
         assert rules[result["ruleIndex"]] == result["ruleId"]
@@ -268,7 +269,7 @@ def test_sarif_has_what_its_readers_need(archive: Archive, tmp_path: Path) -> No
 def test_junit_fails_for_each_finding_and_passes_for_a_rule_without(archive: Archive, tmp_path: Path) -> None:
     result = found(archive, tmp_path, {"unsigned-apply": None, "command-outside-step": None})
     xml = JUnitXml.fromstring(junit(result))
-    assert (xml.tests, xml.failures) == (4, 3)
+    assert (xml.tests, xml.failures) == (5, 3)
 
 
 def test_the_exit_code_tells_whether_anything_was_found(evidence: Path, tmp_path: Path) -> None:
