@@ -60,13 +60,18 @@ def altered(run: Path, line: int) -> None:
     put_journal(run, lines)
 
 
+def without_evidence(run: Path) -> None:
+    for name in ("journal.jsonl", "notebook.ipynb"):
+        (run / name).unlink()
+
+
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "line 1 was altered": lambda run: altered(run, 1),
     "line 3 was altered": lambda run: altered(run, 3),
     "is cut off": lambda run: (run / "journal.jsonl").write_bytes((run / "journal.jsonl").read_bytes()[:-9]),
     "does not follow": lambda run: put_journal(run, journal(run)[:3] + journal(run)[4:]),
     "line 1 is not JSON": lambda run: (run / "journal.jsonl").write_bytes(b"\0\n"),
-    "no such file": lambda run: [file.unlink() for file in run.glob("[jn]o*")],
+    "no such file": without_evidence,
     "does not fit its steps": lambda run: forge_journal(run, lambda entries: entries[-1].update(status="ok")),
 }
 
