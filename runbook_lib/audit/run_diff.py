@@ -36,6 +36,7 @@ SECTIONS = {
 }
 """What is compared, in the order it is shown, and what is in it."""
 _INJECTED = "injected-parameters"
+_UNREADABLE = "no notebook that can be read"
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -61,7 +62,9 @@ class Difference:
 
     @property
     def how(self) -> str:
-        """`added`, `removed` or `changed`."""
+        """`added`, `removed` or `changed`; `not compared` if one of the two could not be read."""
+        if _UNREADABLE in {self.before, self.after}:
+            return "not compared"
         if self.before is None:
             return "added"
         return "removed" if self.after is None else "changed"
@@ -70,14 +73,15 @@ class Difference:
 def compare(
     first: RunRecord,
     second: RunRecord,
-    cells: tuple[Mapping[str, str], Mapping[str, str]] = (_NOTHING, _NOTHING),
+    cells: tuple[Mapping[str, str] | None, Mapping[str, str] | None] = (_NOTHING, _NOTHING),
 ) -> pd.DataFrame:
     """Return the differences between two runs, one row each.
 
     Args:
         first: The earlier run.
         second: The later run.
-        cells: The code cells of their notebooks, from `source_cells`; not compared if one has none.
+        cells: The code cells of their notebooks, from `source_cells`. If one is None, a row in the section `source`
+            says that they were not compared.
 
     Returns:
         Columns `section`, `place`, `host`, `name`, `how`, `before`, `after`; texts as recorded.
@@ -88,34 +92,39 @@ def compare(
     return pd.DataFrame(rows, columns=columns, dtype="object")
 
 
-def source_cells(path: Path) -> dict[str, str]:
+def source_cells(path: Path) -> dict[str, str] | None:
     """Return the code cells of a run's notebook by their ids; except the parameters that papermill injected.
 
     Args:
         path: A run directory, or a notebook.
 
     Returns:
-        Empty if there is no notebook that can be read: the code cannot be compared then.
+        Of cells with the same id, all but the first have their number appended. None if there is no notebook that
+        can be read: the code cannot be compared then.
     """
     file = path / NOTEBOOK if path.is_dir() else path
+    cells: dict[str, str] = {}
+    counts: Counter[str] = Counter()
     try:
         notebook = orjson.loads(file.read_bytes())
-        return {
-            str(cell.get("id", number)): "".join(cell["source"])
-            for number, cell in enumerate(notebook["cells"])
-            if cell["cell_type"] == "code" and _INJECTED not in cell["metadata"].get("tags", [])
-        }
+        for number, cell in enumerate(notebook["cells"]):
+            if cell["cell_type"] == "code" and _INJECTED not in cell["metadata"].get("tags", []):
+                name = str(cell.get("id", number))
+                counts[name] += 1
+                cells[name if counts[name] == 1 else f"{name} ({counts[name]})"] = "".join(cell["source"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+        return None
+    return cells
 
 
 def _differences(
-    first: RunRecord, second: RunRecord, cells: tuple[Mapping[str, str], Mapping[str, str]]
+    first: RunRecord,
+    second: RunRecord,
+    cells: tuple[Mapping[str, str] | None, Mapping[str, str] | None],
 ) -> Iterator[Difference]:
     yield from _mapped("run", _about(first), _about(second))
     yield from _mapped("parameters", _flat(first.parameters), _flat(second.parameters))
-    if all(cells):
-        yield from _mapped("source", *cells)
+    yield from _sources(*cells)
     hosts, others = _hosts(first), _hosts(second)
     for key in dict.fromkeys([*hosts, *others]):
         (title, number), name = key
@@ -142,6 +151,16 @@ def _host(place: str, before: HostRecord, after: HostRecord) -> Iterator[Differe
         change = abs(lasts - lasted)
         if change >= max(_LEAST_SECONDS, _LEAST_SHARE * max(lasted, 0.0)):
             yield Difference("durations", place, name, "seconds", f"{lasted:.1f}", f"{lasts:.1f}")
+
+
+def _sources(before: Mapping[str, str] | None, after: Mapping[str, str] | None) -> Iterator[Difference]:
+    if before is not None and after is not None:
+        yield from _mapped("source", before, after)
+        return
+    lacking = " and ".join(name for name, cells in (("A", before), ("B", after)) if cells is None)
+    verb = "have" if before is after else "has"
+    shown = (_UNREADABLE if cells is None else f"{len(cells)} code cells" for cells in (before, after))
+    yield Difference("source", "", "", f"not compared: {lacking} {verb} no notebook that can be read", *shown)
 
 
 def _mapped(

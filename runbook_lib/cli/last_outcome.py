@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.evidence.liveness import Liveness, liveness
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import SYMBOLS
@@ -24,7 +25,8 @@ class LastOutcome(NamedTuple):
     Args:
         text: How it ended, or that it is still running, or that there is none.
         directory: Its evidence; None: it was never run.
-        record: Its record; None: it was never run, or its journal cannot be read.
+        record: Its record, with the status that the judge gives it; None: it was never run, or its journal cannot be
+            read.
     """
 
     text: str
@@ -45,16 +47,20 @@ def last_outcome(name: str, runs: Path) -> LastOutcome:
             continue
         try:
             record = read_journal(path)
+            alive = liveness(record)
+            if alive is not Liveness.RUNNING:
+                # The notebook next to the journal may contradict a good end; of a running one it proves nothing yet.
+                record = judged_record(path)
         except EvidenceError as problem:
             return LastOutcome(f"? {problem.message}", path)
-        return LastOutcome(_outcome(record), path, record)
+        return LastOutcome(_outcome(record, alive), path, record)
     return LastOutcome("never run")
 
 
-def _outcome(record: RunRecord) -> str:
+def _outcome(record: RunRecord, alive: Liveness) -> str:
     """Return how a run ended, or that it is still running, or that its process was killed."""
     where = f"{record.mode}, {local_time(record.started)}"
-    match liveness(record):
+    match alive:
         case Liveness.RUNNING:
             return f"… running, {where}"
         case Liveness.STALE:

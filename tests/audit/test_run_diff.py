@@ -88,7 +88,33 @@ def test_code_cells_are_compared_by_their_ids_and_injected_parameters_are_not(
         ("cell-3", "changed"),
         ("cell-4", "removed"),
     ]
-    assert source_cells(copied / "nowhere") == {}
+    assert source_cells(copied / "nowhere") is None
+    assert before is not None
+
+
+def test_code_that_cannot_be_compared_is_a_row(runs: list[RunRecord]) -> None:
+    rows = compare(runs[1], runs[1], ({}, None)).to_dict("records")
+    assert [(row["section"], row["name"], row["how"]) for row in rows] == [
+        ("source", "not compared: B has no notebook that can be read", "not compared")
+    ]
+    ((_, name, how),) = [
+        (row["section"], row["name"], row["how"])
+        for row in compare(runs[1], runs[1], (None, None)).to_dict("records")
+    ]
+    assert (name, how) == ("not compared: A and B have no notebook that can be read", "not compared")
+
+
+def test_cells_with_the_same_id_are_compared_one_by_one(tmp_path: Path, runs: list[RunRecord]) -> None:
+    def cells(name: str, *sources: str) -> dict[str, str] | None:
+        made = [{"id": "same", "cell_type": "code", "metadata": {}, "source": [source]} for source in sources]
+        (tmp_path / name).write_text(json.dumps({"cells": made}), encoding="utf-8")
+        return source_cells(tmp_path / name)
+
+    both = cells("a.ipynb", "harmless = 1", "last = 1"), cells("b.ipynb", "harmful = 1", "last = 1")
+    rows = compare(runs[1], runs[1], both).to_dict("records")
+    assert [(row["name"], row["before"], row["after"]) for row in rows] == [
+        ("same", "harmless = 1", "harmful = 1")
+    ]
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "html"])

@@ -1,7 +1,9 @@
 """Where an archive is stored, and the files in it: a directory tree, or any address that fsspec knows.
 
 An archive consists of run directories (with a `journal.jsonl`) and executed notebooks. Names that begin with a dot
-are left out, and files inside a run directory belong to that run. Symbolic links are never followed.
+are left out. The notebooks of a run directory itself, and all files in its `output`, belong to that run; directories
+below it are searched like any other, so a journal at the wrong place hides no other run. Symbolic links are never
+followed.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import fsspec
 from fsspec.utils import get_protocol, stringify_path
 
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.layout import JOURNAL, NOTEBOOK
+from runbook_lib.evidence.layout import JOURNAL, NOTEBOOK, OUTPUT
 from runbook_lib.evidence.path_text import is_loop, path_from_text, path_text
 from runbook_lib.project import expanded
 
@@ -121,10 +123,10 @@ class LocalLocation:
 
     def walk(self) -> Iterator[Found]:
         """Yield the archive's files; see `Location`."""
-        if (self.top / JOURNAL).exists():
+        is_run = os.path.lexists(self.top / JOURNAL)
+        if is_run:
             yield self._run(self.top.as_posix(), ".")
-            return
-        yield from self._walk_directory(str(self.top), "")
+        yield from self._walk_directory(str(self.top), "", is_run=is_run)
 
     def read(self, file: str) -> bytes:
         """Return a file's content; a symbolic link is refused.
@@ -141,7 +143,7 @@ class LocalLocation:
             os.close(handle)
         return data
 
-    def _walk_directory(self, directory: str, path: str) -> Iterator[Found]:
+    def _walk_directory(self, directory: str, path: str, *, is_run: bool = False) -> Iterator[Found]:
         try:
             with os.scandir(directory) as scanned:
                 entries = sorted(scanned, key=lambda entry: entry.name)
@@ -156,18 +158,18 @@ class LocalLocation:
             if entry.is_symlink():
                 yield from self._link(entry.path, relative)
             elif entry.is_dir():
-                yield from self._directory(entry, relative)
-            elif entry.name.endswith(".ipynb"):
+                if not (is_run and entry.name == OUTPUT):
+                    yield from self._directory(entry, relative)
+            elif entry.name.endswith(".ipynb") and not is_run:
                 yield _regular(entry.path, relative, "notebook")
 
     def _directory(self, entry: os.DirEntry[str], path: str) -> Iterator[Found]:
-        named = _RUN.fullmatch(entry.name)
-        if named or os.path.lexists(f"{entry.path}/{JOURNAL}"):
+        is_run = False
+        if _RUN.fullmatch(entry.name) or os.path.lexists(f"{entry.path}/{JOURNAL}"):
             found = self._run(entry.path, path)
             yield found
-            if found.kind == "run":
-                return
-        yield from self._walk_directory(entry.path, path)
+            is_run = found.kind == "run"
+        yield from self._walk_directory(entry.path, path, is_run=is_run)
 
     def _run(self, directory: str, path: str) -> Found:
         found = _regular(f"{directory}/{JOURNAL}", path, "run")
@@ -263,8 +265,11 @@ class RemoteLocation:
 
 
 def _inside(directory: str, runs: set[str]) -> bool:
-    parts = directory.split("/")
-    return any("/".join(parts[:end]) in runs for end in range(len(parts) + 1))
+    """Return whether a directory is a run's, or its `output`, or below that."""
+    parts = directory.split("/") if directory else []
+    return directory in runs or any(
+        part == OUTPUT and "/".join(parts[:number]) in runs for number, part in enumerate(parts)
+    )
 
 
 def _mark(entry: dict[str, Any]) -> str:

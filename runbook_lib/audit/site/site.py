@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,8 +16,11 @@ from runbook_lib.audit.archive.run_verdict import NOT_VERIFIED, RunVerdict, verd
 from runbook_lib.audit.run_diff import compare, source_cells
 from runbook_lib.audit.site import history
 from runbook_lib.audit.site.diff_page import diff_page
+from runbook_lib.audit.site.site_index import read_index, remove_pages, write_index
 from runbook_lib.audit.site.templating import file_name, render
 from runbook_lib.errors import InputError
+from runbook_lib.evidence.layout import NOTEBOOK
+from runbook_lib.evidence.path_text import path_from_text
 from runbook_lib.masking import excerpt
 from runbook_lib.printing.utf8 import utf8_bytes
 from runbook_lib.printing.visible_text import visible
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["WrittenSite", "write_site"]
 
 Row = dict[str, Any]
-_INDEX = "site.json"  # page -> key of its content, by which a later call finds pages that are up to date
+_SHOWN = ("run", "kind", "path", "sha256", "problem", "status", "duration", "previous")
 _BATCH = 200  # runs whose records are in memory at the same time
 _FIRST = 50  # rows of the overview that are shown without its script
 
@@ -90,20 +94,9 @@ def _prepared(archive: Archive, out: Path) -> dict[str, str]:
             where=str(out),
             hint="name another directory",
         )
-    index = where / _INDEX
     with as_evidence_error(where):
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not index.exists():
-            if any(where.iterdir()):
-                raise InputError(
-                    "not empty, and not an earlier site", where=str(out), hint="name a new directory"
-                )
-            return {}
-    try:
-        keys = orjson.loads(index.read_bytes())
-        return {str(name): str(key) for name, key in keys.items()}
-    except (OSError, ValueError, AttributeError):
-        return {}
+        return read_index(where, str(out))
 
 
 class _Site:
@@ -126,24 +119,25 @@ class _Site:
         self.keys: dict[str, str] = {}
         self.written = 0
         self.kept = 0
+        self.marks: dict[str, str] = {}
 
     def write(self, title: str) -> WrittenSite:
         with as_evidence_error(self.out):
             for name in ("runs", "hosts"):
                 (self.out / name).mkdir(mode=0o700, exist_ok=True)
         # A site whose writing was interrupted is still recognized as one.
-        write_file(self.out / _INDEX, orjson.dumps(dict(self.before)))
+        write_index(self.out, self.before)
         rows = history.runs(self.archive)
+        self.marks = {row["run"]: self._mark(row) for row in rows}
         verdicts = {row["run"]: self._verdict(row) for row in rows}
         found = history.hosts(self.archive, rows)
         self._runs(rows, verdicts)
         for host in found:
-            key = "|".join([__version__, *(f"{row['run']}{row['sha256']}" for row in host.runs)])
+            key = _key_of(host.runs)
             self._put(f"hosts/{file_name(host.name)}.html", key, lambda host=host: render("host", host=host))  # type: ignore[misc] # mypy and default arguments
         self._put("index.html", "", lambda: _overview(title, rows, found, verdicts))
-        write_file(self.out / _INDEX, orjson.dumps(self.keys))
-        for name in set(self.before) - set(self.keys):
-            (self.out / name).unlink(missing_ok=True)
+        write_index(self.out, self.keys)
+        remove_pages(self.out, set(self.before) - set(self.keys))
         return WrittenSite(self.out / "index.html", self.written, self.kept)
 
     def _verdict(self, row: Row) -> RunVerdict:
@@ -154,37 +148,41 @@ class _Site:
         return verdict_of_run(self.archive, row["run"], self.trust)
 
     def _runs(self, rows: list[Row], verdicts: Mapping[str, RunVerdict]) -> None:
-        hashes = {row["run"]: row["sha256"] for row in rows}
+        known_rows = {row["run"]: row for row in rows}
         done = 0
         for group in _batched(rows):
-            stale = [row for row in group if not self._same(row, hashes, verdicts)]
+            stale = [row for row in group if not self._same(row, known_rows, verdicts)]
             wanted = {name for row in stale for name in (row["run"], row["previous"]) if name}
             known = records(self.archive.database, sorted(wanted)) if wanted else {}
             for row in group:
-                self._run(row, known, hashes, verdicts[row["run"]])
+                self._run(row, known, known_rows, verdicts[row["run"]])
             done += len(group)
             if self.report:
                 self.report(done, len(rows))
 
-    def _key(self, row: Row, hashes: Mapping[str, str], verdict: RunVerdict) -> str:
-        parts = (
-            __version__,
-            row["sha256"],
-            hashes.get(row["previous"] or ""),
-            verdict.word,
-            verdict.reason,
-            row["problem"],
-        )
-        return "|".join(map(str, parts))
+    def _mark(self, row: Row) -> str:
+        """Return what changes with a run's notebook, which decides the run's status and is shown in comparisons."""
+        if row["kind"] != "run" or not isinstance(self.archive.location, LocalLocation):
+            return ""
+        try:
+            status = (self.archive.location.top / path_from_text(row["path"]) / NOTEBOOK).stat()
+        except OSError as problem:
+            return type(problem).__name__
+        return f"{status.st_size}.{status.st_mtime_ns}.{status.st_ctime_ns}.{status.st_ino}"
 
-    def _same(self, row: Row, hashes: Mapping[str, str], verdicts: Mapping[str, RunVerdict]) -> bool:
-        key = self._key(row, hashes, verdicts[row["run"]])
+    def _key(self, row: Row, rows: Mapping[str, Row], verdict: RunVerdict) -> str:
+        shown = [row, rows[row["previous"]]] if row["previous"] else [row]
+        marks = [self.marks[one["run"]] for one in shown]
+        return "|".join([_key_of(shown), *marks, verdict.word, verdict.reason])
+
+    def _same(self, row: Row, rows: Mapping[str, Row], verdicts: Mapping[str, RunVerdict]) -> bool:
+        key = self._key(row, rows, verdicts[row["run"]])
         return self.before.get(f"runs/{file_name(row['run'])}.html") == key
 
     def _run(
-        self, row: Row, known: Mapping[str, RunRecord], hashes: Mapping[str, str], verdict: RunVerdict
+        self, row: Row, known: Mapping[str, RunRecord], rows: Mapping[str, Row], verdict: RunVerdict
     ) -> None:
-        name, key = file_name(row["run"]), self._key(row, hashes, verdict)
+        name, key = file_name(row["run"]), self._key(row, rows, verdict)
 
         def page() -> str:
             record = known.get(row["run"])
@@ -197,7 +195,7 @@ class _Site:
 
     def _diff(self, row: Row, known: Mapping[str, RunRecord]) -> str:
         before, after = known[row["previous"]], known[row["run"]]
-        cells: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        cells: tuple[dict[str, str] | None, dict[str, str] | None] = (None, None)
         if isinstance(self.archive.location, LocalLocation):
             cells = (
                 source_cells(self.archive.locate(before.run)),
@@ -212,6 +210,15 @@ class _Site:
             return
         write_file(self.out / name, utf8_bytes(page()))
         self.written += 1
+
+
+def _key_of(rows: Sequence[Row]) -> str:
+    """Return a key that changes with anything that pages show of some runs.
+
+    The hash of a journal is not enough: the notebook next to it decides a run's status, too.
+    """
+    content = [[str(row[name]) for name in _SHOWN] for row in rows]
+    return f"{__version__}|{sha256(orjson.dumps(content)).hexdigest()}"
 
 
 def _batched(rows: list[Row]) -> Iterator[list[Row]]:
