@@ -46,7 +46,7 @@ NO_TARGET = {
     "audit/rules/runs.py": "a column that this library has written",
     "audit/run_diff.py": "a notebook whose records were read before",
     "audit/site/history.py": "a column that this library has written",
-    "audit/site/site.py": _OWN,
+    "audit/site/site_index.py": _OWN,
     "books/docker/causes.py": _OF_A_FACT,
     "cli/audit/scan.py": "what the process itself has made",
     "connections/identity.py": "the operator's own key files",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["EVIDENCE_NOT_READABLE", "EvidenceNotReadable", "runs_read"]
 
 EVIDENCE_NOT_READABLE = "evidence-not-readable"
-"""The rule's name. It is no entry point: a policy can neither leave it out nor change it."""
+"""The rule's name. It is not an entry point: a policy can neither leave it out nor change it."""
 # A run that is running, or whose process was killed, has no end: what it has done so far is in the tables.
 _WHOLE = ["", NO_JOURNAL_END, NO_NOTEBOOK_END]
 _IS_PARTIAL = "(f.kind = 'damaged' OR (f.kind IN ('run', 'notebook') AND NOT list_contains(?, f.problem)))"

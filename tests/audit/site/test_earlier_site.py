@@ -98,7 +98,7 @@ OTHERS: dict[str, Any] = {
     "a list": ["x"],
     "another version": {"format": "runbook audit html", "version": 0, "pages": {}},
     "another program": {"format": "x", "version": 1, "pages": {}},
-    "keys that are no text": {"format": "runbook audit html", "version": 1, "pages": {"index.html": 1}},
+    "keys that are numbers": {"format": "runbook audit html", "version": 1, "pages": {"index.html": 1}},
     "no pages": {"format": "runbook audit html", "version": 1},
 }
 
