@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
@@ -16,7 +18,6 @@ from runbook_lib.lint.runbook_rules import check_runbook, declared_entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
 
 __all__ = ["LintResult", "lint", "lint_notebook"]
 
@@ -86,7 +87,7 @@ def _notebooks(paths: Sequence[Path]) -> Iterator[Path]:
     seen: set[Path] = set()
     for path in paths:
         if path.is_dir():
-            found = sorted(item for item in path.rglob(f"*{_SUFFIX}") if not _is_left_out(item, path))
+            found = _below(path)
         elif path.exists() and path.suffix == _SUFFIX:
             found = [path]
         else:
@@ -99,6 +100,25 @@ def _notebooks(paths: Sequence[Path]) -> Iterator[Path]:
             if item.resolve() not in seen:
                 seen.add(item.resolve())
                 yield item
+
+
+def _below(directory: Path) -> list[Path]:
+    def refuse(problem: OSError) -> None:
+        raise InputError(
+            f"cannot be read: {problem.strerror}",
+            where=str(problem.filename),
+            hint="name directories that this user can read",
+        )
+
+    files = (Path(top, name) for top, _, names in os.walk(directory, onerror=refuse) for name in names)
+    found = sorted(path for path in files if path.suffix == _SUFFIX and not _is_left_out(path, directory))
+    if not found:
+        raise InputError(
+            "no notebooks in this directory, nor below it",
+            where=str(directory),
+            hint="name notebooks (*.ipynb), or directories that contain them",
+        )
+    return found
 
 
 def _is_left_out(path: Path, top: Path) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +16,7 @@ from runbook_lib.cli.main import cli
 from runbook_lib.errors import InputError
 from runbook_lib.lint.findings import RULES
 from runbook_lib.lint.lint import lint
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -340,6 +344,36 @@ def test_executed_notebooks_and_checkpoints_below_a_directory_are_left_out(autho
         (folder / "notebook.ipynb").write_bytes(author.path.read_bytes())
     (run / "journal.jsonl").touch()
     assert lint([author.place]).checked == [author.path]
+
+
+def test_a_directory_without_notebooks_is_bad_input_and_not_without_findings(author: Author) -> None:
+    author.write()
+    empty = author.place / "empty"
+    (empty / ".ipynb_checkpoints").mkdir(parents=True)
+    (empty / ".ipynb_checkpoints" / "one-checkpoint.ipynb").write_bytes(author.path.read_bytes())
+    for given in ([empty], [author.place, empty]):
+        with pytest.raises(InputError, match="no notebooks in this directory") as refused:
+            lint(given)
+        assert refused.value.where == str(empty)
+
+
+def test_a_directory_that_cannot_be_read_is_bad_input(author: Author) -> None:
+    author.write()
+    closed = author.place / "notebooks" / "closed"
+    closed.mkdir()
+    program = "import sys\nfrom pathlib import Path\nfrom runbook_lib.lint.lint import lint\nlint([Path(sys.argv[1])])"
+    # Root may read everything, unless it has given that up.
+    as_others = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    closed.chmod(0)
+    done = subprocess.run(
+        [*as_others, sys.executable, "-c", program, str(author.place)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=deadline(60),
+    )
+    closed.chmod(0o700)
+    assert "closed: cannot be read: Permission denied" in done.stderr
 
 
 @pytest.mark.parametrize(
