@@ -184,9 +184,9 @@ class _Hosts:
 
 def _serve(server: JupyterServer, hosts: _Hosts) -> None:
     """Say where the server is, and wait until it ends or is interrupted."""
-    click.echo(f"\nopen in a browser: {server.url}\n")
-    click.echo("Ctrl-C ends JupyterLab" + (" and the practice hosts" if hosts.end_with_learner else ""))
     try:
+        click.echo(f"\nopen in a browser: {server.url}\n")
+        click.echo("Ctrl-C ends JupyterLab" + (" and the practice hosts" if hosts.end_with_learner else ""))
         code = server.wait()
         click.echo(f"JupyterLab has exited with {code}")
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import threading
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 __all__ = ["LocalConnection"]
 
 _SOCKET = "/var/run/docker.sock"
+_INTERRUPT_NOTICED = (
+    0.5  # seconds after a signal to the whole group until this process has handled it, at most
+)
 _POLL = 0.1  # seconds between two attempts to reach an engine that is busy
 
 
@@ -114,6 +118,9 @@ class LocalConnection(Connection):
         elif why and not remote.cut:
             why += "; the command has exited, but a process it started keeps its output open"
         exit_code = None if why else process.wait()
+        if exit_code == -signal.SIGINT and cancel.wait(_INTERRUPT_NOTICED):
+            # Until it has a session of its own a process belongs to this one's group, to which Ctrl-C is sent.
+            exit_code, why = None, "interrupted while the command was being started"
         remote.finish()
         slow_sudo = remote.slow_sudo() if exit_code is None or remote.ran else ""
         return Output(

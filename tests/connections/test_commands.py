@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -136,6 +137,20 @@ def test_a_command_killed_by_a_signal_does_not_count_as_a_lost_connection(connec
     assert not output.lost
     assert output.exit_code != 0
     assert run(connection, "echo", "still here").stdout == "still here\n"
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_process_that_ctrl_c_reaches_before_it_has_a_session_of_its_own_was_interrupted(
+    *, interrupted: bool
+) -> None:
+    here = LocalConnection(Host(name="here", connection="local"), Secrets())
+    cancel = threading.Event()
+    if interrupted:
+        cancel.set()
+    output = here.run(Command(("sh", "-c", "kill -INT $$")), cancel)
+    assert output.exit_code == (None if interrupted else -signal.SIGINT)
+    assert output.problem == ("interrupted while the command was being started" if interrupted else "")
+    assert not output.still_running
 
 
 def test_a_running_command_may_finish_by_itself_after_an_interrupt(connection: Connection) -> None:
