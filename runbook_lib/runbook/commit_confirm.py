@@ -95,6 +95,7 @@ def apply_with_confirmation(
     try:
         for command in plan.commands:
             session.send(command, "change")
+        session.checks = []  # those from before the change explain nothing
         if guard.identity:
             session.connection.offer_identity(guard.identity.account, guard.identity.file)
         # Leave time for the confirmation to reach the host before its timer fires.
@@ -119,7 +120,8 @@ def apply_with_confirmation(
     except Exception as problem:  # noqa: BLE001 - the change is reverted, and the record says why
         if not isinstance(problem, RunbookError):
             _log.exception("step %s on %s", session.step, session.connection.host.name)
-        reason = describe(problem)
+        # A host whose timer fires while checks are still being repeated cuts the connection: what failed is known.
+        reason = "; ".join(filter(None, (describe_unmet(session.checks), describe(problem))))
     return _revert(session, guard, deadline, before, reason)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib import Runbook
-from runbook_lib.errors import StepFailed
+from runbook_lib.errors import FactError, StepFailed
 from runbook_lib.facts.base import Fact
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.model.plans import Check, NetworkGuard, Plan
@@ -73,6 +73,37 @@ class Flawed(Guarded):
 
     def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - never gets that far
         raise ZeroDivisionError("a defect")
+
+
+@dataclass(frozen=True)
+class Unsettled(Guarded):
+    """Its check never holds, and when it is tried again, the facts cannot be read."""
+
+    def facts(self) -> Sequence[Fact[Any]]:
+        return (*super().facts(), SecondReading(self.path))
+
+    def verify(self, facts: Facts) -> list[Check]:
+        return [Check.equal("the file", "there", facts[Content(self.path)])]
+
+    @property
+    def settle(self) -> float:
+        return 60.0
+
+
+@dataclass(frozen=True)
+class SecondReading(Fact[str]):
+    """Fails whenever it is read once more while the file is there."""
+
+    path: str
+
+    def request(self) -> Command:
+        script = 'test -e "$1" || exit 0; test ! -e "$1.seen" || echo malformed; touch "$1.seen"'
+        return Command(("sh", "-c", script, "sh", self.path))
+
+    def parse(self, output: Output) -> str:
+        if output.stdout:
+            raise FactError(f"malformed: {output.stdout!r}")
+        return ""
 
 
 @dataclass(frozen=True)
@@ -178,6 +209,15 @@ def test_an_error_in_the_checks_reverts_the_change(tmp_path: Path) -> None:
     assert host.message == (
         "not confirmed: internal error in step: ZeroDivisionError: a defect; the change was rolled back"
     )
+    assert not (tmp_path / "file").exists()
+
+
+def test_an_error_while_checks_are_repeated_hides_none_that_did_not_hold(tmp_path: Path) -> None:
+    host = carry_out(tmp_path, kind=Unsettled)
+    assert host.status is Status.FAILED
+    assert "not confirmed: the file: expected there, observed ; " in host.message
+    assert "malformed" in host.message
+    assert "the change was rolled back" in host.message
     assert not (tmp_path / "file").exists()
 
 

@@ -217,7 +217,7 @@ class Networks:
         def operation(host: Host) -> bridge.Present:
             usual = {
                 "name": "br0", "port": "em1", "address": host["bridge_address"], "gateway": host["gateway"],
-                "revert_after": REVERTS_AFTER,
+                "revert_after": deadline(REVERTS_AFTER),
             }  # fmt: skip
             return bridge.present(**{**usual, **wanted(host)})
 
