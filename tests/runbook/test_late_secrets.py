@@ -203,7 +203,7 @@ def test_a_secret_that_a_step_resolves_for_its_operation_leaves_the_interrupt_to
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORD", VALUE)
-    book = Runbook.open(parameters(tmp_path))
+    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     book.step("Echo", Does(("echo", VALUE)))
 
     def interrupted(_: object) -> Does:
