@@ -91,7 +91,7 @@ class Mask:
                 pieces[number] = f"{piece[:start]}[secret]"
         for number, piece in enumerate(pieces[1:], start=1):
             size = self.ended_at_start(piece)
-            if size >= _SHORTEST_CUT:
+            if size:
                 pieces[number] = f"[secret]{piece[size:]}"
         return CUT.join(pieces)
 
@@ -101,15 +101,19 @@ class Mask:
         return [match.span() for match in pattern.finditer(text)] if pattern else []
 
     def begun_at_end(self, text: str) -> int:
-        """Return how many characters at the end of a text are the beginning of a known value, but not all of it."""
-        return self._begun_at_end(text[-self._longest :] if self._longest else "")
+        """Return how many characters at the end of a text are the beginning of a known value, but not all of it.
+
+        So few that they give nothing away count as none; as in `ended_at_start`.
+        """
+        size = self._begun_at_end(text[-self._longest :] if self._longest else "")
+        return size if size >= _SHORTEST_CUT else 0
 
     def ended_at_start(self, text: str) -> int:
         """Return how many characters at the start of a text are the end of a known value, but not all of it."""
         sizes = (
             size
             for form in self._forms
-            for size in range(min(len(form) - 1, len(text)), 0, -1)
+            for size in range(min(len(form) - 1, len(text)), _SHORTEST_CUT - 1, -1)
             if text.startswith(form[-size:])
         )
         return max(sizes, default=0)

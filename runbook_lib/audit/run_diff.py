@@ -160,7 +160,7 @@ def _sources(before: Mapping[str, str] | None, after: Mapping[str, str] | None) 
     lacking = " and ".join(name for name, cells in (("A", before), ("B", after)) if cells is None)
     verb = "have" if before is after else "has"
     shown = (_UNREADABLE if cells is None else f"{len(cells)} code cells" for cells in (before, after))
-    yield Difference("source", "", "", f"not compared: {lacking} {verb} no notebook that can be read", *shown)
+    yield Difference("source", "", "", f"not compared: {lacking} {verb} {_UNREADABLE}", *shown)
 
 
 def _mapped(

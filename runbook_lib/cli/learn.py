@@ -141,9 +141,8 @@ class _Hosts:
         except RequirementError as problem:
             self._explain(problem)
             return
-        new = (
-            started is Started.LAB
-        )  # not from the status before: somebody else may have started it meanwhile
+        # Not from the status before: somebody else may have started it meanwhile.
+        new = started is Started.LAB
         if new and not self._keep:
             self.end_with_learner = True
             ending.callback(_end, lab)

@@ -29,22 +29,27 @@ HINT = "rotate the secret: what was recorded stays there"
 """What to do about it."""
 
 _STRUCTURE = frozenset(
-    {
-        *(
-            "n",
-            "time",
-            "event",
-            "previous",
-            "seal",
-            "sha256",
-            "schema_version",
-            "run",
-            "runbook",
-            "mode",
-            "status",
-        ),
-        *("kind", "host_kind", "host", "hosts", "started", "ended", "resumes", "resumes_sha256"),
-    }
+    [
+        "n",
+        "time",
+        "event",
+        "previous",
+        "seal",
+        "sha256",
+        "schema_version",
+        "run",
+        "runbook",
+        "mode",
+        "status",
+        "kind",
+        "host_kind",
+        "host",
+        "hosts",
+        "started",
+        "ended",
+        "resumes",
+        "resumes_sha256",
+    ]
 )
 ANY_TYPE = frozenset({"facts", "parameters"})
 """Fields in which a number may be replaced by a text."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["exposure_in_file", "find_exposure"]
 
 _MOST_PLACES = 50
-_SHORTEST_CUT = 4  # characters of a value, as for a `Mask`
 _MOST_SAMPLES = 50
 _PIECE = 1 << 20  # characters of a file that are searched at once
 _OVERLAP = 1 << 16  # characters of the piece before that are searched again
@@ -93,11 +92,11 @@ def _cut_spans(text: str, path: Sequence[str | int], mask: Mask) -> Iterator[tup
     """Yield start and end of the part of a value at which an output was cut for its record."""
     if path[-1:] == ["head"]:
         size = mask.begun_at_end(text)
-        if size >= _SHORTEST_CUT:
+        if size:
             yield len(text) - size, len(text)
     elif path[-1:] == ["tail"]:
         size = mask.ended_at_start(text)
-        if size >= _SHORTEST_CUT:
+        if size:
             yield 0, size
 
 
