@@ -37,12 +37,32 @@ _LIST = r"""for image in /boot/vmlinuz-*; do
   printf '%s\t%s\t%s\n' "$release" "$initrd" "$package"
 done
 """
+# Who can tell, from the most exact to the least: the mark of Debian's packages, `needs-restarting` of EL, a script that
+# would have set the mark, and the kernels in /boot. A container boots no kernel of its own, so none can require a reboot.
 _REQUIRED = """\
 if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then
   echo required; cat /run/reboot-required.pkgs 2>/dev/null || true
-elif command -v needs-restarting >/dev/null; then needs-restarting -r >/dev/null 2>&1 || echo required
+elif command -v needs-restarting >/dev/null; then
+  needs-restarting -r >/dev/null 2>&1
+  case $? in 0) echo not-required needs-restarting;; 1) echo required;; *) echo unknown needs-restarting;; esac
+elif grep -qs reboot-required /etc/kernel/postinst.d/*; then echo not-required mark
+elif systemd-detect-virt --container --quiet 2>/dev/null || [ -e /.dockerenv ] || [ -e /run/.containerenv ]; then
+  echo not-required container
+else
+  echo kernels "$(uname -r)"
+  booted=$(sed -n 's/^btime //p' /proc/stat)
+  for image in /boot/vmlinuz-*; do
+    case $image in *"*"|*.dpkg-*|*.rpm*|*-rescue-*) continue;; esac
+    changed=$(stat -c %Z "$image")
+    echo "${image#/boot/vmlinuz-} $([ "${changed:-0}" -gt "${booted:-0}" ] && echo since-boot || echo before-boot)"
+  done
 fi
 """
+_REASONS = {
+    "needs-restarting": "needs-restarting -r",
+    "mark": "no mark by an installed package",
+    "container": "a container boots no kernel of its own",
+}
 # The variable's last byte is its value, after four bytes of attributes (UEFI specification).
 _SECURE = """\
 for file in /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c; do
@@ -134,26 +154,85 @@ class BootSpace(Fact[int]):
 
 @dataclass(frozen=True)
 class RebootInfo:
-    """Whether installed packages require a reboot, and which."""
+    """Whether installed packages require a reboot.
 
-    required: bool
+    Args:
+        required: None if nothing on the host can tell.
+        packages: The packages that require it, or the release of the newer kernel; empty where the host names none.
+        reason: How this is known, or why it is not.
+    """
+
+    required: bool | None
     packages: tuple[str, ...]
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class RebootRequired(Fact[RebootInfo]):
-    """/run/reboot-required (Debian, Ubuntu) or `needs-restarting -r` (EL); False without either."""
+    """/run/reboot-required (Debian, Ubuntu) or `needs-restarting -r` (EL); without them, the newest kernel in /boot."""
 
     def request(self) -> Command:
         """Return the command."""
         return Command(("sh", "-c", _REQUIRED))
 
     def parse(self, output: Output) -> RebootInfo:
-        """Return whether a reboot is required, and by which packages."""
-        first, *packages = output.stdout.split() or [""]
-        if first not in {"", "required"}:
-            raise FactError(f"reboot-required: unexpected output {excerpt(output.stdout, 80)!r}")
-        return RebootInfo(bool(first), tuple(sorted(set(packages))))
+        r"""Return whether a reboot is required, by which packages, and how that is known.
+
+        >>> kernels = "kernels 6.1.0-9-amd64\n6.1.0-10-amd64 since-boot\n6.1.0-9-amd64 before-boot\n"
+        >>> RebootRequired().parse(Output(0, kernels)).packages
+        ('6.1.0-10-amd64',)
+        """
+        first, *rest = lines_of(output.stdout) or [""]
+        word, _, of = first.partition(" ")
+        if word == "required" and not of:
+            packages = tuple(sorted({name for line in rest for name in line.split()}))
+            return RebootInfo(required=True, packages=packages, reason="required by an installed package")
+        if word == "not-required" and of in _REASONS and not rest:
+            return RebootInfo(required=False, packages=(), reason=_REASONS[of])
+        if word == "unknown" and of == "needs-restarting" and not rest:
+            return RebootInfo(required=None, packages=(), reason="needs-restarting -r failed")
+        if word == "kernels" and of:
+            with parsing("the list of kernels"):
+                times = dict(line.split(" ") for line in rest)
+            if set(times.values()) <= {"since-boot", "before-boot"}:
+                return _by_kernels(of, times)
+        raise FactError(f"reboot-required: unexpected output {excerpt(output.stdout, 80)!r}")
+
+
+def _by_kernels(running: str, installed: dict[str, str]) -> RebootInfo:
+    """Compare the running kernel with those in /boot of its flavor, such as `-cloud-amd64`.
+
+    One of another flavor is not its successor. An update may also replace the image of the running release.
+    """
+    if running not in installed:
+        return RebootInfo(
+            required=None, packages=(), reason=f"the running kernel, {running}, is not in /boot"
+        )
+    newest = max((release for release in installed if _flavor(release) == _flavor(running)), key=_in_order)
+    if _in_order(newest) > _in_order(running):
+        reason = f"{newest} is newer than the running kernel, {running}"
+        return RebootInfo(required=True, packages=(newest,), reason=reason)
+    if installed[running] == "since-boot":
+        return RebootInfo(
+            required=True, packages=(running,), reason=f"the image of {running} was replaced since the boot"
+        )
+    return RebootInfo(required=False, packages=(), reason=f"{running} is the newest kernel in /boot")
+
+
+def _flavor(release: str) -> str:
+    """Return the end of a release that names no version.
+
+    >>> _flavor("6.12.48+deb13-cloud-amd64"), _flavor("5.14.0-70.el9.x86_64+debug"), _flavor("5.14.0-70.el9.x86_64")
+    ('-cloud-amd64', '+debug', '')
+    """
+    found = re.search(r"(?:-[A-Za-z]\w*)*(?:\+[A-Za-z]+)?$", release)
+    return found.group() if found else ""
+
+
+def _in_order(release: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a key that sorts releases by their numbers: 10 comes after 9, and a number after a word."""
+    parts = re.findall(r"[0-9]+|[A-Za-z]+", release)
+    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
 
 
 @dataclass(frozen=True)

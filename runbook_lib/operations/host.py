@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.host import BootId, SystemState
 from runbook_lib.facts.kernel import RebootRequired
 from runbook_lib.model.commands import Command
@@ -34,6 +35,8 @@ REBOOT = Command(
 class Rebooted(Operation):
     """No installed package requires a reboot.
 
+    Refused where nothing on the host can tell whether one does.
+
     Args:
         deadline: Seconds until the host must be back.
         settles: Seconds that its services may take to start after that.
@@ -53,7 +56,13 @@ class Rebooted(Operation):
 
     def plan(self, facts: Facts) -> Plan:
         """Reboot if a package requires it."""
-        if not facts[RebootRequired()].required:
+        required = facts[RebootRequired()]
+        if required.required is None:
+            raise PlanRefused(
+                f"nothing on this host tells whether a reboot is required: {required.reason}",
+                hint="install the package that tells: unattended-upgrades (Debian, Ubuntu) or dnf-utils (EL)",
+            )
+        if not required.required:
             return Plan()
         return Plan(
             commands=(REBOOT,),
@@ -65,13 +74,18 @@ class Rebooted(Operation):
     def verify(self, facts: Facts) -> list[Check]:
         """Check that no reboot is required, and that services have settled."""
         required = facts[RebootRequired()]
-        packages = ", ".join(required.packages) or "an unknown package"
+        if required.required is None:
+            observed = f"unknown: {required.reason}"
+        elif required.required:
+            observed = ", ".join(required.packages) or "an unknown package"
+        else:
+            observed = "nothing"
         return [
             Check(
                 "reboot required by",
                 "nothing",
-                packages if required.required else "nothing",
-                not required.required,
+                observed,
+                required.required is False,
                 "host.reboot_required",
             ),
             settled(facts[SystemState()]),
