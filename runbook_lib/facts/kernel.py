@@ -38,7 +38,7 @@ _LIST = r"""for image in /boot/vmlinuz-*; do
 done
 """
 # Who can tell, from the most exact to the least: the mark of Debian's packages, `needs-restarting` of EL, a script that
-# would have set the mark, and the kernels in /boot. A container boots no kernel of its own, so none can require a reboot.
+# would have set the mark, and the kernels in /boot. A container boots no kernel of its own: none can require a reboot.
 _REQUIRED = """\
 if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then
   echo required; cat /run/reboot-required.pkgs 2>/dev/null || true
