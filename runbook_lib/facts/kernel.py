@@ -37,7 +37,7 @@ _LIST = r"""for image in /boot/vmlinuz-*; do
   printf '%s\t%s\t%s\n' "$release" "$initrd" "$package"
 done
 """
-# Who can tell, from the most exact to the least: the mark of Debian's packages, `needs-restarting` of EL, a script that
+# What is asked, from the most exact to the least: the mark of Debian's packages, `needs-restarting` of EL, a script that
 # would have set the mark, and the kernels in /boot. A container boots no kernel of its own: none can require a reboot.
 _REQUIRED = """\
 if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then
@@ -157,7 +157,7 @@ class RebootInfo:
     """Whether installed packages require a reboot.
 
     Args:
-        required: None if nothing on the host can tell.
+        required: None if nothing on the host shows it.
         packages: The packages that require it, or the release of the newer kernel; empty where the host names none.
         reason: How this is known, or why it is not.
     """

@@ -35,7 +35,7 @@ REBOOT = Command(
 class Rebooted(Operation):
     """No installed package requires a reboot.
 
-    Refused where nothing on the host can tell whether one does.
+    Refused where nothing on the host shows whether one does.
 
     Args:
         deadline: Seconds until the host must be back.
@@ -59,8 +59,8 @@ class Rebooted(Operation):
         required = facts[RebootRequired()]
         if required.required is None:
             raise PlanRefused(
-                f"nothing on this host tells whether a reboot is required: {required.reason}",
-                hint="install the package that tells: unattended-upgrades (Debian, Ubuntu) or dnf-utils (EL)",
+                f"cannot determine whether a reboot is required: {required.reason}",
+                hint="install what keeps track of it: unattended-upgrades (Debian, Ubuntu) or dnf-utils (EL)",
             )
         if not required.required:
             return Plan()

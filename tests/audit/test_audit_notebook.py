@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.deadlines import deadline
+from tests.plain_papermill import papermill
 
 TOP = Path(__file__).parents[2]
 
@@ -18,10 +17,10 @@ def test_the_analysis_runs_from_start_to_end_on_an_archive(copied: Path, tmp_pat
     text = loose.read_text(encoding="utf-8")
     assert "Fail where asked to" in text
     loose.write_text(text.replace("Fail where asked to", "$\\\\frac{$"), encoding="utf-8")
-    done = subprocess.run(
+    done = papermill(
         [sys.executable, "-m", "papermill", str(TOP / "notebooks" / "95_audit.ipynb"), str(tmp_path / "out.ipynb"),
          "-p", "archive", str(copied), "-p", "policy", str(TOP / "params" / "audit" / "policy.yml")],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=deadline(300),
+        cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     cells = json.loads((tmp_path / "out.ipynb").read_text(encoding="utf-8"))["cells"]

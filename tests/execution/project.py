@@ -88,13 +88,10 @@ class Project:
         """What plain papermill writes."""
         return self.place / "executed.ipynb"
 
-    def papermill(
-        self, notebook: Path, engine: str | None = "runbook", *options: str
-    ) -> subprocess.Popen[str]:
+    def papermill(self, notebook: Path, engine: str = "runbook", *options: str) -> subprocess.Popen[str]:
         """Start papermill."""
-        chosen = ["--engine", engine] if engine else []
         return self.start(
-            "papermill", "--no-progress-bar", *chosen, *options, str(notebook), str(self.executed)
+            "papermill", "--no-progress-bar", "--engine", engine, *options, str(notebook), str(self.executed)
         )
 
     def runbook_run(self, notebook: Path, **environment: str) -> subprocess.Popen[str]:
@@ -106,14 +103,13 @@ class Project:
         return self._programs.start(
             [sys.executable, "-m", module, *arguments],
             cwd=self.place,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(TOP),
-                "PYTHONWARNINGS": "default",
-                "TMPDIR": str(self.temporary),
-                **environment,
-            },
+            env={**self.environment(), **environment},
         )
+
+    def environment(self) -> dict[str, str]:
+        """The environment of its programs."""
+        own = {"PYTHONPATH": str(TOP), "PYTHONWARNINGS": "default", "TMPDIR": str(self.temporary)}
+        return {**os.environ, **own}
 
     @property
     def run(self) -> Path:

@@ -23,6 +23,7 @@ from runbook_lib.installation import Origin
 from runbook_lib.lint.lint import lint
 from runbook_lib.new_repository.new_repository import create
 from tests.deadlines import deadline
+from tests.plain_papermill import PlainKernelManager
 
 if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
@@ -140,11 +141,22 @@ def test_plain_papermill_and_nbclient_find_the_same_files_and_name_the_run(own: 
     notebook.write_text(text, encoding="utf-8")
     if below:
         content = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
-        nbclient.NotebookClient(content, resources={"metadata": {"path": str(own / below)}}).execute()
+        resources = {"metadata": {"path": str(own / below)}}
+        nbclient.NotebookClient(
+            content, resources=resources, kernel_manager_class=PlainKernelManager
+        ).execute()
     else:
         values = {"directory": str(made)}
         out = own / "out.ipynb"
-        papermill.execute_notebook(notebook, out, values, cwd=own, progress_bar=False, log_output=False)
+        papermill.execute_notebook(
+            notebook,
+            out,
+            values,
+            cwd=own,
+            progress_bar=False,
+            log_output=False,
+            kernel_manager_class=PlainKernelManager,
+        )
     (record,) = records(own)
     assert (record.runbook, record.title, record.status) == (NAME, "Rotate certificates", "changed")
     assert made.is_dir()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from runbook_lib.evidence.lookup import read_run
-from tests.deadlines import deadline
+from tests.deadlines import deadline, wait_until
+from tests.plain_papermill import DIED_AT_START
 from tests.report import browser, practice
 
 if TYPE_CHECKING:
@@ -45,6 +47,10 @@ class StartNotebook(Protocol):
     def __call__(self, **given: Any) -> Notebook: ...  # noqa: ANN401 - any parameter
 
 
+def begun_or_ended(runs: Path, process: subprocess.Popen[str]) -> bool:
+    return runs.exists() or process.poll() is not None
+
+
 @pytest.fixture
 def start_notebook(tmp_path: Path, programs: Programs) -> StartNotebook:
     """Start papermill, as a user would, on the practice notebook."""
@@ -53,11 +59,14 @@ def start_notebook(tmp_path: Path, programs: Programs) -> StartNotebook:
         parameters = practice.parameters(tmp_path, **given).model_dump()
         executed = tmp_path / "executed.ipynb"
         values = [part for name, value in parameters.items() for part in ("-p", name, str(value))]
-        process = programs.start(
-            [sys.executable, "-m", "papermill", str(FILES / "practice.ipynb"), str(executed), *values],
-            cwd=tmp_path,
-        )
-        return Notebook(process, executed, tmp_path / "runs")
+        command = [sys.executable, "-m", "papermill", str(FILES / "practice.ipynb"), str(executed), *values]
+        runs = tmp_path / "runs"
+        for _ in range(5):
+            process = programs.start(command, cwd=tmp_path)
+            wait_until(partial(begun_or_ended, runs, process), "a run, or the end", seconds=120)
+            if runs.exists() or DIED_AT_START not in process.communicate()[0]:
+                break
+        return Notebook(process, executed, runs)
 
     return start
 

@@ -23,6 +23,7 @@ from runbook_lib.model.status import Status
 from runbook_lib.report.tables import tables
 from runbook_lib.report.topology import topology_of
 from runbook_lib.report.topology_text import describe
+from tests import plain_papermill
 from tests.books.docker.book_page import shown
 from tests.deadlines import deadline
 from tests.scenarios.ci import recipe
@@ -327,11 +328,4 @@ def papermill(practice: Practice, name: str, out: Path, *arguments: str) -> subp
         "--no-progress-bar",
     ]
     parameters = ["-p", "inventory", str(practice.lab.inventory), "-p", "runs", str(practice.runs)]
-    return subprocess.run(
-        [*command, *parameters, *arguments],
-        cwd=TOP,
-        capture_output=True,
-        text=True,
-        timeout=deadline(300),
-        check=False,
-    )
+    return plain_papermill.papermill([*command, *parameters, *arguments], cwd=TOP)

@@ -18,6 +18,7 @@ from papermill.iorw import papermill_io
 from papermill.log import logger
 
 from runbook_lib.execution.notebook.engine import RunbookEngine, RunFailed
+from tests.plain_papermill import PlainKernelManager
 
 
 def state() -> dict[str, str]:
@@ -63,7 +64,7 @@ def main(place: Path) -> None:
     run(second, "raises", bad, "raises.ipynb", "runbook")
     run(second, "killed", dead, "killed.ipynb", "runbook")
     (second / "out.ipynb").unlink()
-    run(second, "papermill", good, "out.ipynb", "nbclient")
+    run(second, "papermill", good, "out.ipynb", "nbclient", kernel_manager_class=PlainKernelManager)
     sys.stdout.write(json.dumps({"changed": changed, "ends": ends}))
 
 

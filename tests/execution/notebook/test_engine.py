@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline
 from tests.execution.project import OPEN, finish
+from tests.plain_papermill import papermill
 
 if TYPE_CHECKING:
     from tests.execution.project import Project
@@ -81,8 +83,10 @@ def test_where_last_words_are_lost_the_journal_is_not_believed(project: Project)
 
 def test_papermills_own_engine_calls_the_cells_of_a_killed_kernel_completed(project: Project) -> None:
     """The reason for ours. Where this fails papermill has learnt it: then decision 0004 can be shortened."""
-    done = finish(project.papermill(project.notebook(OPEN, KILL, "book.close()"), None))
-    assert done.code == 138
+    notebook = project.notebook(OPEN, KILL, "book.close()")
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(notebook), str(project.executed)]
+    done = papermill(command, cwd=project.place, env=project.environment())
+    assert done.returncode == 138, done.stderr
     assert project.cells() == [DONE] * 5
 
 
