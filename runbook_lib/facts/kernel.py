@@ -37,7 +37,7 @@ _LIST = r"""for image in /boot/vmlinuz-*; do
   printf '%s\t%s\t%s\n' "$release" "$initrd" "$package"
 done
 """
-# What is asked, from the most exact to the least: the mark of Debian's packages, `needs-restarting` of EL, a script that
+# Asked, from the most exact to the least: the mark of Debian's packages, `needs-restarting` of EL, a script that
 # would have set the mark, and the kernels in /boot. A container boots no kernel of its own: none can require a reboot.
 _REQUIRED = """\
 if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then
