@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Absent", "Content", "absent", "content", "write"]
 
-_WRITE = (
-    'umask 022; cat > "$1.runbook-new" && chmod -- "$2" "$1.runbook-new" && mv -f -- "$1.runbook-new" "$1"'
-)
+# A connection that breaks ends the contents early, and the shell would continue with what has arrived.
+_WRITE = """set -e; umask 022; new=$1.runbook-new; trap 'rm -f -- "$new"' EXIT; cat > "$new"
+printf '%s  %s\\n' "$3" "$new" | sha256sum --check --status ||
+  { echo "the contents of $1 arrived incomplete" >&2; exit 1; }
+chmod -- "$2" "$new"; mv -f -- "$new" "$1\""""
 
 
 def write(path: str, text: str, *, mode: str = "0644", purpose: str = "") -> Command:
@@ -41,7 +43,10 @@ def write(path: str, text: str, *, mode: str = "0644", purpose: str = "") -> Com
         purpose: The command's purpose; default: `write PATH`.
     """
     return Command(
-        ("sh", "-c", _WRITE, "sh", path, mode), stdin=text, sudo=True, purpose=purpose or f"write {path}"
+        ("sh", "-c", _WRITE, "sh", path, mode, hashlib.sha256(text.encode()).hexdigest()),
+        stdin=text,
+        sudo=True,
+        purpose=purpose or f"write {path}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from runbook_lib.model.commands import Command
 
 
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class Host:
     """A guarded change whose directory on the host is one of the test's."""
 
@@ -43,8 +48,11 @@ class Host:
         (self.directory / "unconfirmed").touch()
 
     def command(self, command: Command) -> None:
-        argv = [word.replace(DIRECTORY, str(self.directory)) for word in command.argv]
         stdin = (command.stdin or "").replace(DIRECTORY, str(self.directory))
+        replaced = {DIRECTORY: str(self.directory), _sha256(command.stdin or ""): _sha256(stdin)}
+        argv = [*command.argv]
+        for before, after in replaced.items():
+            argv = [word.replace(before, after) for word in argv]
         done = subprocess.run(
             argv, input=stdin, capture_output=True, text=True, check=False, timeout=deadline(30)
         )
