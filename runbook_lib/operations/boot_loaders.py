@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.boot_loader import TRIAL_FILE
 from runbook_lib.model.commands import Command
-from runbook_lib.operations import files
+from runbook_lib.operations import files, panic_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,25 +105,16 @@ class ElGrub:
                 sudo=True,
                 purpose="the kernel is completely installed",
             ),
-            Command(
-                ("grubby", f"--update-kernel={_image(release)}", f"--args=panic={panic_after}"),
-                sudo=True,
-                safe_to_interrupt=False,
-                purpose=f"a panic resets the host after {panic_after} s",
-            ),
+            panic_option.set_for_trial(release, panic_after),
             Command(
                 ("grub2-reboot", _path(loader, release)), sudo=True, purpose="for the next boot only: a trial"
             ),
         )
 
     def forget_trial(self, loader: BootLoaderInfo, release: str) -> tuple[Command, ...]:  # noqa: ARG002 - see Backend
-        """Return the commands that remove the panic option and the one-shot entry."""
+        """Return the commands that restore the former panic option and remove the one-shot entry."""
         return (
-            Command(
-                ("grubby", f"--update-kernel={_image(release)}", "--remove-args=panic"),
-                sudo=True,
-                safe_to_interrupt=False,
-            ),
+            panic_option.restore(release),
             Command(("grub2-editenv", "-", "unset", "next_entry"), sudo=True, purpose="the trial is over"),
         )
 
