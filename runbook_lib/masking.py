@@ -9,6 +9,8 @@ import re
 import urllib.parse
 from typing import TYPE_CHECKING
 
+from runbook_lib.shell_words import escaped_for_printf
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -228,6 +230,7 @@ def _plain_forms(value: str) -> Iterator[str]:
         yield value.lower()
     yield value.replace("'", "'\"'\"'")
     yield value.replace("'", "'\\''")
+    yield escaped_for_printf(value)
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield repr(value)[1:-1]

@@ -47,8 +47,9 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
         "correct horse/battery'staple\\\"\\u00e9",
         "correct horse/battery'staple\\\"é",
         "correct horse/battery'\"'\"'staple\"é",
+        r'correct horse/battery\047staple"\303\251',
     ],
-    ids=["plain", "base64", "base64-unpadded", "percent", "plus", "json-ascii", "json", "shell"],
+    ids=["plain", "base64", "base64-unpadded", "percent", "plus", "json-ascii", "json", "shell", "printf"],
 )
 def test_a_value_is_masked_in_each_form_it_is_likely_to_take(secrets: Secrets, form: str) -> None:
     assert secrets.mask(f"before {form} after {form}") == (

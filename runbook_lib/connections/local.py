@@ -76,10 +76,9 @@ class LocalConnection(Connection):
 
     def _start(self, command: Command, remote: RemoteOutput) -> subprocess.Popen[bytes]:
         # Only sudo needs a shell here; any other command is executed directly.
-        text = self.render(command)
-        line = bootstrap(text, remote.nonce) if remote.sudo else text
+        by_shell = shlex.split(bootstrap(self.render(command), remote.nonce)) if remote.sudo else command.argv
         return subprocess.Popen(
-            shlex.split(line),
+            by_shell,
             env={**os.environ, "LC_ALL": "C"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -16,6 +16,8 @@ import shlex
 import time
 from typing import TYPE_CHECKING
 
+from runbook_lib.shell_words import escaped_for_printf, join_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,10 +33,6 @@ _BOOTSTRAP = (
     f'{_LOCALE}; export LC_ALL; nonce=$1; echo "$nonce"; echo "$nonce" >&2; eval "$(printf "exec $0")"'
 )
 _PROOF = 'echo "ran:$1" >&2; shift; exec "$@"'  # the nonce is not $0: this shell puts that before what it complains of
-_PLAIN = frozenset(
-    b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 -_./:=,+@$"(){}[]|;&<>*?~#'
-)
-_ESCAPES = {byte: f"\\{byte:03o}" for byte in range(256) if byte not in _PLAIN}
 _MAX_PREAMBLE = 65536  # bytes kept of what precedes the nonce
 _SLOW_SUDO = 10.0  # seconds until sudo has started a command that are worth a word in the record
 
@@ -49,8 +47,7 @@ def bootstrap(text: str, nonce: str) -> str:
 
     Characters with a special meaning to some login shell, even inside single quotes, are octal escapes of printf(1).
     """
-    escaped = text.encode().decode("latin-1").translate(_ESCAPES)
-    return f"sh -c '{_BOOTSTRAP}' '{escaped}' {nonce}"
+    return f"sh -c '{_BOOTSTRAP}' '{escaped_for_printf(text)}' {nonce}"
 
 
 def sudo_text(argv: tuple[str, ...], *, password: bool) -> str:
@@ -62,7 +59,7 @@ def sudo_text(argv: tuple[str, ...], *, password: bool) -> str:
             password does not depend on earlier commands.
     """
     options = f"-S -k -p {NONCE}:" if password else "-n"
-    return f"sudo {options} -- sh -c {shlex.quote(_PROOF)} sh {NONCE} {shlex.join(argv)}"
+    return f"sudo {options} -- sh -c {shlex.quote(_PROOF)} sh {NONCE} {join_words(argv)}"
 
 
 class RemoteOutput:

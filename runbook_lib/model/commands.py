@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from dataclasses import dataclass
 from typing import Literal
+
+from runbook_lib.errors import ParameterError
+from runbook_lib.shell_words import join_words, why_not_sendable, why_not_text
 
 __all__ = ["Command", "DockerQuery", "NetworkQuery", "Output"]
 
@@ -13,6 +15,8 @@ __all__ = ["Command", "DockerQuery", "NetworkQuery", "Output"]
 @dataclass(frozen=True)
 class Command:
     """One command to send to a host, as separate arguments; they are quoted only in `text`.
+
+    An argument that is not UTF-8, such as a file name from `os.listdir`, stands for the bytes of `os.fsencode`.
 
     Args:
         argv: Program and arguments.
@@ -29,6 +33,9 @@ class Command:
         safe_to_interrupt: Whether the command may be terminated on the host when the run stops waiting for it.
             False for commands that must not stop halfway, such as a package installation: they are left running,
             and only their own `timeout` limits the wait, no deadline of the step or the run.
+
+    Raises:
+        ParameterError: An argument cannot be given to a program, or `stdin` is not text.
     """
 
     argv: tuple[str, ...]
@@ -43,10 +50,23 @@ class Command:
     secret_output: str = ""
     safe_to_interrupt: bool = True
 
+    def __post_init__(self) -> None:
+        for number, argument in enumerate(self.argv):
+            if why := why_not_sendable(argument):
+                named = (
+                    f"argument {number} of `{join_words(self.argv[:1])}`" if number else "the program's name"
+                )
+                raise ParameterError(f"a command cannot be sent: {named} {why}")
+        if self.stdin is not None and (why := why_not_text(self.stdin)):
+            raise ParameterError(
+                f"a command cannot be sent: the standard input of `{join_words(self.argv[:1])}` {why}",
+                hint="send bytes that are not text in base64, and decode them on the host",
+            )
+
     @property
     def text(self) -> str:
         """The command, quoted for a shell, without `sudo`."""
-        return shlex.join(self.argv)
+        return join_words(self.argv)
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,9 @@ class DockerQuery:
         method: Name of the SDK's low-level method.
         arguments: Its positional arguments.
         timeout: Seconds.
+
+    Raises:
+        ParameterError: An argument is not text.
     """
 
     method: Literal[
@@ -73,10 +96,13 @@ class DockerQuery:
     arguments: tuple[str | bool, ...] = ()
     timeout: float = 60.0
 
+    def __post_init__(self) -> None:
+        _require_text(self.method, *(one for one in self.arguments if isinstance(one, str)))
+
     @property
     def text(self) -> str:
         """The query as it is shown and recorded."""
-        return shlex.join(("docker-api", self.method, *map(str, self.arguments)))
+        return join_words(("docker-api", self.method, *map(str, self.arguments)))
 
 
 @dataclass(frozen=True)
@@ -95,6 +121,9 @@ class NetworkQuery:
         timeout: Seconds.
         account: The account to log in as.
         identity_file: File of this machine with the private key to log in with.
+
+    Raises:
+        ParameterError: Address, name, path or account is not text.
     """
 
     method: Literal["connect", "http", "tls", "login"]
@@ -108,18 +137,21 @@ class NetworkQuery:
     account: str = ""
     identity_file: str = ""
 
+    def __post_init__(self) -> None:
+        _require_text(self.method, self.address, self.name, self.path, self.account)
+
     @property
     def text(self) -> str:
         """The query as it is shown and recorded; certificates by their hash."""
         if self.method == "login":
             words = ["from-this-machine", "login", f"{self.account}@{self.address or 'HOST'}"]
-            return shlex.join([*words, "--identity-file", self.identity_file])
+            return join_words([*words, "--identity-file", self.identity_file])
         words = ["from-this-machine", self.method, f"{self.address or 'HOST'}:{self.port}"]
         words += ["--tls"] * self.encrypted + ["--name", self.name] * bool(self.name)
         words += ["--path", self.path] * bool(self.path)
         if self.authorities:
             words += ["--trust", f"sha256:{hashlib.sha256(self.authorities.encode()).hexdigest()}"]
-        return shlex.join(words)
+        return join_words(words)
 
 
 @dataclass(frozen=True)
@@ -149,3 +181,9 @@ class Output:
     truncated: bool = False
     refused: str = ""
     note: str = ""
+
+
+def _require_text(query: str, *arguments: str) -> None:
+    for argument in arguments:
+        if why := why_not_sendable(argument) or why_not_text(argument):
+            raise ParameterError(f"the query `{query}` cannot be made: an argument {why}")

@@ -30,6 +30,7 @@ LAYERS = [
         "installation",
         "process_identity",
         "readable_time",
+        "shell_words",
         "signal_handlers",
         "subprocess_termination",
     },

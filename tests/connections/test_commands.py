@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 import threading
 import time
@@ -62,6 +64,22 @@ def test_both_streams_and_the_exit_code_come_back(connection: Connection) -> Non
 )
 def test_an_argument_arrives_unchanged_whatever_it_contains(connection: Connection, argument: str) -> None:
     assert run(connection, "printf", "%s", argument).stdout == argument
+
+
+@pytest.mark.parametrize(
+    "argument", [b"caf\xe9", b"it's \xff 100% \\ $HOME \xe6\x97\xa5!", b"\x80a\nb\n\n", b"\xfe"]
+)
+def test_an_argument_that_is_not_utf_8_arrives_as_its_bytes(connection: Connection, argument: bytes) -> None:
+    name = os.fsdecode(argument)
+    show = ("sh", "-c", 'printf %s "$1" | od -An -v -tx1', "sh", name)
+    assert bytes.fromhex(run(connection, *show).stdout) == argument
+    show = ("sh", "-c", f"printf %s {shlex.quote(name)} | od -An -v -tx1")
+    assert bytes.fromhex(run(connection, *show).stdout) == argument
+    connection.render(Command(show)).encode()  # what is recorded is text
+
+
+def test_a_program_whose_name_is_not_utf_8_is_missed_by_it(connection: Connection) -> None:
+    assert run(connection, "/no/caf\udce9").exit_code == 127
 
 
 def test_standard_input_is_passed_on_and_closed(connection: Connection) -> None:

@@ -87,6 +87,12 @@ def test_a_command_runs_as_root_and_its_input_is_its_own(passwordless: Account, 
     assert answer == {"code": 1, "stdout": "0\nown\n", "stderr": "sudo: no\n", "refused": "", "problem": ""}
 
 
+def test_an_argument_that_is_not_utf_8_arrives_as_root_too(passwordless: Account) -> None:
+    show = 'printf %s "$1" | od -An -v -tx1'
+    answer = as_user(passwordless, run("sh", "-c", show, "sh", os.fsdecode(b"it's \xe9\n")))
+    assert bytes.fromhex(answer["stdout"]) == b"it's \xe9\n"
+
+
 def test_a_password_is_given_if_sudo_asks(asking: Account) -> None:
     answer = as_user(asking, run("sh", "-c", "id -u; cat", stdin="own\n"), PASSWORD)
     assert answer == {"code": 0, "stdout": "0\nown\n", "stderr": "", "refused": "", "problem": ""}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -52,6 +53,13 @@ def test_a_command_runs_as_root_whether_or_not_a_password_is_at_hand(
         output = run(connection, "sh", "-c", "id -u; cat; echo sudo: no >&2; exit 1", stdin="own\ninput\n")
     assert (output.exit_code, output.stdout, output.stderr) == (1, "0\nown\ninput\n", "sudo: no\n")
     assert output.refused == ""
+
+
+def test_an_argument_that_is_not_utf_8_arrives_as_root_too(passwordless: Account) -> None:
+    with reached(passwordless) as connection:
+        show = 'printf %s "$1" | od -An -v -tx1'
+        output = run(connection, "sh", "-c", show, "sh", os.fsdecode(b"it's \xe9\n"))
+    assert bytes.fromhex(output.stdout) == b"it's \xe9\n"
 
 
 def test_a_password_is_given_and_the_commands_input_is_its_own(asking: Account) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib import errors
-from runbook_lib.model.commands import Command, DockerQuery
+from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery
 from runbook_lib.model.plans import Check
 from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
 from runbook_lib.model.status import Mode, Status, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 STATUSES = st.lists(st.sampled_from(Status))
@@ -69,9 +75,39 @@ def test_times_without_a_zone_are_refused() -> None:
         StepRecord(number=1, title="t", started=NOW.replace(tzinfo=None))
 
 
-@given(st.lists(st.text(alphabet=st.characters(exclude_characters="\0")), min_size=1))
+@given(
+    st.lists(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=1)
+)
 def test_a_commands_text_is_quoted_so_that_a_shell_reads_the_same_arguments(argv: list[str]) -> None:
     assert shlex.split(Command(tuple(argv)).text) == argv
+
+
+@settings(max_examples=40)
+@given(st.lists(st.binary().map(lambda data: data.replace(b"\0", b"")), min_size=1))
+def test_a_commands_text_gives_a_shell_the_same_bytes(arguments: list[bytes]) -> None:
+    text = Command(("printf", r"%s\0", *map(os.fsdecode, arguments))).text
+    printed = subprocess.run(
+        ["sh", "-c", text], env={"LC_ALL": "C"}, stdout=subprocess.PIPE, check=True
+    ).stdout
+    assert printed.split(b"\0")[:-1] == arguments
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Command(("cat", "a", "b\0c")), "argument 2 of `cat` has a NUL character"),
+        (lambda: Command(("b\0c",)), "the program's name has a NUL character"),
+        (lambda: Command(("cat", "b\ud800")), r"argument 1 of `cat` has U\+D800, half a character"),
+        (lambda: Command(("cat",), stdin="caf\udce9"), "the standard input of `cat` has the byte 0xe9"),
+        (lambda: Command(("cat",), stdin="\udfff"), r"the standard input of `cat` has U\+DFFF"),
+        (lambda: DockerQuery("inspect_image", ("caf\udce9",)), "the query `inspect_image` cannot be made"),
+        (lambda: DockerQuery("containers", (True, "a\0")), "an argument has a NUL character"),
+        (lambda: NetworkQuery("http", 80, path="/caf\udce9"), "an argument has the byte 0xe9"),
+    ],
+)
+def test_what_no_host_can_be_sent_is_refused_in_words(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(errors.ParameterError, match=message):
+        make()
 
 
 def test_a_docker_query_is_shown_like_a_command() -> None:

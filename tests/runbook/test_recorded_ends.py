@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,3 +107,25 @@ def test_a_secret_that_is_not_text_is_refused(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(SecretError, match="the value is not UTF-8 text") as refused:
         Secrets().resolve("${env:NOT_TEXT}")
     assert "word" not in str(refused.value)
+
+
+def test_an_argument_that_is_not_utf_8_is_recorded_as_what_a_shell_can_be_given(tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
+    name = tmp_path / os.fsdecode(b"caf\xe9")
+    book.step("Touched", Does(("touch", str(name))))
+    book.close()
+    assert name.exists()
+    (step,) = read_journal(book.directory).steps
+    text = f"touch \"$(printf '{tmp_path}/caf\\351')\""
+    assert [command.text for host in step.hosts for command in host.commands if command.kind == "change"] == [
+        text
+    ]
+    name.unlink()
+    subprocess.run(["sh", "-c", text], check=True)
+    assert name.exists()
+
+
+def test_a_command_that_no_host_can_be_sent_fails_its_step_in_words(tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
+    with pytest.raises(StepFailed, match="argument 1 of `cat` has a NUL character"):
+        book.step("Read", Does(("cat", "a\0b")))
