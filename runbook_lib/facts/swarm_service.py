@@ -26,12 +26,14 @@ class SwarmServiceState:
         image: Its image, perhaps with a digest.
         replicas: How many containers it is to have; 0 for a service with one on each host.
         endpoint: `vip`: its name leads to a virtual address; `dnsrr`: to the addresses of its containers.
+        updated: Whether it was changed since it was made, in whatever way.
     """
 
     spec: str | None
     image: str
     replicas: int
     endpoint: str
+    updated: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class SwarmService(Fact[SwarmServiceState | None]):
                 image=typed(str, spec["TaskTemplate"]["ContainerSpec"]["Image"]),
                 replicas=typed(int, replicated.get("Replicas", 0)),
                 endpoint=typed(str, (spec.get("EndpointSpec") or {}).get("Mode", "vip")),
+                updated=bool(inspected.get("PreviousSpec")),
             )
 
     def absent(self) -> None:

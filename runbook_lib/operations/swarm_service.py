@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.facts.swarm_service import SwarmServiceState
 
 __all__ = ["Running", "running"]
+
+_IMAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._:/@-]*")  # an argument, and not an option, of Docker's program
 
 
 @dataclass(frozen=True)
@@ -83,30 +87,20 @@ class Running(Operation):
                 f"the name {self.name!r} is used by another service, which was not made by a runbook",
                 hint="give the runbook another name",
             )
-        if service and service.spec == self.spec:
+        if service is None:
+            change = Change(f"service {self.name}", None, f"spec {self.spec}")
+            rollback = undo.remove_service(self.name)
+            return Plan(commands=(self._create,), changes=(change,), rollback=(rollback,))
+        observed = self._observed(service)
+        if observed == self.spec:
             return Plan()
-        create = Command(
-            (
-                *("docker", "service", "create", "--detach", "--name", self.name),
-                *("--label", f"{SPEC_LABEL}={self.spec}", "--network", self.network),
-                *("--replicas", str(self.replicas), "--endpoint-mode", self.endpoint),
-                # The image of a tag may be another one on another day, or the registry may not be there.
-                *("--no-resolve-image", self.image),
-            ),
-            sudo=True,
-            timeout=60,
-            purpose=f"{self.replicas} containers under one name",
-        )
-        replace = undo.remove_service(self.name, "a service that was made in another way")
+        former = self._former(service)
+        final = "" if former else "; what it was made from is not known: this cannot be undone"
+        remove = undo.remove_service(self.name, f"a service that was made in another way{final}")
         return Plan(
-            commands=(replace, create) if service else (create,),
-            changes=(
-                Change(
-                    f"service {self.name}", f"spec {service.spec}" if service else None, f"spec {self.spec}"
-                ),
-            ),
-            # What the former service was made from is not known in full: one that was replaced is not restored.
-            rollback=() if service else (undo.remove_service(self.name),),
+            commands=(remove, self._create),
+            changes=(Change(f"service {self.name}", f"spec {observed}{final}", f"spec {self.spec}"),),
+            rollback=(former,) if former else (),
         )
 
     def verify(self, facts: Facts) -> list[Check]:
@@ -122,7 +116,7 @@ class Running(Operation):
         ]
         observed = "; ".join([f"{len(up)} ({', '.join(up) or 'no host'})", *problems])
         return [
-            Check.equal(f"spec of {self.name}", self.spec, service.spec or "none", "swarm_service.spec"),
+            Check.equal(f"spec of {self.name}", self.spec, self._observed(service), "swarm_service.spec"),
             Check(
                 f"containers of {self.name} that run",
                 str(self.replicas),
@@ -136,6 +130,59 @@ class Running(Operation):
     def spec(self) -> str:
         """A short hash of everything the service is made from; stored in its label."""
         return spec_hash(self.image, self.network, self.replicas, self.endpoint)
+
+    @property
+    def _create(self) -> Command:
+        return Command(
+            (
+                *("docker", "service", "create", "--detach", "--name", self.name),
+                *("--label", f"{SPEC_LABEL}={self.spec}", "--network", self.network),
+                *("--replicas", str(self.replicas), "--endpoint-mode", self.endpoint),
+                # The image of a tag may be another one on another day, or the registry may not be there.
+                *("--no-resolve-image", self.image),
+            ),
+            sudo=True,
+            timeout=60,
+            purpose=f"{self.replicas} containers under one name",
+        )
+
+    def _observed(self, service: SwarmServiceState) -> str:
+        """Return the spec that the service has; also what was changed since a runbook labelled it."""
+        if service.spec != self.spec:
+            return service.spec or "none"
+        wanted = (_with_tag(self.image), str(self.replicas), self.endpoint)
+        observed = (_with_tag(service.image), str(service.replicas), service.endpoint)
+        names = ("image", "replicas", "endpoint")
+        since = [
+            f"{name} {is_now}"
+            for name, is_now, was in zip(names, observed, wanted, strict=True)
+            if is_now != was
+        ]
+        return f"{service.spec}, changed since: {', '.join(since)}" if since else service.spec
+
+    def _former(self, service: SwarmServiceState) -> Command | None:
+        """Return the command that makes the former service again; None if its label does not prove what it was.
+
+        The label is a hash of everything that a runbook makes a service from. A service on another network does not
+        have the hash of what is known of it, and what an update has changed is not known.
+        """
+        if service.updated or (
+            not _IMAGE.fullmatch(service.image)
+            or service.replicas < 1
+            or service.endpoint not in {"vip", "dnsrr"}
+        ):
+            return None
+        endpoint: Literal["vip", "dnsrr"] = "vip" if service.endpoint == "vip" else "dnsrr"
+        former = Running(self.name, service.image, self.network, service.replicas, endpoint)
+        if former.spec != service.spec:
+            return None
+        return undo.restore_service(self.name, SPEC_LABEL, self.spec, former.spec, former._create)
+
+
+def _with_tag(image: str) -> str:
+    """Return an image's name as Docker writes it into a service: short, and with a tag."""
+    short = image.removeprefix("docker.io/").removeprefix("library/")
+    return short if ":" in short.rpartition("/")[2] or "@" in short else f"{short}:latest"
 
 
 running = Running

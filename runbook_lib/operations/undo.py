@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runbook_lib.model.commands import Command
 
-__all__ = ["leave_swarm", "remove_container", "remove_network", "remove_service"]
+__all__ = ["leave_swarm", "remove_container", "remove_network", "remove_service", "restore_service"]
 
 # Docker exits with 1 for what does not exist as for any other failure: only its message says which it is.
 _UNLESS_ABSENT = """absent=$1; shift
@@ -12,6 +12,17 @@ said=$("$@" 2>&1) && exit
 code=$?
 if printf '%s\\n' "$said" | grep --quiet --ignore-case --extended-regexp -e "$absent"; then exit 0; fi
 printf '%s\\n' "$said" >&2; exit "$code\""""
+
+# The former service may still be there, or someone may have made another one since.
+_RESTORE_SERVICE = """name=$1 label=$2 ours=$3 former=$4; shift 4
+if found=$(docker service inspect --format "{{index .Spec.Labels \\"$label\\"}}" "$name" 2>&1); then
+  if [ "$found" = "$former" ]; then exit 0; fi
+  [ "$found" = "$ours" ] || { echo "service $name was changed by someone else since: left as it is" >&2; exit 1; }
+  docker service rm "$name" || exit
+elif ! printf '%s\\n' "$found" | grep --quiet --ignore-case -e "no such service" -e "service .* not found"; then
+  printf '%s\\n' "$found" >&2; exit 1
+fi
+"$@\""""
 
 
 def remove_container(name: str, purpose: str = "") -> Command:
@@ -27,6 +38,24 @@ def remove_network(name: str, purpose: str = "") -> Command:
 def remove_service(name: str, purpose: str = "") -> Command:
     """Return the command that removes a service of the swarm; it fails if the service remains."""
     return _unless_absent("no such service|service .* not found", ("docker", "service", "rm", name), purpose)
+
+
+def restore_service(name: str, label: str, ours: str, former: str, create: Command) -> Command:
+    """Return the command that replaces a service of the swarm by the former one; it leaves one that is neither.
+
+    Args:
+        name: The service's name.
+        label: Name of the label with the hash of what a service was made from.
+        ours: The label's value of the service that the step makes.
+        former: That of the former one.
+        create: Makes the former one.
+    """
+    return Command(
+        ("sh", "-c", _RESTORE_SERVICE, "sh", name, label, ours, former, *create.argv),
+        sudo=True,
+        timeout=120,
+        purpose=f"make the former service {name} again",
+    )
 
 
 def leave_swarm(purpose: str, *, force: bool = False) -> Command:

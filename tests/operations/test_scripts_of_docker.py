@@ -209,6 +209,55 @@ def test_what_was_made_is_removed(place: Path) -> None:
     assert (place / "log").read_text(encoding="utf-8") == "swarm leave --force\n"
 
 
+# As Docker: one service, whose label is in a file.
+SERVICE = """echo "$*" >> "$PLACE/log"
+case $2 in
+inspect) if [ -e "$PLACE/fails" ]; then echo "This node is not a swarm manager" >&2; exit 1; fi
+  cat "$PLACE/label" 2>/dev/null || { echo; echo "Error: no such service: web" >&2; exit 1; } ;;
+rm) rm "$PLACE/label" ;;
+create) echo former > "$PLACE/label" ;;
+esac"""
+
+
+def restored(place: Path, label: str | None) -> tuple[str, list[str]]:
+    """Roll a service back that has this label; return what went wrong, and what was done."""
+    program(place, "docker", SERVICE)
+    if label:
+        (place / "label").write_text(f"{label}\n", encoding="utf-8")
+    create = Command(("docker", "service", "create", "web"))
+    done = sent(place, undo.restore_service("web", "io.runbook.spec", "ours", "former", create))
+    assert (done.returncode != 0) == bool(done.stderr)
+    lines = (place / "log").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == 'service inspect --format {{index .Spec.Labels "io.runbook.spec"}} web'
+    return done.stderr, lines[1:]
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("ours", ["service rm web", "service create web"]),
+        (None, ["service create web"]),
+        ("former", []),
+    ],
+    ids=["replaced", "removed only", "not yet removed"],
+)
+def test_the_former_service_is_there_after_a_rollback(
+    place: Path, label: str | None, expected: list[str]
+) -> None:
+    assert restored(place, label) == ("", expected)
+    assert (place / "label").read_text(encoding="utf-8") == "former\n"
+
+
+def test_a_service_that_someone_has_made_since_is_left_as_it_is(place: Path) -> None:
+    problem = "service web was changed by someone else since: left as it is\n"
+    assert restored(place, "theirs") == (problem, [])
+
+
+def test_a_service_is_not_taken_for_absent_if_docker_does_not_say_so(place: Path) -> None:
+    (place / "fails").touch()
+    assert restored(place, "ours") == ("This node is not a swarm manager\n", [])
+
+
 @pytest.mark.parametrize(("collecting", "starting", "expected"), [(0, 0, 0), (3, 0, 3), (0, 1, 1), (3, 1, 1)])
 def test_a_registry_that_does_not_start_again_is_a_failure(
     place: Path, collecting: int, starting: int, expected: int
