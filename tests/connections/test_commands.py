@@ -73,9 +73,9 @@ def test_an_argument_that_is_not_utf_8_arrives_as_its_bytes(connection: Connecti
     name = os.fsdecode(argument)
     show = ("sh", "-c", 'printf %s "$1" | od -An -v -tx1', "sh", name)
     assert bytes.fromhex(run(connection, *show).stdout) == argument
-    show = ("sh", "-c", f"printf %s {shlex.quote(name)} | od -An -v -tx1")
-    assert bytes.fromhex(run(connection, *show).stdout) == argument
-    connection.render(Command(show)).encode()  # what is recorded is text
+    nested = ("sh", "-c", f"printf %s {shlex.quote(name)} | od -An -v -tx1")
+    assert bytes.fromhex(run(connection, *nested).stdout) == argument
+    connection.render(Command(nested)).encode()  # what is recorded is text
 
 
 def test_a_program_whose_name_is_not_utf_8_is_missed_by_it(connection: Connection) -> None:
