@@ -77,7 +77,15 @@ class Inventory:
         Raises:
             InventoryError: With file, line and a hint.
         """
-        sources = read_sources(str(path))
+        return cls.of_sources(read_sources(str(path)))
+
+    @classmethod
+    def of_sources(cls, sources: Sequence[Source]) -> Inventory:
+        """Put together what several inventories say.
+
+        Raises:
+            InventoryError: Two of them have the same name, a host's settings are wrong, or there is no host.
+        """
         _require_distinct_names(sources)
         hosts = {name: _host(name, entry) for source in sources for name, entry in source.hosts.items()}
         names = ",".join(source.name for source in sources)

@@ -39,7 +39,7 @@ def lint_command(
     from runbook_lib.lint.formats import FORMATS  # noqa: PLC0415 - as above
     from runbook_lib.lint.lint import lint  # noqa: PLC0415 - as above
     from runbook_lib.printing.standard_streams import print_document  # noqa: PLC0415 - as above
-    from runbook_lib.printing.visible_text import in_json  # noqa: PLC0415 - as above
+    from runbook_lib.printing.visible_text import in_json, visible  # noqa: PLC0415 - as above
     from runbook_lib.project import NOTEBOOKS, project_top, shown_path  # noqa: PLC0415 - as above
 
     if rules:
@@ -56,4 +56,7 @@ def lint_command(
     result = lint([Path(path) for path in paths] or [shown_path(default)], ignore)
     text = FORMATS[form](result)
     print_document(in_json(text) if form in {"json", "sarif"} else text)
+    if form == "json":  # a list of findings
+        for item in result.unchecked:
+            click.echo(visible(str(item)), err=True)
     return 1 if result.findings else 0

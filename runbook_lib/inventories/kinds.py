@@ -14,7 +14,7 @@ from runbook_lib.inventories.ansible_json import read_ansible
 from runbook_lib.inventories.own_yaml import read_own_yaml
 from runbook_lib.inventories.program import program_output
 from runbook_lib.inventories.ssh_config_hosts import DEFAULT, read_ssh_config_hosts
-from runbook_lib.project import find_shipped, find_upwards
+from runbook_lib.project import find_shipped
 from runbook_lib.yaml_files import load_yaml
 
 if TYPE_CHECKING:
@@ -22,9 +22,16 @@ if TYPE_CHECKING:
 
     from runbook_lib.inventories.source import Source
 
-__all__ = ["read_sources", "runs_a_program"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "ansible_inventory",
+    "is_program",
+    "named_files",
+    "read_sources",
+    "runs_a_program",
+]
 
-_ANSIBLE, _SSH_CONFIG = "ansible:", "ssh_config:"
 _INVENTORY = "ansible-inventory"
 _LAB = "params/lab/inventory.yml"
 _FILES = {".yml", ".yaml", ".json"}
@@ -42,32 +49,40 @@ def read_sources(text: str) -> list[Source]:
     Raises:
         InventoryError: One does not exist, cannot be read, or is malformed.
     """
-    found = []
-    for item in _items(text):
-        if item.startswith(_ANSIBLE):
-            found.append(_KINDS["ansible"].read(find_upwards(item.removeprefix(_ANSIBLE))))
-        elif item.startswith(_SSH_CONFIG):
-            found.append(_KINDS["ssh_config"].read(find_upwards(item.removeprefix(_SSH_CONFIG) or DEFAULT)))
+    return [_read(kind, path) for kind, path in named_files(text)]
+
+
+def named_files(text: str, find: Callable[[str], Path] = find_shipped) -> list[tuple[str, Path]]:
+    """Return the kind and the path of each inventory that a parameter names; of a directory those of its files.
+
+    Args:
+        text: As for `read_sources`.
+        find: Returns where a path of the text is.
+
+    Returns:
+        As kind a key of `KINDS`; empty if there is no such file, nor a prefix that says its kind.
+
+    Raises:
+        InventoryError: A part of the text is empty, or a directory has no inventory.
+    """
+    found: list[tuple[str, Path]] = []
+    for item in _items(text, find):
+        prefix, colon, rest = item.partition(":")
+        if prefix in {"ansible", "ssh_config"} and colon:
+            found.append((prefix, find(rest or (DEFAULT if prefix == "ssh_config" else "."))))
         else:
-            path = find_shipped(item)
-            found += [_file(file) for file in _in_directory(path)] if path.is_dir() else [_file(path)]
+            path = find(item)
+            found += [(_kind_of(file), file) for file in (_in_directory(path) if path.is_dir() else [path])]
     return found
 
 
 def runs_a_program(text: str) -> bool:
     """Return whether reading an inventory starts a program."""
-    for item in _items(text):
-        path = find_shipped(item)
-        files = _in_directory(path) if path.is_dir() else [path]
-        if item.startswith((_ANSIBLE, _SSH_CONFIG)) or any(
-            _KINDS[_kind_of(file)].starts_a_program for file in files if file.is_file()
-        ):
-            return True
-    return False
+    return any(kind and KINDS[kind].starts_a_program for kind, _ in named_files(text))
 
 
-def _items(text: str) -> list[str]:
-    if find_upwards(text).exists():  # a comma may be part of a file's name
+def _items(text: str, find: Callable[[str], Path]) -> list[str]:
+    if find(text).exists():  # a comma may be part of a file's name
         return [text]
     items = [item.strip() for item in text.split(",")]
     if not all(items):
@@ -81,12 +96,12 @@ def _in_directory(path: Path) -> list[Path]:
         files = [item for item in sorted(path.iterdir()) if item.is_file() and not item.name.startswith(".")]
     except OSError as problem:
         raise InventoryError(f"cannot be read: {problem.strerror}", where=str(path)) from problem
-    found = [item for item in files if item.suffix in _FILES or _is_program(item)]
+    found = [item for item in files if item.suffix in _FILES or is_program(item)]
     if (path / "group_vars").is_dir() or (path / "host_vars").is_dir():
         raise InventoryError(
             "the directory is an inventory of Ansible's: it has group_vars or host_vars",
             where=str(path),
-            hint=f"use inventory {_ANSIBLE}{path}",
+            hint=f"use inventory ansible:{path}",
         )
     if not found:
         raise InventoryError(
@@ -97,8 +112,8 @@ def _in_directory(path: Path) -> list[Path]:
     return found
 
 
-def _file(path: Path) -> Source:
-    if not path.exists():
+def _read(kind: str, path: Path) -> Source:
+    if not kind:
         made_by = (
             f"`runbook lab up` writes {_LAB}, for two practice hosts"
             if path.as_posix() == _LAB
@@ -110,12 +125,14 @@ def _file(path: Path) -> Source:
             hint=f"check the path (the current directory is {Path.cwd()}), or name another inventory: "
             f"-p inventory=FILE; {made_by}",
         )
-    return _KINDS[_kind_of(path) if path.is_file() else "yaml"].read(path)
+    return KINDS[kind].read(path)
 
 
 def _kind_of(path: Path) -> str:
-    """Return the kind of a file, one of `_KINDS`."""
-    if _is_program(path):
+    """Return the kind of a file, one of `KINDS`; empty if there is no such file."""
+    if not path.is_file():
+        return "yaml" if path.exists() else ""  # reading it says why
+    if is_program(path):
         return "program"
     if path.suffix == ".json":
         return "json"
@@ -129,6 +146,16 @@ def _through_program(path: Path) -> Source:
 
 
 def _through_ansible(path: Path) -> Source:
+    printed = program_output([*ansible_inventory(path), "--list"], str(path))
+    return read_ansible(printed, "ansible", str(path))
+
+
+def ansible_inventory(path: Path) -> list[str]:
+    """Return the command that reads an inventory of Ansible's.
+
+    Raises:
+        InventoryError: There is no such file, or the program is not installed.
+    """
     if not path.exists():
         raise InventoryError("no such file", where=str(path), hint="check the path")
     # A virtual environment that is not activated is not in PATH.
@@ -139,11 +166,11 @@ def _through_ansible(path: Path) -> Source:
             where=str(path),
             hint=f"install ansible-core, or use a file: {_INVENTORY} -i {path.name} --list > inventory.json",
         )
-    printed = program_output([program, "-i", str(path), "--list"], str(path))
-    return read_ansible(printed, "ansible", str(path))
+    return [program, "-i", str(path)]
 
 
-def _is_program(path: Path) -> bool:
+def is_program(path: Path) -> bool:
+    """Return whether a file is a program, which prints an inventory."""
     return os.access(path, os.X_OK) and _head(path).startswith(_STARTS)
 
 
@@ -188,7 +215,7 @@ def _content(path: Path) -> bytes:
         raise InventoryError(f"cannot be read: {problem.strerror}", where=str(path)) from problem
 
 
-class _Kind(NamedTuple):
+class Kind(NamedTuple):
     """A kind of inventory.
 
     Args:
@@ -200,10 +227,11 @@ class _Kind(NamedTuple):
     starts_a_program: bool
 
 
-_KINDS = {
-    "program": _Kind(_through_program, starts_a_program=True),
-    "json": _Kind(lambda path: read_ansible(_content(path), "json", str(path)), starts_a_program=False),
-    "ssh_config": _Kind(read_ssh_config_hosts, starts_a_program=True),
-    "ansible": _Kind(_through_ansible, starts_a_program=True),
-    "yaml": _Kind(read_own_yaml, starts_a_program=False),
+KINDS = {
+    "program": Kind(_through_program, starts_a_program=True),
+    "json": Kind(lambda path: read_ansible(_content(path), "json", str(path)), starts_a_program=False),
+    "ssh_config": Kind(read_ssh_config_hosts, starts_a_program=True),
+    "ansible": Kind(_through_ansible, starts_a_program=True),
+    "yaml": Kind(read_own_yaml, starts_a_program=False),
 }
+"""Name -> kind."""

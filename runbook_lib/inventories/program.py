@@ -14,7 +14,7 @@ from runbook_lib.errors import InventoryError
 from runbook_lib.masking import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["MOST_BYTES", "TIMEOUT", "program_output"]
 
@@ -27,7 +27,12 @@ _LONGEST = 200  # characters of its error output in a message
 
 
 def program_output(
-    argv: Sequence[str], where: str, *, timeout: float = TIMEOUT, most: int = MOST_BYTES
+    argv: Sequence[str],
+    where: str,
+    *,
+    timeout: float = TIMEOUT,
+    most: int = MOST_BYTES,
+    environment: Mapping[str, str] | None = None,
 ) -> bytes:
     """Return what a program prints on standard output; it is killed, with what it started, when it goes too far.
 
@@ -36,6 +41,7 @@ def program_output(
         where: The inventory, for messages.
         timeout: Seconds that it may take.
         most: Bytes that it may print.
+        environment: Its environment variables; None: those of this process.
 
     Raises:
         InventoryError: It cannot be started, fails, takes too long, or prints too much.
@@ -43,6 +49,7 @@ def program_output(
     try:
         process = subprocess.Popen(
             argv,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

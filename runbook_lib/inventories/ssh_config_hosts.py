@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from runbook_lib.project import expanded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DEFAULT", "read_ssh_config_hosts"]
+__all__ = ["DEFAULT", "read_ssh_config_hosts", "read_ssh_config_names"]
 
 DEFAULT = "~/.ssh/config"
 """The file that OpenSSH, and every connection here, reads anyway."""
@@ -32,13 +33,25 @@ def read_ssh_config_hosts(path: Path) -> Source:
     Raises:
         InventoryError: It cannot be read, or OpenSSH refuses it, or it has an option that is not supported.
     """
+    names = read_ssh_config_names(path)
+    if expanded(path).absolute() == expanded(DEFAULT).absolute():
+        return names
+    hosts = {
+        name: HostEntry(_settings(path, name, entry.where), entry.where)
+        for name, entry in names.hosts.items()
+    }
+    return replace(names, hosts=hosts)
+
+
+def read_ssh_config_names(path: Path) -> Source:
+    """Return the hosts that an ssh_config names, without settings; no program is started, as `Match exec` would do.
+
+    Raises:
+        InventoryError: It cannot be read, or is malformed.
+    """
     texts: list[bytes] = []
-    names = [*dict.fromkeys(_names(path, texts, 0))]
-    known = expanded(path).absolute() == expanded(DEFAULT).absolute()
-    hosts = {}
-    for name in names:
-        where = f"{path}, host {name!r}"
-        hosts[name] = HostEntry({} if known else _settings(path, name, where), where)
+    names = dict.fromkeys(_names(path, texts, 0))
+    hosts = {name: HostEntry({}, f"{path}, host {name!r}") for name in names}
     return Source("ssh_config", str(path), hashlib.sha256(b"".join(texts)).hexdigest(), hosts, {})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["RULES", "Finding", "Rule"]
+__all__ = ["RULES", "Finding", "NotChecked", "Rule"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,24 @@ class Finding:
             return f"{self.path}, line {self.line}"
         name = f" ({self.cell_id})" if self.cell_id else ""
         return f"{self.path}, cell {self.cell}{name}, line {self.line}"
+
+
+@dataclass(frozen=True)
+class NotChecked:
+    """A rule that was not applied.
+
+    Args:
+        rule: The rule's id, a key of `RULES`.
+        what: What it was not applied to, such as an inventory.
+        why: The reason.
+    """
+
+    rule: str
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.rule} was not checked with {self.what}: {self.why}"
 
 
 RULES: dict[str, Rule] = {

@@ -25,13 +25,14 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(result: LintResult) -> str:
-    """Return the findings in lines of at most 80 columns, and how many notebooks were checked."""
+    """Return the findings in lines of at most 80 columns, how many notebooks were checked, and what was not checked."""
     lines = [line for finding in result.findings for line in _paragraph(finding)]
     checked, found, others = len(result.checked), len(result.findings), len(result.others)
     summary = f"{_number(found, 'finding')} in {_number(checked, 'notebook')}"
     if others:
         summary += f"; not checked, because not runbooks: {others}"
-    return "\n".join([*lines, summary]) + "\n"
+    unchecked = [visible(str(item)) for item in result.unchecked]
+    return "\n".join([*lines, summary, *unchecked]) + "\n"
 
 
 def _paragraph(finding: Finding) -> list[str]:
@@ -72,6 +73,19 @@ def _as_sarif(result: LintResult) -> str:
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
+        "invocations": [
+            {
+                "executionSuccessful": True,
+                "toolExecutionNotifications": [
+                    {
+                        "level": "note",
+                        "message": {"text": visible(str(item))},
+                        "associatedRule": {"id": item.rule, "index": names.index(item.rule)},
+                    }
+                    for item in result.unchecked
+                ],
+            }
+        ],
         "results": [_sarif_result(finding, names.index(finding.rule)) for finding in result.findings],
     }
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}

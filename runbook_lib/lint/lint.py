@@ -11,7 +11,7 @@ from runbook_lib.errors import InputError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.known_names import did_you_mean
 from runbook_lib.lint.cell_rules import check_cells
-from runbook_lib.lint.findings import RULES, Finding
+from runbook_lib.lint.findings import RULES, Finding, NotChecked
 from runbook_lib.lint.notebook_source import NotebookSource
 from runbook_lib.lint.parameter_rules import check_parameters_files
 from runbook_lib.lint.runbook_rules import check_runbook, declared_entry
@@ -34,11 +34,13 @@ class LintResult:
         findings: In the order of the files and their cells.
         checked: Notebooks that were checked.
         others: Notebooks that are not runbooks, and were not checked.
+        unchecked: Rules that could not be applied to something.
     """
 
     findings: Sequence[Finding]
     checked: Sequence[Path]
     others: Sequence[Path]
+    unchecked: Sequence[NotChecked] = ()
 
 
 def lint(paths: Sequence[Path], ignored: Collection[str] = ()) -> LintResult:
@@ -58,7 +60,7 @@ def lint(paths: Sequence[Path], ignored: Collection[str] = ()) -> LintResult:
             where="--ignore",
             hint=f"{did_you_mean(unknown[0], RULES)}the rules: {', '.join(RULES)}",
         )
-    findings: list[Finding] = []
+    found: list[Finding | NotChecked] = []
     checked: list[Path] = []
     others: list[Path] = []
     for path in _notebooks(paths):
@@ -67,19 +69,27 @@ def lint(paths: Sequence[Path], ignored: Collection[str] = ()) -> LintResult:
             others.append(path)
             continue
         checked.append(path)
-        findings += [found for found in lint_notebook(notebook) if found.rule not in ignored]
-    return LintResult(list(dict.fromkeys(findings)), checked, others)
+        found += [item for item in lint_notebook(notebook) if item.rule not in ignored]
+    findings = [item for item in dict.fromkeys(found) if isinstance(item, Finding)]
+    unchecked = [item for item in dict.fromkeys(found) if isinstance(item, NotChecked)]
+    return LintResult(findings, checked, others, unchecked)
 
 
-def lint_notebook(notebook: NotebookSource) -> list[Finding]:
-    """Return what is wrong with one notebook, by cell."""
+def lint_notebook(notebook: NotebookSource) -> list[Finding | NotChecked]:
+    """Return what is wrong with one notebook, by cell, and then what could not be checked."""
     findings = list(check_cells(notebook))
+    unchecked: list[NotChecked] = []
     if not notebook.is_analysis:
         findings += check_runbook(notebook)
         if not _COVERED & {found.rule for found in findings}:
             entry = declared_entry(notebook)
-            findings += [entry] if isinstance(entry, Finding) else check_parameters_files(notebook, entry)
-    return sorted(findings, key=lambda found: (found.path != str(notebook.path), found.path, found.cell))
+            for item in [entry] if isinstance(entry, Finding) else check_parameters_files(notebook, entry):
+                if isinstance(item, Finding):
+                    findings.append(item)
+                else:
+                    unchecked.append(item)
+    findings.sort(key=lambda found: (found.path != str(notebook.path), found.path, found.cell))
+    return [*findings, *unchecked]
 
 
 def _notebooks(paths: Sequence[Path]) -> Iterator[Path]:

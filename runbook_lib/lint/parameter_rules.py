@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from runbook_lib.errors import InputError, InventoryError, ParameterError
 from runbook_lib.execution.step_hosts import wrong_step_hosts
-from runbook_lib.inventories.kinds import runs_a_program
+from runbook_lib.inventories.without_programs import NotReadError, read_without_programs
 from runbook_lib.inventory import Inventory
-from runbook_lib.lint.findings import Finding
+from runbook_lib.lint.findings import Finding, NotChecked
 from runbook_lib.parameters.one_host import wrong_single_hosts
 from runbook_lib.project import NOTEBOOKS, expanded, shown_path
 from runbook_lib.yaml_files import YamlFile, explain
@@ -36,7 +36,7 @@ def project_of(notebook: Path) -> Path:
     return next((above.parent for above in (folder, *folder.parents) if above.name == NOTEBOOKS), folder)
 
 
-def check_parameters_files(notebook: NotebookSource, entry: CatalogEntry) -> Iterator[Finding]:
+def check_parameters_files(notebook: NotebookSource, entry: CatalogEntry) -> Iterator[Finding | NotChecked]:
     """Yield what is wrong with the values of the parameters cell and of each file `params/**/NAME.yml`."""
     cell = next(cell for cell in notebook.cells if cell.is_parameters)
     yield from _check(notebook, entry, cell, None)
@@ -53,7 +53,7 @@ def check_parameters_files(notebook: NotebookSource, entry: CatalogEntry) -> Ite
 
 def _check(
     notebook: NotebookSource, entry: CatalogEntry, cell: Cell, source: YamlFile | None
-) -> Iterator[Finding]:
+) -> Iterator[Finding | NotChecked]:
     values = {**entry.defaults, **(source.data if source else {})}
     try:
         parameters = entry.model.model_validate(values)
@@ -70,12 +70,14 @@ def _check(
 
 def _check_hosts(
     notebook: NotebookSource, cell: Cell, source: YamlFile | None, parameters: Parameters
-) -> Iterator[Finding]:
-    path = project_of(notebook.path) / expanded(parameters.inventory)
-    if not path.exists() or runs_a_program(str(path)):
-        return  # written later, as the practice hosts' inventory is
+) -> Iterator[Finding | NotChecked]:
+    top = project_of(notebook.path)
     try:
-        inventory = Inventory.load(str(path))
+        sources = read_without_programs(parameters.inventory, lambda item: top / expanded(item))
+        inventory = Inventory.of_sources(sources)
+    except NotReadError as problem:  # a file may be written later, as the practice hosts' inventory is
+        yield NotChecked("step-hosts", parameters.inventory, str(problem))
+        return
     except InputError as problem:
         yield _about(notebook, cell, source, ("inventory",), problem.message, "step-hosts")
         return
