@@ -11,26 +11,54 @@ from runbook_lib.model.commands import Command, NetworkQuery, Output
 __all__ = ["AccountKeys", "AuthorizedKeys", "Login"]
 
 # sshd itself says where it looks for the keys of an account (AuthorizedKeysFile); the first place is the one changed.
-_READ = """account=$1
-entry=$(getent passwd -- "$account") || { echo "no account"; exit 0; }
-home=$(printf '%s\\n' "$entry" | cut -d: -f6)
+# It says so for a connection from the host itself: what `Match` blocks say for others by their address is unknown.
+_READ = """account=$1 configuration=/etc/ssh/sshd_config
+entry=$(getent passwd -- "$account") || { code=$?; [ $code -eq 2 ] || exit $code; echo "no account"; exit 0; }
+home=$(printf '%s\\n' "$entry" | cut -d: -f6) uid=$(printf '%s\\n' "$entry" | cut -d: -f3)
 sshd=$(command -v sshd || echo /usr/sbin/sshd)
 settings=$("$sshd" -T -C "user=$account,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22") || exit
+unread() {
+  printf '%s\\n' "$settings" | sed -n 's/^authorizedkeyscommand /AuthorizedKeysCommand /p' | grep -v ' none$'
+  for process in /proc/[0-9]*; do
+    name=; { read -r name < "$process/comm"; } 2>/dev/null
+    if [ "$name" = sshd ] && tr '\\0' ' ' < "$process/cmdline" 2>/dev/null | grep -qi authorizedkeys; then
+      echo "an option in the command line of sshd"; break
+    fi
+  done
+  cd "${configuration%/*}" || return
+  set -- "$configuration"
+  for file in $(sed -n 's/^[[:blank:]]*[Ii][Nn][Cc][Ll][Uu][Dd][Ee][[:blank:]=]*//p' "$configuration"); do
+    if [ -f "$file" ]; then set -- "$@" "$file"; fi
+  done
+  awk 'FNR == 1 { other = 0 }
+    { line = tolower($0); gsub(/[ \\t="]+/, " ", line); sub(/^ /, "", line) }
+    line ~ /^match / { other = line ~ / (host|address|localaddress|localport|rdomain|version|invalid-user)( |$)/ }
+    line ~ /^authorizedkeys(file|command) / && other { print "a Match block, line " FNR " of " FILENAME }
+    ' "$@"
+}
+unread=$(unread) || exit
+show_unread() { if [ -n "$unread" ]; then printf '%s\\n' "$unread" | sed 's/^/unread /'; fi; }
 set -f; set -- $(printf '%s\\n' "$settings" | sed -n 's/^authorizedkeysfile //p')
-[ $# -gt 0 ] && [ "$1" != none ] || { echo "no file"; exit 0; }
+[ $# -gt 0 ] && [ "$1" != none ] || { echo "no file"; show_unread; exit 0; }
 place() {
-  found=$(printf '%s\\n' "$1" | sed -e "s|%h|$home|g" -e "s|%u|$account|g" -e 's|%%|%|g')
+  found=$(printf '%s\\n' "$1" | sed -e "s|%h|$home|g" -e "s|%u|$account|g" -e "s|%U|$uid|g" -e 's|%%|%|g')
   case $found in /*) printf '%s\\n' "$found" ;; *) printf '%s\\n' "$home/$found" ;; esac
 }
-state() {
-  if [ -L "$1" ] || [ -e "$1" ]; then stat --format='%F|%U|%a' -- "$1"; else echo '||'; fi
+state() { # what cannot be read, such as a home directory that its server hides from root, is not absent
+  found=$(LC_ALL=C stat $4 --format="$2" -- "$1" 2>&1) || case $found in
+  *"No such file or directory"|*"Not a directory") found=$3 ;;
+  *) printf '%s\\n' "$found" >&2; exit 1 ;;
+  esac
+  printf '%s\\n' "$found"
 }
 path=$(place "$1"); shift
-printf '%s\\n' "$home" "$path"; state "$(dirname -- "$path")"; state "$path"
+printf '%s\\n' "$home" "$path"
+state "$(dirname -- "$path")" '%F|%U|%a' '||'; state "$path" '%F|%U|%a' '||'
 for other in "$@"; do
-  other=$(place "$other")
-  if [ -s "$other" ]; then printf 'also %s\\n' "$other"; fi
+  other=$(place "$other"); size=$(state "$other" %s 0 -L) || exit
+  if [ "$size" != 0 ]; then printf 'also %s\\n' "$other"; fi
 done
+show_unread
 if [ -f "$path" ] && [ ! -L "$path" ]; then
   if iconv -f UTF-8 -t UTF-8 < "$path" > /dev/null 2>&1; then echo text; cat -- "$path"; else echo "not text"; fi
 fi
@@ -52,6 +80,7 @@ class AccountKeys:
         mode: Its permissions, octal.
         text: The file's text; None if there is none, or it is not UTF-8.
         also: Other files, not empty, with keys of the account.
+        unread: Where sshd may find keys besides, which were not read: as `AuthorizedKeysCommand /usr/bin/…`.
     """
 
     account: bool
@@ -64,6 +93,7 @@ class AccountKeys:
     mode: str = ""
     text: str | None = None
     also: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,14 +119,14 @@ class AuthorizedKeys(Fact[AccountKeys]):
         """
         if output.stdout == "no account\n":
             return AccountKeys(account=False)
-        if output.stdout == "no file\n":
-            return AccountKeys(account=True)
         with parsing(f"keys of {self.account}"):
+            if output.stdout.startswith("no file\n"):
+                _, unread, rest = _listed(output.stdout.removeprefix("no file\n"))
+                if rest:
+                    raise ValueError(excerpt(rest, 80))
+                return AccountKeys(account=True, unread=unread)
             home, path, directory, file, rest = output.stdout.split("\n", 4)
-            also: list[str] = []
-            while rest.startswith("also "):
-                other, _, rest = rest.removeprefix("also ").partition("\n")
-                also.append(other)
+            also, unread, rest = _listed(rest)
             directory_kind, directory_owner, _ = directory.split("|")
             kind, owner, mode = file.split("|")
             marker, _, text = rest.partition("\n")
@@ -112,8 +142,19 @@ class AuthorizedKeys(Fact[AccountKeys]):
             owner=owner,
             mode=mode,
             text=text if marker == "text" else None,
-            also=tuple(also),
+            also=also,
+            unread=unread,
         )
+
+
+def _listed(rest: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Return the other files, what was not read, and the rest of the output."""
+    found: dict[str, list[str]] = {"also": [], "unread": []}
+    while rest.startswith(tuple(f"{word} " for word in found)):
+        line, _, rest = rest.partition("\n")
+        word, _, value = line.partition(" ")
+        found[word].append(value)
+    return tuple(found["also"]), tuple(found["unread"]), rest
 
 
 @dataclass(frozen=True)

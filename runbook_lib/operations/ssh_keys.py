@@ -189,6 +189,8 @@ class Authorized(Operation):
             return f"unknown: {current.path} is {what}"
         if current.also:
             return f"unknown: {', '.join(current.also)} has keys too"
+        if current.unread:
+            return f"unknown: sshd also takes keys from {', '.join(current.unread)}"
         unclear = unclear_lines(current.text or "", exactly=self.exactly)
         return f"unknown: line {unclear[0][0]} of {current.path} is not understood" if unclear else ""
 
@@ -202,6 +204,7 @@ class Authorized(Operation):
 
     def _refuse_unsafe(self, current: AccountKeys) -> None:
         account = self.account
+        removes = self.exactly or self.absent
         if not current.account:
             raise PlanRefused(
                 f"there is no account {account}", hint="make it in an earlier step: pyinfra.server.user(...)"
@@ -225,7 +228,13 @@ class Authorized(Operation):
                 )
         if current.kind and current.text is None:
             raise PlanRefused(f"{current.path} is not UTF-8 text", hint="correct the file by hand")
-        if current.also and (self.exactly or self.absent):
+        if current.unread and removes:
+            raise PlanRefused(
+                f"sshd also takes keys of {account} from {', '.join(current.unread)}: that a key cannot log in any "
+                "more could not be proven",
+                hint="remove the key there too, by hand; add= works all the same",
+            )
+        if current.also and removes:
             raise PlanRefused(
                 f"{account} also has keys in {', '.join(current.also)}, which this operation does not change",
                 hint=f"move them to {current.path} by hand, or remove them",
