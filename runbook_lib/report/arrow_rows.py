@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from runbook_lib.model.records import SCHEMA_VERSION
-from runbook_lib.report.columns import POSITION, ROWS, TABLES, FromColumns
+from runbook_lib.report.table_columns import POSITION, ROWS, TABLES, FromColumns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from runbook_lib.model.records import RunRecord
-    from runbook_lib.report.columns import Column
+    from runbook_lib.report.table_columns import Column
 
 __all__ = ["FILE", "SCHEMAS", "Rows", "encodable", "values_for"]
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from runbook_lib.evidence.layout import CSV, PARQUET
 from runbook_lib.printing.utf8 import utf8_bytes
-from runbook_lib.report.columns import TABLES
 from runbook_lib.report.formats import ReportFormat
 from runbook_lib.report.report_file import make_directory, write_file
+from runbook_lib.report.table_columns import TABLES
 from runbook_lib.report.tables import tables
 
 if TYPE_CHECKING:

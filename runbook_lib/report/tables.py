@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.report.arrow_rows import Rows
-from runbook_lib.report.columns import TABLES
+from runbook_lib.report.table_columns import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ __all__ = ["Tables", "data_frame", "tables"]
 
 @dataclass(frozen=True)
 class Tables:
-    """The four tables; `report.columns` lists their columns.
+    """The four tables; `report.table_columns` lists their columns.
 
     Args:
         runs: One row per run.

@@ -78,7 +78,7 @@ NO_TARGET = {
     "operations/public_keys.py": _OF_A_FACT,
     "printing/utf8.py": "what the process itself has made",
     "parameters/executed_cells.py": "a notebook that the user's own kernel executes",
-    "report/columns.py": "a column that this library has written",
+    "report/table_columns.py": "a column that this library has written",
     "runbook/made_by_hand.py": "a notebook that the user's own Jupyter has saved",
 }
 """Module below `runbook_lib` -> why no fuzz target reaches its parser."""

@@ -13,7 +13,7 @@ from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.audit.archive.records import records
 from runbook_lib.model.plans import Check
 from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
-from runbook_lib.report.columns import TABLES
+from runbook_lib.report.table_columns import TABLES
 from runbook_lib.report.tables import tables
 from tests.deadlines import deadline
 
@@ -21,7 +21,7 @@ TOP = Path(__file__).parents[2]
 
 # One column of each kind of source, declared before anything that uses the declaration is imported.
 ADD_COLUMNS = """
-from runbook_lib.report import columns
+from runbook_lib.report import table_columns as columns
 
 columns.COMMANDS += (
     columns.Column("step_title", columns.TEXT, "the title of the command's step", "step.title"),

@@ -26,7 +26,7 @@ from runbook_lib.evidence.reader import build_record
 from runbook_lib.garbage_collection import paused_gc
 from runbook_lib.model.status import Status
 from runbook_lib.report.arrow_rows import Rows, encodable
-from runbook_lib.report.columns import TABLES
+from runbook_lib.report.table_columns import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -24,7 +24,7 @@ from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.project import expanded
 from runbook_lib.report.arrow_rows import FILE, SCHEMAS
-from runbook_lib.report.columns import TABLES
+from runbook_lib.report.table_columns import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

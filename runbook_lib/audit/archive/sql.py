@@ -9,7 +9,7 @@ import duckdb
 from runbook_lib.audit.archive.cache import EMPTY_INDEX
 from runbook_lib.errors import InputError
 from runbook_lib.report.arrow_rows import SCHEMAS
-from runbook_lib.report.columns import TABLES
+from runbook_lib.report.table_columns import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa

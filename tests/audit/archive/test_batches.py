@@ -11,7 +11,7 @@ from benchmarks import archive_generator
 from runbook_lib.audit.archive.batch_reader import read_batch
 from runbook_lib.audit.archive.location import LocalLocation
 from runbook_lib.evidence.layout import RUN_MIME
-from runbook_lib.report.columns import TABLES
+from runbook_lib.report.table_columns import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
