@@ -51,6 +51,7 @@ class Difference:
         name: What differs.
         before: The value in the first run; None if it has none.
         after: The value in the second run; None if it has none.
+        compared: Whether the values could be compared; if not, they say what each run has instead.
     """
 
     section: str
@@ -59,11 +60,12 @@ class Difference:
     name: str
     before: str | None
     after: str | None
+    compared: bool = True
 
     @property
     def how(self) -> str:
         """`added`, `removed` or `changed`; `not compared` if one of the two could not be read."""
-        if _UNREADABLE in {self.before, self.after}:
+        if not self.compared:
             return "not compared"
         if self.before is None:
             return "added"
@@ -159,8 +161,9 @@ def _sources(before: Mapping[str, str] | None, after: Mapping[str, str] | None) 
         return
     lacking = " and ".join(name for name, cells in (("A", before), ("B", after)) if cells is None)
     verb = "have" if before is after else "has"
-    shown = (_UNREADABLE if cells is None else f"{len(cells)} code cells" for cells in (before, after))
-    yield Difference("source", "", "", f"not compared: {lacking} {verb} {_UNREADABLE}", *shown)
+    was, now = (_UNREADABLE if cells is None else f"{len(cells)} code cells" for cells in (before, after))
+    name = f"not compared: {lacking} {verb} {_UNREADABLE}"
+    yield Difference("source", "", "", name, was, now, compared=False)
 
 
 def _mapped(

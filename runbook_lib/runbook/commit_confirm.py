@@ -6,7 +6,6 @@ If any of this fails the host reverts: by command if it still answers, otherwise
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ from runbook_lib.errors import (
 from runbook_lib.grace_periods import ROLLBACK
 from runbook_lib.model.plans import Check
 from runbook_lib.model.status import Mode, Status
-from runbook_lib.runbook.host_session_errors import describe
 from runbook_lib.runbook.run_status import describe_unmet
 
 if TYPE_CHECKING:
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_with_confirmation", "plan_after_revert"]
 
-_log = logging.getLogger(__name__)
 _AFTER_REVERT = 60.0  # seconds that a host may take to answer again after its timer has fired
 _BETWEEN_TRIES = 1.0  # seconds between two attempts to connect
 # A host may lock out an address after a few refused logins, and for longer than any timer here.
@@ -118,10 +115,8 @@ def apply_with_confirmation(
     except EvidenceError:
         raise
     except Exception as problem:  # noqa: BLE001 - the change is reverted, and the record says why
-        if not isinstance(problem, RunbookError):
-            _log.exception("step %s on %s", session.step, session.connection.host.name)
         # A host whose timer fires while checks are still being repeated cuts the connection: what failed is known.
-        reason = "; ".join(filter(None, (describe_unmet(session.checks), describe(problem))))
+        reason = "; ".join(filter(None, (describe_unmet(session.checks), session.explain(problem))))
     return _revert(session, guard, deadline, before, reason)
 
 
@@ -138,7 +133,7 @@ def _revert(
         _add_outcome(problem, guard)
         raise
     except Exception as problem:
-        message = f"not confirmed: {reason}; {_UNCHECKED}: {describe(problem)}"
+        message = f"not confirmed: {reason}; {_UNCHECKED}: {session.explain(problem)}"
         if not isinstance(problem, RunbookError):
             raise OperationError(message) from problem
         problem.message = message

@@ -6,6 +6,7 @@ Shared by an ordinary step, a network change under commit-confirm, and a reboot.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HostSession", "all_hold"]
 
+_log = logging.getLogger(__name__)
 _POLL = 0.1  # seconds between checks of the clock and of an interrupt
 _MOST_FACTS = 1000  # an operation that asks for more does not come to an end
 
@@ -87,6 +89,12 @@ class HostSession:
         self.notes: list[str] = []
         self.cancel = recorder.cancel
         self.attempt = 1
+
+    def explain(self, problem: Exception) -> str:
+        """Return what went wrong, for the record; an error that is not this library's is logged with its traceback."""
+        if not isinstance(problem, RunbookError):
+            _log.error("step %s on %s", self.step, self.connection.host.name, exc_info=problem)
+        return host_session_errors.describe(problem)
 
     def open(self) -> None:
         """Connect unless connected already, within the deadline.

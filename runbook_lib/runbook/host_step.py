@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import (
@@ -23,7 +22,6 @@ from runbook_lib.operations.task import SOLVED, Task, solved
 from runbook_lib.runbook.commit_confirm import apply_with_confirmation, plan_after_revert
 from runbook_lib.runbook.host_rollback import rollback_failed, send_rollback
 from runbook_lib.runbook.host_session import HostSession, all_hold
-from runbook_lib.runbook.host_session_errors import describe
 from runbook_lib.runbook.planned_commands import record_planned
 from runbook_lib.runbook.reboot import reboot_and_confirm
 from runbook_lib.runbook.recorder import now
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HostStep"]
 
-_log = logging.getLogger(__name__)
 _RECONNECTED = "reconnected (the previous connection was lost)"
 
 
@@ -112,8 +109,7 @@ class HostStep:
         except RunbookError as problem:
             status, message = Status.FAILED, str(problem)
         except Exception as problem:  # noqa: BLE001 - the step ends here, and its record must say how
-            _log.exception("step %s on %s", self.session.step, self.session.connection.host.name)
-            status, message = Status.FAILED, describe(problem)
+            status, message = Status.FAILED, self.session.explain(problem)
         host = self.session.connection.host
         record = HostRecord(
             host=host.name,
@@ -260,8 +256,7 @@ class HostStep:
             if isinstance(problem, RunbookError) and not isinstance(problem, NotApplicable):
                 problem.message += outcome
                 raise
-            _log.exception("step %s on %s", self.session.step, self.session.connection.host.name)
-            raise OperationError(describe(problem) + outcome) from problem
+            raise OperationError(self.session.explain(problem) + outcome) from problem
         status, message = self._judge(Status.CHANGED)
         return status, message + (self._after_rollback(plan) if status is Status.FAILED else "")
 

@@ -6,7 +6,6 @@ the new connection, confirm. A host that still answers with the old boot id has 
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ from runbook_lib.facts.host import BootId, SystemState
 from runbook_lib.model.plans import Change, Check
 from runbook_lib.model.status import Status
 from runbook_lib.runbook.host_rollback import rollback_failed, send_rollback
-from runbook_lib.runbook.host_session_errors import describe
 from runbook_lib.runbook.run_status import describe_unmet
 from runbook_lib.runbook.serial_console import Console
 
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["reboot_and_confirm"]
 
-_log = logging.getLogger(__name__)
 _BETWEEN_TRIES = 1.0  # seconds between two attempts to connect
 _LAST_LINES = 12  # of the console log, in the message of a failed step
 
@@ -70,9 +67,7 @@ def reboot_and_confirm(session: HostSession, plan: Plan, reboot: Reboot, before:
         problem.hint = f"{problem.hint}; {reboot.recovery}" if problem.hint else reboot.recovery
         raise
     except Exception as problem:  # noqa: BLE001 - the record says why, and how to recover the host
-        if not isinstance(problem, RunbookError):
-            _log.exception("step %s on %s", session.step, session.connection.host.name)
-        reason = str(problem) if isinstance(problem, RunbookError) else describe(problem)
+        reason = str(problem) if isinstance(problem, RunbookError) else session.explain(problem)
     finally:
         if console.tail():
             session.changes.append(Change("console output during the reboot", None, console.tail()))

@@ -104,6 +104,12 @@ def test_code_that_cannot_be_compared_is_a_row(runs: list[RunRecord]) -> None:
     assert (name, how) == ("not compared: A and B have no notebook that can be read", "not compared")
 
 
+def test_code_that_reads_like_a_missing_notebook_is_compared(runs: list[RunRecord]) -> None:
+    before, after = {"a": "no notebook that can be read"}, {"a": "x = 1", "b": "no notebook that can be read"}
+    rows = compare(runs[1], runs[1], (before, after)).to_dict("records")
+    assert [(row["name"], row["how"]) for row in rows] == [("a", "changed"), ("b", "added")]
+
+
 def test_cells_with_the_same_id_are_compared_one_by_one(tmp_path: Path, runs: list[RunRecord]) -> None:
     def cells(name: str, *sources: str) -> dict[str, str] | None:
         made = [{"id": "same", "cell_type": "code", "metadata": {}, "source": [source]} for source in sources]

@@ -129,6 +129,7 @@ def test_a_refused_or_defective_plan_changes_nothing_and_leaves_a_valid_journal(
     defect: bool,  # noqa: FBT001 - a case
     why: str,
     tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     book = Runbook.open(parameters(tmp_path, on_failure="continue"))
     step = book.step(
@@ -136,6 +137,10 @@ def test_a_refused_or_defective_plan_changes_nothing_and_leaves_a_valid_journal(
     )
     assert statuses(step) == ["changed", "failed"]
     assert why in step.hosts[1].message
+    logged = [entry for entry in caplog.records if entry.levelname == "ERROR"]
+    assert [entry.exc_info is not None for entry in logged] == [
+        True
+    ] * defect  # a traceback only of our own defects
     assert step.hosts[1].commands == []
     with pytest.raises(StepFailed):
         book.close()
