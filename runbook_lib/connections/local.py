@@ -26,7 +26,7 @@ from runbook_lib.model.commands import Command, Output
 from runbook_lib.process_identity import start_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runbook_lib.connections.output_budget import OutputLimit
     from runbook_lib.connections.output_buffer import OpenSpool
@@ -74,11 +74,16 @@ class LocalConnection(Connection):
             return command.text
         return sudo_text(command.argv, password=self._password is not None)
 
+    def _program(self, command: Command, remote: RemoteOutput) -> Sequence[str]:
+        """Return program and arguments: a shell for sudo and for a text that a derived class renders otherwise."""
+        text = self.render(command)
+        if remote.sudo:
+            return shlex.split(bootstrap(text, remote.nonce))
+        return command.argv if text == command.text else ("sh", "-c", f"exec {text}")
+
     def _start(self, command: Command, remote: RemoteOutput) -> subprocess.Popen[bytes]:
-        # Only sudo needs a shell here; any other command is executed directly.
-        by_shell = shlex.split(bootstrap(self.render(command), remote.nonce)) if remote.sudo else command.argv
         return subprocess.Popen(
-            by_shell,
+            self._program(command, remote),
             env={**os.environ, "LC_ALL": "C"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

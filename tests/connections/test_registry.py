@@ -21,6 +21,7 @@ from tests.entry_points import write_package
 from tests.runbook.practice import Does, parameters
 
 TOP = Path(__file__).parents[2]
+BYTES = 'test "$(printf %s "$1" | od -An -tx1)" = " 63 e9"'
 
 MARKED = '''
 from runbook_lib.connections.local import LocalConnection
@@ -56,10 +57,12 @@ def test_a_connection_of_another_package_carries_a_run(
     inventory(tmp_path, "marked")
     book = Runbook.open(parameters(tmp_path))
     book.step("Do", Does(("sh", "-c", 'test "$SENT_OVER" = plugin')))
+    book.step("Not UTF-8", Does(("sh", "-c", BYTES, "sh", "c\udce9")))
     book.close()
-    (host,) = book.record.steps[0].hosts
-    assert host.status is Status.CHANGED
-    assert [command.text.split()[:2] for command in host.commands] == [["env", "SENT_OVER=plugin"]]
+    for step in book.record.steps:
+        (host,) = step.hosts
+        assert host.status is Status.CHANGED
+        assert [command.text.split()[:2] for command in host.commands] == [["env", "SENT_OVER=plugin"]]
 
 
 def test_names_of_one_machine_are_recognized_by_their_kind_of_connection() -> None:
