@@ -13,10 +13,15 @@ __all__ = ["FileInfo", "FileState", "FileText"]
 
 _REGULAR = {"regular file", "regular empty file"}
 _LONGEST_TEXT = 65536  # bytes of a file that are read for a record
+# What may not be looked at, such as a directory that its server hides from root, is not absent.
 _STATE = """
 if [ -d "$(dirname -- "$1")" ]; then echo present; else echo missing; fi
 if [ -L "$1" ]; then printf 'symbolic link|||0|0|%s\\n' "$(readlink -- "$1")"; exit 0; fi
-if [ ! -e "$1" ]; then echo absent; exit 0; fi
+if [ ! -e "$1" ]; then
+  found=$(LC_ALL=C stat -- "$1" 2>&1)
+  case $found in *": No such file or directory"|*": Not a directory") echo absent; exit 0 ;; esac
+  printf '%s\\n' "$found" >&2; exit 1
+fi
 stat --format='%F|%U|%G|%a|%s|' -- "$1"
 if [ ! -f "$1" ] || [ ! -r "$1" ]; then exit 0; fi
 sum=$(sha256sum < "$1") && printf '%s\\n' "${sum%% *}" || exit 1

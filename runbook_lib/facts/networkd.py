@@ -9,19 +9,23 @@ from runbook_lib.model.commands import Command, Output
 
 __all__ = ["DropIns", "NetdevFiles"]
 
-_DIRECTORIES = "/etc/systemd/network /run/systemd/network /usr/lib/systemd/network"
+_DIRECTORIES = (
+    "/etc/systemd/network /run/systemd/network /usr/local/lib/systemd/network /usr/lib/systemd/network"
+)
 _DROP_INS = rf"""
 for directory in {_DIRECTORIES}; do ls -d -- "$directory/$1.d"/*.conf 2>/dev/null; done; true
 """
-# A file in /etc replaces the one of the same name in /run, and that one in /usr/lib.
+# A file in /etc replaces the one of the same name in /run, that one the one in /usr/local/lib, and so on.
 _NETDEVS = rf"""
 for directory in {_DIRECTORIES}; do
   for file in "$directory"/*.netdev; do
     case " $known " in *" ${{file##*/}} "*) continue ;; esac
     known="$known ${{file##*/}}"
-    grep -qsE "^[[:space:]]*Name[[:space:]]*=[[:space:]]*$1[[:space:]]*\$" "$file" && echo "$file"
+    [ -f "$file" ] || continue
+    if grep -qE "^[[:space:]]*Name[[:space:]]*=[[:space:]]*$1[[:space:]]*\$" "$file"; then echo "$file"
+    elif [ $? -ne 1 ]; then exit 1; fi
   done
-done; true
+done
 """
 
 
@@ -55,8 +59,8 @@ class NetdevFiles(Fact[tuple[str, ...]]):
     interface: str
 
     def request(self) -> Command:
-        """Return the command."""
-        return Command(("sh", "-c", _NETDEVS, "sh", self.interface))
+        """Return the command. Only root and systemd-networkd may read a file that holds a key, as of WireGuard."""
+        return Command(("sh", "-c", _NETDEVS, "sh", self.interface), sudo=True)
 
     def parse(self, output: Output) -> tuple[str, ...]:
         """Return their paths."""

@@ -34,7 +34,11 @@ _VERSION = r"""if command -v dpkg-query >/dev/null; then
     code=$?; [ "$code" -eq 1 ] || { echo "dpkg-query: exit code $code" >&2; exit "$code"; }; echo none
   }
 else
-  rpm -q --queryformat 'installed %{VERSION}-%{RELEASE}\n' "$1" || echo none
+  found=$(LC_ALL=C rpm -q --queryformat 'installed %{VERSION}-%{RELEASE}\n' "$1" 2>&1) || {
+    code=$?; [ "$found" = "package $1 is not installed" ] || { printf '%s\n' "$found" >&2; exit "$code"; }
+    found=none
+  }
+  printf '%s\n' "$found"
 fi
 """
 # Of dpkg; of rpm only the first.

@@ -33,8 +33,8 @@ _SERVER_ERROR = 500  # the first status code that says that the server failed
 _PANIC = re.compile(r"^(?:panic|configuration error): |level=fatal")
 _CA_BUNDLE = "LoadCustomCABundleError"
 # Of the service's last start only: what was repaired by a restart is over.
-_JOURNAL = r"""id=$(systemctl show --property=InvocationID --value -- "$1")
-[ -n "$id" ] || exit 0
+_JOURNAL = r"""id=$(systemctl show --property=InvocationID --value -- "$1") || exit
+[ -n "$id" ] || { echo "==> never started"; exit 0; }
 journalctl --quiet --no-pager --output=cat --lines=2000 "_SYSTEMD_INVOCATION_ID=$id"
 """
 _GARBAGE = re.compile(
@@ -162,8 +162,18 @@ class RegistryLog(Fact[tuple[LogFailure, ...]]):
         return Command(("sh", "-c", _JOURNAL, "sh", self.unit), sudo=True)
 
     def parse(self, output: Output) -> tuple[LogFailure, ...]:
-        """Return the failures."""
-        return failures(lines_of(output.stdout))
+        """Return the failures; a registry that was not started, or that has no log, is one: nothing is proven."""
+        lines = lines_of(output.stdout)
+        if lines == ["==> never started"]:
+            words, hint = "the registry was not started since the boot", "start its service"
+            return (
+                LogFailure("registry.not-started", words, hint, f"systemd knows no start of {self.unit}"),
+            )
+        if not lines:
+            words = "the journal has nothing of the registry's last start"
+            hint = "let the registry log at level info, and journald keep its journal"
+            return (LogFailure("registry.no-log", words, hint, f"no line of {self.unit}"),)
+        return failures(lines)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.errors import ParameterError
 from runbook_lib.facts.answer import Answer, answer_within
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan
@@ -30,6 +31,9 @@ class Key(Operation):
         port: TCP port.
         name: The key.
         value: Its value.
+
+    Raises:
+        ParameterError: The value is empty.
     """
 
     container: str
@@ -38,13 +42,22 @@ class Key(Operation):
     name: str
     value: str
 
+    def __post_init__(self) -> None:
+        """Refuse an empty value, which reads like a key that is not there."""
+        if not self.value:
+            raise ParameterError(
+                "the value is empty",
+                where=f"redis.key({self.name!r})",
+                hint="give the value that the key has",
+            )
+
     def facts(self) -> Sequence[Fact[Any]]:
         """Return the key's value."""
         return (self._answer,)
 
     def plan(self, facts: Facts) -> Plan:
         """Set the key if its value differs."""
-        if facts[self._answer].text == self.value:
+        if all(check.holds for check in self.verify(facts)):
             return Plan()
         command = Command(
             self._asked("SET", self.name, self.value).argv, sudo=True, timeout=30, purpose="set the key"
@@ -52,12 +65,10 @@ class Key(Operation):
         return Plan(commands=(command,))
 
     def verify(self, facts: Facts) -> list[Check]:
-        """Check the value."""
-        return [
-            Check.equal(
-                f"{self.name} read from {self.container}", self.value, facts[self._answer].text, "redis.key"
-            )
-        ]
+        """Check the value; what a client prints that has failed is not one."""
+        answered = facts[self._answer]
+        observed = f"unknown: {answered.failure}" if answered.failure else answered.text
+        return [Check.equal(f"{self.name} read from {self.container}", self.value, observed, "redis.key")]
 
     @property
     def _answer(self) -> Answer:
