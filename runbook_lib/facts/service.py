@@ -12,7 +12,7 @@ from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
-__all__ = ["NeedsDaemonReload", "Service", "ServiceState", "UnreadFiles", "UnreadState"]
+__all__ = ["NeedsDaemonReload", "NotReadYet", "Service", "ServiceState", "UnreadFiles", "UnreadState"]
 
 # All times are in UTC, in a form whose order is that of time. systemctl shows microseconds from version 247 on; before
 # that, only the bus has them. A link has two times: its own, and that of the file that it leads to.
@@ -182,6 +182,40 @@ class UnreadFiles(Fact[UnreadState]):
     def label(self) -> str:
         """Unit, paths and what makes the service read them."""
         return f"{self.id}({self.unit}, {', '.join(self.paths)}, {self.when})"
+
+
+@dataclass(frozen=True)
+class NotReadYet(Fact[str]):
+    """Which files were changed after a service had read them last, in words (`UnreadFiles`); empty if none were.
+
+    As long as there is none it is the same whenever it is read, so that a guarded change can compare it.
+
+    Args:
+        unit: As `ssh.service`.
+        paths: The files.
+        when: As for `UnreadFiles`.
+    """
+
+    unit: str
+    paths: tuple[str, ...]
+    when: Literal["reload", "restart"] = "restart"
+
+    def request(self) -> Command:
+        """Return the command."""
+        return self._files.request()
+
+    def parse(self, output: Output) -> str:
+        """Return the files and times."""
+        return self._files.parse(output).summary
+
+    @property
+    def label(self) -> str:
+        """Unit, paths and what makes the service read them."""
+        return f"{self.id}({self.unit}, {', '.join(self.paths)}, {self.when})"
+
+    @property
+    def _files(self) -> UnreadFiles:
+        return UnreadFiles(self.unit, self.paths, self.when)
 
 
 @dataclass(frozen=True)

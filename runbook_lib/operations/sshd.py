@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.facts.file import FileText
-from runbook_lib.facts.service import Service
+from runbook_lib.facts.service import NotReadYet, Service
 from runbook_lib.facts.sshd import SshdSetting
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan
@@ -54,7 +54,8 @@ class Option(Operation):
 
     The whole configuration is tested by `sshd -t` before anything is changed. Then it is changed and loaded under a
     revert timer on the host: unless a new connection and the checks succeed, the host restores the former
-    configuration. Checked is what sshd's configuration files say (`sshd -T`), not what a running daemon once read.
+    configuration. Checked is what sshd's configuration files say (`sshd -T`), and that a running daemon has read them
+    since they were changed last.
 
     Args:
         name: As `PasswordAuthentication`.
@@ -110,6 +111,10 @@ class Option(Operation):
         )
         return (*pending(), SshdSetting(self.name, self.values), *texts, *map(Service, _UNITS))
 
+    def further_facts(self, facts: Facts) -> Sequence[Fact[Any]]:
+        """Return whether the running daemon has read its files; one that is started per connection reads them then."""
+        return tuple(map(self._unread, _daemon(facts)))
+
     def plan(self, facts: Facts) -> Plan:
         """Set the option, unless it is set."""
         refuse_pending(facts, self.revert_after)
@@ -126,6 +131,13 @@ class Option(Operation):
             )
         if all(check.holds for check in self.verify(facts)):
             return Plan()
+        for unit in _daemon(facts):
+            if unread := facts[self._unread(unit)]:
+                raise PlanRefused(
+                    f"sshd has not read files that were changed: {unread}. To load them now could lock everybody out, "
+                    "and a revert would not undo what others have changed",
+                    hint=f"reload it from a session that stays open: `systemctl reload {unit}`; then run this again",
+                )
         main = facts[FileText(CONFIGURATION)]
         if main is None:
             raise PlanRefused(f"there is no {CONFIGURATION}", hint="install openssh-server first")
@@ -153,7 +165,11 @@ class Option(Operation):
         holds = not state.problem and sorted(state.in_force) == sorted(state.wanted) and bool(state.wanted)
         if not holds and observed == wanted:
             observed = state.problem or "not shown by sshd -T"
-        return [Check(f"{self.name} of sshd", wanted, observed, holds, "sshd.option")]
+        checks = [Check(f"{self.name} of sshd", wanted, observed, holds, "sshd.option")]
+        for unit in _daemon(facts):
+            name = f"files that {unit} has not read since they were changed"
+            checks.append(Check.equal(name, "none", facts[self._unread(unit)] or "none", "sshd.unread"))
+        return checks
 
     def _drop_in(self, facts: Facts, main: str) -> tuple[str | None, str]:
         """Return the text of the option's own file before and after."""
@@ -182,8 +198,11 @@ class Option(Operation):
 
     def _load(self, facts: Facts) -> str:
         """Return the line that has the running daemon read its configuration; empty if each connection starts one."""
-        unit = next((name for name in _UNITS if facts[Service(name)].active == "active"), None)
-        return shlex.join(("systemctl", "reload-or-restart", unit)) if unit else ""
+        return "".join(shlex.join(("systemctl", "reload-or-restart", unit)) for unit in _daemon(facts))
+
+    def _unread(self, unit: str) -> NotReadYet:
+        # A file that is put into the directory, or replaced there, changes the directory's time as well.
+        return NotReadYet(unit, tuple(dict.fromkeys((CONFIGURATION, DROP_INS, self._path))), "reload")
 
     @property
     def _path(self) -> str:
@@ -196,6 +215,11 @@ class Option(Operation):
     @property
     def _is_cumulative(self) -> bool:
         return self.name.lower() in _CUMULATIVE
+
+
+def _daemon(facts: Facts) -> tuple[str, ...]:
+    """Return the unit of the running daemon; none if each connection starts one. Both names may be the same unit."""
+    return tuple(name for name in _UNITS if facts[Service(name)].active in {"active", "reloading"})[:1]
 
 
 def _global_lines(text: str) -> list[str]:

@@ -234,6 +234,16 @@ def test_an_option_of_sshd_is_set_once_and_one_that_locks_us_out_is_reverted(
     with pytest.raises(StepFailed, match="rejects the login of user 'ops'; the change was rolled back"):
         book.step("Nobody", sshd.option("AllowUsers", "nobody", in_place=True, revert_after=10))
     assert on_host(fresh_lab, state) == before
+    on_host(fresh_lab, "touch /etc/ssh/sshd_config")
+    book = opened(fresh_lab, tmp_path)
+    unread = "sshd has not read files that were changed: /etc/ssh/sshd_config at "
+    with pytest.raises(StepFailed, match=unread):
+        book.step("Not reloaded", sshd.option("MaxAuthTries", "4"))
+    on_host(fresh_lab, "systemctl reload ssh")
+    book = opened(fresh_lab, tmp_path)
+    book.step("Tries", sshd.option("MaxAuthTries", "4"))
+    book.close()
+    assert statuses(book) == {"Tries": "ok"}
 
 
 def test_the_guide_of_an_own_runbook_leads_to_a_green_run(fresh_lab: Lab, tmp_path: Path) -> None:
