@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.evidence.chain import FIRST, chain, seal
+from runbook_lib.evidence.layout import RUN_MIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,24 @@ def forge_journal(run: Path, change: Callable[[list[Data]], None]) -> None:
         lines.append(seal(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()))
         previous = chain(lines[-1])
     put_journal(run, lines)
+
+
+def kill_before_end(run: Path) -> None:
+    """Leave of a run what it had left if its process had been killed just before its end was recorded."""
+    put_journal(run, journal(run)[:-1])
+    for name in ("attestation.json", "junit.xml", "report.html"):
+        (run / name).unlink(missing_ok=True)
+    edit_notebook(run, forget_end)
+
+
+def forget_end(content: Data) -> None:
+    """Remove the record of the run's end from a notebook."""
+    for one in content["cells"]:
+        one["outputs"] = [
+            output
+            for output in one.get("outputs", [])
+            if output.get("data", {}).get(RUN_MIME, {}).get("event") != "ended"
+        ]
 
 
 def edit_notebook(path: Path, change: Callable[[Data], None]) -> None:

@@ -16,8 +16,10 @@ import pyarrow.parquet as pq
 from runbook_lib.audit.archive import defaults
 from runbook_lib.audit.archive.journal_rows import UNUSUAL, run_of_journal
 from runbook_lib.audit.archive.notebook_rows import foreign_run, run_of_notebook
+from runbook_lib.audit.lost_lines import LOST, lost_lines
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
+from runbook_lib.evidence.journal_view import NO_JOURNAL_END
 from runbook_lib.evidence.judgement import judge_run, with_judgement
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
@@ -196,7 +198,7 @@ def _read(
 
 def _quickly(location: Location, source: int, file: Found, data: bytes) -> tuple[FileResult, Payload]:
     if file.kind == "run":
-        return _result(source, "run", _judged(location, file, run_of_journal(data)))
+        return _result(source, "run", _judged(location, file, run_of_journal(data), data))
     notebook = Notebook.parse(data, file.path)
     run = run_of_notebook(notebook)
     if run is not None:
@@ -204,11 +206,13 @@ def _quickly(location: Location, source: int, file: Found, data: bytes) -> tuple
     return _result(source, "foreign", encodable(foreign_run(file.path, notebook)))
 
 
-def _judged(location: Location, file: Found, run: Payload) -> Payload:
+def _judged(location: Location, file: Found, run: Payload, journal: bytes) -> Payload:
     """Return a run with the status that the judge gives it: the notebook next to its journal may contradict a good end.
 
     As `judgement.judged_record` does for one run directory; nothing makes `unknown` worse.
     """
+    if run["incomplete"] == NO_JOURNAL_END:
+        return {**run, "incomplete": _why_no_end(location, file, journal)}
     if run["status"] == Status.UNKNOWN:
         return run
     notebook, broken = (
@@ -229,6 +233,17 @@ def _judged(location: Location, file: Found, run: Payload) -> Payload:
     return {**run, "status": judgement.status.value, "message": reasons}
 
 
+def _why_no_end(location: Location, file: Found, journal: bytes) -> str:
+    """Return what a journal without an end lacks: what else there is of the run may prove that it had more lines."""
+    proofs = lost_lines(journal, lambda name: location.read(f"{file.path}/{name}"))
+    try:
+        if not proofs or location.read(file.file) != journal:  # the run is still running
+            return NO_JOURNAL_END
+    except OSError:
+        return NO_JOURNAL_END
+    return f"{LOST}: {'; '.join(proofs)}"
+
+
 def _name(location: Location, file: Found) -> str:
     """Return the name of a run's directory; of an archive that is a run itself, that of the archive."""
     return (location.name if file.path == "." else file.path).rstrip("/").rpartition("/")[2]
@@ -244,7 +259,10 @@ def _carefully(location: Location, source: int, file: Found, data: bytes) -> tup
         if file.kind == "run":
             record = build_record(read_lines(data))
             judged = _judged(
-                location, file, record.model_dump(mode="json", include={"run", "status", "message"})
+                location,
+                file,
+                record.model_dump(mode="json", include={"run", "status", "message", "incomplete"}),
+                data,
             )
             record = record.model_copy(update={**judged, "status": Status(judged["status"])})
         else:

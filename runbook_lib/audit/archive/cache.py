@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["EMPTY_INDEX", "Cache", "FileEntry", "Index"]
 
 _log = logging.getLogger(__name__)
-_LAYOUT = f"2.{SCHEMA_VERSION}.{hashlib.sha256(repr(SCHEMAS).encode()).hexdigest()[:16]}"
+_LAYOUT = f"3.{SCHEMA_VERSION}.{hashlib.sha256(repr(SCHEMAS).encode()).hexdigest()[:16]}"
 """What must be the same for a cache to be used; an index of another layout is as good as none."""
 _INDEX = "files.parquet"
 

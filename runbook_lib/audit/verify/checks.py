@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from runbook_lib.audit.lost_lines import LOST, lost_lines
 from runbook_lib.audit.verify import source_cells
 from runbook_lib.audit.verify.approved_source import approved_notebook
 from runbook_lib.audit.verify.attestation_check import (
@@ -138,7 +139,12 @@ def read_journal(files: EvidenceFiles, findings: Findings) -> JournalView:
         findings.missing("does not begin with the start of a run")
     elif view.started.get("n") != 1:
         findings.altered("does not begin with the start of a run")
-    if not view.ended and not lines.problem:
+    proofs = (
+        lost_lines(data, files.content) if not lines.problem or lines.problem.endswith("is cut off") else []
+    )
+    for proof in proofs:
+        findings.altered(f"{LOST}: {proof}")
+    if not (view.ended or lines.problem or proofs):
         findings.missing("no end-of-run line: the run was cut off, or is still running")
     if view.contradiction:
         findings.altered(view.contradiction)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.attestation.files import digest, evidence, read
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence.layout import OUTPUT
+from runbook_lib.evidence.layout import JOURNAL, OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,8 @@ class EvidenceFiles:
             self.names = evidence(path)
         except EvidenceError as problem:
             findings.missing(problem.message, where=problem.where or "")
-        for name in self.names:
+        # The journal last: what a run that is still running has shown meanwhile is in it.
+        for name in sorted(self.names, key=JOURNAL.__eq__):
             if name.startswith(f"{OUTPUT}/"):
                 self._hashes[name] = hasher.submit(digest, path / name)
                 continue
@@ -62,6 +63,14 @@ class EvidenceFiles:
     def readable(self) -> set[str]:
         """The names of the files that are not outputs and could be read."""
         return set(self.contents)
+
+    def content(self, name: str) -> bytes:
+        """Return the content of a file of the directory, evidence or not.
+
+        Raises:
+            EvidenceError: The file cannot be read.
+        """
+        return self.contents[name] if name in self.contents else read(self.path / name)
 
     def digest(self, name: str) -> str:
         """Return the SHA-256 of a file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,16 @@ from click.testing import CliRunner
 from junitparser import JUnitXml
 
 from runbook_lib.audit.archive.archive import Archive
+from runbook_lib.audit.archive.batch_reader import read_batch
+from runbook_lib.audit.archive.location import LocalLocation
 from runbook_lib.audit.rules.base import Context
 from runbook_lib.audit.rules.policy import Policy, Scan, scan
 from runbook_lib.audit.rules.runs import ValidateTooOld
 from runbook_lib.cli.main import cli
-from tests.audit.altering import Data, edit_notebook, forge_journal, journal, put_journal
+from runbook_lib.evidence.journal_view import NO_JOURNAL_END
+from runbook_lib.evidence.judgement import judged_record
+from runbook_lib.report.junit import write_junit
+from tests.audit.altering import Data, edit_notebook, forge_journal, journal, kill_before_end, put_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,10 +113,70 @@ def test_a_scan_of_damaged_evidence_is_green_in_no_format(runs: Path, tmp_path: 
 
 def test_a_run_without_an_end_and_the_copy_of_a_run_are_no_findings(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / APPLY, runs / "copy" / APPLY)
-    put_journal(runs / APPLY, journal(runs / APPLY)[:-1])
-    put_journal(runs / "copy" / APPLY, journal(runs / "copy" / APPLY)[:-1])
+    kill_before_end(runs / APPLY)
+    kill_before_end(runs / "copy" / APPLY)
     result = scanned(runs, tmp_path)
     assert (unreadable(result), result.runs) == ([], 1)
+
+
+def cut(run: Path, lines: int, *, keep: str) -> None:
+    """Remove the last lines of a journal, and all of the run that knows them but one file."""
+    put_journal(run, journal(run)[:-lines])
+    if keep != "notebook.ipynb":
+        (run / "notebook.ipynb").unlink()
+    if keep != "attestation.json":
+        (run / "attestation.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("lines", "keep", "proof"),
+    [
+        (1, "notebook.ipynb", "notebook.ipynb shows the end of the run"),
+        (8, "notebook.ipynb", "shows the end of the run; notebook.ipynb shows the end of step "),
+        (1, "attestation.json", "attestation.json is the seal of another state of it"),
+        (1, "junit.xml", "junit.xml was made when the run had ended"),
+        (3, "junit.xml", "junit.xml was made when the run had ended"),
+    ],
+)
+def test_a_journal_without_its_last_lines_is_an_error_if_anything_else_of_the_run_knows_them(
+    lines: int, keep: str, proof: str, runs: Path, tmp_path: Path
+) -> None:
+    if keep == "junit.xml":
+        write_junit([judged_record(runs / APPLY)], runs / APPLY / keep)
+    cut(runs / APPLY, lines, keep=keep)
+    ((run, level, message),) = unreadable(scanned(runs, tmp_path))
+    assert (run, level) == (APPLY, "error")
+    assert (
+        "no rule could examine all of this evidence: lines at the end of the journal are missing: " in message
+    )
+    assert proof in message
+
+
+@pytest.mark.parametrize("keep", ["notebook.ipynb", "attestation.json", "junit.xml"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[1]", b'{"payload": "e30="}', b"\xff", b'<property name="run" value="x"']
+)
+def test_what_cannot_be_read_proves_nothing(keep: str, content: bytes, runs: Path, tmp_path: Path) -> None:
+    cut(runs / APPLY, 1, keep=keep)
+    (runs / APPLY / keep).write_bytes(content)
+    assert unreadable(scanned(runs, tmp_path)) == []
+
+
+def test_a_run_that_goes_on_while_it_is_read_has_lost_nothing(runs: Path) -> None:
+    whole = (runs / APPLY / "journal.jsonl").read_bytes()
+    cut(runs / APPLY, 1, keep="notebook.ipynb")
+
+    @dataclass(frozen=True)
+    class Growing(LocalLocation):
+        def read(self, file: str) -> bytes:
+            data = super().read(file)
+            if file.endswith("journal.jsonl"):
+                (runs / APPLY / "journal.jsonl").write_bytes(whole)
+            return data
+
+    location = Growing(runs)
+    batch = read_batch(location, list(enumerate(location.walk())))
+    assert [result.problem for result in batch.results] == [NO_JOURNAL_END]
 
 
 def test_a_standalone_notebook_without_the_record_of_a_step_is_an_error(tmp_path: Path) -> None:

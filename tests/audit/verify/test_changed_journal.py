@@ -10,7 +10,17 @@ import pytest
 from runbook_lib.attestation import seal
 from runbook_lib.audit.verify.verdict import Word
 from runbook_lib.evidence.chain import FIRST, chain
-from tests.audit.altering import forge_journal, found, journal, put_journal
+from runbook_lib.evidence.judgement import judged_record
+from runbook_lib.report.junit import write_junit
+from tests.audit.altering import (
+    edit_notebook,
+    forge_journal,
+    forget_end,
+    found,
+    journal,
+    kill_before_end,
+    put_journal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,13 +115,46 @@ def test_a_whole_journal_with_new_seals_is_found_by_the_attestation_and_by_the_n
 def test_a_run_without_its_end_is_incomplete_even_if_it_is_signed(
     run: Path, operator: CryptoSigner, judge: Judge
 ) -> None:
-    put_journal(run, journal(run)[:-1])
+    kill_before_end(run)
     done = seal(run, [operator])
     assert done.result == "FAILED"
     verdict = judge(run)
     assert (verdict.verdict, verdict.status) == (Word.INCOMPLETE, "unknown")
     found(verdict, "journal", "no end-of-run line")
     assert "sealed later" in found(verdict, "attestation", "sealed later").message
+
+
+@pytest.mark.parametrize("lines", [1, 5, 12])
+@pytest.mark.parametrize("end", [b"", b'{"n":'], ids=["at a line's end", "in a line"])
+def test_a_cut_journal_is_altered_if_the_notebook_knows_more(
+    lines: int, end: bytes, run: Path, judge: Judge
+) -> None:
+    (run / "junit.xml").unlink()
+    put_journal(run, journal(run)[:-lines])
+    (run / "journal.jsonl").write_bytes((run / "journal.jsonl").read_bytes() + end)
+    verdict = judge(run)
+    assert (verdict.verdict, verdict.status) == (Word.ALTERED, "unknown")
+    ended = "lines at the end of the journal are missing: notebook.ipynb shows the end of"
+    found(verdict, "journal", f"{ended} the run")
+    edit_notebook(run, forget_end)
+    without_end = judge(run)
+    if lines == 1:
+        assert without_end.verdict is Word.INCOMPLETE
+    else:
+        assert without_end.verdict is Word.ALTERED
+        found(without_end, "journal", f"{ended} step")
+    (run / "notebook.ipynb").unlink()
+    assert judge(run, source=False).verdict is Word.INCOMPLETE
+
+
+def test_a_cut_journal_is_altered_if_the_report_knows_more(run: Path, judge: Judge) -> None:
+    (run / "notebook.ipynb").unlink()
+    put_journal(run, journal(run)[:-3])
+    verdict = judge(run, source=False)
+    assert verdict.verdict is Word.ALTERED
+    found(verdict, "journal", "junit.xml was made when the run had ended")
+    write_junit([judged_record(run)], run / "junit.xml")
+    assert judge(run, source=False).verdict is Word.INCOMPLETE
 
 
 def test_a_journal_from_before_there_were_seals_is_still_verified(
