@@ -12,13 +12,15 @@ from runbook_lib.model.commands import Command, Output
 
 __all__ = ["Candidates", "KernelOffer"]
 
-# $1 package, $2 suite or repository, or empty.
+# $1 package, $2 suite or repository, or empty. A source that dnf may skip is not skipped: what is installed would then
+# count as the newest.
 _QUERY = r"""export LC_ALL=C
 if command -v apt-cache >/dev/null; then
   echo "==> apt"; apt-cache ${2:+--option=APT::Default-Release="$2"} policy "$1"
   echo "==> show"; apt-cache show "$1" 2>/dev/null || true
 else
-  echo "==> list"; $(command -v dnf || command -v yum) --quiet ${2:+--enablerepo="$2"} list "$1" 2>&1 || true
+  echo "==> list"; strict=; if command -v dnf >/dev/null; then strict="--setopt=${2:-*}.skip_if_unavailable=0"; fi
+  $(command -v dnf || command -v yum) --quiet ${2:+--enablerepo="$2"} ${strict:+"$strict"} list "$1" 2>&1 || true
 fi
 """
 _DEPENDS = re.compile(r"\blinux-image-(?:unsigned-)?(\d[^\s,(|]*)")

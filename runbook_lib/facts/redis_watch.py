@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.facts.redis_load import RedisPath  # noqa: TC001 - cases of tests are validated against the type
+from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ERRORS", "PathWatch", "RedisWatch"]
 
 _PING_TIMEOUT = 1  # seconds, as for a client that does not wait for ever
+_CUT_SHORT = "==> not asked to the end by the path "
 _CALM = 15  # answers in a row after a failure: what was stopped is back
 # Each PING is a connection of its own: what a new client sees. The clock is that of the client's host since its boot,
 # in hundredths of a second. All paths are asked at the same time.
@@ -37,7 +39,8 @@ for path in "$@"; do
   IFS=' ' read -r name container server port <<END
 $path
 END
-  docker exec "$container" sh -c "$ask" sh "$name" "$server" "$port" "$end" "$last" </dev/null &
+  { docker exec "$container" sh -c "$ask" sh "$name" "$server" "$port" "$end" "$last" </dev/null ||
+    echo "$cut_short$name: exit code $?"; } &
 done
 wait"""
 _KINDS = {
@@ -97,8 +100,9 @@ class RedisWatch(Fact[tuple[PathWatch, ...]]):
         """Return the command."""
         words = (f"{path.name} {path.container} {path.server} {path.port}" for path in self.paths)
         ask = f"limit={_PING_TIMEOUT} calm_enough={_CALM}\n{_ASK}"
+        watch = f"cut_short='{_CUT_SHORT}' ask=$1; shift\n{_WATCH}"
         return Command(
-            ("sh", "-c", f"ask=$1; shift\n{_WATCH}", "sh", ask, str(self.seconds), str(self.longer), *words),
+            ("sh", "-c", watch, "sh", ask, str(self.seconds), str(self.longer), *words),
             sudo=True,
             timeout=self.seconds + self.longer + 60.0,
         )
@@ -107,11 +111,14 @@ class RedisWatch(Fact[tuple[PathWatch, ...]]):
         """Return what was seen by each path.
 
         Raises:
-            FactError: The output is that of another program, or a path was not asked at all.
+            FactError: The output is that of another program, or a path was not asked at all or not to the end, as when
+                its client has stopped: what came after that was not seen.
         """
         with parsing("PING by several paths"):
             asked: dict[str, list[tuple[float, float, str]]] = {path.name: [] for path in self.paths}
             for line in lines_of(output.stdout):
+                if line.startswith(_CUT_SHORT):
+                    raise ValueError(excerpt(line.removeprefix("==> "), 200))
                 name, begun, ended, code, said = line.split(" ", 4)
                 asked[name].append((float(begun), float(ended), _kind(int(code), said)))
             if not all(asked.values()):

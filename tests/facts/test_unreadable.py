@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runbook_lib.errors import FactError
 from runbook_lib.facts.file import FileState
 from runbook_lib.facts.networkd import NetdevFiles
 from runbook_lib.facts.packages import PackageVersion
+from runbook_lib.facts.redis_load import RedisPath
+from runbook_lib.facts.redis_watch import RedisWatch
 from runbook_lib.facts.registry import RegistryLog
 from runbook_lib.model.commands import Command, Output
 
@@ -114,3 +117,11 @@ def test_a_log_that_was_not_read_is_not_clean(
     assert (answer.exit_code != 0) == (expected is None)
     if expected is not None:
         assert [failure.id for failure in fact.parse(answer)] == ([expected] if expected else [])
+
+
+def test_a_path_whose_client_stops_was_not_watched_to_the_end(tmp_path: Path) -> None:
+    """What it saw until then says nothing of the rest, which would count as without an error."""
+    program(tmp_path, "docker", "echo direct 10.00 10.02 0 PONG; exit 137")
+    fact = RedisWatch((RedisPath("direct", "redis-client", "redis", 6379),), seconds=1)
+    with pytest.raises(FactError, match="not asked to the end by the path direct: exit code 137"):
+        fact.parse(asked(tmp_path, fact))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from runbook_lib.errors import ParameterError
+from runbook_lib.errors import FactError, ParameterError
 from runbook_lib.facts.kernel import InstalledKernel, InstalledKernels
 from runbook_lib.facts.kernel_package import Candidates, KernelOffer
 from runbook_lib.facts.packages import Holder, LockHolder, PackageVersion
@@ -112,6 +112,19 @@ def test_newer_kernel_of_a_package_is_offered_next_to_the_installed_one(
     offer = read_fact(host, Candidates(LT, ELREPO))
     assert (offer.installed, offer.available) == ("5.4.278-1.el9.elrepo", "5.15.160-1.el9.elrepo")
     assert offer.release == "5.15.160-1.el9.elrepo.x86_64"
+
+
+def test_repository_that_is_away_is_not_one_without_a_newer_kernel(
+    host: ElHost, repository: Repository
+) -> None:
+    """Where dnf may skip it, dnf lists what is installed, and says nothing of the repository."""
+    host.apply(source(repository))
+    assert host.run(install(host, LT)).exit_code == 0
+    away = "s,^baseurl=.*,baseurl=file:///nowhere\\nskip_if_unavailable=1,"
+    assert host.run(Command(("sed", "-i", away, "/etc/yum.repos.d/elrepo.repo"))).exit_code == 0
+    host.run(Command(("dnf", "clean", "all")))
+    with pytest.raises(FactError, match="Failed to download metadata for repo 'elrepo-kernel'"):
+        read_fact(host, Candidates(LT, ELREPO))
 
 
 def test_package_that_no_repository_has_is_not_offered(host: ElHost, repository: Repository) -> None:
