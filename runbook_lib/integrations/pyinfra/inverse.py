@@ -91,9 +91,11 @@ def _opposites(commands: Sequence[Command], sent: Sequence[Upload | str]) -> tup
         if not match or match["verb"] not in _OPPOSITE:
             return ()
         before, unit = match["before"], match["unit"]
-        # A unit that does not exist was not started either: there is nothing to undo, and nothing to complain of.
-        exists = f"{before}cat{unit} > /dev/null 2>&1"
-        opposite = f"{exists} || exit 0; {before}{_OPPOSITE[match['verb']]}{unit}"
+        # A unit that does not exist was not started either: there is nothing to undo, and nothing to complain of. A
+        # systemd that does not answer says nothing of the kind.
+        state = f"state=$({before}show --property=LoadState{unit}) || exit"
+        exists = f'{state}; [ "$state" != LoadState=not-found ] || exit 0'
+        opposite = f"{exists}; {before}{_OPPOSITE[match['verb']]}{unit}"
         argv = (*command.argv[:-1], command.argv[-1].replace(str(text), opposite))
         found.insert(0, replace(command, argv=argv, purpose=f"undo: {text}"))
     return tuple(found)

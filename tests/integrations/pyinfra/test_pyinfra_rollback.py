@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -167,6 +168,29 @@ def test_a_service_gets_its_former_state_unless_it_is_restarted_or_reloaded(
     assert plan.commands
     assert [command.argv[-1].partition("exit 0; ")[2] for command in plan.rollback] == undo
     assert all(command.sudo for command in plan.rollback)
+
+
+@pytest.mark.parametrize(
+    ("systemctl", "code", "stopped"),
+    [
+        ("echo LoadState=loaded", 0, True),
+        ("echo LoadState=not-found", 0, False),
+        ("echo 'Failed to connect to bus' >&2; exit 1", 1, False),
+    ],
+    ids=["loaded", "no such unit", "no answer"],
+)
+def test_a_service_is_undone_unless_systemd_says_that_there_is_none(
+    tmp_path: Path, systemctl: str, code: int, stopped: bool  # noqa: FBT001 - a case's value
+) -> None:  # fmt: skip
+    program = tmp_path / "systemctl"
+    program.write_text(
+        f'#!/bin/sh\ncase $1 in show) {systemctl} ;; stop) echo "$*" ;; *) exit 2 ;; esac\n', encoding="utf-8"
+    )
+    program.chmod(0o755)
+    (undo,) = planned(pyinfra.systemd.service("x"), {"x.service": False}).rollback
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(undo.argv, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout) == (code, "stop x.service\n" if stopped else "")
 
 
 def test_an_operation_that_has_nothing_to_do_has_nothing_to_undo() -> None:
