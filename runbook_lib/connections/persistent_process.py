@@ -143,7 +143,10 @@ class LocalPersistentProcess:
                 else:
                     poll.unregister(stderr)
             if output.to_send:
-                output.sent(os.write(stdin, output.to_send))
+                try:
+                    output.sent(os.write(stdin, output.to_send))
+                except BrokenPipeError:  # the process has exited, or closed its input: its output says why
+                    output.sent(len(output.to_send))
             if piece is None and output.password_refused:
                 return b""  # `end` closes the input, and sudo gives up
             if piece is None:

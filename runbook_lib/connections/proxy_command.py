@@ -13,7 +13,8 @@ __all__ = ["start_proxy"]
 def start_proxy(command: str, place: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     """Start a ProxyCommand, as OpenSSH does: by a shell, so that `2>/dev/null` is not an argument.
 
-    Fabric's own implementation always fills in port 22, and never terminates the process.
+    Fabric's own implementation always fills in port 22, and never terminates the process. Ctrl-C does not reach the
+    process: without the connection, nothing could be terminated or rolled back on the host.
 
     Args:
         command: With its tokens replaced.
@@ -33,6 +34,7 @@ def start_proxy(command: str, place: str) -> tuple[socket.socket, subprocess.Pop
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )
         except (OSError, ValueError) as problem:
             ours.close()

@@ -35,6 +35,7 @@ _WITHOUT_EFFECT = re.compile(
     re.IGNORECASE,
 )
 _INCLUDE = re.compile(rb"include\s+(/[\w./*-]+)", re.IGNORECASE)
+_SPECIAL = re.compile(r'[*?\[\\"]')  # in the path of an Include
 _MOST_INCLUDES = 8  # in each other; OpenSSH refuses more than 16
 _UNSUPPORTED = {
     "revokedhostkeys": ("RevokedHostKeys", "mark revoked keys with @revoked in known_hosts"),
@@ -206,6 +207,14 @@ def _ask_openssh(files: list[Path], target: str, place: str, user: str | None, p
         )
     given = [*(["-l", user] if user else []), *(["-p", str(port)] if port else [])]
     # ssh takes the home directory from the password database; HOME may be another one, as in a CI job.
+    for path in files:
+        if special := _SPECIAL.search(str(path)):
+            # OpenSSH says nothing if an Include matches no file: HostName and User would be missing without a word.
+            raise InventoryError(
+                f"ssh_config cannot be read: OpenSSH takes {special[0]} in {path} for a part of a pattern",
+                where=place,
+                hint=f"rename the folder or the file, to a name without {special[0]}",
+            )
     includes = "".join(f'Include "{path}"\n' for path in files)
     descriptor = os.memfd_create("ssh_config")
     try:

@@ -14,6 +14,7 @@ from runbook_lib.inventories.ansible_json import read_ansible
 from runbook_lib.inventories.own_yaml import read_own_yaml
 from runbook_lib.inventories.program import program_output
 from runbook_lib.inventories.ssh_config_hosts import DEFAULT, read_ssh_config_hosts
+from runbook_lib.masking import excerpt
 from runbook_lib.project import find_shipped
 from runbook_lib.yaml_files import load_yaml
 
@@ -37,6 +38,7 @@ _LAB = "params/lab/inventory.yml"
 _FILES = {".yml", ".yaml", ".json"}
 _STARTS = (b"#!", b"\x7fELF")
 _HEAD = 65536  # bytes of a file by which its kind is known
+_LONGEST = 200  # characters of a parameter in a message
 _SSH_LINE = re.compile(r"(Host|Match|Include)[\s=]", re.IGNORECASE)
 
 
@@ -65,15 +67,19 @@ def named_files(text: str, find: Callable[[str], Path] = find_shipped) -> list[t
     Raises:
         InventoryError: A part of the text is empty, or a directory has no inventory.
     """
-    found: list[tuple[str, Path]] = []
-    for item in _items(text, find):
-        prefix, colon, rest = item.partition(":")
-        if prefix in {"ansible", "ssh_config"} and colon:
-            found.append((prefix, find(rest or (DEFAULT if prefix == "ssh_config" else "."))))
-        else:
-            path = find(item)
-            found += [(_kind_of(file), file) for file in (_in_directory(path) if path.is_dir() else [path])]
-    return found
+    try:
+        return [one for item in _items(text, find) for one in _named(item, find)]
+    except (OSError, ValueError) as problem:  # ValueError: a NUL in the name
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise InventoryError(f"cannot be read: {reason}", where=excerpt(text, _LONGEST)) from problem
+
+
+def _named(item: str, find: Callable[[str], Path]) -> list[tuple[str, Path]]:
+    prefix, colon, rest = item.partition(":")
+    if prefix in {"ansible", "ssh_config"} and colon:
+        return [(prefix, find(rest or (DEFAULT if prefix == "ssh_config" else ".")))]
+    path = find(item)
+    return [(_kind_of(file), file) for file in (_in_directory(path) if path.is_dir() else [path])]
 
 
 def runs_a_program(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import glob
 import hashlib
 import shlex
 from dataclasses import replace
@@ -69,10 +70,9 @@ def _names(path: Path, texts: list[bytes], depth: int) -> Iterator[str]:
             yield from (value for value in values if not _PATTERN & set(value))
         elif keyword == "include":
             for value in values:
-                pattern = expanded(value)
-                base = Path("/") if pattern.is_absolute() else expanded("~/.ssh")
-                for included in sorted(base.glob(str(pattern).lstrip("/"))):
-                    yield from _names(included, texts, depth + 1)
+                pattern = expanded("~/.ssh") / expanded(value)
+                for included in sorted(glob.glob(str(pattern))) if value else ():  # noqa: PTH207 - takes any pattern
+                    yield from _names(Path(included), texts, depth + 1)
 
 
 def _line(line: str, where: str) -> tuple[str, list[str]]:

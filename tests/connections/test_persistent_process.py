@@ -69,3 +69,14 @@ def test_a_process_that_is_never_released_ends_with_its_input(
     assert held.end() == b""
     assert not held.alive
     assert not (tmp_path / "last").exists()
+
+
+def test_a_process_that_has_closed_its_input_is_no_error_while_it_is_given_something() -> None:
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(["sh", "-c", "exec <&-; sleep 0.3"], stdin=pipe, stdout=pipe, stderr=pipe)
+    answer = bytearray()
+    given = RemoteOutput(answer.extend, bytearray().extend, stdin=b"password\n", framed=False)
+    held = LocalPersistentProcess(process)
+    assert not held.read_answer(given, answer, CommandWait(60.0))
+    held.end()
+    assert process.poll() == 0

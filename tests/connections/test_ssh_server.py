@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.connections.sshd import Server
+    from tests.programs import Programs
 
 NEVER = threading.Event()
 
@@ -218,9 +219,27 @@ def test_a_proxy_command_leaves_no_process_behind(server: Server, tmp_path: Path
     wait_until(lambda: processes_with(str(relay)) == [], "the end of the proxy command")
 
 
+def test_an_interrupt_of_the_whole_process_group_leaves_the_proxy_command_running(programs: Programs) -> None:
+    done = programs.start([sys.executable, "-c", INTERRUPTED]).communicate(timeout=deadline(30))[0]
+    assert done == "interrupted None\n"
+
+
 @pytest.mark.parametrize("proxy", ["false", "no-such-program-anywhere %h"])
 def test_a_proxy_command_that_fails_leaves_the_host_unreachable(server: Server, proxy: str) -> None:
     refused(server, UnreachableError, proxy_command=proxy)
+
+
+INTERRUPTED = """
+import os, signal, time
+from runbook_lib.connections.proxy_command import start_proxy
+seen = []
+signal.signal(signal.SIGINT, lambda *_: seen.append("interrupted"))
+stream, process = start_proxy("sleep 60", "host-a")
+os.killpg(0, signal.SIGINT)
+time.sleep(0.3)
+print(*seen, process.poll())
+process.kill()
+"""
 
 
 def processes_with(word: str) -> list[str]:

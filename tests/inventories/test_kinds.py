@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -374,3 +375,27 @@ def test_an_ansible_directory_is_not_mixed_up_with_ours(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InventoryError, match="the directory has no inventory"):
         Inventory.load(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", ["a[1]", "b*c", "d?e", 'q"q', "back\\slash"])
+def test_an_ssh_config_in_a_folder_that_openssh_would_not_find_is_refused(tmp_path: Path, name: str) -> None:
+    """Without a word, its hosts would be reached by their names, at whatever machine those lead to."""
+    path = write(tmp_path / name / "hosts", "Host web\n  HostName 192.0.2.7\n")
+    with pytest.raises(InventoryError, match=r"OpenSSH takes . in .* for a part of a pattern") as refused:
+        Inventory.load(f"ssh_config:{path}")
+    assert "rename the folder or the file" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("pattern", ["/", '""', "**x", "a**", "/etc/**b/none", ".", "[", "a\0b"])
+def test_any_include_of_an_ssh_config_is_read_or_refused_in_words(tmp_path: Path, pattern: str) -> None:
+    path = write(tmp_path / "hosts", f"Host web\nInclude {pattern}\n")
+    with contextlib.suppress(InventoryError):
+        assert list(Inventory.load(f"ssh_config:{path}").hosts) == ["web"]
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "ansible:" + "a" * 5000, "hosts.yml," + "a" * 300 + ".yml"])
+def test_a_name_that_no_file_can_have_is_refused_in_words(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "hosts.yml", "hosts: {web: {connection: local}}\n")
+    with pytest.raises(InventoryError, match="File name too long") as refused:
+        Inventory.load(name.replace("hosts.yml", str(tmp_path / "hosts.yml")))
+    assert len(str(refused.value)) < 500
