@@ -73,11 +73,11 @@ class Virtualization(Fact[VirtualizationInfo]):
         if not {"container", "vm"} <= set(found):
             raise FactError(f"systemd-detect-virt: unexpected output {excerpt(output.stdout, 80)!r}")
         container, machine = (found[key].strip() for key in ("container", "vm"))
-        if not container or not machine:
+        if not container:
             raise FactError(f"systemd-detect-virt: {excerpt(output.stderr.strip(), 200) or 'no answer'}")
         return VirtualizationInfo(
             container=None if container == "none" else container,
-            machine=None if machine == "none" else machine,
+            machine=None if machine == "none" else machine or "unknown",
         )
 
 
