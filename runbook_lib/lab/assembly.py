@@ -149,7 +149,7 @@ def create_lab(
     )
     make_private(paths.run)
     (paths.run / "data").symlink_to(paths.data)
-    make_private(paths.data)
+    paths.make_data()
     paths.log("").parent.mkdir()
     state.save(paths)
     Assembly(paths, state).complete(topology, wait_for)

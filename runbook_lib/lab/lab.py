@@ -14,7 +14,7 @@ from runbook_lib.lab.inventory_file import check_inventory_path
 from runbook_lib.lab.services import object_store
 from runbook_lib.lab.state import LabState, running_state
 from runbook_lib.lab.status import LabStatus, Started, current_status
-from runbook_lib.lab.system.paths import LabPaths, locked
+from runbook_lib.lab.system.paths import LabPaths, check_data, locked
 from runbook_lib.lab.system.subprocesses import attempt, wait_for
 from runbook_lib.lab.teardown import tear_down
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
@@ -131,8 +131,8 @@ class Lab:
 
         Raises:
             RequirementError: This machine lacks a program, or the hosts need root and this user is not root.
-            InputError: The topology is wrong, a host name is unknown, the release does not have the engine, or the
-                inventory cannot be written where it is to be.
+            InputError: The topology is wrong, a host name is unknown, the release does not have the engine, the
+                inventory cannot be written where it is to be, or the hosts' files would be in another's directory.
             LabError: A part could not be built or started.
         """
         topology = load_topology(self._topology_file)
@@ -151,6 +151,7 @@ class Lab:
                 _log.warning("lab %s: cleaning up after a command that was killed", self.name)
                 tear_down(self.paths)
             check_inventory_path(self.name, self.inventory)
+            check_data(self.paths)
             started = time.monotonic()
             try:
                 create_lab(self.paths, topology, self.inventory, wait_for, store=store)

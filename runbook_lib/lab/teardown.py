@@ -36,7 +36,8 @@ def tear_down(paths: LabPaths) -> bool:
     Raises:
         LabError: Something remains; the message lists it.
     """
-    if not (paths.run.exists() or paths.data.exists() or Cgroup(paths.name).existing()):
+    owns_data = paths.owns_data
+    if not (paths.run.exists() or (paths.data.exists() and owns_data) or Cgroup(paths.name).existing()):
         return False
     try:
         state = LabState.load(paths.state)
@@ -56,15 +57,18 @@ def tear_down(paths: LabPaths) -> bool:
     group.remove()
     if state:
         remove_inventory(paths.name, Path(state.inventory))
-    shutil.rmtree(data, ignore_errors=True)
-    _remove_if_empty(data.parent)
+    if owns_data:
+        shutil.rmtree(data, ignore_errors=True)
+        if data.is_dir():  # something uses it: a later command is to find whose it is
+            paths.make_data()
+        _remove_if_empty(data.parent)
     # Last: while this directory exists, the next command knows that the lab is to be ended.
     shutil.rmtree(paths.run, ignore_errors=True)
     remove_abandoned_builds()
     stop_unused_cache(state.packages if state else service_name())
     # Once a namespace is gone, the kernel gives its number to the next one, of another lab: a process is counted only
     # if it was in the namespace before that.
-    left = leftovers(paths, data, strangers & _processes_in(namespaces))
+    left = leftovers(paths, data if owns_data else paths.run, strangers & _processes_in(namespaces))
     if left:
         raise LabError(
             f"the lab could not be ended completely; remaining: {'; '.join(left)}",

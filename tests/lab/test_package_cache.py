@@ -76,3 +76,9 @@ def test_a_cache_that_has_crashed_is_started_again(service: str) -> None:
     wait_until(
         lambda: (running() not in {None, first} and listens(cache_socket(service))) or None, "a new one"
     )
+
+
+def test_no_other_user_can_read_its_configuration_which_may_have_the_password_of_a_proxy(
+    service: str,
+) -> None:
+    assert cache_socket(service).parent.stat().st_mode & 0o077 == 0

@@ -13,6 +13,8 @@ from runbook_lib.facts.release import FAMILIES, Release
 from runbook_lib.facts.resources import DiskSpace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runbook_lib.books.docker.parameters import Preflight
     from runbook_lib.model.records import StepRecord
 
@@ -33,24 +35,38 @@ def readiness(step: StepRecord, p: Preflight) -> list[dict[str, str]]:
 
 
 def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
-    base = [] if facts.get(Sudo.id) else ["no sudo"]
-    if abs(facts.get(ClockSkew.id, 0.0)) > p.most_clock_skew:
-        base.append(f"clock is {facts[ClockSkew.id]} s off")
-    install = [*base]
-    if (facts.get(Release.id) or {}).get("family") not in FAMILIES:
-        install.append(f"not of a known family of distributions ({', '.join(sorted(FAMILIES))})")
-    if facts.get(DiskSpace("/var").label, 0) < p.least_disk:
-        install.append(f"less than {p.least_disk} MiB free in /var")
-    engine = base if facts.get(EngineVersion.id) else [*base, "no Docker engine: 20_docker_install first"]
-    stack = facts.get(NetworkStack.id) or []
-    # Which of several configures the port is known only once the port is: `bridge.present` refuses what it cannot do.
-    network = (
-        []
-        if set(stack) & CONFIGURING
-        else [f"network configured by none of {', '.join(sorted(CONFIGURING))}"]
-    )
-    container = (facts.get(Virtualization.id) or {}).get("container")
-    kernel = [*base, f"a container ({container}): shares the kernel of its machine"] if container else base
+    def known(fact: str, what: str, judge: Callable[[Any], str]) -> list[str]:
+        """Return what is wrong with a fact's value: one that could not be read is never taken for a good one."""
+        problem = judge(facts[fact]) if fact in facts else f"{what} could not be read"
+        return [problem] if problem else []
+
+    base = [
+        *known(Sudo.id, "sudo", lambda sudo: "" if sudo else "no sudo"),
+        *known(
+            ClockSkew.id,
+            "the clock",
+            lambda skew: f"clock is {skew} s off" if abs(skew) > p.most_clock_skew else "",
+        ),
+    ]
+    install = [
+        *base,
+        *known(Release.id, "the distribution", _wrong_release),
+        *known(
+            DiskSpace("/var").label,
+            "the space in /var",
+            lambda space: f"less than {p.least_disk} MiB free in /var" if space < p.least_disk else "",
+        ),
+    ]
+    engine = [
+        *base,
+        *known(
+            EngineVersion.id,
+            "the Docker engine",
+            lambda version: "" if version else "no Docker engine: 20_docker_install first",
+        ),
+    ]
+    network = known(NetworkStack.id, "the software that configures the network", _wrong_stack)
+    kernel = [*base, *known(Virtualization.id, "what the host runs on", _shared_kernel)]
     return {
         "10_kernel_upgrade": _summary(kernel),
         "20_docker_install": _summary(install),
@@ -62,6 +78,24 @@ def _of_host(facts: dict[str, Any], p: Preflight) -> dict[str, str]:
         "60_overlay_names": _summary(engine),
         "90_validate": _summary(engine),
     }
+
+
+def _wrong_release(release: Any) -> str:  # noqa: ANN401 - as the record has it
+    if (release or {}).get("family") in FAMILIES:
+        return ""
+    return f"not of a known family of distributions ({', '.join(sorted(FAMILIES))})"
+
+
+def _wrong_stack(stack: Any) -> str:  # noqa: ANN401 - as above
+    # Which of several configures the port is known only once the port is: `bridge.present` refuses what it cannot do.
+    if set(stack or ()) & CONFIGURING:
+        return ""
+    return f"network configured by none of {', '.join(sorted(CONFIGURING))}"
+
+
+def _shared_kernel(virtualization: Any) -> str:  # noqa: ANN401 - as above
+    container = (virtualization or {}).get("container")
+    return f"a container ({container}): shares the kernel of its machine" if container else ""
 
 
 def _summary(missing: list[str]) -> str:

@@ -21,7 +21,7 @@ from runbook_lib.errors import LabError
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.apt_sources import debian_sources, machine_proxy
 from runbook_lib.lab.system.cgroups import Cgroup
-from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory, lab_names, locked
+from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory, lab_names, locked, make_private
 from runbook_lib.lab.system.subprocesses import listens, start_detached, wait_for
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def start_cache(service: str, distribution: str) -> None:
         group = Cgroup(service)
         group.kill()
         shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
+        make_private(home)  # the URL of a proxy may have a password
         cache = cache_directory() / "packages"
         cache.mkdir(parents=True, exist_ok=True)
         proxy = machine_proxy()

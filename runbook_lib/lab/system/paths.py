@@ -21,6 +21,7 @@ __all__ = [
     "RUN",
     "LabPaths",
     "cache_directory",
+    "check_data",
     "lab_names",
     "locked",
     "make_directory",
@@ -48,6 +49,7 @@ DATA = (
 """Directory of what the labs' hosts write."""
 _ATTEMPTS = 1000  # some 20 ms; of four processes that do nothing else, one needed at most 5
 T = TypeVar("T")
+_MARK = ".runbook-lab"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
@@ -95,6 +97,29 @@ class LabPaths:
         if link.is_symlink():
             return link.readlink()
         return Path(os.environ.get("RUNBOOK_LAB_DATA", DATA)).absolute() / self.name
+
+    @property
+    def owns_data(self) -> bool:
+        """Whether `data` is a lab's, to be used and removed: in `$RUNBOOK_LAB_DATA` others may have a directory of it.
+
+        A lab that is running has a link to it; one that was lost when this machine rebooted has left its mark.
+        """
+        data = self.data
+        if (self.run / "data").is_symlink() or data.parent == DATA:
+            return True
+        try:
+            return not data.exists() or (data / _MARK).exists() or not any(data.iterdir())
+        except OSError:
+            return False
+
+    def make_data(self) -> None:
+        """Make `data`, with the mark of a lab.
+
+        Raises:
+            LabError: It cannot be made.
+        """
+        make_private(self.data)
+        (self.data / _MARK).touch()
 
     @property
     def state(self) -> Path:
@@ -149,6 +174,20 @@ class LabPaths:
     def lock(self) -> Path:
         """The lock file that a command holds while it changes the lab."""
         return RUN / f"{self.name}.lock"
+
+
+def check_data(paths: LabPaths) -> None:
+    """Refuse a directory for the hosts' files that no lab has made: it would be removed with the lab.
+
+    Raises:
+        InputError: There is such a directory.
+    """
+    if not paths.owns_data:
+        raise InputError(
+            "the hosts' files would be in a directory that no lab has made",
+            where=str(paths.data),
+            hint="set RUNBOOK_LAB_DATA to a directory of the labs' own, or use another --name",
+        )
 
 
 def lab_names() -> list[str]:

@@ -9,7 +9,9 @@ import pytest
 
 from runbook_lib.books.docker.parameters import Preflight
 from runbook_lib.books.docker.readiness import READY, readiness
+from runbook_lib.facts.clock import ClockSkew
 from runbook_lib.facts.docker_engine import EngineVersion
+from runbook_lib.facts.host import Virtualization
 from runbook_lib.facts.network_stack import CONFIGURING, NetworkStack
 from runbook_lib.facts.privilege import Sudo
 from runbook_lib.facts.release import FAMILIES, Release
@@ -18,6 +20,8 @@ from runbook_lib.model.records import HostRecord, StepRecord
 
 GOOD: dict[str, Any] = {
     Sudo.id: True,
+    ClockSkew.id: 0.1,
+    Virtualization.id: {"container": None, "machine": "kvm"},
     Release.id: {"family": "debian"},
     DiskSpace("/var").label: 10_000,
     EngineVersion.id: "28.0.0",
@@ -50,3 +54,26 @@ def test_docker_can_be_installed_on_each_family_of_distributions(family: str) ->
 
 def test_docker_cannot_be_installed_on_another_distribution() -> None:
     assert "debian, el" in verdict({**GOOD, Release.id: {"family": "other"}})["20_docker_install"]
+
+
+def test_a_good_host_is_ready_for_every_runbook() -> None:
+    assert set(verdict(GOOD).values()) == {"host-a", READY}
+
+
+@pytest.mark.parametrize(
+    ("fact", "runbook", "what"),
+    [
+        (Sudo.id, "90_validate", "sudo"),
+        (ClockSkew.id, "10_kernel_upgrade", "the clock"),
+        (Virtualization.id, "10_kernel_upgrade", "what the host runs on"),
+        (Release.id, "20_docker_install", "the distribution"),
+        (DiskSpace("/var").label, "20_docker_install", "the space in /var"),
+        (EngineVersion.id, "40_ambassador_redis", "the Docker engine"),
+        (NetworkStack.id, "30_bridge_br0", "the software that configures the network"),
+    ],
+)
+def test_a_fact_that_could_not_be_read_is_not_taken_for_a_good_one(
+    fact: str, runbook: str, what: str
+) -> None:
+    facts = {name: value for name, value in GOOD.items() if name != fact}
+    assert verdict(facts)[runbook] == f"{what} could not be read"

@@ -1,0 +1,60 @@
+"""A lab uses and removes no directory for its hosts' files but its own, wherever RUNBOOK_LAB_DATA leads."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.errors import InputError
+from runbook_lib.lab.system.paths import LabPaths, check_data
+from runbook_lib.lab.teardown import tear_down
+from tests.lab_names import lab_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabPaths]:
+    """Return the files of a lab that is not up, in a directory where others have files too."""
+    monkeypatch.setenv("RUNBOOK_LAB_DATA", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    found = LabPaths(lab_name("documents"))
+    yield found
+    shutil.rmtree(found.run, ignore_errors=True)
+
+
+def test_a_directory_of_somebody_else_is_neither_used_nor_removed(paths: LabPaths) -> None:
+    paths.data.mkdir()
+    (paths.data / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(InputError, match="would be in a directory that no lab has made"):
+        check_data(paths)
+    assert tear_down(paths) is False
+    assert (paths.data / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+
+
+def test_the_directory_of_a_lab_that_was_lost_in_a_reboot_is_used_again_and_removed(paths: LabPaths) -> None:
+    check_data(paths)
+    paths.make_data()
+    (paths.data / "host-a").mkdir()
+    check_data(paths)
+    assert tear_down(paths) is True
+    assert not paths.data.exists()
+
+
+def test_the_directory_that_a_lab_of_an_earlier_version_has_a_link_to_is_removed(paths: LabPaths) -> None:
+    (paths.data / "host-a").mkdir(parents=True)
+    paths.run.mkdir(parents=True)
+    (paths.run / "data").symlink_to(paths.data)
+    assert tear_down(paths) is True
+    assert not paths.data.exists()
+    assert not paths.run.exists()
+
+
+def test_an_empty_directory_and_none_can_be_used(paths: LabPaths) -> None:
+    check_data(paths)
+    paths.data.mkdir()
+    check_data(paths)
