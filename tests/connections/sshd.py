@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from benchmarks.ports import reserved_port
 from runbook_lib.host_settings import Host
 from tests.deadlines import deadline, wait_until
@@ -105,15 +107,11 @@ class Server:
     def children(self) -> list[int]:
         """The sessions' processes, and all they started."""
         assert self.process
-        found, todo = [], [self.process.pid]
-        while todo:
-            tasks = Path(f"/proc/{todo.pop()}/task")
-            for task in tasks.glob("*/children"):
-                with contextlib.suppress(OSError):
-                    new = [int(pid) for pid in task.read_text(encoding="ascii").split()]
-                    found += new
-                    todo += new
-        return found
+        with contextlib.suppress(
+            psutil.NoSuchProcess
+        ):  # of the others, those that exit meanwhile are left out
+            return [process.pid for process in psutil.Process(self.process.pid).children(recursive=True)]
+        return []
 
     def cut(self) -> None:
         """Kill every session at once; the server itself keeps running."""
@@ -125,13 +123,16 @@ class Server:
         """End the server and its sessions."""
         if self.process is None:
             return
-        sessions = self.children()
-        self.process.kill()
-        self.process.wait(timeout=deadline(10))
-        for pid in sessions:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process = None
+        sessions: list[int] = []
+        try:
+            sessions = self.children()
+        finally:
+            self.process.kill()
+            self.process.wait(timeout=deadline(10))
+            for pid in sessions:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process = None
 
     def _listens(self) -> bool:
         with socket.socket() as probe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -109,7 +110,8 @@ def kill_kernel_in_step_5(notebook: Notebook) -> None:
     )
     os.kill(kernel, signal.SIGKILL)
     for child in found.stdout.split():
-        os.kill(int(child), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGKILL)
 
 
 def ends_with(record: Notebooks) -> Callable[[Notebooks], None]:

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from runbook_lib.errors import InventoryError
@@ -272,8 +273,8 @@ def test_a_program_that_hangs_or_floods_is_killed_with_what_it_started(tmp_path:
     noisy = program(tmp_path, "yes 0123456789 >&2", "noisy")
     with pytest.raises(InventoryError, match="prints more than 1000000 bytes"):
         program_output([str(noisy)], "here", timeout=deadline(30), most=1_000_000)
-    lines = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
-    assert not [line for line in lines if line == b"sleep\x003071\x00"]
+    running = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+    assert ["sleep", "3071"] not in running
 
 
 @pytest.mark.parametrize(
