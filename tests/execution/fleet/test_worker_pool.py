@@ -10,7 +10,7 @@ import pytest
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import Job
 from runbook_lib.execution.fleet.worker_pool import WorkerPool
-from tests.deadlines import deadline
+from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,15 +28,26 @@ def job(tmp_path: Path) -> Job:
 
 
 def workers() -> list[psutil.Process]:
-    return [
-        process for process in psutil.Process().children() if "fleet.worker" in " ".join(process.cmdline())
-    ]
+    return [process for process in psutil.Process().children() if "fleet.worker" in _command_line(process)]
+
+
+def started_workers(number: int) -> list[psutil.Process]:
+    """Return the workers once they show their command line: just after exec a process has none."""
+    wait_until(lambda: len(workers()) >= number, f"{number} worker processes")
+    return workers()
+
+
+def _command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def test_a_worker_started_in_advance_runs_the_job_and_exits_with_the_pool(job: Job) -> None:
     with WorkerPool() as pool:
         pool.start([job])
-        started = workers()
+        started = started_workers(1)
         assert "nothing.ipynb" in pool.run(job).problem
         assert workers() == started
     assert not workers()
@@ -45,14 +56,14 @@ def test_a_worker_started_in_advance_runs_the_job_and_exits_with_the_pool(job: J
 def test_workers_that_never_got_a_job_exit_with_the_pool(job: Job) -> None:
     with WorkerPool() as pool:
         pool.start([job, job])
-        assert len(workers()) == len([job, job])
+        assert len(started_workers(2)) == 2
     assert not workers()
 
 
 def test_a_worker_that_was_killed_before_its_first_job_is_replaced(job: Job) -> None:
     with WorkerPool() as pool:
         pool.start([job])
-        (killed,) = workers()
+        (killed,) = started_workers(1)
         killed.kill()
         psutil.wait_procs([killed], timeout=deadline(10))
         assert "nothing.ipynb" in pool.run(job).problem
