@@ -13,14 +13,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.evidence.chain import read_lines
-from runbook_lib.evidence.journal_view import JournalView
 from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, JUNIT_REPORT, NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from runbook_lib.evidence.journal_view import JournalView
 
 __all__ = ["LOST", "lost_lines"]
 
@@ -32,23 +32,19 @@ _PROPERTY = r'<property name="{}" value="([^"]*)"'
 _MOST_PROPERTIES = 4096  # characters from a suite's first property to its last
 
 
-def lost_lines(journal: bytes, read: Callable[[str], bytes]) -> list[str]:
+def lost_lines(view: JournalView, journal: bytes, read: Callable[[str], bytes]) -> list[str]:
     """Return what proves that a journal without an end had more lines, in sentences; empty if nothing does.
 
     Args:
+        view: What the journal has.
         journal: The journal. It must have been read after everything else of the run, or again if there is a proof: a
             run that is still running appends to it.
         read: Returns the content of another file of the run, by name; raises OSError or EvidenceError if there
             is none.
     """
-    try:
-        view = JournalView.of(read_lines(journal))
-        run = str(view.started["run"])
-    except _NO_PROOF:
+    if view.ended or "run" not in view.started:
         return []
-    if view.ended:
-        return []
-    proofs = []
+    run, proofs = str(view.started["run"]), []
     for find in (_of_notebook, _of_seal, _of_report):
         try:
             proofs += list(find(run, view, journal, read))

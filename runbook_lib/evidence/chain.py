@@ -62,10 +62,12 @@ class JournalLines:
     Args:
         entries: The parsed lines, in order, up to the first invalid line.
         problem: What is wrong and at which line; empty if nothing is.
+        cut_off: Whether that is only a last line that was not written to its end, as when the process died.
     """
 
     entries: list[JournalEntry]
     problem: str = ""
+    cut_off: bool = False
 
 
 def read_lines(data: bytes) -> JournalLines:
@@ -79,7 +81,7 @@ def read_lines(data: bytes) -> JournalLines:
     for number, whole in enumerate(BytesIO(data), start=1):
         line = whole[:-1]
         if whole[-1:] != b"\n":
-            return JournalLines(entries, f"line {number} is cut off")
+            return JournalLines(entries, f"line {number} is cut off", cut_off=True)
         try:
             entry = _parse(line)
         except (ValueError, RecursionError):  # also: a number too long, or nested too deeply

@@ -23,8 +23,9 @@ __all__ = [
 
 _FIELDS = 3
 # A kernel is an image in /boot, which the boot loader can boot, and the package that owns it.
+_SKIP_OTHERS = 'case $image in *"*"|*.dpkg-*|*.rpm*|*-rescue-*) continue;; esac'
 _LIST = r"""for image in /boot/vmlinuz-*; do
-  case $image in *"*"|*.dpkg-*|*.rpm*|*-rescue-*) continue;; esac
+  @SKIP@
   release=${image#/boot/vmlinuz-}
   if command -v dpkg-query >/dev/null; then
     owner=$(dpkg-query --search "$image" 2>/dev/null | cut -d: -f1)
@@ -36,7 +37,7 @@ _LIST = r"""for image in /boot/vmlinuz-*; do
   for file in "/boot/initrd.img-$release" "/boot/initramfs-$release.img"; do [ ! -s "$file" ] || initrd=with; done
   printf '%s\t%s\t%s\n' "$release" "$initrd" "$package"
 done
-"""
+""".replace("@SKIP@", _SKIP_OTHERS)
 # Asked, from the most exact to the least: the mark of Debian's packages, `needs-restarting` of EL, a script that
 # would have set the mark, and the kernels in /boot. A container boots no kernel of its own: none can require a reboot.
 _REQUIRED = """\
@@ -52,12 +53,12 @@ else
   echo kernels "$(uname -r)"
   booted=$(sed -n 's/^btime //p' /proc/stat)
   for image in /boot/vmlinuz-*; do
-    case $image in *"*"|*.dpkg-*|*.rpm*|*-rescue-*) continue;; esac
+    @SKIP@
     changed=$(stat -c %Z "$image")
     echo "${image#/boot/vmlinuz-} $([ "${changed:-0}" -gt "${booted:-0}" ] && echo since-boot || echo before-boot)"
   done
 fi
-"""
+""".replace("@SKIP@", _SKIP_OTHERS)
 _REASONS = {
     "needs-restarting": "needs-restarting -r",
     "mark": "no mark by an installed package",

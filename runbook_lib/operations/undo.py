@@ -13,13 +13,14 @@ code=$?
 if printf '%s\\n' "$said" | grep --quiet --ignore-case --extended-regexp -e "$absent"; then exit 0; fi
 printf '%s\\n' "$said" >&2; exit "$code\""""
 
+_NO_SERVICE = "no such service|service .* not found"
 # The former service may still be there, or someone may have made another one since.
-_RESTORE_SERVICE = """name=$1 label=$2 ours=$3 former=$4; shift 4
+_RESTORE_SERVICE = """name=$1 label=$2 ours=$3 former=$4 absent=$5; shift 5
 if found=$(docker service inspect --format "{{index .Spec.Labels \\"$label\\"}}" "$name" 2>&1); then
   if [ "$found" = "$former" ]; then exit 0; fi
   [ "$found" = "$ours" ] || { echo "service $name was changed by someone else since: left as it is" >&2; exit 1; }
   docker service rm "$name" || exit
-elif ! printf '%s\\n' "$found" | grep --quiet --ignore-case -e "no such service" -e "service .* not found"; then
+elif ! printf '%s\\n' "$found" | grep --quiet --ignore-case --extended-regexp -e "$absent"; then
   printf '%s\\n' "$found" >&2; exit 1
 fi
 "$@\""""
@@ -37,7 +38,7 @@ def remove_network(name: str, purpose: str = "") -> Command:
 
 def remove_service(name: str, purpose: str = "") -> Command:
     """Return the command that removes a service of the swarm; it fails if the service remains."""
-    return _unless_absent("no such service|service .* not found", ("docker", "service", "rm", name), purpose)
+    return _unless_absent(_NO_SERVICE, ("docker", "service", "rm", name), purpose)
 
 
 def restore_service(name: str, label: str, ours: str, former: str, create: Command) -> Command:
@@ -51,7 +52,7 @@ def restore_service(name: str, label: str, ours: str, former: str, create: Comma
         create: Makes the former one.
     """
     return Command(
-        ("sh", "-c", _RESTORE_SERVICE, "sh", name, label, ours, former, *create.argv),
+        ("sh", "-c", _RESTORE_SERVICE, "sh", name, label, ours, former, _NO_SERVICE, *create.argv),
         sudo=True,
         timeout=120,
         purpose=f"make the former service {name} again",

@@ -181,7 +181,7 @@ def _record(path: Path) -> tuple[RunRecord, ExposedSecrets, bytes]:
             f"cannot be resumed: {damaged.message}", where=str(path), hint=_START_NEW
         ) from damaged
     # A last line that was cut off when the process died proves nothing and hides nothing.
-    if lines.problem and "is cut off" not in lines.problem:
+    if lines.problem and not lines.cut_off:
         raise InputError(
             f"cannot be resumed: the journal is damaged: {lines.problem}", where=record.run, hint=_ALTERED
         )

@@ -19,7 +19,7 @@ from runbook_lib.audit.archive.notebook_rows import foreign_run, run_of_notebook
 from runbook_lib.audit.lost_lines import LOST, lost_lines
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
-from runbook_lib.evidence.journal_view import NO_JOURNAL_END
+from runbook_lib.evidence.journal_view import NO_JOURNAL_END, JournalView
 from runbook_lib.evidence.judgement import judge_run, with_judgement
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
@@ -235,7 +235,8 @@ def _judged(location: Location, file: Found, run: Payload, journal: bytes) -> Pa
 
 def _why_no_end(location: Location, file: Found, journal: bytes) -> str:
     """Return what a journal without an end lacks: what else there is of the run may prove that it had more lines."""
-    proofs = lost_lines(journal, lambda name: location.read(f"{file.path}/{name}"))
+    view = JournalView.of(read_lines(journal))
+    proofs = lost_lines(view, journal, lambda name: location.read(f"{file.path}/{name}"))
     try:
         if not proofs or location.read(file.file) != journal:  # the run is still running
             return NO_JOURNAL_END

@@ -27,7 +27,7 @@ def explain_break(data: bytes, lines: JournalLines, findings: Findings) -> None:
     """
     sound, number = len(lines.entries), len(lines.entries) + 1
     where = f"{JOURNAL} line {number}"
-    if lines.problem.endswith("is cut off"):
+    if lines.cut_off:
         findings.missing(f"{lines.problem}: the rest is missing", where=where)
         return
     pieces = data.split(b"\n")

@@ -139,9 +139,7 @@ def read_journal(files: EvidenceFiles, findings: Findings) -> JournalView:
         findings.missing("does not begin with the start of a run")
     elif view.started.get("n") != 1:
         findings.altered("does not begin with the start of a run")
-    cut_or_whole = not lines.problem or lines.problem.endswith("is cut off")
-    # A journal with its end lost nothing there; to find that out again would parse it twice.
-    proofs = lost_lines(data, files.content) if cut_or_whole and not view.ended else []
+    proofs = lost_lines(view, data, files.content) if lines.cut_off or not lines.problem else []
     for proof in proofs:
         findings.altered(f"{LOST}: {proof}")
     if not (view.ended or lines.problem or proofs):
