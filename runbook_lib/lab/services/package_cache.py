@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 from runbook_lib.errors import LabError
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.apt_sources import debian_sources, machine_proxy
-from runbook_lib.lab.system.cgroups import Cgroup
+from runbook_lib.lab.system.cgroups import Cgroup, is_zombie
 from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory, lab_names, locked, make_private
 from runbook_lib.lab.system.subprocesses import listens, start_detached, wait_for
 
@@ -44,6 +45,8 @@ PORT = 3142
 SUPPORT = Path("/usr/lib/apt-cacher-ng")
 """The directory of `in.acng`."""
 _PROBE_TIMEOUT = 2.0  # seconds
+_EXEC_TIMEOUT = 5.0  # seconds until a process that was just started shows its command line, on a busy machine
+_EXEC_PAUSE = 0.01  # seconds between two looks at it
 
 # No Remap- lines: with them apt-cacher-ng chooses mirrors itself and can hang.
 # In 3.7 port 0 does not turn TCP off; an address that no machine can have (240/4 is reserved, RFC 1112) does.
@@ -151,15 +154,24 @@ def _uses(lab: str, service: str) -> bool:
         # Damaged, or of another version of this library: then the lab's processes show it.
         _log.debug("%s", unreadable.message)
         mark = os.fsencode(cache_socket(service))
-        return any(mark in _command_line(pid) for pid in Cgroup(lab).processes())
+        return any(_may_be_relay(pid, mark) for pid in Cgroup(lab).processes())
     return state is not None and state.packages == service
 
 
-def _command_line(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""  # the process has exited meanwhile
+def _may_be_relay(pid: int, mark: bytes) -> bool:
+    """Return whether a process has the mark in its command line, or never shows a command line."""
+    end = time.monotonic() + _EXEC_TIMEOUT
+    while time.monotonic() < end:
+        try:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False  # the process has exited meanwhile
+        if line:
+            return mark in line
+        if is_zombie(pid):
+            return False
+        time.sleep(_EXEC_PAUSE)  # the process is in the middle of exec, or of its exit
+    return True
 
 
 def start_relay(paths: LabPaths, service: str, address: str, cgroups: Sequence[Path]) -> None:
