@@ -56,6 +56,29 @@ class _PipeliningAuth(AuthHandler):
             super()._parse_service_accept(message)  # type: ignore[misc] # as above
 
 
+class _Closing:
+    """The transport as one session's channel sees it: sends nothing of the channel once its close was sent.
+
+    paramiko decides what to send under the channel's lock, and sends it later without: the close that another thread
+    sends may overtake the end of input. To OpenSSH such a message is of a session that does not exist: it closes the
+    whole connection, in the middle of other commands. (Or it has given the number to another session.)
+
+    Args:
+        transport: The connection.
+    """
+
+    def __init__(self, transport: PipeliningTransport) -> None:
+        self._transport = transport
+        self.sent = False
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the transport
+        return getattr(self._transport, name)
+
+    def _send_user_message(self, message: Any) -> None:  # noqa: ANN401 - the stubs have no attributes of ours
+        message.closing = self
+        self._transport._send_user_message(message)  # noqa: SLF001 - what the channel would have called
+
+
 class PipeliningTransport(paramiko.Transport):
     """A transport that does not wait for answers: to the request for a session, a command sent in it, or a login.
 
@@ -129,6 +152,15 @@ class PipeliningTransport(paramiko.Transport):
         """Forget the session: a host that has refused the login does not know such requests yet."""
         self._first_session = []
 
+    def _send_message(self, data: Any) -> None:  # noqa: ANN401 - as above
+        """Send a message, unless it is of a channel whose close was sent. Called for one message after another."""
+        closing: _Closing | None = getattr(data, "closing", None)
+        if closing:
+            if closing.sent:
+                return
+            closing.sent = data.asbytes()[:1] == common.cMSG_CHANNEL_CLOSE
+        super()._send_message(data)  # type: ignore[misc] # the stubs leave it out
+
     def request_session(self) -> SessionRequest:
         """Ask for a session.
 
@@ -151,6 +183,7 @@ class PipeliningTransport(paramiko.Transport):
             self.channel_events[number] = answered = threading.Event()
             self.channels_seen[number] = True
             channel._set_transport(self)  # noqa: SLF001 - as paramiko's `open_channel`, which waits for the answer
+            channel.transport = _Closing(self)
             channel._set_window(self.default_window_size, self.default_max_packet_size)  # noqa: SLF001 - as above
         message.add_byte(common.cMSG_CHANNEL_OPEN)
         message.add_string("session")
@@ -159,7 +192,7 @@ class PipeliningTransport(paramiko.Transport):
         message.add_int(self.default_max_packet_size)
         return SessionRequest(self, channel, answered), message
 
-    def request_execution(self, channel: paramiko.Channel, line: str) -> None:
+    def request_execution(self, channel: Any, line: str) -> None:  # noqa: ANN401 - the stubs say less of its transport
         """Ask the login shell to execute a line; `channel.event` is set once the host has answered.
 
         Raises:
@@ -175,7 +208,7 @@ class PipeliningTransport(paramiko.Transport):
         message.add_string(line)
         channel.event_ready = False
         channel.event.clear()
-        self._send_user_message(message)
+        channel.transport._send_user_message(message)  # noqa: SLF001 - not after the channel's close
 
     def refuses(self, channel: paramiko.Channel) -> bool:
         """Return whether the host has refused what was asked for in a session."""

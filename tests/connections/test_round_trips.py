@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 import paramiko
 import pytest
+from paramiko import common
 
 from benchmarks.delayed import proxy
 from benchmarks.ports import reserved_port
 from runbook_lib.connections.ssh import SshConnection
+from runbook_lib.connections.ssh_transport import PipeliningTransport
 from runbook_lib.errors import AuthenticationError, UnreachableError
 from runbook_lib.grace_periods import COMMAND_AFTER_INTERRUPT
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
 from tests.connections import hostile_ssh, sshd
-from tests.deadlines import deadline
+from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -273,6 +275,44 @@ def test_answers_may_arrive_before_the_sender_goes_on(
             assert connection.run(Command(("echo", "in"), timeout=deadline(5.0)), NEVER).stdout == "in\n"
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("late", [common.cMSG_CHANNEL_EOF, common.cMSG_CHANNEL_DATA])
+def test_a_message_that_the_close_of_its_session_overtakes_does_not_end_the_connection(
+    server: Server, monkeypatch: pytest.MonkeyPatch, late: bytes
+) -> None:
+    # As on a busy machine: the command has exited, and the thread that reads has closed its session, before the thread
+    # that sends its input, or the end of it, gets the processor again.
+    send = PipeliningTransport._send_user_message  # noqa: SLF001 - there is no public place in between
+    waited = []
+
+    def send_late(transport: PipeliningTransport, message: paramiko.Message) -> None:
+        if message.asbytes()[:1] == late and threading.current_thread() is not transport:
+            number = int.from_bytes(message.asbytes()[1:5], "big")
+            (channel,) = [
+                one
+                for one in transport._channels.values()  # noqa: SLF001
+                if one.active and one.remote_chanid == number
+            ]
+            wait_until(lambda: channel.closed, "the end of the session")
+            waited.append(transport)
+        send(transport, message)
+
+    connection = SshConnection(server.host(), Secrets())
+    try:
+        connection.open()
+        monkeypatch.setattr(PipeliningTransport, "_send_user_message", send_late)
+        for _ in range(3):
+            first, second = together(connection, [Command(("true",)), Command(("echo", "in"))])
+            assert (first.exit_code, second.exit_code, second.stdout) == (0, 0, "in\n")
+            given = connection.run(
+                Command(("sh", "-c", "sleep 0.2; echo given"), stdin="never read\n"), NEVER
+            )
+            assert (given.exit_code, given.stdout) == (0, "given\n")
+    finally:
+        connection.close()
+    assert len(waited) >= 3
+    assert len(set(waited)) == 1, "the host has closed the connection"
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
