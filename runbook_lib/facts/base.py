@@ -27,9 +27,13 @@ class Fact(ABC, Generic[T]):
 
     `id` is the name under which records keep the fact: the class's own, unless the class sets another one. It must
     outlive a renamed class, since old evidence is read by it.
+
+    Facts of a step are requested together where that is possible, in no certain order on the host. Those listed after
+    one that is `awaited` are requested when its answer is there: it shows whether something is about to change them.
     """
 
     id: ClassVar[str] = "Fact"
+    awaited: ClassVar[bool] = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:  # noqa: ANN401 - as of any class
         """Give the subclass its id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from runbook_lib.errors import FactError
 from runbook_lib.facts.base import Fact, lines_of, parsing
@@ -68,20 +69,27 @@ class NetworkStack(Fact[tuple[str, ...]]):
 
 @dataclass(frozen=True)
 class PendingChange(Fact[bool]):
-    """Whether a network change on the host is pending, neither confirmed nor reverted.
+    """Whether a network change on the host is pending, neither confirmed nor completely reverted.
+
+    It is `awaited`: facts that were read before the answer may be those from before a revert that has just ended.
 
     Args:
         marker: The file that marks a pending change.
+        reverting: The marker's name while the host reverts.
     """
 
+    awaited: ClassVar[bool] = True
+
     marker: str
+    reverting: str
 
     def request(self) -> Command:
-        """Return the command."""
-        return Command(("test", "-e", self.marker), sudo=True, accept=(0, 1))
+        """Return the command, which looks in the order in which the host renames and removes the marker."""
+        script = 'test -e "$1" || test -e "$2"'
+        return Command(("sh", "-c", script, "sh", self.marker, self.reverting), sudo=True, accept=(0, 1))
 
     def parse(self, output: Output) -> bool:
-        """Return whether the marker exists."""
+        """Return whether one of the two exists."""
         return output.exit_code == 0
 
 

@@ -99,7 +99,7 @@ class Present(Operation):
         gateway = (Reachable(self.gateway),) if self.gateway else ()
         return (
             # These come first, in this order: the facts read after them are not about to be reverted.
-            *pending(),
+            pending(),
             InterfaceManager(self.port),
             InterfaceManager(self.name),
             Interfaces(),

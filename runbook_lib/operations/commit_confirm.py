@@ -2,7 +2,7 @@
 
 Independent of what is changed: it is given files, and shell lines that make them effective. The former state is
 restored in three ways: by command, by a timer, and, if the host itself goes down in between, by a systemd unit early in
-the next boot. An operation plans with `GuardedChange(...).plan()`, asks for the facts `pending()`, and begins its plan
+the next boot. An operation plans with `GuardedChange(...).plan()`, asks for the fact `pending()`, and begins its plan
 with `refuse_pending`. See docs/decisions/0003-network-changes-revert-by-themselves.md.
 """
 
@@ -46,22 +46,22 @@ def check_revert_after(seconds: float, where: str) -> None:
         )
 
 
-def pending() -> tuple[PendingChange, PendingChange]:
-    """Return the facts that show a pending change; an operation reads them before all facts that a revert changes."""
-    return PendingChange(scripts.MARKER), PendingChange(scripts.REVERTING)
+def pending() -> PendingChange:
+    """Return the fact that shows a pending change; an operation lists it before all facts that a revert changes."""
+    return PendingChange(scripts.MARKER, scripts.REVERTING)
 
 
 def refuse_pending(facts: Facts, revert_after: float) -> None:
     """Refuse to plan, even if all checks hold: the host may be about to restore its former configuration.
 
     Args:
-        facts: With those of `pending()`.
+        facts: With that of `pending()`.
         revert_after: Seconds within which a pending change is likely to be over.
 
     Raises:
         NotYet: A change of this host is pending; mode `apply` waits and plans again.
     """
-    if any(facts[fact] for fact in pending()):
+    if facts[pending()]:
         raise NotYet(
             "an earlier change under commit-confirm still awaits its confirmation or revert",
             within=revert_after,

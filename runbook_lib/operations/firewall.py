@@ -127,7 +127,7 @@ class Rule(Operation):
         """Return the rules, who wrote them, Docker's published ports, and what is loaded at boot."""
         units = dict.fromkeys(kept.unit for kept in _KEPT)
         return (
-            *pending(),
+            pending(),
             *(IptablesBackend(), IptablesFilter(), NftRuleset(), NatRules()),
             *(Service(unit) for unit in units),
             *(FileText(kept.path) for kept in _KEPT),

@@ -99,7 +99,7 @@ class Authorized(Operation):
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return the keys, and whether the login succeeds."""
-        return (*pending(), AuthorizedKeys(self.account), *self._login)
+        return (pending(), AuthorizedKeys(self.account), *self._login)
 
     def plan(self, facts: Facts) -> Plan:
         """Change the file, unless the keys are as they should be. A login that is refused then has another cause."""

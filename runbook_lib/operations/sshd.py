@@ -109,7 +109,7 @@ class Option(Operation):
         texts = (
             (FileText(CONFIGURATION),) if self.in_place else (FileText(CONFIGURATION), FileText(self._path))
         )
-        return (*pending(), SshdSetting(self.name, self.values), *texts, *map(Service, _UNITS))
+        return (pending(), SshdSetting(self.name, self.values), *texts, *map(Service, _UNITS))
 
     def further_facts(self, facts: Facts) -> Sequence[Fact[Any]]:
         """Return whether the running daemon has read its files; one that is started per connection reads them then."""

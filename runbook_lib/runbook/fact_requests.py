@@ -45,26 +45,27 @@ def ask(
     waiting = deque((fact, fact.request()) for fact in facts)
     while waiting:
         stop_if_interrupted()
-        requests = [request for _, request in waiting]
-        for output in _send_first(recorder, connection, requests, circumstances):
+        for output in _send_first(recorder, connection, waiting, circumstances):
             yield *waiting.popleft(), output
 
 
 def _send_first(
     recorder: Recorder,
     connection: Connection,
-    requests: Sequence[Command | DockerQuery | NetworkQuery],
+    waiting: Sequence[tuple[Fact[Any], Command | DockerQuery | NetworkQuery]],
     circumstances: dict[str, Any],
 ) -> Sequence[Output | RunbookError]:
     """Send the first request, together with those after it that may be sent at the same time."""
     together: list[Command] = []
-    for request in requests:
+    for fact, request in waiting:
         if not (isinstance(request, Command) and connection.can_send_together(request)):
             break
         together.append(request)
+        if fact.awaited:
+            break
     if len(together) > 1:
         return recorder.send_together(connection, together, **circumstances)
     try:
-        return [recorder.send(connection, requests[0], **circumstances)]
+        return [recorder.send(connection, waiting[0][1], **circumstances)]
     except RunbookError as problem:
         return [problem]

@@ -10,6 +10,8 @@ import pytest
 
 from runbook_lib.errors import NotYet, ParameterError
 from runbook_lib.facts.base import Facts
+from runbook_lib.facts.network_stack import PendingChange
+from runbook_lib.model.commands import Output
 from runbook_lib.operations.commit_confirm import (
     GuardedChange,
     GuardedFile,
@@ -253,12 +255,23 @@ def test_the_boot_unit_comes_before_every_daemon_that_a_change_can_concern() -> 
 
 
 def test_a_pending_change_refuses_a_plan_for_as_long_as_it_may_take() -> None:
-    none = Facts(dict.fromkeys(pending(), False))
-    refuse_pending(none, 60.0)
-    for fact in pending():
-        with pytest.raises(NotYet, match="awaits its confirmation or revert") as caught:
-            refuse_pending(Facts({**dict.fromkeys(pending(), False), fact: True}), 60.0)
-        assert caught.value.within == 60.0
+    refuse_pending(Facts({pending(): False}), 60.0)
+    with pytest.raises(NotYet, match="awaits its confirmation or revert") as caught:
+        refuse_pending(Facts({pending(): True}), 60.0)
+    assert caught.value.within == 60.0
+
+
+@pytest.mark.parametrize("marker", ["", "unconfirmed", "reverting"])
+def test_a_change_is_pending_until_it_is_confirmed_or_completely_reverted(
+    tmp_path: Path, marker: str
+) -> None:
+    if marker:
+        (tmp_path / marker).touch()
+    fact = PendingChange(str(tmp_path / "unconfirmed"), str(tmp_path / "reverting"))
+    done = subprocess.run(fact.request().argv, check=False, capture_output=True, text=True)
+    assert done.returncode in fact.request().accept
+    assert fact.parse(Output(done.returncode, stdout=done.stdout)) == bool(marker)
+    assert PendingChange.awaited is True, "what is read before its answer may be from before a revert"
 
 
 @pytest.mark.parametrize("seconds", [0.0, 4.9, 3601.0, float("nan"), float("inf")])

@@ -61,6 +61,22 @@ class Asleep(Fact[str]):
 
 
 @dataclass(frozen=True)
+class Unconfirmed(Fact[bool]):
+    """Whether a file may still be taken away; asked in the order in which its marker is renamed and removed."""
+
+    awaited: ClassVar[bool] = True
+
+    marker: str
+
+    def request(self) -> Command:
+        script = 'test -e "$1" || test -e "$1.gone"'
+        return Command(("sh", "-c", script, "sh", self.marker), accept=(0, 1))
+
+    def parse(self, output: Output) -> bool:
+        return output.exit_code == 0
+
+
+@dataclass(frozen=True)
 class Awake(Probe):
     """A file holds a word; only looked at."""
 
@@ -95,15 +111,14 @@ class Written(Operation):
         return f"{self.path}.unconfirmed"
 
     @property
-    def _markers(self) -> tuple[str, ...]:
-        return (self._marker, f"{self._marker}.gone") if self.reverts else ()
+    def _pending(self) -> tuple[Unconfirmed, ...]:
+        return (Unconfirmed(self._marker),) if self.reverts else ()
 
     def facts(self) -> Sequence[Fact[Any]]:
-        # The markers first: what is read after them is not about to be taken away.
-        return (*map(Content, self._markers), Content(self.path))
+        return (*self._pending, Content(self.path))
 
     def plan(self, facts: Facts) -> Plan:
-        if any(facts[Content(marker)] is not None for marker in self._markers):
+        if any(facts[fact] for fact in self._pending):
             raise NotYet("it is not confirmed", within=self.reverts, hint="wait")
         if facts[Content(self.path)] == self.word:
             return Plan()
