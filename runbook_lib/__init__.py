@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from runbook_lib.operations.base import Operation, Probe
     from runbook_lib.parameters import Parameters
     from runbook_lib.project import find_upwards
+    from runbook_lib.report.data_frames import tables
     from runbook_lib.report.formats import ReportFormat
-    from runbook_lib.report.tables import tables
     from runbook_lib.runbook.runbook import Runbook
 
 __all__ = [
@@ -108,7 +108,7 @@ _DEFINED_IN = {
     "progress": "runbook_lib.learning.progress",
     "read_run": "runbook_lib.evidence.lookup",
     "scan": "runbook_lib.audit.rules.policy",
-    "tables": "runbook_lib.report.tables",
+    "tables": "runbook_lib.report.data_frames",
 }
 
 

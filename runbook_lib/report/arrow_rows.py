@@ -1,6 +1,6 @@
 """Rows of the four tables, read from runs as JSON and turned into Arrow tables batch by batch.
 
-Everything here follows from `columns.TABLES`: no column is named.
+Everything here follows from `table_columns.TABLES`: no column is named.
 """
 
 from __future__ import annotations

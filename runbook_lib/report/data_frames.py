@@ -38,7 +38,7 @@ class Tables:
     schema_version: int = SCHEMA_VERSION
 
     def by_name(self) -> dict[str, pd.DataFrame]:
-        """Return name -> table, in the order of `columns.TABLES`."""
+        """Return name -> table, in the order of `table_columns.TABLES`."""
         return {name: getattr(self, name) for name in TABLES}
 
 

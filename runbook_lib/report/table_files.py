@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from runbook_lib.evidence.layout import CSV, PARQUET
 from runbook_lib.printing.utf8 import utf8_bytes
+from runbook_lib.report.data_frames import tables
 from runbook_lib.report.formats import ReportFormat
 from runbook_lib.report.report_file import make_directory, write_file
 from runbook_lib.report.table_columns import TABLES
-from runbook_lib.report.tables import tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from runbook_lib.model.records import RunRecord
-    from runbook_lib.report.tables import Tables
+    from runbook_lib.report.data_frames import Tables
 
 __all__ = ["CsvFormat", "ParquetFormat", "write_csv", "write_parquet"]
 

@@ -18,9 +18,9 @@ from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.layout import RUN_MIME
 from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.model.status import Status
+from runbook_lib.report.data_frames import tables
 from runbook_lib.report.html import page
 from runbook_lib.report.junit import junit
-from runbook_lib.report.tables import tables
 from tests.deadlines import wait_until
 
 if TYPE_CHECKING:

@@ -25,10 +25,10 @@ from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.evidence.lookup import read_run
 from runbook_lib.evidence.seal_contents import seal_problem
 from runbook_lib.model.status import Status
+from runbook_lib.report.data_frames import tables
 from runbook_lib.report.html import page
 from runbook_lib.report.junit import junit
 from runbook_lib.report.markdown import markdown
-from runbook_lib.report.tables import tables
 from tests.audit.altering import forge_journal, journal
 from tests.evidence.record_expected import copy_archive
 from tests.fuzz.harness import fuzzed, one_message

@@ -11,7 +11,7 @@ from runbook_lib import Runbook, progress, read_run
 from runbook_lib.cli.main import cli
 from runbook_lib.execution import catalog
 from runbook_lib.learning.progress import COLUMNS, task_titles
-from runbook_lib.report.tables import tables
+from runbook_lib.report.data_frames import tables
 from tests.runbook.practice import Holds, parameters
 
 TOP = Path(__file__).parents[2]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet
 
 from runbook_lib.model.records import SCHEMA_VERSION
+from runbook_lib.report.data_frames import tables
 from runbook_lib.report.table_columns import TABLES
 from runbook_lib.report.table_files import write_parquet
-from runbook_lib.report.tables import tables
 from tests.generated_page import page_of
 
 if TYPE_CHECKING:

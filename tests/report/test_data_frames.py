@@ -11,9 +11,9 @@ import pyarrow.parquet
 import pytest
 
 from runbook_lib.model.records import SCHEMA_VERSION
+from runbook_lib.report.data_frames import tables
 from runbook_lib.report.table_columns import TABLES
 from runbook_lib.report.table_files import write_csv, write_parquet
-from runbook_lib.report.tables import tables
 from tests.report import chapter
 from tests.report.tables_page import DOCUMENT, page
 

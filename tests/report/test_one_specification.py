@@ -13,8 +13,8 @@ from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.audit.archive.records import records
 from runbook_lib.model.plans import Check
 from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
+from runbook_lib.report.data_frames import tables
 from runbook_lib.report.table_columns import TABLES
-from runbook_lib.report.tables import tables
 from tests.deadlines import deadline
 
 TOP = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ from pathlib import Path
 from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.evidence.lookup import read_run
 from runbook_lib.report.table_files import write_csv, write_parquet
-from runbook_lib.report.tables import tables
+from runbook_lib.report.data_frames import tables
 from tests.report.tables_page import page
 import pyarrow.parquet
 

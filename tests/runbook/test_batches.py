@@ -19,11 +19,11 @@ from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.batches import divide
 from runbook_lib.model.status import Status
+from runbook_lib.report.data_frames import tables
 from runbook_lib.report.html import RunView, page
 from runbook_lib.report.junit import junit
 from runbook_lib.report.markdown import markdown
 from runbook_lib.report.summary import outcome_of_run
-from runbook_lib.report.tables import tables
 from tests.deadlines import deadline
 from tests.runbook.practice import Does, Holds, Practice, parameters
 

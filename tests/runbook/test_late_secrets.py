@@ -10,7 +10,7 @@ from runbook_lib import Runbook
 from runbook_lib.audit.verify.verify import verify_run
 from runbook_lib.errors import InputError, Interrupted, StepFailed
 from runbook_lib.evidence.judgement import judged_record
-from runbook_lib.report.tables import tables
+from runbook_lib.report.data_frames import tables
 from tests.runbook.desk import CLOSE, OPEN, STEP, entries
 from tests.runbook.practice import Content, Does, Token, parameters
 

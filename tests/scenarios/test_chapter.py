@@ -20,7 +20,7 @@ from runbook_lib.connections.network_namespace import run_in
 from runbook_lib.evidence.lookup import read_run
 from runbook_lib.lab.system.paths import LabPaths
 from runbook_lib.model.status import Status
-from runbook_lib.report.tables import tables
+from runbook_lib.report.data_frames import tables
 from runbook_lib.report.topology import topology_of
 from runbook_lib.report.topology_text import describe
 from tests import plain_papermill

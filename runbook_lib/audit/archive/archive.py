@@ -13,7 +13,7 @@ from runbook_lib.audit.archive.sql import Database
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.path_text import path_from_text
 from runbook_lib.known_names import did_you_mean
-from runbook_lib.report.tables import Tables, data_frame
+from runbook_lib.report.data_frames import Tables, data_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ class Archive:
         return self.database.query(sql, parameters)
 
     def tables(self) -> Tables:
-        """Return the four tables as `report.tables` makes them for a few runs."""
+        """Return the four tables as `report.data_frames` makes them for a few runs."""
         return Tables(self.runs, self.steps, self.commands, self.checks)
 
     def locate(self, run: str) -> Path:

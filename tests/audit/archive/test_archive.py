@@ -24,7 +24,7 @@ from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.chain import FIRST, chain, seal
 from runbook_lib.evidence.judgement import EXECUTION
 from runbook_lib.evidence.lookup import read_run
-from runbook_lib.report.tables import tables
+from runbook_lib.report.data_frames import tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
