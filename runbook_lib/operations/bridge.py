@@ -98,7 +98,7 @@ class Present(Operation):
         """Return who manages the interfaces, their state and routes, and the gateway's answer."""
         gateway = (Reachable(self.gateway),) if self.gateway else ()
         return (
-            # These come first, in this order: the facts read after them are not about to be reverted.
+            # First: what is read after it is not about to be reverted.
             pending(),
             InterfaceManager(self.port),
             InterfaceManager(self.name),
