@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 KERNEL = """\
@@ -68,6 +70,16 @@ class Repository:
         """Build a package, sign it, and add it to the repository's metadata."""
         number, release = version.split("-")
         self.build(name, KERNEL.format(name=name, version=number, release=release), signed=signed)
+
+    @contextlib.contextmanager
+    def offering(self, name: str, version: str) -> Iterator[None]:
+        """Have one more package for a while: other tests use the same repository, in any order."""
+        before = set(self.directory.glob("repo/*.rpm"))
+        self.add(name, version)
+        yield
+        for package in set(self.directory.glob("repo/*.rpm")) - before:
+            package.unlink()
+        self.run("createrepo_c", "--quiet", "--update", f"{self.directory}/repo")
 
     def build(self, name: str, spec: str, *, signed: bool = True) -> None:
         file = self.directory / f"{name}.spec"

@@ -107,9 +107,9 @@ def test_newer_kernel_of_a_package_is_offered_next_to_the_installed_one(
 ) -> None:
     host.apply(source(repository))
     assert host.run(install(host, LT)).exit_code == 0
-    repository.add(LT, "5.15.160-1.el9.elrepo")
-    host.run(Command(("dnf", "clean", "all")))
-    offer = read_fact(host, Candidates(LT, ELREPO))
+    with repository.offering(LT, "5.15.160-1.el9.elrepo"):
+        host.run(Command(("dnf", "clean", "all")))
+        offer = read_fact(host, Candidates(LT, ELREPO))
     assert (offer.installed, offer.available) == ("5.4.278-1.el9.elrepo", "5.15.160-1.el9.elrepo")
     assert offer.release == "5.15.160-1.el9.elrepo.x86_64"
 
