@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runbook_lib.cli.lazy_group import LazyGroup
-from runbook_lib.errors import EvidenceError, RunbookError
+from runbook_lib.errors import EvidenceError, InputError, RunbookError
 from runbook_lib.extras import missing_extra
 from runbook_lib.garbage_collection import freeze_objects
 from runbook_lib.printing.standard_streams import (
@@ -59,7 +60,14 @@ class _Commands(LazyGroup):
                 from runbook_lib.cli.completion import answer  # noqa: PLC0415 - only a shell needs it
 
                 return answer(self, request)
-            return super().main(*arguments, **options)
+            try:
+                return super().main(*arguments, **options)
+            except OSError as problem:
+                given = next(iter(arguments), None) or options.get("args")
+                unusable = _unusable(problem, sys.argv[1:] if given is None else given)
+                if unusable is None:
+                    raise
+                raise unusable from problem
 
 
 @click.command(
@@ -76,6 +84,33 @@ def cli(verbose: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Executable runbooks: notebooks that run procedures on real hosts and leave evidence."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+
+def _unusable(problem: OSError, words: Sequence[str]) -> InputError | None:
+    """Return the error for a path of the command line that cannot even be looked at; None for any other problem.
+
+    Each command says for itself that a path does not exist or is malformed. That a directory above it is closed to this
+    user, or that no file can have such a name, shows at whatever looks at the path first.
+
+    Args:
+        problem: What was raised.
+        words: The command line.
+    """
+    from runbook_lib.masking import excerpt  # noqa: PLC0415 - the command line itself loads nothing slow
+
+    path = problem.filename
+    if problem.errno not in {errno.EACCES, errno.ENAMETOOLONG} or not isinstance(path, str):
+        return None
+    texts = {text for word in words for text in (word, word.partition("=")[2], *word.split(",")) if text}
+    given = {os.path.abspath(text) for text in texts}  # noqa: PTH100 - looks at no file
+    asked = os.path.abspath(path)  # noqa: PTH100 - as above
+    if not any(asked == one or asked.startswith(f"{one}/") for one in given):
+        return None
+    return InputError(
+        f"cannot be used: {problem.strerror}",
+        where=excerpt(path, 200),
+        hint="check the path, and who may open the directories in it",
+    )
 
 
 def main() -> None:
