@@ -31,6 +31,13 @@ def host_record(practice: Practice) -> HostRecord:
     return practice.last().steps[0].hosts[0]
 
 
+@pytest.fixture(autouse=True)
+def no_bridge(fresh: Practice) -> None:
+    """Take away the bridge that a test before has left."""
+    if "br0" in fresh.on("host-a", "ip -br link"):
+        fresh.lab.reset(["host-a"])
+
+
 def test_wrong_gateway_is_reverted_and_reported(fresh: Practice) -> None:
     before = fresh.on("host-a", _NETWORK_STATE)
     assert fresh.run(*BRIDGE, *WRONG_GATEWAY).returncode == 1
@@ -125,7 +132,6 @@ def test_correct_change_is_confirmed_and_persists_over_a_reboot(fresh: Practice)
 
 def test_run_killed_during_the_change_is_resumed_after_the_host_has_reverted(fresh: Practice) -> None:
     """The resumed run fails later, at a step that needs Docker, which is not installed."""
-    fresh.lab.reset(["host-a"])  # removes the bridge of an earlier test
     process = fresh.start(*BRIDGE)
     change = fresh.wait_for("command_started", "apply.sh /var")["command"]
     fresh.wait_for("command_ended", f"'command': {change},")
