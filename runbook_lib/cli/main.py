@@ -53,7 +53,7 @@ ACTORS = frozenset({"demo", "lab", "learn", "run", "new"})
 class _Commands(LazyGroup):
     """All commands; whatever they print passes the filter, also what they raise."""
 
-    def main(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - click's signature
+    def main(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:  # noqa: ANN401 - click's
         """Run one command, or answer the shell that completes one; see `click.Command.main`."""
         with filtered():
             if request := os.environ.get("_RUNBOOK_COMPLETE"):
@@ -61,10 +61,9 @@ class _Commands(LazyGroup):
 
                 return answer(self, request)
             try:
-                return super().main(*arguments, **options)
+                return super().main(args, *others, **options)
             except OSError as problem:
-                given = next(iter(arguments), None) or options.get("args")
-                unusable = _unusable(problem, sys.argv[1:] if given is None else given)
+                unusable = _unusable(problem, sys.argv[1:] if args is None else args)
                 if unusable is None:
                     raise
                 raise unusable from problem
@@ -96,8 +95,6 @@ def _unusable(problem: OSError, words: Sequence[str]) -> InputError | None:
         problem: What was raised.
         words: The command line.
     """
-    from runbook_lib.masking import excerpt  # noqa: PLC0415 - the command line itself loads nothing slow
-
     path = problem.filename
     if problem.errno not in {errno.EACCES, errno.ENAMETOOLONG} or not isinstance(path, str):
         return None
@@ -106,6 +103,8 @@ def _unusable(problem: OSError, words: Sequence[str]) -> InputError | None:
     asked = os.path.abspath(path)  # noqa: PTH100 - as above
     if not any(asked == one or asked.startswith(f"{one}/") for one in given):
         return None
+    from runbook_lib.masking import excerpt  # noqa: PLC0415 - the command line itself loads nothing slow
+
     return InputError(
         f"cannot be used: {problem.strerror}",
         where=excerpt(path, 200),

@@ -12,7 +12,6 @@ import logging
 import os
 import shutil
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +45,6 @@ SUPPORT = Path("/usr/lib/apt-cacher-ng")
 """The directory of `in.acng`."""
 _PROBE_TIMEOUT = 2.0  # seconds
 _EXEC_TIMEOUT = 5.0  # seconds until a process that was just started shows its command line, on a busy machine
-_EXEC_PAUSE = 0.01  # seconds between two looks at it
 
 # No Remap- lines: with them apt-cacher-ng chooses mirrors itself and can hang.
 # In 3.7 port 0 does not turn TCP off; an address that no machine can have (240/4 is reserved, RFC 1112) does.
@@ -160,18 +158,20 @@ def _uses(lab: str, service: str) -> bool:
 
 def _may_be_relay(pid: int, mark: bytes) -> bool:
     """Return whether a process has the mark in its command line, or never shows a command line."""
-    end = time.monotonic() + _EXEC_TIMEOUT
-    while time.monotonic() < end:
+
+    def is_relay() -> bool | None:
         try:
             line = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             return False  # the process has exited meanwhile
-        if line:
+        if line or is_zombie(pid):
             return mark in line
-        if is_zombie(pid):
-            return False
-        time.sleep(_EXEC_PAUSE)  # the process is in the middle of exec, or of its exit
-    return True
+        return None  # the process is in the middle of exec, or of its exit
+
+    try:
+        return wait_for(is_relay, f"the command line of process {pid}", timeout=_EXEC_TIMEOUT)
+    except LabError:
+        return True
 
 
 def start_relay(paths: LabPaths, service: str, address: str, cgroups: Sequence[Path]) -> None:

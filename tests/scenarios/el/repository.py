@@ -75,11 +75,13 @@ class Repository:
     def offering(self, name: str, version: str) -> Iterator[None]:
         """Have one more package for a while: other tests use the same repository, in any order."""
         before = set(self.directory.glob("repo/*.rpm"))
-        self.add(name, version)
-        yield
-        for package in set(self.directory.glob("repo/*.rpm")) - before:
-            package.unlink()
-        self.run("createrepo_c", "--quiet", "--update", f"{self.directory}/repo")
+        try:
+            self.add(name, version)
+            yield
+        finally:
+            for package in set(self.directory.glob("repo/*.rpm")) - before:
+                package.unlink()
+            self._index()
 
     def build(self, name: str, spec: str, *, signed: bool = True) -> None:
         file = self.directory / f"{name}.spec"
@@ -98,6 +100,9 @@ class Repository:
                 "--addsign",
                 str(package),
             )
+        self._index()
+
+    def _index(self) -> None:
         self.run("createrepo_c", "--quiet", "--update", f"{self.directory}/repo")
 
     @classmethod
