@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from runbook_lib import project
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventories.program import program_output
 from runbook_lib.inventory import Inventory
@@ -288,6 +289,8 @@ def test_an_inventory_that_is_missing_comes_with_a_way_to_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, hint: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # As if no lab had been started in this checkout: `make demo` writes its inventory next to the package.
+    monkeypatch.setattr(project, "bundled_top", lambda: tmp_path / "checkout")
     with pytest.raises(InventoryError, match="no such file") as refused:
         Inventory.load(name)
     assert refused.value.hint is not None
