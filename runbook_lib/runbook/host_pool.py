@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HostPool"]
 
-_REFRESH = 0.5  # seconds between two calls of `meanwhile`
+_REFRESH = 0.5  # seconds between two calls of `meanwhile`, and until a signal is handled at the latest
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -44,7 +44,8 @@ class HostPool:
             Exception: The first exception of any call, once all calls have returned.
         """
         futures = [self._pool.submit(function, item) for item in items]
-        while wait_for(futures, timeout=_REFRESH if meanwhile else None).not_done:
+        # Never without end: the kernel may give Ctrl-C to any thread, and Python handles it in this one once it wakes.
+        while wait_for(futures, timeout=_REFRESH).not_done:
             if meanwhile:
                 meanwhile()
         try:

@@ -13,7 +13,7 @@ from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.connections.persistent_process import END_OF_ANSWER, LocalPersistentProcess
 from runbook_lib.connections.remote_shell import RemoteOutput
 from runbook_lib.process_identity import start_ticks
-from tests.deadlines import wait_until
+from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def test_a_process_that_does_not_run_when_it_is_released_is_not_killed(
     os.kill(process.pid, signal.SIGCONT)
     wait_until(lambda: start_ticks(process.pid) == 0, "the exit of the process")
     assert (tmp_path / "last").read_text(encoding="utf-8") == "release\n"
-    assert process.poll() == 0
+    assert process.wait(timeout=deadline(10)) == 0  # `poll` has no answer while another thread waits for it
 
 
 def test_a_released_process_has_exited_when_release_returns(
