@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "parts", nargs="+", choices=sorted(PARTS), metavar="PART", help=", ".join(sorted(PARTS))
     )
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         if given.install:
             installed = install(*given.parts)
@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for part in given.parts:
             require(part)
     except RequirementError as problem:
-        _log.error("%s", problem)
+        sys.stderr.write(f"{problem}\n")
         return problem.exit_code
     return 0
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,7 @@ from tests.fuzz.harness import PROFILE
 from tests.ipython_kernel import kernel, started_kernel
 from tests.programs import Programs
 from tests.progress import Progress
+from tests.run_evidence import what_runs_say
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -51,6 +53,8 @@ settings.load_profile("tests")
 
 _REQUIRE = "RUNBOOK_REQUIRE"
 _ALL = "all"
+_TEMPORARY = pytest.StashKey[Path]()
+"""The directory of the session's temporary files."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -98,9 +102,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With RUNBOOK_REQUIRE=all a skip is a failure: this machine is meant to have every part."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With RUNBOOK_REQUIRE=all a skip is a failure: this machine is meant to have every part.
+
+    A failed test is shown with what its runs say.
+    """
     report = yield
+    directory = item.config.stash.get(_TEMPORARY, None)
+    if report.failed and directory and (said := what_runs_say(directory, call.start)):
+        report.sections.append(("runs of this test", said))
     if report.skipped and os.environ.get(_REQUIRE) == _ALL and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid}: skipped, and {_REQUIRE}={_ALL}: {report.longreprtext}"
@@ -117,6 +129,11 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid}: skipped, and {_REQUIRE}={_ALL}: {report.longreprtext}"
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> None:
+    pytestconfig.stash[_TEMPORARY] = tmp_path_factory.getbasetemp()
 
 
 @pytest.fixture(autouse=True)

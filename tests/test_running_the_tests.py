@@ -23,7 +23,7 @@ HOOKS = """
 from tests.conftest import (
     pytest_addoption, pytest_collection_modifyitems, pytest_configure, pytest_make_collect_report,
     pytest_report_header, pytest_runtest_makereport, pytest_sessionstart, pytest_unconfigure,
-    pytest_xdist_make_scheduler,
+    pytest_xdist_make_scheduler, temporary,
 )
 """
 
@@ -69,6 +69,38 @@ def test_a_skip_is_a_failure_where_everything_is_required(
     done = run(suite, "--continue-on-collection-errors")
     done.assert_outcomes(failed=1, errors=3)
     done.stdout.fnmatch_lines(["*RUNBOOK_REQUIRE=all*not installed*"])
+
+
+RUNS = """
+import pytest
+from runbook_lib import Runbook
+from runbook_lib.errors import StepFailed
+from tests.runbook.practice import Does, parameters
+
+def test_that_fails(tmp_path):
+    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
+    with pytest.raises(StepFailed):
+        book.step("Ask", Does(("sh", "-c", "echo 'no such package' >&2; exit 100")))
+    assert book.record.status == "changed"
+
+def test_whose_run_is_good(tmp_path):
+    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
+    book.step("Ask", Does(("echo", "all is well")))
+    book.close()
+    assert book.record.status == "failed"
+"""
+
+
+def test_a_failed_test_is_shown_with_what_its_runs_say(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_runs=RUNS)
+    done = run(suite)
+    done.assert_outcomes(failed=2)
+    first, second = done.stdout.str().split("runs of this test")[1:]
+    assert re.search(
+        r"step 1 'Ask' on host-a: failed: .*\n.*exit code 100, \d+\.\d s\n +\| no such package\n", first
+    )
+    assert "all is well" not in second
+    assert re.search(r": changed\n", second)
 
 
 WORKERS = """

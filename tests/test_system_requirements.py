@@ -66,3 +66,13 @@ def test_an_ordinary_user_learns_that_the_lab_needs_root() -> None:
 @pytest.mark.usefixtures("bare_machine")
 def test_the_command_ends_with_2_when_something_is_missing() -> None:
     assert system_requirements.main(["lab"]) == 2
+
+
+def test_after_success_nothing_is_on_standard_error(tmp_path: Path) -> None:
+    (tmp_path / "chromium").write_text("#!/bin/sh\n", encoding="ascii")
+    (tmp_path / "chromium").chmod(0o755)
+    command = [sys.executable, "-m", "runbook_lib.system_requirements", "--install", "pages"]
+    ended = subprocess.run(
+        command, check=True, capture_output=True, text=True, env={**os.environ, "PATH": str(tmp_path)}
+    )
+    assert (ended.stdout, ended.stderr) == ("installed: nothing, all programs are present\n", "")
