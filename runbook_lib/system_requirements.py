@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from runbook_lib.errors import RequirementError
 
 if TYPE_CHECKING:
@@ -164,6 +166,13 @@ def install(*parts: str) -> list[str]:
     return packages
 
 
+class _Echo(logging.Handler):
+    """Prints what is logged on standard output: it is progress, not a problem."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Report or install what is missing; for the Makefile and scripts.
 
@@ -178,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "parts", nargs="+", choices=sorted(PARTS), metavar="PART", help=", ".join(sorted(PARTS))
     )
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(level=logging.INFO, handlers=[_Echo()])
     try:
         if given.install:
             installed = install(*given.parts)
@@ -186,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for part in given.parts:
             require(part)
     except RequirementError as problem:
-        sys.stderr.write(f"{problem}\n")
+        click.echo(str(problem), err=True)
         return problem.exit_code
     return 0
 

@@ -1,4 +1,4 @@
-"""What the runs of a failed test say of themselves: beside `1 != 0` stands why the run failed."""
+"""What the runs of a failed test say: `1 != 0` alone is no reason."""
 
 from __future__ import annotations
 

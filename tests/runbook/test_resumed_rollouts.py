@@ -14,8 +14,8 @@ from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
 from runbook_lib.report.junit import junit
 from tests.runbook.practice import Does, Holds
-from tests.runbook.test_batches import HOSTS, rolling
-from tests.runbook.test_transactions import ROLLBACK, fails_on, file_of
+from tests.runbook.rollouts import HOSTS, rolling
+from tests.runbook.transactions import ROLLBACK, fails_on, file_of
 
 if TYPE_CHECKING:
     from pathlib import Path

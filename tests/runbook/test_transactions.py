@@ -6,126 +6,32 @@ from __future__ import annotations
 
 import signal
 import socket
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib import Runbook
-from runbook_lib.errors import InputError, Interrupted, ParameterError, StepFailed
-from runbook_lib.evidence.chain import read_lines
-from runbook_lib.evidence.judgement import judged_record
-from runbook_lib.evidence.reader import read_journal
-from runbook_lib.model.commands import Command
-from runbook_lib.model.plans import Check, Plan
+from runbook_lib.errors import Interrupted, StepFailed
 from runbook_lib.model.status import Status
 from runbook_lib.operations import ports
-from runbook_lib.report.html import page
-from runbook_lib.report.junit import junit
-from runbook_lib.report.markdown import markdown
 from tests.runbook.practice import Content, Does, Holds, parameters
-from tests.runbook.test_batches import interrupt_when, rolling
+from tests.runbook.rollouts import interrupt_when, rolling
+from tests.runbook.transactions import (
+    ROLLBACK,
+    Logs,
+    Reloads,
+    Stuck,
+    assert_never_green,
+    ends_of,
+    fails_on,
+    file_of,
+    files,
+    rollback_on,
+    steps_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
-
-    from runbook_lib.facts.base import Fact, Facts
-    from runbook_lib.model.records import HostRecord, StepRecord
-    from runbook_lib.operations.base import Operation
-
-ROLLBACK = "Roll back: rotate"
-
-
-@dataclass(frozen=True)
-class Logs(Holds):
-    """A file holds a text; its rollback writes a line to a log, and another one at the end."""
-
-    log: str = ""
-
-    def plan(self, facts: Facts) -> Plan:
-        plan = super().plan(facts)
-        if not plan.commands:
-            return plan
-        name = self.path.rpartition("/")[2]
-        line = Command(("sh", "-c", f"echo undo {name} >> {self.log}"))
-        last = Command(("sh", "-c", f"echo reload {name} >> {self.log}"))
-        return replace(plan, rollback=(line, plan.rollback[-1]), after_rollback=(last,))
-
-
-@dataclass(frozen=True)
-class Stuck(Holds):
-    """A file holds a text; its rollback succeeds, and restores nothing."""
-
-    def plan(self, facts: Facts) -> Plan:
-        plan = super().plan(facts)
-        return replace(plan, rollback=(Command(("true",)),)) if plan.commands else plan
-
-
-@dataclass(frozen=True)
-class Reads(Holds):
-    """A file holds a text, which is only checked."""
-
-    def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - nothing is changed
-        return Plan()
-
-
-@dataclass(frozen=True)
-class Reloads(Holds):
-    """A service takes up a file: the command that does so changes nothing that could be restored."""
-
-    def facts(self) -> Sequence[Fact[Any]]:
-        return ()
-
-    def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - each time
-        reload = Command(("cp", self.path, f"{self.path}.loaded"))
-        return Plan((reload,), after_rollback=(reload,))
-
-    def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - the exit code is the check
-        return [Check.equal("reloaded", "yes", "yes")]
-
-    @property
-    def verifiable(self) -> bool:
-        return False
-
-
-def file_of(place: Path, name: str, text: str = "new\n", **how: Any) -> Any:  # noqa: ANN401 - a function
-    """The desired state: a file of the host, in `place`, holds a text."""
-    return lambda host: Holds(str(place / f"{host.name}.{name}"), text, **how)
-
-
-def fails_on(*names: str) -> Any:  # noqa: ANN401 - a function
-    """A file that is not there: an operation that changes nothing and whose check fails on some hosts."""
-    return lambda host: Reads("/dev/null", "never" if host.name in names else "")
-
-
-def steps_of(book: Runbook) -> dict[str, StepRecord]:
-    return {step.title: step for step in book.record.steps}
-
-
-def rollback_on(book: Runbook, name: str = "host-a") -> HostRecord:
-    return next(host for host in steps_of(book)[ROLLBACK].hosts if host.host == name)
-
-
-def ends_of(book: Runbook) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = read_lines((book.directory / "journal.jsonl").read_bytes()).entries
-    return [entry for entry in entries if entry["event"] == "transaction_ended"]
-
-
-def files(place: Path) -> dict[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(place.glob("host-*"))}
-
-
-def assert_never_green(book: Runbook) -> None:
-    record = read_journal(book.directory)
-    assert record == book.record
-    assert record.incomplete == ""
-    assert not record.status.is_success
-    assert judged_record(book.directory).status is record.status
-    xml = junit([record]).decode()
-    assert "<failure" in xml or "<error" in xml
-    for text in (xml, page([record], "Report"), markdown([record], "Report")):
-        assert ROLLBACK in text
 
 
 def test_a_failed_host_is_rolled_back_in_reverse_and_the_other_one_keeps_its_change(tmp_path: Path) -> None:
@@ -322,46 +228,6 @@ def test_a_rollback_that_restores_nothing_is_found(tmp_path: Path) -> None:
     assert [(check.holds, check.id) for check in host.checks] == [(False, "transaction.restored")]
 
 
-@pytest.mark.parametrize(
-    ("operation", "why"),
-    [
-        (Does(("true",)), "its plan has no rollback"),
-        (Holds("/dev/null/x", "x", guarded=True), "only until it is confirmed"),
-    ],
-    ids=["command", "network change"],
-)
-@pytest.mark.parametrize("mode", ["apply", "plan"])
-def test_a_step_that_cannot_be_rolled_back_is_refused_before_it_sends_anything(
-    operation: Operation, why: str, mode: str, tmp_path: Path
-) -> None:
-    book = Runbook.open(parameters(tmp_path, mode=mode, hosts="host-a"))
-    with pytest.raises(StepFailed, match=why), book.transaction("rotate"):
-        book.step("One", file_of(tmp_path, "one"))
-        book.step("Two", operation)
-    (host,) = steps_of(book)["Two"].hosts
-    assert "strict=False" in host.message
-    assert {command.kind for command in host.commands} <= {"fact"}
-    assert files(tmp_path) == {}
-
-
-def test_what_cannot_be_rolled_back_is_named_where_the_transaction_is_not_strict(tmp_path: Path) -> None:
-    (tmp_path / "host-a.network").write_text("old\n", encoding="utf-8")
-    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
-    with pytest.raises(StepFailed), book.transaction("rotate", strict=False):
-        book.step("One", file_of(tmp_path, "one"))
-        book.step("Once", Does(("true",)))
-        book.step("Network", file_of(tmp_path, "network", guarded=True))
-        book.step("Prove", fails_on("host-a"))
-    message = rollback_on(book).message
-    assert "rolled back: step 1 'One'" in message
-    assert (
-        "not rolled back: step 2 'Once' (its plan has no rollback), step 3 'Network' (a change under commit-confirm"
-        in message
-    )
-    assert files(tmp_path) == {"host-a.network": "new\n"}
-    assert_never_green(book)
-
-
 def test_mode_plan_shows_the_rollback_and_sends_nothing(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, mode="plan", hosts="host-a"))
     with book.transaction("rotate", strict=False):
@@ -432,16 +298,6 @@ def test_a_step_for_another_host_may_read_and_its_failure_rolls_back_the_transac
     )
 
 
-def test_a_step_must_not_change_another_host(tmp_path: Path) -> None:
-    book = Runbook.open(parameters(tmp_path))
-    with (
-        pytest.raises(StepFailed, match=r"not one of the hosts of the transaction 'rotate' \(host-a\)"),
-        book.transaction("rotate", hosts="host-a"),
-    ):
-        book.step("One", file_of(tmp_path, "one"), hosts="all")
-    assert files(tmp_path) == {}
-
-
 def test_serial_and_transaction_leave_no_host_half_way(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path))
     with pytest.raises(StepFailed), book.transaction("rotate"):
@@ -468,52 +324,6 @@ def test_in_a_loop_over_batches_only_the_failed_batch_is_rolled_back(tmp_path: P
     assert [path.name for path in tmp_path.glob("web-*")] == ["web-1.one"]
     assert [step.title for step in book.record.steps][-2:] == [ROLLBACK, "Hosts not attempted"]
     assert_never_green(book)
-
-
-def test_a_transaction_inside_another_one_is_refused(tmp_path: Path) -> None:
-    book = Runbook.open(parameters(tmp_path))
-    with (
-        pytest.raises(ParameterError, match="'inner' is inside the transaction 'rotate'"),
-        book.transaction("rotate"),
-    ):
-        book.step("One", file_of(tmp_path, "one"))
-        with book.transaction("inner"):
-            book.step("Never", file_of(tmp_path, "two"))
-    assert files(tmp_path) == {}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "why"), [(("",), "is not a name"), (("rotate", "db"), "unknown host or group 'db'")]
-)
-def test_a_wrong_argument_is_refused_before_a_host_is_touched(
-    arguments: tuple[str, ...], why: str, tmp_path: Path
-) -> None:
-    book = Runbook.open(parameters(tmp_path))
-    name, hosts = (*arguments, None)[:2]
-    with pytest.raises(InputError, match=why), book.transaction(str(name), hosts=hosts):
-        raise AssertionError
-    assert book.record.steps == []
-
-
-def test_a_run_is_not_closed_inside_a_transaction(tmp_path: Path) -> None:
-    book = Runbook.open(parameters(tmp_path))
-    with pytest.raises(ParameterError, match="'rotate' is not finished"), book.transaction("rotate"):
-        book.step("One", file_of(tmp_path, "one"))
-        book.close()
-    assert files(tmp_path) == {}
-    assert_never_green(book)
-
-
-def test_a_step_after_the_end_of_the_run_is_refused_inside_the_transaction(tmp_path: Path) -> None:
-    book = Runbook.open(parameters(tmp_path, hosts="host-a"))
-    with (
-        pytest.raises(StepFailed, match="the run has ended inside the transaction 'rotate'"),
-        book.transaction("rotate"),
-    ):
-        with pytest.raises(StepFailed, match="step 1 'Break'"):
-            book.step("Break", fails_on("host-a"))
-        book.step("Next", file_of(tmp_path, "one"))
-    assert files(tmp_path) == {}
 
 
 def test_a_transaction_after_the_end_of_a_run_starts_another_run(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from runbook_lib.integrations.pyinfra.recorded_host import FactNeeded
 from runbook_lib.operations import file_commands
 from tests.integrations.pyinfra.test_pyinfra_steps import step
 from tests.runbook.practice import parameters
-from tests.runbook.test_transactions import ROLLBACK, assert_never_green, fails_on, steps_of
+from tests.runbook.transactions import ROLLBACK, assert_never_green, fails_on, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
