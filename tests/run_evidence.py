@@ -1,4 +1,4 @@
-"""What the runs of a failed test say: `1 != 0` alone is no reason."""
+"""What the runs of a failed test say: `1 != 0` alone leaves the reason open."""
 
 from __future__ import annotations
 

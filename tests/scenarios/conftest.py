@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
 from tests.aftermath import AFTERMATH
+from tests.deadlines import deadline
 from tests.lab_names import lab_name
 from tests.programs import Programs
 from tests.scenarios.practice import Practice
@@ -22,6 +24,15 @@ RELEASE = os.environ.get("RUNBOOK_TEST_RELEASE") or None
 """Debian release of the hosts, as `debian-13`; default: the topology's."""
 ENGINE = int(os.environ.get("RUNBOOK_TEST_ENGINE") or 0) or None
 """Docker engine that the hosts can install, as `28`; default: the release's own."""
+PACKAGES = "cron curl docker-registry docker.io git gnupg iptables netcat-openbsd nftables nginx nginx-light"
+"""What the tests install on hosts. A mirror that is silent for some minutes says nothing about runbooks."""
+_DOWNLOAD = f"""for attempt in 1 2 3 4 5 6 7 8; do
+  sudo apt-get -qq update &&
+  sudo apt-get -qq -y --no-install-recommends --download-only install {PACKAGES} > /dev/null &&
+  exec sudo apt-get clean
+  sleep 20
+done
+exit 1"""
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +42,8 @@ def scenario_lab() -> Iterator[Lab]:
         pytest.skip(reason)
     name = lab_name("scenarios")
     with AFTERMATH.lab(name), running_lab(name, CONTAINERS, release=RELEASE, engine=ENGINE) as lab:
+        # Before the first test, the package cache has all that the tests download.
+        subprocess.run(lab.ssh_command("host-a", [_DOWNLOAD]), check=True, timeout=deadline(600))
         yield lab
 
 
