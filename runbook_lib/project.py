@@ -18,6 +18,7 @@ __all__ = [
     "operator",
     "project_top",
     "shown_path",
+    "usable_path",
 ]
 
 NOTEBOOKS = "notebooks"
@@ -67,13 +68,44 @@ def expanded(path: str | Path) -> Path:
         ) from unknown
 
 
+def usable_path(path: str | Path) -> Path:
+    """Return a path that a person wrote, if this process can find out whether something is there.
+
+    Args:
+        path: The path; `~` and `~user` are home directories.
+
+    Raises:
+        InputError: A directory in it is closed to this user, no file can have such a name, or no such user is known.
+    """
+    found = expanded(path)
+    try:
+        found.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return found
+    except (OSError, ValueError) as problem:  # ValueError: a null character
+        from runbook_lib.masking import excerpt  # noqa: PLC0415 - only this error needs it
+
+        raise InputError(
+            f"cannot be used: {problem.strerror if isinstance(problem, OSError) else problem}",
+            where=excerpt(str(path), 200),
+            hint="check the path, and who may open the directories in it",
+        ) from problem
+    return found
+
+
 def find_upwards(path: str | Path) -> Path:
     """Resolve a relative path against the current directory or the nearest parent directory that contains it.
 
     A notebook runs from the project's top under papermill and from `notebooks/` in JupyterLab;
     the same relative path must work in both. A path that does not exist anywhere is returned unchanged.
+
+    Args:
+        path: The path; `~` and `~user` are home directories.
+
+    Raises:
+        InputError: As for `usable_path`.
     """
-    given = expanded(path)
+    given = usable_path(path)
     if given.is_absolute():
         return given
     for base in (Path.cwd(), *Path.cwd().parents):

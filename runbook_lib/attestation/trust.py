@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import SSlibKey
 
 from runbook_lib.errors import InputError
-from runbook_lib.project import project_top
+from runbook_lib.project import project_top, usable_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ class Trust:
     refused: str = ""
 
     @classmethod
-    def load(cls, *paths: Path) -> Trust:
+    def load(cls, *paths: str | Path) -> Trust:
         """Return the keys of files, and of all `*.pub` files of directories.
 
         Raises:
@@ -50,12 +50,13 @@ class Trust:
         """
         keys: dict[str, SSlibKey] = {}
         names: dict[str, str] = {}
-        for path in paths:
+        found = tuple(usable_path(path) for path in paths)
+        for path in found:
             for file in _files(path):
                 key = _read(file)
                 keys[key.keyid] = key
                 names.setdefault(key.keyid, file.name.removesuffix(".pub").removesuffix(".pem"))
-        return cls(keys, names, paths)
+        return cls(keys, names, found)
 
     @classmethod
     def of_project(cls) -> Trust:

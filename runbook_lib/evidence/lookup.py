@@ -9,7 +9,7 @@ from runbook_lib.evidence.judgement import judged_record, with_judgement
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import record_of_notebook
 from runbook_lib.known_names import complete_name, did_you_mean
-from runbook_lib.project import expanded
+from runbook_lib.project import usable_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def find_run(name: str, runs: Path) -> Path:
     Raises:
         InputError: No run matches, or more than one.
     """
-    path = expanded(name)
+    path = usable_path(name)
     if path.exists():
         return path
     known = sorted(entry.name for entry in runs.iterdir() if entry.is_dir()) if runs.is_dir() else []
@@ -45,7 +45,7 @@ def find_run(name: str, runs: Path) -> Path:
     )
 
 
-def read_run(path: Path) -> RunRecord:
+def read_run(path: str | Path) -> RunRecord:
     """Return the record of a run, judged.
 
     Args:
@@ -55,9 +55,10 @@ def read_run(path: Path) -> RunRecord:
         Its status is the judge's: `unknown`, with `incomplete` saying why, if the end of the run was not recorded.
 
     Raises:
-        InputError: `path` does not exist.
+        InputError: `path` does not exist, or cannot be looked at.
         EvidenceError: It exists, but no run can be read from it.
     """
+    path = usable_path(path)
     if not path.exists():
         raise InputError(
             "there is no such run", where=str(path), hint="name a run directory, a journal or a notebook"

@@ -15,7 +15,7 @@ from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution.step_calls import step_calls
 from runbook_lib.learning.workspace import Workspace
 from runbook_lib.operations.task import SOLVED
-from runbook_lib.project import expanded
+from runbook_lib.project import usable_path
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,7 +66,7 @@ def read_progress(*places: str | Path) -> list[TaskProgress]:
     """
     tasks: dict[tuple[str, str, str], TaskProgress] = {}
     for place in places or (Workspace.locate().runs,):
-        for record in _records(expanded(place)):
+        for record in _records(usable_path(place)):
             _add(record, tasks)
     return sorted(tasks.values(), key=lambda task: (task.learner, task.lesson))
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
 
-if TYPE_CHECKING:
-    from runbook_lib.model.commands import Command
+from runbook_lib.model.commands import Command
 
 __all__ = ["Change", "Check", "NetworkGuard", "NewIdentity", "Plan", "Reboot"]
 
@@ -136,3 +134,12 @@ class Plan:
     guard: NetworkGuard | None = field(default=None)
     reboot: Reboot | None = field(default=None)
     after_rollback: tuple[Command, ...] = ()
+
+    @property
+    def all_commands(self) -> tuple[Command, ...]:
+        """Every command that may be sent for this plan, also those that undo it."""
+        parts = [self, self.guard, self.reboot]
+        values = [getattr(part, entry.name) for part in parts if part for entry in fields(part)]
+        return tuple(
+            one for value in values if isinstance(value, tuple) for one in value if isinstance(one, Command)
+        )

@@ -202,6 +202,8 @@ class HostStep:
             raise
         if self.transaction:
             self.transaction.check_plan(self.session.connection.host.name, plan)
+        # Also what undoes the change: refused only when it is needed, it would leave the change in place.
+        self.session.recorder.refuse_shown_secrets(self.session.connection, plan.all_commands)
         self.plan = plan
         self.session.changes = list(plan.changes)
         if self.session.mode is not Mode.PLAN:

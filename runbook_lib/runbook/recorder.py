@@ -18,7 +18,7 @@ from runbook_lib.runbook.limited_request import send_within
 from runbook_lib.shown_secrets import secret_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from runbook_lib.connections.base import Connection
     from runbook_lib.connections.output_budget import OutputBudget, OutputLimit
@@ -98,6 +98,15 @@ class Recorder:
     def recorded_stdin(self, command: Command) -> str | None:
         """Return what a record shows of a command's standard input; None if it has none."""
         return self._commands.stdin(command)
+
+    def refuse_shown_secrets(self, connection: Connection, commands: Iterable[Command]) -> None:
+        """Refuse commands whose text would show a secret, before the first of them is sent.
+
+        Raises:
+            PlanRefused: One of them would.
+        """
+        for command in commands:
+            self._commands.text(connection, command)
 
     def masked(self, record: HostRecord) -> HostRecord:
         """Return a host's record without secret values: facts and checks are read from unmasked outputs."""
@@ -182,8 +191,7 @@ class Recorder:
         """
         self._stop_without_parent(kind)
         self.note_connection(connection, step)
-        for command in commands:
-            self._commands.text(connection, command)  # no number is used up if one of them is refused
+        self.refuse_shown_secrets(connection, commands)  # no number is used up if one of them is refused
         first = commands[0]
         if deadline is not None and deadline.left < first.timeout:
             first = dataclasses.replace(first, timeout=deadline.left)

@@ -21,7 +21,7 @@ from fsspec.utils import get_protocol, stringify_path
 from runbook_lib.errors import InputError
 from runbook_lib.evidence.layout import JOURNAL, NOTEBOOK, OUTPUT
 from runbook_lib.evidence.path_text import is_loop, path_from_text, path_text
-from runbook_lib.project import expanded
+from runbook_lib.project import usable_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def location_of(address: str | Path) -> LocalLocation | RemoteLocation:
     """
     text = stringify_path(address)
     if get_protocol(text) in {"file", "local"}:
-        path = expanded(text.partition("://")[2] or text)
+        path = usable_path(text.partition("://")[2] or text)
         if not path.is_dir():
             raise InputError("no such directory", where=str(path), hint="name an archive's top directory")
         return LocalLocation(path.resolve())

@@ -35,7 +35,7 @@ class RunVerdict:
     reason: str
 
 
-def verdict_of_run(archive: Archive, run: str, trust: Sequence[Path] = ()) -> RunVerdict:
+def verdict_of_run(archive: Archive, run: str, trust: Sequence[str | Path] = ()) -> RunVerdict:
     """Verify a run of an archive.
 
     Args:

@@ -34,7 +34,7 @@ class Context:
     archive: Archive
     now: datetime
     since: datetime | None = None
-    trust: Sequence[Path] = ()
+    trust: Sequence[str | Path] = ()
 
     def rows(self, sql: str, *values: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - for the question marks
         """Yield the rows of a SELECT over the archive's tables and `examined`: the runs started since `since`.

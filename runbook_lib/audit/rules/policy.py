@@ -10,6 +10,7 @@ from runbook_lib.audit.rules.base import AuditRule, Context, Finding
 from runbook_lib.audit.rules.evidence import EVIDENCE_NOT_READABLE, EvidenceNotReadable, runs_read
 from runbook_lib.audit.rules.registry import rule_class, rule_names
 from runbook_lib.errors import InputError
+from runbook_lib.project import usable_path
 from runbook_lib.yaml_files import YamlFile, validate
 
 if TYPE_CHECKING:
@@ -55,13 +56,16 @@ class Policy:
     since: datetime | None = None
 
     @classmethod
-    def load(cls, path: Path) -> Policy:
+    def load(cls, path: str | Path) -> Policy:
         """Read a policy.
+
+        Args:
+            path: Its file.
 
         Raises:
             InputError: The file is missing or malformed, or names a rule or a setting that does not exist.
         """
-        file = YamlFile(path)
+        file = YamlFile(usable_path(path))
         unknown = set(file.data) - {"rules", "since"}
         if unknown:
             raise InputError(
@@ -99,7 +103,7 @@ class Scan:
         return [_ALWAYS, *self.policy.rules]
 
 
-def scan(archive: Archive, policy: Policy, trust: Sequence[Path] = ()) -> Scan:
+def scan(archive: Archive, policy: Policy, trust: Sequence[str | Path] = ()) -> Scan:
     """Apply a policy's rules to an archive, and report the evidence that none of them could examine.
 
     Args:

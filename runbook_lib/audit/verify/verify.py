@@ -31,7 +31,7 @@ _BAD_INPUT_HINT = "name a run directory, an executed notebook, or a directory of
 def verify_run(
     path: Path,
     *,
-    trust: Trust | Path | Sequence[Path] | None = None,
+    trust: Trust | str | Path | Sequence[str | Path] | None = None,
     approved: Path | Approval | None = None,
     signers: int = 1,
 ) -> Verdict:
@@ -60,7 +60,7 @@ def verify_run(
 def verify_runs(
     paths: Sequence[Path],
     *,
-    trust: Trust | Path | Sequence[Path] | None = None,
+    trust: Trust | str | Path | Sequence[str | Path] | None = None,
     approved: Path | Approval | None = None,
     signers: int = 1,
 ) -> Iterator[Verdict]:
@@ -95,12 +95,12 @@ def exit_code(verdicts: Sequence[Verdict], allowed: Sequence[str] = ()) -> int:
     return 4 if words else 0
 
 
-def _trust(trust: Trust | Path | Sequence[Path] | None) -> Trust:
+def _trust(trust: Trust | str | Path | Sequence[str | Path] | None) -> Trust:
     if isinstance(trust, Trust):
         return trust
     if trust is None:
         return Trust.of_project()
-    return Trust.load(*([trust] if isinstance(trust, Path) else trust))
+    return Trust.load(*([trust] if isinstance(trust, str | Path) else trust))
 
 
 def _flag_copy(verdict: Verdict, paths_by_run: dict[str, str]) -> Verdict:
