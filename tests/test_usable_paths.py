@@ -40,5 +40,5 @@ def test_a_name_that_no_file_can_have_is_bad_input(
 
 @pytest.mark.parametrize("function", ["read_run", "Policy.load", "Archive", "Inventory.load", "trusted keys"])
 def test_a_path_at_which_nothing_is_may_be_text(function: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such|there is no"):
+    with pytest.raises(InputError, match=r"no such|there is no"):
         TAKES_A_PATH[function](str(tmp_path / "none"))
