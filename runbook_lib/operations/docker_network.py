@@ -83,7 +83,8 @@ class Present(Operation):
                 self._refuse_bridge(interfaces)
             create = (*_CREATE, *_subnet(self.subnet), *self._options, self.name)
             return Plan(
-                commands=(Command(create, sudo=True, purpose="a network that resolves container names"),)
+                commands=(Command(create, sudo=True, purpose="a network that resolves container names"),),
+                rollback=(undo.remove_network(self.name),),
             )
         self._refuse_taken(network)
         return Plan()

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runbook_lib import Runbook
 from runbook_lib.connections.sent_ahead import MOST_TOGETHER
+from runbook_lib.errors import StepFailed
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.model.status import Status
+from runbook_lib.operations import docker_network
 from tests.deadlines import deadline
+from tests.runbook.practice import parameters
 from tests.scenarios.practice import Practice, signal_and_wait
 
 if TYPE_CHECKING:
@@ -273,3 +277,17 @@ def test_sudo_password_reaches_sudo_and_nothing_else(
     assert [path for path in written if canary.encode() in path.read_bytes()] == []
     # Where sudo does not ask for a password, the password must not become the command's standard input either.
     assert canary not in practice.on("host-a", "sudo cat /etc/docker/daemon.json")
+
+
+def test_a_transaction_removes_the_network_that_it_has_made(practice: Practice, tmp_path: Path) -> None:
+    practice.on("host-a", "sudo docker network create kept")
+    book = Runbook.open(parameters(tmp_path, inventory=str(practice.lab.inventory), hosts="host-a"))
+    with pytest.raises(StepFailed), book.transaction("tenants"):  # noqa: PT012 - as a user writes it
+        book.step("Kept", docker_network.present("kept"))
+        book.step("Made", docker_network.present("made", subnet="10.99.7.0/24"))
+        book.check("Fails", lambda host: host.file("/none").exists)
+    assert [step.status for step in book.record.steps] == ["ok", "changed", "failed", "failed"]
+    assert book.record.steps[-1].hosts[0].message.endswith("rolled back: step 2 'Made'")
+    left = practice.on("host-a", "sudo docker network ls --format '{{.Name}}'; sudo docker network rm kept")
+    assert set(left.split()) >= {"kept", "bridge"}
+    assert "made" not in left.split()
