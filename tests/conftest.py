@@ -53,7 +53,7 @@ settings.load_profile("tests")
 
 _REQUIRE = "RUNBOOK_REQUIRE"
 _ALL = "all"
-_TEMPORARY = pytest.StashKey[Path]()
+_RUNS_BELOW = pytest.StashKey[Path]()
 """The directory of the session's temporary files."""
 
 
@@ -110,7 +110,7 @@ def pytest_runtest_makereport(
     A failed test is shown with what its runs say.
     """
     report = yield
-    directory = item.config.stash.get(_TEMPORARY, None)
+    directory = item.config.stash.get(_RUNS_BELOW, None)
     if report.failed and directory and (said := what_runs_say(directory, call.start)):
         report.sections.append(("runs of this test", said))
     if report.skipped and os.environ.get(_REQUIRE) == _ALL and not hasattr(report, "wasxfail"):
@@ -132,8 +132,8 @@ def pytest_make_collect_report(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def temporary(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> None:
-    pytestconfig.stash[_TEMPORARY] = tmp_path_factory.getbasetemp()
+def place_of_runs(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> None:
+    pytestconfig.stash[_RUNS_BELOW] = tmp_path_factory.getbasetemp()
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ HOOKS = """
 from tests.conftest import (
     pytest_addoption, pytest_collection_modifyitems, pytest_configure, pytest_make_collect_report,
     pytest_report_header, pytest_runtest_makereport, pytest_sessionstart, pytest_unconfigure,
-    pytest_xdist_make_scheduler, temporary,
+    pytest_xdist_make_scheduler, place_of_runs,
 )
 """
 
