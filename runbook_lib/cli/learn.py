@@ -146,7 +146,9 @@ class _Hosts:
         if new and not self._keep:
             self.end_with_learner = True
             ending.callback(_end, lab)
-        self._workspace.link_inventory(lab.inventory)
+        own = self._workspace.link_inventory(lab.inventory)
+        if own:
+            click.echo(f"your inventory is kept as {own.relative_to(self._workspace.project)}")
         if self._fresh and not new:
             click.echo("practice hosts: resetting")
             with lab_progress():
@@ -186,8 +188,8 @@ def _serve(server: JupyterServer, hosts: _Hosts) -> None:
     try:
         click.echo(f"\nopen in a browser: {server.url}\n")
         click.echo("Ctrl-C ends JupyterLab" + (" and the practice hosts" if hosts.end_with_learner else ""))
-        code = server.wait()
-        click.echo(f"JupyterLab has exited with {code}")
+        server.wait()
+        click.echo("JupyterLab has ended")
     except KeyboardInterrupt:
         for number in (signal.SIGINT, *_ending_signals()):  # a second one must not cut the end short
             signal.signal(number, signal.SIG_IGN)

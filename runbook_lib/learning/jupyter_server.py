@@ -11,6 +11,7 @@ import secrets
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,7 +19,7 @@ from urllib.parse import quote
 
 from runbook_lib import extras, grace_periods
 from runbook_lib.errors import InputError, RunbookError
-from runbook_lib.learning.server_process import PARENT
+from runbook_lib.learning.server_process import PARENT, TOKEN_FILE
 from runbook_lib.subprocess_termination import terminate
 
 if TYPE_CHECKING:
@@ -117,9 +118,19 @@ class JupyterServer:
         if self._process is not None:
             terminate(self._process, grace_periods.LESSON_SERVER)
 
-    def wait(self) -> int:
-        """Return the server's exit code once it has exited by itself, as by "Shut Down" in its menu."""
-        return self._process.wait() if self._process else 0
+    def wait(self) -> None:
+        """Wait until the server has exited by itself, as by "Shut Down" in its menu.
+
+        Raises:
+            RunbookError: It has crashed, or was killed.
+        """
+        code = self._process.wait() if self._process else 0
+        if code:
+            raise RunbookError(
+                f"JupyterLab has exited with {code}",
+                where=str(self._workspace.jupyter / "log"),
+                hint="the log has the reason; your notebooks and runs are in the same folder",
+            )
 
     def stop_kernels(self, report: Callable[[str], None]) -> None:
         """Interrupt the notebooks that are running, so that their steps leave the hosts in order; wait for them.
@@ -146,7 +157,6 @@ class JupyterServer:
             "ServerApp.port": self._port,
             "ServerApp.root_dir": self._workspace.top,
             "ServerApp.open_browser": self._open_browser,
-            "ServerApp.use_redirect_file": False,
             "ServerApp.allow_root": os.geteuid() == 0,  # the practice hosts need root: there is no other user
             "ServerApp.allow_remote_access": False,
             "LabApp.extension_manager": "readonly",  # it would ask a package registry
@@ -158,7 +168,9 @@ class JupyterServer:
 
     def _environment(self, token: Path) -> dict[str, str]:
         own = {
-            "JUPYTER_TOKEN_FILE": str(token),  # not an option: every user of this machine can read those
+            TOKEN_FILE: str(
+                token
+            ),  # the token is not an option here: every user of this machine can read those
             "JUPYTER_RUNTIME_DIR": str(self._workspace.jupyter / "runtime"),
             "JUPYTER_PREFER_ENV_PATH": "1",  # kernels run in this Python, which has this package
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
@@ -171,7 +183,7 @@ class JupyterServer:
 
         Raises:
             InputError: The port is in use.
-            RunbookError: The server exited, or does not answer.
+            RunbookError: The server exited, does not answer, or answers without the token.
         """
         file = self._workspace.jupyter / "runtime" / f"jpserver-{process.pid}.json"
         until = time.monotonic() + _START
@@ -179,6 +191,7 @@ class JupyterServer:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 self._base = str(json.loads(file.read_text(encoding="utf-8"))["url"])
                 self._ask("GET", "status")
+                self._check_token_is_needed()
                 return self._base
             time.sleep(_POLL)
         log = self._workspace.jupyter / "log"
@@ -191,6 +204,26 @@ class JupyterServer:
             )
         raise RunbookError(
             f"JupyterLab did not start: {' | '.join(lines)}", where=str(log), hint="the log has the reason"
+        )
+
+    def _check_token_is_needed(self) -> None:
+        """Ask without the token, as every user of this machine can.
+
+        Raises:
+            OSError: The server does not answer.
+            RunbookError: It answers with more than a refusal.
+        """
+        try:
+            urllib.request.urlopen(f"{self._base}api/contents", timeout=_REQUEST).close()  # noqa: S310 - as below
+        except urllib.error.HTTPError as refused:
+            if refused.code in {401, 403}:
+                return
+            raise
+        raise RunbookError(
+            "JupyterLab answers without its token: every user of this machine could act as you",
+            where=self._base,
+            hint="look for `token` and `identity_provider_class` in its configuration, in the directories that "
+            "`jupyter --paths` lists",
         )
 
     def _kernels(self) -> Sequence[dict[str, Any]]:

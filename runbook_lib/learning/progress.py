@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import logging
+from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -18,6 +20,7 @@ from runbook_lib.operations.task import SOLVED
 from runbook_lib.project import usable_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
     from pathlib import Path
 
@@ -37,7 +40,7 @@ class TaskProgress:
     """One task of one learner, as far as the evidence shows it.
 
     Args:
-        learner: Who ran the lesson, and on which machine.
+        learner: Who ran the lesson, and on which machine; with the directory of the runs where that is ambiguous.
         lesson: The notebook.
         task: The task's title.
         tries: How often it was checked, up to the first solution.
@@ -63,12 +66,22 @@ def read_progress(*places: str | Path) -> list[TaskProgress]:
 
     Args:
         places: Directories with run directories, one per learner for example. Default: the learner's own.
+
+    Returns:
+        Learners of the same name whose runs are in different directories are told apart by the directory: machines of
+        a class are often copies of one machine.
+
+    Raises:
+        InputError: A place cannot be looked at.
     """
-    tasks: dict[tuple[str, str, str], TaskProgress] = {}
-    for place in places or (Workspace.locate().runs,):
-        for record in _records(usable_path(place)):
-            _add(record, tasks)
-    return sorted(tasks.values(), key=lambda task: (task.learner, task.lesson))
+    found = dict.fromkeys(usable_path(place) for place in places or (Workspace.locate().runs,))
+    by_place = {place: _tasks(_records(place)) for place in found}
+    names = Counter(name for tasks in by_place.values() for name in {task.learner for task in tasks})
+    for place, tasks in by_place.items():
+        for task in tasks:
+            if names[task.learner] > 1:
+                task.learner = f"{task.learner} ({place})"
+    return sorted(chain.from_iterable(by_place.values()), key=lambda task: (task.learner, task.lesson))
 
 
 def progress(*places: str | Path) -> pd.DataFrame:
@@ -105,6 +118,14 @@ def _records(runs: Path) -> list[RunRecord]:
         except EvidenceError as problem:
             _log.warning("%s: left out: %s", file.parent, problem.message)
     return sorted(records, key=lambda record: record.started)  # names do not order the runs of one second
+
+
+def _tasks(records: Iterable[RunRecord]) -> list[TaskProgress]:
+    """Return the tasks that some runs tried, in the order of their first try."""
+    tasks: dict[tuple[str, str, str], TaskProgress] = {}
+    for record in records:
+        _add(record, tasks)
+    return list(tasks.values())
 
 
 def _add(record: RunRecord, tasks: dict[tuple[str, str, str], TaskProgress]) -> None:

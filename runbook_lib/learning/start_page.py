@@ -24,7 +24,7 @@ _templates = jinja2.Environment(
     finalize=lambda value: _in_a_line(value) if isinstance(value, str) else value,
 )
 _ENDS = "The practice hosts end too; next time the lessons before are carried out for you."
-_STAYS = "The practice hosts stay up: `runbook lab down` ends them."
+_STAYS = "The practice hosts stay up: `runbook lab down{}` ends them."
 
 
 def start_page(
@@ -39,6 +39,7 @@ def start_page(
         lab: The name of their lab.
         hosts_end: Whether the practice hosts end when the learner ends.
     """
+    option = "" if lab == DEFAULT_NAME else f" --name {lab}"
     return _templates.get_template("start.md.j2").render(
         lessons=lessons,
         first=lessons[0],
@@ -47,7 +48,7 @@ def start_page(
         running=running,
         lab="" if lab == DEFAULT_NAME else lab,
         reason=reason,
-        ending=(_ENDS if hosts_end else _STAYS) if running else "",
+        ending=(_ENDS if hosts_end else _STAYS.format(option)) if running else "",
     )
 
 

@@ -35,6 +35,7 @@ FOLDER = "learn"
 START = "START.md"
 
 _JUPYTER = ".jupyter"
+_LOCK = ".lock"
 _INVENTORY = DEFAULT_TOPOLOGY.with_name("inventory.yml")
 _PARAMS = "params"
 _SETTINGS = {
@@ -90,11 +91,12 @@ class Workspace:
         """Keep the folder for this process alone while the block runs.
 
         Raises:
-            InputError: Another process uses it, or it cannot be written.
+            InputError: Another process uses it, it is a folder of something else, or it cannot be written.
         """
+        self._refuse_another_folder()
         with self._writing():
             self.top.mkdir(parents=True, exist_ok=True)
-            file = (self.top / ".lock").open("ab")
+            file = (self.top / _LOCK).open("ab")
         with file:
             if not file_lock.acquire(file, wait=False):
                 raise InputError(
@@ -120,7 +122,7 @@ class Workspace:
         with self._writing():
             (self.top / NOTEBOOKS).mkdir(parents=True, exist_ok=True)
             (self.top / ".gitignore").write_text("*\n", encoding="utf-8")
-            kept = [path for name in fresh if (path := self._set_aside(name))]
+            kept = [path for name in fresh if (path := _set_aside(self.notebook(name)))]
             for lesson in lessons:
                 if not self.notebook(lesson.name).exists():
                     shutil.copyfile(lesson.path, self.notebook(lesson.name))
@@ -137,11 +139,14 @@ class Workspace:
         with self._writing():
             (self.top / START).write_text(text, encoding="utf-8")
 
-    def link_inventory(self, inventory: Path) -> None:
+    def link_inventory(self, inventory: Path) -> Path | None:
         """Let the working copies find the practice hosts: their parameter names `params/lab/inventory.yml`.
 
         Args:
             inventory: The inventory that the lab has written.
+
+        Returns:
+            The learner's own inventory, kept under another name; None if there was none.
 
         Raises:
             InputError: The link cannot be made.
@@ -149,8 +154,22 @@ class Workspace:
         link = self.top / _INVENTORY
         with self._writing():
             link.parent.mkdir(parents=True, exist_ok=True)
+            kept = None if link.is_symlink() else _set_aside(link)
             link.unlink(missing_ok=True)
             link.symlink_to(inventory.absolute())
+        return kept
+
+    def _refuse_another_folder(self) -> None:
+        """Refuse a folder of this name that was not made here: its files would be overwritten."""
+        with self._writing():
+            ours = self.jupyter.exists() or (self.top / _LOCK).exists() or not self.top.exists()
+            if ours or not any(self.top.iterdir()):
+                return
+        raise InputError(
+            "there are files in this folder, and `runbook learn` has not made it",
+            where=str(self.top),
+            hint="rename it, or run `runbook learn` in another directory",
+        )
 
     def _running_address(self) -> str:
         """Return the address of the server that runs now, with its token; empty if it is not known."""
@@ -159,17 +178,6 @@ class Workspace:
                 server = json.loads(file.read_text(encoding="utf-8"))
                 return f"{server['url']}lab?token={server['token']}"
         return ""
-
-    def _set_aside(self, name: str) -> Path | None:
-        """Rename a working copy, and return its new path; None if there is none."""
-        path = self.notebook(name)
-        if not path.exists():
-            return None
-        number = 1
-        while (target := path.with_name(f"{name}.before-{number}.ipynb")).exists():
-            number += 1
-        path.rename(target)
-        return target
 
     def _copy_parameters(self) -> None:
         source = self.project / _PARAMS
@@ -200,3 +208,14 @@ class Workspace:
                 where=os.fspath(problem.filename or self.top),
                 hint="run `runbook learn` in a directory that you may write to",
             ) from problem
+
+
+def _set_aside(path: Path) -> Path | None:
+    """Rename a learner's file, and return its new path; None if there is none."""
+    if not path.exists():
+        return None
+    number = 1
+    while (target := path.with_name(f"{path.stem}.before-{number}{path.suffix}")).exists():
+        number += 1
+    path.rename(target)
+    return target

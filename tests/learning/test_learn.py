@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from runbook_lib.cli.main import cli
-from runbook_lib.errors import InputError
+from runbook_lib.errors import InputError, RunbookError
 from runbook_lib.learning.jupyter_server import JupyterServer
 from tests.deadlines import deadline, wait_until
 from tests.execution.project import TOP
@@ -31,12 +31,14 @@ if TYPE_CHECKING:
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/\S+")
 
 
-def start(place: Path, programs: Programs) -> tuple[subprocess.Popen[str], str]:
+def start(
+    place: Path, programs: Programs, browser: str = "--no-browser", **environment: str
+) -> tuple[subprocess.Popen[str], str]:
     """Start it, and return the address that it prints."""
     process = programs.start(
-        [sys.executable, "-m", "runbook_lib.cli.main", "learn", "--no-lab", "--port", "0", "--no-browser"],
+        [sys.executable, "-m", "runbook_lib.cli.main", "learn", "--no-lab", "--port", "0", browser],
         cwd=place,
-        env={**os.environ, "PYTHONPATH": str(TOP)},
+        env={**os.environ, "PYTHONPATH": str(TOP), **environment},
         bufsize=1,
     )
     assert process.stdout
@@ -89,6 +91,59 @@ def test_the_lessons_open_for_who_has_the_token_and_ctrl_c_ends_all(
     assert ended(pid)
 
 
+@pytest.mark.parametrize("trait", ["IdentityProvider.token", "ServerApp.token"])
+def test_no_configuration_of_a_user_turns_the_token_off(
+    trait: str, tmp_path: Path, programs: Programs
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "jupyter_server_config.py").write_text(f"c = get_config()\nc.{trait} = ''\n")
+    _, address = start(tmp_path, programs, JUPYTER_CONFIG_DIR=str(tmp_path / "own"))
+    page, _, token = address.partition("?token=")
+    base = page.partition("lab/tree/START.md")[0]
+    assert ask(f"{base}api/contents") == 403
+    assert ask(f"{base}api/contents?token={token}") == 200
+
+
+def test_a_server_that_answers_without_the_token_is_refused() -> None:
+    with HTTPServer(("127.0.0.1", 0), Kernels) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(RunbookError, match="answers without its token"):
+            Known(f"http://127.0.0.1:{server.server_port}/")._check_token_is_needed()  # noqa: SLF001
+        server.shutdown()
+
+
+def test_the_browsers_command_line_does_not_have_the_token(tmp_path: Path, programs: Programs) -> None:
+    """Every user of this machine can read it."""
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {opened}.new && mv {opened}.new {opened}\n')
+    browser.chmod(0o755)
+    _, address = start(tmp_path, programs, "--browser", BROWSER=f"{browser} %s")
+    wait_until(opened.exists, "the browser")
+    file, token = opened.read_text().strip(), address.partition("?token=")[2]
+    assert token not in file
+    page = Path(file.removeprefix("file://"))
+    assert token in page.read_text(encoding="utf-8")
+    assert page.is_relative_to(tmp_path / "learn" / ".jupyter")
+    assert (tmp_path / "learn" / ".jupyter").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_server_that_was_killed_is_no_good_end(tmp_path: Path, programs: Programs) -> None:
+    process, _ = start(tmp_path, programs)
+    os.kill(server_of(tmp_path), signal.SIGKILL)
+    output, _ = process.communicate(timeout=deadline(60))
+    assert process.returncode == 1, output
+    assert f"{tmp_path}/learn/.jupyter/log" in output
+    assert "JupyterLab has exited with -9" in output
+
+
+class Known(JupyterServer):
+    """A server that was started elsewhere."""
+
+    def __init__(self, base: str) -> None:
+        self._base, self._token = base, "token"
+
+
 class Kernels(BaseHTTPRequestHandler):
     """A server of two kernels, of which the first one listed exits before it can be interrupted."""
 
@@ -116,10 +171,6 @@ class Kernels(BaseHTTPRequestHandler):
 
 
 def test_a_notebook_is_interrupted_although_another_one_has_just_exited() -> None:
-    class Known(JupyterServer):
-        def __init__(self, base: str) -> None:
-            self._base, self._token = base, "token"
-
     printed: list[str] = []
     with HTTPServer(("127.0.0.1", 0), Kernels) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

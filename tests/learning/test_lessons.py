@@ -57,6 +57,23 @@ def test_working_copies_are_the_learners(tmp_path: Path) -> None:
     assert (folder.top / "params" / "example" / "this-machine.yml").is_file()
 
 
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / "learn"
+    other.mkdir()
+    for name in (".gitignore", "START.md"):
+        (other / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="has not made it"), Workspace(other).locked():
+        pass
+    assert {path.name: path.read_text() for path in other.iterdir()} == {
+        ".gitignore": "mine",
+        "START.md": "mine",
+    }
+    (tmp_path / "empty").mkdir()
+    for _ in range(2):
+        with Workspace(tmp_path / "empty").locked():
+            pass
+
+
 def test_the_folder_is_for_one_at_a_time(tmp_path: Path) -> None:
     folder = Workspace(tmp_path / "learn")
     with (
@@ -79,9 +96,11 @@ def test_the_inventory_is_that_of_the_lab(tmp_path: Path) -> None:
     folder = Workspace(tmp_path / "learn")
     folder.prepare(KNOWN)
     (tmp_path / "inventory.yml").write_text("hosts: {}\n", encoding="utf-8")
-    for _ in range(2):
-        folder.link_inventory(tmp_path / "inventory.yml")
     found = folder.top / "params" / "lab" / "inventory.yml"
+    found.write_text("mine", encoding="utf-8")
+    kept = found.with_name("inventory.before-1.yml")
+    assert [folder.link_inventory(tmp_path / "inventory.yml") for _ in range(2)] == [kept, None]
+    assert kept.read_text(encoding="utf-8") == "mine"
     assert found.read_text(encoding="utf-8") == "hosts: {}\n"
 
 
@@ -101,3 +120,4 @@ def test_the_first_page_says_what_there_is() -> None:
     assert "Open [First steps: look at one machine](notebooks/01_first_steps.ipynb)" in without
     other = start_page(KNOWN, ["host-a"], "", lab="class", hosts_end=False)
     assert "runbook lab shell --name class host-a" in other
+    assert "`runbook lab down --name class` ends them" in other

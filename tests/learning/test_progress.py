@@ -41,6 +41,24 @@ def test_the_table_has_tries_and_the_first_solution(runs: Path) -> None:
     assert list(progress(runs.parent / "none").columns) == list(COLUMNS)
 
 
+def test_learners_of_the_same_name_are_told_apart_by_the_directory(tmp_path: Path) -> None:
+    """Machines of a class that are copies of one machine have one name, and one user."""
+    for learner in ("anna", "bert"):
+        place = tmp_path / learner
+        place.mkdir()
+        book = Runbook.open(parameters(place))
+        if learner == "anna":
+            (place / "made").touch()
+        book.task("Make the file", check=Holds(str(place / "made"), ""))
+        book.close()
+    runs = {name: tmp_path / name / "runs" for name in ("anna", "bert")}
+    table = progress(runs["anna"], runs["bert"])
+    assert table["state"].tolist() == ["solved", "not yet"]
+    assert [str(runs[name]) in row for name, row in zip(runs, table["learner"], strict=True)] == [True, True]
+    assert progress(runs["anna"], str(runs["anna"]))["tries"].tolist() == [1], "one directory, named twice"
+    assert "(" not in progress(runs["anna"])["learner"][0]
+
+
 def test_a_task_is_a_check_in_the_tables(runs: Path) -> None:
     records = sorted(map(read_run, runs.iterdir()), key=lambda record: record.started)
     checks = tables(records).checks
