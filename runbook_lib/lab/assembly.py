@@ -66,9 +66,9 @@ class Assembly:
         make_room(len(off))
         for name in off:
             self._host(name).start()
-        self.state.faults = [
-            fault for fault in self.state.faults if fault not in {f"power:{name}" for name in off}
-        ]
+        on_again = {f"power:{name}" for name in off}
+        self.state.faults = [fault for fault in self.state.faults if fault not in on_again]
+        self.state.hidden = [fault for fault in self.state.hidden if fault not in on_again]
         self.state.save(self.paths)
         start_services(self.paths, self.state)
         for name in off:

@@ -10,6 +10,8 @@ others               faults inside of a host, for the drills: `runbook_lib.books
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import secrets
 import shlex
 from typing import TYPE_CHECKING
@@ -32,13 +34,19 @@ if TYPE_CHECKING:
 
 __all__ = ["RANDOM", "UNNAMED", "Faults"]
 
+_log = logging.getLogger(__name__)
+
 RANDOM = "random"
 """Word for a fault that is chosen, and not named."""
 UNNAMED = "one that is not named"
 """What the lab's status says of it."""
-_STOP_DOCKER = "systemctl stop docker.socket docker.service"
-_START_DOCKER = (
-    "! systemctl cat docker.service >/dev/null 2>&1 || systemctl start docker.socket docker.service"
+_STOP_DOCKER = "keep_greeting docker-down; systemctl stop docker.socket docker.service"
+_START_DOCKER = """! systemctl cat docker.service >/dev/null 2>&1 || systemctl start docker.socket docker.service
+restore_greeting docker-down"""
+_BEFORE_POWER = "keep_greeting power; sync"
+# After a boot the engine may still be starting.
+_AFTER_POWER = (
+    '[ ! -s "$kept/greeting.power" ] || { systemctl start docker.service; restore_greeting power; }'
 )
 _DOCKER_HINT = "is Docker installed on the host? `runbook run 20_docker_install` installs it"
 _ORDER = (
@@ -48,6 +56,7 @@ _ORDER = (
     "docker-down",
     "redis-stopped",
 )  # others need the host on, the engine, redis
+_RESET_HINT = "`runbook lab reset` makes the host new"
 _NEED_HINT = "once the host has what the fault needs, break it again; `runbook lab break` lists all faults"
 
 
@@ -102,7 +111,8 @@ class Faults:
 
         Args:
             state: The lab's state; each fault is removed from it when it is repaired.
-            reinstalled: Hosts that are about to be reset, so that only the switch needs to be repaired for them.
+            reinstalled: Hosts that are about to be reset, so that only the switch needs to be repaired for them; their
+                faults stay in the state until then, see `forget_hosts`.
 
         Returns:
             The faults that were repaired.
@@ -114,18 +124,32 @@ class Faults:
             (parse_fault(name, state) for name in state.faults),
             key=lambda fault: _ORDER.index(fault.kind) if fault.kind in _ORDER else len(_ORDER),
         )
-        problems = []
+        repaired, problems = [], []
         for fault in faults:
+            if fault.kind not in {"cable", "unplug"} and fault.host in reinstalled:
+                continue
             try:
-                if fault.kind in {"cable", "unplug"} or fault.host not in reinstalled:
-                    self._repair(fault, state)
+                self._repair(fault, state)
             except LabError as problem:
                 problems.append(problem)  # the other faults are repaired nevertheless
             else:
                 self._forget(fault, state)
+                repaired.append(fault.name)
         if problems:
             raise problems[0]
-        return [fault.name for fault in faults]
+        return repaired
+
+    @staticmethod
+    def forget_hosts(state: LabState, hosts: Collection[str]) -> None:
+        """Remove the faults of hosts that are new machines now from the lab's state, without saving it.
+
+        Args:
+            state: The lab's state.
+            hosts: Names of the hosts.
+        """
+        gone = {name for name in state.faults if parse_fault(name, state).host in hosts}
+        state.faults = [name for name in state.faults if name not in gone]
+        state.hidden = [name for name in state.hidden if name not in gone]
 
     @staticmethod
     def summaries() -> dict[str, str]:
@@ -170,6 +194,12 @@ class Faults:
             state.save(self._paths)
         try:
             self._break(fault, state)
+        except KeyboardInterrupt:
+            _log.warning(
+                "%s may be in effect, or a part of it: `runbook lab repair` repairs it",
+                "the fault" if hidden else fault.name,
+            )
+            raise
         except LabError as problem:
             if not already:
                 self._take_back(fault, state, problem)
@@ -208,7 +238,11 @@ class Faults:
         elif fault.kind == "unplug":
             switch.set_port(self._paths.switch, _first_port(state, fault.host), up=False)
         elif fault.kind == "power":
-            self._host(fault, state).stop()
+            host = self._host(fault, state)
+            if host.running():
+                with contextlib.suppress(LabError):  # the power of a host that hangs can be cut too
+                    self._execute(fault, state, _BEFORE_POWER, "keep what redis has", "")
+            host.stop()
         elif fault.kind == "docker-down":
             self._execute(fault, state, _STOP_DOCKER, "stop the Docker engine", _DOCKER_HINT)
         else:
@@ -225,11 +259,12 @@ class Faults:
             if not host.running():
                 host.start()
             host.wait()
+            self._execute(fault, state, _AFTER_POWER, "restore what redis had", _RESET_HINT)
         elif fault.kind == "docker-down":
             self._execute(fault, state, _START_DOCKER, "start the Docker engine", _DOCKER_HINT)
         else:
             script = HOST_FAULTS[fault.kind].repair
-            self._execute(fault, state, script, "repair the fault", "`runbook lab reset` makes the host new")
+            self._execute(fault, state, script, "repair the fault", _RESET_HINT)
 
     def _execute(self, fault: Fault, state: LabState, script: str, what: str, hint: str) -> None:
         """Run a fault's script on its host."""
@@ -250,7 +285,9 @@ class Faults:
         try:
             self._host(fault, state).execute(f"{words}{PREAMBLE}{script}\n")
         except LabError as problem:
-            raise LabError(f"could not {what}: {problem.message}", where=fault.host, hint=hint) from problem
+            raise LabError(
+                f"could not {what}: {problem.message}", where=fault.host, hint=problem.hint or hint
+            ) from problem
 
 
 def _first_port(state: LabState, host: str) -> str:

@@ -212,6 +212,7 @@ class Lab:
                 host.prepare(state.roots[name])
                 host.start()
             state.unprepared = [name for name in state.unprepared if name not in chosen]
+            self.faults.forget_hosts(state, chosen)
             state.save(self.paths)
             for host in chosen.values():
                 host.wait()

@@ -9,9 +9,11 @@ import pytest
 
 from runbook_lib.books.docker.faults import HOST_FAULTS
 from runbook_lib.errors import LabError
-from runbook_lib.lab.fault_names import FAULTS
+from runbook_lib.lab.fault_names import FAULTS, parse_fault
 from runbook_lib.lab.hosts.container import ContainerHost
+from runbook_lib.lab.hosts.registry import lab_host
 from runbook_lib.lab.state import running_state
+from runbook_lib.lab.system.paths import locked
 from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
@@ -48,6 +50,30 @@ def without_sysctl(lab: Lab) -> Iterator[Lab]:
     yield lab
     on(lab, "[ ! -e /root/sysctl ] || mv /root/sysctl $(dirname $(cat /root/place))/; command -v sysctl")
     lab.faults.repair()
+
+
+def test_a_fault_is_known_until_its_host_is_new(lab: Lab) -> None:
+    """The repair of another host fails, as it is off: no host was reset."""
+    for host in ("host-a", "host-b"):
+        lab.faults.inject(f"boot:{host}")
+    with locked(lab.paths.lock):
+        lab_host(lab.paths, running_state(lab.paths).topology, "host-a").stop()
+    with pytest.raises(LabError, match="could not repair the fault"):
+        lab.reset(["host-b"])
+    assert lab.status().faults == ["boot:host-a", "boot:host-b"]
+    lab.up(["host-a", "host-b"])
+    lab.reset(["host-b"])
+    assert lab.status().faults == []
+
+
+def test_a_hidden_power_cut_that_up_has_ended_is_forgotten(lab: Lab) -> None:
+    """Otherwise the next one, which is named, would be shown as one that is not."""
+    with locked(lab.paths.lock):
+        state = running_state(lab.paths)
+        lab.faults._inject(parse_fault("power:host-a", state), state, hidden=True)  # noqa: SLF001 - not by chance
+    lab.up(["host-a", "host-b"])
+    state = running_state(lab.paths)
+    assert (state.faults, state.hidden) == ([], [])
 
 
 def test_what_a_fault_has_changed_before_it_failed_is_repaired(strange_bridge: Lab) -> None:

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from runbook_lib.lab.lab import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.drills]
-NEEDS_A_HOST = {"unplug", "power", "docker-down"}
+FAULTS_ON_HOSTS = [
+    *(name.replace("HOST", "host-b") for name in FAULTS),
+    "power:host-a",  # the server's: redis forgets its data
+    "docker-down:host-a",
+]
 PARAMETERS = ("91_drill", "-f", "params/lab/91_drill.yml")
 VALIDATION = ("90_validate", "-f", "params/lab/90_validate.yml", "-p", "also_validate", "[]")
 
@@ -36,17 +40,18 @@ def chapter_lab(docker_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> La
     return docker_lab
 
 
-@pytest.mark.parametrize("fault", [name.removesuffix(":HOST") for name in FAULTS])
+@pytest.mark.parametrize("fault", FAULTS_ON_HOSTS)
 def test_a_drill_names_the_cause_and_its_repair(
     fault: str, chapter_lab: Lab, tmp_path: Path, programs: Programs
 ) -> None:
     practice = Practice(chapter_lab, tmp_path, programs)
-    injected = chapter_lab.faults.inject(f"{fault}:host-b" if fault in NEEDS_A_HOST else fault)
+    injected = chapter_lab.faults.inject(fault)
+    cause = CAUSES[fault.partition(":")[0]]
     try:
         assert practice.run(*PARAMETERS).returncode in {1, 3}
-        assert CAUSES[fault] in causes_named(practice)
+        assert cause in causes_named(practice)
         assert practice.run(*VALIDATION).returncode in {1, 3}
-        assert CAUSES[fault] in causes_named(practice)
+        assert cause in causes_named(practice)
         assert practice.last().steps[0].title == "The cause"
     finally:
         assert chapter_lab.faults.repair() == [injected]
@@ -73,6 +78,36 @@ def test_an_expired_certificate_is_replaced_by_the_runbook_that_its_cause_names(
     assert practice.run(*PARAMETERS).returncode == 0, (
         "a repair after the learner's own leaves the registry as it is"
     )
+
+
+def test_faults_of_one_host_do_not_repair_each_other(
+    chapter_lab: Lab, tmp_path: Path, programs: Programs
+) -> None:
+    practice = Practice(chapter_lab, tmp_path, programs)
+    asked = "sudo docker exec redis-server redis-cli --raw GET greeting"
+    before = practice.on("host-a", asked)
+    assert before.strip()
+    try:
+        for fault in ("key", "mirror:host-a", "redis-stopped", "unbound:host-a"):
+            chapter_lab.faults.inject(fault)
+            if fault == "mirror:host-a":
+                assert not practice.on("host-a", asked).strip()
+    finally:
+        assert len(chapter_lab.faults.repair()) == 4
+    assert practice.on("host-a", asked) == before
+    wait_until(lambda: practice.run(*VALIDATION).returncode == 0, "the end of all faults", seconds=120)
+
+
+def test_a_fault_is_repaired_after_the_learner_has_removed_redis(
+    chapter_lab: Lab, tmp_path: Path, programs: Programs
+) -> None:
+    practice = Practice(chapter_lab, tmp_path, programs)
+    chapter_lab.faults.inject("key")
+    practice.on("host-a", "sudo docker rm -f redis-server")
+    assert chapter_lab.faults.repair() == ["key:host-a"]
+    done = practice.run("40_ambassador_redis")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert practice.run(*VALIDATION).returncode == 0
 
 
 def causes_named(practice: Practice) -> list[str]:

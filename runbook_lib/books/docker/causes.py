@@ -32,10 +32,13 @@ _RUN_30 = "`runbook run 30_bridge_br0`"
 _RUN_40 = "`runbook run 40_ambassador_redis`"
 _RUN_50 = "`runbook run 50_registry_s3`"
 _DOCKER_FILES, _BOOT = "/var/lib/docker/tmp", "/boot"
+_LEAST_FREE = 64  # MiB: a layer of an image, or a kernel with its initial RAM disk
 
 REPAIRS = {
-    "cause.disk": f"on the host, find what fills it (`du -a {_DOCKER_FILES}`), and remove it",
-    "cause.boot": "on the host, find what fills it (`du -a /boot`), and remove it; old kernels: `apt-get autoremove`",
+    "cause.disk": f"on the host, find what fills it (`du -a {_DOCKER_FILES}`), and remove it; if a small file system "
+    f"covers the directory (`findmnt {_DOCKER_FILES}`), `umount` it",
+    "cause.boot": "on the host, find what fills it (`du -a /boot`), and remove it; old kernels: `apt-get autoremove`; "
+    "if a small file system covers the directory (`findmnt /boot`), `umount` it",
     "cause.lock": "on the host, end the process that is named, if it does nothing",
     "cause.carrier": "plug the cable in",
     "cause.port": f"at the host's console: `ip link set em1 master br0`; or {_RUN_30}",
@@ -116,8 +119,8 @@ class Causes(Probe):
             answer = facts[_free(directory)]
             free = (answer.text.splitlines() or ["unknown"])[-1].strip()
             # Without Docker there is no such directory: another check says so.
-            room = (free.isdecimal() and free != "0") or "No such file" in answer.text
-            yield _check(cause, f"MiB free in {directory}", "1 or more", free, room)
+            room = (free.isdecimal() and int(free) >= _LEAST_FREE) or "No such file" in answer.text
+            yield _check(cause, f"MiB free in {directory}", f"{_LEAST_FREE} or more", free, room)
         found = (f"{holder.program} (process {holder.process})" for holder in facts[LockHolder()])
         holders = ", ".join(dict.fromkeys(found)) or "nobody"
         yield _same("cause.lock", "who holds the package manager's lock", "nobody", holders)

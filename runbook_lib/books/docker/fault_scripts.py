@@ -21,6 +21,8 @@ __all__ = [
 
 PREAMBLE = r"""
 cd /; kept=/var/lib/runbook-drill; mkdir -p "$kept"
+exec 9>"$kept/lock" # a script that was given up goes on for a while
+flock -w 150 9 || { echo 'another script of a fault is running on this host' >&2; exit 1; }
 need() { eval "$1" >/dev/null 2>&1 || { echo "this fault needs $2" >&2; exit 1; }; }
 need_bridge() { need 'ip link show br0' 'the bridge br0: runbook run 30_bridge_br0'; }
 need_container() { need "docker inspect $1" "the container $1: runbook run 40_ambassador_redis"; }
@@ -42,28 +44,37 @@ restore_daemon() {
   restart_engine
   rm "$kept/daemon.json"
 }
-keep_greeting() { # redis forgets it when it stops
-  [ -s "$kept/greeting" ] ||
-    docker exec redis-server redis-cli --raw GET greeting >"$kept/greeting" 2>/dev/null || true
+keep_greeting() { # FAULT: redis forgets it when it stops; another fault may be in effect, so each keeps its own
+  said=$(docker exec redis-server redis-cli --raw GET greeting 2>/dev/null) || return 0
+  [ -z "$said" ] || printf '%s\n' "$said" >"$kept/greeting.$1"
 }
-restore_greeting() {
-  [ -s "$kept/greeting" ] || return 0
-  for try in 1 2 3 4 5 6 7 8 9; do docker exec redis-server redis-cli PING >/dev/null 2>&1 && break; sleep 1; done
-  docker exec redis-server redis-cli SET greeting "$(cat "$kept/greeting")" >/dev/null
-  rm "$kept/greeting"
+restore_greeting() { # FAULT: to a redis that the learner has stopped or removed, nothing is to be restored
+  file=$kept/greeting.$1
+  [ -s "$file" ] || return 0
+  for try in 1 2 3 4 5 6 7 8 9; do
+    if docker exec redis-server redis-cli PING >/dev/null 2>&1; then
+      docker exec redis-server redis-cli SET greeting "$(cat "$file")" >/dev/null
+      rm "$file"; return 0
+    fi
+    has_container redis-server || break
+    sleep 1
+  done
+  running=$(docker inspect --format '{{.State.Running}}' redis-server 2>/dev/null) || running=false
+  [ "$running" != true ] || { echo 'redis does not answer: its data are not restored' >&2; return 1; }
+  rm "$file"
 }
 restore_route() { # one that leads to the gateway stays, with what else the host has set for it
   [ -z "$GATEWAY" ] || ip route show default | grep -qF "via $GATEWAY " || ip route replace default via "$GATEWAY"
 }
 restart_engine() { # the containers that ran are started again, also those that ran before an attempt that was cut off
-  keep_greeting
+  keep_greeting restart
   docker ps --quiet >>"$kept/running" 2>/dev/null || true
   systemctl reset-failed docker.service; systemctl restart docker.service
   for container in $(sort -u "$kept/running"); do
     ! docker inspect "$container" >/dev/null 2>&1 || docker start "$container" >/dev/null
   done
-  rm "$kept/running"
-  restore_greeting
+  rm -f "$kept/running"
+  restore_greeting restart
 }
 replace_ambassador() { # by one with other variables
   need_container redis_ambassador

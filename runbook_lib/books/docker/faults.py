@@ -152,8 +152,9 @@ HOST_FAULTS = {
             "server",
             "redis does not run",
             "cause.redis",
-            "need_container redis-server; keep_greeting; docker stop --time 1 redis-server >/dev/null",
-            "has_container redis-server || exit 0; docker start redis-server >/dev/null; restore_greeting",
+            "need_container redis-server; keep_greeting redis-stopped; docker stop --time 1 redis-server >/dev/null",
+            "has_container redis-server || exit 0; docker start redis-server >/dev/null; "
+            "restore_greeting redis-stopped",
         ),
         HostFault(
             "redis-protected",
@@ -197,8 +198,8 @@ HOST_FAULTS = {
             "server",
             "the data of redis are gone",
             "cause.key",
-            "need_container redis-server; keep_greeting; docker exec redis-server redis-cli FLUSHALL >/dev/null",
-            "restore_greeting",
+            "need_container redis-server; keep_greeting key; docker exec redis-server redis-cli FLUSHALL >/dev/null",
+            "restore_greeting key",
         ),
         HostFault(
             "certificate",
