@@ -68,6 +68,8 @@ class Host(BaseModel):
         allowed = _ADDRESS if info.field_name == "address" else _USER
         if value is not None and not re.fullmatch(allowed, value):
             raise ValueError("must be one word, without quotes, shell characters and a dash at its beginning")
+        if value and info.field_name == "address":
+            _refuse_shorthand(value)
         return value
 
     @field_validator("sudo_password")
@@ -97,3 +99,15 @@ class Host(BaseModel):
     def target(self) -> str:
         """The address to connect to."""
         return self.address or self.name
+
+
+def _refuse_shorthand(address: str) -> None:
+    """Refuse an address that also says user or port: there are settings for both.
+
+    Raises:
+        ValueError: It does.
+    """
+    if "@" in address:
+        raise ValueError("must be the address alone: write the user as `user`")
+    if address.startswith("[") or address.count(":") == 1:
+        raise ValueError("must be the address alone, IPv6 without brackets: write the port as `port`")

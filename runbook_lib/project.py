@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 from pathlib import Path
@@ -19,8 +20,10 @@ __all__ = [
     "project_top",
     "shown_path",
     "usable_path",
+    "user_name",
 ]
 
+_LONGEST = 200  # characters of a path in a message
 NOTEBOOKS = "notebooks"
 """Name of the folder of a project's notebooks, by which the project is found."""
 
@@ -83,11 +86,9 @@ def usable_path(path: str | Path) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         return found
     except (OSError, ValueError) as problem:  # ValueError: a null character
-        from runbook_lib.masking import excerpt  # noqa: PLC0415 - only this error needs it
-
         raise InputError(
             f"cannot be used: {problem.strerror if isinstance(problem, OSError) else problem}",
-            where=excerpt(str(path), 200),
+            where=str(path)[:_LONGEST],
             hint="check the path, and who may open the directories in it",
         ) from problem
     return found
@@ -103,14 +104,15 @@ def find_upwards(path: str | Path) -> Path:
         path: The path; `~` and `~user` are home directories.
 
     Raises:
-        InputError: As for `usable_path`.
+        InputError: No such user is known here.
     """
-    given = usable_path(path)
+    given = expanded(path)
     if given.is_absolute():
         return given
     for base in (Path.cwd(), *Path.cwd().parents):
-        if (base / given).exists():
-            return base / given
+        with contextlib.suppress(OSError, ValueError):  # a path that cannot be looked at is not found there
+            if (base / given).exists():
+                return base / given
     return given
 
 
@@ -131,6 +133,14 @@ def shown_path(path: Path) -> Path:
 
 def operator() -> str:
     """Return the user who runs this process, as `alice as root` under sudo."""
-    user = getpass.getuser()
+    user = user_name()
     behind = os.environ.get("SUDO_USER")
     return f"{behind} as {user}" if behind and behind != user else user
+
+
+def user_name() -> str:
+    """Return the name of the user who runs this process; `uid 1234` for one without a name, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

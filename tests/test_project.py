@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,3 +166,24 @@ def test_only_one_place_expands_home_directories() -> None:
     assert [path.name for path in modules if ".expanduser(" in path.read_text(encoding="utf-8")] == [
         "project.py"
     ]
+
+
+def test_a_user_without_a_name_is_shown_by_its_number() -> None:
+    """As with `docker run --user 31234`: no entry in the password database, and no variable with a name."""
+    code = (
+        "import os; from runbook_lib import errors, project; "
+        "from runbook_lib.connections import ssh_config, ssh_files; "
+        "[os.environ.pop(name, None) for name in ('LOGNAME', 'USER', 'LNAME', 'USERNAME', 'SUDO_USER')]; "
+        "os.environ['HOME'] = '/'; os.setuid(31234); "
+        "print(project.operator(), ssh_files.at_home('/root/.ssh/x'), "
+        "ssh_config.read_ssh_config('web', 'web', 'ops').user)\n"
+        "try: ssh_config.read_ssh_config('web', 'web')\n"
+        "except errors.InventoryError as refused: print(refused.message)"
+    )
+    if os.geteuid() != 0:
+        pytest.skip("switches to another user")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        "uid 31234 /root/.ssh/x ops",
+        "no user to log in as: uid 31234 of this machine has no name",
+    ], done.stderr

@@ -20,7 +20,6 @@ TAKES_A_PATH: dict[str, Callable[[str | Path], object]] = {
     "Policy.load": runbook_lib.Policy.load,
     "Archive": runbook_lib.Archive,
     "progress": runbook_lib.progress,
-    "find_upwards": runbook_lib.find_upwards,
     "Inventory.load": Inventory.load,
     "trusted keys": lambda path: verify_run(Path(), trust=path),
     "several trusted keys": lambda path: verify_run(Path(), trust=[path]),
@@ -42,3 +41,8 @@ def test_a_name_that_no_file_can_have_is_bad_input(
 def test_a_path_at_which_nothing_is_may_be_text(function: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no such|there is no"):
         TAKES_A_PATH[function](str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "a\0b", "none"])
+def test_a_path_that_is_found_nowhere_is_returned_as_it_is(name: str) -> None:
+    assert runbook_lib.find_upwards(name) == Path(name)

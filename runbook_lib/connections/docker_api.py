@@ -63,7 +63,7 @@ class DockerApi:
         with contextlib.ExitStack() as streams:
             try:
                 client = self._client(wait, limit, streams)
-                text = json.dumps(getattr(client, query.method)(*query.arguments))
+                text = json.dumps(getattr(client, query.method)(*query.arguments, **_options(query)))
             except docker.errors.NotFound as missing:
                 return Output(exit_code=1, stdout="null", stderr=str(missing.explanation))
             except (
@@ -101,8 +101,16 @@ class DockerApi:
             return BoundedStream(stream, wait, limit)
 
         client = docker.APIClient(base_url=_BASE, version=version)
+        client.trust_env = (
+            False  # no proxy, and no login of ~/.netrc, of this machine: the engine is the host's
+        )
         client.mount(_BASE, Adapter(dial))
         return client
+
+
+def _options(query: DockerQuery) -> dict[str, Any]:
+    """Return what else a method gets: the SDK would send the logins in this machine's ~/.docker to the host."""
+    return {"auth_config": {}} if query.method == "inspect_distribution" else {}
 
 
 def _checked(version: object) -> str:

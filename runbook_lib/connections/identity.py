@@ -7,7 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.connections.bounded_call import OverdueError, call_or_leave
+from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.errors import AuthenticationError
+from runbook_lib.grace_periods import LOGIN
 from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
@@ -94,7 +97,15 @@ def identity_in_file(file: str, place: str) -> dict[str, Any]:
             where=place,
             hint=f"start ssh-agent and add the key: `ssh-add {path}`",
         )
-    key = _in_agent({public})
+    try:
+        # An inventory is checked here too: an agent that has stopped never answers.
+        key = call_or_leave(lambda: _in_agent({public}), CommandWait(LOGIN), lambda: None, _discard)
+    except OverdueError as silent:
+        raise AuthenticationError(
+            f"identity_file {path} is encrypted, and ssh-agent does not answer",
+            where=place,
+            hint="see what `ssh-add -l` says; SSH_AUTH_SOCK names the agent",
+        ) from silent
     if key:
         return {**only, "pkey": key}
     raise AuthenticationError(
@@ -121,6 +132,11 @@ def _is_encrypted(file: str) -> bool:
         return _inspect(Path(file))[0]
     except OSError:
         return False
+
+
+def _discard(key: paramiko.AgentKey | None) -> None:
+    """Close the connection to ssh-agent of a key that came too late."""
+    close_agent({"pkey": key})
 
 
 def close_agent(arguments: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shlex
 import signal
@@ -24,6 +23,7 @@ from runbook_lib.connections.termination import SessionLeader, summarize, termin
 from runbook_lib.errors import UnreachableError
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.process_identity import start_ticks
+from runbook_lib.project import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -136,7 +136,7 @@ class LocalConnection(Connection):
             problem="; ".join(filter(None, (why, slow_sudo))),
             still_running=still_running,
             truncated=out.truncated or err.truncated,
-            refused=remote.refusal(exit_code, getpass.getuser()),
+            refused=remote.refusal(exit_code, user_name()),
             note=slow_sudo,
         )
 
@@ -205,7 +205,7 @@ class LocalConnection(Connection):
             started=started,
             ended=time.time(),
             problem="" if running or process.poll() is not None else remote.slow_sudo() or wait.silence,
-            refused="" if running else remote.refusal(process.poll(), getpass.getuser()),
+            refused="" if running else remote.refusal(process.poll(), user_name()),
         )
         return output, persistent if running else None
 

@@ -1,8 +1,10 @@
 """How a command reaches a POSIX shell on the host, and how its output is distinguished from everything else.
 
 Whatever the account's login shell is (tcsh, fish, ...), it only has to start `sh`. That shell sets a fixed locale,
-prints a random nonce on both output streams and then executes the command. What precedes the nonce is not the
-command's output: a greeting, or a warning of the login shell. Without the nonce, the command did not run.
+prints `begin:` and a random nonce on both output streams and then executes the command. What precedes that mark is
+not the command's output: a greeting, or a warning of the login shell. Without the mark, the command did not run. No
+argument contains it: a forced command that prints what it was asked for, in place of running it or before it, does
+not print the mark.
 
 Under sudo, a second shell prints `ran:` and the nonce, as root, before it executes the command. sudo itself cannot
 print that text, because no argument contains it. So whether sudo ran a command is known whatever sudo prints, in any
@@ -30,7 +32,8 @@ NONCE = '"$nonce"'
 
 _LOCALE = "LC_ALL=C"
 _BOOTSTRAP = (
-    f'{_LOCALE}; export LC_ALL; nonce=$1; echo "$nonce"; echo "$nonce" >&2; eval "$(printf "exec $0")"'
+    f'{_LOCALE}; export LC_ALL; nonce=$1; echo "begin:$nonce"; echo "begin:$nonce" >&2; '
+    'eval "$(printf "exec $0")"'
 )
 _PROOF = 'echo "ran:$1" >&2; shift; exec "$@"'  # the nonce is not $0: this shell puts that before what it complains of
 _MAX_PREAMBLE = 65536  # bytes kept of what precedes the nonce
@@ -93,9 +96,10 @@ class RemoteOutput:
         self._password = password if sudo else None
         self._prompt = f"{self.nonce}:".encode()
         self._stderr = stderr
-        self._out = _AfterMark(f"{self.nonce}\n".encode(), stdout)
+        begin = f"begin:{self.nonce}\n".encode()
+        self._out = _AfterMark(begin, stdout)
         self._proof = _AfterMark(f"ran:{self.nonce}\n".encode(), self._add_proven)
-        self._err = _AfterMark(f"{self.nonce}\n".encode(), self._proof.add if sudo else stderr)
+        self._err = _AfterMark(begin, self._proof.add if sudo else stderr)
         self._out.found = self._err.found = not framed
         self._answered = self._shown = False
         self._limit = limit

@@ -150,7 +150,9 @@ class SshConnection(Connection):
         # paramiko returns -1 if there is no exit status: a signal killed the command, or the connection was lost.
         # The end of the streams arrives only if the host itself closed the channel.
         code = channel.recv_exit_status()
-        lost = code == -1 and not channel.eof_received
+        # An exit status without the end of the streams, over a lost connection: some of the output may be missing.
+        alive = channel.transport.is_active()
+        lost = (code == -1 and not alive) or (not channel.eof_received and (code == -1 or not alive))
         channel.close()
         if why:
             if not remote.cut:
@@ -158,7 +160,7 @@ class SshConnection(Connection):
             return None, why, False
         if lost and wait.expired():
             raise OverdueError(wait.silence)
-        if code == -1:
+        if lost or code == -1:
             return None, why_lost(channel) if lost else "the command was killed by a signal", False
         self._require_shell(remote, code)
         return code, "", False

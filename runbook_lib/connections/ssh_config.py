@@ -10,7 +10,6 @@ import dataclasses
 import getpass
 import glob
 import os
-import pwd
 import re
 import shutil
 import socket
@@ -18,13 +17,13 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook_lib.connections.ssh_files import at_home, default_known_hosts, existing, paths
 from runbook_lib.errors import InventoryError
-from runbook_lib.project import expanded
+from runbook_lib.project import expanded, user_name
 
-__all__ = ["SshConfig", "default_known_hosts", "read_config_file", "read_ssh_config"]
+__all__ = ["SshConfig", "read_config_file", "read_ssh_config"]
 
 _SYSTEM = Path("/etc/ssh/ssh_config")
-_SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _KEYS = ("id_rsa", "id_ecdsa", "id_ed25519")
 _PORT = 22
 _TIMEOUT = 30.0  # seconds; a `Match exec` may take some
@@ -40,6 +39,7 @@ _MOST_INCLUDES = 8  # in each other; OpenSSH refuses more than 16
 _UNSUPPORTED = {
     "revokedhostkeys": ("RevokedHostKeys", "mark revoked keys with @revoked in known_hosts"),
     "knownhostscommand": ("KnownHostsCommand", "add the host's key to known_hosts"),
+    "bindinterface": ("BindInterface", "set BindAddress to the interface's address"),
     "proxyusefdpass": ("ProxyUseFdpass", "use a ProxyCommand that passes the data on"),
 }
 
@@ -60,6 +60,8 @@ class SshConfig:
         host_key_alias: The name of the host in those files; empty: its address, with the port unless it is 22.
         proxy_jump: Bastions, separated by commas; empty: none.
         proxy_command: The command whose standard input and output are the connection; empty: none.
+        address_family: `any`, `inet` or `inet6`: which addresses of the host are tried.
+        bind_address: The address of this machine to connect from; empty: any.
     """
 
     name: str
@@ -73,6 +75,8 @@ class SshConfig:
     host_key_alias: str = ""
     proxy_jump: str = ""
     proxy_command: str = ""
+    address_family: str = "any"
+    bind_address: str = ""
 
     def expand(self, text: str, place: str, *, allowed: str = "hnpr") -> str:
         """Return a text with OpenSSH's tokens (ssh_config(5), TOKENS) replaced.
@@ -95,7 +99,7 @@ class SshConfig:
             "n": self.name,
             "p": str(self.port),
             "r": self.user,
-            "u": getpass.getuser(),
+            "u": user_name(),
         }
         unknown = [
             token
@@ -130,8 +134,8 @@ def read_ssh_config(target: str, place: str, user: str | None = None, port: int 
             target,
             target,
             port or _PORT,
-            user or getpass.getuser(),
-            identity_files=_existing([f"~/.ssh/{name}" for name in _KEYS]),
+            user or _own_name(place),
+            identity_files=existing([f"~/.ssh/{name}" for name in _KEYS]),
             known_hosts=default_known_hosts(),
         )
     return _from_options(_options(_ask_openssh(files, target, place, user, port)), target, place)
@@ -187,14 +191,14 @@ def _from_options(options: dict[str, list[str]], target: str, place: str) -> Ssh
         host_key_alias=value("hostkeyalias"),
         proxy_jump=value("proxyjump"),
         proxy_command=value("proxycommand"),
+        address_family=value("addressfamily") or "any",
+        bind_address=value("bindaddress"),
         known_hosts=tuple(
-            path for key in ("userknownhostsfile", "globalknownhostsfile") for path in _paths(value(key))
+            path for key in ("userknownhostsfile", "globalknownhostsfile") for path in paths(value(key))
         ),
     )
-    identities = [
-        config.expand(_at_home(file), place, allowed="dhiLnpru") for file in options["identityfile"]
-    ]
-    return dataclasses.replace(config, identity_files=_existing(identities))
+    identities = [config.expand(at_home(file), place, allowed="dhiLnpru") for file in options["identityfile"]]
+    return dataclasses.replace(config, identity_files=existing(identities))
 
 
 def _ask_openssh(files: list[Path], target: str, place: str, user: str | None, port: int | None) -> str:
@@ -270,35 +274,13 @@ def _has_settings(path: Path, place: str, *, depth: int = 0) -> bool:
     return False
 
 
-def default_known_hosts() -> tuple[Path, ...]:
-    """Return the files with known host keys that OpenSSH reads if no ssh_config names others, the user's first."""
-    folder = expanded("~/.ssh")
-    return folder / "known_hosts", folder / "known_hosts2", *map(Path, _SYSTEM_KNOWN_HOSTS)
-
-
-def _paths(text: str) -> list[Path]:
-    """Return the files of a list that `ssh -G` prints without quotes: a name that exists as a whole is one file."""
-    if Path(_at_home(text)).exists():
-        return [Path(_at_home(text))] if text else []
-    found, words = [], text.split(" ")
-    while words:
-        joined = (
-            size for size in range(len(words), 0, -1) if Path(_at_home(" ".join(words[:size]))).exists()
-        )
-        size = next(joined, 1)
-        found.append(Path(_at_home(" ".join(words[:size]))))
-        words = words[size:]
-    return [path for path in found if path.name not in {"", "none"}]
-
-
-def _at_home(path: str) -> str:
-    """Return a path in the home directory that HOME names, where ssh means the one of the password database."""
-    home, own = os.environ.get("HOME"), pwd.getpwuid(os.getuid()).pw_dir
-    if home and home != own and path.startswith(f"{own}/.ssh/"):
-        return home + path.removeprefix(own)
-    return str(expanded(path)) if path.startswith("~") else path
-
-
-def _existing(files: list[str]) -> tuple[str, ...]:
-    """Return the files that exist: as OpenSSH does, ignore an IdentityFile that does not."""
-    return tuple(file for file in map(_at_home, files) if file != "none" and Path(file).exists())
+def _own_name(place: str) -> str:
+    """Return the user to log in as if nothing names one: the user of this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as nameless:
+        raise InventoryError(
+            f"no user to log in as: uid {os.getuid()} of this machine has no name",
+            where=place,
+            hint="set `user` of the host in the inventory",
+        ) from nameless

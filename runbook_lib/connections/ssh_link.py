@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from runbook_lib.connections.ssh_transport import SessionRequest
+    from runbook_lib.connections.session_request import SessionRequest
     from runbook_lib.host_settings import Host
 
 __all__ = ["SshLink"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import struct
 from typing import TYPE_CHECKING, Any
 
 import paramiko
+from cryptography.exceptions import InvalidSignature, InvalidTag
 
 from runbook_lib.connections.known_hosts import known_host
-from runbook_lib.connections.ssh_transport import make_transport
-from runbook_lib.errors import AuthenticationError, UnreachableError
+from runbook_lib.connections.ssh_transport import MORE_THAN_A_KEY, make_transport
+from runbook_lib.connections.tcp_socket import connect_to_any
+from runbook_lib.errors import AuthenticationError, RunbookError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +22,19 @@ if TYPE_CHECKING:
 __all__ = ["connect", "host_key"]
 
 _SSH_PORT = 22
+# paramiko passes on what its thread has met in what the host has sent: text that is not UTF-8, a message cut short, …
+_BROKEN = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    NotImplementedError,
+    struct.error,
+    InvalidTag,
+    InvalidSignature,
+)
 
 
 def connect(
@@ -47,43 +64,16 @@ def connect(
         make_transport, key_types=known.key_types, first_session=first_session
     )
     try:
-        connection.open()
-    except paramiko.PasswordRequiredException as encrypted:
-        raise AuthenticationError(
-            "the private key is encrypted, and ssh-agent does not hold a key that the host accepts",
-            where=place,
-            hint="add the key to ssh-agent: `ssh-add FILE`",
-        ) from encrypted
+        _open(connection)
+    except RunbookError:
+        raise
     except paramiko.AuthenticationException as refused:
-        if "timeout" in str(refused):
-            raise UnreachableError(
-                f"the host did not answer the login of user {connection.user!r}",
-                where=place,
-                hint="check on the host's console what the login waits for: its load, its disks, LDAP, DNS",
-            ) from refused
-        raise AuthenticationError(
-            f"the host rejects the login of user {connection.user!r}",
-            where=place,
-            hint="check user and identity_file in the inventory"
-            f" (identity_file: {', '.join(_files(connection)) or 'not set'})",
-        ) from refused
+        raise _not_logged_in(refused, connection, place) from refused
     except paramiko.SSHException as problem:
-        if "private key file" in str(problem):
-            raise AuthenticationError(
-                f"identity_file {', '.join(_files(connection))} is not a private key",
-                where=place,
-                hint="set identity_file to the private key, not the public key",
-            ) from problem
-        if "No existing session" in str(
-            problem
-        ):  # what paramiko says once its timeout for the handshake has passed
-            raise UnreachableError(
-                f"cannot connect: no SSH handshake within {connection.connect_timeout:g} s",
-                where=place,
-                hint="check that sshd is running on the host, and that the host is not frozen",
-            ) from problem
-        raise UnreachableError(
-            f"SSH failed: {problem}", where=place, hint="check that sshd is running on the host"
+        # After a refusal paramiko tries the key as one of other types, and tries more keys than the host allows.
+        refusal = getattr(connection.client.get_transport(), "refusal", None)
+        raise (
+            _not_logged_in(refusal, connection, place) if refusal else _failed(problem, connection, place)
         ) from problem
     except (OSError, EOFError) as problem:
         reason = str(problem) or type(problem).__name__
@@ -92,6 +82,90 @@ def connect(
             where=place,
             hint="check the address, the network, and that sshd is running on the host",
         ) from problem
+    except _BROKEN as problem:
+        raise UnreachableError(
+            f"SSH failed: {type(problem).__name__}: {problem}",
+            where=place,
+            hint="check what answers at the address and port: it breaks the rules of SSH",
+        ) from problem
+
+
+def _open(connection: Any) -> None:  # noqa: ANN401 - fabric is untyped
+    """Open Fabric's connection; if nothing else leads to the host, over a socket to one of its addresses."""
+    given = connection.connect_kwargs
+    if connection.gateway or "sock" in given:
+        connection.open()
+        return
+    config = connection.ssh_config
+    given["sock"] = opened = connect_to_any(
+        connection.host,
+        connection.port,
+        connection.connect_timeout,
+        family=config.address_family,
+        source=config.bind_address,
+    )
+    with contextlib.ExitStack() as failure:
+        failure.callback(opened.close)
+        try:
+            connection.open()
+        finally:
+            del given["sock"]
+        failure.pop_all()
+
+
+def _not_logged_in(refused: paramiko.SSHException, connection: Any, place: str) -> RunbookError:  # noqa: ANN401 - fabric is untyped
+    """Return the error of a login that has failed."""
+    if isinstance(refused, paramiko.PasswordRequiredException):
+        return AuthenticationError(
+            "the private key is encrypted, and ssh-agent does not hold a key that the host accepts",
+            where=place,
+            hint="add the key to ssh-agent: `ssh-add FILE`",
+        )
+    if "timeout" in str(refused):
+        return UnreachableError(
+            f"the host did not answer the login of user {connection.user!r}",
+            where=place,
+            hint="check on the host's console what the login waits for: its load, its disks, LDAP, DNS",
+        )
+    if str(refused) == MORE_THAN_A_KEY:
+        return AuthenticationError(
+            f"the host rejects the login of user {connection.user!r}: {refused}",
+            where=place,
+            hint="a run asks nobody: let this user log in with a key alone (AuthenticationMethods publickey)",
+        )
+    return AuthenticationError(
+        f"the host rejects the login of user {connection.user!r}",
+        where=place,
+        hint="check user and identity_file in the inventory"
+        f" (identity_file: {', '.join(_files(connection)) or 'not set'})",
+    )
+
+
+def _failed(problem: paramiko.SSHException, connection: Any, place: str) -> UnreachableError:  # noqa: ANN401 - fabric is untyped
+    """Return the error of an SSH connection that has failed before or after the login."""
+    if "private key file" in str(problem):
+        return AuthenticationError(
+            f"identity_file {', '.join(_files(connection))} is not a private key",
+            where=place,
+            hint="set identity_file to the private key, not the public key",
+        )
+    if "No existing session" in str(
+        problem
+    ):  # what paramiko says once its timeout for the handshake has passed
+        return UnreachableError(
+            f"cannot connect: no SSH handshake within {connection.connect_timeout:g} s",
+            where=place,
+            hint="check that sshd is running on the host, and that the host is not frozen",
+        )
+    if isinstance(problem, paramiko.ChannelException):
+        return UnreachableError(
+            f"the bastion does not connect to the host: {problem.text or f'code {problem.code}'}",
+            where=place,
+            hint="check AllowTcpForwarding on the bastion, and that it reaches the host",
+        )
+    return UnreachableError(
+        f"SSH failed: {problem}", where=place, hint="check that sshd is running on the host"
+    )
 
 
 def host_key(connection: Any) -> str:  # noqa: ANN401 - fabric is untyped

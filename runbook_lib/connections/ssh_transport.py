@@ -15,14 +15,13 @@ import paramiko
 from paramiko import common
 from paramiko.auth_handler import AuthHandler
 
+from runbook_lib.connections.session_request import SessionRequest
 from runbook_lib.connections.ssh_packets import BoundedPacketizer
 
-if TYPE_CHECKING:
-    from runbook_lib.connections.command_wait import CommandWait
+__all__ = ["MORE_THAN_A_KEY", "PipeliningTransport", "make_transport"]
 
-__all__ = ["PipeliningTransport", "SessionRequest", "make_transport"]
-
-_POLL = 0.1  # seconds between checks of the clock and of an interrupt
+MORE_THAN_A_KEY = "it asks for more than a key"
+"""What is said of a host that wants an answer from a person."""
 
 # AES-GCM authenticates packets itself; for other ciphers paramiko compares the MAC byte by byte, in Python.
 _PREFERRED_CIPHERS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com")
@@ -112,6 +111,8 @@ class PipeliningTransport(paramiko.Transport):
         }
         self._channel_handler_table[common.MSG_CHANNEL_FAILURE] = self._note_refused_request
         self._channel_handler_table[common.MSG_CHANNEL_REQUEST] = self._note_exit
+        self.refusal: paramiko.AuthenticationException | None = None
+        """The host's latest refusal of a key."""
         self._refused: set[int] = set()
         self._exits: dict[int, float] = {}
 
@@ -131,7 +132,19 @@ class PipeliningTransport(paramiko.Transport):
             # Known before the request is sent: a refusal may arrive before the next line.
             self._first_session = [session]
             self._send_user_message(request)
-        return [] if event else handler.wait_for_response(done)
+        try:
+            return [] if event else handler.wait_for_response(done)
+        except paramiko.AuthenticationException as refused:
+            self.refusal = refused
+            raise
+
+    def auth_interactive_dumb(self, *_: Any, **__: Any) -> list[str]:  # noqa: ANN401 - paramiko's
+        """Refuse: paramiko would print the host's questions, and read the terminal or the notebook for the answers.
+
+        Raises:
+            AuthenticationException: Always.
+        """
+        raise paramiko.AuthenticationException(MORE_THAN_A_KEY)
 
     def may_log_in_at_once(self, key: paramiko.PKey) -> bool:
         """Return whether a login may be sent before the host has agreed to logins: saves a round trip.
@@ -230,46 +243,16 @@ class PipeliningTransport(paramiko.Transport):
 
     def _note_refused_session(self, message: paramiko.Message) -> None:
         """Note a refusal without a log entry: whether it is an error is for the one who needs the session."""
-        number = message.get_int()
+        number, code = message.get_int(), message.get_int()
+        text = message.get_string().decode(errors="replace")
         with self.lock:
             if answered := self.channel_events.pop(number, None):
+                channel: Any = self._channels.get(number)
+                if channel is not None and not isinstance(channel.transport, _Closing):
+                    # paramiko's own `open_channel` waits for it, such as for a connection through a bastion.
+                    self.saved_exception = paramiko.ChannelException(code, text)
                 self._channels.delete(number)
                 answered.set()
-
-
-class SessionRequest:
-    """A session that a host was asked for.
-
-    Args:
-        transport: The connection.
-        channel: The session's channel; usable once the host has opened it.
-        answered: Set by the transport.
-    """
-
-    def __init__(
-        self, transport: PipeliningTransport, channel: paramiko.Channel, answered: threading.Event
-    ) -> None:
-        self._transport = transport
-        self._channel = channel  # the transport itself holds only a weak reference
-        self._answered = answered
-
-    def result(self, wait: CommandWait) -> paramiko.Channel:
-        """Return the channel of the session, once it is open.
-
-        Raises:
-            ChannelException: The host refuses the session.
-            SSHException: The connection is lost, or the host has not answered in time.
-        """
-        while not self._answered.wait(_POLL):
-            if not self._transport.active:
-                break
-            if why := wait.expired():
-                raise paramiko.SSHException(why)
-        if not self._transport.active:
-            raise paramiko.SSHException("the connection is closed")
-        if not self._channel.active:
-            raise paramiko.ChannelException(0, "the host refuses the session")
-        return self._channel
 
 
 def _within_window(handler: Any) -> Any:  # noqa: ANN401 - paramiko's handler of a message with data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import glob
 import hashlib
 import shlex
@@ -10,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.connections.ssh_config import default_known_hosts, read_config_file
+from runbook_lib.connections.ssh_config import read_config_file
+from runbook_lib.connections.ssh_files import default_known_hosts
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventories.source import HostEntry, Source
 from runbook_lib.inventories.ssh_arguments import jump_command
-from runbook_lib.project import expanded
+from runbook_lib.project import expanded, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +112,7 @@ def _settings(path: Path, name: str, where: str) -> dict[str, Any]:
     found = {
         "address": config.host if config.host != name else None,
         "port": config.port,
-        "user": config.user if config.user != getpass.getuser() else None,
+        "user": config.user if config.user != user_name() else None,
         "identity_file": next(iter(keys), None),
         "known_hosts": next(iter(files), None),
         "proxy_command": proxy or None,

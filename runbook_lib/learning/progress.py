@@ -68,8 +68,8 @@ def read_progress(*places: str | Path) -> list[TaskProgress]:
         places: Directories with run directories, one per learner for example. Default: the learner's own.
 
     Returns:
-        Learners of the same name whose runs are in different directories are told apart by the directory: machines of
-        a class are often copies of one machine.
+        Learners of the same name whose runs are in different directories are distinguished by the directory, since the
+        machines of a class are often copies of one machine.
 
     Raises:
         InputError: A place cannot be looked at.

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from runbook_lib.connections import network_query
+from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.errors import EvidenceError, Interrupted, RunbookError
 from runbook_lib.evidence import events
 from runbook_lib.evidence.spooled_output import SpooledOutputs
@@ -148,13 +149,20 @@ class Recorder:
             Interrupted: The parent process has exited; nothing was sent.
         """
         self._stop_without_parent(kind)
-        self.note_connection(connection, step)
         if isinstance(request, NetworkQuery):
             request = network_query.addressed(request, connection)
+        self.note_connection(connection, step)
         record = self._commands.started(connection, request, kind, attempt)
         events.command_started(self.journal, record, step, connection.host.name)
         return self._finish(
-            connection, request, record, step=step, records=records, deadline=deadline, cancel=cancel
+            connection,
+            request,
+            record,
+            step=step,
+            records=records,
+            deadline=deadline,
+            cancel=cancel,
+            ahead=False,
         )
 
     def send_together(  # noqa: PLR0913 - as for `send`
@@ -226,6 +234,7 @@ class Recorder:
         records: list[CommandRecord],
         deadline: Deadline | None,
         cancel: threading.Event | None,
+        ahead: bool = True,
     ) -> Output:
         """Send a request unless it was sent ahead, wait for it, and record its end."""
 
@@ -246,6 +255,11 @@ class Recorder:
         shows_secret = isinstance(request, Command) and request.secret_output
         self._running[connection.host.name] = (record, None if shows_secret else limit)
         try:
+            if connection.always_established and not ahead and not isinstance(request, NetworkQuery):
+                # A connection that was lost is made again: the journal has the new one before anything is sent over it.
+                seconds = min(request.timeout, deadline.left if deadline else request.timeout)
+                connection.open(CommandWait(seconds, cancel or self.cancel))
+                self.note_connection(connection, step)
             if isinstance(request, Command) and record.kind == "termination":
                 # It is sent after an interrupt, which must not cut it short.
                 output = connection.run(request, threading.Event(), spooled.open, limit)

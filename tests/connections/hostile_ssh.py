@@ -8,7 +8,14 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal
 
 import paramiko
-from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.common import (
+    AUTH_FAILED,
+    AUTH_PARTIALLY_SUCCESSFUL,
+    AUTH_SUCCESSFUL,
+    OPEN_SUCCEEDED,
+    cMSG_DISCONNECT,
+)
+from paramiko.server import InteractiveQuery
 
 from runbook_lib.host_settings import Host
 from tests.connections.sshd import make_key
@@ -36,6 +43,11 @@ Behaviour = Literal[
     "answers once four commands have arrived",
     "answers once the next session is wanted",
     "reports the exit before the last output",
+    "is cut off after the exit status",
+    "is cut off after the end of output",
+    "asks for more than a key",
+    "refuses the key",
+    "disconnects with a text that is not UTF-8",
 ]
 _FLOOD = b"lecture from your system administrator\n" * 800
 
@@ -87,6 +99,23 @@ class HostileServer:
         for transport in self._transports:
             transport.close()
 
+    def disconnect(self, reason: bytes) -> None:
+        """End the latest connection with a reason."""
+        message = paramiko.Message()
+        message.add_byte(cMSG_DISCONNECT)
+        message.add_int(11)  # by application
+        message.add_string(reason)
+        message.add_string("")
+        transport: Any = self._transports[-1]
+        transport._send_message(message)  # noqa: SLF001 - paramiko's servers give no reason
+        self.ended.wait(0.3)
+
+    def cut(self) -> None:
+        """Cut the latest connection, without a word."""
+        self.ended.wait(0.3)  # what was sent before arrives
+        self._transports[-1].sock.close()
+        self._transports[-1].close()
+
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while not self.ended.is_set():
@@ -117,11 +146,20 @@ class _Session(paramiko.ServerInterface):
             self._server.ended.wait()
 
     def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - paramiko's interface
-        return "publickey"
+        more = self._server.behaviour == "asks for more than a key"
+        return "publickey,keyboard-interactive" if more else "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:  # noqa: ARG002 - as above
         self._may_be_silent("silent at the login")
-        return AUTH_SUCCESSFUL
+        behaviour = self._server.behaviour
+        if behaviour == "disconnects with a text that is not UTF-8":
+            self._server.disconnect(b"Zugang gesperrt f\xfcr root")
+        if behaviour == "asks for more than a key":
+            return AUTH_PARTIALLY_SUCCESSFUL
+        return AUTH_FAILED if behaviour == "refuses the key" else AUTH_SUCCESSFUL
+
+    def check_auth_interactive(self, username: str, submethods: str) -> Any:  # noqa: ANN401, ARG002 - as above
+        return InteractiveQuery("Dear user", "", ("Password of your account: ", False))
 
     def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002 - as above
         self._may_be_silent("silent when a channel is opened")
@@ -138,42 +176,54 @@ class _Session(paramiko.ServerInterface):
             run = self._answer_late
         elif self._server.behaviour == "reports the exit before the last output":
             run = self._exit_before_last_output
+        elif self._server.behaviour.startswith("is cut off"):
+            run = self._cut_off
         threading.Thread(target=_until_the_client_has_gone, args=(run, channel, command), daemon=True).start()
         return True
 
     def _answer_late(self, channel: paramiko.Channel, command: bytes) -> None:
         """End a command successfully, but only once the client has sent what it sends without waiting for this."""
-        nonce = command.split()[-1] + b"\n"
+        begin = b"begin:" + command.split()[-1] + b"\n"
         if self._server.behaviour == "answers once four commands have arrived":
             with contextlib.suppress(threading.BrokenBarrierError):
                 self._server.four_commands.wait(deadline(20.0))
         else:
             while self._server.sessions <= self._server.commands and not self._server.ended.wait(0.01):
                 pass
-        channel.sendall(nonce + b"done\n")
-        channel.sendall_stderr(nonce)
+        channel.sendall(begin + b"done\n")
+        channel.sendall_stderr(begin)
         channel.send_exit_status(0)
         channel.close()
 
     def _exit_before_last_output(self, channel: paramiko.Channel, command: bytes) -> None:
-        nonce = command.split()[-1] + b"\n"
-        channel.sendall(nonce)
-        channel.sendall_stderr(nonce)
+        begin = b"begin:" + command.split()[-1] + b"\n"
+        channel.sendall(begin)
+        channel.sendall_stderr(begin)
         channel.send_exit_status(1)
         self._server.ended.wait(0.3)
         channel.sendall_stderr(b"sudo: a password is required\n")
         channel.close()
 
+    def _cut_off(self, channel: paramiko.Channel, command: bytes) -> None:
+        begin = b"begin:" + command.split()[-1] + b"\n"
+        channel.sendall_stderr(begin)
+        channel.sendall(begin + b"the first of many lines\n")
+        if self._server.behaviour == "is cut off after the exit status":
+            channel.send_exit_status(0)
+        else:
+            channel.shutdown_write()
+        self._server.cut()
+
     def _run(self, channel: paramiko.Channel, command: bytes) -> None:
-        nonce = command.split()[-1] + b"\n"
+        begin = b"begin:" + command.split()[-1] + b"\n"
         ended, behaviour = self._server.ended, self._server.behaviour
         if behaviour == "floods in place of a shell":
             while not ended.is_set():
                 channel.sendall(_FLOOD)
                 channel.sendall_stderr(_FLOOD)
         if behaviour != "silent in place of a shell":
-            channel.sendall(nonce)
-            channel.sendall_stderr(nonce)
+            channel.sendall(begin)
+            channel.sendall_stderr(begin)
         if behaviour == "sends more than the window allows":
             channel.out_window_size = 2**40
         while not ended.is_set():

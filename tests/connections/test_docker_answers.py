@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -105,6 +107,7 @@ class Engine:
     def __init__(self, path: Path, answer: Callable[[str], Iterable[bytes]]) -> None:
         self.path = path
         self._answer = answer
+        self.requests: list[str] = []
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(path))
         self._listening.listen()
@@ -127,6 +130,7 @@ class Engine:
     def _respond(self, stream: socket.socket) -> None:
         with contextlib.suppress(OSError), stream:
             request = stream.recv(65536).decode()
+            self.requests.append(request)
             for piece in self._answer(request.split()[1]):
                 stream.sendall(piece)
 
@@ -212,3 +216,35 @@ def test_what_is_not_an_engine_is_named(
 ) -> None:
     with pytest.raises(FactError, match=why):
         ask(tmp_path, answer)
+
+
+def test_the_logins_of_this_machine_are_not_sent_to_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither those of ~/.docker, nor of ~/.netrc, nor a proxy's: the host's engine has its own."""
+    auth = base64.b64encode(b"operator:never-on-a-host").decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"registry.example.org": {"auth": auth}}}))
+    (tmp_path / ".netrc").write_text("machine localhost login operator password never-on-a-host\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    for name, value in {
+        "DOCKER_CONFIG": str(tmp_path),
+        "NETRC": str(tmp_path / ".netrc"),
+        "HTTP_PROXY": "http://operator:never-on-a-host@127.0.0.1:1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def answer(path: str) -> Iterator[bytes]:
+        yield answered(VERSION if "version" in path else b'{"Descriptor": {"digest": "sha256:0"}}')
+
+    engine = Engine(tmp_path / "engine.sock", answer)
+    try:
+        query = DockerQuery("inspect_distribution", ("registry.example.org/app:1",))
+        assert DockerApi(engine.dial).query(query, CommandWait(deadline(60))).exit_code == 0
+    finally:
+        engine.end()
+    asked = "".join(engine.requests)
+    sent = re.search(r"(?im)^x-registry-auth: (\S+)", asked)
+    assert sent
+    assert base64.urlsafe_b64decode(sent[1]) == b"{}"
+    assert "authorization" not in asked.lower()
+    assert "GET http:" not in asked

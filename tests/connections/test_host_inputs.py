@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import socket
 import subprocess
+import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +17,7 @@ from runbook_lib.host_settings import Host
 from tests.connections.sshd import make_key
 from tests.connections.test_ssh_config import configure, home
 from tests.counted_calls import counted_calls
+from tests.deadlines import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +115,22 @@ def test_known_hosts_that_do_not_exist_are_refused(home: Path) -> None:
     assert f"no known_hosts file exists: {home}/mine, " in refused()
     (home / "mine").touch()
     check()
+
+
+def test_an_agent_that_never_answers_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (home / ".ssh" / "known_hosts").touch()
+    encrypted = home / "encrypted"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(encrypted)], check=True)
+    monkeypatch.setattr("runbook_lib.connections.identity.LOGIN", 1.0)
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(tmp_path / "agent"))
+        agent.listen()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+        assert "ssh-agent does not answer" in refused(identity_file=str(encrypted))
+    # The call that was left behind ends now. paramiko does not close its socket.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        wait_until(lambda: "connecting" not in {thread.name for thread in threading.enumerate()}, "its end")
+        gc.collect()

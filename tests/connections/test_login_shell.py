@@ -85,8 +85,10 @@ def test_messages_are_not_translated() -> None:
         ("/usr/sbin/nologin", ""),
         ("/bin/bash", "ForceCommand exit 0\n"),
         ("/bin/bash", "ForceCommand echo only backups here\n"),
+        ("/bin/bash", 'ForceCommand echo "not allowed: $SSH_ORIGINAL_COMMAND"\n'),
+        ("/bin/bash", "ForceCommand printenv SSH_ORIGINAL_COMMAND; printenv SSH_ORIGINAL_COMMAND >&2\n"),
     ],
-    ids=["true", "nologin", "forced", "forced-with-words"],
+    ids=["true", "nologin", "forced", "forced-with-words", "forced-echo", "forced-echo-on-both"],
 )
 def test_an_account_that_runs_no_commands_is_unreachable(shell: str, config: str) -> None:
     with account(login_shell=shell, config=config) as who, reached(who) as connection:
@@ -95,3 +97,10 @@ def test_an_account_that_runs_no_commands_is_unreachable(shell: str, config: str
         assert ("it printed: only backups here" in caught.value.message) == ("backups" in config)
         with pytest.raises(UnreachableError, match="runs no commands"):
             connection.start_persistent(Command(("true",)), NEVER)
+
+
+def test_a_forced_command_that_prints_each_line_before_it_runs_it_changes_no_output() -> None:
+    wrapper = 'ForceCommand echo "$SSH_ORIGINAL_COMMAND"; exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
+    with account(login_shell="/bin/bash", config=wrapper) as who, reached(who) as connection:
+        output = run(connection, "echo", "the output")
+        assert (output.exit_code, output.stdout) == (0, "the output\n")

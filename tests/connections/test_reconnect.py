@@ -11,7 +11,15 @@ import paramiko
 import yaml
 
 from runbook_lib import Runbook
+from runbook_lib.connections.output_budget import OutputBudget
+from runbook_lib.connections.ssh import SshConnection
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.output_store import OutputStore
+from runbook_lib.model.commands import Command
 from runbook_lib.model.status import Status
+from runbook_lib.runbook.parent_process import ParentProcess
+from runbook_lib.runbook.recorder import Recorder
+from runbook_lib.secrets import Secrets
 from tests.deadlines import wait_until
 from tests.runbook.practice import Does, parameters
 
@@ -55,6 +63,31 @@ def test_many_steps_share_one_connection(server: Server, tmp_path: Path) -> None
     assert (entry["host"], entry["address"], entry["port"]) == ("host-a", "127.0.0.1", server.port)
     assert (entry["step"], entry["number"]) == (1, 1)
     assert entry["key"] == f"ssh-ed25519 {fingerprint(server)}"
+
+
+def test_a_new_connection_is_in_the_journal_before_anything_is_sent_over_it(
+    server: Server, tmp_path: Path
+) -> None:
+    """Killed in the middle of the command, the run would not show otherwise which machine has got it."""
+    journal, secrets = tmp_path / "journal.jsonl", Secrets()
+    recorder = Recorder(
+        Journal(journal),
+        OutputStore(tmp_path / "output"),
+        secrets,
+        threading.Event(),
+        ParentProcess(),
+        OutputBudget(10**6, 10**6),
+    )
+    connection = SshConnection(server.host(), secrets)
+    recorder.send(connection, Command(("true",)), step=1, kind="change", records=[])
+    transports = open_transports()
+    server.cut()
+    wait_until(lambda: not any(transport.is_active() for transport in transports), "the end of connections")
+    copy = Command(("cp", str(journal), str(tmp_path / "seen")))
+    recorder.send(connection, copy, step=1, kind="change", records=[])
+    connection.close()
+    events = [json.loads(line) for line in (tmp_path / "seen").read_bytes().splitlines()]
+    assert [entry["number"] for entry in events if entry["event"] == "connected"] == [1, 2]
 
 
 def test_a_reconnection_between_two_steps_is_recorded(server: Server, tmp_path: Path) -> None:

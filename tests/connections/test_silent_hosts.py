@@ -222,3 +222,18 @@ def test_frozen_hosts_cost_their_own_step_and_the_run_ends_by_its_own_hand(
 
 def sleeps(pid: int, seconds: str) -> bool:
     return seconds in process_file(pid, "cmdline")
+
+
+@pytest.mark.parametrize(
+    "behaviour", ["is cut off after the exit status", "is cut off after the end of output"]
+)
+def test_a_connection_that_is_lost_before_the_end_is_no_result(behaviour: Behaviour, tmp_path: Path) -> None:
+    """Some of the output may be missing, or the command may have failed."""
+    with hostile_ssh.running(tmp_path, behaviour) as server:
+        connection = SshConnection(server.host(), Secrets())
+        try:
+            output = connection.run(Command(("cat", "/etc/passwd"), timeout=deadline(30)), threading.Event())
+        finally:
+            connection.close()
+    assert (output.exit_code, output.lost) == (None, True)
+    assert "connection lost before the exit status arrived" in output.problem

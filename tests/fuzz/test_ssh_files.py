@@ -152,7 +152,7 @@ def test_an_ssh_config(home: Path, text: str, host: str) -> None:
 
 def answer(nonce: str, drawn: list[str]) -> bytes:
     """Return a stream made of pieces, of which some are what the host's shell prints."""
-    known = {"nonce": f"{nonce}\n", "proof": f"ran:{nonce}\n", "prompt": f"{nonce}:", "half": nonce[:9]}
+    known = {"nonce": f"begin:{nonce}\n", "proof": f"ran:{nonce}\n", "prompt": f"{nonce}:", "half": nonce[:9]}
     return "".join(known.get(piece, piece) for piece in drawn).encode(errors="surrogatepass")
 
 
