@@ -59,7 +59,7 @@ def test_the_next_run_restarts_the_registry_with_the_new_keys_and_the_one_after_
         assert steps["Write the keys into it"].status is Status.OK
         restart = steps["Restart it after a change"]
         assert restart.status is Status.CHANGED
-        (command,) = [command for command in restart.commands if command.kind == "change"]
+        *_, command = [command for command in restart.commands if command.kind == "change"]
         assert "changed and not read: /run/runbook-registry/keys.env at 20" in command.purpose
         assert registry.on("host-a", _STARTED) != started
         assert registry.on("host-a", _KEY_IN_USE).strip() == new["access_key"]
