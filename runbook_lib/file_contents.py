@@ -22,7 +22,7 @@ __all__ = ["Contents", "LocalPath", "read_contents", "read_local", "render"]
 LocalPath = str | Path
 """A file of this machine; a relative one is looked for in the current directory and in those above it."""
 
-_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import base64
+import os
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runbook_lib.errors import ParameterError, SecretError
+from runbook_lib.facts.file import FileState
 from runbook_lib.file_contents import read_contents
+from runbook_lib.model.commands import Output
 from runbook_lib.operations import files
 from tests.certificates import Authority
 
@@ -113,3 +117,39 @@ def test_a_path_that_is_not_absolute_is_refused(path: str) -> None:
 def test_a_reference_without_a_value_is_refused() -> None:
     with pytest.raises(SecretError):
         files.content("/etc/site.key", secret="${env:NO_SUCH_VARIABLE}")  # noqa: S106 - a reference
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["PRIVATE KEY", "RSA PRIVATE KEY", "OPENSSH PRIVATE KEY", "PGP PRIVATE KEY BLOCK", "X25519 PRIVATE KEY"],
+)
+def test_every_kind_of_private_key_is_one(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(
+        f"-----BEGIN {kind}-----\n\nlQVYBGc\n-----END {kind}-----\n", encoding="ascii"
+    )
+    assert read_contents(source=str(tmp_path / "key")).secret
+    public = kind.replace("PRIVATE", "PUBLIC")
+    (tmp_path / "key").write_text(
+        f"-----BEGIN {public}-----\n\nlQVYBGc\n-----END {public}-----\n", encoding="ascii"
+    )
+    assert not read_contents(source=str(tmp_path / "key")).secret
+
+
+def test_nor_is_one_read_back_from_a_host(tmp_path: Path) -> None:
+    key = tmp_path / "key.asc"
+    key.write_text("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQVYBGc\n", encoding="ascii")
+    fact = FileState(str(key), contents=True)
+    done = subprocess.run(fact.request().argv, capture_output=True, text=True, check=True)
+    state = fact.parse(Output(0, done.stdout))
+    assert (state.is_file, state.text) == (True, None)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to a user without a name")
+def test_an_owner_without_a_name_is_a_number(tmp_path: Path) -> None:
+    """So that a rollback can give the file back to it."""
+    (tmp_path / "file").touch()
+    os.chown(tmp_path / "file", 31234, 31235)
+    fact = FileState(str(tmp_path / "file"))
+    done = subprocess.run(fact.request().argv, capture_output=True, text=True, check=True)
+    state = fact.parse(Output(0, done.stdout))
+    assert (state.owner, state.group) == ("31234", "31235")

@@ -22,10 +22,13 @@ if [ ! -e "$1" ]; then
   case $found in *": No such file or directory"|*": Not a directory") echo absent; exit 0 ;; esac
   printf '%s\\n' "$found" >&2; exit 1
 fi
-stat --format='%F|%U|%G|%a|%s|' -- "$1"
+found=$(stat --format='%F|%U|%G|%a|%s|' -- "$1") || exit 1
+case $found in *"|UNKNOWN|"*) found=$(stat --format='%F|%u|%g|%a|%s|' -- "$1") || exit 1; esac
+printf '%s\\n' "$found"
 if [ ! -f "$1" ] || [ ! -r "$1" ]; then exit 0; fi
 sum=$(sha256sum < "$1") && printf '%s\\n' "${sum%% *}" || exit 1
-if [ "$2" = 0 ] || [ "$(stat --format=%s -- "$1")" -gt "$2" ] || grep -q 'PRIVATE KEY-----' -- "$1"; then exit 0; fi
+if [ "$2" = 0 ] || [ "$(stat --format=%s -- "$1")" -gt "$2" ]; then exit 0; fi
+if grep -Eq 'PRIVATE KEY( BLOCK)?-----' -- "$1"; then exit 0; fi
 if iconv -f UTF-8 -t UTF-8 < "$1" > /dev/null 2>&1; then echo text; cat -- "$1"; fi
 """
 
@@ -60,7 +63,7 @@ class FileInfo:
     Args:
         in_directory: Whether the path's directory exists.
         kind: As `stat` says: `regular file`, `directory`, `symbolic link`, …; empty if nothing is there.
-        owner: Name of the owner; `UNKNOWN` if the number has no name. `group` likewise.
+        owner: Name of the owner. If owner or group has no name, both are numbers.
         group: Name of the group.
         mode: Permissions in octal, four digits: `0644`.
         size: Bytes.

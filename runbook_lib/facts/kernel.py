@@ -44,8 +44,10 @@ _REQUIRED = """\
 if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then
   echo required; cat /run/reboot-required.pkgs 2>/dev/null || true
 elif command -v needs-restarting >/dev/null; then
-  needs-restarting -r >/dev/null 2>&1
-  case $? in 0) echo not-required needs-restarting;; 1) echo required;; *) echo unknown needs-restarting;; esac
+  said=$(needs-restarting -r 2>&1); code=$?
+  case $code:$said in # 1 is its exit code for every error too
+    0:*) echo not-required needs-restarting;; 1:*"Reboot is required"*) echo required;;
+    *) echo unknown needs-restarting;; esac
 elif grep -qs reboot-required /etc/kernel/postinst.d/*; then echo not-required mark
 elif systemd-detect-virt --container --quiet 2>/dev/null || [ -e /.dockerenv ] || [ -e /run/.containerenv ]; then
   echo not-required container

@@ -48,8 +48,9 @@ _STATUSES = frozenset(
         "triggers-awaited", "triggers-pending",
     }
 )  # fmt: skip
-LISTS_READ = "/var/lib/apt/periodic/update-success-stamp"
-"""File touched when apt has read all its lists without error: by our command, and by Ubuntu's standard hook."""
+LISTS_READ = "/var/lib/runbook/lists-read"
+"""File touched once our command has read all of apt's lists. apt's own hook for a success, which touches the stamp of
+Ubuntu, is run as soon as one list of several was read."""
 
 # The lists' own modification times do not help: a failed update changes them too.
 _AGE = rf"""if ! command -v apt-get >/dev/null; then echo unmanaged

@@ -12,7 +12,15 @@ from runbook_lib.facts.base import Fact, lines_of, parsing
 from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
-__all__ = ["NeedsDaemonReload", "NotReadYet", "Service", "ServiceState", "UnreadFiles", "UnreadState"]
+__all__ = [
+    "NeedsDaemonReload",
+    "NotReadYet",
+    "Service",
+    "ServiceState",
+    "UnreadFiles",
+    "UnreadState",
+    "full_name",
+]
 
 # All times are in UTC, in a form whose order is that of time. systemctl shows microseconds from version 247 on; before
 # that, only the bus has them. A link has two times: its own, and that of the file that it leads to.
@@ -39,6 +47,18 @@ done"""
 _BY_OTHERS = {"static", "generated"}
 _PULLED_IN = "WantedBy,RequiredBy,TriggeredBy"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
+
+
+# fmt: off
+_SUFFIXES = (
+    ".service", ".socket", ".timer", ".target", ".mount", ".automount", ".path", ".slice", ".scope", ".swap", ".device",
+)
+# fmt: on
+
+
+def full_name(unit: str) -> str:
+    """Return a unit's name with its type, as systemctl completes it: `php8.2-fpm` is `php8.2-fpm.service`."""
+    return unit if unit.endswith(_SUFFIXES) else f"{unit}.service"
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,10 @@ class UrlAnswer(Fact[UrlAnswered]):
             )
         curl = (
             "curl",
+            "--disable",  # what ~/.curlrc says, such as `insecure`; it has to be the first option
+            "--globoff",
+            "--noproxy",
+            "*",
             "--silent",
             "--show-error",
             "--max-time",
@@ -91,7 +95,8 @@ class UrlAnswer(Fact[UrlAnswered]):
         )
         connect = ("--connect-to", f"::{bracketed(self.address or '127.0.0.1')}:")
         if self.authorities:
-            script = 'cat | curl --cacert /dev/stdin "$@"'
+            # Debian's curl trusts its directory of authorities too, unless another one is named.
+            script = 'cat | curl "$@" --cacert /dev/stdin --capath /dev/null'
             argv = ("sh", "-c", script, "sh", *curl[1:], *connect, self.url)
             return Command(argv, stdin=self.authorities, accept=tuple(range(256)))
         return Command((*curl, *connect, self.url), accept=tuple(range(256)))

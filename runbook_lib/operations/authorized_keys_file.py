@@ -130,7 +130,7 @@ def given_lines(keys: Sequence[LocalPath], where: str) -> list[str]:
         words = text.split()
         if len(words) < 2 or not (is_kind(words[0]) or _key_on(text)):  # noqa: PLR2004 - kind and key
             data = read_local(given, f"{where}: key")
-            if b"PRIVATE KEY-----" in data:
+            if b" PRIVATE KEY" in data:
                 raise ParameterError(
                     f"{given} is a private key", where=where, hint="give its public key: FILE.pub"
                 )

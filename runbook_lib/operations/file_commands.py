@@ -37,19 +37,21 @@ printf '%s  %s\\n' "$3" "$1/$3.new" | sha256sum --check --status || {
   echo "$2 has changed since it was read" >&2; exit 1; }
 mv -f -- "$1/$3.new" "$1/$3"
 find "$1" -type f -mtime "+$4" -delete"""
-# A name that begins with a dot is not found by patterns such as conf.d/* or sites-enabled/*.
+# A name that begins with a dot is not found by patterns such as conf.d/* or sites-enabled/*. The directory may belong
+# to another user, who may have put a symbolic link there: what has that name is removed, and the new file is made
+# exclusively.
 _REPLACE = """set -e; umask 077; path=$1 owner=$2 mode=$3 sum=$4 encoding=$5; shift 5
 new=$(dirname -- "$path")/.$(basename -- "$path").runbook-new
-trap 'rm -f -- "$new"' EXIT
+trap 'rm -f -- "$new"' EXIT; rm -f -- "$new"; set -C
 if [ "$encoding" = base64 ]; then base64 --decode > "$new"; else cat > "$new"; fi
 printf '%s  %s\\n' "$sum" "$new" | sha256sum --check --status || { echo "the contents arrived incomplete" >&2; exit 1; }
-chown -- "$owner" "$new"; chmod -- "$mode" "$new"
+chown -h -- "$owner" "$new"; chmod -- "$mode" "$new"
 if [ $# -gt 0 ]; then
   said=$("$@" "$new" 2>&1) || { code=$?; printf '%s\\n' "$said"
     echo "$1 refuses the new file: $(printf '%s\\n' "$said" | head -n 1)"; exit $code; } >&2
   printf '%s\\n' "$said"
 fi
-mv -f -- "$new" "$path\""""
+mv -fT -- "$new" "$path\""""
 _RESTORE = """set -e; umask 077; path=$1 kept=$2 former=$3 changed=$4 owner=$5 mode=$6 current= restored=; shift 6
 if [ -e "$path" ]; then current=$(sha256sum < "$path"); current=${current%% *}; fi
 if [ "$current" != "$former" ]; then
@@ -58,11 +60,12 @@ if [ "$current" != "$former" ]; then
   else
     old=$(dirname -- "$path")/.$(basename -- "$path").runbook-old
     trap 'rm -f -- "$old"' EXIT
-    cp -- "$kept/$former" "$old"; chown -- "$owner" "$old"; chmod -- "$mode" "$old"; mv -f -- "$old" "$path"
+    rm -f -- "$old"; cp --remove-destination -T -- "$kept/$former" "$old"
+    chown -h -- "$owner" "$old"; chmod -- "$mode" "$old"; mv -fT -- "$old" "$path"
   fi
   restored=yes
 fi
-if [ -n "$former" ]; then chown -- "$owner" "$path"; chmod -- "$mode" "$path"; fi
+if [ -n "$former" ]; then chown -h -- "$owner" "$path"; chmod -- "$mode" "$path"; fi
 if [ -n "$restored" ]; then "$@"; fi"""
 
 

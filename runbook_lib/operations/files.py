@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["Absent", "Content", "absent", "content", "write"]
 
 # A connection that breaks ends the contents early, and the shell would continue with what has arrived.
-_WRITE = """set -e; umask 022; new=$1.runbook-new; trap 'rm -f -- "$new"' EXIT; cat > "$new"
+_WRITE = """set -e; umask 022; new=$1.runbook-new; trap 'rm -f -- "$new"' EXIT; rm -f -- "$new"
+set -C; cat > "$new"
 printf '%s  %s\\n' "$3" "$new" | sha256sum --check --status ||
   { echo "the contents of $1 arrived incomplete" >&2; exit 1; }
-chmod -- "$2" "$new"; mv -f -- "$new" "$1\""""
+chmod -- "$2" "$new"; mv -fT -- "$new" "$1\""""
 
 
 def write(path: str, text: str, *, mode: str = "0644", purpose: str = "") -> Command:

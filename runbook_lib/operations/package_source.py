@@ -122,7 +122,7 @@ class Ready(Operation):
                 "age of the package lists",
                 f"at most {self.oldest} s",
                 observed,
-                age is not None and age <= self.oldest,
+                age is not None and 0 <= age <= self.oldest,
                 "package_source.lists_age",
             )
         ]

@@ -127,6 +127,9 @@ def finish() -> tuple[Command, ...]:
     )
 
 
+_STAMPED = """stamp=$1; shift; rm -f -- "$stamp"; "$@" && install -d -- "${stamp%/*}" && touch -- "$stamp\""""
+
+
 def none_unfinished(facts: Facts) -> Check:
     """Return the check that no package is half installed, as after a power cut.
 
@@ -145,9 +148,13 @@ def update_lists() -> Command:
     """Return the command that updates apt's lists; it fails, and leaves no stamp, if any list cannot be read."""
     return Command(
         (
+            "sh",
+            "-c",
+            _STAMPED,
+            "sh",
+            LISTS_READ,
             *APT,
             "--option=APT::Update::Error-Mode=any",
-            f"--option=APT::Update::Post-Invoke-Success::=touch {LISTS_READ}",
             "update",
         ),
         sudo=True,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.file import FileState
-from runbook_lib.facts.service import NeedsDaemonReload, Service, UnreadFiles
+from runbook_lib.facts.service import NeedsDaemonReload, Service, UnreadFiles, full_name
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Check, Plan
 from runbook_lib.model.records import StepRecord
@@ -94,12 +94,16 @@ class DropIn(Operation):
     The unit may still be missing: the file is then there before the software is installed and started.
 
     Args:
-        unit: As `docker-registry.service`.
+        unit: As `docker-registry` or `docker-registry.service`.
         text: The file, with its sections: `[Service]`.
     """
 
     unit: str
     text: str
+
+    def __post_init__(self) -> None:
+        """Complete the unit's name: systemd reads the drop-in files of `nginx.service.d`, and none of `nginx.d`."""
+        object.__setattr__(self, "unit", full_name(self.unit))
 
     def facts(self) -> Sequence[Fact[Any]]:
         """Return the file, and whether systemd has read it."""
@@ -239,7 +243,7 @@ def restarted(name: str, *, when: Trigger = True) -> Callable[[Host], Operation]
 
 
 def _refreshed(name: str, verb: Literal["reload", "restart"], when: Trigger, host: Host) -> Operation:
-    unit = name if "." in name else f"{name}.service"
+    unit = full_name(name)
     if isinstance(when, bool):
         reason = "asked for" if when else "the notebook says that nothing changed"
         return Refreshed(unit, verb, when, reason)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runbook_lib.facts.service import NeedsDaemonReload
 from runbook_lib.host_settings import Host
 from runbook_lib.model.plans import Check
 from runbook_lib.model.records import HostRecord, StepRecord
@@ -89,3 +90,20 @@ def test_in_a_resumed_run_the_host_says_whether_the_earlier_run_came_to_the_rest
     remembered = refreshed(step(1, PEM, Status.OK, proven="R1", check="packages.version"))
     assert remembered.needed is True
     assert "was done in R1, perhaps without this restart" in remembered.reason
+
+
+@pytest.mark.parametrize(
+    ("given", "unit"),
+    [
+        ("nginx", "nginx.service"),
+        ("php8.2-fpm", "php8.2-fpm.service"),
+        ("php8.2-fpm.service", "php8.2-fpm.service"),
+        ("backup.timer", "backup.timer"),
+        ("getty@tty1", "getty@tty1.service"),
+    ],
+)
+def test_a_units_name_is_completed_as_systemd_completes_it(given: str, unit: str) -> None:
+    """A drop-in file below nginx.d is of no unit: systemd would never read it, and say that it has read all."""
+    operation = service.drop_in(given, "[Service]\n")
+    assert operation.facts()[0].label == f"FileState(/etc/systemd/system/{unit}.d/runbook.conf)"
+    assert operation.facts()[1] == NeedsDaemonReload(unit)
