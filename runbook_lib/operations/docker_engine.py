@@ -210,7 +210,9 @@ def _replaced(before: FileInfo, after: str, validates: tuple[str, ...], restart:
         commands=(
             *(() if before.in_directory else (make,)),
             *((file_commands.keep(DAEMON_FILE, before.sha256),) if before.exists else ()),
-            file_commands.replace(DAEMON_FILE, after, changed, owner=owner, mode=mode, check=validates),
+            file_commands.replace(
+                DAEMON_FILE, after, changed, owner=owner, mode=mode, absent=not before.exists, check=validates
+            ),
             _FORGET_FAILURES,
             restart,
         ),

@@ -40,7 +40,7 @@ find "$1" -type f -mtime "+$4" -delete"""
 # A name that begins with a dot is not found by patterns such as conf.d/* or sites-enabled/*. The directory may belong
 # to another user, who may have put a symbolic link there: what has that name is removed, and the new file is made
 # exclusively.
-_REPLACE = """set -e; umask 077; path=$1 owner=$2 mode=$3 sum=$4 encoding=$5; shift 5
+_REPLACE = """set -e; umask 077; path=$1 owner=$2 mode=$3 sum=$4 encoding=$5 absent=$6; shift 6
 new=$(dirname -- "$path")/.$(basename -- "$path").runbook-new
 trap 'rm -f -- "$new"' EXIT; rm -f -- "$new"; set -C
 if [ "$encoding" = base64 ]; then base64 --decode > "$new"; else cat > "$new"; fi
@@ -50,6 +50,9 @@ if [ $# -gt 0 ]; then
   said=$("$@" "$new" 2>&1) || { code=$?; printf '%s\\n' "$said"
     echo "$1 refuses the new file: $(printf '%s\\n' "$said" | head -n 1)"; exit $code; } >&2
   printf '%s\\n' "$said"
+fi
+if [ -n "$absent" ] && { [ -e "$path" ] || [ -L "$path" ]; }; then
+  echo "$path was made by someone else since it was looked for: left as it is" >&2; exit 1
 fi
 mv -fT -- "$new" "$path\""""
 _RESTORE = """set -e; umask 077; path=$1 kept=$2 former=$3 changed=$4 owner=$5 mode=$6 current= restored=; shift 6
@@ -153,6 +156,7 @@ def replace(  # noqa: PLR0913 - all that a file has
     *,
     owner: str,
     mode: str,
+    absent: bool = False,
     encoding: str = "text",
     summary: str | None = None,
     check: tuple[str, ...] = (),
@@ -165,12 +169,13 @@ def replace(  # noqa: PLR0913 - all that a file has
         sha256: Hash of the contents.
         owner: Owner and group, as `root:root`.
         mode: Permissions, octal.
+        absent: There was no file when the plan was made: one that is there by now is left as it is, and the step fails.
         encoding: `text`, or `base64` if `stdin` is in base64.
         summary: What is recorded in place of the contents.
         check: Program and arguments; the new file's path is appended. Unless it exits with 0 the old file stays.
     """
     return Command(
-        ("sh", "-c", _REPLACE, "sh", path, owner, mode, sha256, encoding, *check),
+        ("sh", "-c", _REPLACE, "sh", path, owner, mode, sha256, encoding, "absent" if absent else "", *check),
         stdin=stdin,
         stdin_summary=summary,
         sudo=True,

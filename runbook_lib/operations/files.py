@@ -129,6 +129,7 @@ class Content(Operation):
                     self._sha256,
                     owner=owner,
                     mode=self._mode,
+                    absent=not before.exists,
                     encoding="base64" if self.binary else "text",
                     summary=self._summary if self.binary or self.secret else None,
                     check=self.check,

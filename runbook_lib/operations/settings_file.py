@@ -62,7 +62,9 @@ class SettingsFile:
         if before.exists:
             commands.append(file_commands.keep(self.path, before.sha256))
         commands.append(
-            file_commands.replace(self.path, self.text, self.sha256, owner="root:root", mode="0644")
+            file_commands.replace(
+                self.path, self.text, self.sha256, owner="root:root", mode="0644", absent=not before.exists
+            )
         )
         return Plan(
             commands=(*commands, *then),

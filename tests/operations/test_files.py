@@ -99,3 +99,19 @@ def test_nor_by_the_commands_that_replace_and_restore(home: Path, encoding: str)
     assert (path.read_text(encoding="utf-8"), path.is_symlink()) == ("former\n", False)
     assert path.stat().st_mode & 0o777 == 0o640
     assert_untouched(home)
+
+
+@pytest.mark.parametrize("made", ["file", "link"])
+def test_a_file_that_someone_has_made_meanwhile_is_left_as_it_is(tmp_path: Path, made: str) -> None:
+    """Its contents were not kept, and a rollback would remove it."""
+    path = tmp_path / "file"
+    if made == "file":
+        path.write_text("theirs", encoding="utf-8")
+    else:
+        path.symlink_to(tmp_path / "nowhere")
+    owner, digest = f"{os.geteuid()}:{os.getegid()}", hashlib.sha256(TEXT.encode()).hexdigest()
+    write = file_commands.replace(str(path), TEXT, digest, owner=owner, mode="0644", absent=True)
+    done = subprocess.run(write.argv, input=TEXT, capture_output=True, text=True, check=False)
+    assert (done.returncode, "was made by someone else" in done.stderr) == (1, True)
+    assert path.is_symlink() or path.read_text(encoding="utf-8") == "theirs"
+    assert list(tmp_path.iterdir()) == [path]
