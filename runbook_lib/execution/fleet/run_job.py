@@ -22,6 +22,7 @@ from runbook_lib.execution.fleet.job_runs import latest_run, runs_directory
 from runbook_lib.execution.input_checks import check_parameters
 from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.run_notebook import run_notebook
+from runbook_lib.model.status import BAD, worst
 from runbook_lib.runbook import run_directory
 from runbook_lib.signal_handlers import surviving_hangup
 
@@ -135,10 +136,12 @@ def _finished(job: Job, outcome: Outcome, reports: _Reports | None = None) -> Jo
                 _seal(made)
     except RunbookError as problem:
         outcome = replace(outcome, evidence_problem=str(problem))
+    # A later run of the same notebook can only make the job's outcome worse.
+    bad = [made.status for made in outcomes[1:] if made.status in BAD]
     return JobResult(
         job.id,
         path=str(outcome.path),
-        status=outcome.status,
+        status=worst([outcome.status, *bad]),
         problem=outcome.problems,
         interrupted=outcome.interrupted,
     )

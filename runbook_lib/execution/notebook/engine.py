@@ -30,7 +30,7 @@ from runbook_lib.execution.notebook.kernel_process import Kernel
 from runbook_lib.execution.notebook.masked_outputs import mask_exposed_secrets
 from runbook_lib.execution.notebook.notebook_manager import NotebookManager, has_error
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
-from runbook_lib.model.status import Status
+from runbook_lib.model.status import BAD, Status, worst
 from runbook_lib.printing.visible_text import for_log
 from runbook_lib.signal_handlers import surviving_hangup
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from nbformat import NotebookNode
 
+    from runbook_lib.evidence.judgement import Ended
     from runbook_lib.model.records import RunRecord
 
 __all__ = ["NAME", "RunFailed", "RunbookEngine"]
@@ -46,6 +47,11 @@ __all__ = ["NAME", "RunFailed", "RunbookEngine"]
 NAME = "runbook"
 """The engine's name for papermill."""
 _CUT_OFF = "the program that executed the notebook was killed before the notebook had ended"
+_ENDS: dict[Status, Ended] = {
+    Status.FAILED: "failed",
+    Status.UNREACHABLE: "failed",
+    Status.INTERRUPTED: "interrupted",
+}
 _START_TIMEOUT = 60  # seconds, as papermill's
 _RENAMED = ("input_path", "execution_timeout", "timeout", "start_timeout", "startup_timeout")
 
@@ -182,6 +188,7 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
     if broken and execution.ended == "finished":
         # The notebook itself has to say so: apart from its journal, it would look like that of a good run.
         execution = Execution("unknown", "; ".join(broken))
+    execution = _as_its_runs_ended(execution, records)
     manager.nb.metadata[EXECUTION] = execution.as_metadata()
     notebook = Notebook("the executed notebook", list(manager.nb.cells), dict(manager.nb.metadata))
     judgement = judge(records, notebook, execution, broken=broken)
@@ -209,6 +216,20 @@ def _execution(
     if died:
         return Execution("kernel died", str(died).strip().rpartition("\n")[2])
     return Execution("failed" if has_error(nb) else "finished")
+
+
+def _as_its_runs_ended(execution: Execution, records: list[RunRecord]) -> Execution:
+    """Have the notebook itself say that one of its runs did not succeed: its other runs are judged apart from it.
+
+    The outputs do not always show such a run: a script made it, or its cell was captured.
+    """
+    unsuccessful = {record.run: record.status for record in records if record.status in BAD}
+    if execution.ended != "finished" or len(records) < 2 or not unsuccessful:  # noqa: PLR2004 - another run
+        return execution
+    return Execution(
+        _ENDS.get(worst([*unsuccessful.values()]), "unknown"),
+        "; ".join(f"run {run} of the same notebook is {status}" for run, status in unsuccessful.items()),
+    )
 
 
 def _journals(kernel: Kernel) -> tuple[list[RunRecord], list[str]]:

@@ -26,6 +26,16 @@ CLOSE = "book.close()"
 AFTER = f"{OPEN}\n{STEP}\n{CLOSE}"
 
 
+BY_A_SCRIPT = '''import subprocess, sys
+script = f"""
+from runbook_lib import Runbook
+from tests.runbook.practice import Does, Practice
+book = Runbook.open(Practice(inventory={inventory!r}, hosts="all", runs={runs!r}))
+book.step("Bad", Does(("false",)))
+"""
+code = subprocess.run([sys.executable, "-c", script], capture_output=True).returncode'''
+
+
 @dataclass(frozen=True)
 class End:
     """A notebook that did not end well.
@@ -58,6 +68,15 @@ ENDS = {
     "a-second-run-fails": End(
         (AFTER, f'{OPEN}\ntry:\n    book.step("Bad", Does(("false",)))\nexcept Exception:\n    pass'), 1
     ),
+    "a-second-run-fails-in-a-captured-cell": End(
+        (
+            AFTER,
+            f'%%capture\n{OPEN}\ntry:\n    book.step("Bad", Does(("false",)))\nexcept Exception:\n    pass',
+        ),
+        1,
+    ),
+    "a-second-run-in-a-captured-cell-is-never-closed": End((AFTER, f"%%capture\n{OPEN}\n{STEP}"), 4),
+    "a-script-makes-a-second-run-that-fails": End((AFTER, BY_A_SCRIPT), 1),
     "a-second-run-is-never-closed": End((AFTER, OPEN, STEP), 4),
     "the-first-run-is-never-closed": End((f"first = {OPEN.removeprefix('book = ')}", AFTER), 4),
     "a-tolerated-exception-and-a-second-close": End((OPEN, "1 / 0", CLOSE), 1, ((1, "raises-exception"),)),
