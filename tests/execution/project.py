@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
     from tests.programs import Programs
 
-__all__ = ["OPEN", "Executed", "Project", "finish", "living"]
+__all__ = ["OPEN", "TOP", "Executed", "Project", "finish", "living"]
 
 TOP = Path(__file__).parents[2]
 OPEN = "book = Runbook.open(Practice.collect(globals()))"

@@ -52,6 +52,7 @@ class Kernel:
         self._output = KernelOutput()
         self._managers: list[AsyncKernelManager] = []
         self._signals = itertools.count()
+        self._interrupts = itertools.count()
         self._kill_timer = threading.Timer(grace_periods.KERNEL, self.signal, args=(signal.SIGKILL,))
         self._kill_timer.daemon = True
         self._followers: dict[Path, JournalFollower] = {}
@@ -113,16 +114,20 @@ class Kernel:
         Args:
             why: The reason, such as `SIGTERM received`.
         """
-        if self.interrupted:
+        # Counted, not looked up: another signal may arrive between any two lines, and be handled in between.
+        if next(self._interrupts) > 0:
             _log.warning("%s: already stopping", why)
             return
+        self.interrupted = why
+        if self.executing:
+            self._interrupt_once()
+        try:
+            self._kill_timer.start()
+        except RuntimeError as problem:  # no thread can be started: the run can still end by itself
+            _log.warning("the kernel will not be killed if it does not stop: %s", problem)
         _log.warning(
             "%s: stopping; running commands get a few seconds to finish before they are stopped", why
         )
-        self.interrupted = why
-        self._kill_timer.start()
-        if self.executing:
-            self._interrupt_once()
 
     def cell_started(self) -> None:
         """Note that a cell is executing; called by the client."""

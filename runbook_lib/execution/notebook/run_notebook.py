@@ -125,17 +125,40 @@ def _follow(  # noqa: PLR0913, PLR0917 - as `run_notebook`
     )
     worker.start()
     follower = JournalFollower(path)
-    while worker.is_alive() and not kernel.launched.wait(_POLL):
-        pass
-    with _turns_of(_SHORT_TURN):
-        while_starting()
-    while worker.is_alive():
+    with _ended(worker, kernel, path):
+        while worker.is_alive() and not kernel.launched.wait(_POLL):
+            pass
+        with _turns_of(_SHORT_TURN):
+            while_starting()
+        while worker.is_alive():
+            for entry in follower.new_entries():
+                report(entry)
+            worker.join(_POLL)
         for entry in follower.new_entries():
             report(entry)
-        worker.join(_POLL)
-    for entry in follower.new_entries():
-        report(entry)
     return problems
+
+
+@contextlib.contextmanager
+def _ended(worker: threading.Thread, kernel: Kernel, path: Path) -> Iterator[None]:
+    """Let no error leave the block while the notebook runs: its kernel would be killed in the middle of a step.
+
+    Raises:
+        EvidenceError: A file could not be read or written.
+    """
+    try:
+        yield
+    except BaseException as failure:
+        if worker.is_alive():
+            kernel.interrupt(f"the run cannot be followed any more: {_last_lines(failure)}")
+        while worker.is_alive():
+            worker.join(_POLL)
+        if isinstance(failure, OSError):
+            raise EvidenceError(
+                f"the run could not be followed: {failure.strerror or failure}",
+                where=str(failure.filename or path),
+            ) from failure
+        raise
 
 
 @contextlib.contextmanager

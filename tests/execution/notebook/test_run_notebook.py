@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
+from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.layout import NOTEBOOK, STEP_MIME
 from runbook_lib.evidence.liveness import Liveness, liveness
+from runbook_lib.execution.notebook.run_notebook import run_notebook
 from runbook_lib.model.status import Status
 from runbook_lib.process_identity import start_ticks
 from tests.deadlines import wait_until
-from tests.execution.project import OPEN, Executed, finish, living
+from tests.execution.project import OPEN, TOP, Executed, finish, living
 
 if TYPE_CHECKING:
     import subprocess
@@ -115,6 +118,24 @@ def test_an_interrupt_between_a_cells_end_and_the_kernels_answer_ends_the_run(pr
     )
     assert "echo never" not in project.sent()
     assert "the kernel was interrupted at the end of a cell" in done.output
+
+
+def test_a_run_that_cannot_be_followed_any_more_is_interrupted_and_its_end_waited_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = project.notebook(OPEN, f'book.step("Wait", Does(("sleep", "{SECONDS}"), timeout=900.0))')
+    monkeypatch.chdir(project.place)
+    monkeypatch.setenv("PYTHONPATH", str(TOP))
+
+    def report(entry: dict[str, object]) -> None:
+        if entry["event"] == "command_started":
+            wait_until(lambda: living(WAITS), f"a process {WAITS!r}")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "fleet.run")
+
+    with pytest.raises(EvidenceError, match="could not be followed: No space left on device"):
+        run_notebook(notebook, "10_practice", project.runs, {}, report)
+    assert (project.record.status, project.record.incomplete) == (Status.INTERRUPTED, "")
+    assert living(WAITS) == []
 
 
 def test_a_killed_kernel_is_noticed_and_its_run_is_unknown(project: Project) -> None:
