@@ -52,8 +52,8 @@ class JournalFollower:
                         and self._is_own(entry)
                     ):
                         yield entry
-        except (FileNotFoundError, ValueError):
-            return  # not there yet; or no longer what a run writes, which `replaced` reports
+        except (OSError, ValueError):
+            return  # not there yet, or cannot be read now; or no longer what a run writes: `replaced` reports that
 
     def _is_own(self, entry: dict[str, Any]) -> bool:
         """Return whether an entry may be acted on: a run's id becomes a path, and a cell can write any id."""

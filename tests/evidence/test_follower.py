@@ -28,3 +28,15 @@ def test_the_directorys_own_id_is_passed_on(tmp_path: Path) -> None:
     follower = JournalFollower(tmp_path)
     assert list(follower.new_entries()) == [line]
     assert list(follower.new_entries()) == []
+
+
+def test_a_journal_that_cannot_be_read_has_no_new_entries_and_is_reported_at_the_end(tmp_path: Path) -> None:
+    run, line = tmp_path / "run", {"event": "step_started", "step": 1}
+    run.mkdir()
+    (run / "journal.jsonl").write_text(json.dumps(line) + "\n")
+    follower = JournalFollower(run)
+    assert list(follower.new_entries()) == [line]
+    run.rename(tmp_path / "aside")
+    run.symlink_to(run)  # ELOOP, as other errors of a file system: it is there, and cannot be opened
+    assert list(follower.new_entries()) == []
+    assert "is gone: Too many levels of symbolic links" in follower.replaced()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from runbook_lib import grace_periods
 from runbook_lib.execution.notebook.output_limit import OutputLimit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbformat import NotebookNode
     from papermill.engines import NotebookExecutionManager
 
@@ -44,6 +47,7 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
         self._output_limit = OutputLimit(kernel)
         self._idle = False
         self._reply_missed = False
+        self._failure: Exception | None = None
 
     def papermill_execute_cells(self) -> None:
         """Execute the cells in turn; only a cell that ran to its end is marked `completed`."""
@@ -55,10 +59,12 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
                 self._idle = False
                 self.nb_man.cell_start(cell, index)
                 self.execute_cell(cell, index)
+                self._raise_failure()
                 completed = True
             except CellExecutionError:
                 return
             except DeadKernelError:
+                self._raise_failure()
                 if not self._reply_missed:
                     raise
                 if not self.kernel.interrupted:
@@ -95,11 +101,14 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
         polls = 0
         while True:
             await asyncio.sleep(_POLL)
-            self.nb_man.save_if_due()
-            self.kernel.follow()
+            # No error may end this task: nothing else notices a dead kernel, and its reply is waited for without end.
+            self._keep_failure(self.nb_man.save_if_due)
+            self._keep_failure(self.kernel.follow)
             try:
                 await self._async_check_alive()
-            except DeadKernelError:
+            except Exception as failure:  # noqa: BLE001 - raised where the cell is executed
+                if not isinstance(failure, DeadKernelError):
+                    self._failure = failure
                 self.task_poll_for_reply.cancel()
                 return
             # A signal between a cell's end and the reply suppresses the reply, and nothing else reports that.
@@ -109,6 +118,22 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
             if self._reply_missed:
                 self.task_poll_for_reply.cancel()
                 return
+
+    def _keep_failure(self, action: Callable[[], object]) -> None:
+        """Call something while a cell runs; what goes wrong is raised once the cell has ended.
+
+        The file system may be usable again by then: the notebook is saved, and the journals are read, at the end of
+        each cell too, and an error is raised there.
+        """
+        try:
+            with contextlib.suppress(OSError):
+                action()
+        except Exception as failure:  # noqa: BLE001 - as above
+            self._failure = self._failure or failure
+
+    def _raise_failure(self) -> None:
+        if self._failure:
+            raise self._failure
 
     async def _async_handle_timeout(
         self,

@@ -182,6 +182,9 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
     except (DeadKernelError, CellTimeoutError) as problem:
         manager.nb.metadata.papermill["exception"] = True
         died = problem
+    except BaseException:
+        mask_exposed_secrets(manager.nb, kernel.runs)  # the notebook is written however its execution ended
+        raise
     execution = _execution(kernel, manager.nb, died)
     records, broken = _journals(kernel)
     mask_exposed_secrets(manager.nb, kernel.runs)

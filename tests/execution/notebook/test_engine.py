@@ -100,6 +100,22 @@ def test_a_notebook_that_is_no_runbook_is_executed_as_ever(project: Project) -> 
     assert not project.runs.exists()
 
 
+def test_a_killed_kernel_is_noticed_although_the_notebook_cannot_be_saved_meanwhile(project: Project) -> None:
+    """A large notebook is saved while its next cells run, at most once in twenty times as long as that takes."""
+    folder = project.place / "out"
+    folder.mkdir()
+    large = "display({'text/plain': 'x' * 2_000_000}, raw=True)"
+    move = f"import os, time\nos.rename({str(folder)!r}, {str(folder)!r} + '.moved')\ntime.sleep(5)\n{KILL}"
+    notebook = project.notebook(large, "small = 1", move, runbook=False)
+    done = finish(
+        project.start(
+            *("papermill", "--no-progress-bar", "--engine", "runbook"),
+            *(str(notebook), str(folder / "executed.ipynb")),
+        )
+    )
+    assert done.code != 0, done.output
+
+
 def test_a_cell_that_takes_too_long_leaves_a_run_with_last_words(project: Project) -> None:
     notebook = project.notebook(OPEN, STEP, "import time\ntime.sleep(600)", "book.close()")
     timeout = f"{deadline(2.0):.0f}"  # of each cell, also of those that must end in time
