@@ -99,7 +99,7 @@ def listing() -> Listing:
             own = metadata.get("runbook")
             if isinstance(own, dict) and "analysis" in own:
                 found.analyses[path.stem] = str(own["analysis"])
-            elif own is not None or opens_a_run(Notebook(str(path), cells, metadata)):
+            elif is_runbook(Notebook(str(path), cells, metadata)):
                 found.runbooks.append(of_notebook(cells, metadata, path))
             else:
                 found.others.append(path.stem)
@@ -237,6 +237,12 @@ def read_parameters(
         except ValueError:
             values[name] = value  # a text, if anything: any other parameter refuses it
     return values, source
+
+
+def is_runbook(notebook: Notebook) -> bool:
+    """Return whether a notebook is meant to be a runbook: it says so, or a cell opens a run; an analysis is not one."""
+    own = notebook.metadata.get("runbook")
+    return not (isinstance(own, dict) and "analysis" in own) and (own is not None or opens_a_run(notebook))
 
 
 def opens_a_run(notebook: Notebook) -> bool:

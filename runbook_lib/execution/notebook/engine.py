@@ -1,7 +1,7 @@
 """papermill's engine `runbook`: `papermill --engine runbook in.ipynb out.ipynb` fails if a run in the notebook did.
 
 A kernel lists the runs that it opens in a file before their first line is written, so each is judged by its
-journal, whatever happens to the kernel. A notebook that opens no run is executed as by papermill's own engine.
+journal, whatever happens to the kernel. A notebook that is not a runbook is executed as by papermill's own engine.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def _check_input(nb: NotebookNode, path: str | None) -> None:
 def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[None]:
     """Record how the execution ended, and raise if the notebook is not judged a success.
 
-    A notebook that opened no run is papermill's business, unless it was interrupted.
+    A notebook that opened no run is papermill's business, unless it is a runbook or was interrupted.
     """
     died: DeadKernelError | CellTimeoutError | None = None
     manager.nb.metadata[EXECUTION] = Execution("unknown", _CUT_OFF).as_metadata()
@@ -195,16 +195,17 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
     manager.nb.metadata[EXECUTION] = execution.as_metadata()
     notebook = Notebook("the executed notebook", list(manager.nb.cells), dict(manager.nb.metadata))
     judgement = judge(records, notebook, execution, broken=broken)
-    if judgement.exit_code and (kernel.runs or died):
+    ours = kernel.runs or catalog.is_runbook(notebook)
+    if judgement.exit_code and (ours or died):
         manager.nb.metadata.papermill["exception"] = True
     if has_error(manager.nb) and not (died or kernel.interrupted):
         return  # papermill marks the cell and raises
-    if kernel.runs and judgement.exit_code:
+    if kernel.interrupted and not (kernel.runs or died):
+        raise RunFailed(f"{kernel.interrupted}: not all cells were executed", Status.INTERRUPTED.exit_code)
+    if ours and judgement.exit_code:
         raise RunFailed(_summary(judgement), judgement.exit_code) from died
     if died:
         raise died
-    if kernel.interrupted and not kernel.runs:
-        raise RunFailed(f"{kernel.interrupted}: not all cells were executed", Status.INTERRUPTED.exit_code)
 
 
 def _execution(

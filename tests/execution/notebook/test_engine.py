@@ -100,6 +100,28 @@ def test_a_notebook_that_is_no_runbook_is_executed_as_ever(project: Project) -> 
     assert not project.runs.exists()
 
 
+@pytest.mark.parametrize(
+    "first", ["pass", "import sys\nsys.exit(0)", KILL], ids=["never-reached", "sys-exit-0", "kernel-killed"]
+)
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_runbook_that_opens_no_run_is_no_success(project: Project, first: str, *, declared: bool) -> None:
+    never = f"from tests.runbook.practice import Practice, Runbook\nif False:\n    {OPEN}"
+    done = finish(project.papermill(project.notebook(first, never, runbook=declared)))
+    assert done.code == 4, done.output
+    assert "the notebook opened no run" in done.output
+    assert "Traceback" not in done.output
+    assert not project.runs.exists()
+
+
+def test_an_analysis_opens_no_run_and_is_executed_as_ever(project: Project) -> None:
+    path = project.notebook("print(f'{1 + 1} runs')")
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["metadata"]["runbook"] = {"analysis": "counts runs"}
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    done = finish(project.papermill(path))
+    assert done.code == 0, done.output
+
+
 def test_a_killed_kernel_is_noticed_although_the_notebook_cannot_be_saved_meanwhile(project: Project) -> None:
     """A large notebook is saved while its next cells run, at most once in twenty times as long as that takes."""
     folder = project.place / "out"
