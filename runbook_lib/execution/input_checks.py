@@ -1,4 +1,4 @@
-"""Whatever is checked before a kernel starts and the first host is touched: parameters, secrets, inventory, keys.
+"""Whatever is checked before a kernel starts and the first host is touched: kernel, parameters, secrets, hosts, keys.
 
 A notebook that is opened by hand is checked by `Runbook.open()` instead, in `runbook/notebook_runs.py`.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.errors import ParameterError
+from runbook_lib.execution.kernel_specs import check_kernel
 from runbook_lib.execution.step_hosts import check_step_hosts
 from runbook_lib.inventory import Inventory
 from runbook_lib.parameters.one_host import check_single_hosts
@@ -27,25 +28,29 @@ if TYPE_CHECKING:
 __all__ = ["check_input", "check_parameters"]
 
 
-def check_parameters(entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None) -> Parameters:
+def check_parameters(
+    entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None, kernel: str = ""
+) -> Parameters:
     """Return the checked parameters of a run; see `check_input`."""
-    parameters, _ = check_input(entry, values, source)
+    parameters, _ = check_input(entry, values, source, kernel)
     return parameters
 
 
 def check_input(
-    entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None
+    entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None, kernel: str = ""
 ) -> tuple[Parameters, list[Host]]:
-    """Return the checked parameters of a run, and its hosts; its inventory, keys and secrets are checked too.
+    """Return the checked parameters of a run, and its hosts; its kernel, inventory, keys and secrets are checked too.
 
     Args:
         entry: The runbook.
         values: Parameters beyond its defaults.
         source: The file that most of them come from, for error messages.
+        kernel: The name of the kernel; empty: the one that the notebook names.
 
     Raises:
         InputError: Any of them is wrong. No host was touched.
     """
+    check_kernel(kernel or entry.notebook.kernel, str(entry.path))
     where = str(source.path) if source else f"parameters of {entry.name}"
     parameters = validate(entry.model, {**entry.defaults, **values}, ParameterError, where, source)
     Secrets().resolve_all(parameters)

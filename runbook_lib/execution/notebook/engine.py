@@ -87,7 +87,7 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
                 InputError.exit_code,
             )
         if "kernel" not in options:  # otherwise the caller has checked
-            _check_input(nb, options.get("input_path"))
+            _check_input(nb, options.get("input_path"), kernel_name)
         names = ("progress_bar", "log_output", "autosave_cell_every")
         manager = NotebookManager(
             nb, output_path=output_path, **{name: options[name] for name in names if name in options}
@@ -151,8 +151,8 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
             client.execute()
 
 
-def _check_input(nb: NotebookNode, path: str | None) -> None:
-    """Check parameters, inventory and keys as `runbook run` does, before the kernel starts.
+def _check_input(nb: NotebookNode, path: str | None, kernel_name: str) -> None:
+    """Check kernel, parameters, inventory and keys as `runbook run` does, before the kernel starts.
 
     Raises:
         RunFailed: Any of them is wrong; no host was touched.
@@ -164,7 +164,7 @@ def _check_input(nb: NotebookNode, path: str | None) -> None:
         logger.debug("not checked before its kernel starts: %s", problem)
         return
     try:
-        check_parameters(entry, given, None)
+        check_parameters(entry, given, None, kernel_name)
     except InputError as problem:
         raise RunFailed(f"{problem}\n  no host was touched", problem.exit_code) from problem
 

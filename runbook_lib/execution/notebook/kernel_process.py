@@ -12,16 +12,14 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_core.paths import jupyter_path
 
 from runbook_lib import grace_periods
 from runbook_lib.evidence.follower import JournalFollower
+from runbook_lib.execution.kernel_specs import kernel_specs
 from runbook_lib.execution.notebook.kernel_output import KernelOutput
 from runbook_lib.execution.socket_directory import socket_directory
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
-from runbook_lib.project import expanded
 from runbook_lib.runbook.parent_process import PARENT_PROCESS, identify_this_process
 from runbook_lib.runbook.run_directory import NOTEBOOK_FILE, RUN_DIRECTORY, RUNS_OPENED
 from runbook_lib.secrets import signing_variables
@@ -170,7 +168,7 @@ class Kernel:
             """A kernel with its own environment, reached over IPC: no port is opened."""
 
             def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - traitlets
-                traits.setdefault("kernel_spec_manager", KernelSpecManager(kernel_dirs=_kernel_directories()))
+                traits.setdefault("kernel_spec_manager", kernel_specs())
                 # By default its sockets would be in the current directory.
                 super().__init__(**{**traits, "transport": "ipc", "ip": f"{kernel._directory.name}/kernel"})
                 kernel._managers.append(self)
@@ -206,9 +204,3 @@ class Kernel:
             finish_shutdown = _async_finish_shutdown
 
         return Manager
-
-
-def _kernel_directories() -> list[str]:
-    """Return the directories of kernel specs; jupyter_client would load all of IPython to find the last one."""
-    own = expanded(os.environ.get("IPYTHONDIR") or "~/.ipython")
-    return [*jupyter_path("kernels"), str(own / "kernels")]

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import papermill
+from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import papermill_engines
@@ -177,8 +178,8 @@ def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel,
         # Jupyter makes an event loop for each thread, and leaves it open.
         with contextlib.closing(ensure_event_loop()):
             papermill.execute_notebook(
-                notebook,
-                path / NOTEBOOK,
+                _literally(notebook),
+                _literally(path / NOTEBOOK),
                 parameters=values,
                 engine_name=NAME,
                 progress_bar=False,
@@ -190,6 +191,7 @@ def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel,
         PapermillException,
         DeadKernelError,
         CellTimeoutError,
+        NoSuchKernel,
         RunbookError,
         RuntimeError,
         ValueError,
@@ -198,6 +200,11 @@ def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel,
     except OSError as failure:
         full = failure.errno in _NO_MORE_ROOM
         problems.append(str(cannot_write(path / NOTEBOOK, failure)) if full else _last_lines(failure))
+
+
+def _literally(path: Path) -> str:
+    """Return a path as papermill takes it, which puts parameters in the place of names in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _unnamed_kernel(notebook: Notebook) -> dict[str, str]:

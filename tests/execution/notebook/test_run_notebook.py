@@ -20,13 +20,13 @@ from runbook_lib.execution.notebook.run_notebook import run_notebook
 from runbook_lib.model.status import Status
 from runbook_lib.process_identity import start_ticks
 from tests.deadlines import wait_until
-from tests.execution.project import OPEN, TOP, Executed, finish, living
+from tests.execution.project import OPEN, TOP, Executed, Project, finish, living
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
-    from tests.execution.project import Project
+    from tests.programs import Programs
 
 SECONDS = f"600.{os.getpid():07}"  # no other process on this machine sleeps as long
 WAITS = f"sleep {SECONDS}"
@@ -236,3 +236,39 @@ def test_the_executed_notebook_is_as_nbformat_writes_it(project: Project, last: 
     ]
     assert [output.data[STEP_MIME]["title"] for output in step] == ["Fine"]
     assert ("error" in [output.output_type for output in [*cells.values()][-1]]) == (last != "book.close()")
+
+
+@pytest.mark.parametrize("papermill", [False, True], ids=["runbook-run", "papermill"])
+def test_a_kernel_that_is_not_installed_is_refused_before_any_host_is_touched(
+    project: Project, *, papermill: bool
+) -> None:
+    path = project.notebook(OPEN, "book.close()")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["metadata"]["kernelspec"]["name"] = "python33"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    done = finish(project.papermill(path) if papermill else project.runbook_run(path))
+    assert done.code == 2, done.output
+    assert "no kernel named 'python33' is installed" in done.output
+    assert "did you mean python3?" in done.output
+    assert "Traceback" not in done.output
+    assert not project.runs.exists()
+
+
+def test_a_kernel_that_is_chosen_on_the_command_line_is_the_one_that_is_checked(project: Project) -> None:
+    path = project.notebook(OPEN, 'book.step("Fine", Does(("true",)))', "book.close()")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["metadata"]["kernelspec"]["name"] = "of-another-machine"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    done = finish(project.papermill(path, "runbook", "-k", "python3"))
+    assert done.code == 0, done.output
+
+
+def test_braces_in_a_path_are_nothing_special(project: Project, programs: Programs) -> None:
+    top = project.place / "{hosts} {0} {"
+    top.mkdir()
+    inside = Project(top, project.temporary, programs)
+    done = finish(
+        inside.runbook_run(inside.notebook(OPEN, 'book.step("Fine", Does(("true",)))', "book.close()"))
+    )
+    assert done.code == 0, done.output
+    assert (inside.run / NOTEBOOK).exists()
