@@ -7,45 +7,37 @@ the kernel exits as any Python program does, with exit handlers and exit code.
 from __future__ import annotations
 
 import contextlib
-import gc
-import importlib
 import os
-import pkgutil
 import selectors
 import shutil
 import signal
 import socket
 import sys
 import threading
-from functools import partial
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.connections.registry import BUILT_IN
 from runbook_lib.execution.fast_import import without_modules
 from runbook_lib.execution.warm_kernels import protocol
 from runbook_lib.execution.warm_kernels.forked_kernel import ForkedKernel, become, leave
+from runbook_lib.execution.warm_kernels.preloading import (
+    FIRST,
+    NOT_NEEDED,
+    later,
+    load,
+    of_connections,
+    precompute,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["Server", "main"]
 
+_PAUSE = 0.1  # seconds until a connection that could not be accepted is accepted again
 _POLL = 1.0  # seconds between two checks whether the command is still running
 _SIGNALS = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)
-_FIRST = (
-    "ipykernel.kernelapp",
-    "ipykernel.debugger",
-    "IPython.core.completerlib",
-    "IPython.core.debugger",
-    "IPython.extensions.storemagic",
-    "tornado.platform.asyncio",
-    "runbook_lib.runbook.runbook",
-)
-_NOT_NEEDED = ("debugpy",)  # 0.06 s; nobody attaches a debugger to a headless kernel
-# Worth the time once more than one kernel was requested; so are all facts and operations.
-_LATER = ("pyroute2.netns", "runbook_lib.connections.docker_adapter", "runbook_lib.books.docker.parameters")
-_PACKAGES = ("runbook_lib.facts", "runbook_lib.operations")
 # Prefixes of variables that Python, the loader and the C library read only when a process starts.
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_")
 
@@ -61,10 +53,11 @@ class Server:
     def __init__(self, listener: socket.socket, command: int) -> None:
         self._listener = listener
         self._command = command
+        self._pid = os.getpid()
         self._kernels: dict[socket.socket, int] = {}
         self._environment = _at_start(dict(os.environ))
         self._requests = 0
-        self._to_load = _later()
+        self._to_load = later()
         self._selector: Any = selectors.DefaultSelector()
         self._wakeup_read, self._wakeup_write = socket.socketpair()
         self._stopped = False
@@ -82,9 +75,12 @@ class Server:
             loading = self._requests > 1 and self._to_load
             ready = self._selector.select(0 if loading else _POLL)
             if loading and not ready:
-                self._to_load.pop(0)()
+                with contextlib.suppress(
+                    Exception
+                ):  # the kernels that need it load it, and say what is wrong
+                    self._to_load.pop(0)()
             for key, _ in ready:
-                kernel = self._attend(key.fileobj)
+                kernel = self._attend_safely(key.fileobj)
                 if kernel:
                     return kernel
             self._reap()
@@ -99,6 +95,19 @@ class Server:
 
     def _stop(self, *_signal: object) -> None:
         self._stopped = True
+
+    def _attend_safely(self, source: Any) -> ForkedKernel | None:  # noqa: ANN401 - as below
+        """Attend to a source; an error is the end of its connection, not of this server with all its kernels."""
+        try:
+            return self._attend(source)
+        except Exception:
+            if os.getpid() != self._pid:
+                raise  # in a forked kernel, which is the only one to end
+            if source is self._listener:
+                time.sleep(_PAUSE)  # no descriptor is free for a connection, which stays in the queue
+            elif source is not self._wakeup_read and source not in self._kernels:
+                self._forget(source)
+            return None
 
     def _attend(self, source: Any) -> ForkedKernel | None:  # noqa: ANN401 - a selector's file object
         if source is self._wakeup_read:
@@ -119,30 +128,42 @@ class Server:
             packet, streams, _, _ = socket.recv_fds(connection, protocol.LIMIT, 2)
         except OSError:
             packet, streams = b"", []
-        request = protocol.unpack(packet)
-        if not request or "connections" in request:
-            self._forget(connection)
-            _load(_of_connections(request.get("connections", ())))
-            return None
-        self._requests += 1
-        reason = self._refusal(request) if len(streams) == len(("out", "err")) else "it has no output streams"
-        if reason:
-            with contextlib.suppress(OSError):
-                connection.send(protocol.pack(refused=reason))
-            self._forget(connection)
-        else:
+        with contextlib.ExitStack() as received:
+            for stream in streams:
+                received.callback(os.close, stream)
+            request = protocol.unpack(packet)
+            if not request or "connections" in request:
+                self._forget(connection)
+                load(of_connections(request.get("connections", ())))
+                return None
+            self._requests += 1
+            complete = len(streams) == len(("out", "err"))
+            reason = self._refusal(request) if complete else "it has no output streams"
+            if reason:
+                self._refuse(connection, reason)
+                return None
             kernel = ForkedKernel(
                 tuple(request["argv"][3:]), request["cwd"], request["environment"], tuple(streams)
             )
-            if self._fork(connection) == 0:
-                return kernel
-        for stream in streams:
-            os.close(stream)
-        return None
+            if self._fork(connection) != 0:
+                return None
+            received.pop_all()
+            return kernel
 
-    def _fork(self, connection: socket.socket) -> int:
+    def _refuse(self, connection: socket.socket, reason: str) -> None:
+        with contextlib.suppress(OSError):
+            connection.send(protocol.pack(refused=reason))
+        self._forget(connection)
+
+    def _fork(self, connection: socket.socket) -> int | None:
+        """Fork; return the process id, 0 in the new process, or None where no process can be made."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as problem:  # at a limit of processes or of memory: the other kernels run on
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            self._refuse(connection, f"the fork failed: {problem.strerror or problem}")
+            return None
         if pid == 0:
             # No handler of the server runs here: signals stay blocked until their handlers are restored.
             signal.set_wakeup_fd(-1)
@@ -200,7 +221,7 @@ class Server:
         self._selector.unregister(connection)
 
     def _forget(self, connection: socket.socket) -> None:
-        with contextlib.suppress(KeyError):
+        with contextlib.suppress(KeyError, ValueError):  # unregistered, or closed
             self._selector.unregister(connection)
         connection.close()
 
@@ -210,10 +231,10 @@ def main() -> None:
     listener, command = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
     listener.set_inheritable(False)
     directory = Path(listener.getsockname()).parent
-    with without_modules(*_NOT_NEEDED):
-        _load(_FIRST)
+    with without_modules(*NOT_NEEDED):
+        load(FIRST)
     server = Server(listener, command)
-    _precompute()
+    precompute()
     kernel = None
     server_pid = os.getpid()
     try:
@@ -229,55 +250,10 @@ def main() -> None:
         os._exit(0)  # only memory is left to be freed, and the command waits for the exit
 
 
-def _later() -> list[Callable[[], None]]:
-    """Return what is done once more than one kernel was requested: load templates, and modules that some kernels need.
-
-    A single kernel needs few of them: it would wait for the others.
-    """
-    packages = [importlib.import_module(name) for name in _PACKAGES]
-    modules = [
-        *_LATER,
-        *(
-            item.name
-            for package in packages
-            for item in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
-        ),
-    ]
-    return [_load_templates, *(partial(_load, [name]) for name in modules)]
-
-
-def _of_connections(kinds: Iterable[str]) -> list[str]:
-    """Return the modules of kinds of connection; a package that adds a kind may start threads when it is loaded."""
-    return [BUILT_IN[kind].partition(":")[0] for kind in kinds if kind in BUILT_IN]
-
-
-def _load(names: Iterable[str]) -> None:
-    """Import modules that are installed, and keep the garbage collector off the memory that forked kernels share."""
-    for name in names:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    gc.freeze()
-
-
-def _precompute() -> None:
-    """Do what every kernel would otherwise do itself, with the same result."""
-    from runbook_lib.runbook import provenance  # noqa: PLC0415 - imported by now
-
-    provenance.versions()
-    gc.freeze()
-
-
-def _load_templates() -> None:
-    from runbook_lib.display import cards  # noqa: PLC0415 - as above
-
-    cards.load_templates()
-    gc.freeze()
-
-
 def _kill(pid: int) -> None:
     """Kill a kernel that was not reaped yet, with its process group once it has one."""
     for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):
             kill(pid, signal.SIGKILL)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import resource
 import signal
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from runbook_lib.errors import InputError
+from runbook_lib.execution.warm_kernels import lifetime, protocol
 from runbook_lib.execution.warm_kernels.fork_client import preload
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, fork_server
 from runbook_lib.execution.warm_kernels.protocol import SERVER
@@ -242,6 +245,69 @@ def test_a_killed_server_leaves_no_kernel_and_no_doubt(
     assert parent_of(cold.pid) == os.getpid()
     assert cold.run("print('well')") == "well"
     assert "starting a cold kernel" in caplog.text
+
+
+_SECOND_FORK_FAILS = """
+import errno, itertools, os
+forks, fork = itertools.count(1), os.fork
+def failing():
+    if next(forks) == 2:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return fork()
+os.fork = failing
+"""
+
+
+@pytest.fixture
+def full_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fork server is once at a limit of processes; the limits themselves do not count for root."""
+    monkeypatch.setattr(lifetime, "_PROGRAM", f"exec({_SECOND_FORK_FAILS!r}); {lifetime._PROGRAM}")  # noqa: SLF001
+
+
+@pytest.mark.usefixtures("full_machine")
+def test_a_fork_that_fails_makes_one_cold_kernel_and_leaves_the_others_alone(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = request.getfixturevalue("start")
+    first = start()
+    assert is_forked(first)
+    with caplog.at_level(logging.INFO):
+        second = start()
+    assert not is_forked(second)
+    assert "cannot be forked: the fork failed: Resource temporarily unavailable" in caplog.text
+    assert [kernel.run("print('well')") for kernel in (first, second)] == ["well", "well"]
+    third = start()
+    assert parent_of(third.pid) == parent_of(first.pid)
+    os.kill(third.pid, signal.SIGTERM)
+    assert wait_until(third.ended) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("packet", [b"no JSON", b"[7]", b"7", b'{"argv": 7}', b'{"connections": 7}'])
+def test_a_request_that_is_not_understood_ends_its_connection_alone(start: Start, packet: bytes) -> None:
+    kernel = start()
+    with protocol.connect(os.environ[SERVER]) as connection:
+        socket.send_fds(connection, [packet], [1, 2])
+        connection.settimeout(deadline(_WAIT))
+        assert "pid" not in protocol.unpack(connection.recv(protocol.LIMIT))
+    assert kernel.run("print('well')") == "well"
+    assert parent_of(start().pid) == parent_of(kernel.pid)
+
+
+def test_a_server_without_a_free_descriptor_keeps_its_kernels(start: Start) -> None:
+    kernel = start()
+    server = fork_server_of(kernel)
+    before = resource.prlimit(server, resource.RLIMIT_NOFILE)
+    resource.prlimit(server, resource.RLIMIT_NOFILE, (4, before[1]))
+    with protocol.connect(os.environ[SERVER]) as waiting:
+        waiting.settimeout(1)
+        waiting.send(protocol.pack(connections=[]))
+        with pytest.raises(TimeoutError):
+            waiting.recv(protocol.LIMIT)
+        assert kernel.run("print('well')") == "well"
+        resource.prlimit(server, resource.RLIMIT_NOFILE, before)
+        waiting.settimeout(deadline(_WAIT))
+        assert waiting.recv(protocol.LIMIT) == b""
+    assert parent_of(start().pid) == server
 
 
 def test_what_python_reads_only_at_its_start_makes_a_cold_kernel(
