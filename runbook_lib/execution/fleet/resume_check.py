@@ -17,7 +17,7 @@ from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job import JobSpec
 from runbook_lib.execution.input_checks import check_input
 from runbook_lib.execution.step_calls import STEP_METHODS
-from runbook_lib.project import project_top
+from runbook_lib.project import expanded, project_top
 from runbook_lib.runbook.resume import OF_ONE_RUN, changed_parameters, load_earlier
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def resuming(
         InputError: The run does not exist, belongs to another runbook, or must not be resumed.
         ParameterError: A job's parameter differs from the earlier run's.
     """
-    path = find_run(name, project_top() / str(given.get("runs", "runs"))).absolute()
+    path = find_run(name, project_top() / expanded(str(given.get("runs", "runs")))).absolute()
     record = read_run(path)
     _refuse_invalid_signatures(path)
     jobs = list(specs)

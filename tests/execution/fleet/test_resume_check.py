@@ -68,3 +68,16 @@ def test_what_contradicts_the_run_is_refused_before_anything_runs_and_then_it_is
     project.write("10_first", *STEPS)
     assert project.run("10_first", "--resume", killed).returncode == 0
     assert project.records()[1].resumes == killed
+
+
+def test_the_last_run_is_found_below_the_home_directory(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(project.top / "home"))
+    project.write("10_first", 'book.facts("Look", Asleep(0.0))', "1 / 0")
+    assert project.run("10_first", "-p", "runs", "~/evidence").returncode == 1
+    (first,) = (project.top / "home" / "evidence").glob("2*")
+    project.write("10_first", 'book.facts("Look", Asleep(0.0))')
+    done = project.run("--resume", "last", "-p", "runs", "~/evidence")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"resumes {first.name}" in done.stdout
