@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -54,8 +55,8 @@ class _WorkerProcess:
         return self._process.poll() is None
 
     def run(self, job: Job) -> JobResult:
-        """Have a job run; interrupt it once the fleet is stopped."""
-        claims, signaled = Claims(Path(job.fleet)), False
+        """Have a job run; interrupt it once the fleet is stopped, and kill the process if that does not end it."""
+        claims, kill_at = Claims(Path(job.fleet)), 0.0
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin  # noqa: S101 - both are pipes
         assert stdout  # noqa: S101 - as above
@@ -64,9 +65,11 @@ class _WorkerProcess:
             stdin.flush()
         received = b""
         while not received.endswith(b"\n"):
-            if claims.stopped and not signaled:
+            if not kill_at and claims.stopped:
                 self._process.send_signal(signal.SIGINT)
-                signaled = True
+                kill_at = time.monotonic() + grace_periods.FLEET
+            elif kill_at and time.monotonic() > kill_at:
+                self._process.kill()  # it is stopped, or waits for a file system that does not answer
             if not select.select([stdout], [], [], _POLL)[0]:
                 continue
             piece = os.read(stdout.fileno(), 65536)
@@ -88,7 +91,7 @@ class _WorkerProcess:
                     pipe.close()
 
     def _died(self, job: Job, claims: Claims) -> JobResult:
-        code = self._process.wait()
+        code = subprocess_termination.wait_or_kill(self._process, grace_periods.IDLE_WORKER)
         cause = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         problem = f"the worker process {cause}"
         path = claims.latest_run(job.id)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 
 import psutil
 import pytest
 
+from runbook_lib import grace_periods
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import Job
 from runbook_lib.execution.fleet.worker_pool import WorkerPool
 from tests.deadlines import deadline, wait_until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -67,3 +68,22 @@ def test_a_worker_that_was_killed_before_its_first_job_is_replaced(job: Job) -> 
         killed.kill()
         psutil.wait_procs([killed], timeout=deadline(10))
         assert "nothing.ipynb" in pool.run(job).problem
+
+
+def test_a_worker_that_does_not_react_to_the_stop_is_killed(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grace_periods, "FLEET", 0.5)
+    with WorkerPool() as pool, ThreadPoolExecutor(1) as threads:
+        pool.start([job])
+        (stuck,) = started_workers(1)
+        stuck.suspend()
+        running = threads.submit(pool.run, job)
+        Claims(Path(job.fleet)).stop()
+        try:
+            problem = running.result(timeout=deadline(30)).problem
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                stuck.kill()
+        assert problem == "the worker process was killed by SIGKILL before a run had started"
+    assert not workers()
