@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from typing import TYPE_CHECKING, TypeVar
 
@@ -41,14 +42,36 @@ class HostPool:
             meanwhile: Called in this thread again and again until all calls have returned.
 
         Raises:
-            Exception: The first exception of any call, once all calls have returned.
+            Exception: The first exception of any call, once all calls have returned; or that no thread can be started.
         """
-        futures = [self._pool.submit(function, item) for item in items]
-        # Never without end: the kernel may give Ctrl-C to any thread, and Python handles it in this one once it wakes.
-        while wait_for(futures, timeout=_REFRESH).not_done:
-            if meanwhile:
-                meanwhile()
+        futures: list[Future[_Result]] = []
+        begun: list[threading.Event] = []
+        given_up = False
+
+        def call(item: _Item) -> _Result:
+            ended = threading.Event()
+            begun.append(ended)
+            try:
+                if given_up:
+                    raise CancelledError
+                return function(item)
+            finally:
+                ended.set()
+
         try:
+            futures.extend(self._pool.submit(call, item) for item in items)
+            # Never without end: the kernel may give Ctrl-C to any thread; Python handles it in this one once it wakes.
+            while wait_for(futures, timeout=_REFRESH).not_done:
+                if meanwhile:
+                    meanwhile()
             return list(map(Future.result, futures))
+        except BaseException:
+            # No call may outlast its step: not even one for which no thread could be started, and which has no future.
+            given_up = True
+            [*map(Future.cancel, futures)]
+            for ended in begun:
+                while not ended.wait(_REFRESH):
+                    pass
+            raise
         finally:
             futures.clear()  # a future and the exception it holds refer to each other, and would keep the run alive

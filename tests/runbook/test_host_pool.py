@@ -31,3 +31,45 @@ def test_ctrl_c_is_handled_whichever_thread_gets_it() -> None:
         [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=deadline(60)
     )
     assert (done.returncode, done.stdout) == (0, "[True]\n"), done.stderr
+
+
+# As at a limit of processes, which does not count for root: the system's answer for the third thread is made up.
+_NO_THIRD_THREAD = """
+import threading, time
+from runbook_lib.runbook.host_pool import HostPool
+
+started, start = [], threading.Thread.start
+
+def limited(thread):
+    started.append(thread)
+    if len(started) == 3:
+        raise RuntimeError("can't start new thread")
+    start(thread)
+
+threading.Thread.start = limited
+begun, ended, free = [], [], threading.Event()
+
+def work(host):
+    begun.append(host)
+    free.wait()
+    time.sleep(0.2)
+    ended.append(host)
+
+pool = HostPool(4)
+threading.Timer.start = start
+threading.Timer(0.5, free.set).start()
+try:
+    pool.map(work, ["host-a", "host-b", "host-c", "host-d"])
+except RuntimeError as problem:
+    print(problem, sorted(begun) == sorted(ended) == ["host-a", "host-b"])
+print(pool.map(str, ["again"]), sorted(begun))
+"""
+
+
+def test_where_a_thread_cannot_be_started_the_calls_that_have_begun_are_waited_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _NO_THIRD_THREAD],
+        check=False, capture_output=True, text=True, timeout=deadline(60),
+    )  # fmt: skip
+    expected = "can't start new thread True\n['again'] ['host-a', 'host-b']\n"
+    assert (done.returncode, done.stdout) == (0, expected), done.stderr

@@ -6,7 +6,6 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-
 import psutil
 import pytest
 
