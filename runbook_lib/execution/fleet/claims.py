@@ -10,6 +10,8 @@ import json
 import os
 import platform
 import secrets
+import signal
+import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +20,14 @@ from typing import TYPE_CHECKING
 from runbook_lib import file_lock
 from runbook_lib.atomic import replace_file
 from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.process_identity import boot_id, start_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Claims"]
 
+_POLL = 0.2  # seconds between two checks on an earlier attempt
 _STOP = "stop"
 
 
@@ -91,6 +95,8 @@ class Claims:
             owner = {
                 "machine": platform.node(),
                 "pid": os.getpid(),
+                "pid_began": start_ticks(os.getpid()),
+                "boot": boot_id(),
                 "time": datetime.now(UTC).isoformat(),
             }
             json.dump(owner, claim)
@@ -102,10 +108,18 @@ class Claims:
         return self._claim_file(job, 1).exists()
 
     def await_earlier(self, job: str, attempt: int) -> None:
-        """Wait until no process works on an earlier attempt at a job: it may outlive the worker that started it."""
+        """Wait until no process works on an earlier attempt at a job: it may outlive the worker that started it.
+
+        Once the fleet is stopped, that process is interrupted from here: whoever would have done it may have died.
+        """
         for earlier in range(1, attempt):
             with self._claim_file(job, earlier).open(encoding="utf-8") as claim:
-                file_lock.acquire(claim, shared=True)
+                interrupted = False
+                while not file_lock.acquire(claim, shared=True, wait=False):
+                    if self.stopped and not interrupted:
+                        interrupted = True
+                        _interrupt_owner(claim.read())
+                    time.sleep(_POLL)
 
     def record_run(self, job: str, attempt: int, run: Path) -> None:
         """Record the run directory of an attempt, for those who follow its journal."""
@@ -131,3 +145,16 @@ class Claims:
 
     def _claim_file(self, job: str, attempt: int) -> Path:
         return self.path / f"{job.rpartition('/')[2]}.{attempt}.claim"
+
+
+def _interrupt_owner(claim: str) -> None:
+    """Send SIGINT to the process that made a claim, if it is certain to be that one and runs on this machine."""
+    try:
+        owner = json.loads(claim)
+        pid, began = int(owner["pid"]), int(owner["pid_began"])
+        here = (owner["machine"], owner["boot"]) == (platform.node(), boot_id())
+    except (ValueError, LookupError, TypeError):
+        return  # it has only just been made, or by another version
+    if here and began and start_ticks(pid) == began:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import EvidenceError, RunbookError
 from runbook_lib.evidence.layout import ATTESTATION, HTML_REPORT, JOURNAL, JUNIT_REPORT
-from runbook_lib.evidence.liveness import has_writer
+from runbook_lib.evidence.liveness import Liveness, has_writer, liveness
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.claims import Claims
@@ -213,9 +213,12 @@ def _await_end(path: Path, claims: Claims) -> None:
     """Wait for a run that is still running although the process that started it has died."""
     signaled = False
     while has_writer(path / JOURNAL):
-        if claims.stopped and not signaled:
+        record = Outcome.read(path).record if claims.stopped else None
+        state = liveness(record) if record else Liveness.UNDETERMINED
+        if state in {Liveness.STALE, Liveness.ENDED}:
+            return  # what still has the journal open is not the run, which cannot be interrupted any more
+        if record and state is Liveness.RUNNING and not signaled:
             signaled = True
-            record = Outcome.read(path).record
-            if record and record.machine == platform.node():
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(record.pid, signal.SIGINT)
         time.sleep(_POLL)

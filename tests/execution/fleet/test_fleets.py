@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib.model.status import Status
-from tests.deadlines import deadline
+from tests.deadlines import deadline, wait_until
 from tests.execution.fleet import dask_cluster
 from tests.execution.processes import kill, parent_of
 
@@ -119,3 +120,18 @@ def test_a_killed_worker_loses_nothing_and_runs_nothing_twice(
         assert [record.status for record in records] == [Status.CHANGED], output
         assert "the run it had started ran to its end" in output
     assert process.returncode == 0, output
+
+
+def test_ctrl_c_reaches_a_run_whose_worker_was_killed(project: Project, cluster: str) -> None:
+    process = project.start(
+        "10_first", "--hosts", "host-a", "--executor", "dask", "--scheduler", cluster, "-p", "seconds", "600"
+    )
+    (started,) = project.wait_for("run_started")
+    project.wait_for("command_started", "sleep 600.0")
+    kill(parent_of(parent_of(started["pid"])))
+    wait_until(lambda: [*project.runs.glob(".fleets/*/*.2.claim")], "a second attempt")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=deadline(100))
+    assert process.returncode == Status.INTERRUPTED.exit_code, output
+    (record,) = project.records()
+    assert (record.status, record.incomplete) == (Status.INTERRUPTED, ""), output
