@@ -65,13 +65,11 @@ class HostPool:
                 if meanwhile:
                     meanwhile()
             return list(map(Future.result, futures))
-        except BaseException:
+        finally:
             # No call may outlast its step: not even one for which no thread could be started, and which has no future.
             given_up = True
             [*map(Future.cancel, futures)]
             for ended in begun:
                 while not ended.wait(_REFRESH):
                     pass
-            raise
-        finally:
             futures.clear()  # a future and the exception it holds refer to each other, and would keep the run alive

@@ -59,6 +59,7 @@ NO_TARGET = {
     "execution/fleet/resume_check.py": "notebooks that `runbook run` has read before",
     "execution/fleet/job_runs.py": _OWN,
     "execution/notebook/packed_outputs.py": "what the process itself has made",
+    "execution/fleet/claims.py": "from another process of the same user",
     "execution/warm_kernels/protocol.py": "from another process of the same user",
     "installation.py": "pip's own record of what it has installed",
     "integrations/pyinfra/commands.py": "pyinfra's own argument",

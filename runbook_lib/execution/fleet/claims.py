@@ -110,7 +110,7 @@ class Claims:
     def await_earlier(self, job: str, attempt: int) -> None:
         """Wait until no process works on an earlier attempt at a job: it may outlive the worker that started it.
 
-        Once the fleet is stopped, that process is interrupted from here: whoever would have done it may have died.
+        Once the fleet is stopped, that process is interrupted from here: its parent process may have died.
         """
         for earlier in range(1, attempt):
             with self._claim_file(job, earlier).open(encoding="utf-8") as claim:

@@ -15,8 +15,6 @@ from runbook_lib import grace_periods
 from runbook_lib.execution.notebook.output_limit import OutputLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nbformat import NotebookNode
     from papermill.engines import NotebookExecutionManager
 
@@ -47,7 +45,7 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
         self._output_limit = OutputLimit(kernel)
         self._idle = False
         self._reply_missed = False
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     def papermill_execute_cells(self) -> None:
         """Execute the cells in turn; only a cell that ran to its end is marked `completed`."""
@@ -59,14 +57,12 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
                 self._idle = False
                 self.nb_man.cell_start(cell, index)
                 self.execute_cell(cell, index)
-                self._raise_failure()
                 completed = True
             except CellExecutionError:
                 return
-            except DeadKernelError:
-                self._raise_failure()
+            except DeadKernelError as dead:
                 if not self._reply_missed:
-                    raise
+                    raise (self._failure or dead) from None
                 if not self.kernel.interrupted:
                     self.kernel.interrupt("the kernel was interrupted at the end of a cell")
             finally:
@@ -98,42 +94,35 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
         return output
 
     async def _async_poll_kernel_alive(self) -> None:
+        """Watch the kernel. Nothing else notices its death, so the reply is not awaited once this has ended."""
+        watch = asyncio.ensure_future(self._async_watch_kernel())
+        try:
+            await asyncio.wait([watch])
+        finally:
+            watch.cancel()
+        self._failure = watch.exception()
+        self.task_poll_for_reply.cancel()
+
+    async def _async_watch_kernel(self) -> None:
+        """Return once the kernel is dead, or will not reply any more."""
         polls = 0
         while True:
             await asyncio.sleep(_POLL)
-            # No error may end this task: nothing else notices a dead kernel, and its reply is waited for without end.
-            self._keep_failure(self.nb_man.save_if_due)
-            self._keep_failure(self.kernel.follow)
+            # At the end of each cell the notebook is saved, and the journals are read: an error is raised there.
+            with contextlib.suppress(OSError, ValueError):
+                self.nb_man.save_if_due()
+            with contextlib.suppress(OSError, ValueError):
+                self.kernel.follow()
             try:
                 await self._async_check_alive()
-            except Exception as failure:  # noqa: BLE001 - raised where the cell is executed
-                if not isinstance(failure, DeadKernelError):
-                    self._failure = failure
-                self.task_poll_for_reply.cancel()
+            except DeadKernelError:
                 return
             # A signal between a cell's end and the reply suppresses the reply, and nothing else reports that.
             # Polls are counted, not seconds: while the notebook is written, for example, no reply is read.
             polls += self._idle
             self._reply_missed = polls > _MISSED_REPLY_POLLS
             if self._reply_missed:
-                self.task_poll_for_reply.cancel()
                 return
-
-    def _keep_failure(self, action: Callable[[], object]) -> None:
-        """Call something while a cell runs; what goes wrong is raised once the cell has ended.
-
-        The file system may be usable again by then: the notebook is saved, and the journals are read, at the end of
-        each cell too, and an error is raised there.
-        """
-        try:
-            with contextlib.suppress(OSError):
-                action()
-        except Exception as failure:  # noqa: BLE001 - as above
-            self._failure = self._failure or failure
-
-    def _raise_failure(self) -> None:
-        if self._failure:
-            raise self._failure
 
     async def _async_handle_timeout(
         self,

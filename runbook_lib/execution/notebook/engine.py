@@ -182,12 +182,10 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
     except (DeadKernelError, CellTimeoutError) as problem:
         manager.nb.metadata.papermill["exception"] = True
         died = problem
-    except BaseException:
-        mask_exposed_secrets(manager.nb, kernel.runs)  # the notebook is written however its execution ended
-        raise
+    finally:
+        mask_exposed_secrets(manager.nb, kernel.runs)  # the notebook is written whatever went wrong
     execution = _execution(kernel, manager.nb, died)
     records, broken = _journals(kernel)
-    mask_exposed_secrets(manager.nb, kernel.runs)
     if broken and execution.ended == "finished":
         # The notebook itself has to say so: apart from its journal, it would look like that of a good run.
         execution = Execution("unknown", "; ".join(broken))

@@ -147,19 +147,17 @@ def _ended(worker: threading.Thread, kernel: Kernel, path: Path) -> Iterator[Non
     Raises:
         EvidenceError: A file could not be read or written.
     """
+    problem = "the run cannot be followed any more"
     try:
         yield
-    except BaseException as failure:
-        if worker.is_alive():
-            kernel.interrupt(f"the run cannot be followed any more: {_last_lines(failure)}")
+    except OSError as failure:
+        problem += f": {failure.strerror or failure}"
+        raise EvidenceError(problem, where=str(failure.filename or path)) from failure
+    finally:
+        if worker.is_alive():  # only after an error
+            kernel.interrupt(problem)
         while worker.is_alive():
             worker.join(_POLL)
-        if isinstance(failure, OSError):
-            raise EvidenceError(
-                f"the run could not be followed: {failure.strerror or failure}",
-                where=str(failure.filename or path),
-            ) from failure
-        raise
 
 
 @contextlib.contextmanager

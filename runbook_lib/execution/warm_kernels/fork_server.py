@@ -75,10 +75,7 @@ class Server:
             loading = self._requests > 1 and self._to_load
             ready = self._selector.select(0 if loading else _POLL)
             if loading and not ready:
-                with contextlib.suppress(
-                    Exception
-                ):  # the kernels that need it load it, and say what is wrong
-                    self._to_load.pop(0)()
+                self._to_load.pop(0)()
             for key, _ in ready:
                 kernel = self._attend_safely(key.fileobj)
                 if kernel:
@@ -100,7 +97,7 @@ class Server:
         """Attend to a source; an error is the end of its connection, not of this server with all its kernels."""
         try:
             return self._attend(source)
-        except Exception:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):  # a request can be any JSON
             if os.getpid() != self._pid:
                 raise  # in a forked kernel, which is the only one to end
             if source is self._listener:

@@ -28,6 +28,8 @@ FIRST = (
 NOT_NEEDED = ("debugpy",)  # 0.06 s; nobody attaches a debugger to a headless kernel
 # Worth the time once more than one kernel was requested; so are all facts and operations.
 _LATER = ("pyroute2.netns", "runbook_lib.connections.docker_adapter", "runbook_lib.books.docker.parameters")
+# What a library raises that is missing or damaged: the kernels that need it load it again, and say what is wrong.
+_UNUSABLE = (ImportError, OSError, SyntaxError, AttributeError, ValueError, RuntimeError)
 _PACKAGES = ("runbook_lib.facts", "runbook_lib.operations")
 
 
@@ -56,7 +58,7 @@ def of_connections(kinds: Iterable[str]) -> list[str]:
 def load(names: Iterable[str]) -> None:
     """Import modules that are installed, and keep the garbage collector off the memory that forked kernels share."""
     for name in names:
-        with contextlib.suppress(Exception):  # as where modules are loaded later
+        with contextlib.suppress(*_UNUSABLE):
             importlib.import_module(name)
     gc.freeze()
 
@@ -72,5 +74,6 @@ def precompute() -> None:
 def _load_templates() -> None:
     from runbook_lib.display import cards  # noqa: PLC0415 - as above
 
-    cards.load_templates()
+    with contextlib.suppress(*_UNUSABLE):
+        cards.load_templates()
     gc.freeze()

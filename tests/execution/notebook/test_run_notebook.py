@@ -132,7 +132,7 @@ def test_a_run_that_cannot_be_followed_any_more_is_interrupted_and_its_end_waite
             wait_until(lambda: living(WAITS), f"a process {WAITS!r}")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "fleet.run")
 
-    with pytest.raises(EvidenceError, match="could not be followed: No space left on device"):
+    with pytest.raises(EvidenceError, match="cannot be followed any more: No space left on device"):
         run_notebook(notebook, "10_practice", project.runs, {}, report)
     assert (project.record.status, project.record.incomplete) == (Status.INTERRUPTED, "")
     assert living(WAITS) == []
