@@ -34,6 +34,8 @@ _KEY = "runbooks"
 _ALWAYS = -9  # quieter than pytest can be made
 _SIGNING_KEY = "RUNBOOK_SIGNING_KEY"
 _TESTINFRA = "pytest11.testinfra"
+# pytest sets `setuponly` itself for --setup-plan, so the plan comes first.
+_CALL_NOTHING = {"collectonly": "--collect-only", "setupplan": "--setup-plan", "setuponly": "--setup-only"}
 
 
 class Plugin:
@@ -106,9 +108,9 @@ class Plugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Leave no failed run with exit code 0 where no test is run that could fail: with --collect-only."""
-        collected = self._config.getoption("collectonly") and session.exitstatus == pytest.ExitCode.OK
-        if collected and any(run.status in BAD for run in self._runs or ()):
+        """Leave no failed run with exit code 0 where no test is called that could fail, as with --collect-only."""
+        unreported = self._reports_nothing and session.exitstatus == pytest.ExitCode.OK
+        if unreported and any(run.status in BAD for run in self._runs or ()):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(wrapper=True)
@@ -130,6 +132,12 @@ class Plugin:
             where = run.directory or first_line(run.problem)
             self._print(f"{SYMBOLS[run.status]} {run.notebook.stem}: {run.status}; {where}", _ALWAYS)
 
+    @property
+    def _reports_nothing(self) -> str:
+        """The option with which pytest calls no test, so that none can fail; empty without one."""
+        given = self._config.getoption
+        return next((option for name, option in _CALL_NOTHING.items() if given(name, default=False)), "")
+
     def _files(self) -> dict[Path, list[NotebookRun]]:
         files: dict[Path, list[NotebookRun]] = {}
         for run in self._runs or ():
@@ -147,9 +155,9 @@ class Plugin:
         # A worker does not run notebooks, and what that takes is slow to import.
         runner = importlib.import_module("runbook_lib.pytest_plugin.runner")
         request = self._request()
-        if self._config.getoption("collectonly") and request.options["mode"] == Mode.APPLY:
+        if self._reports_nothing and request.options["mode"] == Mode.APPLY:
             raise pytest.UsageError(
-                "--collect-only runs the notebook to learn its steps, and mode apply would change hosts\n"
+                f"{self._reports_nothing} runs the notebook to learn its steps, and mode apply would change hosts\n"
                 "  hint: --runbook-mode plan or validate"
             )
         try:

@@ -183,10 +183,18 @@ def test_a_failed_run_is_red_whatever_is_selected(project: Project, selection: t
     )
 
 
-def test_only_collecting_a_failed_run_is_no_success(project: Project) -> None:
+CALL_NOTHING = ("--collect-only", "--setup-only", "--setup-plan")
+
+
+@pytest.mark.parametrize(
+    "options", [*((option,) for option in CALL_NOTHING), ("--setup-plan", "-n", "1")], ids=" ".join
+)
+def test_a_failed_run_of_which_no_test_is_called_is_no_success(
+    project: Project, options: tuple[str, ...]
+) -> None:
     look(project)
     project.write("host-a", "second", "wrong\n")
-    assert project.run(*LOOK, "--collect-only", "-q").ret == pytest.ExitCode.TESTS_FAILED
+    assert project.run(*LOOK, "-q", *options).ret == pytest.ExitCode.TESTS_FAILED
 
 
 def test_what_failed_last_is_reported_again_and_so_is_the_failed_end_of_another(project: Project) -> None:
@@ -226,17 +234,22 @@ def test_a_killed_kernel_fails_whatever_is_selected(project: Project) -> None:
     )
 
 
-def test_collecting_only_looks_and_never_applies(project: Project) -> None:
+def test_collecting_only_looks(project: Project) -> None:
     look(project)
     result = project.run(*LOOK, "--collect-only", "-q")
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["notebooks/90_look.ipynb::step 1 First::host-a::content"])
     (record,) = project.records()
     assert record.mode is Mode.VALIDATE
-    result = project.run(*LOOK, "--collect-only", "--runbook-mode", "apply")
+
+
+@pytest.mark.parametrize("option", CALL_NOTHING)
+def test_mode_apply_is_refused_where_no_test_is_called(project: Project, option: str) -> None:
+    look(project)
+    result = project.run(*LOOK, option, "--runbook-mode", "apply")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --collect-only runs the notebook*"])
-    assert len(project.records()) == 1
+    result.stderr.fnmatch_lines([f"ERROR: {option} runs the notebook*"])
+    assert not project.records()
 
 
 def test_a_check_of_testinfra_that_fails_is_reported_with_expected_and_observed(project: Project) -> None:
