@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from dataclasses import dataclass, replace
@@ -67,7 +68,9 @@ class PyinfraOperation(Operation):
         try:
             make_plan_with_rollback(self.call, facts)
             if self._verifying is not self.call:
-                make_plan(self._verifying, facts)
+                # Before the change it may be refused for what the change removes: a file where `force` puts a link.
+                with contextlib.suppress(PlanRefused):
+                    make_plan(self._verifying, facts)
         except FactNeeded as needed:
             return (needed.fact,)
         return ()

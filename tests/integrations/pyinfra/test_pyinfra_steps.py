@@ -172,6 +172,33 @@ def test_an_operation_that_still_has_something_to_do_afterwards_is_never_green(t
     assert step(tmp_path, own("stubborn", path=str(tmp_path / "x"), _verifiable=False)).status == "changed"
 
 
+@pytest.mark.parametrize("name", ["link", "directory", "file"])
+def test_force_replaces_what_is_in_the_way_once(tmp_path: Path, name: str) -> None:
+    path, target = tmp_path / "place", tmp_path / "target"
+    if name == "file":
+        path.mkdir()
+    else:
+        path.write_text("in the way\n", encoding="utf-8")
+    given = {"target": str(target)} if name == "link" else {}
+    operation = getattr(pyinfra.files, name)(path=str(path), force=True, **given)
+    first = step(tmp_path, operation)
+    assert first.status == "changed", first.message
+    assert {"link": path.is_symlink(), "directory": path.is_dir(), "file": path.is_file()}[name]
+    (kept,) = tmp_path.glob("place.*")
+    assert kept.is_dir() == (name == "file")
+    assert step(tmp_path, operation).status == "ok"
+
+
+def test_what_is_still_in_the_way_after_the_change_is_never_green(tmp_path: Path) -> None:
+    path = tmp_path / "place"
+    path.write_text("in the way\n", encoding="utf-8")
+    operation = pyinfra.files.directory(path=str(path), force=True)
+    validated = step(tmp_path, operation, mode="validate")
+    assert validated.status == "failed"
+    assert f"{path} exists and is not a directory" in validated.message
+    assert path.is_file()
+
+
 def test_hosts_are_worked_on_in_parallel(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path))
     for number in range(3):
