@@ -7,7 +7,7 @@ with `--runbook`, and imports the rest of the library only if `--runbooks` is gi
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,7 @@ __all__ = [
     "pytest_configure",
     "pytest_generate_tests",
     "pytest_load_initial_conftests",
+    "pytest_testnodedown",
 ]
 
 _PARAMETERS = {
@@ -99,3 +100,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     hosts = given.split(",") if given else getattr(metafunc.module, "testinfra_hosts", [])
     if any(str(host).startswith("runbook://") for host in hosts):
         importlib.import_module("runbook_lib.pytest_plugin.testinfra_hosts").start(metafunc.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - pytest-xdist's
+    """Report how the tests of testinfra on the inventory's hosts ended in a worker of pytest-xdist."""
+    sent = getattr(node, "workeroutput", {}).get("runbook-testinfra")
+    if sent:
+        importlib.import_module("runbook_lib.pytest_plugin.testinfra_hosts").start(node.config).receive(sent)

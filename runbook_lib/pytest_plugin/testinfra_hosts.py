@@ -7,36 +7,38 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from testinfra.backend import BACKENDS
 
 from runbook_lib.attestation.sealing import seal_run
-from runbook_lib.errors import InputError, NotApplicable, OperationError, RunbookError, StepFailed
+from runbook_lib.errors import (
+    EvidenceError,
+    InputError,
+    Interrupted,
+    OperationError,
+    RunbookError,
+    StepFailed,
+)
 from runbook_lib.integrations.testinfra.backend import RecordedBackend
-from runbook_lib.integrations.testinfra.exchange import SLICE, Ended, Exchange
-from runbook_lib.integrations.testinfra.host_check import AskedCommand
+from runbook_lib.integrations.testinfra.exchange import Ended, Exchange
 from runbook_lib.inventory import Inventory
 from runbook_lib.masking import excerpt
-from runbook_lib.model.plans import Check
-from runbook_lib.operations.base import Probe
 from runbook_lib.parameters import Parameters
-from runbook_lib.printing.visible_text import visible
+from runbook_lib.printing.visible_text import for_log
+from runbook_lib.pytest_plugin.testinfra_step import PASSED, TestStep
 from runbook_lib.runbook.runbook import Runbook
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping
 
-    from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.model.commands import Command, Output
 
 __all__ = ["InventoryBackend", "TestinfraRuns", "start"]
 
 _TIMEOUT = 60.0  # seconds for one command of a test
-_PASSED = "passed"
-_LONGEST = 500  # characters of a failure in a check; pytest shows all of it
+_PLUGIN = "runbook-testinfra"  # also the key under which a worker of pytest-xdist sends how its session ended
 
 
 class TestinfraParameters(Parameters):
@@ -60,8 +62,10 @@ class TestinfraRuns:
         self._config = config
         self.inventory_file = config.getoption("runbook_inventory")
         self._book: Runbook | None = None
-        self._step: _TestStep | None = None
+        self._step: TestStep | None = None
         self._results: dict[str, str] = {}
+        self._ends: list[str] = []  # of the runs: how they ended, and where the evidence is
+        self._problems: list[str] = []  # the first of each process, by which its evidence is not complete
         self.hostnames: dict[str, None] = {}
 
     def select(self, pattern: str) -> list[str]:
@@ -101,7 +105,7 @@ class TestinfraRuns:
         if not isinstance(backend, InventoryBackend):
             return (yield)
         title = _without_host(item.nodeid, callspec.id, backend.get_pytest_id()) if callspec else item.nodeid
-        self._step = step = _TestStep(title, backend.hostname, Exchange(), self._results)
+        self._step = step = TestStep(title, backend.hostname, Exchange(), self._results)
         self._results.clear()
         thread = threading.Thread(target=self._carry_out, args=(step,), name=f"step of {item.nodeid}")
         thread.start()
@@ -129,25 +133,57 @@ class TestinfraRuns:
         elif report.skipped:
             self._results.setdefault("skipped", report.longreprtext or "skipped")
         elif report.when == "call":
-            self._results.setdefault(_PASSED, _PASSED)
+            self._results.setdefault(PASSED, PASSED)
         return report
 
-    def pytest_sessionfinish(self) -> None:
-        """End the run, and seal it."""
-        if self._book is None:
-            return
-        with contextlib.suppress(OperationError):  # its tests have reported every failure
-            self._book.close()
-        seal_run(self._book.directory)
+    def receive(self, sent: Mapping[str, list[str]]) -> None:
+        """Take over how the session of a worker of pytest-xdist ended: it has no terminal and no exit code.
+
+        Args:
+            sent: As `pytest_sessionfinish` leaves it there.
+        """
+        self._ends += sent["ends"]
+        self._problems += sent["problems"]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End the run, and seal it. A session whose evidence is not complete is not green."""
+        if self._book is not None:
+            self._end(self._book)
+        if self._problems and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output[_PLUGIN] = {"ends": self._ends, "problems": self._problems}
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print where the evidence is."""
-        if self._book is not None:
+        """Print where the evidence is, and why it is not complete."""
+        if self._ends or self._problems:
             terminalreporter.section("testinfra on the inventory's hosts")
-            record = self._book.record
-            terminalreporter.write_line(visible(f"{record.status}; evidence in {self._book.directory}"))
+        for problem in self._problems:
+            terminalreporter.write_line(for_log(f"the evidence is not complete: {problem}"), red=True)
+        for end in self._ends:
+            terminalreporter.write_line(for_log(end))
 
-    def _carry_out(self, step: _TestStep) -> None:
+    def _end(self, book: Runbook) -> None:
+        try:
+            with contextlib.suppress(OperationError):  # its tests have reported every failure
+                book.close()
+            sealed = seal_run(book.directory)
+        except Exception as problem:  # noqa: BLE001 - raised here, pytest would end with a traceback
+            self._note(problem)
+        else:
+            if sealed is None:
+                self._note(EvidenceError("not sealed: its end was not recorded", where=str(book.directory)))
+        self._ends.append(f"{book.record.status}; evidence in {book.directory}")
+
+    def _note(self, problem: Exception) -> str:
+        """Keep a problem for the end of the session unless there is one already; return its text."""
+        text = str(problem) if isinstance(problem, RunbookError) else f"{type(problem).__name__}: {problem}"
+        if not self._problems:
+            self._problems.append(text)
+        return text
+
+    def _carry_out(self, step: TestStep) -> None:
         reason = "the step has ended"
         try:
             if self._book is None:
@@ -156,64 +192,16 @@ class TestinfraRuns:
             reason = record.hosts[0].message or reason
         except StepFailed:
             reason = self._book.record.steps[-1].hosts[0].message if self._book else reason
-        except (RunbookError, KeyboardInterrupt) as problem:
+        except (Interrupted, KeyboardInterrupt) as problem:
             reason = str(problem) or "interrupted"
+        except Exception as problem:  # noqa: BLE001 - a test that asks nothing would never learn of it
+            reason = self._note(problem)
         finally:
             step.exchange.close(f"nothing more is sent: {reason}")
 
     def _open(self) -> Runbook:
         given = {"inventory": self.inventory_file, "hosts": ",".join(self.hostnames)}
         return Runbook.open(TestinfraParameters(**given, mode="validate", on_failure="continue"))
-
-
-@dataclass(frozen=True, eq=False)
-class _TestStep(Probe):
-    """One test on one host: what it asks is read, until it has ended.
-
-    Args:
-        title: The test's id.
-        hostname: The host.
-        exchange: Between the test and this step.
-        results: How the test's phases ended.
-        answered: What the test has asked, and has had answers to.
-    """
-
-    title: str
-    hostname: str
-    exchange: Exchange
-    results: dict[str, str]
-    answered: list[Fact[Any]] = field(default_factory=list)
-
-    def facts(self) -> Sequence[Fact[Any]]:
-        """Return no facts: the test asks for them."""
-        return ()
-
-    def further_facts(self, facts: Facts) -> Sequence[Fact[Any]] | None:
-        """Hand over the last answer, and return the command that the test asks for next."""
-        for fact in list(facts)[len(self.answered) :]:
-            self.answered.append(fact)
-            self.exchange.answer(facts[fact].output)
-        wanted = self.exchange.wait(SLICE)
-        if wanted is None:
-            return None
-        return () if isinstance(wanted, Ended) else (AskedCommand(len(self.answered) + 1, wanted),)
-
-    def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - the test has had them
-        """Return one check: the test passed.
-
-        Raises:
-            NotApplicable: The test was skipped.
-        """
-        if "failed" not in self.results and "skipped" in self.results:
-            raise NotApplicable(f"skipped: {excerpt(self.results['skipped'], _LONGEST)}")
-        observed = (
-            self.results.get("failed") or self.results.get(_PASSED) or "no result: the test was interrupted"
-        )
-        return [Check("the test", _PASSED, excerpt(observed, _LONGEST), observed == _PASSED, "test.result")]
-
-    def describe(self) -> str:
-        """Return the test's id."""
-        return f"test({self.title})"
 
 
 class InventoryBackend(RecordedBackend):
@@ -249,10 +237,11 @@ def _session() -> TestinfraRuns:
     return session
 
 
-def start(config: pytest.Config) -> None:
-    """Register the hooks and the backend, once per session."""
-    if config.pluginmanager.has_plugin("runbook-testinfra"):
-        return
-    BACKENDS["runbook"] = f"{__name__}.{InventoryBackend.__name__}"
-    InventoryBackend.session = runs = TestinfraRuns(config)
-    config.pluginmanager.register(runs, "runbook-testinfra")
+def start(config: pytest.Config) -> TestinfraRuns:
+    """Register the hooks and the backend, once per session, and return the hooks."""
+    runs: TestinfraRuns | None = config.pluginmanager.get_plugin(_PLUGIN)
+    if runs is None:
+        BACKENDS["runbook"] = f"{__name__}.{InventoryBackend.__name__}"
+        InventoryBackend.session = runs = TestinfraRuns(config)
+        config.pluginmanager.register(runs, _PLUGIN)
+    return runs

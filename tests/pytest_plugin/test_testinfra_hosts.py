@@ -122,6 +122,82 @@ def test_an_unreachable_host_fails_its_tests(project: Project) -> None:
     assert project.records()[0].status == "unreachable"
 
 
+WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+
+
+@WORKERS
+def test_a_run_that_cannot_be_opened_is_not_green_though_no_test_asks_its_host(
+    project: Project, workers: tuple[str, ...]
+) -> None:
+    (project.place / "runs").touch()
+    project.pytester.makepyfile("def test_one(host):\n    pass\n")
+    result = project.run_with_testinfra("--hosts=runbook://host-a", *workers)
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["the evidence is not complete: *runs*"])
+
+
+DAMAGE = """
+import glob, os, resource, shutil, signal
+
+def deleted():
+    shutil.rmtree("runs")
+
+def sealed_already():
+    os.mkdir(glob.glob("runs/*")[0] + "/attestation.json")
+
+def disk_full():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    size = os.path.getsize(glob.glob("runs/*/journal.jsonl")[0])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+def test_one(host):
+    assert host.run("echo " + "x" * 50_000).rc == 0  # the journal is longer than what pytest prints to a file
+    {damage}()
+"""
+
+
+@WORKERS
+@pytest.mark.parametrize("damage", ["deleted", "sealed_already", "disk_full"])
+def test_a_run_whose_evidence_is_damaged_is_not_green_and_has_no_traceback(
+    project: Project, damage: str, workers: tuple[str, ...]
+) -> None:
+    project.pytester.makepyfile(DAMAGE.format(damage=damage))
+    result = project.run_with_testinfra("--hosts=runbook://host-a", *workers)
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["the evidence is not complete: *runs/*", "*; evidence in */runs/*"])
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_what_goes_wrong_outside_of_the_library_is_reported_too(project: Project) -> None:
+    project.pytester.makepyfile(
+        """
+        from runbook_lib.runbook.runbook import Runbook
+
+        def broken(*_, **__):
+            raise OSError("no more threads")
+
+        Runbook.step = broken
+
+        def test_one(host):
+            pass
+        """
+    )
+    result = project.run_with_testinfra("--hosts=runbook://host-a")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["the evidence is not complete: OSError: no more threads"])
+
+
+def test_with_xdist_the_evidence_of_each_worker_is_named(project: Project) -> None:
+    project.pytester.makepyfile("def test_one(host):\n    assert host.file('/').is_directory\n")
+    result = project.run_with_testinfra("--hosts=runbook://all", "-n", "2")
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.OK
+    named = [line for line in result.outlines if line.startswith("ok; evidence in ")]
+    assert len(named) == len(project.records()) == 2
+
+
 def test_pytest_of_a_project_with_testinfra_and_runbooks_selects_hosts_for_both(project: Project) -> None:
     project.runbook("90_look", project.holds("First", "first"))
     result = project.run_with_testinfra("--runbooks", "notebooks/90_look.ipynb", "--hosts", "host-a")
