@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pandas as pd
+from tabulate import tabulate
 
 from runbook_lib.evidence.layout import MARKDOWN_REPORT
 from runbook_lib.model.status import SYMBOLS
@@ -102,36 +102,34 @@ def _problem(run: RunRecord, step: StepRecord, host: HostRecord) -> str:
 
 def _runs(records: list[RunRecord]) -> str:
     return _table(
+        ["runbook", "outcome", "mode", "steps", "duration", "started"],
         [
-            {
-                "runbook": plain(run.runbook),
-                "outcome": _badge(run.status),
-                "mode": run.mode.value,
-                "steps": str(len(run.steps)),
-                "duration": summary.seconds((run.ended - run.started).total_seconds() if run.ended else None),
-                "started": summary.moment(run.started),
-            }
+            [
+                plain(run.runbook),
+                _badge(run.status),
+                run.mode.value,
+                str(len(run.steps)),
+                summary.seconds((run.ended - run.started).total_seconds() if run.ended else None),
+                summary.moment(run.started),
+            ]
             for run in records
-        ]
+        ],
     )
 
 
 def _run(run: RunRecord) -> list[str]:
     outcome = summary.outcome_of_run(run)
     hosts = list(dict.fromkeys([*run.hosts, *(host.host for step in run.steps for host in step.hosts)]))
+    header = ["step", *(plain(name) for name in hosts)]
     rows = [
-        {
-            "step": f"{step.number}. {plain(step.title)}",
-            **{plain(name): _cell(step, name) for name in hosts},
-        }
-        for step in run.steps
+        [f"{step.number}. {plain(step.title)}", *(_cell(step, name) for name in hosts)] for step in run.steps
     ]
     return [
         f"## {plain(run.runbook)} {_badge(run.status)}",
         f"{plain(outcome.headline)}. {plain(outcome.sentence)}",
         plain(outcome.circumstances),
         f"Run {_code(run.run)}",
-        _table(rows) if rows else "No step was started.",
+        _table(header, rows) if rows else "No step was started.",
     ]
 
 
@@ -143,8 +141,9 @@ def _badge(status: Status) -> str:
     return f"{SYMBOLS[status]} {status}"
 
 
-def _table(rows: list[dict[str, str]]) -> str:
-    return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a table by position: names of hosts may be equal to each other, as shown, or to another column's."""
+    return str(tabulate(rows, headers=header, tablefmt="pipe", disable_numparse=True))
 
 
 def _code(text: str) -> str:

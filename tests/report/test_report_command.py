@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runbook_lib.model.status import SYMBOLS
 from runbook_lib.report.markdown import markdown
 from tests.deadlines import deadline
 from tests.report import chapter, practice
@@ -95,6 +96,18 @@ def test_markdown_shows_foreign_text_as_text(failed: RunRecord) -> None:
     assert "<script>" not in text
     assert "`` a ` b ``" in markdown([_with_command(failed, "a ` b")], "One")
     assert "the path breaks at hop 3" in text
+
+
+def test_markdown_has_a_column_for_each_host_whatever_its_name(failed: RunRecord) -> None:
+    names = ["step", "a b", "a  b"]
+    (host, *_), step = failed.steps[0].hosts, failed.steps[0]
+    named = step.model_copy(update={"hosts": [host.model_copy(update={"host": name}) for name in names]})
+    text = markdown([failed.model_copy(update={"steps": [named], "hosts": names})], "One")
+    header, _, row = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"
+    ]
+    assert header == ["step", "step", "a b", "a b"]
+    assert row == [f"1. {step.title}", *[f"{SYMBOLS[host.status]} {host.status}"] * 3]
 
 
 def _with_command(run: RunRecord, text: str) -> RunRecord:
