@@ -56,12 +56,11 @@ def shell_command(
                 f"`{command.get_masked_value()}` would show a hidden value to every process on the host",
                 hint="set passwords with a command that reads them from standard input, or from a file of mode 0600",
             )
-    given = arguments["_stdin"]
     return Command(
         _as_user((*_shell(arguments), "-c", _prepared(str(text), arguments)), arguments),
-        stdin=given if given is None or isinstance(given, str) else "".join(f"{line}\n" for line in given),
+        stdin=arguments["_stdin"],
         sudo=bool(arguments["_sudo"]),
-        accept=tuple(arguments["_success_exit_codes"]),
+        accept=arguments["_success_exit_codes"],
         timeout=float(arguments["_timeout"] or _TIMEOUT),
         purpose=purpose,
         safe_to_interrupt=safe_to_interrupt,

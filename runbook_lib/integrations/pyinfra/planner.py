@@ -23,7 +23,8 @@ from pyinfra.api import util as pyinfra_util
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_config, ctx_host, ctx_state
 
-from runbook_lib.errors import PlanRefused, RunbookError
+from runbook_lib.errors import ParameterError, PlanRefused, RunbookError
+from runbook_lib.integrations.pyinfra.arguments import with_checked_values
 from runbook_lib.integrations.pyinfra.commands import Upload, shell_command
 from runbook_lib.integrations.pyinfra.facts import UploadTarget
 from runbook_lib.integrations.pyinfra.inverse import acts_as_root, changed_files, with_rollback
@@ -121,7 +122,16 @@ def _yielded(call: Call, facts: Facts) -> list[tuple[Any, Upload | None]]:
 
 
 def _arguments(call: Call, command: object) -> dict[str, Any]:
-    return {**call.arguments, **getattr(command, "connector_arguments", {})}
+    """Return the global arguments of one command: an operation may give it some of its own.
+
+    Raises:
+        PlanRefused: A value has the wrong type.
+    """
+    own = getattr(command, "connector_arguments", {})
+    try:
+        return with_checked_values({**call.arguments, **own}, call.name)
+    except ParameterError as problem:
+        raise PlanRefused(str(problem)) from problem
 
 
 def _text(command: Any) -> str:  # noqa: ANN401 - a command of pyinfra

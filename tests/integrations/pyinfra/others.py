@@ -123,6 +123,12 @@ def hidden(path: str) -> Iterator[Any]:
 
 
 @operation()
+def misinformed(path: str) -> Iterator[Any]:
+    host.get_fact(Lines, path=path)
+    yield StringCommand("true", _timeout="long")
+
+
+@operation()
 def endless(path: str) -> Iterator[str]:
     number = 0
     while True:

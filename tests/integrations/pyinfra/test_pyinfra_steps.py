@@ -227,6 +227,27 @@ def test_global_arguments_become_part_of_the_commands(tmp_path: Path) -> None:
     assert record.status == "changed"
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("yes", "yes\n"),
+        ("yes\n", "yes\n"),
+        ("", ""),
+        (["a", "b\n"], "a\nb\n"),
+        (["a\nb"], "a\nb\n"),
+        (iter(["a", "b"]), "a\nb\n"),
+        (io.StringIO("a\nb"), "a\nb\n"),
+    ],
+    ids=["text", "line", "nothing", "list", "lines in a list", "iterator", "file"],
+)
+def test_standard_input_is_what_pyinfra_sends(tmp_path: Path, given: Any, sent: str) -> None:  # noqa: ANN401 - any of them
+    operation = pyinfra.server.shell(commands=[f"cat > {tmp_path / 'got'}"], _stdin=given)
+    for _ in range(2):  # an open file is read once, and sent each time
+        record = step(tmp_path, operation)
+        assert record.status == "changed", record.message
+        assert (tmp_path / "got").read_text(encoding="utf-8") == sent
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("user", [{"_su_user": "nobody", "_su_shell": "sh"}, {"_sudo_user": "nobody"}])
 def test_another_user_of_the_host(tmp_path: Path, user: dict[str, str]) -> None:
