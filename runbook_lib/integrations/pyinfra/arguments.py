@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyinfra.api.arguments import all_argument_meta
 
 from runbook_lib.errors import ParameterError
+from runbook_lib.integrations.pyinfra.commands import shell_words
 
 __all__ = ["ALLOWED", "GLOBAL", "VERIFIABLE", "global_arguments", "with_checked_values"]
 
@@ -108,7 +108,7 @@ def with_checked_values(values: Mapping[str, Any], operation: str) -> dict[str, 
 
 def _check_shell(given: str | None, where: str) -> None:
     try:
-        shlex.split(given or "")
+        shell_words(given)
     except ValueError as problem:
         raise ParameterError(
             f"`_shell_executable` is not a command line: {given!r}: {problem}", where=where

@@ -18,7 +18,7 @@ from runbook_lib.model.commands import Command
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Upload", "shell_command"]
+__all__ = ["Upload", "shell_command", "shell_words"]
 
 _TIMEOUT = 600.0
 # The file is replaced by a copy on the host: one that arrived only in part never takes its place.
@@ -57,7 +57,9 @@ def shell_command(
                 hint="set passwords with a command that reads them from standard input, or from a file of mode 0600",
             )
     return Command(
-        _as_user((*_shell(arguments), "-c", _prepared(str(text), arguments)), arguments),
+        _as_user(
+            (*shell_words(arguments["_shell_executable"]), "-c", _prepared(str(text), arguments)), arguments
+        ),
         stdin=arguments["_stdin"],
         sudo=bool(arguments["_sudo"]),
         accept=arguments["_success_exit_codes"],
@@ -123,8 +125,16 @@ class Upload:
         )
 
 
-def _shell(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(shlex.split(arguments["_shell_executable"] or "sh"))
+def shell_words(executable: str | None) -> tuple[str, ...]:
+    """Return the words of the shell that commands are given to.
+
+    Args:
+        executable: The global argument `_shell_executable`.
+
+    Raises:
+        ValueError: It is not a command line.
+    """
+    return tuple(shlex.split(executable or "sh"))
 
 
 def _prepared(text: str, arguments: Mapping[str, Any]) -> str:
