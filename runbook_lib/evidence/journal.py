@@ -129,7 +129,7 @@ class Journal:
             write_fully(self._file, line + b"\n")
         except OSError as problem:
             # A truncated line would make a valid journal look tampered with.
-            os.ftruncate(self._file, end.size)
+            self._cut(end.size, problem)
             raise _cannot_write(self.path, problem) from problem
         self._written = _End(end.number + 1, end.size + len(line) + 1, chain(line))
 
@@ -142,13 +142,20 @@ class Journal:
         except OSError as problem:
             # It is unknown which of the unsynced lines reached the disk, so all of them are removed.
             with self._lock:
-                os.ftruncate(self._file, self._synced.size)
+                self._cut(self._synced.size, problem)
                 if self._unawaited > self._synced.number:
                     self._lost = problem  # `append_nowait` has returned already, so later calls must raise
                 self._written = self._synced
                 self._failures.append(problem)
         else:
             self._synced = end
+
+    def _cut(self, size: int, problem: OSError) -> None:
+        """Cut the file off after a problem; if that fails too, nothing may follow what is there."""
+        try:
+            os.ftruncate(self._file, size)
+        except OSError:
+            self._lost = problem
 
     def close(self) -> None:
         """Close the file without writing anything."""

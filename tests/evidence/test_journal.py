@@ -371,3 +371,22 @@ def test_a_full_disk_leaves_no_partial_output(small_disk: Path) -> None:
     assert list((small_disk / "output").iterdir()) == []
     digest = store.put(b"small")
     assert (small_disk / "output" / digest).read_bytes() == b"small"
+
+
+def test_where_a_line_can_neither_be_written_nor_removed_nothing_follows_it(tmp_path: Path) -> None:
+    """A device in place of the file: it is always full, and cannot be cut off."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append("run_started", run="x")
+    file = journal._file  # noqa: SLF001 - no file of a disk refuses both
+    kept, full = os.dup(file), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, file)
+    with pytest.raises(EvidenceError, match="No space left"):
+        journal.append("step_started", number=1)
+    os.dup2(kept, file)
+    with pytest.raises(EvidenceError, match="No space left"):
+        journal.append("step_started", number=2)
+    journal.close()
+    os.close(kept)
+    os.close(full)
+    lines = read_lines((tmp_path / "journal.jsonl").read_bytes())
+    assert [entry["event"] for entry in lines.entries] == ["run_started"]
