@@ -19,6 +19,7 @@ __all__ = [
     "operator",
     "project_top",
     "shown_path",
+    "unusable",
     "usable_path",
     "user_name",
 ]
@@ -86,12 +87,22 @@ def usable_path(path: str | Path) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         return found
     except (OSError, ValueError) as problem:  # ValueError: a null character
-        raise InputError(
-            f"cannot be used: {problem.strerror if isinstance(problem, OSError) else problem}",
-            where=str(path)[:_LONGEST],
-            hint="check the path, and who may open the directories in it",
-        ) from problem
+        raise unusable(path, problem) from problem
     return found
+
+
+def unusable(path: str | Path, problem: Exception) -> InputError:
+    """Return the error for a path that cannot even be looked at.
+
+    Args:
+        path: The path.
+        problem: What the system says of it.
+    """
+    return InputError(
+        f"cannot be used: {problem.strerror if isinstance(problem, OSError) else problem}",
+        where=str(path)[:_LONGEST],
+        hint="check the path, and who may open the directories in it",
+    )
 
 
 def find_upwards(path: str | Path) -> Path:

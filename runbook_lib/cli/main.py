@@ -103,13 +103,9 @@ def _unusable(problem: OSError, words: Sequence[str]) -> InputError | None:
     asked = os.path.abspath(path)  # noqa: PTH100 - as above
     if not any(asked == one or asked.startswith(f"{one}/") for one in given):
         return None
-    from runbook_lib.masking import excerpt  # noqa: PLC0415 - the command line itself loads nothing slow
+    from runbook_lib.project import unusable  # noqa: PLC0415 - the command line itself loads nothing slow
 
-    return InputError(
-        f"cannot be used: {problem.strerror}",
-        where=excerpt(path, 200),
-        hint="check the path, and who may open the directories in it",
-    )
+    return unusable(path, problem)
 
 
 def main() -> None:

@@ -101,9 +101,8 @@ class DockerApi:
             return BoundedStream(stream, wait, limit)
 
         client = docker.APIClient(base_url=_BASE, version=version)
-        client.trust_env = (
-            False  # no proxy, and no login of ~/.netrc, of this machine: the engine is the host's
-        )
+        # The engine is the host's: no proxy and no login of this machine's ~/.netrc is for it.
+        client.trust_env = False
         client.mount(_BASE, Adapter(dial))
         return client
 

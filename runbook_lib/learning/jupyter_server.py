@@ -168,9 +168,8 @@ class JupyterServer:
 
     def _environment(self, token: Path) -> dict[str, str]:
         own = {
-            TOKEN_FILE: str(
-                token
-            ),  # the token is not an option here: every user of this machine can read those
+            # Not the token as an option: every user of this machine can read those.
+            TOKEN_FILE: str(token),
             "JUPYTER_RUNTIME_DIR": str(self._workspace.jupyter / "runtime"),
             "JUPYTER_PREFER_ENV_PATH": "1",  # kernels run in this Python, which has this package
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
