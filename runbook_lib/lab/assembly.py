@@ -66,9 +66,7 @@ class Assembly:
         make_room(len(off))
         for name in off:
             self._host(name).start()
-        on_again = {f"power:{name}" for name in off}
-        self.state.faults = [fault for fault in self.state.faults if fault not in on_again]
-        self.state.hidden = [fault for fault in self.state.hidden if fault not in on_again]
+        self.state.forget({f"power:{name}" for name in off})
         self.state.save(self.paths)
         start_services(self.paths, self.state)
         for name in off:

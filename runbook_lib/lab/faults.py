@@ -147,9 +147,7 @@ class Faults:
             state: The lab's state.
             hosts: Names of the hosts.
         """
-        gone = {name for name in state.faults if parse_fault(name, state).host in hosts}
-        state.faults = [name for name in state.faults if name not in gone]
-        state.hidden = [name for name in state.hidden if name not in gone]
+        state.forget({name for name in state.faults if parse_fault(name, state).host in hosts})
 
     @staticmethod
     def summaries() -> dict[str, str]:
@@ -225,8 +223,7 @@ class Faults:
 
     def _forget(self, fault: Fault, state: LabState) -> None:
         """Remove a fault that is repaired from the lab's state."""
-        state.faults = [other for other in state.faults if other != fault.name]
-        state.hidden = [other for other in state.hidden if other != fault.name]
+        state.forget({fault.name})
         state.save(self._paths)
 
     def _host(self, fault: Fault, state: LabState) -> LabHost:

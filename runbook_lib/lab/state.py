@@ -13,6 +13,7 @@ from runbook_lib.lab.system.paths import make_private
 from runbook_lib.lab.topology import Control, HostPlan, Topology
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from runbook_lib.lab.system.paths import LabPaths
@@ -56,6 +57,15 @@ class LabState(BaseModel):
     def has_switch(self) -> bool:
         """Whether a host uses the switch, which is made of network namespaces and so needs root."""
         return any(host_class(host.kind).uses_switch for host in self.hosts.values())
+
+    def forget(self, faults: Collection[str]) -> None:
+        """Remove faults that are no longer in effect, without saving the state.
+
+        Args:
+            faults: As they were named to `runbook lab break`.
+        """
+        self.faults = [name for name in self.faults if name not in faults]
+        self.hidden = [name for name in self.hidden if name not in faults]
 
     def save(self, paths: LabPaths) -> None:
         """Write the state file; a crash leaves either the old state or the new one."""

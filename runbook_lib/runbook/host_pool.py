@@ -68,7 +68,8 @@ class HostPool:
         finally:
             # No call may outlast its step: not even one for which no thread could be started, and which has no future.
             given_up = True
-            [*map(Future.cancel, futures)]
+            for future in futures:
+                future.cancel()
             for ended in begun:
                 while not ended.wait(_REFRESH):
                     pass
