@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import atexit
 import hashlib
 import os
-import shutil
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, fork_server
+from runbook_lib.owned_directory import OwnedDirectory
 from tests import deadlines, running_order
 from tests.aftermath import AFTERMATH
 from tests.child_pytest import WITHOUT_UNUSED_PLUGINS
@@ -35,9 +33,8 @@ __all__ = ["kernel", "started_kernel"]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests change this machine as a host. Several test sessions at once must not wait for each other's locks.
-_locks = tempfile.mkdtemp(prefix="runbook-test-locks-")
-atexit.register(shutil.rmtree, _locks, ignore_errors=True)
-os.environ["RUNBOOK_LOCK_FILE"] = f"{_locks}/lock"
+_locks = OwnedDirectory("runbook-test-locks-")
+os.environ["RUNBOOK_LOCK_FILE"] = f"{_locks.name}/host"
 
 # Not in the processes that xdist starts for this session: they read the variable too, and need Hypothesis.
 if "PYTEST_XDIST_WORKER" in os.environ or not any(
@@ -140,7 +137,7 @@ def place_of_runs(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest
 def lock_file(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Give each test a lock of its own: one that a killed run has left is not taken over by the next test's."""
     name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
-    monkeypatch.setenv("RUNBOOK_LOCK_FILE", f"{_locks}/{name}")
+    monkeypatch.setenv("RUNBOOK_LOCK_FILE", f"{_locks.name}/{name}")
 
 
 @pytest.fixture

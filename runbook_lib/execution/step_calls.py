@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 from runbook_lib.display.magics import magic_of
+from runbook_lib.execution.cell_python import cell_tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -51,8 +52,8 @@ def step_calls(cells: Iterable[Cell], methods: Collection[str]) -> Iterator[Step
                 yield StepCall(method, ast.Constant(hosts))
             continue
         try:
-            nodes = [*ast.walk(ast.parse(cell.source))]
-        except (SyntaxError, ValueError):  # another magic
+            nodes = [*ast.walk(cell_tree(cell.source))]
+        except (SyntaxError, ValueError, RecursionError):  # another language
             continue
         names |= {*opened_runs(nodes)}
         yield from (StepCall(method, title_of(call)) for method, call in calls_on(nodes, names, methods))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.display.magics import magic_of
 from runbook_lib.errors import InventoryError, ParameterError
+from runbook_lib.execution.cell_python import cell_tree
 from runbook_lib.execution.step_calls import STEP_METHODS
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _patterns(cells: Sequence[Mapping[str, Any]], parameters: Parameters) -> Ite
                 yield _Named(pattern, number, 1)
             continue
         try:
-            tree = ast.parse(source)
+            tree = cell_tree(source)
         except (SyntaxError, ValueError, RecursionError):
             continue
         for statement in _unconditional(tree.body):

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
+from runbook_lib.execution.cell_python import is_another_language
 from runbook_lib.parameters.cell_model import declared_values
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _PROCESS_FUNCTIONS = {
 }
 _SHELL_METHODS = {"system", "getoutput", "getoutput_split", "system_raw", "system_piped"}
 _SHELL_MAGICS = {"!", "bash", "sh", "script", "system", "sx", "cmd", "ksh", "perl", "ruby"}
+_SHELL_MAGICS |= {"python", "python2", "python3", "pypy"}  # another process, too
 _RUNS_MAGIC = {"run_line_magic", "run_cell_magic"}
 
 
@@ -118,8 +120,8 @@ def _small(notebook: NotebookSource, cell: Cell) -> Iterator[Finding]:
     if not isinstance(cell.tree, ast.Module):
         return
     only_imports = all(isinstance(node, ast.Import | ast.ImportFrom) for node in cell.tree.body)
-    lines = sum(1 for line in cell.source.splitlines() if line.strip())
-    if lines > _MOST_LINES and not (cell.is_parameters or only_imports or cell.source.startswith("%%")):
+    lines = sum(1 for line in cell.python.splitlines() if line.strip())
+    if lines > _MOST_LINES and not (cell.is_parameters or only_imports or is_another_language(cell.source)):
         yield notebook.finding("cell-size", f"the cell has {lines} lines of code", cell)
     for node in cell.nodes():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

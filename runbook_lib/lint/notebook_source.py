@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.execution.cell_python import without_transparent_magics
 from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.execution.step_calls import opened_runs
 from runbook_lib.lint.findings import Finding
@@ -62,14 +63,21 @@ class Cell:
         return "".join(self.content["source"])
 
     @cached_property
+    def python(self) -> str:
+        """Its text without magics that only time, profile or capture the rest, such as `%%time`."""
+        return without_transparent_magics(self.source)
+
+    @cached_property
     def tree(self) -> ast.Module | SyntaxError:
         """Its Python, in which IPython's magics are calls of `get_ipython()`; or why it is not Python."""
-        source = self.source
+        source = self.python
         try:
             if _NOT_PYTHON.search(source):
                 from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415 - few cells need it
 
-                source = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+                first = len(source) - len(source.lstrip())
+                blank = source.count("\n", 0, first)  # lines that IPython removes
+                source = "\n" * blank + TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
             return ast.parse(source)
         except SyntaxError as problem:
             return problem

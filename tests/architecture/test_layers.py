@@ -28,6 +28,7 @@ LAYERS = [
         "git",
         "grace_periods",
         "installation",
+        "owned_directory",
         "process_identity",
         "readable_time",
         "shell_words",

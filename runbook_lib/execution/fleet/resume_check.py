@@ -14,6 +14,7 @@ from runbook_lib.errors import EvidenceError, InputError, ParameterError
 from runbook_lib.evidence.layout import ATTESTATION, NOTEBOOK
 from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.execution import catalog
+from runbook_lib.execution.cell_python import cell_tree, is_another_language
 from runbook_lib.execution.fleet.job import JobSpec
 from runbook_lib.execution.input_checks import check_input
 from runbook_lib.execution.step_calls import STEP_METHODS
@@ -137,8 +138,8 @@ def _step_titles(path: Path) -> list[str] | None:
     try:
         cells = json.loads(path.read_bytes())["cells"]
         sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-        trees = [ast.parse(source) for source in sources if not source.lstrip().startswith("%")]
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError):
+        trees = [cell_tree(source) for source in sources if not is_another_language(source)]
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, RecursionError):
         return None
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return [
