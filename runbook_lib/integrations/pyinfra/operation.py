@@ -104,10 +104,17 @@ class PyinfraOperation(Operation):
         """Whether planning again verifies the operation: not if pyinfra says so, or if it acts without any fact."""
         if not self.repeatable:
             return False
+        no_facts = Facts({})
         try:
-            return not make_plan(self._verifying, Facts({})).commands
+            if make_plan(self._verifying, no_facts).commands:
+                return False
         except (FactNeeded, PlanRefused):
             return True
+        # Without what acts each time it asks for no fact: planned again, it would say that there is nothing left to do.
+        try:
+            return not make_plan(self.call, no_facts).commands
+        except (FactNeeded, PlanRefused):
+            return False
 
     @property
     def settle(self) -> float:

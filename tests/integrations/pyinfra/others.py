@@ -148,3 +148,10 @@ def stubborn(path: str) -> Iterator[str]:
     """Find something to do each time."""
     if host.get_fact(Lines, path=path) is not None:
         yield "true"
+
+
+@operation()
+def rebuild(path: str, force: bool = False) -> Iterator[str]:  # noqa: FBT001, FBT002 - pyinfra's way
+    """Act only where told to, whatever the host's state is."""
+    if force:
+        yield f"echo x >> {path}"

@@ -165,6 +165,14 @@ def test_an_operation_that_always_acts_has_nothing_to_validate(tmp_path: Path) -
     assert step(tmp_path, shell, mode="validate").status == "skipped"
 
 
+def test_an_operation_that_acts_only_where_forced_has_nothing_to_validate(tmp_path: Path) -> None:
+    forced = own("rebuild", path=str(tmp_path / "file"), force=True)
+    assert step(tmp_path, forced, mode="validate").status == "skipped"
+    assert [step(tmp_path, forced).status for _ in range(2)] == ["changed", "changed"]
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "x\nx\n"
+    assert step(tmp_path, own("rebuild", path=str(tmp_path / "file"))).status == "ok"
+
+
 def test_an_operation_that_still_has_something_to_do_afterwards_is_never_green(tmp_path: Path) -> None:
     record = step(tmp_path, own("stubborn", path=str(tmp_path / "x")))
     assert record.status == "failed"
