@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import signal
@@ -91,6 +92,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> running
 
 def pytest_unconfigure() -> None:
     AFTERMATH.close()
+
+
+def pytest_collection_finish() -> None:
+    """Keep the thousands of tests out of garbage collection, which would walk all of them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -31,6 +31,7 @@ _NONCHARACTERS = (
 )
 _NEVER = dict.fromkeys([*range(0xD800, 0xE000), *_NONCHARACTERS], "\N{REPLACEMENT CHARACTER}")
 _VISIBLE: dict[int, int | str] = {**_PICTURES, **{code: f"<U+{code:04X}>" for code in _NAMED}, **_NEVER}
+_FORBIDDEN_IN_ASCII = re.compile(f"[{''.join(re.escape(chr(code)) for code in _PICTURES)}]")
 _FORBIDDEN = re.compile(f"[{''.join(re.escape(chr(code)) for code in sorted(_VISIBLE))}]")
 
 # What CI systems obey. GitHub: `::name` after blanks, `##[name]` anywhere. Azure: `##vso[` anywhere. TeamCity:
@@ -51,7 +52,8 @@ def visible(text: str) -> str:
     >>> visible("bell \a, colour \x1b[31m")
     'bell ␇, colour ␛[31m'
     """
-    if not _FORBIDDEN.search(text):
+    # The large class of characters is searched slowly, and most text has none of them: printable ones are never in it.
+    if text.isprintable() or not (_FORBIDDEN_IN_ASCII if text.isascii() else _FORBIDDEN).search(text):
         return text
     return text.replace("\r\n", "\n").translate(_VISIBLE)
 
