@@ -152,6 +152,6 @@ def stubborn(path: str) -> Iterator[str]:
 
 @operation()
 def rebuild(path: str, force: bool = False) -> Iterator[str]:  # noqa: FBT001, FBT002 - pyinfra's way
-    """Act only where told to, whatever the host's state is."""
+    """Act only where forced to, whatever the host's state is."""
     if force:
         yield f"echo x >> {path}"
