@@ -104,6 +104,9 @@ class IfupdownBridge(BridgeBackend):
             f"ip link delete {name} type bridge 2>/dev/null || true\nifdown --force {port} || true",
             start_old=f"{flush}\nifup --force {port}\n"
             f"! grep -q '^auto {name}' {INTERFACES_FILE} || ifup --force {name}",
+            # With `allow-hotplug`, udev asks ifupdown about the port when it appears, which may be before the file is
+            # restored: let it ask again.
+            at_boot=f"udevadm trigger --action=add --subsystem-match=net --sysname-match={port}",
             timeout=timeout,
         )
 
