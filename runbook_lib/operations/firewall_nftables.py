@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NftablesFirewall", "own_chains"]
 
+_NFPROTO = {"meta": {"key": "nfproto"}}
+_SOURCE = {"payload": {"protocol": "ip", "field": "saddr"}}
+_REJECT = {"reject": {"type": "icmp", "expr": "port-unreachable"}}
 _OF_IPTABLES = {"filter", "nat", "mangle", "raw", "security"}
 
 
@@ -62,8 +65,8 @@ class NftablesFirewall(FirewallBackend):
         own = [rule for _, rule in self._own]
         if not own:
             return "absent"
-        wanted = json.dumps(self._expression, sort_keys=True)
-        return "present" if [rule.expression for rule in own] == [wanted] else f"differs: {own[0].expression}"
+        listed = [self._normal(json.loads(rule.expression)) for rule in own]
+        return "present" if listed == [self._normal(self._expression)] else f"differs: {own[0].expression}"
 
     def apply(self) -> str:
         """Replace the rule in one transaction; it is inserted before all others of its chain."""
@@ -145,9 +148,9 @@ class NftablesFirewall(FirewallBackend):
 
     @property
     def _expression(self) -> list[Any]:
-        """The rule in nftables' JSON, as it is listed."""
+        """The rule in nftables' JSON."""
         wanted = self.wanted
-        matches = [({"meta": {"key": "nfproto"}}, "ipv4")] if self._only_ipv4 else []
+        matches = [(_NFPROTO, "ipv4")] if self._only_ipv4 else []
         matches += [({"meta": {"key": "iifname"}}, wanted.interface)] if wanted.interface else []
         found: list[Any] = [_match(left, right) for left, right in matches]
         if wanted.source:
@@ -155,13 +158,22 @@ class NftablesFirewall(FirewallBackend):
             address = str(network.network_address)
             prefix = {"prefix": {"addr": address, "len": network.prefixlen}}
             single = network.prefixlen == network.max_prefixlen
-            found.append(
-                _match({"payload": {"protocol": "ip", "field": "saddr"}}, address if single else prefix)
-            )
+            found.append(_match(_SOURCE, address if single else prefix))
         if wanted.port is not None:
             found.append(_match({"payload": {"protocol": wanted.protocol, "field": "dport"}}, wanted.port))
-        reject = {"reject": {"type": "icmp", "expr": "port-unreachable"}}
-        return [*found, reject if wanted.action == "reject" else {wanted.action: None}]
+        return [*found, _REJECT if wanted.action == "reject" else {wanted.action: None}]
+
+    def _normal(self, expression: list[Any]) -> list[Any]:
+        """Return a rule in the form that the listings of all versions of nft have in common.
+
+        nft 0.9 lists the usual ICMP message of `reject` as null. nft 1.0 leaves out that packets are IPv4 ones where
+        the ICMP message says so.
+        """
+        ipv4 = _match(_NFPROTO, "ipv4")
+        by_source = any("match" in item and item["match"]["left"] == _SOURCE for item in expression)
+        only_ipv4 = self._chain.family == "ip" or ipv4 in expression or by_source
+        normal = [_REJECT if only_ipv4 and item == {"reject": None} else item for item in expression]
+        return [item for item in normal if item != ipv4 or _REJECT not in normal]
 
     @property
     def _text(self) -> str:

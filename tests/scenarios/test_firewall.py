@@ -72,8 +72,9 @@ def test_a_rule_is_made_once_restored_if_its_change_locks_us_out_and_removed(
     untouched = state(filtered)
     ssh = firewall.rule("ssh", "accept", port=22)
     redis = firewall.rule("redis", "reject", port=6379, source="10.0.0.0/8", interface="em1")
-    assert step(filtered, tmp_path, ssh, redis) == [{Status.CHANGED}] * 2
-    assert step(filtered, tmp_path, ssh, redis) == [{Status.OK}] * 2, "a file has a rule anywhere"
+    smtp = firewall.rule("smtp", "reject", port=25)
+    assert step(filtered, tmp_path, ssh, redis, smtp) == [{Status.CHANGED}] * 3
+    assert step(filtered, tmp_path, ssh, redis, smtp) == [{Status.OK}] * 3, "a file has a rule anywhere"
     before = state(filtered)
     assert all("runbook ssh" in text and "runbook redis" in text for text in before.values())
 
@@ -82,10 +83,12 @@ def test_a_rule_is_made_once_restored_if_its_change_locks_us_out_and_removed(
         book.step("Lock out", firewall.rule("ssh", "drop", port=22, revert_after=10))
     hosts = book.record.steps[0].hosts
     assert [host.message.endswith("the change was rolled back") for host in hosts] == [True, True]
-    assert state(filtered) == before, "its rule is the second one of the chain, as before"
+    assert state(filtered) == before, "its rule is the last of ours in the chain, as before"
 
-    gone = [firewall.rule(rule.name, rule.action, port=rule.port, present=False) for rule in (ssh, redis)]
-    assert step(filtered, tmp_path, *gone) == [{Status.CHANGED}] * 2
+    gone = [
+        firewall.rule(rule.name, rule.action, port=rule.port, present=False) for rule in (ssh, redis, smtp)
+    ]
+    assert step(filtered, tmp_path, *gone) == [{Status.CHANGED}] * 3
     assert state(filtered) == untouched
 
 

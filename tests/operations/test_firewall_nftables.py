@@ -1,0 +1,117 @@
+"""Rules of nftables as nft itself lists them: recorded listings of two versions, and an nft of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from runbook_lib.facts.base import Facts
+from runbook_lib.facts.firewall import NftRuleset
+from runbook_lib.model.commands import Output
+from runbook_lib.operations.firewall_backend import WantedRule
+from runbook_lib.operations.firewall_nftables import NftablesFirewall
+from tests.deadlines import deadline
+
+NFT = shutil.which("nft", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+NEEDS_NFT = pytest.mark.skipif(
+    NFT is None or os.geteuid() != 0, reason="needs root, and nft: apt-get install nftables"
+)
+PORT = {"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "dport"}}, "right": 5353}}
+IPV4 = {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": "ipv4"}}
+IPV6 = {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": "ipv6"}}
+SOURCE = {
+    "match": {
+        "op": "==",
+        "left": {"payload": {"protocol": "ip", "field": "saddr"}},
+        "right": {"prefix": {"addr": "172.20.0.0", "len": 14}},
+    }
+}
+REJECT = {"reject": {"type": "icmp", "expr": "port-unreachable"}}
+NULL = {"reject": None}
+
+
+def chain(family: str, table: str = "mine", kind: str = "filter") -> dict[str, Any]:
+    where = {"family": family, "table": table, "name": "own", "handle": 1}
+    return {"chain": {**where, "type": kind, "hook": "input", "prio": 0, "policy": "accept"}}
+
+
+def rule(family: str, *expression: dict[str, Any], table: str = "mine") -> dict[str, Any]:
+    where = {"family": family, "table": table, "chain": "own", "handle": 7}
+    return {"rule": {**where, "comment": "runbook mdns", "expr": list(expression)}}
+
+
+def firewall(*listed: dict[str, Any], **wanted: Any) -> NftablesFirewall:  # noqa: ANN401 - arguments of any type
+    ruleset = NftRuleset().parse(Output(0, json.dumps({"nftables": list(listed)})))
+    of_rule = {"action": "reject", "port": 5353, "protocol": "udp", "source": "", "interface": "", **wanted}
+    return NftablesFirewall(
+        WantedRule("mdns", chain="INPUT", **{"present": True, **of_rule}), Facts({NftRuleset(): ruleset})
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "source", "listed"),
+    [
+        ("inet", "", [PORT, REJECT]),  # nft 1.0.6
+        ("inet", "", [IPV4, PORT, REJECT]),
+        ("inet", "", [IPV4, PORT, NULL]),  # nft 0.9.8
+        ("ip", "", [PORT, REJECT]),
+        ("ip", "", [PORT, NULL]),
+        ("inet", "172.20.0.0/14", [SOURCE, PORT, REJECT]),
+        ("inet", "172.20.0.0/14", [SOURCE, PORT, NULL]),
+    ],
+)
+def test_a_reject_is_recognized_as_each_version_of_nft_lists_it(
+    family: str, source: str, listed: list[dict[str, Any]]
+) -> None:
+    own = firewall(chain(family), rule(family, *listed), source=source)
+    assert own.observed() == "present"
+    assert own.apply() == ""
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        [PORT, NULL],  # of IPv6 packets too
+        [IPV6, PORT, NULL],
+        [IPV4, PORT, {"reject": {"type": "icmp", "expr": "host-unreachable"}}],
+        [IPV4, PORT, {"drop": None}],
+        [IPV4, REJECT],
+        [],
+    ],
+)
+def test_another_rule_of_that_name_differs(listed: list[dict[str, Any]]) -> None:
+    assert firewall(chain("inet"), rule("inet", *listed)).observed().startswith("differs: ")
+
+
+def test_that_packets_are_of_ipv4_counts_where_the_verdict_does_not_say_so() -> None:
+    without = firewall(chain("inet"), rule("inet", PORT, {"drop": None}), action="drop")
+    assert without.observed().startswith("differs: ")
+
+
+def nft(script: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a script in a network namespace of its own, so with a ruleset of its own."""
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", f"PATH=$PATH:/usr/sbin:/sbin\n{script}"],
+        capture_output=True, text=True, check=False, timeout=deadline(30),
+    )  # fmt: skip
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+@NEEDS_NFT
+@pytest.mark.parametrize("family", ["inet", "ip"])
+@pytest.mark.parametrize("action", ["accept", "drop", "reject"])
+@pytest.mark.parametrize(("source", "interface"), [("", ""), ("172.20.0.0/14", "ens3"), ("", "ens3")])
+def test_nft_lists_a_rule_so_that_it_is_recognized(
+    family: str, action: str, source: str, interface: str
+) -> None:
+    chosen = {"action": action, "source": source, "interface": interface}
+    made = f"nft add table {family} mine; nft 'add chain {family} mine own {{ type filter hook input priority 0; }}'"
+    apply = firewall(chain(family), **chosen).apply()
+    listed = json.loads(nft(f"set -e\n{made}\n{apply}\nnft --json list ruleset").stdout)["nftables"]
+    assert firewall(*listed, **chosen).observed() == "present"
