@@ -87,9 +87,14 @@ class NftablesFirewall(FirewallBackend):
         own = f'comment "{self.wanted.comment}"'
         lines = text.splitlines(keepends=True)
         mine = [line for line in lines if line.startswith("insert rule ") and line.rstrip().endswith(own)]
+        kept = [line for line in lines if line not in mine]
+        if other := next((line for line in kept if own in line and not line.lstrip().startswith("#")), ""):
+            raise PlanRefused(
+                f"{self.kept.path if self.kept else 'the file'} has this rule as part of a chain: {other.strip()!r}",
+                hint="remove that line from the file by hand, then run this again",
+            )
         if mine == [f"{self._line}\n"] * self.wanted.present:
             return text  # wherever it is: rules that were inserted later come before it
-        kept = [line for line in lines if line not in mine]
         if self.wanted.present:
             if kept and not kept[-1].endswith("\n"):
                 kept[-1] += "\n"
@@ -97,12 +102,12 @@ class NftablesFirewall(FirewallBackend):
         return "".join(kept)
 
     def test(self, text: str) -> Command:
-        """Return the command that checks the file."""
+        """Return the command that checks the file as at boot, when there is nothing but what the file makes."""
         return Command(
             ("nft", "--check", "--file", "-"),
-            stdin=text,
+            stdin=f"flush ruleset\n{text}",
             sudo=True,
-            purpose="test the rules for the next boot before anything is changed",
+            purpose="test the rules for the next boot, without those of the running host; nothing is changed",
         )
 
     @property

@@ -105,14 +105,16 @@ def test_only_the_file_is_changed_if_the_ruleset_is_in_the_desired_state() -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "argv"),
+    ("name", "argv", "before"),
     [
-        ("iptables_kept", ("iptables-restore", "--wait", "5", "--test")),
-        ("nftables_kept", ("nft", "--check", "--file", "-")),
+        ("iptables_kept", ("iptables-restore", "--wait", "5", "--test"), ""),
+        ("nftables_kept", ("nft", "--check", "--file", "-"), "flush ruleset\n"),
     ],
 )
-def test_the_file_for_the_next_boot_is_tested_before_anything_is_changed(name: str, argv: tuple[str]) -> None:
+def test_the_file_for_the_next_boot_is_tested_before_anything_is_changed(
+    name: str, argv: tuple[str], before: str
+) -> None:
     planned = plan(name)
     assert planned.guard is not None
     (test,) = planned.guard.preflight
-    assert (test.argv, test.stdin) == (argv, planned.changes[0].after)
+    assert (test.argv, test.stdin) == (argv, before + str(planned.changes[0].after))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from typing import Any
 
 import pytest
 
+from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.base import Facts
+from runbook_lib.facts.file import FileText
 from runbook_lib.facts.firewall import NftRuleset
+from runbook_lib.facts.service import Service, ServiceState
 from runbook_lib.model.commands import Output
 from runbook_lib.operations.firewall_backend import WantedRule
 from runbook_lib.operations.firewall_nftables import NftablesFirewall
@@ -48,9 +52,13 @@ def rule(family: str, *expression: dict[str, Any], table: str = "mine") -> dict[
 def firewall(*listed: dict[str, Any], **wanted: Any) -> NftablesFirewall:  # noqa: ANN401 - arguments of any type
     ruleset = NftRuleset().parse(Output(0, json.dumps({"nftables": list(listed)})))
     of_rule = {"action": "reject", "port": 5353, "protocol": "udp", "source": "", "interface": "", **wanted}
-    return NftablesFirewall(
-        WantedRule("mdns", chain="INPUT", **{"present": True, **of_rule}), Facts({NftRuleset(): ruleset})
-    )
+    (unit,) = {Service(kept.unit) for kept in NftablesFirewall.files}
+    facts = {
+        NftRuleset(): ruleset,
+        unit: ServiceState(loaded=True, active="active", enabled=True),
+        **{FileText(kept.path): "" for kept in NftablesFirewall.files},
+    }
+    return NftablesFirewall(WantedRule("mdns", chain="INPUT", **{"present": True, **of_rule}), Facts(facts))
 
 
 @pytest.mark.parametrize(
@@ -115,3 +123,49 @@ def test_nft_lists_a_rule_so_that_it_is_recognized(
     apply = firewall(chain(family), **chosen).apply()
     listed = json.loads(nft(f"set -e\n{made}\n{apply}\nnft --json list ruleset").stdout)["nftables"]
     assert firewall(*listed, **chosen).observed() == "present"
+
+
+HEAD = "#!/usr/sbin/nft -f\n"
+FLUSH = "add table {family} mine\nflush table {family} mine\n"
+CHAIN = "table {family} mine {{\n  chain own {{\n    type filter hook input priority 0\n  }}\n}}\n"
+OTHER = "table {family} theirs {{\n  chain own {{\n    type filter hook input priority 10; policy drop\n  }}\n}}\n"
+
+
+@NEEDS_NFT
+@pytest.mark.parametrize("family", ["inet", "ip"])
+@pytest.mark.parametrize(
+    ("text", "loads"),
+    [
+        (HEAD + CHAIN, True),
+        (HEAD + FLUSH + CHAIN, True),
+        (f"{HEAD}flush ruleset\n{CHAIN}", True),
+        (HEAD + OTHER, False),  # the running host has the chain, but not by this file
+        (f"{HEAD}flush ruleset\n{OTHER}", False),
+        (HEAD + FLUSH, False),
+    ],
+)
+def test_a_file_is_judged_as_at_boot_and_the_running_ruleset_stays(
+    text: str,
+    family: str,
+    loads: bool,  # noqa: FBT001 - a case
+) -> None:
+    own = firewall(chain(family), action="drop")
+    kept = own.edited(text.format(family=family))
+    test = own.test(kept)
+    running = f"nft add table {family} mine; nft 'add chain {family} mine own {{ type filter hook input priority 0; }}'"
+    judge = f"printf %s {shlex.quote(str(test.stdin))} | {test.text}"
+    assert (nft(f"printf %s {shlex.quote(kept)} | nft -f -", check=False).returncode == 0) is loads, "at boot"
+    done = nft(f"{running}\n{judge}\ncode=$?\nnft list ruleset\nexit $code", check=False)
+    assert (done.returncode == 0) is loads
+    assert "chain own" in done.stdout
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_a_file_that_has_the_rule_as_part_of_a_chain_is_refused(present: bool) -> None:  # noqa: FBT001 - a case
+    """Such as one that `nft list ruleset` has written: the rule would be there twice, or still be there."""
+    listed = 'table inet mine {\n  chain own {\n    udp dport 5353 drop comment "runbook mdns"\n  }\n}\n'
+    own = firewall(chain("inet"), action="drop", present=present)
+    with pytest.raises(
+        PlanRefused, match=r"nftables\.conf has this rule as part of a chain: 'udp dport 5353 drop"
+    ):
+        own.edited(listed)
