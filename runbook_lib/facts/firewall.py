@@ -97,6 +97,7 @@ class NftChain:
         hook: Where packets enter it, as `input`; empty for a chain that only other chains lead to.
         policy: What happens to packets that no rule decides on; empty without a hook.
         rules: In their order.
+        kind: What it is for, as `filter` or `nat`; empty without a hook.
     """
 
     family: str
@@ -105,6 +106,7 @@ class NftChain:
     hook: str
     policy: str
     rules: tuple[NftRule, ...]
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -155,4 +157,5 @@ def _chain(chain: dict[str, Any], rules: dict[tuple[str, str, str], list[NftRule
         typed(str, chain.get("hook", "")),
         typed(str, chain.get("policy", "")),
         tuple(rules.get((family, table, name), ())),
+        typed(str, chain.get("type", "")),
     )

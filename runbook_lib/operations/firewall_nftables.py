@@ -26,7 +26,7 @@ _OF_IPTABLES = {"filter", "nat", "mangle", "raw", "security"}
 
 
 def own_chains(facts: Facts, hook: str) -> list[NftChain]:
-    """Return the chains at a hook that see IPv4 packets and that iptables did not make.
+    """Return the chains at a hook that filter IPv4 packets and that iptables did not make.
 
     Args:
         facts: Among them `NftRuleset`.
@@ -36,6 +36,7 @@ def own_chains(facts: Facts, hook: str) -> list[NftChain]:
         chain
         for chain in facts[NftRuleset()] or ()
         if chain.hook == hook
+        and chain.kind == "filter"
         and chain.family in {"inet", "ip"}
         and not (chain.family == "ip" and chain.table in _OF_IPTABLES and chain.name.isupper())
     ]
@@ -52,17 +53,20 @@ class NftablesFirewall(FirewallBackend):
 
     def refuse(self) -> None:
         """Refuse if several chains are at the hook: a packet must pass all of them."""
-        chains = own_chains(self.facts, self._hook)
-        if len(chains) > 1:
-            names = ", ".join(f"{chain.family} {chain.table} {chain.name}" for chain in chains)
+        if self._several:
             raise PlanRefused(
-                f"several chains of nftables have the hook {self._hook}: {names}",
+                self._several,
                 hint="a packet has to pass all of them: let one chain decide, then run this again",
             )
 
     def observed(self) -> str:
         """Return what the chain has of the rule."""
         own = [rule for _, rule in self._own]
+        chains = own_chains(self.facts, self._hook)
+        named = any(rule.comment == self.wanted.comment for chain in chains for rule in chain.rules)
+        # A chain that lets packets pass does not decide alone; nor is a rule absent that another chain has.
+        if self._several and named and (self.wanted.action == "accept" or not self.wanted.present):
+            return f"undecided: {self._several}"
         if not own:
             return "absent"
         listed = [self._normal(json.loads(rule.expression)) for rule in own]
@@ -117,6 +121,13 @@ class NftablesFirewall(FirewallBackend):
     @property
     def _chain(self) -> NftChain:
         return own_chains(self.facts, self._hook)[0]
+
+    @property
+    def _several(self) -> str:
+        """What there is if more than one chain is at the hook; empty: only one is."""
+        chains = own_chains(self.facts, self._hook)
+        names = ", ".join(f"{chain.family} {chain.table} {chain.name}" for chain in chains)
+        return f"several chains of nftables have the hook {self._hook}: {names}" if len(chains) > 1 else ""
 
     @property
     def _place(self) -> dict[str, str]:

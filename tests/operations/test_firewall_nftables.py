@@ -18,7 +18,7 @@ from runbook_lib.facts.firewall import NftRuleset
 from runbook_lib.facts.service import Service, ServiceState
 from runbook_lib.model.commands import Output
 from runbook_lib.operations.firewall_backend import WantedRule
-from runbook_lib.operations.firewall_nftables import NftablesFirewall
+from runbook_lib.operations.firewall_nftables import NftablesFirewall, own_chains
 from tests.deadlines import deadline
 
 NFT = shutil.which("nft", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
@@ -169,3 +169,47 @@ def test_a_file_that_has_the_rule_as_part_of_a_chain_is_refused(present: bool) -
         PlanRefused, match=r"nftables\.conf has this rule as part of a chain: 'udp dport 5353 drop"
     ):
         own.edited(listed)
+
+
+@pytest.mark.parametrize("verdict", ["accept", "drop", "reject"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_rule_that_lets_packets_pass_does_not_hold_if_a_second_chain_may_drop_them(
+    verdict: str,
+    first: bool,  # noqa: FBT001 - a case
+) -> None:
+    expression = [IPV4, PORT, REJECT if verdict == "reject" else {verdict: None}]
+    chains = [chain("inet"), chain("inet", "fail2ban")]
+    own = firewall(*(chains if first else chains[::-1]), rule("inet", *expression), action=verdict)
+    both = "several chains of nftables have the hook input: inet "
+    if verdict == "accept":
+        assert own.observed().startswith(f"undecided: {both}")
+        assert "inet fail2ban own" in own.observed()
+    elif first:
+        assert own.observed() == "present", "no other chain lets the packets pass"
+    with pytest.raises(PlanRefused, match=both):
+        own.refuse()
+
+
+def test_a_rule_is_not_absent_as_long_as_any_chain_has_it() -> None:
+    chains = (chain("inet"), chain("ip", "theirs"))
+    assert firewall(*chains, present=False).observed() == "absent"
+    left = firewall(*chains, rule("ip", PORT, REJECT, table="theirs"), present=False)
+    assert left.observed() == (
+        "undecided: several chains of nftables have the hook input: inet mine own, ip theirs own"
+    )
+
+
+def test_only_chains_that_filter_get_rules() -> None:
+    ruleset = NftRuleset().parse(
+        Output(0, json.dumps({"nftables": [chain("ip", "nat64", "nat"), chain("inet")]}))
+    )
+    assert [found.table for found in own_chains(Facts({NftRuleset(): ruleset}), "input")] == ["mine"]
+
+
+@NEEDS_NFT
+def test_nft_says_what_a_chain_is_for() -> None:
+    made = "nft add table ip mine; nft 'add chain ip mine own { type nat hook input priority 100; }'"
+    found = NftRuleset().parse(Output(0, nft(f"{made}\nnft --json list ruleset").stdout))
+    assert found
+    assert [item.kind for item in found] == ["nat"]
+    assert own_chains(Facts({NftRuleset(): found}), "input") == []
