@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IptablesFirewall"]
 
+_COUNTS = re.compile(r"^\[\d+:\d+\]\s+")
 _IPTABLES = ("iptables", "--wait", "5")
 # Docker's own rules come after those of DOCKER-USER: ACCEPT there would skip them, the isolation of networks included.
 _TARGETS = {
@@ -83,7 +85,7 @@ class IptablesFirewall(FirewallBackend):
                 f"{self.kept.path if self.kept else 'the file'} has no table filter",
                 hint="`netfilter-persistent save` writes the rules of the running host into it",
             )
-        own = [line for line in lines if self._is_own(line)]
+        own = [_uncounted(line) for line in lines if self._is_own(line)]
         if own == [_line(self._rule)] * self.wanted.present:
             return text  # wherever it is: rules that were inserted later come before it
         end = next((at for at in range(start, len(lines)) if lines[at].strip() == "COMMIT"), len(lines))
@@ -91,8 +93,9 @@ class IptablesFirewall(FirewallBackend):
         if self.wanted.present:
             if not any(line.startswith(f":{chain} ") for line in table):
                 table.insert(1, f":{chain} - [0:0]\n")
-            first = next((at for at, line in enumerate(table) if line.startswith("-")), len(table))
-            first = next((at for at, line in enumerate(table) if line.startswith(f"-A {chain} ")), first)
+            rules = [(at, _uncounted(line)) for at, line in enumerate(table)]
+            first = next((at for at, line in rules if line.startswith("-")), len(table))
+            first = next((at for at, line in rules if line.startswith(f"-A {chain} ")), first)
             table.insert(first, _line(self._rule))
         return "".join([*lines[:start], *table, *lines[end:]])
 
@@ -140,12 +143,18 @@ class IptablesFirewall(FirewallBackend):
         return (*words, "-j", *(("RETURN",) if goes_on else _TARGETS[wanted.action]))
 
     def _is_own(self, line: str) -> bool:
-        if not line.startswith(f"-A {self.wanted.chain} "):
+        rule = _uncounted(line)
+        if not rule.startswith(f"-A {self.wanted.chain} "):
             return False
         try:
-            return _has_comment(tuple(shlex.split(line)), self.wanted.comment)
+            return _has_comment(tuple(shlex.split(rule)), self.wanted.comment)
         except ValueError:
             return False  # iptables-restore reads such lines differently, so we have not written it
+
+
+def _uncounted(line: str) -> str:
+    """Return a line of a file without the packets and bytes that `iptables-save -c` puts before each rule."""
+    return _COUNTS.sub("", line)
 
 
 def _has_comment(words: tuple[str, ...], comment: str) -> bool:
