@@ -12,9 +12,13 @@ from runbook_lib.model.commands import Command, Output
 __all__ = ["Profile", "ProfileText"]
 
 _SECRET = 7
+# Comments count: what has been a password may still be one. `pin` is a word of its own: `gateway-ping-timeout`.
+_SENSITIVE = (
+    "((password|psk|secret|private-key|preshared-key|cak|wep-key[0-9])[a-z-]*|pin(-flags)?)[[:space:]]*="
+)
 _READ = rf"""
 [ -e "$1" ] || exit 2
-! grep -qiE '^[^#]*(password|psk|pin|secret|private-key|cak|wep-key[0-9])[a-z-]*[[:space:]]*=' -- "$1" || exit {_SECRET}
+! grep -qiE '{_SENSITIVE}' -- "$1" || exit {_SECRET}
 cat -- "$1"
 """
 

@@ -40,7 +40,10 @@ def asked(place: Path, netplan: str) -> subprocess.CompletedProcess[str]:
     [
         ("network:\n  wifis: {w: {access-points: {x: {password: open-sesame-4711}}}}\n", False),
         ("network:\n  wifis: {w: {auth: {PSK: open-sesame-4711}}}\n", False),
-        ("network: {version: 2}  # no password: here\n", True),
+        ('network: {wifis: {w: {access-points: {"cafe#5": {password: open-sesame-4711}}}}}\n', False),
+        ("network: {version: 2}\n#   password: open-sesame-4711\n", False),
+        ("network: {modems: {m: {apn: a, pin: 4711}}}\n", False),
+        ("network: {version: 2}  # no pincode, no passwords: here\n", True),
     ],
 )
 def test_a_password_is_not_quoted(text: str, quoted: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a case
