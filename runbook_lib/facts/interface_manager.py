@@ -34,13 +34,19 @@ NETWORKMANAGER = "NetworkManager"
 _NETPLAN_NETWORK = "/run/systemd/network/10-netplan-"
 _NETPLAN_PROFILE = "/run/NetworkManager/system-connections/netplan-"
 _UNMANAGED = 10  # NM_DEVICE_STATE_UNMANAGED; 0 is unknown
-# A device that systemd-networkd does not manage has no file; one that it has not got to yet is `pending`.
+# A device that systemd-networkd does not manage has no file; one that it has not got to yet is `pending`. networkctl
+# says so since systemd 250; before, as in Debian 11 and Ubuntu 22.04, only the file has it that libsystemd reads.
 _ASK = r"""
 PATH=$PATH:/usr/sbin:/sbin
 if command -v ifquery >/dev/null && ifquery "$1" >/dev/null 2>&1; then echo ifupdown; fi
 if systemctl is-active --quiet systemd-networkd; then
-  networkctl --json=short status "$1" 2>/dev/null |
-    grep -oE '"(AdministrativeState|NetworkFile)":"[^"]*"' | sed 's/^/networkd /'
+  found=$(networkctl --json=short status "$1" 2>/dev/null | grep -oE '"(AdministrativeState|NetworkFile)":"[^"]*"')
+  case $found in
+    *AdministrativeState*) ;;
+    *) found=$(sed -nE 's/^ADMIN_STATE=(.*)/"AdministrativeState":"\1"/p; s/^NETWORK_FILE=(.*)/"NetworkFile":"\1"/p' \
+      "/run/systemd/netif/links/$(cat "/sys/class/net/$1/ifindex" 2>/dev/null)" 2>/dev/null) ;;
+  esac
+  [ -z "$found" ] || printf '%s\n' "$found" | sed 's/^/networkd /'
 fi
 if systemctl is-active --quiet NetworkManager; then
   set -- $(nmcli -e no -g GENERAL.STATE,GENERAL.CON-UUID device show "$1" 2>/dev/null)
