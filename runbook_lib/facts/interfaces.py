@@ -42,6 +42,7 @@ class Interface:
         mtu: Largest packet in bytes; 0: not known.
         max_mtu: The largest MTU that the interface can be given; 0: not known, or no limit.
         carrier: Whether there is a signal on the cable; False also for an interface that is down.
+        link: The interface that it is made of, as a VLAN's; of a veth: its other end, if that is on this host.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Interface:
     mtu: int = 0
     max_mtu: int = 0
     carrier: bool = True
+    link: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def _interface(item: dict[str, Any]) -> Interface:
         mtu=typed(int, item.get("mtu", 0)),
         max_mtu=typed(int, item.get("max_mtu", 0)),
         carrier="NO-CARRIER" not in item.get("flags", ["UP"]) and "UP" in item.get("flags", ["UP"]),
+        link=typed(str, item["link"]) if item.get("link") else None,
     )
 
 

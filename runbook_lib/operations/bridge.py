@@ -213,7 +213,7 @@ class Present(Operation):
         port, wanted = find_interface(facts, self.port), backend.addresses()
         own = (*port.addresses, *port.ipv6) if port else ()
         extra = [address for address in own if address not in wanted]
-        above = [item.name for item in facts[Interfaces()] if item.name.startswith(f"{self.port}.")]
+        above = _made_of(facts, self.port)
         if extra or above:
             raise PlanRefused(
                 f"{self.port} also has {', '.join([*extra, *above])}, which would be lost or go down",
@@ -261,6 +261,12 @@ class Present(Operation):
                 f"{self.name} exists with other ports: {', '.join(foreign)}",
                 hint="choose another name, or remove those ports by hand",
             )
+        if above := _made_of(facts, self.name):
+            raise PlanRefused(
+                f"{self.name} is not in the desired state, but {', '.join(above)} is made of it: rebuilding it would "
+                "remove that",
+                hint="remove it by hand, then run this again",
+            )
         guests = [item.name for item in ports if _GUEST.match(item.name)]
         if guests:
             raise PlanRefused(
@@ -268,6 +274,15 @@ class Present(Operation):
                 "rebuilding it would disconnect them",
                 hint="stop the containers on that host, then run this again",
             )
+
+
+def _made_of(facts: Facts, name: str) -> list[str]:
+    """Return the interfaces that are made of another one, such as its VLANs: they go down with it."""
+    return [
+        item.name
+        for item in facts[Interfaces()]
+        if item.name.startswith(f"{name}.") or (item.link == name and item.kind != "veth")
+    ]
 
 
 def _one_manager(port: str, names: list[str]) -> str:
