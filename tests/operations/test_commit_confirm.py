@@ -20,6 +20,8 @@ from runbook_lib.operations.commit_confirm import (
     refuse_pending,
 )
 from runbook_lib.operations.commit_confirm_scripts import BOOT_UNIT, DIRECTORY
+from runbook_lib.operations.firewall_iptables import IptablesFirewall
+from runbook_lib.operations.firewall_nftables import NftablesFirewall
 from tests.deadlines import deadline
 
 if TYPE_CHECKING:
@@ -250,6 +252,7 @@ def test_the_boot_unit_comes_before_every_daemon_that_a_change_can_concern() -> 
         "nftables.service",
         "ssh.service",
         "sshd.service",
+        *(kept.unit for kept in (*IptablesFirewall.files, *NftablesFirewall.files)),
     } <= before
     assert "DefaultDependencies=no" in BOOT_UNIT
 
