@@ -141,12 +141,14 @@ trap - EXIT HUP INT TERM"""
 # Sent again if the connection was lost before its answer arrived; it fails once the revert has started.
 CONFIRM = """[ -e "$2" ] || mv -- "$1" "$2\""""
 
-# Arguments: the directory, the boot unit and its link, and the changed files, which reach the disk first.
+# Arguments: the directory, the boot unit and its link, and the changed files, which reach the disk first. Then that the
+# change is confirmed: after a power cut the marker would be back, and the boot unit would revert.
 CLEAN_UP = """directory=$1 unit=$2 link=$3; shift 3
 [ ! -e "$directory/reverting" ] || exit 0
 rm -f -- "$directory/unconfirmed"
 timer=$(cat -- "$directory/timer" 2>/dev/null) && systemctl stop "$timer.timer" 2>/dev/null
 for path in "$@"; do sync -- "$path" "$(dirname -- "$path")" 2>/dev/null; done
+sync -- "$directory" 2>/dev/null
 rm -rf -- "$directory" "$link" "$unit\""""
 
 # The unit writes to a file, not to our session: a lost session must not kill it with SIGPIPE.

@@ -19,7 +19,7 @@ from runbook_lib.operations.commit_confirm import (
     pending,
     refuse_pending,
 )
-from runbook_lib.operations.commit_confirm_scripts import BOOT_UNIT, DIRECTORY
+from runbook_lib.operations.commit_confirm_scripts import BOOT_UNIT, BOOT_UNIT_FILE, BOOT_UNIT_LINK, DIRECTORY
 from runbook_lib.operations.firewall_iptables import IptablesFirewall
 from runbook_lib.operations.firewall_nftables import NftablesFirewall
 from tests.deadlines import deadline
@@ -53,7 +53,8 @@ class Host:
 
     def command(self, command: Command) -> None:
         stdin = (command.stdin or "").replace(DIRECTORY, str(self.directory))
-        replaced = {DIRECTORY: str(self.directory), _sha256(command.stdin or ""): _sha256(stdin)}
+        replaced = {path: str(self.top / "boot-unit") for path in (BOOT_UNIT_FILE, BOOT_UNIT_LINK)}
+        replaced |= {DIRECTORY: str(self.directory), _sha256(command.stdin or ""): _sha256(stdin)}
         argv = [*command.argv]
         for before, after in replaced.items():
             argv = [word.replace(before, after) for word in argv]
@@ -194,6 +195,31 @@ def test_a_change_that_is_being_reverted_cannot_be_confirmed(example: Host) -> N
     (example.directory / "unconfirmed").rename(example.directory / "reverting")
     with pytest.raises(RuntimeError):
         example.command(example.change.guard.confirm[-1])
+
+
+def test_a_confirmation_reaches_the_disk_after_the_changed_files_and_before_the_rest_is_removed(
+    example: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the marker may be back after a power cut, and the next boot would revert a confirmed change."""
+    programs, seen = example.top / "programs", example.top / "programs" / "seen"
+    programs.mkdir()
+    list_marker = f"ls {example.directory} | grep -c unconfirmed"
+    for name, body in {
+        "sync": f'echo "$2 $({list_marker})" >> {seen}\nexit 1',  # a disk that fails does not stop it
+        "systemctl": "true",
+    }.items():
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    example.keep()
+    example.script("apply")
+    example.command(example.change.guard.confirm[-1])
+    (example.directory / "timer").write_text("timer\n", encoding="utf-8")
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    example.command(example.change.guard.clean_up[-1])
+    synced = seen.read_text(encoding="utf-8").splitlines()
+    assert synced[-1] == f"{example.directory} 0"
+    assert f"{example.top}/old 0" in synced[:-1]
+    assert not example.directory.exists()
 
 
 @pytest.mark.parametrize("marker", ["unconfirmed", "reverting"])
