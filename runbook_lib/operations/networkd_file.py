@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.operations.bridge_backend import normalized
 from runbook_lib.operations.configuration_text import ended
-from runbook_lib.operations.section_file import parse, sections_of, values
+from runbook_lib.operations.section_file import closed, parse, sections_of, values
 
 if TYPE_CHECKING:
     from runbook_lib.operations.bridge_backend import Wanted
@@ -59,17 +59,14 @@ class NetworkFile:
     def bridge_file(self) -> str:
         """Return the bridge's file: all addresses, routes and settings of the port, and what is wanted."""
         name = self.wanted.name
-        kept = "".join(entry.raw for entry in self._moving if not self._is_replaced(entry))
+        kept = closed(entry for entry in self._moving if not self._is_replaced(entry))
         new = f"Gateway={self.wanted.gateway}\n" if self._replaces_gateway else ""
         if self._replaces_nameservers:
             new += "".join(f"DNS={server}\n" for server in self.wanted.nameservers)
-        link = "".join(ended(entry.raw) for entry in self._link if entry.key in _LINK_OF_BRIDGE)
-        more = [section.text for section in self._sections if section.name in _MOVING_SECTIONS]
+        link = "".join(closed([entry]) for entry in self._link if entry.key in _LINK_OF_BRIDGE)
+        more = [_section(section) for section in self._sections if section.name in _MOVING_SECTIONS]
         parts = [f"[Match]\nName={name}\n", f"[Link]\n{link}" if link else ""]
-        parts += [
-            f"[Network]\n{ended(kept.strip(chr(10)))}{new}",
-            *(ended(text.rstrip("\n")) for text in more),
-        ]
+        parts += [f"[Network]\n{kept.lstrip(chr(10))}{new}", *more]
         return "\n".join(part for part in parts if part)
 
     def missing(self) -> list[str]:
@@ -169,14 +166,18 @@ def port_file(text: str, port: str, bridge: str) -> str:
     """
     sections = parse(text, continued=True)
     stays = "".join(
-        ended(entry.raw)
+        closed([entry])
         for section in sections_of(sections, "Network")
         for entry in section.entries
         if entry.key in _STAYS
     )
-    link = [ended(section.text.rstrip("\n")) for section in sections_of(sections, "Link")]
+    link = [_section(section) for section in sections_of(sections, "Link")]
     network = f"[Network]\nBridge={bridge}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n{stays}"
     return "\n".join([f"[Match]\nName={port}\n", *link, network])
+
+
+def _section(section: Section) -> str:
+    return ended(section.raw) + closed(section.entries)
 
 
 def netdev(name: str, mac: str) -> str:

@@ -6,8 +6,14 @@ They are taken apart line by line, so that what is kept or moved stays byte for 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Entry", "Section", "parse", "sections_of", "values"]
+from runbook_lib.operations.configuration_text import ended
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Entry", "Section", "closed", "parse", "sections_of", "values"]
 
 _COMMENT = ("#", ";")
 
@@ -85,6 +91,24 @@ def sections_of(sections: tuple[Section, ...], name: str) -> list[Section]:
     return [section for section in sections if section.name == name]
 
 
+def closed(entries: Iterable[Entry]) -> str:
+    r"""Return lines of a file of systemd as text that can be followed by others, without the blank lines at its end.
+
+    A blank line that ends a continued one belongs to that: without it the next line would be part of the value.
+
+    Args:
+        entries: In the order of the file.
+
+    >>> closed([Entry("DNS=192.0.2.53 \\\n", "DNS", "192.0.2.53"), Entry("\n")])
+    'DNS=192.0.2.53 \\\n\n'
+    """
+    kept = list(entries)
+    while kept and not kept[-1].raw.strip():
+        kept.pop()
+    text = ended("".join(entry.raw for entry in kept))
+    return f"{text}\n" if kept and _is_open(kept[-1].raw) else text
+
+
 def values(sections: tuple[Section, ...], name: str, key: str) -> list[str]:
     """Return the values of a key in all sections of a name, in order; an empty value discards those before it.
 
@@ -117,6 +141,14 @@ def _logical_lines(text: str, *, continued: bool) -> list[str]:
             found.append(line)
             open_line = not comment and line.rstrip("\r\n").endswith("\\")
     return found
+
+
+def _is_open(raw: str) -> bool:
+    """Return whether the next line would continue this one, with the lines that continue it."""
+    if raw.lstrip().startswith(_COMMENT):
+        return False
+    lines = [line for line in raw.removesuffix("\n").split("\n") if not line.lstrip().startswith(_COMMENT)]
+    return lines[-1].rstrip("\r").endswith("\\")
 
 
 def _joined(value: str) -> str:

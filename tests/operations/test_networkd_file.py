@@ -133,3 +133,30 @@ def test_a_bridges_own_file() -> None:
     assert networkd_file.is_bridge(networkd_file.netdev("br0", ""))
     assert not networkd_file.is_bridge(text.replace("STP=no", "STP=yes"))
     assert not networkd_file.is_bridge(text.replace("Kind=bridge", "Kind=dummy"))
+
+
+ENDS = (" \\\n\n", " \\\n# as agreed\n\n", " \\\n", " \\")
+AFTER = ("", "Description=uplink\n", "\n", "# the end\n", "# the end \\\n")
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("after", AFTER)
+def test_a_continued_line_does_not_take_in_the_line_that_is_put_after_it(end: str, after: str) -> None:
+    more = after if end.endswith("\n\n") else ""  # an open line goes on up to the end of the file
+    text = f"[Match]\nName=eth0\n\n[Network]\nGateway=192.0.2.254\nAddress=192.0.2.10/24{end}{more}"
+    before = file(text, nameservers=("198.51.100.53",))
+    assert before.addresses() == ("192.0.2.10/24",)
+    new = file(before.bridge_file(), nameservers=("198.51.100.53",))
+    assert (new.missing(), new.addresses()) == ([], ("192.0.2.10/24",))
+
+
+@pytest.mark.parametrize("end", ["\n\n", "\n# for now\n", "\n", ""])
+def test_a_continued_line_at_the_end_of_a_section_does_not_take_in_the_next_section(end: str) -> None:
+    text = "[Match]\nName=eth0\n\n[Network]\nAddress=192.0.2.10/24\nLLDP=yes \\\n\n\n[Route]\nGateway=192.0.2.1\n"
+    text += f"[Link]\nMTUBytes=1400 \\{end}"
+    of_port = networkd_file.port_file(text, "eth0", "br7")
+    assert (networkd_file.missing_in_port(of_port, "br7"), networkd_file.mtu(of_port)) == ([], 1400)
+    of_bridge = file(text).bridge_file()
+    assert (file(of_bridge).missing(), networkd_file.mtu(of_bridge)) == ([], 1400)
+    assert file(of_bridge).addresses() == ("192.0.2.10/24",)
+    assert file(of_bridge).obstacles() == []
