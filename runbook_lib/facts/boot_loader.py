@@ -20,18 +20,35 @@ BootLoaderKind = Literal["grub-legacy", "grub2-debian", "grub2-grubby", "none"]
 TRIAL_FILE = "/etc/default/grub.d/zz-runbook-trial.cfg"
 """File that exists from the arming of a trial boot to its confirmation (Debian's GRUB)."""
 
-# Passwords of the boot loader stay on the host.
-_READ = """\
+# Passwords of the boot loader stay on the host, and so do kernel options: those of iSCSI hold passwords. GRUB itself
+# clears the one-shot entry, at boot: whether it can depends on where the environment block is (EL: behind a link).
+_READ = r"""\
 for file in /boot/grub/grub.conf /boot/grub/menu.lst /boot/grub/grub.cfg /boot/grub2/grub.cfg \
     /boot/efi/EFI/*/grub.cfg /boot/grub/grubenv /boot/grub2/grubenv /boot/loader/entries/*.conf; do
-  [ ! -f "$file" ] || { echo "==> $file"; sed '/^[[:space:]]*password/d' "$file"; echo; }
+  [ ! -f "$file" ] || { echo "==> $file"; sed -E -e '/^[[:space:]]*(password|options[[:space:]])/d' \
+    -e 's/^([[:space:]]*(linux|kernel|module|multiboot)[^[:space:]]*[[:space:]]+[^[:space:]]+).*/\1/' \
+    -e '/kernelopts=/d' "$file"; echo; }
 done
 for program in update-grub grub-reboot grubby grub2-reboot; do
   if command -v "$program" >/dev/null; then echo "==> program $program"; fi
 done
+for probe in grub-probe grub2-probe; do
+  folder=/boot/${probe%-probe}
+  if [ -d "$folder" ] && command -v "$probe" >/dev/null; then
+    block=$(dirname "$(readlink -f "$folder/grubenv")")
+    fs=$("$probe" --target=fs "$block") && layers=$("$probe" --target=abstraction "$block") || continue
+    echo "==> environment block"; echo "$fs on" $layers
+  fi
+done
+for file in /etc/default/grub /etc/sysconfig/kernel; do
+  [ ! -f "$file" ] || { echo "==> $file"; grep -E '^[[:space:]]*(GRUB_UPDATE_DEFAULT_KERNEL|UPDATEDEFAULT)=' "$file"; }
+done
 if [ -e "$1" ]; then echo "==> trial"; fi
-echo "==> command line"; cat /proc/cmdline
+echo "==> command line"; tr ' ' '\n' </proc/cmdline | grep '^panic=' || true
 """
+_SETTING = re.compile(r"""^\s*(GRUB_UPDATE_DEFAULT_KERNEL|UPDATEDEFAULT)=["']?(\w*)""", re.MULTILINE)
+_MOVES = {("GRUB_UPDATE_DEFAULT_KERNEL", "true"), ("UPDATEDEFAULT", "yes")}
+_WRITABLE = {"ext2", "fat", "xfs"}  # file systems on which GRUB is known to write; ext4 is `ext2` to it
 _BLSCFG = re.compile(r"^\s*blscfg\b", re.MULTILINE)
 _PANIC = re.compile(r"(?:^|\s)panic=(-?[0-9]{1,9})\b")
 
@@ -50,6 +67,8 @@ class BootLoaderInfo:
         saved: Whether the default can be set without regenerating the menu.
         trial: Whether a trial boot was armed and neither confirmed nor abandoned.
         panic: Seconds after which the running kernel reboots after a panic; 0: never.
+        not_once: Why GRUB 2 may boot a one-shot entry again and again; empty if it boots it once.
+        moved_by: Settings files by which the package of a new kernel makes that kernel the default (EL).
     """
 
     kind: BootLoaderKind
@@ -61,10 +80,14 @@ class BootLoaderInfo:
     saved: bool = False
     trial: bool = False
     panic: int = 0
+    not_once: str = ""
+    moved_by: tuple[str, ...] = ()
 
     @property
     def pinned(self) -> bool:
         """Whether installing another kernel leaves the default unchanged."""
+        if self.moved_by:
+            return False
         by_name = self.default is not None and self.default in (self.default_entry or "")
         return self.kind == "grub-legacy" or (self.saved and by_name)
 
@@ -107,12 +130,19 @@ class BootLoader(Fact[BootLoaderInfo]):
             raise FactError("the output with the boot loader's files is incomplete")
         programs = {name.removeprefix("program ") for name in parts if name.startswith("program ")}
         panic = _PANIC.search(parts["command line"])
-        more = {"trial": "trial" in parts, "panic": int(panic[1]) if panic else 0}
+        more = {
+            "trial": "trial" in parts,
+            "panic": int(panic[1]) if panic else 0,
+            "moved_by": tuple(
+                name for name, text in parts.items() if name.startswith("/etc/") and _moves(text)
+            ),
+        }
         legacy = [name for name in parts if name.endswith(("/grub.conf", "/menu.lst"))]
         menus = [name for name in parts if name.endswith("/grub.cfg") and "/EFI/" not in name]
         menus += [name for name in parts if name.endswith("/grub.cfg") and "/EFI/" in name]
         if menus and programs & {"grubby", "update-grub"}:
             kind: BootLoaderKind = "grub2-grubby" if "grubby" in programs else "grub2-debian"
+            more["not_once"] = _not_once(parts.get("environment block", "").strip())
             return BootLoaderInfo(kind=kind, **_grub2(parts, menus, kind), **more)  # type: ignore[arg-type]
         if legacy:
             text = parts[legacy[0]]
@@ -145,6 +175,29 @@ class DefaultEntry(Fact[str | None]):
 def _parts(text: str) -> dict[str, str]:
     pieces = re.split(r"^==> (.*)\n", text, flags=re.MULTILINE)
     return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def _moves(settings: str) -> bool:
+    """Return whether a file sourced by kernel-install or new-kernel-pkg makes new kernels the default."""
+    return not _MOVES.isdisjoint(dict(_SETTING.findall(settings)).items())
+
+
+def _not_once(place: str) -> str:
+    """Return why GRUB may not be able to clear a one-shot entry; empty if it can.
+
+    Debian's grub-mkconfig (00_header) and grub-reboot know the same limit: `GRUB lacks write support for lvm`.
+
+    Args:
+        place: As `ext2 on`, `xfs on lvm`: what grub-probe says of the folder of the environment block.
+    """
+    file_system, _, layers = place.partition(" on")
+    if not place:
+        return "grub-probe does not say where GRUB's environment block is"
+    if layers.strip():
+        return f"GRUB's environment block is on {layers.strip()}, where GRUB cannot write"
+    if file_system not in _WRITABLE:
+        return f"GRUB's environment block is on {file_system}, where GRUB is not known to write"
+    return ""
 
 
 def _grub2(parts: dict[str, str], menus: list[str], kind: BootLoaderKind) -> dict[str, object]:

@@ -22,6 +22,10 @@ _LONG = 300.0  # seconds; regenerating the menu mounts and searches every disk
 
 
 _NUMBER = r"s/^\([[:space:]]*default\([[:space:]]*=[[:space:]]*\|[[:space:]][[:space:]]*\)\)[0-9][0-9]*"
+_NOT_MOVED = (
+    *("--expression", r"s/^\([[:space:]]*UPDATEDEFAULT=\).*/\1no/"),
+    *("--expression", r"s/^\([[:space:]]*GRUB_UPDATE_DEFAULT_KERNEL=\).*/\1false/"),
+)
 
 
 class Backend(Protocol):
@@ -32,6 +36,9 @@ class Backend(Protocol):
 
     def make_default(self, loader: BootLoaderInfo, release: str) -> tuple[Command, ...]:
         """Return the commands that make a kernel the default."""
+
+    def keep_default(self, loader: BootLoaderInfo) -> tuple[Command, ...]:
+        """Return the commands that stop the packages of new kernels from changing the default."""
 
     def try_once(self, loader: BootLoaderInfo, release: str, panic_after: int) -> tuple[Command, ...]:
         """Return the commands that boot a kernel once, at the next boot, and make a panic reset the host."""
@@ -54,6 +61,10 @@ class DebianGrub:
         )
         # The entry first: after a power cut at any point the menu names an existing entry.
         return (chosen,) if loader.saved else (chosen, *_SAVED)
+
+    def keep_default(self, loader: BootLoaderInfo) -> tuple[Command, ...]:  # noqa: ARG002 - see Backend
+        """Return nothing: with GRUB_DEFAULT=saved, which `make_default` sets, no package changes the default."""
+        return ()
 
     def try_once(self, loader: BootLoaderInfo, release: str, panic_after: int) -> tuple[Command, ...]:
         """Return `grub-reboot` and, for the trial only, the kernel option that makes a panic reset the host."""
@@ -96,6 +107,10 @@ class ElGrub:
                 purpose=f"boot {release} from now on",
             ),
         )
+
+    def keep_default(self, loader: BootLoaderInfo) -> tuple[Command, ...]:
+        """Return the command that edits the settings of new-kernel-pkg and kernel-install."""
+        return _keep(loader)
 
     def try_once(self, loader: BootLoaderInfo, release: str, panic_after: int) -> tuple[Command, ...]:
         """Return `grub2-reboot`, and the panic option for that kernel only."""
@@ -142,6 +157,10 @@ class GrubLegacy:
             ),
         )
 
+    def keep_default(self, loader: BootLoaderInfo) -> tuple[Command, ...]:
+        """Return the command that edits the settings of new-kernel-pkg and kernel-install."""
+        return _keep(loader)
+
     def try_once(self, loader: BootLoaderInfo, release: str, panic_after: int) -> tuple[Command, ...]:  # noqa: ARG002 - see Backend
         """Return the commands that make it the default: this boot loader has no trial boot."""
         return self.make_default(loader, release)
@@ -167,6 +186,12 @@ BACKENDS: Mapping[BootLoaderKind, Backend] = {
     "grub-legacy": GrubLegacy(),
 }
 """One for each kind that the fact knows, but for `none`."""
+
+
+def _keep(loader: BootLoaderInfo) -> tuple[Command, ...]:
+    argv = ("sed", "--in-place", "--follow-symlinks", *_NOT_MOVED, "--", *loader.moved_by)
+    purpose = "a new kernel does not become the default by its installation"
+    return (Command(argv, sudo=True, purpose=purpose),) if loader.moved_by else ()
 
 
 def backend_of(loader: BootLoaderInfo) -> Backend:

@@ -72,7 +72,13 @@ class DefaultEntry(Operation):
                 f"the boot menu has no entry for {wanted}",
                 hint="check that /boot has its image; regenerate the menu (update-grub, grub2-mkconfig)",
             )
-        return Plan(commands=backend.make_default(loader, wanted), changes=(default_change(loader, wanted),))
+        kept = tuple(
+            Change(f"a new kernel becomes the default, by {path}", "yes", "no") for path in loader.moved_by
+        )
+        return Plan(
+            commands=(*backend.keep_default(loader), *backend.make_default(loader, wanted)),
+            changes=(*kept, default_change(loader, wanted)),
+        )
 
     def verify(self, facts: Facts) -> list[Check]:
         """Check the default, and that installing another kernel does not change it."""

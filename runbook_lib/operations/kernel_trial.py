@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
+    from runbook_lib.facts.boot_loader import BootLoaderInfo
 
 __all__ = ["Booted", "booted"]
 
@@ -42,7 +43,8 @@ class Booted(Operation):
     """The kernel of a package is running and is the default; it becomes the default only after a trial boot.
 
     If the boot loader supports one-shot entries, the kernel is booted once. Only if the checks then hold over a new
-    connection does it become the default; if it panics or hangs, the next reset boots the old kernel.
+    connection does it become the default; if it panics or hangs, the next reset boots the old kernel. That needs a GRUB
+    that can clear the one-shot entry: a host with its environment block on LVM or RAID is refused.
 
     Args:
         package: As for `kernel.installed`.
@@ -92,15 +94,19 @@ class Booted(Operation):
             confirm=accepted if backend.has_trial_boot else (),
             abandon=forget,
             only_after_confirm=(DEFAULT_ID, _PENDING_ID) if backend.has_trial_boot else (),
-            recovery=f"the trial was for one boot: the next reset boots {loader.default}, still the default"
-            if backend.has_trial_boot
-            else f"this boot loader has no trial boot: choose the old kernel {running} in its menu, on the console",
+            recovery=_recovery(loader, running),
             deadline=self.deadline,
         )
         if running == wanted and trial:
             begun = replace(reboot, arm=(), failed_before_reboot=trial.failed)
             return Plan(changes=(default,), reboot=begun)
         refuse_unsigned(facts[SecureBoot()], self.package)
+        if loader.not_once:
+            raise PlanRefused(
+                f"no trial boot is possible: {loader.not_once}. A kernel that panics would be booted again and again",
+                hint=f"with a console within reach, boot {wanted} without a trial: kernel.default_entry({wanted!r}), "
+                "then host.rebooted(); or move /boot to a plain partition with ext4 or XFS",
+            )
         return Plan(
             commands=(REBOOT,), changes=(Change("running kernel", running, wanted), default), reboot=reboot
         )
@@ -126,6 +132,17 @@ class Booted(Operation):
                 hint="install the package first; check its name and source",
             )
         return release
+
+
+def _recovery(loader: BootLoaderInfo, running: str) -> str:
+    """Return what boots the old kernel if the host does not come back."""
+    if loader.not_once:
+        return f"{loader.not_once}: choose the old kernel {loader.default} in its menu, on the console"
+    if not backend_of(loader).has_trial_boot:
+        return (
+            f"this boot loader has no trial boot: choose the old kernel {running} in its menu, on the console"
+        )
+    return f"the trial was for one boot: the next reset boots {loader.default}, still the default"
 
 
 def _mark(facts: Facts, release: str) -> tuple[Command, ...]:

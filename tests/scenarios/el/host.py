@@ -73,9 +73,9 @@ class ElHost:
         file.unlink(missing_ok=True)
         file.write_text(text)
 
-    def program(self, name: str) -> None:
-        """Install a program of that name that does nothing."""
-        self.write(f"usr/bin/{name}", "#!/bin/sh\n")
+    def program(self, name: str, script: str = "") -> None:
+        """Install a program of that name, which does nothing unless a script is given."""
+        self.write(f"usr/bin/{name}", f"#!/bin/sh\n{script}\n")
         (self.root / "usr/bin" / name).chmod(0o755)
 
     def run(self, command: Command) -> Output:

@@ -141,3 +141,61 @@ def test_default_and_one_shot_entry_of_el9_are_ids_of_bls_files(host: ElHost) ->
 
 def test_host_without_a_boot_loader_is_recognized(host: ElHost) -> None:
     assert loader(host).kind == "none"
+
+
+def test_kernel_options_are_not_read_but_for_panic(host: ElHost) -> None:
+    options = "rd.iscsi.password=Gr8Pass netroot=iscsi:u:Gr8Pass@10.0.0.1::::lun"
+    host.write(
+        "boot/grub2/grub.cfg",
+        f'set default="${{saved_entry}}"\nif [ -z "${{kernelopts}}" ]; then\n  set kernelopts="{options}"\nfi\n'
+        f"menuentry 'a' {{\n\tlinux16 /vmlinuz-{EL7_NEW} ro {options}\n\tmodule2 /vmlinuz-{EL7_OLD} {options}\n}}\n",
+    )
+    host.write("boot/grub2/grubenv", environment(saved_entry="a", kernelopts=options))
+    host.write("boot/loader/entries/m.conf", f"title m\nlinux /vmlinuz-{EL9_NEW}\noptions ro {options}\n")
+    host.program("grubby")
+    assert "Gr8Pass" not in host.run(BootLoader().request()).stdout
+    assert loader(host).default == EL7_NEW
+    host.write("boot/grub2/grub.cfg", 'set default="${saved_entry}"\nblscfg\n')
+    host.write("boot/grub2/grubenv", environment(saved_entry="m", kernelopts=options))
+    assert loader(host).default == EL9_NEW
+
+
+@pytest.mark.parametrize(
+    ("fs", "layers", "expected"),
+    [
+        ("xfs", "", ""),
+        ("xfs", "lvm", "GRUB's environment block is on lvm, where GRUB cannot write"),
+        ("ext2", "diskfilter mdraid1x", "GRUB's environment block is on diskfilter mdraid1x, where GRUB cannot write"),
+        ("zfs", "", "GRUB's environment block is on zfs, where GRUB is not known to write"),
+    ],
+)  # fmt: skip
+def test_grub_probe_says_whether_an_entry_is_booted_once(
+    host: ElHost, fs: str, layers: str, expected: str
+) -> None:
+    host.write("boot/grub2/grub.cfg", (FILES / "el7_grub.cfg").read_text())
+    host.write("boot/efi/EFI/centos/grubenv", environment(saved_entry="0"))
+    host.run(Command(("ln", "-sf", "../efi/EFI/centos/grubenv", "/boot/grub2/grubenv")))
+    host.program("grubby")
+    assert loader(host).not_once == "grub-probe does not say where GRUB's environment block is"
+    # It must be asked about the folder that the link leads to: on UEFI, that of the EFI partition.
+    script = f'[ "$2" = /boot/efi/EFI/centos ] || exit 1\ncase $1 in --target=fs) echo {fs};; *) echo {layers};; esac'
+    host.program("grub2-probe", script)
+    assert loader(host).not_once == expected
+
+
+def test_new_kernels_no_longer_become_the_default(host: ElHost) -> None:
+    el6(host, lambda text: text.replace("default=1", "default=0"))
+    host.write("etc/sysconfig/kernel", "# of the installer\nUPDATEDEFAULT=yes\nDEFAULTKERNEL=kernel\n")
+    host.write("etc/default/grub", 'GRUB_DEFAULT=saved\nGRUB_UPDATE_DEFAULT_KERNEL="true"\n')
+    operation = kernel.DefaultEntry(NEW)
+    assert [check.holds for check in operation.verify(facts(host, NEW))] == [True, False]
+    for command in operation.plan(facts(host, NEW)).commands:
+        host.run(command)
+    assert (host.root / "etc/sysconfig/kernel").read_text() == (
+        "# of the installer\nUPDATEDEFAULT=no\nDEFAULTKERNEL=kernel\n"
+    )
+    assert (host.root / "etc/default/grub").read_text() == (
+        "GRUB_DEFAULT=saved\nGRUB_UPDATE_DEFAULT_KERNEL=false\n"
+    )
+    assert all(check.holds for check in operation.verify(facts(host, NEW)))
+    assert operation.plan(facts(host, NEW)).commands == ()
