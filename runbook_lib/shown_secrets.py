@@ -1,25 +1,33 @@
 """A secret that a host shows during a run, such as a join token: which output is one, and how the run refers to it.
 
-The command that shows it says so by `secret_output` (`model/commands.py`). The recorder has it masked as
-`${shown:NAME}` before anything of the output is recorded; later steps of the same run get it by that reference.
+The command that shows it says so by `secret_output`, or by `secret_values` if it prints settings that may have some
+(`model/commands.py`). The recorder has it masked as `${shown:NAME}` before anything of the output is recorded; later
+steps of the same run get it by that reference.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from runbook_lib.errors import SecretError
 from runbook_lib.model.commands import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from runbook_lib.model.commands import DockerQuery, NetworkQuery, Output
 
-__all__ = ["ShownSecret", "is_shown", "new_reference", "secret_in", "shown_value"]
+__all__ = ["ShownSecret", "is_shown", "new_reference", "secrets_in", "shown_value"]
 
 _SHOWN = "${shown:"
+# `tlskey` and `keyfile` are paths.
+_NAME = r"[\w.-]*(?:passw|passphrase|token|secret|credential|(?<!tls)(?<!tls-)key(?!file))[\w.-]*"
+_IN_JSON = re.compile(rf'"{_NAME}"\s*:\s*("(?:[^"\\]|\\.)+")', re.IGNORECASE)
+_IN_ARGUMENTS = re.compile(rf"\b{_NAME}=([^\s\"']+)", re.IGNORECASE)
+_IN_URLS = re.compile(r"""://[^/\s"'@:]*:([^/\s"'@]+)@""")
 
 
 class ShownSecret(NamedTuple):
@@ -34,11 +42,26 @@ class ShownSecret(NamedTuple):
     name: str
 
 
-def secret_in(request: Command | DockerQuery | NetworkQuery, output: Output) -> ShownSecret | None:
-    """Return the secret that a request's output is, without blanks and newlines around it; None if it is not one."""
-    if isinstance(request, Command) and request.secret_output:
-        return ShownSecret(output.stdout.strip(), request.secret_output)
-    return None
+def secrets_in(request: Command | DockerQuery | NetworkQuery, output: Output) -> list[ShownSecret]:
+    """Return the secret that a request's output is, without blanks around it, or those among settings that it shows."""
+    if not isinstance(request, Command):
+        return []
+    if request.secret_output:
+        return [ShownSecret(output.stdout.strip(), request.secret_output)]
+    if request.secret_values:
+        return [ShownSecret(value, request.secret_values) for value in _values(output.stdout + output.stderr)]
+    return []
+
+
+def _values(settings: str) -> Iterator[str]:
+    """Yield the secret values of a text with settings: JSON, or a command line."""
+    for found in _IN_JSON.finditer(settings):
+        try:
+            yield json.loads(found[1])
+        except ValueError:  # the file may be malformed
+            yield found[1].strip('"')
+    for pattern in (_IN_ARGUMENTS, _IN_URLS):
+        yield from (found[1] for found in pattern.finditer(settings))
 
 
 def is_shown(reference: str) -> bool:

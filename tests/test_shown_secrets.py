@@ -8,7 +8,10 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.errors import SecretError, StepFailed
+from runbook_lib.facts.file import FileState
+from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
+from runbook_lib.shown_secrets import secrets_in
 from tests.runbook.practice import Does, Token, parameters
 
 if TYPE_CHECKING:
@@ -54,3 +57,40 @@ def test_each_value_has_a_reference_of_its_own_and_the_same_value_keeps_it() -> 
     assert secrets.resolve("${shown:token 2}") == "second-value"
     assert secrets.mask("first-value second-value") == "${shown:token} ${shown:token 2}"
     assert secrets.protect("abc", "token") == ""  # too short to be masked
+
+
+@pytest.mark.parametrize(
+    ("settings", "values"),
+    [
+        ('{"proxies": {"https-proxy": "http://ops:Wint3r%21@proxy:3128"}}', ["Wint3r%21"]),
+        ('{"log-opts": {"splunk-token" : "a\\"b\\u00e9c", "splunk-url": "https://logs:8088"}}', ['a"béc']),
+        ('{"log-opts": {"logentries-token": "11-22-33", "max-size": "10m"}}', ["11-22-33"]),
+        ('{oops "db_Password": "hunter22", ', ["hunter22"]),
+        ('Environment="HTTP_PROXY=http://ops:s3cret!@proxy:1" API_KEY=abcd1234', ["abcd1234", "s3cret!"]),
+        ("dockerd --log-opt splunk-token=feed-beef --debug", ["feed-beef"]),
+        # No secrets: paths, an address without a password, an account.
+        ('{"tlskey": "/etc/docker/key.pem", "kv.keyfile": "/etc/k", "hosts": ["ssh://root@h"]}', []),
+        ('{"registry-mirrors": ["https://mirror:5000"], "bridge": "br0"}', []),
+        ("dockerd --tlskey=/etc/docker/key.pem -H unix:///run/docker.sock", []),
+    ],
+)
+def test_secrets_among_settings(settings: str, values: list[str]) -> None:
+    command = Command(("cat", "x"), secret_values="secret of x")  # noqa: S106 - its name
+    assert [shown.value for shown in secrets_in(command, Output(0, settings))] == values
+    assert secrets_in(Command(("cat", "x")), Output(0, settings)) == []
+
+
+def test_secrets_of_a_settings_file_are_nowhere_in_the_evidence_and_its_other_text_is(tmp_path: Path) -> None:
+    settings = tmp_path / "daemon.json"
+    text = '{"bridge": "br7", "log-opts": {"splunk-token": "N0tForY0u"}}'
+    settings.write_text(text, encoding="utf-8")
+    book = Runbook.open(parameters(tmp_path))
+    name = "secret of the engine"
+    fact = FileState(str(settings), contents=True, sudo=False, secret_values=name)
+    step = book.facts("Read it", fact, hosts="host-a")
+    assert step.hosts[0].facts[fact.label]["text"] == text.replace("N0tForY0u", f"${{shown:{name}}}")
+    written = text.replace("br7", "br8")
+    book.step("Write it", Does(("sh", "-c", "cat > /dev/null"), stdin=written))
+    everything = b"".join(path.read_bytes() for path in book.directory.rglob("*") if path.is_file())
+    assert b"N0tForY0u" not in everything
+    assert b"br8" in everything

@@ -40,17 +40,24 @@ class Answer(Fact[Answered]):
         stdin: Text for standard input.
         sudo: Run as root.
         timeout: Seconds.
+        secret_values: Name under which secrets among the settings that it prints are masked; empty: there are none.
     """
 
     argv: tuple[str, ...]
     stdin: str | None = None
     sudo: bool = True
     timeout: float = 30.0
+    secret_values: str = ""
 
     def request(self) -> Command:
         """Return the command; it accepts every exit code."""
         return Command(
-            self.argv, stdin=self.stdin, sudo=self.sudo, timeout=self.timeout, accept=tuple(range(256))
+            self.argv,
+            stdin=self.stdin,
+            sudo=self.sudo,
+            timeout=self.timeout,
+            accept=tuple(range(256)),
+            secret_values=self.secret_values,
         )
 
     def parse(self, output: Output) -> Answered:

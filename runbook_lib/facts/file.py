@@ -102,16 +102,20 @@ class FileState(Fact[FileInfo]):
         path: Absolute path.
         contents: Whether the text is read as well; False for files that hold secrets.
         sudo: Ask as root, who may read everything; otherwise the hash of a file that the user may not read is empty.
+        secret_values: Name under which secrets among the file's settings are masked; empty: the text has none.
     """
 
     path: str
     contents: bool = False
     sudo: bool = True
+    secret_values: str = ""
 
     def request(self) -> Command:
         """Return the command."""
         return Command(
-            ("sh", "-c", _STATE, "sh", self.path, str(_LONGEST_TEXT if self.contents else 0)), sudo=self.sudo
+            ("sh", "-c", _STATE, "sh", self.path, str(_LONGEST_TEXT if self.contents else 0)),
+            sudo=self.sudo,
+            secret_values=self.secret_values,
         )
 
     def parse(self, output: Output) -> FileInfo:

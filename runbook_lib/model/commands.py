@@ -30,6 +30,8 @@ class Command:
         probes_sudo: The command tests whether sudo works: being refused is a valid answer.
         secret_output: What the command prints, if that is a secret, as `join token`: it is masked under this name
             before it is recorded, and `Runbook.secret` returns it for the masked text.
+        secret_values: A name for the secrets that may be among the settings that the command prints, as `secret of
+            daemon.json`: passwords in URLs, values of keys such as `token`. Each is masked under this name.
         safe_to_interrupt: Whether the command may be terminated on the host when the run stops waiting for it.
             False for commands that must not stop halfway, such as a package installation: they are left running,
             and only their own `timeout` limits the wait, no deadline of the step or the run.
@@ -48,6 +50,7 @@ class Command:
     may_cut_connection: bool = False
     probes_sudo: bool = False
     secret_output: str = ""
+    secret_values: str = ""
     safe_to_interrupt: bool = True
 
     def __post_init__(self) -> None:

@@ -28,16 +28,18 @@ if TYPE_CHECKING:
     from runbook_lib.facts.docker_network import NetworkState
     from runbook_lib.facts.file import FileInfo
 
-__all__ = ["DAEMON_FILE", "Configured", "Installed", "configured", "installed"]
+__all__ = ["DAEMON_FILE", "DAEMON_SECRET", "Configured", "Installed", "configured", "installed"]
 
 DAEMON_FILE = "/etc/docker/daemon.json"
 """The engine's own configuration file."""
+DAEMON_SECRET = "secret of the Docker engine"  # noqa: S105 - its name
+"""What masks secrets in that file: a proxy's password, a logging service's token."""
 
 _VALIDATES_SINCE = 23  # `dockerd --validate` came with this major version
 _SHOWN = {"registry-mirrors", "bridge", "fixed-cidr"}  # options that the running engine shows
 # The others show nowhere but in the file. An engine that was started after the file was changed has read it.
 _UNREAD = UnreadFiles("docker.service", (DAEMON_FILE,))
-_FILE = FileState(DAEMON_FILE, contents=True)
+_FILE = FileState(DAEMON_FILE, contents=True, secret_values=DAEMON_SECRET)
 _VALIDATE = ("dockerd", "--validate", "--config-file")
 _FORGET_FAILURES = Command(("systemctl", "reset-failed", "docker.service"), sudo=True)
 _RESTART = ("systemctl", "restart", "docker.service")

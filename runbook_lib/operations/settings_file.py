@@ -35,7 +35,7 @@ class SettingsFile:
     @property
     def state(self) -> FileState:
         """The fact that reads the file."""
-        return FileState(self.path, contents=True)
+        return FileState(self.path, contents=True, secret_values=f"secret of {self.path}")
 
     @property
     def sha256(self) -> str:

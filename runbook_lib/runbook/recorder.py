@@ -16,7 +16,7 @@ from runbook_lib.model.records import CommandRecord, HostRecord
 from runbook_lib.model.step_progress import Running
 from runbook_lib.runbook.command_records import CommandRecords, now
 from runbook_lib.runbook.limited_request import send_within
-from runbook_lib.shown_secrets import secret_in
+from runbook_lib.shown_secrets import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -252,7 +252,7 @@ class Recorder:
         # What leaves the host in order may also be sent when the run has used up its bytes.
         limit = self._budget.limit(may_exceed_run=record.kind in ("rollback", "termination"))
         # A secret that the command prints is masked once it is complete.
-        shows_secret = isinstance(request, Command) and request.secret_output
+        shows_secret = isinstance(request, Command) and (request.secret_output or request.secret_values)
         self._running[connection.host.name] = (record, None if shows_secret else limit)
         try:
             if connection.always_established and not ahead and not isinstance(request, NetworkQuery):
@@ -267,8 +267,7 @@ class Recorder:
                 output = send_within(
                     connection, request, deadline, cancel or self.cancel, spooled, limit, send_stop
                 )
-            shown = secret_in(request, output)
-            if shown:  # before anything of the output is recorded
+            for shown in secrets_in(request, output):  # before anything of the output is recorded
                 self._secrets.protect(*shown)
             records.append(end(output))
         except EvidenceError:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.plans import Plan
 
-FILE = FileState(docker_engine.DAEMON_FILE, contents=True)
+FILE = FileState(docker_engine.DAEMON_FILE, contents=True, secret_values=docker_engine.DAEMON_SECRET)
 FORMER = '{"log-driver": "journald"}'
 # As the engine: it does not accept this option, and systemd does not start it with that one.
 DOCKERD = """while [ $# -gt 1 ]; do shift; done

@@ -16,6 +16,7 @@ from runbook_lib.facts.interfaces import DefaultRoute, Interfaces, Reachable
 from runbook_lib.facts.packages import LockHolder
 from runbook_lib.model.plans import Check
 from runbook_lib.operations.base import Probe
+from runbook_lib.operations.docker_engine import DAEMON_FILE, DAEMON_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -227,7 +228,7 @@ _NOT_FOUND = 127
 _FORWARDING = Answer(("cat", "/proc/sys/net/ipv4/ip_forward"))
 _RULES = Answer(("iptables-save",))
 _ENGINE = Answer(("systemctl", "is-active", "docker.service"))
-_OPTIONS = Answer(("cat", "/etc/docker/daemon.json"))
+_OPTIONS = Answer(("cat", DAEMON_FILE), secret_values=DAEMON_SECRET)
 _INSPECT = '{"state":{{json .State.Status}},"networks":{{json .NetworkSettings.Networks}},"env":{{json .Config.Env}}}'
 _REDIS = Answer(("docker", "inspect", "--format", _INSPECT, "redis-server"))
 _AMBASSADOR = Answer(("docker", "inspect", "--format", _INSPECT, "redis_ambassador"))
