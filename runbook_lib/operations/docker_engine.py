@@ -202,7 +202,7 @@ def _replaced(before: FileInfo, after: str, validates: tuple[str, ...], restart:
     """Return the plan that replaces the file and restarts the engine; its rollback restarts it only if it must."""
     changed = hashlib.sha256(after.encode()).hexdigest()
     owner, mode = file_commands.owner_and_mode(before) if before.exists else ("root:root", "0644")
-    make = Command(("mkdir", "-p", DAEMON_FILE.rpartition("/")[0]), sudo=True)
+    new = not before.in_directory
     undo = dataclasses.replace(
         file_commands.restore(DAEMON_FILE, before, changed, then=_RESTART),
         timeout=_RESTART_TIMEOUT,
@@ -210,7 +210,7 @@ def _replaced(before: FileInfo, after: str, validates: tuple[str, ...], restart:
     )
     return Plan(
         commands=(
-            *(() if before.in_directory else (make,)),
+            *((file_commands.make_directory(DAEMON_FILE),) if new else ()),
             *((file_commands.keep(DAEMON_FILE, before.sha256),) if before.exists else ()),
             file_commands.replace(
                 DAEMON_FILE, after, changed, owner=owner, mode=mode, absent=not before.exists, check=validates
@@ -219,7 +219,11 @@ def _replaced(before: FileInfo, after: str, validates: tuple[str, ...], restart:
             restart,
         ),
         changes=(Change(DAEMON_FILE, before.text, after),),
-        rollback=(_FORGET_FAILURES, undo),
+        rollback=(
+            _FORGET_FAILURES,
+            undo,
+            *((file_commands.unmake_directory(DAEMON_FILE),) if new else ()),
+        ),
     )
 
 

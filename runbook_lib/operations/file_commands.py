@@ -15,6 +15,7 @@ __all__ = [
     "KEPT_IN_MEMORY",
     "check_path",
     "keep",
+    "make_directory",
     "octal",
     "owner_and_mode",
     "ownership",
@@ -22,6 +23,7 @@ __all__ = [
     "remove",
     "replace",
     "restore",
+    "unmake_directory",
 ]
 
 KEPT = "/var/lib/runbook/before"
@@ -70,6 +72,7 @@ if [ "$current" != "$former" ]; then
 fi
 if [ -n "$former" ]; then chown -h -- "$owner" "$path"; chmod -- "$mode" "$path"; fi
 if [ -n "$restored" ]; then "$@"; fi"""
+_UNMAKE = '[ ! -d "$1" ] || rmdir --ignore-fail-on-non-empty -- "$1"'
 
 
 def check_path(path: str) -> None:
@@ -183,6 +186,25 @@ def replace(  # noqa: PLR0913 - all that a file has
     )
 
 
+def make_directory(path: str, purpose: str = "") -> Command:
+    """Return the command that makes the directory of a file, of root, open to all; one that exists stays as it is.
+
+    Args:
+        path: The file.
+        purpose: What the directory is for.
+    """
+    # `install -d` would change the permissions of a directory that was made since the host was asked.
+    return Command(("mkdir", "-p", "-m", "0755", "--", _directory(path)), sudo=True, purpose=purpose)
+
+
+def unmake_directory(path: str) -> Command:
+    """Return the command that removes the directory of a file again, unless something else is in it by now."""
+    directory = _directory(path)
+    return Command(
+        ("sh", "-c", _UNMAKE, "sh", directory), sudo=True, purpose=f"remove {directory} again if it is empty"
+    )
+
+
 def remove(path: str) -> Command:
     """Return the command that removes a file."""
     return Command(("rm", "--", path), sudo=True, purpose=f"remove {path}")
@@ -212,6 +234,10 @@ def restore(path: str, before: FileInfo, changed: str, *, then: tuple[str, ...] 
     return Command(
         ("sh", "-c", _RESTORE, "sh", *arguments, *then), sudo=True, purpose=f"restore {what} of {path}"
     )
+
+
+def _directory(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _kept_in(path: str) -> str:

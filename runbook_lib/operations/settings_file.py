@@ -1,4 +1,4 @@
-"""A file of root with known contents, in a folder made for it: a drop-in file of a service, a certificate."""
+"""A file of root with known contents, in a folder that is made if need be: a drop-in file of a service, a certificate."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.file import FileState
-from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
 from runbook_lib.operations import file_commands
 
 if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
+    from runbook_lib.model.commands import Command
 
 __all__ = ["SettingsFile"]
 
@@ -57,8 +57,8 @@ class SettingsFile:
             return Plan()
         if before.target or (before.exists and not before.is_file):
             raise PlanRefused(f"{self.path} is not a regular file", hint="move it away")
-        make = ("install", "-d", "-m", "0755", "--", self.path.rpartition("/")[0])
-        commands = [Command(make, sudo=True, purpose=self.folder)]
+        new = not before.in_directory
+        commands = [file_commands.make_directory(self.path, self.folder)] if new else []
         if before.exists:
             commands.append(file_commands.keep(self.path, before.sha256))
         commands.append(
@@ -69,7 +69,11 @@ class SettingsFile:
         return Plan(
             commands=(*commands, *then),
             changes=(Change(self.path, before.text, self.text),),
-            rollback=(file_commands.restore(self.path, before, self.sha256), *then),
+            rollback=(
+                file_commands.restore(self.path, before, self.sha256),
+                *((file_commands.unmake_directory(self.path),) if new else ()),
+                *then,
+            ),
         )
 
     def check(self, facts: Facts, *, missing: str, id: str) -> Check:  # noqa: A002 - as the field of `Check`
