@@ -18,7 +18,7 @@ from runbook_lib.facts.release import Release
 from runbook_lib.facts.service import UnreadFiles
 from runbook_lib.model.commands import Command
 from runbook_lib.model.plans import Change, Check, Plan
-from runbook_lib.operations import docker_engine_packages, file_commands, packages
+from runbook_lib.operations import docker_engine_packages, file_commands, packages, undo
 from runbook_lib.operations.base import Operation
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _SHOWN = {"registry-mirrors", "bridge", "fixed-cidr"}  # options that the runnin
 _UNREAD = UnreadFiles("docker.service", (DAEMON_FILE,))
 _FILE = FileState(DAEMON_FILE, contents=True, secret_values=DAEMON_SECRET)
 _VALIDATE = ("dockerd", "--validate", "--config-file")
-_FORGET_FAILURES = Command(("systemctl", "reset-failed", "docker.service"), sudo=True)
+_FORGET_FAILURES = undo.forget_failures("docker.service")
 _RESTART = ("systemctl", "restart", "docker.service")
 _RESTART_TIMEOUT = 120.0
 # Options whose command-line form differs from the name in the file.
@@ -203,7 +203,7 @@ def _replaced(before: FileInfo, after: str, validates: tuple[str, ...], restart:
     changed = hashlib.sha256(after.encode()).hexdigest()
     owner, mode = file_commands.owner_and_mode(before) if before.exists else ("root:root", "0644")
     new = not before.in_directory
-    undo = dataclasses.replace(
+    restore = dataclasses.replace(
         file_commands.restore(DAEMON_FILE, before, changed, then=_RESTART),
         timeout=_RESTART_TIMEOUT,
         purpose="restore the former file, and restart the engine if the file had been replaced",
@@ -221,7 +221,7 @@ def _replaced(before: FileInfo, after: str, validates: tuple[str, ...], restart:
         changes=(Change(DAEMON_FILE, before.text, after),),
         rollback=(
             _FORGET_FAILURES,
-            undo,
+            restore,
             *((file_commands.unmake_directory(DAEMON_FILE),) if new else ()),
         ),
     )

@@ -20,6 +20,7 @@ from runbook_lib.model.records import StepRecord
 from runbook_lib.model.status import Status
 from runbook_lib.operations.base import Operation
 from runbook_lib.operations.settings_file import SettingsFile
+from runbook_lib.operations.undo import forget_failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ class Running(Operation):
         if not state.enabled:
             commands.append(Command(("systemctl", "enable", self.unit), sudo=True, purpose="start at boot"))
         if state.active != "active":
-            commands.append(_clear_failures(self.unit))
+            commands.append(forget_failures(self.unit))
             commands.append(Command(("systemctl", "start", self.unit), sudo=True, purpose="start now"))
         return Plan(commands=tuple(commands))
 
@@ -193,7 +194,7 @@ class Refreshed(Operation):
         command = Command(("systemctl", self.verb, self.unit), sudo=True, purpose=purpose)
         # One that has failed too often, as for want of its files, is not started before its failures are cleared. That
         # holds for an active one too: systemd may have just started it by itself, and counts all starts.
-        clear = (_clear_failures(self.unit),) if self.verb == "restart" else ()
+        clear = (forget_failures(self.unit),) if self.verb == "restart" else ()
         return Plan(commands=(*clear, command), after_rollback=(*clear, command))
 
     def verify(self, facts: Facts) -> list[Check]:
@@ -213,10 +214,6 @@ class Refreshed(Operation):
     @property
     def _unread(self) -> UnreadFiles:
         return UnreadFiles(self.unit, self.files, self.verb)
-
-
-def _clear_failures(unit: str) -> Command:
-    return Command(("systemctl", "reset-failed", unit), sudo=True, purpose="clear earlier failures")
 
 
 def reloaded(name: str, *, when: Trigger = True) -> Callable[[Host], Operation]:

@@ -1,4 +1,4 @@
-"""A file of root with known contents, in a folder that is made if need be: a drop-in file of a service, a certificate."""
+"""A file of root with known contents, in a folder made if it is missing: a drop-in file of a service, a certificate."""
 
 from __future__ import annotations
 

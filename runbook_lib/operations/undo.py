@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from runbook_lib.model.commands import Command
 
-__all__ = ["leave_swarm", "remove_container", "remove_network", "remove_service", "restore_service"]
+__all__ = [
+    "forget_failures",
+    "leave_swarm",
+    "remove_container",
+    "remove_network",
+    "remove_service",
+    "restore_service",
+]
 
 # Docker exits with 1 for what does not exist as for any other failure: only its message says which it is.
 _UNLESS_ABSENT = """absent=$1; shift
@@ -56,6 +63,16 @@ def restore_service(name: str, label: str, ours: str, former: str, create: Comma
         sudo=True,
         timeout=120,
         purpose=f"make the former service {name} again",
+    )
+
+
+def forget_failures(unit: str) -> Command:
+    """Return the command that clears a unit's failures and its count of starts, so that systemd starts it again.
+
+    systemd has no failures of a unit that it has not loaded, such as a stopped one that nothing wants, and says so.
+    """
+    return _unless_absent(
+        "^Failed to reset .* not loaded", ("systemctl", "reset-failed", unit), "clear earlier failures"
     )
 
 
