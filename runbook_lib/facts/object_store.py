@@ -24,12 +24,16 @@ SECRET_KEY = "REGISTRY_STORAGE_S3_SECRETKEY"  # noqa: S105 - a variable's name
 """Variable of the secret key."""
 
 _NO_KEYS = 3  # exit code of the script if the file with the keys is missing
+_TOO_OLD = 2  # exit code of a curl that does not know an option
 _NOT_FOUND = 127  # exit code of a shell that does not find the program
 _TIMEOUT = 15  # seconds for one answer of the store
+# Of the two options that old versions lack, --aws-sigv4 came with curl 7.75, --fail-with-body with 7.76.
 # The keys go from the file to curl's standard input: a command line can be read by every user of the host.
 _ASK = rf"""keys=$1 region=$2; shift 2
 [ -r "$keys" ] || {{ echo "keys are missing: $keys" >&2; exit {_NO_KEYS}; }}
 command -v curl >/dev/null || exit {_NOT_FOUND}
+curl --help all 2>/dev/null | grep -q -e --fail-with-body || {{
+  echo "curl is too old: $(curl --version | head -n 1 | cut -d ' ' -f 1,2)" >&2; exit {_TOO_OLD}; }}
 SSL_CERT_FILE=; . "$keys"
 printf 'user = "%s:%s"\n' "${ACCESS_KEY}" "${SECRET_KEY}" |
   env -u CURL_CA_BUNDLE curl --silent --show-error --max-time {_TIMEOUT} ${{SSL_CERT_FILE:+--cacert "$SSL_CERT_FILE"}} \
@@ -63,6 +67,14 @@ _CAUSES = (
             "store.keys",
             "the host has no keys",
             "keys in memory are lost when the host reboots: apply the step that writes them",
+        ),
+    ),
+    (
+        r"curl is too old",
+        Cause(
+            "store.curl",
+            "the host's curl cannot sign requests to a store",
+            "install curl 7.76 or newer, which Debian 12, Ubuntu 22.04 and EL 9 have",
         ),
     ),
     (
