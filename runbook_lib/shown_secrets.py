@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["ShownSecret", "is_shown", "new_reference", "secrets_in", "shown_value"]
 
 _SHOWN = "${shown:"
-# `tlskey` and `keyfile` are paths.
-_NAME = r"[\w.-]*(?:passw|passphrase|token|secret|credential|(?<!tls)(?<!tls-)key(?!file))[\w.-]*"
+# `tlskey` and `keyfile` are paths. A name of any length would let a host's text take hours.
+_NAME = r"[\w.-]{0,60}(?:passw|passphrase|token|secret|credential|(?<!tls)(?<!tls-)key(?!file))[\w.-]{0,60}"
 _IN_JSON = re.compile(rf'"{_NAME}"\s*:\s*("(?:[^"\\]|\\.)+")', re.IGNORECASE)
-_IN_ARGUMENTS = re.compile(rf"\b{_NAME}=([^\s\"']+)", re.IGNORECASE)
+_IN_ARGUMENTS = re.compile(rf"(?<![\w.-]){_NAME}=([^\s\"']+)", re.IGNORECASE)
 _IN_URLS = re.compile(r"""://[^/\s"'@:]*:([^/\s"'@]+)@""")
 
 
@@ -56,10 +56,15 @@ def secrets_in(request: Command | DockerQuery | NetworkQuery, output: Output) ->
 def _values(settings: str) -> Iterator[str]:
     """Yield the secret values of a text with settings: JSON, or a command line."""
     for found in _IN_JSON.finditer(settings):
+        written = found[1][1:-1]
+        yield written  # there are several ways to write a character
         try:
-            yield json.loads(found[1])
-        except ValueError:  # the file may be malformed
-            yield found[1].strip('"')
+            value = json.loads(found[1])
+            value.encode()
+        except ValueError:  # malformed, or half of a surrogate pair
+            continue
+        if value != written:
+            yield value
     for pattern in (_IN_ARGUMENTS, _IN_URLS):
         yield from (found[1] for found in pattern.finditer(settings))
 

@@ -63,9 +63,13 @@ def test_each_value_has_a_reference_of_its_own_and_the_same_value_keeps_it() -> 
     ("settings", "values"),
     [
         ('{"proxies": {"https-proxy": "http://ops:Wint3r%21@proxy:3128"}}', ["Wint3r%21"]),
-        ('{"log-opts": {"splunk-token" : "a\\"b\\u00e9c", "splunk-url": "https://logs:8088"}}', ['a"béc']),
+        (
+            '{"log-opts": {"splunk-token" : "a\\"b\\u00e9c", "splunk-url": "https://logs:8088"}}',
+            [r"a\"b\u00e9c", 'a"béc'],
+        ),
         ('{"log-opts": {"logentries-token": "11-22-33", "max-size": "10m"}}', ["11-22-33"]),
-        ('{oops "db_Password": "hunter22", ', ["hunter22"]),
+        (r'{"log-opts": {"token": "ab\/cd", "key": "\ud800x"}}', [r"ab\/cd", "ab/cd", r"\ud800x"]),
+        ('{oops "db_Password": "hunter22", "token": "ab\tcd"', ["hunter22", "ab\tcd"]),
         ('Environment="HTTP_PROXY=http://ops:s3cret!@proxy:1" API_KEY=abcd1234', ["abcd1234", "s3cret!"]),
         ("dockerd --log-opt splunk-token=feed-beef --debug", ["feed-beef"]),
         # No secrets: paths, an address without a password, an account.

@@ -28,6 +28,7 @@ TARGETS = {
     "inventories/kinds.py": "test_an_inventory",
     "inventories/own_yaml.py": "test_an_inventory",
     "operations/docker_engine.py": "test_the_options_of_the_engine",
+    "shown_secrets.py": "test_secrets_in_the_options_of_the_engine",
     "operations/netplan_values.py": "test_netplans_files",
     "operations/netplan_yaml.py": "test_netplans_files",
     "parameters/annotations.py": "test_a_parameters_cell_with_types",

@@ -16,11 +16,13 @@ from runbook_lib.errors import PlanRefused
 from runbook_lib.facts import grub
 from runbook_lib.facts.base import lines_of
 from runbook_lib.facts.boot_loader import BootLoader
-from runbook_lib.model.commands import Output
+from runbook_lib.model.commands import Command, Output
 from runbook_lib.operations import ifupdown
 from runbook_lib.operations.docker_engine import _parse as parse_options
 from runbook_lib.operations.ifupdown_file import InterfacesFile
 from runbook_lib.runbook.host_lock import Owner
+from runbook_lib.secrets import Secrets
+from runbook_lib.shown_secrets import secrets_in
 from tests.facts.test_grub_rules import MENU
 from tests.fuzz.harness import fuzzed, one_message
 from tests.fuzz.mutations import JSON, mutated_text
@@ -128,6 +130,21 @@ def test_the_options_of_the_engine(text: str) -> None:
         assert isinstance(parse_options(text), dict)
     except PlanRefused as refused:
         one_message(refused, "/etc/docker/daemon.json")
+
+
+WITH_SECRETS = (
+    '{"proxies": {"https-proxy": "http://u:Wint3r@p"}, "log-opts": {"splunk-token": "a\\u00e9"}} key=x'
+)
+
+
+@fuzzed(60, text=mutated_text([WITH_SECRETS]) | JSON.map(json.dumps) | st.just("key-" * 20_000))
+def test_secrets_in_the_options_of_the_engine(text: str) -> None:
+    secrets = Secrets()
+    command = Command(("cat", "x"), secret_values="x")  # noqa: S106 - its name
+    for shown in secrets_in(command, Output(0, text)):
+        assert shown.value
+        secrets.protect(*shown)
+    assert isinstance(secrets.mask(text), str)
 
 
 RULES = [
