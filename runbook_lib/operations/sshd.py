@@ -54,8 +54,8 @@ class Option(Operation):
 
     The whole configuration is tested by `sshd -t` before anything is changed. Then it is changed and loaded under a
     revert timer on the host: unless a new connection and the checks succeed, the host restores the former
-    configuration. Checked is what sshd's configuration files say (`sshd -T`), and that a running daemon has read them
-    since they were changed last.
+    configuration. Checked is what sshd's configuration files and the running daemon's command line say (`sshd -T`), and
+    that the daemon has read the files since they were changed last.
 
     Args:
         name: As `PasswordAuthentication`.
@@ -131,6 +131,12 @@ class Option(Operation):
             )
         if all(check.holds for check in self.verify(facts)):
             return Plan()
+        if argument := state.argument_for(self.name):
+            raise PlanRefused(
+                f"the running sshd was started with {argument}, which wins over {self.name} in {CONFIGURATION}",
+                hint="remove it from the service's settings (/etc/default/ssh, /etc/sysconfig/sshd, its unit) "
+                "and restart the service from a session that stays open; then run this again",
+            )
         for unit in _daemon(facts):
             if unread := facts[self._unread(unit)]:
                 raise PlanRefused(
