@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import RunbookError
@@ -10,7 +12,6 @@ from runbook_lib.model.status import BAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from runbook_lib.model.records import CommandRecord, RunRecord
 
@@ -27,7 +28,7 @@ def what_runs_say(directory: Path, since: float) -> str:
         since: Seconds of the system's clock.
     """
     lines: list[str] = []
-    for journal in sorted(directory.rglob("journal.jsonl")):
+    for journal in sorted(_journals(directory)):
         try:
             if journal.stat().st_mtime < since:
                 continue
@@ -37,6 +38,14 @@ def what_runs_say(directory: Path, since: float) -> str:
         else:
             lines += _of_run(record)
     return "\n".join(lines)
+
+
+def _journals(directory: Path) -> Iterator[Path]:
+    """Yield the journals below a directory; not in what is mounted there, such as the /proc of a test's host."""
+    for top, folders, files in os.walk(directory):
+        folders[:] = [name for name in folders if not os.path.ismount(f"{top}/{name}")]
+        if "journal.jsonl" in files:
+            yield Path(top, "journal.jsonl")
 
 
 def _of_run(record: RunRecord) -> Iterator[str]:
