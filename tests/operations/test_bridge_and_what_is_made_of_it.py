@@ -21,7 +21,7 @@ FRESH = sorted(path.stem for path in CASES.glob("*_fresh_host.json"))
 
 
 def interface(name: str, kind: str, link: str | None, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - a field
-    plain = {
+    plain: dict[str, Any] = {
         "name": name,
         "kind": kind,
         "state": "UP",

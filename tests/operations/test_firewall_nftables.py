@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.errors import PlanRefused
-from runbook_lib.facts.base import Facts
+from runbook_lib.facts.base import Fact, Facts
 from runbook_lib.facts.file import FileText
 from runbook_lib.facts.firewall import NftRuleset
 from runbook_lib.facts.service import Service, ServiceState
@@ -53,7 +53,7 @@ def firewall(*listed: dict[str, Any], **wanted: Any) -> NftablesFirewall:  # noq
     ruleset = NftRuleset().parse(Output(0, json.dumps({"nftables": list(listed)})))
     of_rule = {"action": "reject", "port": 5353, "protocol": "udp", "source": "", "interface": "", **wanted}
     (unit,) = {Service(kept.unit) for kept in NftablesFirewall.files}
-    facts = {
+    facts: dict[Fact[Any], Any] = {
         NftRuleset(): ruleset,
         unit: ServiceState(loaded=True, active="active", enabled=True),
         **{FileText(kept.path): "" for kept in NftablesFirewall.files},
@@ -177,7 +177,7 @@ def test_a_rule_that_lets_packets_pass_does_not_hold_if_a_second_chain_may_drop_
     verdict: str,
     first: bool,  # noqa: FBT001 - a case
 ) -> None:
-    expression = [IPV4, PORT, REJECT if verdict == "reject" else {verdict: None}]
+    expression: list[dict[str, Any]] = [IPV4, PORT, REJECT if verdict == "reject" else {verdict: None}]
     chains = [chain("inet"), chain("inet", "fail2ban")]
     own = firewall(*(chains if first else chains[::-1]), rule("inet", *expression), action=verdict)
     both = "several chains of nftables have the hook input: inet "
