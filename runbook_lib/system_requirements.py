@@ -85,6 +85,8 @@ PARTS: dict[str, tuple[Program, ...]] = {
     "reference": (
         Program("ifquery", "ifupdown", "compare how interfaces files are read with ifupdown itself"),
         Program("grub-emu", "grub-emu", "compare how boot menus are read with GRUB itself"),
+        Program("nft", "nftables", "compare how rules are written and read with nftables itself"),
+        Program("iptables-restore", "iptables", "compare how rules are written and read with iptables itself"),
     ),
 }
 OPTIONAL = {
@@ -105,6 +107,7 @@ _SERVICES = (
     "docker-registry.service",
     "grub-common.service",
     "networking.service",
+    "nftables.service",
     "ssh.service",
 )
 _OWN_HOSTS = (
