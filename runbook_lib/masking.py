@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.shell_words import escaped_for_printf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["CUT", "Mask", "Masker", "NeverShown", "excerpt", "excerpt_of_end"]
 
@@ -172,15 +172,19 @@ class Mask:
 
 
 class Masker:
-    """Mask a stream of text; a value may be split across pieces."""
+    """Mask a stream of text; a value may be split across pieces.
 
-    def __init__(self, mask: Mask) -> None:
-        self._mask = mask
+    Args:
+        current: Returns the mask of the values known by now: further ones may become known while the text arrives.
+    """
+
+    def __init__(self, current: Callable[[], Mask]) -> None:
+        self._current = current
         self._held = ""
 
     def feed(self, piece: str) -> str:
         """Add a piece of text; return the masked text that is final by now."""
-        done, self._held = self._mask.part(self._held + piece)
+        done, self._held = self._current().part(self._held + piece)
         return done
 
     def end(self, *, cut_off: bool = False) -> str:
@@ -189,7 +193,8 @@ class Masker:
         Args:
             cut_off: The text may have ended inside of a value.
         """
-        rest, self._held = (self._mask.cut_off if cut_off else self._mask)(self._held), ""
+        mask = self._current()
+        rest, self._held = (mask.cut_off if cut_off else mask)(self._held), ""
         return rest
 
 

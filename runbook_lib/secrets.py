@@ -223,8 +223,8 @@ class Secrets:
         return self._mask.cut_off(text)
 
     def masker(self) -> Masker:
-        """Return a masker for text that arrives in pieces."""
-        return Masker(self._mask)
+        """Return a masker for text that arrives in pieces; it also masks what becomes known while it is used."""
+        return Masker(lambda: self._mask)
 
 
 def signing_variables() -> set[str]:

@@ -93,6 +93,22 @@ def test_a_value_split_across_pieces_is_masked(data: st.DataObject, times: int) 
     assert "".join(masker.feed(piece) for piece in pieces) + masker.end() == known.mask(whole)
 
 
+def test_a_value_that_becomes_known_while_a_text_arrives_is_masked_from_then_on(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masker = secrets.masker()
+    shown = masker.feed(f"first {VALUE}, then correct hor")
+    monkeypatch.setenv("RUNBOOK_TEST_LATER", "correct horror, and more")
+    secrets.resolve("${env:RUNBOOK_TEST_LATER}")
+    token = secrets.protect("T0k3n-of-a-host", "token")
+    for piece in ("ror, and more; ", "T0k3n-of", "-a-host; T0k3n-of-a"):
+        shown += masker.feed(piece)
+    shown += masker.end(cut_off=True)
+    assert shown == (
+        f"first ${{env:RUNBOOK_TEST_SECRET}}, then ${{env:RUNBOOK_TEST_LATER}}; {token}; [secret]"
+    )
+
+
 def test_base64_in_lines_is_masked_wherever_the_lines_end(secrets: Secrets) -> None:
     for before in range(76):
         encoded = base64.b64encode(b"-" * before + VALUE.encode() + b"-" * 9).decode()

@@ -87,6 +87,24 @@ def test_by_hand_only_the_journal_has_it_and_all_that_is_made_from_it_says_where
     assert [line for line in altered(verify_run(alone, approved=approved)) if "SHA-256" in line] == []
 
 
+def test_a_secret_resolved_by_a_cell_that_has_printed_already_is_masked_from_then_on(desk: Desk) -> None:
+    cell = """
+print("first", book.secret("${env:WORD}"), flush=True)
+time.sleep(0.5)
+print("second", book.secret("${env:LATER}"), flush=True)
+print("third", book.secret("${env:LATER}"), "end")
+"""
+    desk.save(OPEN, cell, STEP, CLOSE)
+    desk.kernel.run(f"import time\nos.environ |= {{'WORD': {VALUE!r}, 'LATER': 'swordfish-2'}}")
+    desk.begin()
+    printed = desk.kernel.run(cell)
+    assert printed == "first ${env:WORD}\nsecond ${env:LATER}\nthird ${env:LATER} end\n"
+    desk.kernel.run(STEP)
+    desk.kernel.run(CLOSE)
+    desk.kernel.run("del os.environ['WORD'], os.environ['LATER']")
+    assert having(desk.run) == having(desk.run, "swordfish-2") == []
+
+
 def test_whoever_alters_such_a_run_is_still_found(desk: Desk) -> None:
     echo = f"book.step('Echo', Does(('echo', {VALUE!r})))"
     desk.save(OPEN, echo, LATE, CLOSE)
