@@ -111,15 +111,16 @@ class Inventory:
 
         Args:
             pattern: `all`, or names, groups and shell patterns separated by commas or colons;
-                a part that starts with `!` excludes hosts.
+                a part that starts with `!` excludes hosts, wherever it stands.
 
         Raises:
             InventoryError: A part matches no host, or no host is left.
         """
         chosen: set[str] = set()
+        excluded: set[str] = set()
         for part in filter(None, (piece.strip() for piece in pattern.replace(":", ",").split(","))):
-            matched = self._match(part.removeprefix("!"))
-            chosen = chosen - matched if part.startswith("!") else chosen | matched
+            (excluded if part.startswith("!") else chosen).update(self._match(part.removeprefix("!")))
+        chosen -= excluded
         if not chosen:
             raise InventoryError(
                 f"the pattern {pattern!r} selects no host",
