@@ -58,6 +58,7 @@ templates.globals |= {
     "max_open_lines": MAX_OPEN_LINES,
     "meanings": summary.MEANINGS,
     "symbols": SYMBOLS,
+    "own_reason": summary.own_reason,
     "problems_of": summary.problems,
 }
 templates.tests["bad"] = _is_bad

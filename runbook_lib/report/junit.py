@@ -14,7 +14,7 @@ from runbook_lib.report.formats import FileFormat
 from runbook_lib.report.junit_xml import UniqueNames, junit_bytes, new_case
 from runbook_lib.report.report_file import write_file
 from runbook_lib.report.safe_text import exit_summary, stream
-from runbook_lib.report.summary import first_line, outcome_of_run
+from runbook_lib.report.summary import first_line, outcome_of_run, own_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ def _suite(run: RunRecord, label: str, names: UniqueNames, suite_names: UniqueNa
     suite = TestSuite(suite_names.claim(label))
     suite.timestamp = run.started.isoformat(timespec="seconds")
     suite.hostname = visible(run.machine)
-    for name in ("run", "mode", "status", "operator", "lab", "incomplete", "exposed_secrets"):
+    for name in ("run", "mode", "status", "message", "operator", "lab", "incomplete", "exposed_secrets"):
         suite.add_property(name, visible(str(getattr(run, name) or "")))
     cases: list[TestCase] = []
     titles = Counter(step.title for step in run.steps)
@@ -127,7 +127,10 @@ def _case(step: StepRecord, host: HostRecord, case: TestCase) -> TestCase:
 
 def _incomplete(run: RunRecord, case: TestCase) -> TestCase:
     outcome = outcome_of_run(run)
-    case.result = [Error(visible(f"{outcome.headline}: {outcome.sentence}"), run.status.value)]
+    result = Error(visible(f"{outcome.headline}: {outcome.sentence}"), run.status.value)
+    if own_reason(run):
+        result.text = visible(own_reason(run))
+    case.result = [result]
     return case
 
 

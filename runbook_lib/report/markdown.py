@@ -70,9 +70,10 @@ def plain(text: str) -> str:
 def _problems(records: list[RunRecord]) -> list[str]:
     lines = [_problem(run, *place) for run in records for place in summary.problems(run)]
     lines += [
-        f"- **{plain(run.runbook)}** {_badge(run.status)}: {plain(run.incomplete)}"
+        f"- **{plain(run.runbook)}** {_badge(run.status)}: {plain(reason)}"
         for run in records
-        if run.incomplete
+        for reason in (summary.own_reason(run), run.incomplete)
+        if reason
     ]
     return ["## What went wrong", "\n".join(lines)] if lines else []
 

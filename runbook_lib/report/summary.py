@@ -23,6 +23,7 @@ __all__ = [
     "moment",
     "outcome_of_run",
     "outcome_of_runs",
+    "own_reason",
     "problems",
     "seconds",
 ]
@@ -111,6 +112,11 @@ def problems(run: RunRecord) -> list[tuple[StepRecord, HostRecord]]:
     return [(step, host) for step in run.steps for host in step.hosts if host.status in BAD]
 
 
+def own_reason(run: RunRecord) -> str:
+    """Return why a run did not succeed apart from its steps, such as a cell that raised; empty without a reason."""
+    return run.message if run.status in BAD else ""
+
+
 def first_line(text: str) -> str:
     """Return the first line of a message, for lists."""
     return text.partition("\n")[0]
@@ -188,7 +194,7 @@ def _interrupted(run: RunRecord) -> tuple[str, str]:
 
 
 def _unknown(run: RunRecord) -> tuple[str, str]:
-    why = run.incomplete or "no step recorded how it ended"
+    why = run.incomplete or first_line(own_reason(run)) or "no step recorded how it ended"
     last = f" The last step started was {run.steps[-1].number} “{run.steps[-1].title}”." if run.steps else ""
     return "Not proven", f"The evidence is incomplete: {why}. Do not treat the run as a success.{last}"
 
@@ -208,7 +214,7 @@ _VERDICTS = {
 def _first_problem(run: RunRecord) -> str:
     found = problems(run)
     if not found:
-        return "No step says why."
+        return first_line(own_reason(run)) or "No reason was recorded."
     step, host = found[0]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     why = first_line(host.message).removeprefix(f"{host.host}: ") or "no reason was recorded"
