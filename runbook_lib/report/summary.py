@@ -103,7 +103,7 @@ def outcome_of_runs(runs: Sequence[RunRecord]) -> Outcome:
         sentence = "; ".join(f"{run.runbook} is {run.status}" for run in bad) + "."
     else:
         headline = _HEADLINES.get(status, "Success")
-        sentence = f"{len(runs)} runs completed: {_tally(runs)}."
+        sentence = f"{len(runs)} runs completed: {_tally(runs)}.{_scripts(*runs)}"
     return Outcome(status, headline, sentence, _circumstances_of_all(runs))
 
 
@@ -138,14 +138,16 @@ def seconds(value: float | None) -> str:
     Args:
         value: Seconds; None if the end was not recorded.
 
-    >>> seconds(0.25), seconds(2.52), seconds(72), seconds(3725)
-    ('250 ms', '2.5 s', '1 min 12 s', '1 h 2 min')
+    >>> seconds(0.25), seconds(2.52), seconds(72), seconds(3725), seconds(-5)
+    ('250 ms', '2.5 s', '1 min 12 s', '1 h 2 min', 'unknown: the clock was set back')
     """
     if value is None:
         return "unknown"
-    if value < 1:
+    if value < 0:
+        return "unknown: the clock was set back"
+    if value < 0.9995:  # noqa: PLR2004 - what is rounded to less than 1000 ms
         return f"{value * 1000:.0f} ms"
-    if value < 10:  # noqa: PLR2004 - where a tenth of a second still matters
+    if value < 9.95:  # noqa: PLR2004 - where a tenth of a second still matters; no `10.0 s`
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     hours, minutes_left = divmod(minutes, 60)
@@ -154,9 +156,28 @@ def seconds(value: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def _scripts(*runs: RunRecord) -> str:
+    """Return a sentence about shell scripts that were sent, in whatever mode: nobody plans or checks what they do."""
+    kinds = [
+        command.kind
+        for run in runs
+        for step in run.steps
+        for host in step.hosts
+        for command in host.commands
+        if command.number
+    ]
+    number = kinds.count("shell")
+    what = "was sent; what it" if number == 1 else "were sent; what they"
+    return f" {counted(number, 'shell script')} {what} changed is not known." if number else ""
+
+
 def _ok(run: RunRecord) -> tuple[str, str]:
+    scripts = _scripts(run)
     if run.mode is Mode.PLAN:
-        return "Plan only", "No changes are needed: every check passes already."
+        claim = "Every check passes already." if scripts else "No changes are needed: every check passes already."
+        return "Plan only", claim + scripts
+    if scripts:
+        return "Success", f"Every check passed.{scripts}"
     if run.mode is Mode.VALIDATE:
         return "Success", "Every check passed; nothing was changed."
     return "Success", "Every check passed; no changes were needed."
@@ -164,13 +185,16 @@ def _ok(run: RunRecord) -> tuple[str, str]:
 
 def _changed(run: RunRecord) -> tuple[str, str]:
     places = sum(host.status is Status.CHANGED for step in run.steps for host in step.hosts)
-    return "Success", f"Changes were made in {counted(places, 'place')}, and every check passed."
+    sentence = f"Changes were made in {counted(places, 'place')}, and every check passed."
+    return "Success", sentence + _scripts(run)
 
 
 def _planned(run: RunRecord) -> tuple[str, str]:
     commands = [command for step in run.steps for host in step.hosts for command in host.commands]
     number = sum(command.number == 0 for command in commands)
-    return "Plan only", f"Nothing was changed. In mode apply the run would send {counted(number, 'command')}."
+    scripts = _scripts(run)
+    nothing = "" if scripts else "Nothing was changed. "
+    return "Plan only", f"{nothing}In mode apply the run would send {counted(number, 'command')}.{scripts}"
 
 
 def _skipped(run: RunRecord) -> tuple[str, str]:
@@ -223,7 +247,8 @@ def _first_problem(run: RunRecord) -> str:
 
 def _circumstances(run: RunRecord) -> str:
     duration = (run.ended - run.started).total_seconds() if run.ended else None
-    ended = f"the run took {seconds(duration)}" if run.ended else "the end of the run was not recorded"
+    took = "the clock was set back during the run" if duration and duration < 0 else f"the run took {seconds(duration)}"
+    ended = took if run.ended else "the end of the run was not recorded"
     title = f" “{run.title}”" if run.title else ""
     what = f"Runbook {run.runbook}{title} was {_MODES[run.mode]} {_enumerate(run.hosts)}{_practice([run])}"
     resumed = f" The run resumes {run.resumes}." if run.resumes else ""
@@ -252,8 +277,11 @@ def _practice(runs: Sequence[RunRecord]) -> str:
 
 
 def _tally(runs: Sequence[RunRecord]) -> str:
-    numbers = Counter(run.status for run in runs)
-    return ", ".join(f"{number} {_TALLY.get(status, status)}" for status, number in numbers.items())
+    numbers = Counter(
+        "succeeded (ok)" if run.status is Status.OK and _scripts(run) else _TALLY.get(run.status, run.status)
+        for run in runs
+    )
+    return ", ".join(f"{number} {text}" for text, number in numbers.items())
 
 
 def _enumerate(names: Sequence[str]) -> str:

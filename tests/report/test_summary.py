@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
 import pytest
 from junitparser import JUnitXml
 
-from runbook_lib.model.status import BAD, Status
+from runbook_lib.model.status import BAD, Mode, Status
 from runbook_lib.report.html import page
 from runbook_lib.report.junit import junit
 from runbook_lib.report.markdown import markdown
-from runbook_lib.report.summary import outcome_of_run
+from runbook_lib.report.summary import outcome_of_run, outcome_of_runs, seconds
 from tests.report import chapter
+
+if TYPE_CHECKING:
+    from runbook_lib.model.records import RunRecord
 
 REASON = "cell 7 raised ValueError: the approval ticket was not found"
 
@@ -41,3 +47,45 @@ def test_a_reason_of_the_run_is_shown_next_to_those_of_its_steps() -> None:
 def test_a_run_that_succeeded_has_no_problem_to_show() -> None:
     run = chapter.run(message="approved by the operator")
     assert "What went wrong" not in page([run], "Title") + markdown([run], "Title")
+
+
+def with_scripts(number: int, status: Status, mode: Mode) -> RunRecord:
+    """A run in which a person sent this many shell scripts, next to a plan."""
+    run = chapter.run(status=status, mode=mode)
+    (host, *_) = run.steps[1].hosts
+    scripts = [host.commands[0].model_copy(update={"kind": "shell", "number": n + 1}) for n in range(number)]
+    planned = host.commands[0].model_copy(update={"kind": "shell", "number": 0})
+    looked = run.steps[1].model_copy(
+        update={"hosts": [host.model_copy(update={"commands": [*scripts, planned]})]}
+    )
+    return run.model_copy(update={"steps": [*run.steps, looked]})
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("status", [Status.OK, Status.CHANGED, Status.PLANNED])
+def test_nothing_is_claimed_about_what_shell_scripts_changed(mode: Mode, status: Status) -> None:
+    for number, said in ((1, "1 shell script was sent; what it changed"), (2, "2 shell scripts were sent")):
+        run = with_scripts(number, status, mode)
+        for outcome in (outcome_of_run(run), outcome_of_runs([run, run])):
+            assert said.replace("1 ", "").replace("2 ", "")[:12] in outcome.sentence
+            assert "is not known" in outcome.sentence
+            for claim in ("nothing was changed", "no changes"):
+                assert claim not in outcome.sentence.lower()
+        assert said in outcome_of_run(run).sentence
+    assert "shell" not in outcome_of_run(with_scripts(0, status, mode)).sentence
+
+
+def test_a_duration_is_rounded_once_and_never_negative() -> None:
+    assert [seconds(value) for value in (0.9994, 0.9996, 9.94, 9.96, 59.7)] == [
+        "999 ms",
+        "1.0 s",
+        "9.9 s",
+        "10 s",
+        "1 min 0 s",
+    ]
+    run = chapter.run()
+    back = run.model_copy(update={"ended": run.started - timedelta(seconds=5)})
+    said = outcome_of_run(back).circumstances
+    assert "took" not in said
+    assert "the clock was set back" in said
+    assert "the clock was set back" in page([back], "Title")
