@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ class RunView:
     record: RunRecord
     outcome: summary.Outcome
 
-    @property
+    @cached_property  # the matrix asks at every row
     def hosts(self) -> list[str]:
         """The hosts that are columns: those the run was for, and those that have a record."""
         recorded = [host.host for step in self.record.steps for host in step.hosts]
@@ -128,6 +129,7 @@ def _pieces(records: list[RunRecord], title: str) -> Iterator[str]:
         # Runs that need attention come first; the table of runs keeps the order given.
         ordered=sorted(runs, key=lambda run: run.record.status not in BAD),
         outcome=summary.outcome_of_runs(records),
+        labs=list(dict.fromkeys(f"{run.lab} on {run.machine}" for run in records if run.lab)),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         style_hash=policy_hash(style),

@@ -174,7 +174,9 @@ def _scripts(*runs: RunRecord) -> str:
 def _ok(run: RunRecord) -> tuple[str, str]:
     scripts = _scripts(run)
     if run.mode is Mode.PLAN:
-        claim = "Every check passes already." if scripts else "No changes are needed: every check passes already."
+        claim = (
+            "Every check passes already." if scripts else "No changes are needed: every check passes already."
+        )
         return "Plan only", claim + scripts
     if scripts:
         return "Success", f"Every check passed.{scripts}"
@@ -247,7 +249,11 @@ def _first_problem(run: RunRecord) -> str:
 
 def _circumstances(run: RunRecord) -> str:
     duration = (run.ended - run.started).total_seconds() if run.ended else None
-    took = "the clock was set back during the run" if duration and duration < 0 else f"the run took {seconds(duration)}"
+    took = (
+        "the clock was set back during the run"
+        if duration and duration < 0
+        else f"the run took {seconds(duration)}"
+    )
     ended = took if run.ended else "the end of the run was not recorded"
     title = f" “{run.title}”" if run.title else ""
     what = f"Runbook {run.runbook}{title} was {_MODES[run.mode]} {_enumerate(run.hosts)}{_practice([run])}"

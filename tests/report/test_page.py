@@ -12,6 +12,7 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.model.plans import Change
 from runbook_lib.model.status import Status
 from runbook_lib.report.html import page, write_html
+from tests.counted_calls import counted_calls
 from tests.report import chapter, practice
 from tests.report.accessibility import WIDTHS, violations
 
@@ -209,3 +210,29 @@ def test_a_page_that_cannot_be_written_says_so_and_leaves_the_old_one(
     with pytest.raises(EvidenceError, match="cannot be written"):
         write_html([well], tmp_path / "report.html", "One")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_the_time_for_a_page_grows_with_its_steps_and_not_with_their_square() -> None:
+    whole = chapter.run()
+
+    def calls(steps: int) -> int:
+        repeated = [whole.steps[1].model_copy(update={"number": n}) for n in range(1, steps + 1)]
+        with counted_calls() as counts:
+            page([whole.model_copy(update={"steps": repeated})], "Title")
+        return counts["runbook_lib.report.html.RunView.hosts"]
+
+    assert calls(5) == calls(50)
+
+
+def test_the_lab_that_practice_hosts_belong_to_is_named_and_not_another_machine() -> None:
+    real = chapter.run(lab=None, machine="prodbox")
+    practised = chapter.run(lab="lesson-3", machine="labbox")
+    for runs, where in (
+        ([real, practised], "Some of these hosts belong to the practice lab lesson-3 on labbox;"),
+        ([practised, practised], "These hosts belong to the practice lab lesson-3 on labbox;"),
+        (
+            [practised, practised.model_copy(update={"lab": "other", "machine": "vm-2"})],
+            "These hosts belong to the practice labs lesson-3 on labbox, other on vm-2;",
+        ),
+    ):
+        assert where in page(runs, "Title")
