@@ -15,6 +15,7 @@ from runbook_lib.evidence.lookup import find_run, read_run
 from runbook_lib.printing.standard_streams import print_document
 from runbook_lib.project import project_top
 from runbook_lib.report.formats import FileFormat, ReportFormat, default_target, format_names, load_format
+from runbook_lib.report.report_file import is_standard_output, write_named_file
 from runbook_lib.report.summary import outcome_of_runs
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
 
 __all__ = ["report_command"]
-
-_STDOUT = "-"
-
 
 class _Format(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
     """The name of a report format; the formats are looked up only when they are needed."""
@@ -97,7 +95,7 @@ def report_command(
     paths = [find_run(name, project_top() / runs_directory) for name in runs]
     records = [with_hop_ids(read_run(path)) for path in paths]
     heading = title or _heading(records)
-    if output == _STDOUT:
+    if output and is_standard_output(output):
         if not isinstance(report_format, FileFormat):
             raise InputError(
                 "this format writes several files, which cannot go to standard output",
@@ -111,7 +109,11 @@ def report_command(
         raise InputError(
             "no such directory", where=str(target.parent), hint="create the directory, or name another one"
         )
-    written = report_format.write(records, heading, target)
+    if output and isinstance(report_format, FileFormat):
+        write_named_file(target, report_format.render(records, heading))
+        written = [target]
+    else:
+        written = report_format.write(records, heading, target)
     outcome = outcome_of_runs(records)
     click.echo(f"{outcome.headline}. {outcome.sentence}")
     for path in written:

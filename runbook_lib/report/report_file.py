@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.atomic import replace_file, replace_file_by_pieces
+from runbook_lib.atomic import replace_file, replace_file_by_pieces, write_fully
 from runbook_lib.errors import EvidenceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
-__all__ = ["as_evidence_error", "make_directory", "write_file", "write_file_by_pieces"]
+__all__ = [
+    "STDOUT",
+    "as_evidence_error",
+    "is_standard_output",
+    "make_directory",
+    "write_file",
+    "write_file_by_pieces",
+    "write_named_file",
+]
+
+STDOUT = "-"
+"""What a person writes for standard output."""
 
 
 def make_directory(path: Path) -> None:
@@ -43,6 +58,42 @@ def write_file_by_pieces(path: Path, pieces: Iterable[bytes]) -> None:
     """
     with as_evidence_error(path):
         replace_file_by_pieces(path, pieces)
+
+
+def is_standard_output(output: str) -> bool:
+    """Return whether an output that a person named is standard output: `-`, or a path of it such as `/dev/stdout`."""
+    if output == STDOUT:
+        return True
+    try:
+        return os.path.samestat(Path(output).stat(), os.fstat(sys.__stdout__.fileno()))  # type: ignore[union-attr]
+    except (OSError, ValueError, AttributeError):  # no such file yet; standard output is closed
+        return False
+
+
+def write_named_file(path: Path, data: bytes) -> None:
+    """Write a report to a path that a person named, as a shell's `>` would, but a regular file in one step.
+
+    A link stays, and the file that it leads to is replaced. A pipe or a character device, such as `/dev/null`, gets
+    the report and is not replaced.
+
+    Raises:
+        EvidenceError: The path cannot be written.
+    """
+    with as_evidence_error(path):
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            mode = stat.S_IFREG  # a new file, or a link to one
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            replace_file(path.resolve(), data)
+            return
+        if stat.S_ISBLK(mode):
+            raise OSError(errno.EINVAL, "it is a block device")
+        stream = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            write_fully(stream, data)
+        finally:
+            os.close(stream)
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +60,52 @@ def test_html_junit_and_markdown_can_go_to_standard_output(place: Path) -> None:
         done = report("last", "--format", form, "--output", "-", cwd=place)
         assert done.stdout.lstrip().startswith(begin)
         assert done.stderr == ""
+
+
+@pytest.mark.parametrize("target", ["page.html", "not/yet.html"])
+def test_a_link_that_a_person_names_stays_and_leads_to_the_report(place: Path, target: str) -> None:
+    (place / "not").mkdir()
+    (place / "page.html").write_text("old", encoding="utf-8")
+    (place / "link.html").symlink_to(target)
+    done = report("last", "-o", "link.html", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert str((place / "link.html").readlink()) == target
+    assert (place / target).read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("form", ["html", "junit", "markdown"])
+def test_a_pipe_that_a_person_names_gets_the_report_and_stays(place: Path, form: str) -> None:
+    pipe = place / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 1 << 20)
+    try:
+        done = report("last", "--format", form, "-o", pipe, cwd=place)
+        got = os.read(reader, 1 << 20)
+    finally:
+        os.close(reader)
+    assert done.returncode == 0, done.stderr
+    assert pipe.is_fifo()
+    expected = report("last", "--format", form, "-o", "-", cwd=place).stdout
+    assert got.decode().rstrip() == expected.rstrip()
+
+
+def test_another_name_of_standard_output_is_standard_output(place: Path) -> None:
+    # A link of our own: a test never names a device.
+    (place / "stdout").symlink_to("/proc/self/fd/1")
+    done = report("last", "--format", "junit", "-o", "stdout", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == report("last", "--format", "junit", "-o", "-", cwd=place).stdout
+    assert (place / "stdout").is_symlink()
+
+
+def test_a_socket_is_refused_and_stays(place: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(place / "socket"))
+        done = report("last", "-o", "socket", cwd=place)
+    assert done.returncode == 4
+    assert "the report cannot be written" in done.stderr
+    assert (place / "socket").is_socket()
 
 
 def test_several_runs_make_one_page_at_the_path_given(place: Path) -> None:

@@ -41,14 +41,14 @@ def diff_command(archive_settings: dict[str, Any], first: str, second: str, form
     host that differ have drifted between the two runs. The exit code is 0 whether or not anything differs.
     """
     from runbook_lib.audit.run_diff import compare, source_cells  # noqa: PLC0415 - `--help` stays quick
-    from runbook_lib.report.report_file import write_file  # noqa: PLC0415 - as above
+    from runbook_lib.report.report_file import is_standard_output, write_named_file  # noqa: PLC0415 - as above
 
     (before, path), (after, other) = _read([first, second], archive_settings)
     frame = compare(before, after, (source_cells(path), source_cells(other)))
-    if output == "-":
+    if is_standard_output(output):
         _print(frame, before, after, form)
     else:
-        write_file(Path(output), utf8_bytes(_render(frame, before, after, form)))
+        write_named_file(Path(output), utf8_bytes(_render(frame, before, after, form)))
         click.echo(output)
     return 0
 

@@ -49,19 +49,20 @@ def scan_command(
     """
     from runbook_lib.audit.rules.policy import Policy, scan  # noqa: PLC0415 - `--help` stays quick
     from runbook_lib.project import find_shipped  # noqa: PLC0415 - as above
-    from runbook_lib.report.report_file import write_file  # noqa: PLC0415 - as above
+    from runbook_lib.report.report_file import is_standard_output, write_named_file  # noqa: PLC0415 - as above
 
     policy = Policy.load(find_shipped(policy_file))
     archive = open_archive(archive_settings)
     result = scan(archive, policy, [expanded(name) for name in trust])
-    if form in {"table", "json"} and output == "-":
+    to_stdout = is_standard_output(output)
+    if form in {"table", "json"} and to_stdout:
         _print(result, form)
     else:
         data = _render(result, form, archive)
-        if output == "-":
+        if to_stdout:
             print_document(in_json(data.decode()) if form == "sarif" else data.decode())
         else:
-            write_file(Path(output), data)
+            write_named_file(Path(output), data)
             click.echo(output)
     return 1 if result.findings else 0
 
