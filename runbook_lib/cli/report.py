@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["report_command"]
 
+
 class _Format(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
     """The name of a report format; the formats are looked up only when they are needed."""
 

@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
+from markupsafe import Markup
 
 from runbook_lib.display.ipython_shell import shell
 from runbook_lib.display.scrapbook import scrap
@@ -61,6 +62,7 @@ _templates = jinja2.Environment(
     finalize=lambda value: visible(value) if type(value) is str else value,
 )
 _templates.filters["utc_time"] = utc_time
+_templates.globals["columns_of"] = lambda rows: list(dict.fromkeys(key for row in rows for key in row))
 
 
 def load_templates(environment: jinja2.Environment = _templates) -> None:
@@ -193,7 +195,7 @@ def show_html(template: str, plain: str, **context: Any) -> None:  # noqa: ANN40
         return
     from IPython.display import publish_display_data  # noqa: PLC0415 - loaded already, if anywhere
 
-    html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
+    html = _html(template, plain, symbols=SYMBOLS, **context)
     publish_display_data({"text/plain": plain, "text/html": html})  # type: ignore[no-untyped-call]
 
 
@@ -207,7 +209,7 @@ def show_replaceable(template: str, lines: Sequence[str], display_id: str, *, up
         update: Whether the output is there already.
     """
     plain = [for_log(line) for line in lines]
-    html = _templates.get_template(template).render(lines=lines)
+    html = _html(template, "\n".join(plain), lines=lines)
     _publish({"text/plain": "\n".join(plain), "text/html": html}, display_id, update=update)
 
 
@@ -231,12 +233,29 @@ def _show(
     if shell() is None:
         _log.info("%s", plain)
         return
-    html = _templates.get_template(template).render(symbols=SYMBOLS, **context)
+    html = _html(template, plain, symbols=SYMBOLS, **context)
     data = encodable_json(
         data
     )  # as the journal has it: Jupyter replaces other half characters, or refuses them
     bundle = {"text/plain": plain, "text/html": html, mime: data, **scrap(data)}
     _publish(bundle, display_id, update=bool(display_id))
+
+
+def _html(template: str, plain: str, **context: Any) -> str:  # noqa: ANN401 - whatever the template shows
+    """Return a card; the plain text if it cannot be drawn: what a host sent must not end the run by its form."""
+    try:
+        return _templates.get_template(template).render(**context)
+    except (
+        jinja2.TemplateError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ):
+        _log.exception("a card cannot be drawn")
+        return str(Markup('<pre class="rb">{}</pre>').format(plain))
 
 
 def _changing_commands(host: HostRecord) -> list[CommandRecord]:
