@@ -23,7 +23,8 @@ _SETTINGS = {
     "ansible_private_key_file": "identity_file",
     "ansible_ssh_private_key_file": "identity_file",
 }
-_ARGUMENTS = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args")
+# Ansible passes the first before the settings above and the others after them: ssh takes the first value of an option.
+_ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 _SUDO = ("ansible_sudo_pass", "ansible_become_pass", "ansible_become_password")
 _LOGIN = ("ansible_ssh_pass", "ansible_ssh_password", "ansible_password")
 _CONNECTIONS = {"ssh": "ssh", "smart": "ssh", "paramiko": "ssh", "paramiko_ssh": "ssh", "local": "local"}
@@ -60,7 +61,8 @@ def host_settings(variables: Mapping[str, Any], where: str) -> dict[str, Any]:
             found[setting] = _port(value) if setting == "port" else value
     for name in _ARGUMENTS:
         if variables.get(name):
-            found |= settings_of_arguments(str(_plain(name, variables[name], where)), name, where)
+            given = settings_of_arguments(str(_plain(name, variables[name], where)), name, where)
+            found = found | given if name == _ARGUMENTS[0] else given | found
     found |= _passwords(variables, found["connection"], where)
     used = {*_SETTINGS, *_ARGUMENTS, *_SUDO, *_LOGIN, *_ONLY, "ansible_connection"}
     rest = {name: value for name, value in variables.items() if name not in used and not _is_vault(value)}

@@ -29,7 +29,7 @@ _JUMP = re.compile(r"(?:ssh://)?(?:[\w.+-]+@)?(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::
 
 
 def settings_of_arguments(text: str, name: str, where: str) -> dict[str, Any]:
-    """Return the settings that ssh's arguments stand for.
+    """Return the settings that ssh's arguments stand for; of several values of an option the first counts.
 
     Args:
         text: The arguments, as a shell reads them.
@@ -45,11 +45,11 @@ def settings_of_arguments(text: str, name: str, where: str) -> dict[str, Any]:
         if key in _IGNORED:
             continue
         if key == "proxyjump":
-            found["proxy_command"] = jump_command(value, where)
+            found.setdefault("proxy_command", jump_command(value, where))
         elif key == "userknownhostsfile" and value != "/dev/null":
-            found["known_hosts"] = value
+            found.setdefault("known_hosts", value)
         elif key == "connecttimeout" and value.isdigit():
-            found["connect_timeout"] = float(value)
+            found.setdefault("connect_timeout", float(value))
         elif key == "stricthostkeychecking" and value.lower() in {"yes", "ask"}:
             continue
         elif key in {"stricthostkeychecking", "userknownhostsfile"}:
@@ -59,7 +59,7 @@ def settings_of_arguments(text: str, name: str, where: str) -> dict[str, Any]:
                 hint="remove the option, and add the host's key, once verified, to known_hosts",
             )
         elif key in _SETTINGS:
-            found[_SETTINGS[key]] = int(value) if key == "port" and value.isdigit() else value
+            found.setdefault(_SETTINGS[key], int(value) if key == "port" and value.isdigit() else value)
         else:
             raise InventoryError(
                 f"{name}: ssh's option {option} is not supported",
@@ -91,7 +91,8 @@ def jump_command(jumps: str, where: str, config: Path | None = None) -> str:
         # Not -J: to the hosts that it names ssh does not pass its own options on.
         before = f" -o ProxyCommand={shlex.quote(command.replace('%', '%%'))}" if command else ""
         address = host if host.startswith("ssh://") else f"ssh://{host}"
-        command = f"ssh {options.replace('%', '%%')}{before} -W %h:%p {address}"
+        # Brackets for IPv6 addresses, as OpenSSH has them for -J; in quotes, since a shell would expand them.
+        command = f"ssh {options.replace('%', '%%')}{before} -W '[%h]:%p' {address}"
     return command
 
 

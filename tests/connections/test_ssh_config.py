@@ -192,7 +192,9 @@ def test_an_encrypted_key_is_taken_from_the_agent_or_the_message_says_what_is_th
 def banner_behind(jumps: str, config: Path, server: Server) -> str:
     """Return the first bytes of a server that is reached by the command for these jump hosts."""
     command = (
-        jump_command(jumps, "web-1", config).replace("%h:%p", f"127.0.0.1:{server.port}").replace("%%", "%")
+        jump_command(jumps, "web-1", config)
+        .replace("[%h]:%p", f"[127.0.0.1]:{server.port}")
+        .replace("%%", "%")
     )
     done = subprocess.run(
         ["sh", "-c", command],

@@ -41,7 +41,7 @@ def check_site(inventory: Inventory) -> None:
         "~/.ssh/id_ops",
         "canary",
     )
-    assert web.proxy_command == f"{JUMP} -W %h:%p ssh://ops@bastion:2200"
+    assert web.proxy_command == f"{JUMP} -W '[%h]:%p' ssh://ops@bastion:2200"
     assert (db.connection, db.sudo_password, db["ntp"]) == ("local", "${env:SUDO_PASSWORD}", ["a", "b"])
     assert inventory.hosts["web-1"].user == "ops"
     assert [host.name for host in inventory.select("web,!web-2")] == ["web-1", "web-3"]
@@ -275,10 +275,16 @@ def test_what_ansible_can_and_we_cannot_is_named(tmp_path: Path, variables: dict
 @pytest.mark.parametrize(
     ("arguments", "settings"),
     [
-        ("-J bastion", {"proxy_command": f"{JUMP} -W %h:%p ssh://bastion"}),
-        ("-Jops@[fe80::1]:22", {"proxy_command": f"{JUMP} -W %h:%p ssh://ops@[fe80::1]:22"}),
+        ("-J bastion", {"proxy_command": f"{JUMP} -W '[%h]:%p' ssh://bastion"}),
+        ("-Jops@[fe80::1]:22", {"proxy_command": f"{JUMP} -W '[%h]:%p' ssh://ops@[fe80::1]:22"}),
         ('-o ProxyCommand="ssh -W %h:%p -q bastion"', {"proxy_command": "ssh -W %h:%p -q bastion"}),
-        ("-o 'ProxyJump bastion' -C", {"proxy_command": f"{JUMP} -W %h:%p ssh://bastion"}),
+        ("-o 'ProxyJump bastion' -C", {"proxy_command": f"{JUMP} -W '[%h]:%p' ssh://bastion"}),
+        ("-p 2222 -o Port=22 -o port=23", {"port": 2222}),
+        ("-o User=ops -l root", {"user": "ops"}),
+        ("-J one -o ProxyCommand=two", {"proxy_command": f"{JUMP} -W '[%h]:%p' ssh://one"}),
+        ("-o ProxyCommand=two -J one", {"proxy_command": "two"}),
+        ("-o UserKnownHostsFile=~/a -o UserKnownHostsFile=~/b", {"known_hosts": "~/a"}),
+        ("-o ConnectTimeout=5 -o ConnectTimeout=9", {"connect_timeout": 5.0}),
         ("-p 2222 -i ~/key", {"port": 2222, "identity_file": "~/key"}),
         ("-l ops -o ConnectTimeout=5", {"user": "ops", "connect_timeout": 5.0}),
         ("-o UserKnownHostsFile=~/known -o StrictHostKeyChecking=yes", {"known_hosts": "~/known"}),
@@ -289,6 +295,30 @@ def test_arguments_of_ssh_become_settings(tmp_path: Path, arguments: str, settin
     path = write(tmp_path / "inventory.json", listed({}, a={"ansible_ssh_common_args": arguments}))
     host = Inventory.load(path).hosts["a"]
     assert host.model_dump(exclude_defaults=True) == {"name": "a", **settings}
+
+
+@pytest.mark.parametrize(
+    ("variables", "port"),
+    [
+        ({"ansible_port": 22, "ansible_ssh_common_args": "-p 2222"}, 22),
+        ({"ansible_port": 22, "ansible_ssh_extra_args": "-p 2222"}, 22),
+        ({"ansible_port": 22, "ansible_ssh_args": "-p 2222"}, 2222),
+        ({"ansible_ssh_common_args": "-p 23", "ansible_ssh_extra_args": "-p 24"}, 23),
+        (
+            {
+                "ansible_ssh_args": "-p 25",
+                "ansible_ssh_common_args": "-p 23",
+                "ansible_ssh_extra_args": "-p 24",
+            },
+            25,
+        ),
+    ],
+)
+def test_of_settings_that_ansible_gives_ssh_twice_the_first_counts(
+    tmp_path: Path, variables: dict[str, Any], port: int
+) -> None:
+    host = Inventory.load(write(tmp_path / "i.json", listed({}, a=variables))).hosts["a"]
+    assert host.port == port
 
 
 def test_vault_values_that_are_only_variables_are_left_out_and_others_are_kept(tmp_path: Path) -> None:

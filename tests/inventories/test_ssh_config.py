@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,8 +47,9 @@ def test_the_names_of_an_ssh_config_are_hosts_as_openssh_reaches_them(tmp_path: 
         assert (web.target, web.port, web.user) == ("10.0.0.1", 2222, "ops")
         assert (web.identity_file, web.known_hosts) == (f"{tmp_path}/key", f"{tmp_path}/known")
         jump = f"{JUMP} -F {path}"
+        first = shlex.quote(f"{jump} -W '[%%h]:%%p' ssh://a@gate")
         assert inventory.hosts["db"].proxy_command == (
-            f"{jump} -o ProxyCommand='{jump} -W %%h:%%p ssh://a@gate' -W %h:%p ssh://b@inner:2200"
+            f"{jump} -o ProxyCommand={first} -W '[%h]:%p' ssh://b@inner:2200"
         )
         assert inventory.hosts["third"].proxy_command == "nc %h %p"
         assert inventory.kind == "ssh_config"
