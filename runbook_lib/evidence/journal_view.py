@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.exposed_secrets import ExposedSecrets
 from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.evidence.schema_version import why_not_understood
 from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import BAD, Status, worst
 
@@ -113,13 +114,20 @@ class JournalView:
 
     @property
     def status(self) -> str:
-        """The run's status; unknown without the entry of its end, and if that does not fit the steps."""
-        return str(self.ended["status"]) if self.ended and not self.contradiction else Status.UNKNOWN
+        """The run's status; unknown without the entry of its end, and if that does not fit the steps or is not ours."""
+        believed = self.ended and not self.contradiction and not self.not_understood
+        return str(self.ended["status"]) if self.ended and believed else Status.UNKNOWN
+
+    @property
+    def not_understood(self) -> str:
+        """Why this version cannot say how the run ended, although the journal may be whole; empty if it can."""
+        return why_not_understood(self.started.get("schema_version"))
 
     @property
     def incomplete(self) -> str:
         """What is wrong with the journal or missing from it; empty if it is whole."""
-        return self.problem or (self.contradiction if self.ended else NO_JOURNAL_END)
+        missing = self.contradiction if self.ended else NO_JOURNAL_END
+        return self.problem or self.not_understood or missing
 
     def step_record(self, number: int) -> dict[str, Any]:
         """Return the record of a step as a notebook embeds it."""

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
+from runbook_lib.evidence.schema_version import why_not_understood
+from runbook_lib.evidence.uninterpretable import in_one_line
 from runbook_lib.model.records import RunRecord, StepRecord
 from runbook_lib.model.status import Status, worst
 
@@ -148,15 +150,19 @@ def record_of_notebook(notebook: Notebook) -> RunRecord:
         )
     except ValidationError as problem:
         raise EvidenceError(
-            f"contains a record that cannot be interpreted: {problem}", where=notebook.name
+            f"contains a record that cannot be interpreted: {in_one_line(problem)}", where=notebook.name
         ) from problem
     ends = [record for record in embedded.ends if record.get("run") == start.run]
     try:
         end = outcome([step.number for step in steps], ends, (step.status for step in steps))
+        newer = why_not_understood(start.schema_version)
+        if newer:
+            end = Outcome(Status.UNKNOWN, None, newer)
         return RunRecord.model_validate({**start.model_dump(), **end._asdict(), "steps": steps})
     except ValueError as problem:
         raise EvidenceError(
-            f"contains an end of the run that cannot be interpreted: {problem}", where=notebook.name
+            f"contains an end of the run that cannot be interpreted: {in_one_line(problem)}",
+            where=notebook.name,
         ) from problem
 
 

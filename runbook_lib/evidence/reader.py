@@ -9,6 +9,7 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
 from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.evidence.uninterpretable import in_one_line
 from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def build_record(lines: JournalLines) -> RunRecord:
             }
         )
     except (ValueError, LookupError, TypeError, AttributeError) as problem:
-        raise EvidenceError(f"contains an entry that cannot be interpreted: {problem}") from problem
+        raise EvidenceError(
+            f"contains an entry that cannot be interpreted: {in_one_line(problem)}"
+        ) from problem
 
 
 def _step(number: int, step: StepEntries) -> StepRecord:

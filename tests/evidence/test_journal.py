@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook_lib.audit.verify.verify import verify_run
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import FIRST, JournalLines, chain, is_sealed, read_lines, seal
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.output_store import OutputStore
 from runbook_lib.evidence.reader import build_record, read_journal
+from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -29,12 +31,12 @@ if TYPE_CHECKING:
 AT = "2026-11-22T15:00:00+00:00"
 
 
-def write(path: Path) -> bytes:
+def write(path: Path, schema_version: int = 1) -> bytes:
     """Write the journal of a run with one step on two hosts, that ended well."""
     journal = Journal(path)
     journal.append(
         "run_started",
-        schema_version=1,
+        schema_version=schema_version,
         run="20261122T150000Z_10_practice_000000",
         runbook="10_practice",
         title="Übung",
@@ -195,6 +197,28 @@ def test_lines_after_the_end_of_the_run_make_it_unknown(tmp_path: Path) -> None:
     journal.append("step_started", step=1, title="too late", kind="operation", hosts=[], started=AT)
     journal.close()
     assert read_journal(tmp_path).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, Status.CHANGED), (1, Status.UNKNOWN), (96, Status.UNKNOWN)])
+def test_a_journal_of_a_newer_version_proves_nothing(tmp_path: Path, more: int, status: Status) -> None:
+    write(tmp_path / "journal.jsonl", SCHEMA_VERSION + more)
+    record = read_journal(tmp_path)
+    assert record.status is status
+    assert ("newer version" in record.incomplete) is bool(more)
+    assert [step.title for step in record.steps] == ["Say it"]
+    messages = [finding.message for finding in verify_run(tmp_path).findings if finding.kind == "missing"]
+    assert any("newer version" in message for message in messages) is bool(more)
+
+
+def test_what_cannot_be_interpreted_is_said_in_one_line(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append("run_started", run="r", runbook="b", mode="rehearse", started="soon", hosts=7)
+    journal.close()
+    with pytest.raises(EvidenceError) as refused:
+        read_journal(tmp_path)
+    assert "mode: Input should be 'plan', 'apply' or 'validate' (and 2 more)" in refused.value.message
+    assert "http" not in refused.value.message
+    assert "\n" not in refused.value.message
 
 
 @pytest.mark.parametrize(

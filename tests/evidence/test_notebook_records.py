@@ -14,14 +14,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.errors import EvidenceError, InputError
-from runbook_lib.evidence.layout import RUN_MIME
+from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 from runbook_lib.evidence.lookup import find_run, read_run
+from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import Status
 from runbook_lib.report.data_frames import tables
 from runbook_lib.report.html import page
 from runbook_lib.report.junit import junit
+from tests.audit.notebooks import as_notebook
 from tests.deadlines import wait_until
+from tests.report import chapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,6 +146,30 @@ def test_a_notebook_without_a_part_of_the_run_is_unknown(start_notebook: StartNo
     for nonsense in ({"status": "splendid"}, {"ended": "yesterday"}):
         with pytest.raises(EvidenceError, match="an end of the run that cannot be interpreted"):
             read_run(edit(notebook.executed, ends_with(nonsense)))
+
+
+@pytest.mark.parametrize("more", [0, 1, 96])
+def test_a_notebook_of_a_newer_version_proves_nothing(tmp_path: Path, more: int) -> None:
+    written = as_notebook(chapter.run(schema_version=SCHEMA_VERSION + more))
+    path = tmp_path / "received" / "sent.ipynb"
+    path.parent.mkdir()
+    path.write_text(json.dumps(written), encoding="utf-8")
+    record = read_run(path)
+    assert record.status is (Status.UNKNOWN if more else Status.OK)
+    assert ("newer version" in record.incomplete) is bool(more)
+    row = next(iter(Archive(path.parent, cache=tmp_path / "cache").query("SELECT * FROM runs").to_pylist()))
+    assert (row["status"], row["incomplete"]) == (record.status, record.incomplete)
+
+
+def test_a_record_that_cannot_be_interpreted_is_said_in_one_line(tmp_path: Path) -> None:
+    written = as_notebook(chapter.run())
+    written["cells"][1]["outputs"][0]["data"][STEP_MIME]["kind"] = "rehearsal"
+    path = tmp_path / "sent.ipynb"
+    path.write_text(json.dumps(written), encoding="utf-8")
+    with pytest.raises(EvidenceError, match="kind: Input should be") as refused:
+        read_run(path)
+    assert "http" not in refused.value.message
+    assert "\n" not in refused.value.message
 
 
 def test_steps_of_an_older_run_are_not_attributed_to_a_newer_one(start_notebook: StartNotebook) -> None:

@@ -14,6 +14,7 @@ from runbook_lib.audit.archive import defaults
 from runbook_lib.audit.archive.journal_rows import MODES, STATUSES, STEP_KINDS, Unusual
 from runbook_lib.evidence.judgement import judge_run
 from runbook_lib.evidence.notebook_records import EmbeddedRecords, outcome
+from runbook_lib.evidence.schema_version import why_not_understood
 from runbook_lib.model.kinds import CommandKind, current_kind
 from runbook_lib.model.records import CommandRecord
 from runbook_lib.model.status import Status, worst
@@ -86,6 +87,8 @@ def _only_start(starts: list[Data]) -> Data:
     start = starts[0]
     if len(starts) > 1 or start["mode"] not in MODES or start["status"] not in STATUSES:
         raise Unusual("opened more than once, or in an unknown mode")
+    if why_not_understood(start.get("schema_version")):
+        raise Unusual("of a newer version")
     if start["ended"] is not None or type(start["pid"]) is not int or type(start["incomplete"]) is not str:
         raise Unusual("the start of the run has a value that no start has")
     return start

@@ -194,7 +194,7 @@ def compare_run(attestation: Attestation, journal: JournalView, status: Status, 
         status: How the run ended, by its journal and its notebook.
         findings: Where to add differences.
     """
-    if attestation.statement is None or not journal.started:
+    if attestation.statement is None or not journal.started or journal.not_understood:
         return
     run = attestation.run
     if run.get("run") != journal.started.get("run"):

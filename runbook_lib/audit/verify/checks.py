@@ -144,8 +144,7 @@ def read_journal(files: EvidenceFiles, findings: Findings) -> JournalView:
         findings.altered(f"{LOST}: {proof}")
     if not (view.ended or lines.problem or proofs):
         findings.missing("no end-of-run line: the run was cut off, or is still running")
-    if view.contradiction:
-        findings.altered(view.contradiction)
+    _check_meaning(view, findings)
     directory, run = files.path.resolve().name, view.started.get("run")
     if view.started and run != directory:
         # A good run copied over a failed one would otherwise stand in for it.
@@ -153,6 +152,13 @@ def read_journal(files: EvidenceFiles, findings: Findings) -> JournalView:
         findings.altered(message, where="", part="files")
     check_clock(lines.entries, findings)
     return view
+
+
+def _check_meaning(view: JournalView, findings: Findings) -> None:
+    if view.contradiction:
+        findings.altered(view.contradiction)
+    if view.not_understood:
+        findings.missing(f"{view.not_understood}: verify it with that version")
 
 
 def list_exposed_secrets(journal: JournalView, findings: Findings) -> None:
