@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import stat
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "YamlTooLargeError",
     "check_size",
     "explain",
+    "load_value",
     "load_yaml",
     "validate",
     "without_values",
@@ -36,6 +38,9 @@ _MOST_PER_VALUE = 100  # and more for each value that is written
 _MOST_VALUES = 2_000_000  # unless there are so many
 _QUOTED = re.compile(r"'([^']*)'?|\"([^\"]*)\"?")
 _SECRET_NAMES = re.compile(r"passw|secret|token|credential|private|api_?key|access_?key", re.IGNORECASE)
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+_NO_YAML_FLOAT = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 M = TypeVar("M", bound=BaseModel)
@@ -116,6 +121,36 @@ def load_yaml(text: str | bytes) -> Any:  # noqa: ANN401 - any value
         raise ValueError(f"malformed YAML: {without_values(str(problem))}") from None
 
 
+def load_value(text: str) -> Any:  # noqa: ANN401 - any value
+    """Return what a person has typed as a YAML value.
+
+    Raises:
+        ValueError: As `load_yaml`; or a number in it means another one than it seems to.
+    """
+    loaded = load_yaml(text)
+    nodes = [yaml.compose(text, Loader=_Loader)]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, yaml.MappingNode):
+            nodes += itertools.chain.from_iterable(node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.ScalarNode) and _why_misread(node):
+            raise ValueError(_why_misread(node))
+    return loaded
+
+
+def _why_misread(node: yaml.ScalarNode) -> str:
+    """Return how YAML 1.1 reads a number that a person means otherwise; empty if it does not. No value is shown."""
+    if node.tag not in _NUMBERS:
+        return ""
+    if ":" in node.value:
+        return "digits with colons, which YAML takes for a number of base 60"
+    if _LEADING_ZERO.fullmatch(node.value):
+        return "a number with a leading zero, which YAML takes for octal"
+    return ""
+
+
 class YamlFile:
     """A parsed YAML mapping that remembers the line of every key.
 
@@ -125,7 +160,7 @@ class YamlFile:
 
     Raises:
         InputError: The file is missing, unreadable or malformed, is nested too deeply, has aliases that stand for too
-            many values, has a duplicate key, or is not a mapping.
+            many values, has a duplicate key or a number that means another one than it seems to, or is not a mapping.
     """
 
     def __init__(self, path: Path, error: type[InputError] = InputError) -> None:
@@ -188,6 +223,12 @@ class YamlFile:
             for number, value in enumerate(node.value):
                 self._lines[(*prefix, number)] = value.start_mark.line + 1
                 self._index(value, (*prefix, number), (*above, node))
+        elif isinstance(node, yaml.ScalarNode) and _why_misread(node):
+            raise self._error(
+                _why_misread(node),
+                where=f"{self.path}, line {node.start_mark.line + 1}",
+                hint="write a text in quotes, and a number in decimal",
+            )
 
 
 def without_values(complaint: str) -> str:
@@ -276,10 +317,18 @@ def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydanti
     if item["type"] == "missing":
         return f"{name!r} is missing"
     given = "" if item["type"] == "value_error" else _shown(item, name, model)
-    message = item["msg"].removeprefix("Value error, ")
+    message = item["msg"].removeprefix("Value error, ") + _why_text(item)
     return (
         f"{name!r}: {message}{given}" if name else message
     )  # without a name: several values contradict each other
+
+
+def _why_text(item: Any) -> str:  # noqa: ANN401 - as for `explain`
+    """Return why YAML takes for text what looks like a number, such as 1e3; empty if that is not the reason."""
+    given = item["input"]
+    if item["type"] != "float_type" or not isinstance(given, str) or not _NO_YAML_FLOAT.fullmatch(given):
+        return ""
+    return "; YAML takes an exponent only after a point and with a sign, as in 1.0e+3"
 
 
 def _shown(item: Any, name: str, model: type[BaseModel]) -> str:  # noqa: ANN401 - as for `explain`

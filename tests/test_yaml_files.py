@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from runbook_lib.errors import InputError, InventoryError, ParameterError
 from runbook_lib.project import find_upwards
 from runbook_lib.secrets import Reference
-from runbook_lib.yaml_files import YamlFile, load_yaml, validate
+from runbook_lib.yaml_files import YamlFile, load_value, load_yaml, validate
 
 
 class Shape(BaseModel):
@@ -52,6 +52,10 @@ MERGES = "a: &m0 {x: 1, y: 2, z: 3, u: 4, v: 5}\n" + "".join(
         ("a: !!python/object:os.system {}\n", 1, "malformed YAML"),
         ("? [a, b]\n: 1\n", 1, "malformed YAML"),
         ("a: &x\n  b: *x\n", 1, "refers to itself"),
+        ("a: 1\nb: 0640\n", 2, "leading zero"),
+        ("a:\n  - 1\n  - -007\n", 3, "leading zero"),
+        ("a: {b: 22:22}\n", 1, "base 60"),
+        ("a: 9:05:00.5\n", 1, "base 60"),
         (LAUGHS, 5, "its aliases stand for more than"),
         (MERGES, 5, "its aliases stand for more than"),
         ("a: " + "[" * 100_000, 1, "nested more than 100 levels deep"),
@@ -282,3 +286,41 @@ def test_aliases_as_people_use_them_are_no_problem(tmp_path: Path) -> None:
     hosts = "".join(f"  host-{number}: {{<<: *defaults, address: 10.0.0.1}}\n" for number in range(500))
     path.write_text(f"defaults: &defaults {{user: ops, port: 22, keys: [a, b, c]}}\nhosts:\n{hosts}")
     assert YamlFile(path).data["hosts"]["host-499"]["keys"] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("text", ["0640", "-007", "00", "22:22", "9:05:00.5", "[1, 010]", "{a: {b: 1:30}}"])
+def test_a_number_that_yaml_reads_as_another_one_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"leading zero|base 60") as refused:
+        load_value(text)
+    assert "0640" not in str(refused.value)  # it may be a secret
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", 0),
+        ("640", 640),
+        ("0x1A4", 420),
+        ("0.25", 0.25),
+        ("'0640'", "0640"),
+        ("10:70", "10:70"),
+        ("08", "08"),
+        ("{a: [1, 2.5]}", {"a": [1, 2.5]}),
+        ("", None),
+    ],
+)
+def test_a_value_that_means_what_it_seems_to_is_read(text: str, value: object) -> None:
+    assert load_value(text) == value
+
+
+def test_a_number_that_yaml_takes_for_text_is_explained() -> None:
+    class Rate(BaseModel):
+        model_config = ConfigDict(strict=True)
+
+        rate: float
+
+    with pytest.raises(ParameterError, match=r"as in 1\.0e\+3, got '1e3'"):
+        validate(Rate, {"rate": "1e3"}, ParameterError, "here")
+    with pytest.raises(ParameterError) as refused:
+        validate(Rate, {"rate": "fast"}, ParameterError, "here")
+    assert "exponent" not in str(refused.value)

@@ -26,7 +26,7 @@ from runbook_lib.known_names import complete_name, unknown_name
 from runbook_lib.parameters.cell_model import declared_values
 from runbook_lib.project import find_shipped, notebooks_folder
 from runbook_lib.runbook.notebook_parameters import notebook_model, parameters_cell
-from runbook_lib.yaml_files import YamlFile, load_yaml, validate
+from runbook_lib.yaml_files import YamlFile, load_value, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -233,7 +233,7 @@ def read_parameters(
     values = dict(source.data) if source else {}
     for name, value in pairs:
         try:
-            values[name] = load_yaml(value)
+            values[name] = load_value(value)
         except ValueError:
             values[name] = value  # a text, if anything: any other parameter refuses it
     return values, source
