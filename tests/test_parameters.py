@@ -71,6 +71,8 @@ def test_a_whole_number_may_stand_for_seconds() -> None:
         ({"on_failure": "panic"}, "'on_failure': Input should be 'stop' or 'continue'"),
         ({"wait": math.inf}, "'wait': must be a finite number"),
         ({"wait": math.nan}, "'wait': must be a finite number"),
+        ({"options": {"a": [2**64]}}, "'options': a: an integer of more than 64 bits; write it in quotes"),
+        ({"options": {"a": -(2**63) - 1}}, "'options': a: an integer of more than 64 bits"),
         ({"options": {"a": [1, {"b": -math.inf}]}}, "'options': a: b: must be a finite number"),
         ({"options": {"since": dt.datetime(2026, 1, 2, 3, 4)}}, "'options': since: a date or time"),  # noqa: DTZ001
         ({"options": {"a": b"x"}}, "'options': a: of type bytes"),
@@ -84,6 +86,11 @@ def test_a_parameter_that_is_wrong_is_refused(given: dict[str, Any], why: str) -
     assert why in refused.value.message
     assert refused.value.where == "parameters of 10_practice"
     assert refused.value.exit_code == 2
+
+
+def test_an_integer_that_readers_keep_exactly_is_recorded() -> None:
+    options = {"least": -(2**63), "most": 2**64 - 1, "yes": True}
+    assert Practice.collect({**GIVEN, "options": options}).options == options
 
 
 def test_a_date_is_refused_because_evidence_would_have_a_text() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Fact", "Facts", "as_plain", "lines_of", "load_json", "parsing", "paths_of", "typed"]
 
 T = TypeVar("T")
+_INTEGERS = range(-(2**63), 2**64)  # what readers of JSON keep exactly
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Facts:
 
     def plain(self) -> dict[str, Any]:
         """Return label -> value as JSON-ready data, for records."""
-        return {fact.label: as_plain(value) for fact, value in self._values.items()}
+        return {fact.label: _exact(as_plain(value)) for fact, value in self._values.items()}
 
 
 def as_plain(value: Any) -> Any:  # noqa: ANN401 - any fact's value
@@ -113,6 +114,15 @@ def as_plain(value: Any) -> Any:  # noqa: ANN401 - any fact's value
     if isinstance(value, list | tuple | set | frozenset):
         return [as_plain(item) for item in value]
     return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _exact(plain: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return JSON with integers of more than 64 bits as text: readers of JSON make floating-point numbers of them."""
+    if isinstance(plain, dict):
+        return {key: _exact(item) for key, item in plain.items()}
+    if isinstance(plain, list):
+        return [_exact(item) for item in plain]
+    return str(plain) if isinstance(plain, int) and plain not in _INTEGERS else plain
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ __all__ = ["CIRCLE", "unrecordable"]
 
 CIRCLE = "refers to itself"
 """What is wrong with a value that contains itself."""
+_INTEGERS = range(-(2**63), 2**64)  # what readers of JSON keep exactly
 
 
 def unrecordable(value: object, above: tuple[object, ...] = ()) -> str:
@@ -27,6 +28,8 @@ def unrecordable(value: object, above: tuple[object, ...] = ()) -> str:
             problem = f"a date or time in YAML: {value}; write it in quotes"
         case float() if not math.isfinite(value):
             problem = "must be a finite number"
+        case int() if value not in _INTEGERS:
+            problem = "an integer of more than 64 bits; write it in quotes"
         case bytes() | set() | frozenset():
             problem = f"of type {type(value).__name__}, which parameters do not have"
         case str() if any("\ud800" <= character <= "\udfff" for character in value):

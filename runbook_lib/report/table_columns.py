@@ -12,6 +12,7 @@ Every table begins with the columns that join it to the others: a step is `run, 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -63,9 +64,13 @@ def _json(value: object) -> str:
     """Return compact JSON with sorted keys, so that the journal and the notebook of a run give the same text.
 
     Raises:
-        TypeError: The value is nested too deeply, or cannot be written as JSON.
+        TypeError: The value cannot be written as JSON.
+        RecursionError: It is nested too deeply.
     """
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # an integer of more than 64 bits, or deeper than orjson goes: a record of somebody's own
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _names(cell: str) -> list[str]:

@@ -88,4 +88,7 @@ def test_a_notebook_in_an_encoding_that_papermill_does_not_read_is_refused(
 
 @pytest.mark.parametrize("text", ["010", "12:30", "[022, 2]"])
 def test_a_typed_number_that_yaml_reads_as_another_one_stays_the_text_that_it_is(text: str) -> None:
-    assert catalog.read_parameters(None, [("size", text), ("other", "10")]) == ({"size": text, "other": 10}, None)
+    assert catalog.read_parameters(None, [("size", text), ("other", "10")]) == (
+        {"size": text, "other": 10},
+        None,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -146,3 +147,12 @@ def test_text_in_parquet_is_of_the_documented_type_however_pandas_holds_it(tmp_p
         schema = pyarrow.parquet.read_schema(path)
         assert {str(schema.field(name).type) for name in text} == {"large_string"}
         assert pd.read_parquet(path).attrs == {"schema_version": made.schema_version}
+
+
+def test_a_record_of_ones_own_may_have_an_integer_of_any_size() -> None:
+    deep: dict[str, object] = {}
+    for _ in range(240):
+        deep = {"in": deep}
+    run = chapter.run(parameters={"count": 10**22, "deep": deep})
+    made = tables([run])
+    assert json.loads(made.runs["parameters"][0]) == run.parameters
