@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import html
-import json
 import re
-import urllib.parse
 from typing import TYPE_CHECKING
 
-from runbook_lib.shell_words import escaped_for_printf
+from runbook_lib.encoded_forms import encoded_forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -222,30 +219,14 @@ def excerpt_of_end(text: str, most: int) -> str:
 
 
 def _plain_forms(value: str) -> Iterator[str]:
-    """Yield a value in plain form, quoted for a shell, in JSON, HTML and hexadecimal, and percent-encoded."""
-    yield value
+    """Yield a value in the forms in which programs print it, its lines, and in other case."""
+    yield from encoded_forms(value)
     lines = value.splitlines()
     if len(lines) > 1:
         yield from (line for line in lines if len(line) >= _SHORTEST_LINE and not line.startswith("-----"))
-    yield html.escape(value)
-    yield value.encode().hex()
-    yield value.encode().hex().upper()
     if len(value) >= _SHORTEST_LINE:  # of a shorter value another case is an ordinary word
         yield value.upper()
         yield value.lower()
-    yield value.replace("'", "'\"'\"'")
-    yield value.replace("'", "'\\''")
-    yield escaped_for_printf(value)
-    yield json.dumps(value)[1:-1]
-    yield json.dumps(value, ensure_ascii=False)[1:-1]
-    yield repr(value)[1:-1]
-    for encoded in (
-        urllib.parse.quote(value, safe=""),
-        urllib.parse.quote(value),
-        urllib.parse.quote_plus(value),
-    ):
-        yield encoded
-        yield re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), encoded)
 
 
 def _base64_forms(value: str) -> Iterator[str]:

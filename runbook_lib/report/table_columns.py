@@ -69,7 +69,9 @@ def _json(value: object) -> str:
     """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    except TypeError:  # an integer of more than 64 bits, or deeper than orjson goes: a record of somebody's own
+    except (
+        TypeError
+    ):  # an integer of more than 64 bits, or deeper than orjson goes: a record of somebody's own
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
