@@ -71,7 +71,9 @@ def test_as_yaml_csv_html_and_urls_have_it(value: str) -> None:
     quotes = [("&#34;", "&#39;"), ("&quot;", "&apos;"), ("&quot;", "&#039;"), ("&quot;", "'")]
     plain = html.escape(value, quote=False)
     for printed in (
-        yaml.safe_dump(value, default_style="'", width=999, allow_unicode=True).strip() if "\n" not in value else value,
+        yaml.safe_dump(value, default_style="'", width=999, allow_unicode=True).strip()
+        if "\n" not in value
+        else value,
         f'a,"{double}",b',
         html.escape(value),
         plain,

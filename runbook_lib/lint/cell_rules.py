@@ -13,7 +13,7 @@ from runbook_lib.execution.cell_python import is_another_language
 from runbook_lib.parameters.cell_model import declared_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from runbook_lib.lint.findings import Finding
     from runbook_lib.lint.notebook_source import Cell, NotebookSource
@@ -23,18 +23,22 @@ __all__ = ["check_cells"]
 _MOST_LINES = 8
 _PLACE = re.compile(r"^parameters cell(, line \d+)?: ")  # the finding has the place
 _PACKAGE = "runbook_lib"
-_PROCESS_MODULES = {"subprocess", "pty", "pexpect", "sh"}
-_PROCESS_FUNCTIONS = {
-    ("os", "system"),
-    ("os", "popen"),
-    ("os", "execv"),
-    ("os", "execvp"),
-    ("os", "spawnv"),
-    ("os", "fork"),
-    ("os", "posix_spawn"),
-    ("asyncio", "create_subprocess_exec"),
-    ("asyncio", "create_subprocess_shell"),
+_PROCESS_MODULES = {
+    "asyncio.subprocess",
+    "fabric",
+    "invoke",
+    "multiprocessing",
+    "paramiko",
+    "pexpect",
+    "pty",
+    "sh",
+    "subprocess",
 }
+_PROCESS_FUNCTIONS = {
+    "os": re.compile(r"system|popen|fork(pty)?|(exec|spawn|posix_spawn)\w*"),
+    "asyncio": re.compile(r"create_subprocess_(exec|shell)"),
+}
+_IMPORTS_BY_NAME = {"import_module", "__import__"}
 _SHELL_METHODS = {"system", "getoutput", "getoutput_split", "system_raw", "system_piped"}
 _SHELL_MAGICS = {"!", "bash", "sh", "script", "system", "sx", "cmd", "ksh", "perl", "ruby"}
 _SHELL_MAGICS |= {"python", "python2", "python3", "pypy"}  # another process, too
@@ -132,27 +136,65 @@ def _small(notebook: NotebookSource, cell: Cell) -> Iterator[Finding]:
 
 
 def _processes(notebook: NotebookSource, cell: Cell) -> Iterator[Finding]:
+    modules = _module_names(notebook)
     for node in cell.nodes():
-        said = _process(node)
+        said = _process(node, modules)
         if said:
             line = min(getattr(node, "lineno", 1), _lines(cell))
             yield notebook.finding("raw-shell", f"{said}: what it does is not recorded", cell, line)
 
 
-def _process(node: ast.AST) -> str:
-    """Return which part of the source starts a process; empty if it does not."""
+def _module_names(notebook: NotebookSource) -> dict[str, str]:
+    """Return the names by which any cell knows a module with functions that start processes."""
+    trees = [cell for cell in notebook.cells if cell.is_code and not isinstance(cell.tree, SyntaxError)]
+    imports = [node for cell in trees for node in cell.nodes() if isinstance(node, ast.Import)]
+    names = {name.asname: name.name for node in imports for name in node.names if name.asname}
+    return {module: module for module in _PROCESS_FUNCTIONS} | names
+
+
+def _starts_processes(module: str, function: str = "") -> bool:
+    if not function:
+        return any(module == name or module.startswith(f"{name}.") for name in _PROCESS_MODULES)
+    known = _PROCESS_FUNCTIONS.get(module)
+    return known is not None and (function == "*" or known.fullmatch(function) is not None)
+
+
+def _process(node: ast.AST, modules: Mapping[str, str]) -> str:
+    """Return which part of the source starts a process; empty if it does not.
+
+    Args:
+        node: A part of the source.
+        modules: Names of modules that have functions for it.
+    """
+    return _process_import(node) or _process_call(node, modules)
+
+
+def _process_import(node: ast.AST) -> str:
     match node:
         case ast.Import(names=names):
-            return next((f"`import {name.name}`" for name in names if name.name in _PROCESS_MODULES), "")
+            return next((f"`import {name.name}`" for name in names if _starts_processes(name.name)), "")
         case ast.ImportFrom(module=str(module), names=names):
-            found = [name.name for name in names if (module, name.name) in _PROCESS_FUNCTIONS]
-            if module in _PROCESS_MODULES or found:
+            found = [
+                name.name
+                for name in names
+                if _starts_processes(module, name.name) or _starts_processes(f"{module}.{name.name}")
+            ]
+            if _starts_processes(module) or found:
                 return f"`from {module} import {', '.join(found or [name.name for name in names])}`"
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr=function)) if (
-            module,
-            function,
-        ) in _PROCESS_FUNCTIONS:
-            return f"`{module}.{function}`"
+    return ""
+
+
+def _process_call(node: ast.AST, modules: Mapping[str, str]) -> str:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=function)) if _starts_processes(
+            modules.get(name, ""), function
+        ):
+            return f"`{name}.{function}`"
+        case ast.Call(
+            func=ast.Name(id=function) | ast.Attribute(attr=function),
+            args=[ast.Constant(value=str(module)), *_],
+        ) if function in _IMPORTS_BY_NAME and _starts_processes(module):
+            return f"`{function}({module!r})`"
         case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="get_ipython")), attr=method)) if (
             method in _SHELL_METHODS
         ):

@@ -61,7 +61,7 @@ def create(name: str, directory: Path, origin: Origin) -> NewRepository:
             where="NAME",
             hint=f"use up to {_LONGEST} letters, digits, '.', '_' and '-', beginning with a letter or digit",
         )
-    files = {path.replace(_PLACEHOLDER, name): (text, _PLACEHOLDER in path) for path, text in _templates()}
+    files = {_path(path, name): (text, _PLACEHOLDER in path) for path, text in _templates()}
     for path, (_, own) in files.items():
         if own and _exists(directory / path):
             raise InputError(
@@ -83,6 +83,11 @@ def create(name: str, directory: Path, origin: Origin) -> NewRepository:
         _write(directory / path, own_text)
         written.append(path)
     return NewRepository(written, kept)
+
+
+def _path(template: str, name: str) -> str:
+    """Return the file that a template becomes; pytest imports a test by its name, in which a dot has a meaning."""
+    return template.replace(_PLACEHOLDER, name.replace(".", "_") if template.endswith(".py") else name)
 
 
 def _requirement(origin: Origin) -> str:

@@ -130,6 +130,24 @@ CASES: list[tuple[Callable[[Author], None], str, tuple[int, int], str]] = [
     (add(STEP, "%%prun\nimport os\nos.system('ls')"), "raw-shell", (6, 3), "os.system"),
     (add(STEP, "x = 1\n%time !ls"), "raw-shell", (6, 2), "shell command"),
     (add(STEP, "if hosts:\n    %timeit -n 1 import subprocess"), "raw-shell", (6, 2), "import subprocess"),
+    *(
+        (add(STEP, source), "raw-shell", (6, line), said)
+        for source, line, said in (
+            ("import os\nos.execle('/bin/sh', 'sh', {})", 2, "`os.execle`"),
+            ("import os\nos.spawnlp(0, 'ls', 'ls')", 2, "`os.spawnlp`"),
+            ("import os\nos.posix_spawnp('ls', [], {})", 2, "`os.posix_spawnp`"),
+            ("from os import execvpe, path", 1, "`from os import execvpe`"),
+            ("from os import *", 1, "`from os import *`"),
+            ("import os as o\no.system('ls')", 2, "`o.system`"),
+            ("import asyncio as a\nawait a.create_subprocess_shell('ls')", 2, "create_subprocess_shell"),
+            ("import importlib\nimportlib.import_module('subprocess')", 2, "import_module('subprocess')"),
+            ("__import__('pty')", 1, "__import__('pty')"),
+            ("import asyncio.subprocess", 1, "asyncio.subprocess"),
+            ("from asyncio import subprocess", 1, "from asyncio import subprocess"),
+            ("import multiprocessing.pool", 1, "multiprocessing.pool"),
+            ("from fabric import Connection", 1, "from fabric import Connection"),
+        )
+    ),
     (add(STEP, "%%python3\nimport os"), "raw-shell", (6, 1), "%python3"),
     (add(STEP, "%%time\nx = ("), "syntax", (6, 2), "not valid Python"),
     (add(STEP, "%%time\n" + "\n".join(f"x{n} = {n}" for n in range(9))), "cell-size", (6, 1), "9 lines"),
@@ -236,6 +254,22 @@ def test_a_parameters_file_is_checked_with_its_runbook(
     assert found.path == "params/own/10_practice.yml"
     assert (found.cell, found.line, found.file_line) == (0, line, line)
     assert message in found.message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nos.path.exists('/') and os.getpid()",
+        "from os import environ, path",
+        "import asyncio as a\nawait a.sleep(0)",
+        "import importlib\nimportlib.import_module('json')",
+        "import shlex as os_\nos_.quote('exec')",
+        "import shutil",
+    ],
+)
+def test_what_starts_no_process_is_no_finding(author: Author, source: str) -> None:
+    add(STEP, source)(author)
+    assert author.findings() == []
 
 
 def test_an_inventory_that_does_not_exist_yet_is_no_finding(author: Author) -> None:

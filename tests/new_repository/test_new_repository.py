@@ -181,6 +181,24 @@ def test_another_runbook_in_the_same_repository_keeps_what_is_there(own: Path) -
     assert lint([own]).findings == []
 
 
+@pytest.mark.parametrize("name", ["db.failover-2", "1.2.3", "nightly.check.py"])
+def test_the_test_of_a_runbook_with_a_dot_can_be_imported(tmp_path: Path, name: str) -> None:
+    made = create(name, tmp_path, Origin())
+    assert f"notebooks/{name}.ipynb" in made.written
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only", "tests"]
+    ended = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(TOP)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=deadline(60),
+    )
+    assert ended.returncode == 0, ended.stdout
+    assert "2 tests collected" in ended.stdout
+
+
 @pytest.mark.parametrize("path", [f"notebooks/{NAME}.ipynb", f"params/{NAME}.yml", f"tests/test_{NAME}.py"])
 def test_nothing_is_overwritten(tmp_path: Path, path: str) -> None:
     mine = tmp_path / path
