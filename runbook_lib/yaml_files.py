@@ -38,6 +38,7 @@ _MOST_PER_VALUE = 100  # and more for each value that is written
 _MOST_VALUES = 2_000_000  # unless there are so many
 _QUOTED = re.compile(r"'([^']*)'?|\"([^\"]*)\"?")
 _SECRET_NAMES = re.compile(r"passw|secret|token|credential|private|api_?key|access_?key", re.IGNORECASE)
+_EMPTY = {"dict_type": "{}", "list_type": "[]"}
 _NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 _NO_YAML_FLOAT = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")
@@ -302,8 +303,15 @@ def validate(
             f"line {line}: {text}" if line else text for line, text in zip(lines, complaints, strict=True)
         ]
         raise error(
-            "; ".join(places), where=where, hint=f"see {model.__name__} for the allowed names"
+            "; ".join(places), where=where, hint=_hint(model)
         ) from None  # the traceback of a notebook would show the values
+
+
+def _hint(model: type[BaseModel]) -> str:
+    """Return where the allowed names are: in a class that a person can look up, or in the message."""
+    if not model.__name__.startswith("_"):
+        return f"see {model.__name__} for the allowed names"
+    return f"the names at the top are {', '.join(model.model_fields)}"
 
 
 def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's error details, a TypedDict of theirs
@@ -316,6 +324,11 @@ def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydanti
         return f"unknown name {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
     if item["type"] == "missing":
         return f"{name!r} is missing"
+    if item["loc"][-1:] == ("[key]",):
+        above = ".".join(str(part) for part in item["loc"][:-2])
+        return f"{above!r} has a name that YAML reads as {item['input']!r}: write it in quotes"
+    if item["input"] is None and item["type"] in _EMPTY:
+        return f"{name!r} is empty: write {_EMPTY[item['type']]} if it has nothing"
     given = "" if item["type"] == "value_error" else _shown(item, name, model)
     message = item["msg"].removeprefix("Value error, ") + _why_text(item)
     return (

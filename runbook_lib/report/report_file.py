@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +27,7 @@ __all__ = [
 
 STDOUT = "-"
 """What a person writes for standard output."""
+_STDOUT_DESCRIPTOR = 1
 
 
 def make_directory(path: Path) -> None:
@@ -65,8 +65,8 @@ def is_standard_output(output: str) -> bool:
     if output == STDOUT:
         return True
     try:
-        return os.path.samestat(Path(output).stat(), os.fstat(sys.__stdout__.fileno()))  # type: ignore[union-attr]
-    except (OSError, ValueError, AttributeError):  # no such file yet; standard output is closed
+        return os.path.samestat(Path(output).stat(), os.fstat(_STDOUT_DESCRIPTOR))
+    except (OSError, ValueError):  # no such file yet; standard output is closed; a NUL in the path
         return False
 
 
