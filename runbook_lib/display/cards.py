@@ -163,13 +163,13 @@ def show_run_end(record: RunRecord, files: Sequence[EvidenceLink] = (), problem:
 
 
 def on_cell_error(report: Callable[[BaseException], None]) -> None:
-    """Call `report` with the exception after each cell that raised one."""
+    """Call `report` with the exception after each cell that raised one, or has an error of syntax."""
     ipython = shell()
     if ipython is None:
         return
 
     def cell_ended(result: Any) -> None:  # noqa: ANN401 - IPython's ExecutionResult
-        problem = result.error_in_exec
+        problem = result.error_in_exec or result.error_before_exec
         if problem is not None:
             report(problem)
 

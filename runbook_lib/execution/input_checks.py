@@ -1,4 +1,4 @@
-"""Whatever is checked before a kernel starts and the first host is touched: kernel, parameters, secrets, hosts, keys.
+"""Whatever is checked before a kernel starts and the first host is touched: from the cells' syntax to hosts and keys.
 
 A notebook that is opened by hand is checked by `Runbook.open()` instead, in `runbook/notebook_runs.py`.
 """
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.errors import ParameterError
-from runbook_lib.execution.kernel_specs import check_kernel
+from runbook_lib.execution.cell_syntax import check_syntax
+from runbook_lib.execution.kernel_specs import check_kernel, runs_this_python
 from runbook_lib.execution.step_hosts import check_step_hosts
 from runbook_lib.inventory import Inventory
 from runbook_lib.parameters.one_host import check_single_hosts
@@ -39,7 +40,9 @@ def check_parameters(
 def check_input(
     entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None, kernel: str = ""
 ) -> tuple[Parameters, list[Host]]:
-    """Return the checked parameters of a run, and its hosts; its kernel, inventory, keys and secrets are checked too.
+    """Return the checked parameters of a run, and its hosts.
+
+    Its kernel, the syntax of its cells, its inventory, keys and secrets are checked too.
 
     Args:
         entry: The runbook.
@@ -50,7 +53,10 @@ def check_input(
     Raises:
         InputError: Any of them is wrong. No host was touched.
     """
-    check_kernel(kernel or entry.notebook.kernel, str(entry.path))
+    kernel_name = kernel or entry.notebook.kernel
+    check_kernel(kernel_name, str(entry.path))
+    if runs_this_python(kernel_name):  # another version may have other syntax
+        check_syntax(entry.notebook.cells, entry.path)
     where = str(source.path) if source else f"parameters of {entry.name}"
     parameters = validate(entry.model, {**entry.defaults, **values}, ParameterError, where, source)
     Secrets().resolve_all(parameters)

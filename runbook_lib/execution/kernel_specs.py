@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
@@ -12,7 +13,7 @@ from runbook_lib.project import expanded
 if TYPE_CHECKING:
     from jupyter_client.kernelspec import KernelSpecManager
 
-__all__ = ["check_kernel", "kernel_specs"]
+__all__ = ["check_kernel", "kernel_specs", "runs_this_python"]
 
 _NATIVE = "python3"  # ipykernel's own, which needs no directory
 
@@ -51,3 +52,17 @@ def check_kernel(name: object, where: str) -> None:
             hint=f"{did_you_mean(str(name), known)}choose a kernel in JupyterLab, or remove metadata.kernelspec; "
             f"installed: {', '.join(known) or 'none'}",
         ) from missing
+
+
+def runs_this_python(name: object) -> bool:
+    """Return whether a kernel's Python is the one of this process, as far as its kernel spec shows.
+
+    Args:
+        name: The name of an installed kernel, as the notebook names it; nothing: Python's own kernel is used.
+    """
+    if not name or name == _NATIVE:
+        return True
+    command = (kernel_specs().get_kernel_spec(str(name)).argv or [""])[0]
+    # Jupyter starts its own Python in place of these.
+    own = {"python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}"}
+    return command in own or os.path.realpath(command) == os.path.realpath(sys.executable)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.execution.cell_python import without_transparent_magics
+from runbook_lib.execution.cell_syntax import compile_cell
 from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.execution.step_calls import opened_runs
 from runbook_lib.lint.findings import Finding
@@ -78,11 +79,13 @@ class Cell:
                 first = len(source) - len(source.lstrip())
                 blank = source.count("\n", 0, first)  # lines that IPython removes
                 source = "\n" * blank + TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
-            return ast.parse(source)
+            tree = ast.parse(source)
+            compile_cell(tree)
         except SyntaxError as problem:
             return problem
         except (ValueError, RecursionError) as problem:
             return SyntaxError(str(problem))
+        return tree
 
     def nodes(self) -> Iterator[ast.AST]:
         """Yield every node of its Python; nothing if it is not Python."""

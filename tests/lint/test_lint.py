@@ -150,6 +150,8 @@ CASES: list[tuple[Callable[[Author], None], str, tuple[int, int], str]] = [
     ),
     (add(STEP, "%%python3\nimport os"), "raw-shell", (6, 1), "%python3"),
     (add(STEP, "%%time\nx = ("), "syntax", (6, 2), "not valid Python"),
+    (add(STEP, "if hosts:\n    return"), "syntax", (6, 2), "'return' outside function"),
+    (add(STEP, "!ls\ncontinue"), "syntax", (6, 2), "not properly in loop"),
     (add(STEP, "%%time\n" + "\n".join(f"x{n} = {n}" for n in range(9))), "cell-size", (6, 1), "9 lines"),
     (add(STEP, "import subprocess as sp"), "raw-shell", (6, 1), "import subprocess"),
     (add(STEP, "from os import system"), "raw-shell", (6, 1), "system"),

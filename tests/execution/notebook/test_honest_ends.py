@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -156,6 +157,33 @@ def test_a_cell_that_is_to_be_skipped_is_refused_before_any_host_is_touched(proj
         assert "skip-execution" in done.output
         assert "Traceback" not in done.output
     assert not project.runs.exists()
+
+
+def test_a_cell_that_is_not_python_is_refused_before_any_host_is_touched(project: Project) -> None:
+    path = written(project, End((OPEN, STEP, "if True:\n    print(1", CLOSE), 2))
+    for process in (project.runbook_run(path), project.papermill(path)):
+        done = finish(process)
+        assert done.code == 2, done.output
+        assert "10_practice.ipynb, cell 5, line 2: not valid Python: '(' was never closed" in done.output
+        assert "Traceback" not in done.output
+    assert not project.runs.exists()
+
+
+def test_a_cell_that_another_python_refuses_ends_the_run_as_failed(project: Project, tmp_path: Path) -> None:
+    spec = tmp_path / "kernels" / "other" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    command = ["/usr/bin/env", sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": command, "display_name": "Other", "language": "python"}))
+    path = written(project, End((OPEN, STEP, "one = = 1", CLOSE), 1))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["metadata"]["kernelspec"]["name"] = "other"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    done = finish(project.runbook_run(path, JUPYTER_PATH=str(tmp_path)))
+    assert done.code == 1, done.output
+    record = read_run(project.run)
+    assert record.status is Status.FAILED
+    assert "SyntaxError" in record.message
+    assert not green(project.run / "junit.xml")
 
 
 def test_a_good_notebook_is_green_everywhere(project: Project) -> None:
