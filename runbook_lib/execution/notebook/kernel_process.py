@@ -149,10 +149,15 @@ class Kernel:
 
     @property
     def _arguments(self) -> list[str]:
-        """Arguments with which the kernel also finds modules next to the notebook, as JupyterLab's kernels do."""
-        folder = str(Path(self.notebook_file.rpartition(" ")[0]).parent)
-        line = f"__import__('sys').path.append({folder!r})"
-        return [f"--IPKernelApp.exec_lines={line}"] if self.notebook_file else []
+        """Arguments with which `exit()` ends the notebook, and modules next to it are found as by JupyterLab's kernels.
+
+        IPython's own `exit()` lets the rest of the cell run, and the next cells until the kernel has gone.
+        """
+        lines = ["get_ipython().ask_exit = __import__('sys').exit"]
+        if self.notebook_file:
+            folder = str(Path(self.notebook_file.rpartition(" ")[0]).parent)
+            lines.append(f"__import__('sys').path.append({folder!r})")
+        return [f"--IPKernelApp.exec_lines={'; '.join(lines)}"]
 
     @property
     def _environment(self) -> Mapping[str, str]:
@@ -179,9 +184,8 @@ class Kernel:
                 environment = {**inherited, **kernel._environment}
                 use_fork_server(self)
                 more = [*options.pop("extra_arguments", ()), *kernel._arguments]
-                options |= {"extra_arguments": more} if more else {}
                 await super()._async_start_kernel(
-                    **{**options, **kernel._output.descriptors, "env": environment}
+                    **{**options, **kernel._output.descriptors, "extra_arguments": more, "env": environment}
                 )
                 self.kernel_launched()
 

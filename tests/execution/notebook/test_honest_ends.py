@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.execution.project import Project
 
 STEP = 'book.step("Fine", Does(("true",)))'
+LATER = 'book.step("Later", Does(("true",)))'
 CLOSE = "book.close()"
 AFTER = f"{OPEN}\n{STEP}\n{CLOSE}"
 
@@ -206,6 +207,29 @@ def test_two_good_runs_in_one_notebook_are_both_sealed_and_reported(project: Pro
         assert green(directory / "junit.xml")
         assert (directory / "notebook.ipynb").exists()
         assert not [finding for finding in verify_run(directory).findings if finding.kind == "altered"]
+
+
+@pytest.mark.parametrize(
+    ("leaving", "kernels"),
+    [
+        (f"exit()\n{LATER}", "warm"),
+        (f"exit()\n{LATER}", "cold"),
+        ("exit", "warm"),
+        (f"if True:\n    quit(keep_kernel=True)\n{LATER}", "warm"),
+        (f"def leave():\n    quit()\ntry:\n    leave()\nexcept Exception:\n    pass\n{LATER}", "warm"),
+    ],
+)
+def test_a_cell_that_exits_ends_the_notebook_there(project: Project, leaving: str, kernels: str) -> None:
+    path = project.notebook(OPEN, STEP, leaving, LATER, CLOSE)
+    done = finish(project.start("runbook_lib.cli.main", "run", "--kernels", kernels, str(path)))
+    assert done.code == 4, done.output
+    assert [step.title for step in read_run(project.run).steps] == ["Fine"]
+    assert not read_run(project.run).status.is_success
+
+
+def test_a_notebook_may_exit_in_its_last_cell(project: Project) -> None:
+    done = finish(project.runbook_run(project.notebook(OPEN, STEP, CLOSE, "exit()")))
+    assert done.code == 0, done.output
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["before-close", "after-close"])
