@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from runbook_lib.cli.blank_values import refuse_blank
 from runbook_lib.cli.completed_names import complete_files, complete_hosts, complete_runbooks, complete_runs
 from runbook_lib.cli.parameter_option import ParameterCommand
 from runbook_lib.execution.warm_kernels.lifetime import KERNELS, KINDS, fork_server
@@ -27,7 +28,14 @@ _KEY = "RUNBOOK_SIGNING_KEY"
 
 @click.command("run", cls=ParameterCommand)
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_runbooks)
-@click.option("-f", "file", metavar="FILE", help="Parameters file (YAML).", shell_complete=complete_files)
+@click.option(
+    "-f",
+    "file",
+    metavar="FILE",
+    help="Parameters file (YAML).",
+    callback=refuse_blank,
+    shell_complete=complete_files,
+)
 @click.option(
     "-p",
     "pairs",
@@ -59,6 +67,7 @@ _KEY = "RUNBOOK_SIGNING_KEY"
     "--resume",
     metavar="RUN",
     help="Resume a run: id, id prefix, path, or `last`.",
+    callback=refuse_blank,
     shell_complete=complete_runs,
 )
 @click.option("--take-over", is_flag=True, help="Take over the host's lock from another run; it is recorded.")
@@ -66,6 +75,7 @@ _KEY = "RUNBOOK_SIGNING_KEY"
     "--matrix",
     metavar="FILE",
     help="A file that lists runs: runbooks x hosts x parameters.",
+    callback=refuse_blank,
     shell_complete=complete_files,
 )
 @click.option(
@@ -76,13 +86,17 @@ _KEY = "RUNBOOK_SIGNING_KEY"
     help="Run on this machine, or on a Dask cluster.",
 )
 @click.option(
-    "--scheduler", metavar="ADDRESS", help="Dask scheduler address; default: start a local cluster."
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Dask scheduler address; default: start a local cluster.",
+    callback=refuse_blank,
 )
 @click.option(
     "--sign-key",
     metavar="REF",
     envvar=_KEY,
     help="Sign each run's seal with this key: a file or a reference.",
+    callback=refuse_blank,
     shell_complete=complete_files,
 )
 @click.option(

@@ -76,8 +76,14 @@ def named_files(text: str, find: Callable[[str], Path] = find_shipped) -> list[t
 
 def _named(item: str, find: Callable[[str], Path]) -> list[tuple[str, Path]]:
     prefix, colon, rest = item.partition(":")
+    if item == "ansible:":
+        raise InventoryError(
+            "the inventory `ansible:` names no file",
+            where="parameter inventory",
+            hint="write ansible:PATH; `ansible:.` is the current directory",
+        )
     if prefix in {"ansible", "ssh_config"} and colon:
-        return [(prefix, find(rest or (DEFAULT if prefix == "ssh_config" else ".")))]
+        return [(prefix, find(rest or DEFAULT))]
     path = find(item)
     return [(_kind_of(file), file) for file in (_in_directory(path) if path.is_dir() else [path])]
 
@@ -88,6 +94,12 @@ def runs_a_program(text: str) -> bool:
 
 
 def _items(text: str, find: Callable[[str], Path]) -> list[str]:
+    if not text.strip():
+        raise InventoryError(
+            "the inventory is empty",
+            where="parameter inventory",
+            hint="name a file or a directory; `.` is the current one",
+        )
     if find(text).exists():  # a comma may be part of a file's name
         return [text]
     items = [item.strip() for item in text.split(",")]

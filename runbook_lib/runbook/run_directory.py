@@ -45,8 +45,10 @@ def check_parent(runs: str, where: str) -> None:
         where: The parameters, for messages.
 
     Raises:
-        ParameterError: What exists of the parent is not a directory, or this user cannot write to it.
+        ParameterError: It is empty, or what exists of the parent is not a directory, or this user cannot write to it.
     """
+    if not runs.strip():  # run directories would be made among the notebooks' own
+        raise ParameterError("the parameter `runs` is empty", where=where, hint=_HINT)
     wanted = project_top() / expanded(runs)
     existing = next(path for path in (wanted, *wanted.parents) if os.path.exists(path))  # noqa: PTH110 - never raises
     if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):

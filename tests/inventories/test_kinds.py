@@ -344,6 +344,19 @@ def test_an_ansible_directory_is_not_mixed_up_with_ours(tmp_path: Path) -> None:
         Inventory.load(tmp_path / "empty")
 
 
+@pytest.mark.parametrize("name", ["", "  ", "\t", "ansible:"])
+def test_an_inventory_without_a_name_is_not_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    program(tmp_path, f"touch {tmp_path}/started; echo '{{}}'")
+    write(tmp_path / "hosts.yml", "hosts: {web: {connection: local}}\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InventoryError, match=r"is empty|names no file") as refused:
+        Inventory.load(name)
+    assert refused.value.hint
+    assert not (tmp_path / "started").exists()
+
+
 @pytest.mark.parametrize("name", ["a" * 5000, "ansible:" + "a" * 5000, "hosts.yml," + "a" * 300 + ".yml"])
 def test_a_name_that_no_file_can_have_is_refused_in_words(tmp_path: Path, name: str) -> None:
     write(tmp_path / "hosts.yml", "hosts: {web: {connection: local}}\n")
