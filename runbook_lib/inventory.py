@@ -27,6 +27,7 @@ from runbook_lib.connections.registry import find_kind
 from runbook_lib.errors import InputError, InventoryError
 from runbook_lib.host_settings import Host
 from runbook_lib.inventories.kinds import read_sources
+from runbook_lib.inventories.named_paths import with_whole_paths
 from runbook_lib.known_names import did_you_mean
 from runbook_lib.yaml_files import validate
 
@@ -87,7 +88,11 @@ class Inventory:
             InventoryError: Two of them have the same name, a host's settings are wrong, or there is no host.
         """
         _require_distinct_names(sources)
-        hosts = {name: _host(name, entry) for source in sources for name, entry in source.hosts.items()}
+        hosts = {
+            name: _host(name, entry, source.name)
+            for source in sources
+            for name, entry in source.hosts.items()
+        }
         names = ",".join(source.name for source in sources)
         if not hosts:
             raise InventoryError(
@@ -147,8 +152,9 @@ class Inventory:
         return f"known hosts: {', '.join(self.hosts) or 'none'}; known groups: {', '.join(self.groups) or 'none'}"
 
 
-def _host(name: str, entry: HostEntry) -> Host:
-    host = validate(Host, {**entry.settings, "name": name}, InventoryError, entry.where)
+def _host(name: str, entry: HostEntry, inventory: str) -> Host:
+    settings = {**with_whole_paths(entry.settings, inventory), "name": name}
+    host = validate(Host, settings, InventoryError, entry.where)
     try:
         find_kind(host.connection)
     except InputError as problem:

@@ -22,6 +22,7 @@ __all__ = ["check_host_inputs"]
 
 _READABLE_BY_OTHERS = 0o077
 _HEAD = 4096  # bytes read of a file that should be a private key
+_ORDER = "a relative path starts at the inventory's directory, else at the current one or one above it"
 _ADD = "add the host's key, once verified, to the user's known_hosts, or set known_hosts in the inventory"
 
 
@@ -49,7 +50,7 @@ def check_host_inputs(hosts: Iterable[Host], inventory: Path | None) -> None:
 
 def _check_key(file: str, place: str) -> None:
     path = expanded(file)
-    state = _state(path, f"identity_file {path}", place, "set identity_file to your private key")
+    state = _state(path, f"identity_file {path}", place, f"set identity_file to your private key; {_ORDER}")
     try:
         with path.open("rb") as opened:
             head = opened.read(_HEAD)
@@ -88,7 +89,7 @@ def _instead(head: bytes) -> str:
 def _check_known_hosts(host: Host, place: str) -> None:
     if host.known_hosts:
         path = expanded(host.known_hosts)
-        _state(path, f"known_hosts {path}", place, _ADD)
+        _state(path, f"known_hosts {path}", place, f"{_ADD}; {_ORDER}")
         return
     files = [expanded("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts")]
     if any(path.is_file() for path in files):
