@@ -17,6 +17,7 @@ from jupyter_client.manager import AsyncKernelManager
 from runbook_lib import grace_periods
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.execution.kernel_specs import kernel_specs
+from runbook_lib.execution.notebook.ipython_directory import VARIABLE, usual_directory_is_usable
 from runbook_lib.execution.notebook.kernel_output import KernelOutput
 from runbook_lib.execution.socket_directory import socket_directory
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
@@ -164,6 +165,10 @@ class Kernel:
         variables = {PARENT_PROCESS: identify_this_process(), RUNS_OPENED: str(self._runs_file)}
         if self.notebook_file:
             variables[NOTEBOOK_FILE] = self.notebook_file
+        if not usual_directory_is_usable():
+            own = Path(self._directory.name) / "ipython"
+            own.mkdir(exist_ok=True)
+            variables[VARIABLE] = str(own)
         return {**variables, RUN_DIRECTORY: str(self._run)} if self._run else variables
 
     def _make_manager_class(self) -> type[AsyncKernelManager]:
