@@ -126,5 +126,9 @@ RULES: dict[str, Rule] = {
     "syntax": Rule(
         "Every code cell is valid Python.", "run the cell in JupyterLab to see the error in place"
     ),
+    "unused-operation": Rule(
+        "Every operation and every fact is given to a step.",
+        "write book.step(title, operation), or book.facts(title, fact)",
+    ),
 }
 """Rule id -> rule."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.errors import InputError
 from runbook_lib.execution.catalog import CatalogEntry, of_notebook
 from runbook_lib.execution.step_calls import STEP_METHODS, TITLES, calls_on, title_of
+from runbook_lib.lint.unused_operations import check_unused_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ def check_runbook(notebook: NotebookSource) -> Iterator[Finding]:
     yield from _declared(notebook)
     yield from _introduced(notebook)
     yield from _titles(notebook)
+    yield from check_unused_operations(notebook)
     yield from _closed(notebook)
 
 

@@ -187,6 +187,44 @@ CASES: list[tuple[Callable[[Author], None], str, tuple[int, int], str]] = [
     (step("book.facts('Again', Kernel(), hosts='wob')"), "step-hosts", (6, 4), "wob"),
     (step("book.check('Again', bool, hosts='wob')"), "step-hosts", (6, 4), "wob"),
     (step("with book.transaction('rotate', hosts='wob'):\n    pass"), "step-hosts", (6, 4), "wob"),
+    (
+        add(STEP, "from runbook_lib.operations import command\ncommand.run('true', unless='false')"),
+        "unused-operation",
+        (6, 2),
+        "`command.run(…)` alone only makes an operation: nothing is done",
+    ),
+    (
+        add(
+            STEP, "from runbook_lib.operations.directory import present as there\nif hosts:\n    there('/x')"
+        ),
+        "unused-operation",
+        (6, 3),
+        "`there(…)` alone",
+    ),
+    (
+        add(STEP, "import runbook_lib.operations.files as f\n[f.content(path, 'x') for path in hosts]"),
+        "unused-operation",
+        (6, 2),
+        "`f.content(…)` alone",
+    ),
+    (
+        add(STEP, "from runbook_lib import operations\n1, operations.service.restarted('x')"),
+        "unused-operation",
+        (6, 2),
+        "`operations.service.restarted(…)` alone",
+    ),
+    (
+        add(STEP, "from runbook_lib.integrations.pyinfra import server\nserver.shell(commands=['true'])"),
+        "unused-operation",
+        (6, 2),
+        "`server.shell(…)` alone",
+    ),
+    (
+        add(STEP, "Kernel()"),
+        "unused-operation",
+        (6, 1),
+        "`Kernel(…)` alone only names a fact: nothing is read",
+    ),
     (declare(risk=""), "declaration", (0, 1), "runbook.risk"),
     (declare(needs=["05_nothing"]), "declaration", (0, 1), "05_nothing"),
     (declare(parameters="nowhere:Model"), "declaration", (0, 1), "nowhere"),
@@ -220,6 +258,10 @@ def test_a_runbook_in_order_has_no_findings(author: Author) -> None:
         "book.step(f'Put it on {hosts}', Kernel())",
         "with book:\n    book.step('Inside', Kernel())",
         "for batch in hosts:\n    book.facts('In turn', Kernel(), hosts=batch)",
+        "wanted = Kernel()\nbook.facts('Later', wanted)",
+        "from runbook_lib.operations import files\nfiles = list(hosts)\nfiles.sort()",
+        "from runbook_lib.evidence.lookup import read_run\nread_run('x')",
+        "book.step('Both', lambda host: Kernel())",
     ],
 )
 def test_what_is_only_unusual_is_not_found(author: Author, source: str) -> None:
