@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.display import cards, ipython_shell
 from runbook_lib.display.shown_outputs import shown_outputs
-from runbook_lib.errors import InputError
+from runbook_lib.errors import InputError, ParameterError
 from runbook_lib.evidence import events
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.layout import JOURNAL
@@ -14,10 +14,10 @@ from runbook_lib.masking import excerpt
 from runbook_lib.model.batches import Batch
 from runbook_lib.model.kinds import ADDED_BY_RUN
 from runbook_lib.model.plans import Plan
-from runbook_lib.model.status import BAD, Mode, Status
+from runbook_lib.model.status import BAD, Mode, Status, worst
 from runbook_lib.runbook import made_by_hand, run_directory
-from runbook_lib.runbook.concealed_operation import conceal_secrets
 from runbook_lib.runbook.deadline import Deadline, earliest
+from runbook_lib.runbook.host_operations import operations_for
 from runbook_lib.runbook.late_secrets import LateSecrets
 from runbook_lib.runbook.provenance import new_run_record
 from runbook_lib.runbook.recorder import now
@@ -33,7 +33,7 @@ from runbook_lib.runbook.run_errors import (
 from runbook_lib.runbook.run_hosts import RunHosts
 from runbook_lib.runbook.run_status import RunStatus
 from runbook_lib.runbook.run_transactions import RunTransactions
-from runbook_lib.runbook.step_runner import StepRunner, not_attempted
+from runbook_lib.runbook.step_runner import StepRunner, failed, not_attempted
 from runbook_lib.runbook.transaction import TransactionStep
 
 if TYPE_CHECKING:
@@ -131,11 +131,13 @@ class Run:
         Raises:
             StepFailed: The step failed and the run ends with it.
             Interrupted: The run was interrupted during the step.
-            InputError: The pattern matches no host of the run, or the step differs from that of the resumed run.
+            InputError: The pattern matches no host of the run, the title or the operation is not one, or the step
+                differs from that of the resumed run.
             EvidenceError: The evidence cannot be written, or the end of the run could not; no further command was sent.
         """
         if self.hosts.closed:
             raise end_not_recorded(self.record, self.directory)
+        _check_title(title)
         transaction = self.transaction
         if hosts is None and transaction:
             hosts = Batch(1, 1, transaction.hosts)
@@ -144,10 +146,7 @@ class Run:
         title = self.context.secrets.mask(title)
         position = 1 + sum(step.kind not in ADDED_BY_RUN for step in self.record.steps)
         self._check_resumed_step(position, title)
-        secrets, given = self.context.secrets, operation
-        operations = {
-            host.name: conceal_secrets(given(host) if callable(given) else given, secrets) for host in chosen
-        }
+        operations = operations_for(chosen, operation, self.context.secrets, title, lambda: self.ended)
         self.late_secrets.check()
         own = Deadline.from_now("step_timeout", self.context.parameters.step_timeout)
         deadline = earliest((self.deadline, own))
@@ -155,6 +154,8 @@ class Run:
         def on_host(number: int, host: Host) -> HostRecord:
             operation = operations[host.name]
             reason = self._run_status.why_excluded(host.name)
+            if isinstance(operation, str):  # why there is none
+                return not_attempted(host, reason) if reason is not None else failed(host, operation)
             if reason is not None and not operation.for_excluded_hosts:
                 return not_attempted(host, reason, operation.describe())
             host_step = self.hosts.step(
@@ -231,7 +232,8 @@ class Run:
             status: The status of the whole run.
             message: The reason, if no step gives it.
         """
-        message = self.context.secrets.mask(message)
+        status = worst([status, self.status]) if self._run_status.refusals else status
+        message = self._with_refusals(self.context.secrets.mask(message))
         if self.transaction and not self.transaction.closed:
             left = list(self.transaction.active) if self.context.parameters.run_mode is Mode.APPLY else []
             cause = message or "the run ended inside the transaction"
@@ -265,6 +267,24 @@ class Run:
             text = excerpt(self.context.secrets.mask(f"{type(problem).__name__}: {problem}"), _MOST_ERROR)
             self._cell_errors.append({"count": ipython_shell.execution_count(), "error": text})
 
+    def note_refusal(self, refusal: str) -> None:
+        """Count a step that was refused before its record began as failed.
+
+        Args:
+            refusal: What was refused and why, without secret values.
+        """
+        self._run_status.refusals.append(refusal)
+
+    def stop_if_refused(self) -> None:
+        """End the run before its next step if an earlier one was refused, as after a failed step.
+
+        Raises:
+            StepFailed: One was, and `on_failure` is `stop`.
+        """
+        if self._run_status.stops_at_refusal and not self.ended:
+            self.finish(Status.FAILED)
+            raise run_failed(self.record)
+
     def raise_if_bad(self) -> None:
         """Raise if the run has ended without success, or if its evidence could not be completed.
 
@@ -276,6 +296,15 @@ class Run:
             raise run_failed(self.record)
         if self._evidence_problem:
             raise evidence_not_complete(self.record, self._evidence_problem, self.directory)
+
+    def _with_refusals(self, message: str) -> str:
+        """Return the reason of the run's end with those of refused steps, each once."""
+        missing = [
+            refusal
+            for refusal in self._run_status.refusals
+            if refusal.partition(" was refused: ")[2] not in message
+        ]
+        return "; ".join(dict.fromkeys([*filter(None, [message]), *missing]))
 
     def _add(self, step: StepRecord) -> bool:
         """Add a finished step to the run's status; return whether it ends the run."""
@@ -298,3 +327,9 @@ class Run:
             raise interrupted_in_step(step, self.record.run)
         self.finish(self._run_status.status)
         raise step_failed(step, self.record.run, self.directory)
+
+
+def _check_title(title: object) -> None:
+    """Refuse an empty title: reports, and the steps of a resumed run, are found by it."""
+    if not isinstance(title, str) or not title.strip():
+        raise ParameterError(f"{title!r} is not a title of a step", hint="say in a few words what it is for")

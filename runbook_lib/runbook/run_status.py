@@ -41,11 +41,18 @@ class RunStatus:
         self._excluded: dict[str, str] = {}
         self._steps: list[StepRecord] = []
         self.predicting = False
+        self.refusals: list[str] = []
+        """The steps that were refused before their record began, and why: these have failed."""
 
     @property
     def status(self) -> Status:
         """The worst status of all steps."""
-        return worst([step.status for step in self._steps])
+        return worst([*(step.status for step in self._steps), *(Status.FAILED for _ in self.refusals)])
+
+    @property
+    def stops_at_refusal(self) -> bool:
+        """Whether a refused step ends the run."""
+        return self._stop and bool(self.refusals)
 
     def why_excluded(self, host: str) -> str | None:
         """Return why a host gets no further steps; None if it does."""

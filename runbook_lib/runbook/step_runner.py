@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runbook_lib.runbook.run_hosts import RunHosts
     from runbook_lib.runbook.run_status import RunStatus
 
-__all__ = ["StepRunner", "not_attempted"]
+__all__ = ["StepRunner", "failed", "not_attempted"]
 
 
 class StepRunner:
@@ -121,6 +121,24 @@ class StepRunner:
         self.carry_out(
             "Hosts not attempted", "untouched", [hosts], lambda _, host: not_attempted(host, reason)
         )
+
+
+def failed(host: Host, reason: str) -> HostRecord:
+    """Return the record of a step on a host for which it has no operation.
+
+    Args:
+        host: The host.
+        reason: Why it has none, without secret values.
+    """
+    return HostRecord(
+        host=host.name,
+        address=host.target,
+        kind=host.kind,
+        status=Status.FAILED,
+        message=reason,
+        started=now(),
+        ended=now(),
+    )
 
 
 def not_attempted(host: Host, reason: str, operation: str = "") -> HostRecord:
