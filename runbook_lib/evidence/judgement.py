@@ -33,6 +33,7 @@ __all__ = [
     "judge",
     "judge_run",
     "judged_record",
+    "other_run",
     "skipped_cells",
     "with_judgement",
 ]
@@ -134,13 +135,14 @@ def _judge(
         statuses, problems = [Status.UNKNOWN], ["the notebook opened no run"]
     # A notebook whose cells a person ran may still show older runs: each has a journal of its own.
     if notebook is not None and execution is not None:
+        execution = _of_others(execution, runs)
         # 2. Runs that only the notebook records: the run directory may contain another run.
         ours = {run for run, _ in runs}
         for other, status in _recorded_runs(notebook).items():
             if other not in ours:
                 statuses.append(status)
                 if not status.is_success:
-                    problems.append(f"run {other} of the same notebook is {status}")
+                    problems.append(other_run(other, status))
         # 3. The cells: each ran, once, in order, and none raised.
         # 4. The end of the execution: the kernel was there until the last cell had been answered.
         # A run that did not succeed has its own status for what stopped the cells; the end explains it.
@@ -204,6 +206,18 @@ def with_judgement(record: RunRecord, notebook: Notebook | None, *, broken: Sequ
         return record
     message = "; ".join(filter(None, (record.message, *judgement.problems)))
     return record.model_copy(update={"status": judgement.status, "message": message})
+
+
+def other_run(run: str, status: Status) -> str:
+    """Return the sentence that another run of a notebook did not succeed."""
+    return f"run {run} of the same notebook is {status}"
+
+
+def _of_others(execution: Execution, runs: Sequence[tuple[str, Status]]) -> Execution:
+    """Return the end of an execution without what it says of these runs: to them, they are not other ones."""
+    own = {other_run(*run) for run in runs}
+    others = [sentence for sentence in execution.problem.split("; ") if sentence not in own]
+    return replace(execution, problem="; ".join(others))
 
 
 def skipped_cells(cells: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import weakref
 from pathlib import Path
@@ -13,13 +12,15 @@ from runbook_lib.connections.host_inputs import check_host_inputs
 from runbook_lib.display import cards
 from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.display.shown_outputs import shown_outputs
-from runbook_lib.errors import EvidenceError, ParameterError, RunbookError, StepFailed
+from runbook_lib.errors import EvidenceError, Interrupted, ParameterError, RunbookError, StepFailed
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
 from runbook_lib.parameters.one_host import check_single_hosts
 from runbook_lib.runbook import interrupts, resume, run_directory
 from runbook_lib.runbook.host_pool import HostPool
+from runbook_lib.runbook.one_thread import OneThread
 from runbook_lib.runbook.parent_process import ParentProcess
+from runbook_lib.runbook.refused_steps import describe_refusal, report_refusal
 from runbook_lib.runbook.run import Run
 from runbook_lib.runbook.run_context import RunContext
 from runbook_lib.runbook.run_errors import interrupted_between_steps
@@ -71,8 +72,9 @@ class NotebookRuns:
             shown_outputs()  # before the masks: what is kept has no secrets
         self.secrets = Secrets(mask_outputs)
         self.secrets.resolve_all(parameters)
-        self._process = os.getpid()
+        self._thread = OneThread()
         self._busy = False
+        self._block = contextlib.ExitStack()
         self.in_transaction = ""
         self._context = RunContext(
             parameters,
@@ -122,11 +124,8 @@ class NotebookRuns:
 
     def _abandon(self) -> None:
         """End a run that its notebook never closed, because another one is being opened there."""
-        if not self.run.ended:
-            with self.interruptible():
-                self.run.finish(
-                    Status.INTERRUPTED, "the notebook opened another run before it closed this one"
-                )
+        if not (self.run.ended or self._thread.forked):
+            self._end(Status.INTERRUPTED, "the notebook opened another run before it closed this one")
 
     @classmethod
     def _note_cell_error(cls, problem: BaseException) -> None:
@@ -168,34 +167,28 @@ class NotebookRuns:
         hosts: str | Batch | None,
         serial: Size | None = None,
     ) -> StepRecord:
-        """Carry out one step in the current run, or in a new one if that has ended; see `Run.step`.
+        """Carry out one step in the current run, or in a new one if a person continues; see `Run.step`.
 
         Raises:
-            EvidenceError: This process was forked from the one that opened the run; also as `Run.step`, likewise the
-                other errors.
+            ParameterError: Another thread is in a step, or this process was forked from the one that opened the run;
+                also as `Run.step`, likewise the other errors.
         """
-        if os.getpid() != self._process:
-            # The threads that reach hosts exist only there: the step would never end.
-            raise EvidenceError(
-                "a forked process must not run steps of the runbook that its parent process opened",
-                where=title,
-                hint="run steps in the process that opened the run; nothing was sent to hosts",
-            )
-        with self.interruptible():
-            self._start_again_if_ended()
+        with self._working(f"step {title!r}"):
             return self.run.step(title, kind, operation, hosts, serial)
 
     def begin_rollout(self, batches: list[Batch], max_failed: int) -> Rollout:
         """Begin a loop over batches of hosts; see `Run.begin_rollout`."""
-        with self.interruptible():
-            self._start_again_if_ended()
-        return self.run.begin_rollout(batches, max_failed)
+        with self._working("batches"):
+            return self.run.begin_rollout(batches, max_failed)
 
     def begin_transaction(self, transaction: Transaction) -> None:
-        """Begin a transaction: the steps up to its end belong to it."""
-        with self.interruptible():
-            self._start_again_if_ended()
-            self.run.begin_transaction(transaction)
+        """Begin a transaction: the steps up to its end belong to it, and no other thread may add any."""
+        what = f"transaction {transaction.name!r}"
+        with self.counting_refusals(what), contextlib.ExitStack() as block:
+            block.enter_context(self._thread.doing(what))
+            with self._working(what):
+                self.run.begin_transaction(transaction)
+            self._block = block.pop_all()
         self.in_transaction = transaction.name
 
     def end_transaction(self, problem: BaseException | None) -> None:
@@ -212,18 +205,48 @@ class NotebookRuns:
                     self.run.end_transaction(problem)
         finally:
             self.in_transaction = ""
+            self._block.close()
 
     def close(self) -> None:
         """End the run, and raise if it failed; see `Runbook.close`."""
-        if self.in_transaction and not self.run.ended:
-            raise ParameterError(
-                f"the transaction {self.in_transaction!r} is not finished: its changes are rolled back",
-                hint="close the run after the block of the transaction",
-            )
         if not self.run.ended:
-            with self.interruptible():
-                self.run.finish(self.run.status)
+            with contextlib.ExitStack() as stack:
+                with self.counting_refusals("close"):
+                    stack.enter_context(self._thread.doing("close"))
+                    if self.in_transaction:
+                        raise ParameterError(
+                            f"the transaction {self.in_transaction!r} is not finished: its changes are rolled back",
+                            hint="close the run after the block of the transaction",
+                        )
+                with self.interruptible():
+                    self.run.finish(self.run.status)
         self.run.raise_if_bad()
+
+    @contextlib.contextmanager
+    def counting_refusals(self, what: str) -> Iterator[None]:
+        """Have what the block raises before a step's record begins count as a failure, also if the notebook catches it.
+
+        A person at a notebook corrects the cell and runs it again: there it is only listed in the journal.
+
+        Args:
+            what: The step, for messages.
+        """
+        try:
+            yield
+        except (StepFailed, Interrupted):
+            raise  # the record says so
+        except Exception as problem:
+            self._count_refusal(what, problem)
+            raise
+
+    def _count_refusal(self, what: str, problem: Exception) -> None:
+        refusal = self.secrets.mask(describe_refusal(what, problem))
+        if self._thread.forked or self.run.ended:
+            report_refusal(refusal)
+        elif self.parent.known:
+            self.run.note_refusal(refusal)
+        else:
+            self.run.note_cell_error(problem)
 
     def interrupt(self) -> None:
         """Stop the step that another thread carries out, as Ctrl-C stops it; nothing happens between two steps."""
@@ -233,32 +256,64 @@ class NotebookRuns:
     def secret(self, reference: str) -> str:
         """Return the value of a secret reference, and say where the current run has recorded it already."""
         value = self.secrets.resolve(reference)
-        if not self.run.ended and os.getpid() == self._process:
+        if not self.run.ended and not self._thread.forked:
             # In a step, of which this is a part, Ctrl-C is the step's.
             with contextlib.nullcontext() if self._busy else self.interruptible():
                 self.run.late_secrets.check()
         return value
 
-    def _start_again_if_ended(self) -> None:
-        """Start another run if the current one has ended."""
-        if self.run.ended and self.in_transaction:
+    @contextlib.contextmanager
+    def _working(self, what: str) -> Iterator[None]:
+        """Let the block work on hosts in the current run: in no other thread's step, and interruptible by Ctrl-C."""
+        with self._thread.doing(what), self.interruptible():
+            self._start_again_if_ended(what)
+            self.run.stop_if_refused()
+            yield
+
+    def _start_again_if_ended(self, what: str) -> None:
+        """Start another run if the current one has ended and a person continues.
+
+        Args:
+            what: The step that is to be in it, for messages.
+
+        Raises:
+            StepFailed: The run has ended in a transaction; or the notebook is executed without a person, who could
+                have seen why the run ended. Nothing was sent to hosts.
+        """
+        if not self.run.ended:
+            return
+        previous = self.run.record
+        if self.in_transaction:
             raise StepFailed(
                 f"the run has ended inside the transaction {self.in_transaction!r}: it gets no further steps",
-                where=self.run.record.run,
+                where=previous.run,
                 hint="see the red cards for the reasons",
             )
-        if self.run.ended:
-            previous = self.run.record
-            self._context.ended_runs.append(self.run.directory)
-            self.run = Run(self._context, run_directory.make(self.parameters))
-            self._start_run(previous)
+        if self.parent.known:
+            problem = StepFailed(
+                f"the run has ended as {previous.status}: it gets no further steps",
+                where=previous.run,
+                hint="close the run after its last step, and let an error of a step end the notebook; "
+                "`Runbook.open` starts another run",
+            )
+            report_refusal(self.secrets.mask(describe_refusal(what, problem)))
+            raise problem
+        self._context.ended_runs.append(self.run.directory)
+        self.run = Run(self._context, run_directory.make(self.parameters))
+        self._start_run(previous)
 
     def _cell_failed(self, problem: BaseException) -> None:
         """End the run after a cell raised outside of any step: under our engine no further cell is executed."""
-        if self.run.ended or isinstance(problem, SystemExit | EvidenceError):
+        if self._thread.forked or self.run.ended or isinstance(problem, SystemExit | EvidenceError):
             return
-        with self.interruptible():
-            if isinstance(problem, KeyboardInterrupt):
-                self.run.finish(*interrupted_between_steps(self.run.deadline))
-            else:
-                self.run.finish(Status.FAILED, f"a cell raised {type(problem).__name__}: {problem}")
+        ending = Status.FAILED, f"a cell raised {type(problem).__name__}: {problem}"
+        if isinstance(problem, KeyboardInterrupt):
+            ending = interrupted_between_steps(self.run.deadline)
+        self._end(*ending)
+
+    def _end(self, status: Status, message: str) -> None:
+        """End the run, interruptible by Ctrl-C, as soon as no other thread is in a step of it."""
+        waiting = self._thread.after_others(lambda: interrupts.on_interrupt(self._cancel.set))
+        with waiting, self.interruptible():
+            if not self.run.ended:
+                self.run.finish(status, message)

@@ -11,6 +11,7 @@ from runbook_lib.model.status import Mode
 from runbook_lib.runbook import batch_loop
 from runbook_lib.runbook.notebook_parameters import collect_parameters
 from runbook_lib.runbook.notebook_runs import NotebookRuns
+from runbook_lib.runbook.refused_steps import counted
 from runbook_lib.runbook.step_methods import StepMethods
 from runbook_lib.runbook.transaction import Transaction, TransactionBlock
 
@@ -29,7 +30,8 @@ class Runbook(StepMethods):
     """A runbook being carried out: steps on hosts, with evidence on disk before each command is sent.
 
     Created by `open`, which starts a run. The run ends with `close`, or at the first failed step if the parameter
-    `on_failure` is `stop`. A run that has ended stays ended: a step after that starts a new run, and says so.
+    `on_failure` is `stop`. A run that has ended stays ended. A step after that starts a new run, and says
+    so, if a person runs the notebook; `runbook run`, papermill with our engine and pytest refuse it.
     """
 
     def __init__(self, runs: NotebookRuns) -> None:
@@ -89,6 +91,7 @@ class Runbook(StepMethods):
         """
         return self._runs.secret(reference)
 
+    @counted
     def batches(  # noqa: PLR0913 - all that controls a loop over batches
         self,
         *,
@@ -132,6 +135,7 @@ class Runbook(StepMethods):
             runs.run, rollout, runs.interruptible, pause if apply else 0.0, ask=confirm and apply
         )
 
+    @counted
     def transaction(
         self,
         name: str,

@@ -12,6 +12,7 @@ from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Look, Script
 from runbook_lib.operations.task import Task
 from runbook_lib.runbook import person
+from runbook_lib.runbook.refused_steps import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ class StepMethods:
         self._runs = runs
         self._tries: dict[str, int] = {}
 
+    @counted
     def step(
         self,
         title: str,
@@ -62,6 +64,7 @@ class StepMethods:
         """
         return self._runs.step(title, "operation", operation, hosts, serial)
 
+    @counted
     def check(
         self,
         title: str,
@@ -88,6 +91,7 @@ class StepMethods:
         operation = testinfra.check(title, predicate, expected=expected, timeout=timeout)
         return self._runs.step(title, "operation", operation, hosts)
 
+    @counted
     def facts(self, title: str, *facts: Fact[Any], hosts: str | Batch | None = None) -> StepRecord:
         """Read facts from hosts and show them; nothing is changed in any mode.
 
@@ -101,6 +105,7 @@ class StepMethods:
         """
         return self._runs.step(title, "facts", Observe(facts), hosts)
 
+    @counted
     def task(
         self,
         title: str,
@@ -138,6 +143,7 @@ class StepMethods:
             self._tries.pop(title)
         return step
 
+    @counted
     def shell(self, hosts: str | Batch, script: str, *, confirmed: bool = False) -> StepRecord:
         """Change hosts by a shell script, recorded like any other command; skipped in mode `validate`.
 
@@ -155,6 +161,7 @@ class StepMethods:
             person.confirm_script(script, f"%%on {hosts}", self._runs.parent, hint)
         return self._runs.step(f"%%on {hosts}", "shell", Script(script), hosts)
 
+    @counted
     def look(self, hosts: str | Batch, script: str) -> StepRecord:
         """Look at hosts by a shell script, in every mode: its output is shown, and no exit code is a failure.
 

@@ -19,7 +19,15 @@ from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
 
 from runbook_lib.errors import EvidenceError, InputError
-from runbook_lib.evidence.judgement import EXECUTION, SKIP, Execution, Judgement, judge, skipped_cells
+from runbook_lib.evidence.judgement import (
+    EXECUTION,
+    SKIP,
+    Execution,
+    Judgement,
+    judge,
+    other_run,
+    skipped_cells,
+)
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution import catalog
@@ -189,7 +197,7 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
     if broken and execution.ended == "finished":
         # The notebook itself has to say so: apart from its journal, it would look like that of a good run.
         execution = Execution("unknown", "; ".join(broken))
-    execution = _as_its_runs_ended(execution, records)
+    execution = _as_its_runs_ended(_without_refused_steps(execution, kernel.refusals), records)
     manager.nb.metadata[EXECUTION] = execution.as_metadata()
     notebook = Notebook("the executed notebook", list(manager.nb.cells), dict(manager.nb.metadata))
     judgement = judge(records, notebook, execution, broken=broken)
@@ -220,6 +228,13 @@ def _execution(
     return Execution("failed" if has_error(nb) else "finished")
 
 
+def _without_refused_steps(execution: Execution, refusals: list[str]) -> Execution:
+    """Have the notebook itself say that steps were refused: the run had ended, or a forked process began them."""
+    if execution.ended != "finished" or not refusals:
+        return execution
+    return Execution("failed", "; ".join(refusals))
+
+
 def _as_its_runs_ended(execution: Execution, records: list[RunRecord]) -> Execution:
     """Have the notebook itself say that one of its runs did not succeed: its other runs are judged apart from it.
 
@@ -230,7 +245,7 @@ def _as_its_runs_ended(execution: Execution, records: list[RunRecord]) -> Execut
         return execution
     return Execution(
         _ENDS.get(worst([*unsuccessful.values()]), "unknown"),
-        "; ".join(f"run {run} of the same notebook is {status}" for run, status in unsuccessful.items()),
+        "; ".join(other_run(run, status) for run, status in unsuccessful.items()),
     )
 
 

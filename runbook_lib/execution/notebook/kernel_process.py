@@ -22,6 +22,7 @@ from runbook_lib.execution.notebook.kernel_output import KernelOutput
 from runbook_lib.execution.socket_directory import socket_directory
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
 from runbook_lib.runbook.parent_process import PARENT_PROCESS, identify_this_process
+from runbook_lib.runbook.refused_steps import REFUSALS, read_refusals
 from runbook_lib.runbook.run_directory import NOTEBOOK_FILE, RUN_DIRECTORY, RUNS_OPENED
 from runbook_lib.secrets import signing_variables
 
@@ -32,7 +33,7 @@ __all__ = ["Kernel"]
 
 _log = logging.getLogger(__name__)
 # With pytest's own variable ipykernel does not capture what child processes print, so it could not be masked.
-_NOT_INHERITED = {RUN_DIRECTORY, RUNS_OPENED, NOTEBOOK_FILE, "PYTEST_CURRENT_TEST"}
+_NOT_INHERITED = {RUN_DIRECTORY, RUNS_OPENED, REFUSALS, NOTEBOOK_FILE, "PYTEST_CURRENT_TEST"}
 _POLL = 0.01  # seconds between two checks whether a kernel has exited
 
 
@@ -149,6 +150,16 @@ class Kernel:
         return Path(self._directory.name) / "runs"
 
     @property
+    def refusals(self) -> list[str]:
+        """The steps that were refused while no run was open that could record it."""
+        return read_refusals(self._refusals_file)
+
+    @property
+    def _refusals_file(self) -> Path:
+        """The file in which the kernel lists these steps."""
+        return Path(self._directory.name) / "refusals"
+
+    @property
     def _arguments(self) -> list[str]:
         """Arguments with which `exit()` ends the notebook, and modules next to it are found as by JupyterLab's kernels.
 
@@ -162,7 +173,11 @@ class Kernel:
 
     @property
     def _environment(self) -> Mapping[str, str]:
-        variables = {PARENT_PROCESS: identify_this_process(), RUNS_OPENED: str(self._runs_file)}
+        variables = {
+            PARENT_PROCESS: identify_this_process(),
+            RUNS_OPENED: str(self._runs_file),
+            REFUSALS: str(self._refusals_file),
+        }
         if self.notebook_file:
             variables[NOTEBOOK_FILE] = self.notebook_file
         if not usual_directory_is_usable():

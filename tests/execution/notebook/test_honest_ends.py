@@ -233,7 +233,7 @@ def test_a_notebook_may_exit_in_its_last_cell(project: Project) -> None:
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["before-close", "after-close"])
-def test_a_forked_child_runs_no_step_and_ends(project: Project, closed: bool) -> None:  # noqa: FBT001 - a case
+def test_a_forked_child_runs_no_step_and_ends_and_the_outcome_says_so(project: Project, closed: bool) -> None:  # noqa: FBT001 - a case
     fork = (
         "import os\n"
         "child = os.fork()\n"
@@ -243,5 +243,7 @@ def test_a_forked_child_runs_no_step_and_ends(project: Project, closed: bool) ->
     )
     cells = (CLOSE, fork) if closed else (fork, CLOSE)
     done = finish(project.runbook_run(project.notebook(OPEN, STEP, *cells)))
-    assert done.code == 0, done.output
+    assert done.code == 1, done.output
+    assert "step 'Fine' was refused: a forked process must not run steps" in done.output
+    assert judged_record(project.run).status is Status.FAILED
     assert [step.number for step in read_run(project.run).steps] == [1]

@@ -1,0 +1,201 @@
+"""Work that was refused, and not done, is never green, also where the notebook catches the error."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runbook_lib.audit.verify.verify import verify_run
+from runbook_lib.evidence.judgement import judged_record
+from runbook_lib.evidence.lookup import read_run
+from runbook_lib.model.status import Status
+from tests.execution.project import OPEN, finish
+
+if TYPE_CHECKING:
+    from tests.execution.project import Project
+
+FINE = 'book.step("Fine", Does(("true",)))'
+CLOSE = "book.close()"
+
+
+def caught(code: str) -> str:
+    return f"try:\n    {code}\nexcept Exception as problem:\n    print(problem)"
+
+
+def changes(project: Project, name: str) -> str:
+    return f'book.step("Change {name}", Holds({str(project.place / name)!r}, "changed\\n"))'
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What a notebook does whose work is refused.
+
+    Args:
+        code: It.
+        says: What the outcome says of it.
+    """
+
+    code: str
+    says: str
+
+
+IN_A_THREAD = """
+import threading, time
+def one(seconds):
+    book.step(f"Sleep {seconds}", Does(("sleep", str(seconds))))
+def later():
+    time.sleep(0.5)
+    try:
+        one(0)
+    except Exception as problem:
+        print(problem)
+other = threading.Thread(target=later)
+other.start()
+one(2)
+other.join()"""
+CLOSED_MEANWHILE = """
+import threading, time
+other = threading.Thread(target=lambda: book.step("Long", Does(("sleep", "2"))))
+other.start()
+time.sleep(0.5)
+try:
+    book.close()
+except Exception as problem:
+    print(problem)
+other.join()"""
+IN_THE_TRANSACTION_OF_ANOTHER = """
+import threading
+def intrude():
+    try:
+        book.step("Intrude", Does(("true",)))
+    except Exception as problem:
+        print(problem)
+with book.transaction("mine"):
+    other = threading.Thread(target=intrude)
+    other.start()
+    other.join()"""
+
+REFUSED = {
+    "unknown-host": Refused(
+        caught('book.step("On web-9", Does(("true",)), hosts="web-9")'), "step 'On web-9' was"
+    ),
+    "no-title": Refused(caught('book.step("  ", Does(("true",)))'), "'  ' is not a title of a step"),
+    "no-operation": Refused(
+        caught('book.step("Two", [Does(("true",)), Does(("true",))])'), "of type list is not an"
+    ),
+    "missing-argument": Refused(caught('book.step("Half")'), "TypeError"),
+    "wrong-size": Refused(
+        caught('book.step("Slowly", Does(("true",)), serial="x%")'), "step 'Slowly' was refused"
+    ),
+    "facts": Refused(caught('book.facts("Of nobody", hosts="nobody")'), "facts 'Of nobody' was refused"),
+    "task": Refused(caught('book.task("Do it", Does(("true",)))'), "task 'Do it' was refused"),
+    "transaction": Refused(caught('book.transaction("")'), "transaction '' was refused"),
+    "batches": Refused(caught("list(book.batches(first=0))"), "batches was refused"),
+    "thread": Refused(IN_A_THREAD, "another thread is in step 'Sleep 2'"),
+    "closed-by-another-thread": Refused(CLOSED_MEANWHILE, "another thread is in step 'Long'"),
+    "transaction-of-another-thread": Refused(IN_THE_TRANSACTION_OF_ANOTHER, "is in transaction 'mine'"),
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED.keys())
+def test_a_refused_step_that_the_notebook_swallows_fails_the_run(project: Project, refused: Refused) -> None:
+    done = finish(project.runbook_run(project.notebook(OPEN, FINE, refused.code, caught(CLOSE))))
+    assert done.code == 1, done.output
+    record = project.record
+    assert (record.status, record.incomplete) == (Status.FAILED, "")
+    assert refused.says in record.message
+    assert refused.says in done.output
+    assert verify_run(project.run).status == Status.FAILED
+
+
+@pytest.mark.parametrize("on_failure", ["stop", "continue"])
+def test_a_refused_step_ends_the_run_as_a_failed_one_does(project: Project, on_failure: str) -> None:
+    notebook = project.notebook(
+        OPEN,
+        caught('book.step("On web-9", Does(("true",)), hosts="web-9")'),
+        caught(changes(project, "next")),
+        caught(CLOSE),
+        on_failure=on_failure,
+    )
+    done = finish(project.runbook_run(notebook))
+    assert done.code == 1, done.output
+    assert (project.place / "next").exists() is (on_failure == "continue")
+
+
+def test_after_a_failed_step_nothing_is_sent_any_more_and_no_second_run_begins(project: Project) -> None:
+    cells = (
+        OPEN,
+        caught('book.step("Bad", Does(("false",)))'),
+        caught(changes(project, "next")),
+        caught(CLOSE),
+    )
+    done = finish(project.runbook_run(project.notebook(*cells)))
+    assert done.code == 1, done.output
+    assert not (project.place / "next").exists()
+    assert [step.title for step in project.record.steps] == ["Bad"]
+    assert "step 'Change next' was refused" in done.output
+    assert "of the same notebook" not in done.output
+
+
+@pytest.mark.parametrize("begun", ["step", "transaction", "batches", "look"])
+def test_after_a_closed_run_nothing_is_sent_any_more_and_the_outcome_says_so(
+    project: Project, begun: str
+) -> None:
+    step = changes(project, "next")
+    later = {
+        "step": step,
+        "transaction": f"with book.transaction('t'): {step}",
+        "batches": f"for batch in book.batches(): {step}",
+        "look": f'book.look("all", "touch {project.place / "next"}")',
+    }[begun]
+    for process in (project.runbook_run, project.papermill):
+        done = finish(process(project.notebook(OPEN, FINE, CLOSE, caught(later))))
+        assert done.code == 1, done.output
+        assert not (project.place / "next").exists()
+        assert "the run has ended as changed: it gets no further steps" in done.output
+    for run in project.runs.iterdir():
+        if (run / "notebook.ipynb").exists():
+            assert judged_record(run).status is Status.FAILED
+            assert read_run(run / "notebook.ipynb").status is Status.FAILED
+
+
+def test_a_notebook_that_opens_another_run_may_change_hosts_in_it(project: Project) -> None:
+    cells = (OPEN, FINE, CLOSE, OPEN, changes(project, "next"), CLOSE)
+    done = finish(project.runbook_run(project.notebook(*cells)))
+    assert done.code == 0, done.output
+    assert (project.place / "next").exists()
+
+
+def test_the_journal_of_steps_begun_in_many_threads_at_once_stays_valid(project: Project) -> None:
+    pool = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "def one(number):\n"
+        "    return book.step(f'Sleep {number}', Does(('sleep', '0.5')))\n"
+        "with ThreadPoolExecutor() as threads: list(threads.map(one, range(4)))"
+    )
+    done = finish(project.runbook_run(project.notebook(OPEN, pool, CLOSE)))
+    assert done.code == 1, done.output
+    record = project.record
+    assert (record.status, record.incomplete) == (Status.FAILED, "")
+    lines = [json.loads(line) for line in (project.run / "journal.jsonl").read_text().splitlines()]
+    sent = [line["text"] for line in lines if line["event"] == "command_started"]
+    assert len(sent) == len(record.steps)
+    assert "hint: call steps from one thread" in done.output or "hint: call steps" in record.message
+
+
+def test_an_error_in_a_cell_waits_for_the_step_of_another_thread(project: Project) -> None:
+    cell = (
+        "import threading, time\n"
+        "other = threading.Thread(target=lambda: book.step('Long', Does(('sleep', '1'))))\n"
+        "other.start()\n"
+        "time.sleep(0.5)\n"
+        "1 / 0"
+    )
+    done = finish(project.runbook_run(project.notebook(OPEN, cell)))
+    assert done.code == 1, done.output
+    record = project.record
+    assert (record.status, record.incomplete) == (Status.FAILED, "")
+    assert [step.status for step in record.steps] == [Status.CHANGED]
