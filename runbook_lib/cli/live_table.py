@@ -116,6 +116,9 @@ class LiveTable:
         row = self._rows[job.id]
         self._rows = {name: other for name, other in self._rows.items() if name != job.id}
         self._ended.append(result)
+        for path in result.later if self._live is None else ():
+            for entry in JournalFollower(Path(path)).new_entries():
+                row.progress.report(entry)
         print_result(row.progress, result, f"{job.label}: " if self._live else "")
 
     def _table(self) -> Table:
@@ -151,8 +154,8 @@ def print_result(progress: Progress, result: JobResult, before: str = "") -> Non
         progress.print_line(f"  {result.problem}")
     if result.note:
         progress.print_line(f"  {result.note}")
-    if result.path:
-        progress.print_line(f"  evidence: {result.path}")
+    for path in filter(None, (result.path, *result.later)):
+        progress.print_line(f"  evidence: {path}")
 
 
 def print_summary(console: FilteredConsole, jobs: Sequence[Job], results: Sequence[JobResult]) -> None:

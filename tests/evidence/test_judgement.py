@@ -187,3 +187,13 @@ def test_exit_code_0_needs_every_run_good_and_every_cell_executed_in_order(
     well = all(status.is_success or status is Status.SKIPPED for status in statuses)
     done = any(status.is_success for status in statuses)
     assert (judgement.exit_code == 0) == (whole and well and done)
+
+
+def test_a_run_is_not_another_run_of_its_own_notebook() -> None:
+    said = "run one of the same notebook is failed; run two of the same notebook is interrupted"
+    book = Notebook("notebook.ipynb", [cell(1)], {})
+    execution = Execution("interrupted", said)
+    judgement = judge([run(Status.FAILED)], book, execution)
+    assert judgement.problems == ("run two of the same notebook is interrupted",)
+    assert judge([run(Status.OK, "three")], book, execution).problems == (said,)
+    assert judge([run(Status.FAILED), run(Status.INTERRUPTED, "two")], book, execution).problems == ()

@@ -97,6 +97,7 @@ class JobResult(_AsJson):
         machine: Where it was executed.
         seconds: Its duration.
         interrupted: A signal stopped it; no further job may start, even if this one could still end well.
+        later: The directories of the further runs that its notebook opened, as far as they are on this machine.
     """
 
     job: str
@@ -108,10 +109,12 @@ class JobResult(_AsJson):
     machine: str = ""
     seconds: float = 0.0
     interrupted: bool = False
+    later: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Convert the status from its JSON text."""
+        """Convert the status and the tuple from their JSON text."""
         object.__setattr__(self, "status", Status(self.status))
+        object.__setattr__(self, "later", tuple(self.later))
 
     @property
     def succeeded(self) -> bool:

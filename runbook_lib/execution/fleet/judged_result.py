@@ -31,7 +31,7 @@ def judged_result(job: Job, result: JobResult, run: Path | None) -> JobResult:
     Returns:
         The result with this directory as its path.
     """
-    here = replace(result, job=job.id, path=str(run) if run else "")
+    here = replace(result, job=job.id, path=str(run) if run else "", later=())
     problem, status = "", Status.UNKNOWN
     if result.job != job.id:
         problem = f"the worker reported job {result.job}, not {job.id}"

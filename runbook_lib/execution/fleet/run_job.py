@@ -65,7 +65,7 @@ def _run_or_continue(job: Job, report: Report) -> tuple[JobResult, int]:
             with claims.claim(job.id) as attempt:
                 result = _attempt(job, attempt, claims, report)
         else:
-            result = _run(job, job.values, report)
+            result = _run(job, job.values, report, report)
     except RunbookError as problem:
         result = JobResult(job.id, problem=str(problem))
     return result, attempt
@@ -80,22 +80,22 @@ def _attempt(job: Job, attempt: int, claims: Claims, report: Report) -> JobResul
         report(entry)
 
     if attempt == 1:
-        return _run(job, job.values, recording)
+        return _run(job, job.values, recording, report)
     note = f"attempt {attempt}, after a worker died"
     claims.await_earlier(job.id, attempt)
     earlier = latest_run(job, runs)
     if earlier is None:
-        return replace(_run(job, job.values, recording), note=f"{note}: no run had started")
+        return replace(_run(job, job.values, recording, report), note=f"{note}: no run had started")
     claims.record_run(job.id, attempt, earlier)
     _await_end(earlier, claims)
     outcome = Outcome.read(earlier)
     if outcome.record and not outcome.record.incomplete:
         return replace(_finished(job, outcome), note=f"{note}: the run it had started ran to its end")
-    result = _run(job, {**job.values, "resume": str(earlier)}, recording)
+    result = _run(job, {**job.values, "resume": str(earlier)}, recording, report)
     return replace(result, note=f"{note}: resumed {earlier.name}")
 
 
-def _run(job: Job, values: dict[str, Any], report: Report) -> JobResult:
+def _run(job: Job, values: dict[str, Any], report: Report, report_later: Report) -> JobResult:
     notebook, runs = Path(job.notebook), runs_directory(job)
     if (
         job.fleet
@@ -108,7 +108,9 @@ def _run(job: Job, values: dict[str, Any], report: Report) -> JobResult:
         reports.prepare(entry)
 
     with _job_in_environment(job):
-        outcome = run_notebook(notebook, job.runbook, runs, values, also_preparing, reports.load)
+        outcome = run_notebook(
+            notebook, job.runbook, runs, values, also_preparing, reports.load, report_later
+        )
     return _finished(job, outcome, reports)
 
 
@@ -144,6 +146,7 @@ def _finished(job: Job, outcome: Outcome, reports: _Reports | None = None) -> Jo
         status=worst([outcome.status, *bad]),
         problem=outcome.problems,
         interrupted=outcome.interrupted,
+        later=tuple(map(str, outcome.later)),
     )
 
 

@@ -76,16 +76,22 @@ class Kernel:
         """The directories of the runs that it opened, in order."""
         return [follower.run for follower in self.follow()]
 
+    def opened(self) -> list[Path]:
+        """Return the directories of the runs that it has announced, in order; what they wrote is not read."""
+        try:
+            lines = self._runs_file.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return list(dict.fromkeys(map(Path, lines)))
+
     def follow(self) -> list[JournalFollower]:
         """Read what the kernel's runs have written since the last call, so that nothing can be rewritten later.
 
         Returns:
             A follower for each run that was announced, also if a cell has removed the announcement since.
         """
-        with contextlib.suppress(FileNotFoundError):
-            for line in self._runs_file.read_text(encoding="utf-8").splitlines():
-                path = Path(line)
-                self._followers.setdefault(path, JournalFollower(path))
+        for path in self.opened():
+            self._followers.setdefault(path, JournalFollower(path))
         for follower in self._followers.values():
             follower.read()
         return [*self._followers.values()]

@@ -56,6 +56,7 @@ def run_notebook(  # noqa: PLR0913, PLR0917 - all that one run depends on
     values: dict[str, Any],
     report: Callable[[dict[str, Any]], None],
     while_starting: Callable[[], None] = lambda: None,
+    report_later: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> Outcome:
     """Run a runbook and wait for its end.
 
@@ -66,8 +67,9 @@ def run_notebook(  # noqa: PLR0913, PLR0917 - all that one run depends on
         runbook: Its name in records.
         runs: The directory in which the run directory is created.
         values: Parameters beyond the notebook's defaults, as checked; papermill injects these.
-        report: Called with each journal entry as it appears.
+        report: Called with each journal entry of the run as it appears.
         while_starting: Called once, while the kernel starts and nothing else is to be done.
+        report_later: Called with each journal entry of the further runs that the notebook opens.
 
     Raises:
         EvidenceError: The run directory cannot be created, or was replaced meanwhile.
@@ -76,7 +78,8 @@ def run_notebook(  # noqa: PLR0913, PLR0917 - all that one run depends on
     made = run_directory.identity(path)
     with Kernel(path) as kernel, forward_signals(kernel):
         kernel.name_notebook(notebook)
-        problems = _follow(notebook, path, values, kernel, report, while_starting)
+        shown = _Shown(path, kernel, report, report_later)
+        problems = _follow(notebook, path, values, kernel, shown, while_starting)
         interrupted = kernel.interrupted
         later = [run for run in kernel.runs if run != path.absolute()]
         replaced = [*filter(None, (follower.replaced() for follower in kernel.follow()))]
@@ -116,7 +119,7 @@ def _follow(  # noqa: PLR0913, PLR0917 - as `run_notebook`
     path: Path,
     values: dict[str, Any],
     kernel: Kernel,
-    report: Callable[[dict[str, Any]], None],
+    shown: _Shown,
     while_starting: Callable[[], None],
 ) -> list[str]:
     """Run the notebook in a thread and report its journal entries meanwhile; return what went wrong."""
@@ -125,19 +128,50 @@ def _follow(  # noqa: PLR0913, PLR0917 - as `run_notebook`
         target=_execute, args=(notebook, path, values, kernel, problems), name="papermill"
     )
     worker.start()
-    follower = JournalFollower(path)
     with _ended(worker, kernel, path):
         while worker.is_alive() and not kernel.launched.wait(_POLL):
             pass
         with _turns_of(_SHORT_TURN):
             while_starting()
         while worker.is_alive():
-            for entry in follower.new_entries():
-                report(entry)
+            shown.refresh()
             worker.join(_POLL)
-        for entry in follower.new_entries():
-            report(entry)
+        shown.refresh()
     return problems
+
+
+class _Shown:
+    """Reports the journal entries of all runs of one notebook, the first of which is its own.
+
+    Args:
+        path: The directory of that run.
+        kernel: The kernel, which announces the others.
+        report: Called with each entry of the first run.
+        report_later: Called with each entry of the others.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kernel: Kernel,
+        report: Callable[[dict[str, Any]], None],
+        report_later: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._kernel = kernel
+        self._report = report
+        self._report_later = report_later
+        self._first = JournalFollower(path)
+        self._others: dict[Path, JournalFollower] = {}
+
+    def refresh(self) -> None:
+        """Report the entries that were written since the last call."""
+        for entry in self._first.new_entries():
+            self._report(entry)
+        # Apart from the kernel's own followers, which another thread reads.
+        for run in self._kernel.opened():
+            if run != self._first.run.absolute():
+                for entry in self._others.setdefault(run, JournalFollower(run)).new_entries():
+                    self._report_later(entry)
 
 
 @contextlib.contextmanager

@@ -162,11 +162,27 @@ def test_after_a_closed_run_nothing_is_sent_any_more_and_the_outcome_says_so(
             assert read_run(run / "notebook.ipynb").status is Status.FAILED
 
 
-def test_a_notebook_that_opens_another_run_may_change_hosts_in_it(project: Project) -> None:
+def test_a_notebook_that_opens_another_run_may_change_hosts_in_it_and_the_terminal_shows_it(
+    project: Project,
+) -> None:
     cells = (OPEN, FINE, CLOSE, OPEN, changes(project, "next"), CLOSE)
     done = finish(project.runbook_run(project.notebook(*cells)))
     assert done.code == 0, done.output
     assert (project.place / "next").exists()
+    lines = done.output.splitlines()
+    assert [line.endswith("host-a     Change next") for line in lines].count(True) == 1
+    assert sorted(line for line in lines if line.startswith("  evidence: ")) == [
+        f"  evidence: {run}" for run in sorted(project.runs.iterdir())
+    ]
+
+
+def test_each_run_of_a_notebook_is_named_once_where_one_failed(project: Project) -> None:
+    bad = caught('book.step("Bad", Does(("false",)))')
+    done = finish(project.runbook_run(project.notebook(OPEN, FINE, CLOSE, OPEN, bad, caught(CLOSE))))
+    assert done.code == 1, done.output
+    (problem,) = [line for line in done.output.splitlines() if line.startswith("  run ")]
+    failed = next(run.name for run in project.runs.iterdir() if not judged_record(run).message)
+    assert problem == f"  run {failed} is failed"
 
 
 def test_the_journal_of_steps_begun_in_many_threads_at_once_stays_valid(project: Project) -> None:
