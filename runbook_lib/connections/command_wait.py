@@ -10,7 +10,7 @@ from runbook_lib.grace_periods import COMMAND_AFTER_INTERRUPT
 if TYPE_CHECKING:
     import threading
 
-__all__ = ["CommandWait"]
+__all__ = ["CommandWait", "output_kept_open"]
 
 
 class CommandWait:
@@ -83,3 +83,16 @@ class CommandWait:
     def within(self, seconds: float) -> CommandWait:
         """Return a wait that is over with this one, and after these seconds at the latest."""
         return CommandWait(min(seconds, self.left), self._cancel)
+
+
+def output_kept_open(why: str) -> str:
+    """Return why a command that has exited did not finish: a process that it started has its output.
+
+    Args:
+        why: Why it was not waited for any longer.
+    """
+    why = why.replace("still running after", "its output was still open after")
+    return (
+        f"{why}; the command has exited, but a process it started keeps its output open "
+        "(start that process with `>/dev/null 2>&1 &`, or as a service)"
+    )

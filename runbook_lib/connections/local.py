@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from runbook_lib.connections.base import Connection
-from runbook_lib.connections.command_wait import CommandWait
+from runbook_lib.connections.command_wait import CommandWait, output_kept_open
 from runbook_lib.connections.docker_api import DockerApi
 from runbook_lib.connections.local_pipes import Pipes
 from runbook_lib.connections.output_budget import OutputBudget
@@ -120,7 +120,7 @@ class LocalConnection(Connection):
         if still_running:
             self._unfinished = process
         elif why and not remote.cut:
-            why += "; the command has exited, but a process it started keeps its output open"
+            why = output_kept_open(why)
         exit_code = None if why else process.wait()
         if exit_code == -signal.SIGINT and cancel.wait(_INTERRUPT_NOTICED):
             # Until it has a session of its own a process belongs to this one's group, to which Ctrl-C is sent.

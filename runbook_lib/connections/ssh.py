@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.connections.base import Connection, ConnectionInfo
 from runbook_lib.connections.bounded_call import OverdueError
-from runbook_lib.connections.command_wait import CommandWait
+from runbook_lib.connections.command_wait import CommandWait, output_kept_open
 from runbook_lib.connections.docker_api import DIAL, DockerApi
 from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.connections.output_buffer import OutputBuffer
@@ -156,7 +156,7 @@ class SshConnection(Connection):
         channel.close()
         if why:
             if not remote.cut:
-                why += "; the command has exited, but a process it started keeps its output open"
+                why = output_kept_open(why)
             return None, why, False
         if lost and wait.expired():
             raise OverdueError(wait.silence)

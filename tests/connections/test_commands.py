@@ -150,6 +150,18 @@ def test_a_command_with_a_background_process_is_stopped_in_time(connection: Conn
     assert time.monotonic() - before < deadline(5)
 
 
+def test_a_command_that_has_exited_while_its_output_is_kept_open_says_so_and_what_to_do(
+    connection: Connection,
+) -> None:
+    output = run(connection, "sh", "-c", "sleep 600 & echo begun", timeout=0.5)
+    assert output.exit_code is None
+    assert output.problem.startswith(
+        "its output was still open after 0.5 s; the command has exited, but a process"
+    )
+    assert ">/dev/null 2>&1 &" in output.problem
+    assert output.stdout == "begun\n"
+
+
 def test_a_command_killed_by_a_signal_does_not_count_as_a_lost_connection(connection: Connection) -> None:
     output = run(connection, "sh", "-c", "kill -9 $$")
     assert not output.lost
