@@ -180,7 +180,8 @@ class Run:
         stopped = self.context.cancel.is_set() or timed_out
         if transaction and self.context.parameters.run_mode is Mode.APPLY:
             hosts_out = list(transaction.active) if stopped else transaction.affected(step, self._run_status)
-            ends |= self._transactions.roll_back(transaction, hosts_out, *self._transactions.cause(step))
+            cause = self._transactions.cause(step)
+            ends |= self._transactions.roll_back(transaction, hosts_out, *cause, failed=step)
             if ends and not stopped and transaction.active:
                 transaction.failed_step = transaction.failed_step or step
                 return step

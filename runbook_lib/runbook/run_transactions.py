@@ -58,6 +58,13 @@ class RunTransactions:
             strict=transaction.strict,
         )
 
+    def _cause_on(self, name: str, step: StepRecord) -> str:
+        """Return how a step failed on a host; empty if it did not, or was interrupted."""
+        status = next((host.status for host in step.hosts if host.host == name and host.status in BAD), None)
+        if status is None or self._context.cancel.is_set():
+            return ""
+        return f"step {step.number} {step.title!r} is {status} on {name}"
+
     def cause(self, step: StepRecord) -> tuple[str, Status]:
         """Return why a transaction is rolled back after a step, and the status that this gives its hosts."""
         if self._context.cancel.is_set():
@@ -66,7 +73,7 @@ class RunTransactions:
         how = f"{first.status} on {first.host}" if first else step.status
         return f"step {step.number} {step.title!r} is {how}", Status.FAILED
 
-    def roll_back(
+    def roll_back(  # noqa: PLR0913 - all that a rollback depends on
         self,
         transaction: Transaction,
         names: list[str],
@@ -74,6 +81,7 @@ class RunTransactions:
         status: Status,
         *,
         record_all: bool = False,
+        failed: StepRecord | None = None,
     ) -> bool:
         """Roll back a transaction on some of its hosts, in a step of its own; return whether this ends the run.
 
@@ -83,6 +91,7 @@ class RunTransactions:
             cause: Why.
             status: The status that the cause gives the hosts.
             record_all: Also record the hosts on which nothing was changed: nothing else says that they failed.
+            failed: The step that is the cause: the record of a host on which it failed names that host.
         """
         transaction.deactivate(names)
         hosts = [
@@ -96,7 +105,8 @@ class RunTransactions:
         def on_host(number: int, host: Host) -> HostRecord:
             steps = transaction.steps_on(host.name)
             session = self._hosts.session(host.name, Observe(()), number)
-            return roll_back_host(session, steps, transaction.name, cause, status)
+            own = self._cause_on(host.name, failed) if failed else ""
+            return roll_back_host(session, steps, transaction.name, own or cause, status)
 
         title = self._context.secrets.mask(f"Roll back: {transaction.name}")
         return self._add(self._steps.carry_out(title, "rollback", [hosts], on_host))

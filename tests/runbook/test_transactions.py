@@ -80,6 +80,17 @@ def test_all_or_nothing_rolls_back_the_hosts_that_succeeded_too(tmp_path: Path) 
     assert_never_green(book)
 
 
+def test_a_rollback_names_the_failure_of_its_own_host(tmp_path: Path) -> None:
+    book = Runbook.open(parameters(tmp_path))
+    with pytest.raises(StepFailed), book.transaction("rotate"):
+        book.step("One", file_of(tmp_path, "one"))
+        book.step("Prove", fails_on("host-a", "host-b"))
+    for name in ("host-a", "host-b"):
+        assert rollback_on(book, name).message.startswith(
+            f"step 2 'Prove' is failed on {name}; rolled back: "
+        )
+
+
 @pytest.mark.parametrize("by", ["a check of testinfra", "a question from this machine"])
 def test_a_check_that_fails_rolls_back_too(by: str, tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
