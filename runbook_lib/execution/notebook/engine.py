@@ -19,6 +19,7 @@ from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
 
 from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.journal_view import NO_JOURNAL_END
 from runbook_lib.evidence.judgement import (
     EXECUTION,
     SKIP,
@@ -209,7 +210,7 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
     if kernel.interrupted and not (kernel.runs or died):
         raise RunFailed(f"{kernel.interrupted}: not all cells were executed", Status.INTERRUPTED.exit_code)
     if ours and judgement.exit_code:
-        raise RunFailed(_summary(judgement), judgement.exit_code) from died
+        raise RunFailed(_summary(judgement, _left_open(notebook, execution)), judgement.exit_code) from died
     if died:
         raise died
 
@@ -264,11 +265,23 @@ def _journals(kernel: Kernel) -> tuple[list[RunRecord], list[str]]:
     return records, [*filter(None, broken)]
 
 
-def _summary(judgement: Judgement) -> str:
+def _left_open(notebook: Notebook, execution: Execution) -> str:
+    """Return why a notebook that was executed to its end has left a run without one; empty if it was cut off."""
+    if execution.ended != "finished":
+        return ""
+    for position, cell in enumerate(notebook.cells, start=1):
+        if any(output.get("ename") == "SystemExit" for output in cell.get("outputs") or ()):
+            return f": cell {position} called sys.exit()"
+    return ": the notebook ended without book.close()"
+
+
+def _summary(judgement: Judgement, left_open: str) -> str:
     runs = [
         f"run {run.run} is {run.status}" + (f": {reason}" if reason else "")
         for run in judgement.runs
         if run.status.exit_code
-        for reason in [run.message or run.incomplete]
+        for reason in [
+            run.message or run.incomplete + (left_open if run.incomplete == NO_JOURNAL_END else "")
+        ]
     ]
     return "; ".join([*runs, *judgement.problems])

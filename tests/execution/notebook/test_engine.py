@@ -49,10 +49,15 @@ def test_a_run_that_ends_well_is_a_success_and_its_notebook_is_for_its_owner(pro
         (
             (OPEN, STEP, "import sys\nsys.exit(0)", "book.close()"),
             (4, Status.UNKNOWN),
-            "is unknown: the journal has no end-of-run line",
+            r"is unknown: the journal has no end-of-run line: cell \d+ called sys.exit",
             [DONE, NOT, NEVER],
         ),
-        ((OPEN, STEP), (4, Status.UNKNOWN), "is unknown: the journal has no end-of-run line", [DONE]),
+        (
+            (OPEN, STEP),
+            (4, Status.UNKNOWN),
+            "is unknown: the journal has no end-of-run line: the notebook ended without book.close",
+            [DONE],
+        ),
         (
             (OPEN, STEP, "nobody_set_this", "book.close()"),
             (1, Status.FAILED),
