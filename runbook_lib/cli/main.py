@@ -81,7 +81,10 @@ class _Commands(LazyGroup):
 @click.option("-v", "--verbose", is_flag=True, help="Log what the library does to standard error.")
 def cli(verbose: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Executable runbooks: notebooks that run procedures on real hosts and leave evidence."""
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    else:  # a warning names its subject, not the module that found it
+        logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 

@@ -87,9 +87,9 @@ def run_notebook(  # noqa: PLR0913, PLR0917 - all that one run depends on
     for run in later:
         _refuse_replaced(run, run_directory.identity(run))
         _copy_notebook(path, run)
-    outcome = Outcome.read(
-        path, "; ".join(filter(None, (interrupted, *problems))), interrupted=bool(interrupted)
-    )
+    if interrupted and not any(interrupted in problem for problem in problems):
+        problems.insert(0, interrupted)
+    outcome = Outcome.read(path, "; ".join(problems), interrupted=bool(interrupted))
     return replace(outcome, later=tuple(later), evidence_problem="; ".join(replaced))
 
 

@@ -89,12 +89,19 @@ def test_a_signal_between_two_steps_ends_the_run_too(project: Project) -> None:
         f"import pathlib, time\npathlib.Path({str(between)!r}).touch()\ntime.sleep(600)",
         "book.close()",
     )
-    process = project.runbook_run(notebook)
+    process = project.start("runbook_lib.cli.main", "run", str(notebook))
     wait_until(between.exists)
     assert "step_ended" in [entry["event"] for entry in project.entries()]
     process.send_signal(signal.SIGTERM)
     done = finish(process)
     assert done.code == 4, done.output
+    lines = done.output.splitlines()
+    assert [
+        line for line in lines if line.startswith("SIGTERM received: stopping; ")
+    ]  # without a module's name
+    assert [line for line in lines if "is interrupted" in line] == [
+        f"  run {project.run.name} is interrupted: interrupted between two steps; SIGTERM received"
+    ]
     assert (project.record.status, project.record.message) == (
         Status.INTERRUPTED,
         "interrupted between two steps",
