@@ -1,4 +1,4 @@
-"""One thread of one process at a time works on a run: its journal tells what was done in one order."""
+"""One thread of one process at a time works on a run: its journal has one step after the other."""
 
 from __future__ import annotations
 

@@ -13,8 +13,7 @@ from runbook_lib.masking import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from runbook_lib.runbook.notebook_runs import NotebookRuns
+    from contextlib import AbstractContextManager
 
 __all__ = ["REFUSALS", "counted", "describe_refusal", "read_refusals", "report_refusal"]
 
@@ -27,8 +26,13 @@ _MOST = 500  # characters of a refusal
 _TITLES = ("title", "name", "hosts")
 
 
+class _CountsRefusals(Protocol):
+    def counting_refusals(self, what: str) -> AbstractContextManager[None]: ...
+
+
 class _HasRuns(Protocol):
-    _runs: NotebookRuns
+    @property
+    def _runs(self) -> _CountsRefusals: ...
 
 
 _Self = TypeVar("_Self", bound=_HasRuns)

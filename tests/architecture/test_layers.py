@@ -183,6 +183,8 @@ def catches_everything(path: Path) -> list[str]:
     passed_on = path.match("connections/bounded_call.py")
     # A change that has begun is reverted whatever goes wrong, and the record must say why.
     reverted = path.match("runbook/commit_confirm.py") or path.match("runbook/reboot.py")
+    # A step ends where its function raises, whatever that is; what is counted is raised again.
+    refused = path.match("runbook/host_operations.py") or path.match("runbook/notebook_runs.py")
     # A notebook has whatever other programs put there, and the end of its run must be recorded.
     at_the_end = path.match("runbook/made_by_hand.py")
     # Operations, facts and checks of other projects raise whatever they like.
@@ -193,6 +195,7 @@ def catches_everything(path: Path) -> list[str]:
         or stores
         or passed_on
         or reverted
+        or refused
         or at_the_end
     )
     return [] if allowed else places
