@@ -40,12 +40,17 @@ class Cell:
     marks: str = ""
 
     @property
+    def is_injected(self) -> bool:
+        """Whether its tag says that it holds the parameters that papermill was given."""
+        return self.kind == "code" and INJECTED in self.tags
+
+    @property
     def is_added(self) -> bool:
         """Whether the author did not write it: papermill's parameters or note of an error, or an empty cell.
 
         Jupyter adds an empty cell after the last one when that is run.
         """
-        if self.kind == "code" and INJECTED in self.tags:
+        if self.is_injected:
             return True
         if self.kind == "markdown" and _ERROR in self.tags:
             return True
@@ -121,9 +126,16 @@ class Notebook:
         spec = self.metadata.get("kernelspec")
         return spec.get("name") if isinstance(spec, dict) else spec
 
-    def source_sha256(self) -> str:
-        """Return a SHA-256 of everything that is approved: the same for two files that differ in nothing else."""
-        source = [[cell.key for cell in self.authored()], self.kernel, self.metadata.get("runbook")]
+    def source_sha256(self, *, with_injected: bool = True) -> str:
+        """Return a SHA-256 of everything that is approved: the same for two files that differ in nothing else.
+
+        Args:
+            with_injected: Whether injected parameters count: a file that has them before it is executed differs.
+        """
+        cells = [
+            cell.key for cell in self.sources() if not cell.is_added or (with_injected and cell.is_injected)
+        ]
+        source = [cells, self.kernel, self.metadata.get("runbook")]
         return hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()
 
 

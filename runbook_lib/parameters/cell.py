@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Declaration", "Import", "declarations", "imports", "literals", "parse_annotation"]
 
+_OTHER_LINE_ENDS = re.compile("[\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]")
+"""What `str.splitlines` takes for the end of a line, and Python's parser does not."""
 _TYPE_COMMENT = re.compile(r"type:\s*(?P<type>\S+)\s*(?P<text>.*)")
 
 
@@ -116,13 +118,20 @@ def literals(source: str, where: str) -> dict[str, Any]:
         where: The file to name in error messages.
 
     Raises:
-        InputError: The cell contains anything but assignments of literals.
+        InputError: The cell contains anything but assignments of literals, without annotations: Python evaluates an
+            annotation, and papermill writes none.
     """
+    # IPython splits a cell at these too, before Python sees it: a magic in a comment can end a string there, and what
+    # is a string here is code there. papermill writes them escaped.
+    if _OTHER_LINE_ENDS.search(source.replace("\r\n", "\n")):
+        raise InputError("parameters cell: contains a line separator other than a newline", where=where)
     values: dict[str, Any] = {}
     for statement in _parse(source, where).body:
-        name, _, value = _assignment(statement, where)
-        if value is None:
-            raise InputError(f"parameters cell: {ast.unparse(statement)!r} is not an assignment", where=where)
+        name, annotation, value = _assignment(statement, where)
+        if value is None or annotation is not None:
+            raise InputError(
+                f"parameters cell: {ast.unparse(statement)!r} is not a plain assignment", where=where
+            )
         values[name] = _literal(value, where)
     return values
 

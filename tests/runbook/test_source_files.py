@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,3 +124,14 @@ def test_git_that_fails_or_is_slow_is_not_taken_for_a_clean_tree(
 def test_outside_git_nothing_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert source_state(BOOK) == {}
+
+
+def test_a_cell_of_injected_parameters_that_is_not_in_the_commit_counts(top: Path) -> None:
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": "print(mode)", "outputs": []}
+    injected = {**cell, "id": "b", "metadata": {"tags": ["injected-parameters"]}, "source": 'mode = "apply"'}
+    (top / BOOK).write_text(json.dumps({"cells": [cell], "metadata": {}}))
+    git(top, "commit", "-qam", "A notebook")
+    (top / BOOK).write_text(json.dumps({"cells": [{**cell, "execution_count": 1}], "metadata": {}}))
+    assert not uncommitted()
+    (top / BOOK).write_text(json.dumps({"cells": [injected, cell], "metadata": {}}))
+    assert uncommitted()

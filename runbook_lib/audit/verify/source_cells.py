@@ -82,7 +82,11 @@ def compare_file(start: dict[str, Any], approved: Notebook, findings: Findings) 
         return
     if recorded["sha256"] == approved.sha256:
         return
-    if recorded.get("source_sha256") == approved.source_sha256():
+    # Runs from before injected cells counted as source recorded the hash without them.
+    if recorded.get("source_sha256") in {
+        approved.source_sha256(),
+        approved.source_sha256(with_injected=False),
+    }:
         message = "the file that ran differs from the approved one in outputs and presentation only"
         findings.note(message, where=approved.name)
         return
@@ -127,7 +131,12 @@ def compare_parameters(executed: Notebook, recorded: dict[str, Any], findings: F
     """
     cells = executed.sources()
     injected = [cell for cell in cells if INJECTED in cell.tags and cell.kind == "code"]
-    defaults = [cell for cell in cells if _PARAMETERS in cell.tags and cell.kind == "code"]
+    # A cell with both tags is not compared with the approved source either: it may hold no more than an injected one.
+    defaults = [
+        cell
+        for cell in cells
+        if _PARAMETERS in cell.tags and cell.kind == "code" and INJECTED not in cell.tags
+    ]
     values: dict[str, Any] = {}
     for cell in [*defaults, *injected]:
         found = _values(cell, declared_values if cell in defaults else literals)

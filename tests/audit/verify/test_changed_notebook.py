@@ -93,6 +93,17 @@ def hide_code_as_injected(content: Data) -> None:
     content["cells"].append(new)
 
 
+def annotate_injected(content: Data) -> None:
+    injected = next(item for item in content["cells"] if "injected-parameters" in item["metadata"]["tags"])
+    injected["source"] = "".join(injected["source"]).replace(" = ", ": print('ran') = ", 1)
+
+
+def annotate_as_both(content: Data) -> None:
+    new = {**cell(content, "wait"), "id": "new", "source": "wait: print('ran') = 0.0", "outputs": []}
+    new["metadata"] = {"tags": ["injected-parameters", "parameters"]}
+    content["cells"].append(new)
+
+
 def inject_twice(content: Data) -> None:
     new = {**cell(content, "wait"), "id": "new", "source": "wait = 0.0", "outputs": []}
     new["metadata"] = {"tags": ["injected-parameters"]}
@@ -110,6 +121,8 @@ def inject_otherwise(content: Data) -> None:
         (add_cell, "source", "the cell was added"),
         (drop_cell, "source", "the cell was removed"),
         (hide_code_as_injected, "source", "a parameters cell contains more than plain values"),
+        (annotate_injected, "source", "a parameters cell contains more than plain values"),
+        (annotate_as_both, "source", "a parameters cell contains more than plain values"),
         (inject_twice, "source", "more than one cell of injected parameters"),
         (inject_otherwise, "parameters", "parameter wait: the notebook has 5.0, the journal 0.0"),
     ],
