@@ -132,8 +132,8 @@ class Archive:
         if name == "last":
             found = self.query("SELECT run FROM runs WHERE started IS NOT NULL ORDER BY started DESC LIMIT 1")
         else:
-            exact = "SELECT run FROM files WHERE run = ? OR path = ? LIMIT 1"
-            found = self.query(exact, [name, name.rstrip("/")])
+            exact = "SELECT run FROM files WHERE run = ? OR path = ? ORDER BY run <> ?, kind = 'copy' LIMIT 1"
+            found = self.query(exact, [name, name.rstrip("/"), name])
             if not found.num_rows:
                 found = self.query(
                     "SELECT run FROM runs WHERE starts_with(run, ?) ORDER BY run LIMIT 6", [name]

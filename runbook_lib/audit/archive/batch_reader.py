@@ -21,7 +21,7 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import NO_JOURNAL_END, JournalView
 from runbook_lib.evidence.judgement import judge_run, with_judgement
-from runbook_lib.evidence.layout import NOTEBOOK
+from runbook_lib.evidence.layout import JOURNAL, NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import record_of_notebook
 from runbook_lib.evidence.reader import build_record
@@ -36,10 +36,21 @@ if TYPE_CHECKING:
 
     from runbook_lib.audit.archive.location import Found, Location
 
-__all__ = ["Batch", "FileResult", "parquet", "read_batch", "read_encoded"]
+__all__ = [
+    "ANOTHER_NAME",
+    "Batch",
+    "FileResult",
+    "directory_name",
+    "parquet",
+    "read_batch",
+    "read_encoded",
+]
 
+ANOTHER_NAME = "the directory has another run's name"
+"""The problem of a run whose directory is not called as its journal says."""
 _NO_TABLE = (*UNUSUAL, OverflowError, pa.ArrowException)
 _LONGEST = 500  # characters of a problem
+_LONGEST_ID = 100  # characters of an id in a message
 _LARGE = 256 * 1024
 """Bytes from which a second thread hashes a file: for fewer, handing them over takes longer than hashing them."""
 _TOGETHER = 8
@@ -55,7 +66,7 @@ class FileResult(NamedTuple):
     Args:
         source: Its number in the index.
         kind: `run`, `notebook`, `foreign` or `damaged`.
-        run: The run's id; for a foreign or damaged file, its path.
+        run: The run's id; for a foreign or damaged file, its path: the journal's, where a run directory is damaged.
         sha256: Of its content; empty if that could not be read.
         problem: What is missing or wrong; empty if the evidence is complete.
     """
@@ -198,27 +209,34 @@ def _read(
 
 def _quickly(location: Location, source: int, file: Found, data: bytes) -> tuple[FileResult, Payload]:
     if file.kind == "run":
-        return _result(source, "run", _judged(location, file, run_of_journal(data), data))
+        run = run_of_journal(data)
+        _check_id(run["run"])
+        return _result(source, "run", *_judged(location, file, run, data))
     notebook = Notebook.parse(data, file.path)
-    run = run_of_notebook(notebook)
-    if run is not None:
-        return _result(source, "notebook", run)
+    embedded = run_of_notebook(notebook)
+    if embedded is not None:
+        _check_id(embedded["run"])
+        return _result(source, "notebook", embedded)
     return _result(source, "foreign", encodable(foreign_run(file.path, notebook)))
 
 
-def _judged(location: Location, file: Found, run: Payload, journal: bytes) -> Payload:
-    """Return a run with the status that the judge gives it: the notebook next to its journal may contradict a good end.
+def _check_id(run: str) -> None:
+    """Refuse an id that a foreign or damaged file has in the tables, where each file has an id of its own."""
+    if run.endswith((".ipynb", f"/{JOURNAL}")):
+        raise EvidenceError(f"has an id that is the path of a file: {run[:_LONGEST_ID]!r}")
+
+
+def _judged(location: Location, file: Found, run: Payload, journal: bytes) -> tuple[Payload, str]:
+    """Return a run with the status that the judge gives it, and what in its directory contradicts its journal.
 
     As `judgement.judged_record` does for one run directory; nothing makes `unknown` worse.
     """
+    broken = [] if run["run"] == directory_name(location, file.path) else [ANOTHER_NAME]
     if run["incomplete"] == NO_JOURNAL_END:
-        return {**run, "incomplete": _why_no_end(location, file, journal)}
+        return {**run, "incomplete": _why_no_end(location, file, journal)}, "; ".join(broken)
     if run["status"] == Status.UNKNOWN:
-        return run
-    notebook, broken = (
-        None,
-        [] if run["run"] == _name(location, file) else ["the directory has another run's name"],
-    )
+        return run, "; ".join(broken)
+    notebook = None
     try:
         data = location.read(file.notebook)
         notebook = Notebook.parse(data, file.notebook)
@@ -228,9 +246,9 @@ def _judged(location: Location, file: Found, run: Payload, journal: bytes) -> Pa
         broken.append(f"{NOTEBOOK} cannot be read: {problem}")
     judgement = judge_run(run["run"], run["status"], notebook, broken=broken)
     if judgement.status == run["status"]:
-        return run
+        return run, "; ".join(broken)
     reasons = "; ".join(filter(None, (run.get("message"), *judgement.problems)))
-    return {**run, "status": judgement.status.value, "message": reasons}
+    return {**run, "status": judgement.status.value, "message": reasons}, "; ".join(broken)
 
 
 def _why_no_end(location: Location, file: Found, journal: bytes) -> str:
@@ -245,21 +263,28 @@ def _why_no_end(location: Location, file: Found, journal: bytes) -> str:
     return f"{LOST}: {'; '.join(proofs)}"
 
 
-def _name(location: Location, file: Found) -> str:
-    """Return the name of a run's directory; of an archive that is a run itself, that of the archive."""
-    return (location.name if file.path == "." else file.path).rstrip("/").rpartition("/")[2]
+def directory_name(location: Location, path: str) -> str:
+    """Return the name of a run's directory; of an archive that is a run itself, that of the archive.
+
+    Args:
+        location: The archive.
+        path: The run directory's path in it.
+    """
+    return (location.name if path == "." else path).rstrip("/").rpartition("/")[2]
 
 
-def _result(source: int, kind: str, run: Payload) -> tuple[FileResult, Payload]:
-    return FileResult(source, kind, run["run"], "", run["incomplete"]), run
+def _result(source: int, kind: str, run: Payload, broken: str = "") -> tuple[FileResult, Payload]:
+    problem = "; ".join(filter(None, (broken, run["incomplete"])))
+    return FileResult(source, kind, run["run"], "", problem), run
 
 
 def _carefully(location: Location, source: int, file: Found, data: bytes) -> tuple[FileResult, Payload]:
     """Read with the readers that can say what is wrong."""
+    broken = ""
     try:
         if file.kind == "run":
             record = build_record(read_lines(data))
-            judged = _judged(
+            judged, broken = _judged(
                 location,
                 file,
                 record.model_dump(mode="json", include={"run", "status", "message", "incomplete"}),
@@ -269,9 +294,10 @@ def _carefully(location: Location, source: int, file: Found, data: bytes) -> tup
         else:
             notebook = Notebook.parse(data, file.path)
             record = with_judgement(record_of_notebook(notebook), notebook)
+        _check_id(record.run)
         run = encodable(record.model_dump(mode="json"))
         Rows().add(run)  # the caller relies on it that rows can be made of the run
-        return _result(source, file.kind, run)
+        return _result(source, file.kind, run, encodable(broken))
     except EvidenceError as problem:
         return _damaged(source, file, problem.message)
     except UNUSUAL as problem:
@@ -281,5 +307,7 @@ def _carefully(location: Location, source: int, file: Found, data: bytes) -> tup
 
 def _damaged(source: int, file: Found, problem: str) -> tuple[FileResult, Payload]:
     short = problem if len(problem) <= _LONGEST else problem[:_LONGEST] + " …"
-    run = {**defaults.RUN, "run": file.path, "runbook": "", "incomplete": short}
+    # The path of a run directory may be the id of a run that is sound elsewhere in the archive.
+    name = file.path if file.kind != "run" and file.path.endswith(".ipynb") else f"{file.path}/{JOURNAL}"
+    run = {**defaults.RUN, "run": name, "runbook": "", "incomplete": short}
     return _result(source, "damaged", encodable(run))

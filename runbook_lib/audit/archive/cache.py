@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["EMPTY_INDEX", "Cache", "FileEntry", "Index"]
 
 _log = logging.getLogger(__name__)
-_LAYOUT = f"3.{SCHEMA_VERSION}.{hashlib.sha256(repr(SCHEMAS).encode()).hexdigest()[:16]}"
+_LAYOUT = f"4.{SCHEMA_VERSION}.{hashlib.sha256(repr(SCHEMAS).encode()).hexdigest()[:16]}"
 """What must be the same for a cache to be used; an index of another layout is as good as none."""
 _INDEX = "files.parquet"
 
@@ -222,13 +222,25 @@ class Cache:
         """Return the file with a table's rows in a part."""
         return self.directory / f"{name}-{part}.parquet"
 
-    def merge(self, parts: list[str], dropped: set[int]) -> str:
-        """Write parts again as one, without the rows of some files; return its name, empty if no row is left."""
-        gone = pa.array(sorted(dropped), pa.int64())
+    def count(self, part: str) -> int:
+        """Return how many files have rows in a part: each has one of a run.
+
+        Raises:
+            EvidenceError: The part cannot be read.
+        """
+        path = self.file("runs", part)
+        try:
+            return int(pq.read_metadata(path).num_rows)
+        except (OSError, pa.ArrowException) as problem:
+            raise self._unreadable(path, problem) from problem
+
+    def merge(self, parts: list[str], kept: set[int]) -> str:
+        """Write parts again as one, with the rows of some files only; return its name, empty if no row is left."""
+        wanted = pa.array(sorted(kept), pa.int64())
         tables = {}
         for name in TABLES:
             table = pa.concat_tables([self.part(name, part) for part in parts])
-            tables[name] = table.filter(pc.invert(pc.is_in(table.column(FILE), gone)))
+            tables[name] = table.filter(pc.is_in(table.column(FILE), wanted))
         return self.add(tables) if tables["runs"].num_rows else ""
 
     def tidy(self, index: Index) -> None:

@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from runbook_lib.audit.archive.batch_reader import read_batch, read_encoded
+from runbook_lib.audit.archive.batch_reader import directory_name, read_batch, read_encoded
 from runbook_lib.audit.archive.cache import FileEntry
+from runbook_lib.audit.archive.copies import as_copy
 from runbook_lib.audit.archive.location import LocalLocation
 from runbook_lib.audit.archive.rewritten_parts import rewrite_parts
 from runbook_lib.report.arrow_rows import FILE
@@ -89,7 +90,6 @@ class _Ingest:
         self.cache = cache
         self.report = report
         self.index: Index = cache.load()
-        self.dropped: set[int] = set()
         self.counted = {entry.run: entry for entry in self.index.entries.values() if entry.kind in _COUNTED}
 
     def run(self, executor: Executor | Processes | None) -> Ingestion:
@@ -99,13 +99,14 @@ class _Ingest:
         for entry in gone:
             self._drop(entry)
         changed = self._moved([item for item in found.values() if not self._unchanged(item)], gone)
+        changed += self._copies_of_none(found)
         if not (changed or gone) and len(self.index.entries) == before:
             return Ingestion(len(found), 0, 0, 0)
         self.cache.tidy(self.cache.load())
         try:
             self._read(changed, executor)
         finally:  # files read before a Ctrl-C need not be read again
-            rewrite_parts(self.cache, self.index, self.dropped)
+            rewrite_parts(self.cache, self.index)
             self.cache.save(self.index)
         return Ingestion(len(found), len(changed), len(gone), sum(item.size for item in changed))
 
@@ -115,18 +116,24 @@ class _Ingest:
             return False
         if item.kind == "trouble":
             return known.problem == item.problem
-        if known.kind == "copy":
-            other = self.counted.get(known.run)
-            return bool(item.mark) and other is not None
         return bool(item.mark)
+
+    def _copies_of_none(self, found: dict[str, Found]) -> list[Found]:
+        """Return copies of which the record that counted is gone or read again: it may be they that count now."""
+        copies = [
+            entry
+            for entry in self.index.entries.values()
+            if entry.kind == "copy" and entry.run not in self.counted
+        ]
+        for entry in copies:
+            self._drop(entry)
+        return [found[entry.path] for entry in copies]
 
     def _drop(self, entry: FileEntry) -> None:
         """Forget a file; its rows are removed when the parts are written."""
         del self.index.entries[entry.path]
         if self.counted.get(entry.run) is entry:
             del self.counted[entry.run]
-        if entry.part:
-            self.dropped.add(entry.file)
 
     def _moved(self, changed: list[Found], gone: list[FileEntry]) -> list[Found]:
         """Keep the rows of notebooks that only changed their name or time; return the other files.
@@ -146,7 +153,6 @@ class _Ingest:
             if kept is None:
                 rest.append(item)
                 continue
-            self.dropped.discard(kept.file)
             self._note(kept._replace(path=item.path, mark=item.mark))
         return rest
 
@@ -188,7 +194,7 @@ class _Ingest:
             read = read_batch(self.location, batch)
             if before:
                 yield before[0], before[1], before[2].result()
-            tables = self._without_copies(read.results, read.tables)
+            tables = self._without_copies(batch, read.results, read.tables)
             before = (batch, read.results, writer.submit(self.cache.add, tables))
         if before:
             yield before[0], before[1], before[2].result()
@@ -207,7 +213,7 @@ class _Ingest:
                 return
             batch, future = waiting.popleft()
             reads, parts = future.result()
-            yield batch, reads, self.cache.add(self._without_copies(reads, parts))
+            yield batch, reads, self.cache.add(self._without_copies(batch, reads, parts))
 
     def _batches(self, found: Iterable[Found]) -> Iterator[Numbered]:
         batch: Numbered = []
@@ -221,15 +227,23 @@ class _Ingest:
         if batch:
             yield batch
 
-    def _without_copies(self, reads: list[FileResult], tables: dict[str, Any]) -> dict[str, Any]:
-        """Leave out the rows of runs that already count, and of all but the first record of a run in this batch."""
-        seen: set[str] = set()
+    def _without_copies(
+        self, batch: Numbered, reads: list[FileResult], tables: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Leave out the rows of runs that already count, and of all but one record of a run in this batch."""
+        best: dict[str, tuple[int, int]] = {}
         copies = []
-        for read in reads:
-            if read.kind in _COUNTED:
-                if read.run in seen or self._is_copy(read):
-                    copies.append(read.source)
-                seen.add(read.run)
+        for (_, item), read in zip(batch, reads, strict=True):
+            if read.kind not in _COUNTED:
+                continue
+            rank, other = self._rank(read.kind, item.path, read.run), self.counted.get(read.run)
+            known = best.get(read.run) or (other and (self._rank(other.kind, other.path, other.run), 0))
+            if known and known[0] <= rank:
+                copies.append(read.source)
+                continue
+            if known:
+                copies.append(known[1])
+            best[read.run] = (rank, read.source)
         if not copies:
             return tables
         gone = pa.array(copies, pa.int64())
@@ -242,9 +256,11 @@ class _Ingest:
             for name, table in opened.items()
         }
 
-    def _is_copy(self, read: FileResult) -> bool:
-        other = self.counted.get(read.run)
-        return other is not None and not (other.kind == "notebook" and read.kind == "run")
+    def _rank(self, kind: str, path: str, run: str) -> int:
+        """Return which record of a run counts, the lowest first: a journal's, rather one in a directory of its name."""
+        if kind == "notebook":
+            return 2
+        return int(directory_name(self.location, path) != run)
 
     def _index(self, batch: Numbered, reads: list[FileResult], part: str) -> None:
         for (_, item), read in zip(batch, reads, strict=True):
@@ -262,19 +278,14 @@ class _Ingest:
             other = self.counted.get(read.run) if read.kind in _COUNTED else None
             if other is None:
                 self._note(entry)
-            elif self._is_copy(read):
-                self._note(_copy(entry, other))
+            elif self._rank(other.kind, other.path, other.run) <= self._rank(read.kind, item.path, read.run):
+                self._note(self._as_copy(entry, other))
             else:
-                self.dropped.add(other.file)
-                self._note(_copy(other, entry))
+                self._note(self._as_copy(other, entry))
                 self._note(entry)
 
-
-def _copy(entry: FileEntry, other: FileEntry) -> FileEntry:
-    same = " with the same content" if entry.sha256 == other.sha256 else ""
-    return entry._replace(
-        kind="copy", part="", problem=f"another record of this run{same}; the one that counts: {other.path}"
-    )
+    def _as_copy(self, entry: FileEntry, counted: FileEntry) -> FileEntry:
+        return as_copy(entry, counted, directory_name(self.location, entry.path))
 
 
 @contextmanager

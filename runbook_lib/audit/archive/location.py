@@ -26,12 +26,13 @@ from runbook_lib.project import usable_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LARGEST", "Found", "LocalLocation", "Location", "RemoteLocation", "location_of"]
+__all__ = ["LARGEST", "RUN_NAME", "Found", "LocalLocation", "Location", "RemoteLocation", "location_of"]
 
 LARGEST = 512 * 1024 * 1024
 """Bytes of a file above which it is listed and not read."""
 _PIECE = 1024 * 1024  # bytes read at a time of what was written to a file since its size was read
-_RUN = re.compile(r"\d{8}T\d{6}Z_.+_[0-9a-f]{6}")
+RUN_NAME = re.compile(r"\d{8}T\d{6}Z_.+_[0-9a-f]{6}")
+"""How a run, and so its directory, is called."""
 
 
 class Found(NamedTuple):
@@ -165,7 +166,7 @@ class LocalLocation:
 
     def _directory(self, entry: os.DirEntry[str], path: str) -> Iterator[Found]:
         is_run = False
-        if _RUN.fullmatch(entry.name) or os.path.lexists(f"{entry.path}/{JOURNAL}"):
+        if RUN_NAME.fullmatch(entry.name) or os.path.lexists(f"{entry.path}/{JOURNAL}"):
             found = self._run(entry.path, path)
             yield found
             is_run = found.kind == "run"

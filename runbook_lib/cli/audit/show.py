@@ -14,7 +14,7 @@ from runbook_lib.readable_time import local_time
 __all__ = ["show_command"]
 
 _ABOUT = """
-SELECT f.kind, f.path, f.sha256, r.* FROM runs r JOIN files f ON f.run = r.run AND f.kind <> 'copy'
+SELECT f.kind, f.path, f.sha256, f.problem, r.* FROM runs r JOIN files f ON f.run = r.run AND f.kind <> 'copy'
 WHERE r.run = ?
 """
 _STEPS = """
@@ -63,7 +63,7 @@ def show_command(archive_settings: dict[str, Any], run: str, everything: bool) -
             text = local_time(value, seconds=True) if isinstance(value, datetime) else value
             click.echo(f"{name:<10} {text}")
     click.echo(f"{'path':<10} {about['path']}\n{'sha256':<10} {about['sha256']}")
-    click.echo(f"{'evidence':<10} {about['incomplete'] or 'complete'}")
+    click.echo(f"{'evidence':<10} {about['problem'] or 'complete'}")
     for sql, given in (
         (_STEPS, [found]),
         (_COMMANDS, [found, everything]),

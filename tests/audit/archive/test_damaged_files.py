@@ -64,7 +64,8 @@ def test_a_damaged_file_is_a_row_and_the_others_are_read(
     file = of(archive, "bad.ipynb")
     assert file["kind"] == "damaged"
     assert file["problem"]
-    (row,) = archive.runs[archive.runs["run"] == "bad.ipynb"].to_dict("records")
+    name = "bad.ipynb" if what == "notebook" else "bad.ipynb/journal.jsonl"
+    (row,) = archive.runs[archive.runs["run"] == name].to_dict("records")
     assert (row["status"], row["incomplete"]) == ("unknown", file["problem"])
     assert len(archive.runs) == 5
 
@@ -141,7 +142,7 @@ def test_whatever_bytes_are_flipped_a_row_is_left_and_it_says_what_the_careful_r
     places = data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=3, unique=True))
     for place in places:
         content[place] ^= data.draw(st.integers(1, 255))
-    file = tmp_path / "flipped" / ("journal.jsonl" if journal else "out.ipynb")
+    file = tmp_path / some_run(evidence).name / ("journal.jsonl" if journal else "out.ipynb")
     file.parent.mkdir(exist_ok=True)
     for old in file.parent.iterdir():
         old.unlink()
