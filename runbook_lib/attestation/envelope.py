@@ -11,10 +11,10 @@ from securesystemslib.exceptions import FormatError, UnverifiedSignatureError, V
 from securesystemslib.signer import Signature
 
 from runbook_lib.attestation.envelope_file import PAYLOAD_TYPE, payload, write_content
-from runbook_lib.attestation.files import read
 from runbook_lib.attestation.trust import Trust, public_key
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import ATTESTATION
+from runbook_lib.evidence.regular_file import read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.attestation import statement
 from runbook_lib.attestation.envelope_file import locked, unsigned, write_content
-from runbook_lib.attestation.files import digest, evidence
+from runbook_lib.attestation.files import evidence
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
 from runbook_lib.evidence.liveness import still_running
+from runbook_lib.evidence.regular_file import digest
 from runbook_lib.project import operator
 from runbook_lib.secrets import SIGNING_KEY
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pandas as pd
 
+from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import NOTEBOOK
+from runbook_lib.evidence.regular_file import read
 from runbook_lib.report.safe_text import exit_summary
 
 if TYPE_CHECKING:
@@ -108,13 +110,13 @@ def source_cells(path: Path) -> dict[str, str] | None:
     cells: dict[str, str] = {}
     counts: Counter[str] = Counter()
     try:
-        notebook = orjson.loads(file.read_bytes())
+        notebook = orjson.loads(read(file))
         for number, cell in enumerate(notebook["cells"]):
             if cell["cell_type"] == "code" and _INJECTED not in cell["metadata"].get("tags", []):
                 name = str(cell.get("id", number))
                 counts[name] += 1
                 cells[name if counts[name] == 1 else f"{name} ({counts[name]})"] = "".join(cell["source"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (EvidenceError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return cells
 
@@ -125,7 +127,7 @@ def _differences(
     cells: tuple[Mapping[str, str] | None, Mapping[str, str] | None],
 ) -> Iterator[Difference]:
     yield from _mapped("run", _about(first), _about(second))
-    yield from _mapped("parameters", _flat(first.parameters), _flat(second.parameters))
+    yield from _values("parameters", first.parameters, second.parameters)
     yield from _sources(*cells)
     hosts, others = _hosts(first), _hosts(second)
     for key in dict.fromkeys([*hosts, *others]):
@@ -139,7 +141,7 @@ def _differences(
         yield from _host(place, before, after)
     facts, later = _facts(first), _facts(second)
     for name in dict.fromkeys([*facts, *later]):
-        yield from _mapped("facts", facts.get(name, {}), later.get(name, {}), host=name)
+        yield from _values("facts", facts.get(name), later.get(name), host=name)
 
 
 def _host(place: str, before: HostRecord, after: HostRecord) -> Iterator[Difference]:
@@ -172,6 +174,33 @@ def _mapped(
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
             yield Difference(section, place, host, name, before.get(name), after.get(name))
+
+
+def _values(
+    section: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, host: str = ""
+) -> Iterator[Difference]:
+    """Yield how nested values differ; if only in types or nesting, which their names and texts do not show, as one."""
+    flat, later = (_flat(value) if value is not None else {} for value in (before, after))
+    found = list(_mapped(section, flat, later, host=host))
+    was, now = _unordered(before), _unordered(after)
+    if not found and was != now:
+        found = [Difference(section, "", host, "types or nesting of the values", was, now)]
+    yield from found
+
+
+def _unordered(value: Any) -> str:  # noqa: ANN401 - JSON
+    """Return a value as JSON, in which the order of items that have names does not matter."""
+    if isinstance(value, dict):
+        parts = (f"{json.dumps(key)}: {_unordered(item)}" for key, item in sorted(value.items()))
+        return f"{{{', '.join(parts)}}}"
+    if isinstance(value, list):
+        items = [_unordered(item) for item in value]
+        return f"[{', '.join(sorted(items) if _are_named(value) else items)}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _are_named(items: list[Any]) -> bool:
+    return bool(items) and all(isinstance(item, dict) and "name" in item for item in items)
 
 
 def _about(run: RunRecord) -> dict[str, str]:
@@ -230,22 +259,23 @@ def _seconds(host: HostRecord) -> float | None:
     return (host.ended - host.started).total_seconds() if host.started and host.ended else None
 
 
-def _facts(run: RunRecord) -> dict[str, dict[str, str]]:
+def _facts(run: RunRecord) -> dict[str, dict[str, Any]]:
     """Return the last value of each fact on each host."""
     last: dict[str, dict[str, Any]] = {}
     for step in run.steps:
         for host in step.hosts:
             last.setdefault(host.host, {}).update(host.facts)
-    return {host: _flat(facts) for host, facts in last.items()}
+    return last
 
 
 def _flat(value: Any, name: str = "") -> dict[str, str]:  # noqa: ANN401 - JSON
-    """Return a nested value as names and texts; items of a list are identified by their own names."""
+    """Return a nested value as names and texts; items of a list are identified by their own names.
+
+    A name that stands for something else already gets a number: what differs is never hidden by it.
+    """
     if isinstance(value, dict) and value:
         items = [(str(key), item) for key, item in value.items()]
-    elif (
-        isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value)
-    ):
+    elif isinstance(value, list) and _are_named(value):
         items = [
             (str(item["name"]), {key: part for key, part in item.items() if key != "name"}) for item in value
         ]
@@ -255,8 +285,17 @@ def _flat(value: Any, name: str = "") -> dict[str, str]:  # noqa: ANN401 - JSON
         }
     flat: dict[str, str] = {}
     for key, item in items:
-        flat |= _flat(item, f"{name}.{key}" if name else key)
+        for inner, text in _flat(item, f"{name}.{key}" if name else key).items():
+            flat[_unused(inner, flat)] = text
     return flat
+
+
+def _unused(name: str, others: Mapping[str, str]) -> str:
+    number, unused = 1, name
+    while unused in others:
+        number += 1
+        unused = f"{name} ({number})"
+    return unused
 
 
 def unified(before: str | None, after: str | None) -> list[str]:

@@ -11,8 +11,10 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.evidence.regular_file import read
 from runbook_lib.masking import Mask
 
 if TYPE_CHECKING:
@@ -166,9 +168,9 @@ class ExposedSecrets:
     def of_run(cls, directory: Path) -> ExposedSecrets:
         """Return the exposures that a run's journal names; none if it cannot be read, which its other readers say."""
         try:
-            data = (directory / JOURNAL).read_bytes()
+            data = read(directory / JOURNAL)
             return cls.of(read_lines(data).entries) if EVENT.encode() in data else cls()
-        except (OSError, ValueError, LookupError, TypeError):
+        except (EvidenceError, ArithmeticError, ValueError, LookupError, TypeError, AttributeError):
             return cls()
 
     def __bool__(self) -> bool:

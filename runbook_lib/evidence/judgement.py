@@ -8,6 +8,7 @@ can make the outcome worse, never better.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -16,6 +17,7 @@ from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.evidence.regular_file import read
 from runbook_lib.model.status import Status, worst
 
 if TYPE_CHECKING:
@@ -183,12 +185,12 @@ def judged_record(path: Path) -> RunRecord:
     if path.is_dir() and record.run != path.resolve().name:
         broken.append(f"the journal in {path.name} is of run {record.run}")
     notebook = None
-    try:
-        notebook = Notebook.parse((directory / NOTEBOOK).read_bytes(), NOTEBOOK)
-    except FileNotFoundError:
-        pass  # the run was made without a notebook, or by hand: its journal is all there is
-    except (OSError, EvidenceError) as problem:
-        broken.append(f"{NOTEBOOK} cannot be read: {problem}")
+    # A run that was made without a notebook, or by hand, has nothing but its journal.
+    if os.path.lexists(directory / NOTEBOOK):
+        try:
+            notebook = Notebook.parse(read(directory / NOTEBOOK), NOTEBOOK)
+        except EvidenceError as problem:
+            broken.append(f"{NOTEBOOK} cannot be read: {problem}")
     return with_judgement(record, notebook, broken=broken)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "ATTESTATION",
     "CSV",
@@ -16,6 +18,7 @@ __all__ = [
     "PARQUET",
     "REPORTS",
     "RUN_MIME",
+    "RUN_NAME",
     "SEALED",
     "STEP_MIME",
 ]
@@ -24,7 +27,8 @@ RUN_MIME = "application/vnd.runbook.run.v1+json"
 """MIME type of the record of a run's start and of its end."""
 STEP_MIME = "application/vnd.runbook.step.v1+json"
 """MIME type of the complete record of a step."""
-
+RUN_NAME = re.compile(r"\d{8}T\d{6}Z_.+_[0-9a-f]{6}")
+"""How a run, and so its directory, is called."""
 
 ATTESTATION = "attestation.json"
 JOURNAL = "journal.jsonl"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.errors import InputError
 from runbook_lib.evidence.judgement import judged_record, with_judgement
+from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, RUN_NAME
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import record_of_notebook
+from runbook_lib.evidence.regular_file import read
 from runbook_lib.known_names import complete_name, did_you_mean
 from runbook_lib.project import usable_path
 
@@ -32,7 +35,7 @@ def find_run(name: str, runs: Path) -> Path:
     path = usable_path(name)
     if path.exists():
         return path
-    known = sorted(entry.name for entry in runs.iterdir() if entry.is_dir()) if runs.is_dir() else []
+    known = sorted(filter(None, map(_run_name, runs.iterdir()))) if runs.is_dir() else []
     # A run id begins with the start time, so the last one by name is the latest.
     if name == "last" and known:
         return runs / known[-1]
@@ -43,6 +46,12 @@ def find_run(name: str, runs: Path) -> Path:
         where=name,
         hint=f"{did_you_mean(name, known[::-1])}latest runs in {runs}: {', '.join(known[-5:]) or 'none'}",
     )
+
+
+def _run_name(path: Path) -> str:
+    """Return the name of a run directory; empty if there is no sign of a run in it: it may hold anything."""
+    is_run = path.is_dir() and any(os.path.lexists(path / name) for name in (JOURNAL, ATTESTATION))
+    return path.name if is_run or RUN_NAME.fullmatch(path.name) else ""
 
 
 def read_run(path: str | Path) -> RunRecord:
@@ -65,9 +74,5 @@ def read_run(path: str | Path) -> RunRecord:
         )
     if path.suffix != ".ipynb":
         return judged_record(path)
-    try:
-        content = path.read_bytes()
-    except OSError as problem:
-        raise EvidenceError(f"cannot be read: {problem.strerror}", where=str(path)) from problem
-    notebook = Notebook.parse(content, str(path))
+    notebook = Notebook.parse(read(path), str(path))
     return with_judgement(record_of_notebook(notebook), notebook)

@@ -9,6 +9,7 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.journal_view import JournalView
 from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.evidence.regular_file import read
 from runbook_lib.evidence.uninterpretable import in_one_line
 from runbook_lib.model.records import CommandRecord, HostRecord, RunRecord, StepRecord
 
@@ -38,11 +39,9 @@ def read_journal(path: Path) -> RunRecord:
     """
     file = path / JOURNAL if path.is_dir() else path
     try:
-        data = file.read_bytes()
-    except OSError as problem:
-        raise EvidenceError(
-            f"cannot be read: {problem.strerror}", where=str(file), hint="name a run directory"
-        ) from problem
+        data = read(file)
+    except EvidenceError as problem:
+        raise EvidenceError(problem.message, where=str(file), hint="name a run directory") from problem
     try:
         return _record_of_bytes(data)
     except EvidenceError as problem:
@@ -79,7 +78,7 @@ def build_record(lines: JournalLines) -> RunRecord:
                 "exposed_secrets": str(view.exposed),
             }
         )
-    except (ValueError, LookupError, TypeError, AttributeError) as problem:
+    except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError) as problem:
         raise EvidenceError(
             f"contains an entry that cannot be interpreted: {in_one_line(problem)}"
         ) from problem

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import stat
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
+from runbook_lib.evidence.regular_file import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +33,8 @@ def seal_problem(directory: Path, journal: bytes) -> str:
     if not path.exists() and not path.is_symlink():
         return ""
     try:
-        subjects, run = _sealed(_read(path))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as problem:
+        subjects, run = _sealed(read(path))
+    except (EvidenceError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as problem:
         return f"{ATTESTATION}: cannot be read: {problem}"[:200]
     if run != directory.resolve().name or JOURNAL not in subjects:
         return f"{ATTESTATION}: is not the seal of this run's journal"
@@ -44,9 +44,9 @@ def seal_problem(directory: Path, journal: bytes) -> str:
 def _first_difference(directory: Path, journal: bytes, subjects: Mapping[str, str]) -> str:
     for name, digest in sorted(subjects.items()):
         try:
-            data = journal if name == JOURNAL else _read(directory / name)
-        except (OSError, ValueError) as problem:
-            return f"{name}: sealed, but cannot be read: {problem}"[:200]
+            data = journal if name == JOURNAL else read(directory / name)
+        except EvidenceError as problem:
+            return f"{name}: sealed, but {problem.message}"[:200]
         if hashlib.sha256(data).hexdigest() != digest:
             return f"{name}: changed after the run was sealed"
     return ""
@@ -59,12 +59,3 @@ def _sealed(data: bytes) -> tuple[dict[str, str], Any]:
     if any(name.startswith("/") or ".." in name.split("/") for name in subjects):
         raise ValueError("names a file outside the run directory")
     return subjects, statement["predicate"]["runbookRun"]["run"]
-
-
-def _read(path: Path) -> bytes:
-    """Read a regular file; a link could lead anywhere, and reading a pipe would never end."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ValueError("not a regular file")
-        return file.read()

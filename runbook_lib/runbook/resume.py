@@ -15,6 +15,7 @@ from runbook_lib.evidence.liveness import still_running
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
 from runbook_lib.evidence.reader import build_record
+from runbook_lib.evidence.regular_file import read
 from runbook_lib.evidence.seal_contents import seal_problem
 from runbook_lib.model.kinds import ADDED_BY_RUN
 from runbook_lib.model.status import Mode, Status
@@ -169,13 +170,12 @@ def _record(path: Path) -> tuple[RunRecord, ExposedSecrets, bytes]:
         InputError: The journal is missing or damaged, or the run's evidence was altered.
     """
     try:
-        data = (path / JOURNAL).read_bytes()
+        data = read(path / JOURNAL)
+    except EvidenceError as missing:
+        raise InputError(f"the run to resume has no journal: {missing.message}", where=str(path)) from missing
+    try:
         lines = read_lines(data)
         record, exposed = build_record(lines), ExposedSecrets.of(lines.entries)
-    except OSError as missing:
-        raise InputError(
-            f"the run to resume has no journal: {missing.strerror}", where=str(path)
-        ) from missing
     except EvidenceError as damaged:
         raise InputError(
             f"cannot be resumed: {damaged.message}", where=str(path), hint=_START_NEW
@@ -218,11 +218,11 @@ def _changed_before(runs: Path, record: RunRecord) -> str:
         followed.add(record.resumes)
         file = runs / Path(record.resumes).name / JOURNAL
         try:
-            data = file.read_bytes()
+            data = read(file)
             if hashlib.sha256(data).hexdigest() != record.resumes_sha256:
                 return f"{record.resumes}: changed after {record.run} resumed it"
             record = build_record(read_lines(data))
-        except (OSError, EvidenceError):
+        except EvidenceError:
             return ""  # not here: `audit verify` says so
     return ""
 
@@ -233,13 +233,13 @@ def _contradiction(notebook: Path, record: RunRecord) -> str:
     A run without a seal has only this second account of itself. A notebook that cannot be read proves nothing.
     """
     try:
-        embedded = EmbeddedRecords.of(Notebook.parse(notebook.read_bytes(), NOTEBOOK)).of_run(record.run)
+        embedded = EmbeddedRecords.of(Notebook.parse(read(notebook), NOTEBOOK)).of_run(record.run)
         shown = {
             (step["number"], host["host"]): host["status"]
             for step in embedded.steps
             for host in step["hosts"]
         }
-    except (OSError, EvidenceError, LookupError, TypeError):
+    except (EvidenceError, LookupError, TypeError):
         return ""
     for step in record.steps:
         for host in step.hosts:

@@ -92,6 +92,42 @@ def test_code_cells_are_compared_by_their_ids_and_injected_parameters_are_not(
     assert before is not None
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            [{"name": "a", "mtu": 1}, {"name": "a", "mtu": 2}],
+            [{"name": "a", "mtu": 9}, {"name": "a", "mtu": 2}],
+        ),
+        ([{"name": "a", "mtu": 1}, {"name": "a", "mtu": 1}], [{"name": "a", "mtu": 1}]),
+        ({"a": {"b": 1}}, {"a.b": 1}),
+        ({"a": {"b": 1}, "a.b": 1}, {"a": {"b": 2}, "a.b": 1}),
+        ({"port": 1}, {"port": "1"}),
+        ({"on": None}, {"on": "null"}),
+    ],
+)
+def test_facts_that_differ_are_never_without_a_difference(
+    before: object, after: object, runs: list[RunRecord]
+) -> None:
+    def with_fact(value: object) -> RunRecord:
+        (first, *steps) = runs[1].steps
+        hosts = [first.hosts[0].model_copy(update={"facts": {"fact": value}}), *first.hosts[1:]]
+        return runs[1].model_copy(update={"steps": [first.model_copy(update={"hosts": hosts}), *steps]})
+
+    def rows(one: object, other: object) -> list[str]:
+        return list(compare(with_fact(one), with_fact(other), ({}, {}))["section"])
+
+    assert "facts" in rows(before, after)
+    assert rows(before, before) == []
+
+
+def test_the_order_of_named_items_is_no_difference(runs: list[RunRecord]) -> None:
+    items = [{"name": "a", "mtu": 1}, {"name": "b", "mtu": 2}]
+    one = runs[1].model_copy(update={"parameters": {"items": items}})
+    other = runs[1].model_copy(update={"parameters": {"items": items[::-1]}})
+    assert compare(one, other, ({}, {})).empty
+
+
 def test_code_that_cannot_be_compared_is_a_row(runs: list[RunRecord]) -> None:
     rows = compare(runs[1], runs[1], ({}, None)).to_dict("records")
     assert [(row["section"], row["name"], row["how"]) for row in rows] == [

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.attestation.envelope import check, open_envelope, sign, wrap, write
-from runbook_lib.attestation.files import digest
 from runbook_lib.attestation.statement import STATEMENT_TYPE
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.regular_file import digest
 from runbook_lib.project import operator
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_lib.audit.archive.location import RUN_NAME
+from runbook_lib.evidence.layout import RUN_NAME
 
 if TYPE_CHECKING:
     from runbook_lib.audit.archive.cache import FileEntry

@@ -9,7 +9,6 @@ followed.
 from __future__ import annotations
 
 import os
-import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +18,18 @@ import fsspec
 from fsspec.utils import get_protocol, stringify_path
 
 from runbook_lib.errors import InputError
-from runbook_lib.evidence.layout import JOURNAL, NOTEBOOK, OUTPUT
+from runbook_lib.evidence.layout import JOURNAL, NOTEBOOK, OUTPUT, RUN_NAME
 from runbook_lib.evidence.path_text import is_loop, path_from_text, path_text
 from runbook_lib.project import usable_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LARGEST", "RUN_NAME", "Found", "LocalLocation", "Location", "RemoteLocation", "location_of"]
+__all__ = ["LARGEST", "Found", "LocalLocation", "Location", "RemoteLocation", "location_of"]
 
 LARGEST = 512 * 1024 * 1024
 """Bytes of a file above which it is listed and not read."""
 _PIECE = 1024 * 1024  # bytes read at a time of what was written to a file since its size was read
-RUN_NAME = re.compile(r"\d{8}T\d{6}Z_.+_[0-9a-f]{6}")
-"""How a run, and so its directory, is called."""
 
 
 class Found(NamedTuple):

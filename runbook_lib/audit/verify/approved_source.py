@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.attestation.files import read
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.notebook import Notebook
+from runbook_lib.evidence.regular_file import read
 from runbook_lib.git import git_output
 from runbook_lib.project import project_top
 

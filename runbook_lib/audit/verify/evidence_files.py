@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from runbook_lib.attestation.files import digest, evidence, read
+from runbook_lib.attestation.files import evidence
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import JOURNAL, OUTPUT
+from runbook_lib.evidence.regular_file import digest, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.attestation.files import digest
 from runbook_lib.audit.verify.verdict import text_of
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.evidence.regular_file import digest
 
 if TYPE_CHECKING:
     from runbook_lib.audit.verify.findings import Findings

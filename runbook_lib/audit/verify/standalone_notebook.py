@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.attestation.files import read
 from runbook_lib.audit.verify.checks import compare_source
 from runbook_lib.audit.verify.embedded_records import check_output_hashes
 from runbook_lib.audit.verify.findings import Findings
@@ -14,6 +14,7 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.judgement import with_judgement
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import EmbeddedRecords, record_of_notebook
+from runbook_lib.evidence.regular_file import read
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
@@ -81,12 +82,21 @@ def verify_notebook(path: Path, approval: Approval) -> Verdict:
 
 def find_start(embedded: EmbeddedRecords, findings: Findings) -> Data | None:
     """Return the record of the newest run's start; None if there is none."""
-    starts = sorted(embedded.starts, key=lambda record: str(record["started"]))
+    starts = sorted(embedded.starts, key=lambda record: _moment(record["started"]))
     if embedded.ends and not starts:
         findings.missing("the notebook has the end of a run, but not its start")
     if len(starts) > 1:
         findings.note(f"a run was opened {len(starts)} times: only the newest run is verified")
     return starts[-1] if starts else None
+
+
+def _moment(text: Any) -> datetime:  # noqa: ANN401 - whatever the notebook holds
+    """Return a time as `record_of_notebook` compares it: not every start is in the same zone."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:  # the record itself cannot be interpreted, which is a finding
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def describe_foreign(notebook: Notebook, findings: Findings) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runbook_lib.attestation.files import digest, evidence
+from runbook_lib.attestation.files import evidence
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, NOTEBOOK
+from runbook_lib.evidence.regular_file import digest
 from runbook_lib.execution.fleet.job_runs import run_of_job
 from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.model.status import BAD, Status, worst

@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from runbook_lib.atomic import replace_file, sync_directory
-from runbook_lib.attestation.files import digest
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import ATTESTATION, JOURNAL
+from runbook_lib.evidence.regular_file import digest
 from runbook_lib.execution.fleet.job_runs import run_of_job
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ import pytest
 from securesystemslib.dsse import Envelope
 
 from runbook_lib.attestation import seal, seal_run, signers
-from runbook_lib.attestation.files import digest
 from runbook_lib.attestation.keys import generate
 from runbook_lib.attestation.statement import StepResult, outcome
 from runbook_lib.attestation.trust import Trust
@@ -25,6 +24,7 @@ from runbook_lib.audit.verify.countersign import countersign
 from runbook_lib.audit.verify.verdict import Word
 from runbook_lib.audit.verify.verify import verify_run
 from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.regular_file import digest
 from runbook_lib.model.status import Status
 from tests.audit.altering import edit_notebook, found, journal, put_journal
 from tests.audit.project import NAME, TOP, git
