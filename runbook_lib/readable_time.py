@@ -25,7 +25,10 @@ def local_time(moment: datetime, *, seconds: bool = False) -> str:
     >>> local_time(datetime(2026, 11, 26, 11, 30, tzinfo=UTC))          # doctest: +SKIP
     '2026-11-26 12:30 CET'
     """
-    local = _aware(moment).astimezone()
+    try:
+        local = _aware(moment).astimezone()
+    except OverflowError:  # before year 1 or after 9999 in this zone
+        return _as_recorded(moment)
     name, offset = local.strftime("%Z"), local.strftime("%z")
     zone = (
         name if name[:1].isalpha() else f"UTC{offset[:3]}:{offset[3:]}"
@@ -51,7 +54,15 @@ def utc_time(moment: datetime) -> str:
     Args:
         moment: The time; UTC if it names no zone.
     """
-    return f"{_aware(moment).astimezone(UTC).strftime(_TO_THE_SECOND)} UTC"
+    try:
+        return f"{_aware(moment).astimezone(UTC).strftime(_TO_THE_SECOND)} UTC"
+    except OverflowError:
+        return _as_recorded(moment)
+
+
+def _as_recorded(moment: datetime) -> str:
+    """Return a time that the zone of the reader cannot express, in its own."""
+    return _aware(moment).isoformat(" ", "seconds")
 
 
 def _aware(moment: datetime) -> datetime:

@@ -50,3 +50,11 @@ def test_a_page_shows_utc() -> None:
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01T00:00:00Z"])
 def test_what_is_not_a_time_is_shown_as_it_is(text: str) -> None:
     assert local_time_of(text) == text
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT+12", "UTC", "Etc/GMT-14"], indirect=True)
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.usefixtures("zone")
+def test_a_time_that_the_readers_zone_cannot_express_is_shown_as_recorded(text: str) -> None:
+    assert local_time_of(text)[:4] in {"0001", "9999"}
+    assert utc_time(datetime.fromisoformat(text)) == text.replace("T", " ")

@@ -27,7 +27,16 @@ __all__ = ["LOST", "lost_lines"]
 LOST = "lines at the end of the journal are missing"
 """How the message begins that the proofs belong to."""
 # Whatever cannot be read proves nothing here; verification says what is wrong with it.
-_NO_PROOF = (RunbookError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+_NO_PROOF = (
+    RunbookError,
+    ArithmeticError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 _PROPERTY = r'<property name="{}" value="([^"]*)"'
 _MOST_PROPERTIES = 4096  # characters from a suite's first property to its last
 

@@ -107,7 +107,7 @@ class JournalView:
                 str(last["status"])  # an end without a status is not one
                 view.ended = last
                 view._compare_end()
-        except (LookupError, TypeError, ValueError, AttributeError) as problem:
+        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as problem:
             message = f"line {number} cannot be interpreted: {type(problem).__name__}: {problem}"
             raise EvidenceError(message[:300], where=JOURNAL) from problem
         return view

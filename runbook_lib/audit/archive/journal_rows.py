@@ -58,7 +58,16 @@ class Unusual(ValueError):  # noqa: N818 - it may still be sound
     """Not what a run writes when all goes well: left to the reader that can say what it is."""
 
 
-UNUSUAL = (RunbookError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+UNUSUAL = (
+    RunbookError,
+    ArithmeticError,  # an infinite number, where a whole one is expected
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+)
 """What reading something unusual may raise."""
 
 
