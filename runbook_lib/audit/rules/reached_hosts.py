@@ -44,11 +44,12 @@ class Reached:
     connected: dict[str, list[dict[str, Any]]] | None = None
 
 
-def read_reached(location: Location, path: str, kind: str) -> Reached:
+def read_reached(location: Location, run: str, path: str, kind: str) -> Reached:
     """Return what the evidence of a run says.
 
     Args:
         location: The archive's.
+        run: The run's id: a notebook that was opened again shows older runs, too.
         path: The run's path in the archive.
         kind: `run`, or `notebook` for a standalone one.
 
@@ -58,13 +59,13 @@ def read_reached(location: Location, path: str, kind: str) -> Reached:
     try:
         if kind == "run":
             return _from_journal(location.read(f"{path}/{JOURNAL}"))
-        starts = EmbeddedRecords.of(Notebook.parse(location.read(path), path)).starts
-        return Reached(_mapping(_mapping(starts[0]).get("endpoints")) if starts else {})
+        starts = EmbeddedRecords.of(Notebook.parse(location.read(path), path)).of_run(run).starts
+        return Reached(_mapping(starts[-1].get("endpoints")) if starts else {})
     except EvidenceError:
         raise
     except OSError as problem:
         raise EvidenceError(f"cannot be read: {problem.strerror or problem}", where=path) from problem
-    except (RunbookError, ValueError, TypeError, LookupError, AttributeError) as problem:
+    except (RunbookError, ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as problem:
         message = f"contains something that cannot be interpreted: {type(problem).__name__}: {problem}"
         raise EvidenceError(message[:_LONGEST], where=path) from problem
 

@@ -28,7 +28,9 @@ _UNPLANNED = """
 SELECT r.run, r.runbook, r.hosts FROM examined r
 WHERE r.mode = 'apply' AND NOT EXISTS (
   SELECT 1 FROM runs p WHERE p.mode = 'plan' AND p.runbook = r.runbook AND p.status IN ('ok', 'planned')
-  AND list_has_all(string_split(p.hosts, ','), string_split(r.hosts, ','))
+  AND list_has_all(
+    (SELECT coalesce(list(DISTINCT s.host), []) FROM steps s WHERE s.run = p.run AND s.status IN ('ok', 'planned')),
+    (SELECT coalesce(list(DISTINCT s.host), []) FROM steps s WHERE s.run = r.run))
   AND p.started < r.started AND p.started >= r.started - to_hours(?))
 ORDER BY r.started
 """
@@ -40,15 +42,18 @@ SELECT s.run, min(s.step) AS step, s.host, s.address,
   (SELECT count(*) FROM commands c WHERE c.run = s.run AND c.host = s.host AND c.exit_code IS NOT NULL) AS answered
 FROM steps s JOIN examined r ON r.run = s.run GROUP BY s.run, s.host, s.address ORDER BY s.run, s.host
 """
-# However an apply ended, a host that it sent a command to may have been changed; commands of facts only read.
+# However an apply ended, a host that it sent a command to may have been changed; commands of facts only read. Of a
+# run that was killed, the last command is the end that is known.
 _LAST_APPLIES = """
-SELECT arg_max(r.run, r.started) AS run, max(coalesce(r.ended, r.started)) AS at, c.host
+SELECT arg_max(r.run, r.started) AS run,
+  max(greatest(coalesce(r.ended, r.started), coalesce(c.ended, c.started, r.started))) AS at, c.host
 FROM examined r JOIN commands c ON c.run = r.run
 WHERE r.mode = 'apply' AND c.sent AND c.kind <> 'fact' GROUP BY c.host ORDER BY c.host
 """
 _LAST_VALIDATIONS = """
-SELECT h.host, max(r.started) AS at FROM runs r, unnest(string_split(r.hosts, ',')) AS h(host)
-WHERE r.mode = 'validate' AND r.status = 'ok' AND list_contains(?, r.runbook) AND r.started <= ? GROUP BY h.host
+SELECT s.host, max(r.started) AS at FROM runs r JOIN steps s ON s.run = r.run
+WHERE r.mode = 'validate' AND r.status = 'ok' AND s.status = 'ok' AND list_contains(?, r.runbook) AND r.started <= ?
+GROUP BY s.host
 """
 
 
@@ -137,14 +142,15 @@ class HostOutsideInventory(AuditRule):
 
 
 def _file(row: dict[str, Any]) -> dict[str, str]:
-    return {"path": row["path"], "kind": row["kind"]}
+    return {"run": row["run"], "path": row["path"], "kind": row["kind"]}
 
 
 class ValidateTooOld(AuditRule):
     """A host that an apply sent commands to and that was not validated since, or too long ago.
 
     How the apply ended does not matter: also a failed or interrupted one may have changed the host. A validation
-    counts if it ended well and began after the apply ended; one that claims to begin after the scan does not count.
+    counts for the hosts of its steps if it ended well and began after the apply ended; one that claims to begin after
+    the scan does not count. An apply without an end is over with its last command, as far as anybody knows.
     """
 
     days: int = Field(ge=1, description="How old the last successful validation of a host may be.")

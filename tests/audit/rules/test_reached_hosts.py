@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runbook_lib.audit.archive.archive import Archive
+from runbook_lib.audit.archive.location import LocalLocation
 from runbook_lib.audit.rules.policy import Policy, SelectedRule, scan
+from runbook_lib.audit.rules.reached_hosts import read_reached
 from runbook_lib.audit.rules.runs import HostOutsideInventory
+from runbook_lib.evidence.layout import RUN_MIME
 from tests.audit.altering import forge_journal
 
 if TYPE_CHECKING:
@@ -124,3 +128,24 @@ def test_results_of_a_host_with_an_address_and_no_connection_are_found(
     host_a = ", ".join(f"{name}: {value}" for name, value in endpoint.items())
     (finding,) = find(endpoint, host_a)
     assert message in finding.message
+
+
+def test_the_newest_run_of_a_notebook_that_was_opened_twice_is_compared(
+    evidence: Path, tmp_path: Path
+) -> None:
+    content = json.loads((evidence / "loose" / "out.ipynb").read_bytes())
+    cell, start = next(
+        (cell, output["data"][RUN_MIME])
+        for cell in content["cells"]
+        for output in cell["outputs"]
+        if output["data"].get(RUN_MIME, {}).get("event") == "opened"
+    )
+    start["endpoints"] = {"host-a": {**SSH, "address": "6.6.6.6"}}
+    older = {**start, "run": "20200101T000000Z_10_practice_000000", "started": "2020-01-01T00:00:00Z"}
+    older["endpoints"] = {"host-a": SSH}
+    for number, other in enumerate((older, {**older, "run": "later", "started": "2019-01-01T00:00:00Z"})):
+        output = {"output_type": "display_data", "metadata": {}, "data": {RUN_MIME: other}}
+        cell["outputs"].insert(number * len(cell["outputs"]), output)
+    (tmp_path / "out.ipynb").write_text(json.dumps(content), encoding="utf-8")
+    reached = read_reached(LocalLocation(tmp_path), start["run"], "out.ipynb", "notebook")
+    assert reached.endpoints["host-a"]["address"] == "6.6.6.6"
