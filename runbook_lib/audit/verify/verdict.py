@@ -33,8 +33,8 @@ class Word(StrEnum):
 
 # From the worst.
 _WORD_OF_KIND = [
-    (Kind.FOREIGN, Word.FOREIGN),
     (Kind.ALTERED, Word.ALTERED),
+    (Kind.FOREIGN, Word.FOREIGN),
     (Kind.MISSING, Word.INCOMPLETE),
     (Kind.UNSIGNED, Word.UNSIGNED),
 ]
