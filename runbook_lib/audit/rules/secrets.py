@@ -46,6 +46,8 @@ _EXPOSED = "SELECT run, exposed_secrets FROM examined WHERE exposed_secrets <> '
 _LONGEST = 20_000  # characters of a line that are scanned
 _WORD_END = 32  # characters of a long word that are scanned, at each end
 _LONG_WORD = re.compile(rf"\w{{{2 * _WORD_END + 1},}}")
+# `KeywordDetector` finds no value that begins with a dollar: only one that is not the name of a variable is a value.
+_LITERAL_DOLLAR = re.compile(r"(?<![\w$])\$(?=[A-Za-z])(?!(?:[A-Z_][A-Z0-9_]*|[a-z_]+)(?:[^\w.]|$))")
 _KEYWORD = re.compile("|".join(DENYLIST), re.IGNORECASE)
 
 
@@ -75,7 +77,7 @@ def _analyze(detector: RegexBasedDetector | KeywordDetector, line: str) -> list[
     grows with the square of the word's length. It is given only the ends of a long word, and the keyword in it.
     """
     if detector is _KEYWORDS:
-        line = _LONG_WORD.sub(_shorten, line)
+        line = _LITERAL_DOLLAR.sub("", _LONG_WORD.sub(_shorten, line))
     return [value for value in detector.analyze_string(line) if not _harmless(value)]
 
 
@@ -154,7 +156,7 @@ def _violations(row: dict[str, Any], name: str, ignored: list[str]) -> Iterator[
 def _harmless(value: str) -> bool:
     return bool(
         re.match(
-            r"(env:|file:|keyring:|\$\{?[A-Za-z_]|<[^>]*>$|\*+$|x+$|\[.*\]$|none$|null$)",
+            r"(env:|file:|keyring:|\$\{[A-Za-z_][^}]*\}$|(?-i:\$(?:[A-Z_][A-Z0-9_]*|[a-z_]+)$)|<[^>]*>$|\*+$|x+$|\[.*\]$|none$|null$)",
             value,
             re.IGNORECASE,
         )
