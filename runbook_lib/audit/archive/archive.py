@@ -30,7 +30,8 @@ __all__ = ["Archive"]
 class Archive:
     """Run directories and executed notebooks below a directory, or at any address that fsspec knows.
 
-    New files are read when the archive is opened; the tables then stay as they were at that moment.
+    New files are read when the archive is opened; the tables then stay as they were at the first query. If another
+    process reads the archive again often enough to replace its cache, queries fail and say so.
 
     Args:
         address: For example `runs`, or `s3://bucket/runs`.

@@ -152,18 +152,17 @@ class Cache:
         entries = [FileEntry(*values) for values in zip(*columns, strict=True)]
         return Index(entries, int(metadata[b"following"]))
 
-    @property
-    def index(self) -> Path:
-        """The index's file."""
-        return self.directory / _INDEX
+    def files(self) -> tuple[pa.Table, list[str]]:
+        """Return the index as a table, and the parts that hold rows: both of the same moment.
 
-    def parts(self) -> list[str]:
-        """Return the parts that hold rows, without loading the whole index; none if there is no index."""
-        path = self.index
+        Raises:
+            EvidenceError: The index cannot be read, or is of another layout.
+        """
+        path = self.directory / _INDEX
         if not path.exists():
-            return []
+            return EMPTY_INDEX, []
         try:
-            table = pq.read_table(path, columns=["part"])
+            table = pq.read_table(path, use_threads=False, memory_map=False)
         except (OSError, pa.ArrowException) as problem:
             raise self._unreadable(path, problem) from problem
         if (table.schema.metadata or {}).get(b"layout") != _LAYOUT.encode():
@@ -172,7 +171,7 @@ class Cache:
                 where=str(self.directory),
                 hint="run the command again without --as-is: the cache is then made again",
             )
-        return sorted(set(pc.unique(table.column("part")).to_pylist()) - {""})
+        return table, sorted(set(pc.unique(table.column("part")).to_pylist()) - {""})
 
     def save(self, index: Index) -> None:
         """Replace the index.

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from runbook_lib.audit.archive.cache import EMPTY_INDEX
-from runbook_lib.errors import InputError
+from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.report.arrow_rows import SCHEMAS
 from runbook_lib.report.table_columns import TABLES
 
@@ -40,7 +39,8 @@ class Database:
     """
 
     def __init__(self, cache: Cache) -> None:
-        parts = cache.parts()
+        # The index is replaced when somebody reads the archive again: this one is kept as it is now.
+        entries, parts = cache.files()
         self._connection = duckdb.connect(":memory:")
         run = self._connection.execute
         run(_SAFE.format(directory=_quoted(f"{cache.directory}/"), memory=_MEMORY))
@@ -53,12 +53,9 @@ class Database:
                 empty = SCHEMAS[name].empty_table()
                 self._connection.register(f"no_{name}", empty)
                 run(f"CREATE VIEW {name} AS SELECT {wanted} FROM no_{name}")  # noqa: S608 - our own names
-        wanted = "path, kind, size, sha256, run, problem"
-        if cache.index.exists():
-            run(f"CREATE VIEW files AS SELECT {wanted} FROM read_parquet([{_quoted(str(cache.index))}])")  # noqa: S608 - as above
-        else:
-            self._connection.register("no_files", EMPTY_INDEX)
-            run(f"CREATE VIEW files AS SELECT {wanted} FROM no_files")  # noqa: S608 - as above
+        self._connection.register("entries", entries)
+        run("CREATE VIEW files AS SELECT path, kind, size, sha256, run, problem FROM entries")
+        self._parts = [cache.file(name, part) for part in parts for name in TABLES]
         run("SET lock_configuration = true")
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> pa.Table:
@@ -66,6 +63,7 @@ class Database:
 
         Raises:
             InputError: The SQL is not one SELECT, a text is not UTF-8, or DuckDB refuses it.
+            EvidenceError: The rows that this database was opened with have been replaced since.
         """
         try:  # DuckDB 1 raises a RuntimeError for such a text
             for text in (sql, *(value for value in parameters or () if isinstance(value, str))):
@@ -78,6 +76,12 @@ class Database:
                 raise InputError("not a single SELECT", where="query", hint="an archive can only be read")
             return self._connection.sql(statements[0], params=parameters or []).to_arrow_table()
         except duckdb.Error as problem:
+            if isinstance(problem, duckdb.IOException) and not all(part.exists() for part in self._parts):
+                raise EvidenceError(
+                    "another process has read the archive again, and replaced what was read before",
+                    where="query",
+                    hint="open the archive again, or run the command again",
+                ) from problem
             raise InputError(str(problem).strip(), where="query", hint=_HINT) from problem
 
     def table(self, name: str) -> pa.Table:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from contextlib import ExitStack
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from runbook_lib.errors import InputError
 from runbook_lib.printing.standard_streams import print_document
 from runbook_lib.printing.visible_text import in_json, visible
 from runbook_lib.project import expanded
@@ -31,6 +34,7 @@ __all__ = [
     "trust_option",
 ]
 
+_MOST_INTEGER = 1 << 63  # what a reader of JSON can be expected to read as a whole number
 _WIDE = 1000  # columns of a line that does not go to a terminal
 
 trust_option = click.option(
@@ -146,17 +150,45 @@ def print_table(table: pa.Table, form: str) -> None:
     Args:
         table: What to print.
         form: `table`, `csv` or `json`.
+
+    Raises:
+        InputError: A value cannot be shown, such as a time after the year 9999; or JSON would have a name twice.
     """
+    try:
+        if form == "json":
+            print_document(in_json(_json(table)))
+        elif form == "csv":
+            frame = table.to_pandas()
+            print_document(frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%f%z"))
+        else:
+            _rich(table)
+    except (ArithmeticError, NotImplementedError, ValueError) as problem:  # also Arrow's
+        raise InputError(
+            f"the result contains a value that cannot be shown: {problem}",
+            where="query",
+            hint="cast the column to text: column::varchar",
+        ) from problem
+
+
+def _json(table: pa.Table) -> str:
     import orjson  # noqa: PLC0415 - `--help` stays quick
 
-    if form == "json":
-        options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2
-        print_document(in_json(orjson.dumps(table.to_pylist(), option=options, default=str).decode()))
-    elif form == "csv":
-        frame = table.to_pandas()
-        print_document(frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%f%z"))
-    else:
-        _rich(table)
+    twice = sorted(name for name, count in Counter(table.column_names).items() if count > 1)
+    if twice:
+        raise InputError(
+            f"several columns have the name {twice[0]}",
+            where="query",
+            hint="name each of them with AS: a JSON object has each name once",
+        )
+    options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2
+    return orjson.dumps(table.to_pylist(), option=options, default=_plain).decode()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a value of any column
+    """Return what JSON can have: the sum of whole numbers is one, though SQL makes a decimal of it."""
+    if isinstance(value, Decimal) and value == value.to_integral_value() and abs(value) < _MOST_INTEGER:
+        return int(value)
+    return str(value)
 
 
 def _rich(table: pa.Table) -> None:
@@ -165,14 +197,15 @@ def _rich(table: pa.Table) -> None:
 
     from runbook_lib.printing.console import FilteredConsole  # noqa: PLC0415 - as above
 
-    columns = {
-        name: [_cell(value) for value in table.column(name).to_pylist()] for name in table.column_names
-    }
-    filled = {name: cells for name, cells in columns.items() if any(cells) or not table.num_rows}
+    columns = [
+        (name, [_cell(value) for value in column.to_pylist()])
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    ]
+    filled = [(name, cells) for name, cells in columns if any(cells) or not table.num_rows]
     shown = Table(box=None, pad_edge=False)
-    for name in filled:
+    for name, _ in filled:
         shown.add_column(name, overflow="fold")
-    for row in zip(*filled.values(), strict=True):
+    for row in zip(*(cells for _, cells in filled), strict=True):
         shown.add_row(*(Text(visible(cell)) for cell in row))
     console = FilteredConsole()
     if not console.is_terminal:
