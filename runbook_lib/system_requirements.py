@@ -86,7 +86,9 @@ PARTS: dict[str, tuple[Program, ...]] = {
         Program("ifquery", "ifupdown", "compare how interfaces files are read with ifupdown itself"),
         Program("grub-emu", "grub-emu", "compare how boot menus are read with GRUB itself"),
         Program("nft", "nftables", "compare how rules are written and read with nftables itself"),
-        Program("iptables-restore", "iptables", "compare how rules are written and read with iptables itself"),
+        Program(
+            "iptables-restore", "iptables", "compare how rules are written and read with iptables itself"
+        ),
     ),
 }
 OPTIONAL = {
