@@ -72,7 +72,7 @@ def run_failed(record: RunRecord) -> StepFailed:
     return StepFailed(
         "\n  ".join([f"the run is {record.status}:", *reasons]),
         where=record.run,
-        hint="see the red cards for the reasons",
+        hint="see the red cards for the reasons" if failures else None,
     )
 
 

@@ -26,6 +26,7 @@ from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.execution.notebook.engine import NAME, RunbookEngine
+from runbook_lib.execution.notebook.execution_problems import execution_problem
 from runbook_lib.execution.notebook.kernel_process import Kernel
 from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
@@ -206,7 +207,9 @@ def _turns_of(seconds: float) -> Iterator[None]:
 
 
 def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel, problems: list[str]) -> None:
+    source: Notebook | None = None
     try:
+        source = Notebook.parse(notebook.read_bytes(), str(notebook))
         # Jupyter makes an event loop for each thread, and leaves it open.
         with contextlib.closing(ensure_event_loop()):
             papermill.execute_notebook(
@@ -217,7 +220,7 @@ def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel,
                 progress_bar=False,
                 cwd=str(project_top()),
                 kernel=kernel,
-                **_unnamed_kernel(Notebook.parse(notebook.read_bytes(), str(notebook))),
+                **_unnamed_kernel(source),
             )
     except (
         PapermillException,
@@ -228,10 +231,10 @@ def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel,
         RuntimeError,
         ValueError,
     ) as failure:
-        problems.append(_last_lines(failure))
+        problems.append(execution_problem(failure, source if values else None))
     except OSError as failure:
         full = failure.errno in _NO_MORE_ROOM
-        problems.append(str(cannot_write(path / NOTEBOOK, failure)) if full else _last_lines(failure))
+        problems.append(str(cannot_write(path / NOTEBOOK, failure)) if full else execution_problem(failure))
 
 
 def _literally(path: Path) -> str:
@@ -247,8 +250,3 @@ def _unnamed_kernel(notebook: Notebook) -> dict[str, str]:
         **({} if notebook.kernel else {"kernel_name": "python3"}),
         **({} if language else {"language": "python"}),
     }
-
-
-def _last_lines(failure: BaseException) -> str:
-    lines = [line for line in str(failure).splitlines() if line.strip()]
-    return " ".join(lines[-2:]) if lines else type(failure).__name__
