@@ -20,8 +20,32 @@ class ParameterCommand(click.Command):
     """A command with an option `-p` of two arguments, which may also be written as one."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Split the pairs, then parse; see `click.Command.parse_args`."""
-        return super().parse_args(ctx, [*split_pairs(args)])
+        """Split the pairs, then parse; see `click.Command.parse_args`.
+
+        Raises:
+            UsageError: The value of a parameter is missing.
+        """
+        words = [*split_pairs(args)]
+        if not ctx.resilient_parsing:
+            _refuse_missing_values(
+                words, {name for option in self.params for name in option.opts if name[0] == "-"}
+            )
+        return super().parse_args(ctx, words)
+
+
+def _refuse_missing_values(words: Sequence[str], options: set[str]) -> None:
+    """Refuse a name without a value, where click would take the next option for it."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            return
+        if word != _OPTION:
+            continue
+        name, value = next(rest, None), next(rest, None)
+        if name is None or name in options:
+            raise click.UsageError("-p names no parameter: write -p NAME=VALUE")
+        if value is None or value in options:
+            raise click.UsageError(f"-p {name} has no value: write -p {name.partition('=')[0]}=VALUE")
 
 
 def split_pairs(arguments: Sequence[str]) -> Iterator[str]:

@@ -127,8 +127,12 @@ def find(name: str, folder: Path | None = None, *, typed: bool = False) -> Catal
     if path.suffix != ".ipynb":
         path = (folder or notebooks_folder()) / f"{name}.ipynb"
     if not path.exists():
+        if name.endswith(".ipynb"):
+            raise InputError(
+                "no such file", where=name, hint="`runbook list` shows the runbooks of this project"
+            )
         known = sorted(item.stem for item in path.parent.glob("*.ipynb"))
-        if not typed or name.endswith(".ipynb"):
+        if not typed:
             raise unknown_name(name, known, kind="runbook", where=str(path))
         path = path.with_name(f"{complete_name(name, known, kind='runbook', where=str(path.parent))}.ipynb")
     return load(path)
