@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from runbook_lib.connections.identity import identity_in_file
 from runbook_lib.connections.registry import reads_ssh_files
 from runbook_lib.connections.ssh_config import read_ssh_config
-from runbook_lib.errors import AuthenticationError, InventoryError
+from runbook_lib.errors import AuthenticationError, InventoryError, SecretError
 from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from runbook_lib.host_settings import Host
 
-__all__ = ["check_host_inputs"]
+__all__ = ["check_host_inputs", "check_sudo_passwords"]
 
 _READABLE_BY_OTHERS = 0o077
 _HEAD = 4096  # bytes read of a file that should be a private key
@@ -46,6 +46,31 @@ def check_host_inputs(hosts: Iterable[Host], inventory: Path | None) -> None:
         if host.identity_file:
             _check_key(host.identity_file, place)
         _check_known_hosts(host, place)
+
+
+def check_sudo_passwords(
+    hosts: Iterable[Host], inventory: Path | None, resolve: Callable[[str], object]
+) -> None:
+    """Check that the references to passwords for sudo have values.
+
+    Args:
+        hosts: The hosts of a run.
+        inventory: The inventory file, for messages.
+        resolve: Returns the value of a reference.
+
+    Raises:
+        SecretError: One has none; with the host that names it.
+    """
+    for host in hosts:
+        if not host.sudo_password:
+            continue
+        try:
+            resolve(host.sudo_password)
+        except SecretError as problem:
+            place = f"{inventory}, host {host.name!r}" if inventory else host.name
+            raise SecretError(
+                problem.message, where=f"{place}, sudo_password {host.sudo_password}", hint=problem.hint
+            ) from None  # as in `Secrets`: a cause might show a value
 
 
 def _check_key(file: str, place: str) -> None:

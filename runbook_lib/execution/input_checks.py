@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.connections.host_inputs import check_host_inputs
+from runbook_lib.connections.host_inputs import check_host_inputs, check_sudo_passwords
 from runbook_lib.errors import ParameterError
 from runbook_lib.execution.cell_syntax import check_syntax
 from runbook_lib.execution.kernel_specs import check_kernel, runs_this_python
@@ -62,9 +62,7 @@ def check_input(
     Secrets().resolve_all(parameters)
     inventory = Inventory.load(parameters.inventory)
     hosts = inventory.select(parameters.hosts)
-    for host in hosts:
-        if host.sudo_password:
-            Secrets().resolve(host.sudo_password)
+    check_sudo_passwords(hosts, inventory.path, Secrets().resolve)
     check_step_hosts(entry.notebook.cells, parameters, inventory, hosts, entry.path)
     check_single_hosts(parameters.single_hosts, inventory.select, hosts, where=where, source=source)
     check_host_inputs(hosts, inventory.path)

@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from runbook_lib.connections.host_inputs import check_host_inputs
+from runbook_lib.connections.host_inputs import check_host_inputs, check_sudo_passwords
 from runbook_lib.display import cards
 from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.display.shown_outputs import shown_outputs
@@ -98,9 +98,7 @@ class NotebookRuns:
         inventory = Inventory.load(parameters.inventory)
         hosts = inventory.select(parameters.hosts)
         Secrets().resolve_all(parameters)
-        for host in hosts:
-            if host.sudo_password:
-                Secrets().resolve(host.sudo_password)
+        check_sudo_passwords(hosts, inventory.path, Secrets().resolve)
         where = f"parameters of {parameters.runbook}"
         check_single_hosts(parameters.single_hosts, inventory.select, hosts, where=where)
         check_host_inputs(hosts, inventory.path)

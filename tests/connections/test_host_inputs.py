@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.connections.host_inputs import check_host_inputs
-from runbook_lib.errors import InputError, InventoryError
+from runbook_lib.connections.host_inputs import check_host_inputs, check_sudo_passwords
+from runbook_lib.errors import InputError, InventoryError, SecretError
 from runbook_lib.host_settings import Host
+from runbook_lib.secrets import Secrets
 from tests.connections.sshd import make_key
 from tests.connections.test_ssh_config import configure, home
 from tests.counted_calls import counted_calls
@@ -134,3 +135,21 @@ def test_an_agent_that_never_answers_is_named(
         warnings.simplefilter("ignore", ResourceWarning)
         wait_until(lambda: "connecting" not in {thread.name for thread in threading.enumerate()}, "its end")
         gc.collect()
+
+
+def test_a_sudo_password_without_a_value_is_refused_with_its_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_SUCH_PASSWORD", raising=False)
+    hosts = [
+        Host.model_validate({"name": "web-1"}),
+        Host.model_validate({"name": "web-2", "sudo_password": "${env:NO_SUCH_PASSWORD}"}),
+    ]
+    with pytest.raises(SecretError) as refused:
+        check_sudo_passwords(hosts, tmp_path / "inventory.yml", Secrets().resolve)
+    assert (
+        refused.value.where
+        == f"{tmp_path}/inventory.yml, host 'web-2', sudo_password ${{env:NO_SUCH_PASSWORD}}"
+    )
+    assert refused.value.hint
+    check_sudo_passwords(hosts[:1], None, Secrets().resolve)
