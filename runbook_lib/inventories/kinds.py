@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 _INVENTORY = "ansible-inventory"
+_ALL_UNREADABLE_FAILS = "ANSIBLE_INVENTORY_UNPARSED_FAILED"  # Ansible's own variable
 _LAB = "params/lab/inventory.yml"
 _FILES = {".yml", ".yaml", ".json"}
 _STARTS = (b"#!", b"\x7fELF")
@@ -164,7 +165,9 @@ def _through_program(path: Path) -> Source:
 
 
 def _through_ansible(path: Path) -> Source:
-    printed = program_output([*ansible_inventory(path), "--list"], str(path))
+    # Otherwise a file that it cannot read is an inventory without hosts, and the reason is lost.
+    environment = {_ALL_UNREADABLE_FAILS: "true", **os.environ}
+    printed = program_output([*ansible_inventory(path), "--list"], str(path), environment=environment)
     return read_ansible(printed, "ansible", str(path))
 
 

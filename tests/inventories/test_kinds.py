@@ -13,6 +13,7 @@ import pytest
 
 from runbook_lib import project
 from runbook_lib.errors import InventoryError
+from runbook_lib.inventories.kinds import ansible_inventory
 from runbook_lib.inventories.program import program_output
 from runbook_lib.inventory import Inventory
 from tests.counted_calls import counted_calls
@@ -62,6 +63,13 @@ def test_an_ansible_inventory_is_read_by_ansible_inventory_itself() -> None:
     assert inventory.kind == "ansible"
     with pytest.raises(InventoryError, match="no such file"):
         Inventory.load("ansible:/nonexistent/hosts.ini")
+
+
+def test_an_ansible_inventory_that_cannot_be_read_is_not_one_without_hosts(tmp_path: Path) -> None:
+    path = write(tmp_path / "hosts.ini", "[db\nhost-a\n")
+    with pytest.raises(InventoryError, match="No inventory was parsed") as refused:
+        Inventory.load(path)
+    assert f"run it by hand: {ansible_inventory(path)[0]} -i {path} --list" in str(refused.value.hint)
 
 
 def test_without_ansible_inventory_the_message_says_how_to_do_without(
