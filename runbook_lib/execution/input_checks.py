@@ -38,7 +38,12 @@ def check_parameters(
 
 
 def check_input(
-    entry: CatalogEntry, values: Mapping[str, Any], source: YamlFile | None, kernel: str = ""
+    entry: CatalogEntry,
+    values: Mapping[str, Any],
+    source: YamlFile | None,
+    kernel: str = "",
+    *,
+    listed_in: str = "",
 ) -> tuple[Parameters, list[Host]]:
     """Return the checked parameters of a run, and its hosts.
 
@@ -49,6 +54,7 @@ def check_input(
         values: Parameters beyond its defaults.
         source: The file that most of them come from, for error messages.
         kernel: The name of the kernel; empty: the one that the notebook names.
+        listed_in: Where a file lists this run, for error messages; empty if none does.
 
     Raises:
         InputError: Any of them is wrong. No host was touched.
@@ -57,7 +63,8 @@ def check_input(
     check_kernel(kernel_name, str(entry.path))
     if runs_this_python(kernel_name):  # another version may have other syntax
         check_syntax(entry.notebook.cells, entry.path)
-    where = str(source.path) if source else f"parameters of {entry.name}"
+    own = f"{listed_in}, parameters of {entry.name}" if listed_in else f"parameters of {entry.name}"
+    where = str(source.path) if source else own
     parameters = validate(entry.model, {**entry.defaults, **values}, ParameterError, where, source)
     Secrets().resolve_all(parameters)
     inventory = Inventory.load(parameters.inventory)

@@ -25,12 +25,14 @@ class JobSpec:
         values: Parameters beyond its defaults.
         source: The file that most of them come from, for error messages.
         label: What to call the job; the runbook's name if empty.
+        listed_in: Where a file lists the job, for error messages; empty if none does.
     """
 
     entry: CatalogEntry
     values: dict[str, Any]
     source: YamlFile | None = None
     label: str = ""
+    listed_in: str = ""
 
 
 class _AsJson:

@@ -109,7 +109,7 @@ def plan_run(request: RunRequest) -> JobGraph:
 
 
 def _job(number: int, spec: JobSpec, *, only: bool) -> Job:
-    parameters, hosts = check_input(spec.entry, spec.values, spec.source)
+    parameters, hosts = check_input(spec.entry, spec.values, spec.source, listed_in=spec.listed_in)
     # Loading the SSH library takes 0.1 s, and a single job excludes no other.
     machines = set() if only else {connection_class(host.connection).machine(host) for host in hosts}
     return Job(

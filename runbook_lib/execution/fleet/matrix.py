@@ -80,11 +80,13 @@ def read(
     matrix = validate(Matrix, file.data, ParameterError, str(file.path), file)
     specs = []
     read_parameters, find = functools.cache(catalog.read_parameters), functools.cache(catalog.find)
-    for run in [*matrix.runs, *_product(matrix.cross)]:
+    lines = [file.line(("runs", number)) for number, _ in enumerate(matrix.runs)]
+    for number, run in enumerate([*matrix.runs, *_product(matrix.cross)]):
         own, source = read_parameters(run.file, ())
         entry = find(run.runbook)
         merged = {**values, **matrix.parameters, **own, **run.parameters, **overrides(entry)}
-        specs.append(JobSpec(entry, merged, source, run.name))
+        place = f"{file.path}, line {lines[number]}" if number < len(lines) else str(file.path)
+        specs.append(JobSpec(entry, merged, source, run.name, place))
     if not specs:
         raise ParameterError(
             "lists no runs", where=str(file.path), hint="list them under runs:, or give axes under cross:"

@@ -56,7 +56,10 @@ def test_a_matrix_is_listed_and_crossed_and_summed_up(project: Project) -> None:
         ("rums: []", "unknown name 'rums' (did you mean 'runs'?)"),
         ("parameters: {}", "lists no runs"),
         ("runs:\n- runbook: 10_frist", "unknown runbook '10_frist'"),
-        ("runs:\n- runbook: 10_first\n  parameters: {wrod: x}", "unknown name 'wrod' (did you mean 'word'?)"),
+        (
+            "runs:\n- runbook: 10_first\n  parameters: {wrod: x}",
+            "fleet.yml, line 2, parameters of 10_first: unknown name 'wrod'",
+        ),
         ("runs:\n- runbook: 10_first\n  file: nowhere.yml", "nowhere.yml: no such file"),
         ("cross: {runbook: [10_first], parameters: {hosts: host-a}}", "'cross.parameters.hosts'"),
         ("runs:\n- runbook: 10_first\n  parameters: {hosts: host-z}", "unknown host or group 'host-z'"),
