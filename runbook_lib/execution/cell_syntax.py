@@ -1,6 +1,6 @@
 """Errors of syntax in a notebook's cells, found before the run starts: the cells before them change hosts.
 
-What IPython would accept is no error: its magics, shell commands and questions, `await` outside of a function, and
+What IPython would accept is not an error: its magics, shell commands and questions, `await` outside of a function, and
 cells of other languages.
 """
 
@@ -61,7 +61,7 @@ def syntax_problem(source: str) -> SyntaxError | None:
         source: The cell's source.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of an author's text, which is no concern of who runs it
+        warnings.simplefilter("ignore")  # of an author's text, not of the run
         try:
             compile_cell(cell_tree(source))
         except SyntaxError as problem:

@@ -23,6 +23,7 @@ TARGETS = {
     "evidence/seal_contents.py": "test_changed_bytes",
     "execution/catalog.py": "test_parameters_on_the_command_line",
     "execution/cell_python.py": "test_a_notebook_that_is_to_be_run",
+    "execution/cell_syntax.py": "test_a_notebook_that_is_to_be_run",
     "execution/notebook_file.py": "test_a_notebook_that_is_to_be_run",
     "inventories/ansible_json.py": "test_what_an_inventory_program_prints",
     "inventories/kinds.py": "test_an_inventory",

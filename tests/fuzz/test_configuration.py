@@ -9,7 +9,7 @@ import pytest
 import yaml
 from hypothesis import strategies as st
 
-from runbook_lib.errors import InputError, InventoryError, ParameterError
+from runbook_lib.errors import InputError, InventoryError
 from runbook_lib.execution import catalog
 from runbook_lib.execution.fleet.job_graph import plan_run
 from runbook_lib.execution.fleet.request import RunRequest
@@ -279,5 +279,5 @@ def test_a_notebook_that_is_to_be_run(project: Project, content: Any) -> None:  
     assert isinstance(entry.risk, str)
     try:
         check_parameters(entry, {"inventory": str(project.inventory)}, None)
-    except ParameterError as problem:
+    except InputError as problem:
         one_message(problem)
