@@ -289,12 +289,12 @@ class NotebookRuns:
             )
         if self.parent.known:
             problem = StepFailed(
-                f"the run has ended as {previous.status}: it gets no further steps",
+                f"the run has ended as {previous.status}, so {what} was not begun",
                 where=previous.run,
                 hint="close the run after its last step, and let an error of a step end the notebook; "
                 "`Runbook.open` starts another run",
             )
-            report_refusal(self.secrets.mask(describe_refusal(what, problem)))
+            report_refusal(self.secrets.mask(f"{what} was refused: the run had ended as {previous.status}"))
             raise problem
         self._context.ended_runs.append(self.run.directory)
         self.run = Run(self._context, run_directory.make(self.parameters))

@@ -155,7 +155,7 @@ def test_after_a_closed_run_nothing_is_sent_any_more_and_the_outcome_says_so(
         done = finish(process(project.notebook(OPEN, FINE, CLOSE, caught(later))))
         assert done.code == 1, done.output
         assert not (project.place / "next").exists()
-        assert "the run has ended as changed: it gets no further steps" in done.output
+        assert "was refused: the run had ended as changed" in done.output
     for run in project.runs.iterdir():
         if (run / "notebook.ipynb").exists():
             assert judged_record(run).status is Status.FAILED
