@@ -130,8 +130,12 @@ def load_value(text: str) -> Any:  # noqa: ANN401 - any value
     """
     loaded = load_yaml(text)
     nodes = [yaml.compose(text, Loader=_Loader)]
+    seen: set[int] = set()  # an alias is the node that it stands for, which may have it inside
     while nodes:
         node = nodes.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             nodes += itertools.chain.from_iterable(node.value)
         elif isinstance(node, yaml.SequenceNode):
