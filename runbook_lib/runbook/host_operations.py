@@ -46,7 +46,8 @@ def operations_for(
     operations: dict[str, Operation | str] = {}
     for host in hosts:
         try:
-            made = given if isinstance(given, Operation) else _made_by(given, host)
+            # An operation may be a function too, as those of pyinfra are: it then makes itself for the host.
+            made = _made_by(given, host) if callable(given) else given
             operations[host.name] = conceal_secrets(made, secrets)
         except EvidenceError:
             raise
