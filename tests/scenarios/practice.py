@@ -43,14 +43,30 @@ class Practice:
     programs: Programs
 
     def run(self, *arguments: str, inventory: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments, inventory=inventory),
-            cwd=TOP,
-            capture_output=True,
-            text=True,
-            timeout=deadline(300),
-            check=False,
-        )
+        command, left = self.command(*arguments, inventory=inventory), deadline(300)
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=TOP, stdout=pipe, stderr=pipe, text=True) as process:
+            try:
+                out, err = process.communicate(timeout=left)
+            except BaseException as problem:
+                doing = self._what_hosts_do() if isinstance(problem, subprocess.TimeoutExpired) else ""
+                process.kill()
+                assert not doing, (
+                    f"{command} has not ended within {left:.0f} s; meanwhile on the hosts:\n{doing}"
+                )
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def _what_hosts_do(self) -> str:
+        """Return the processes and connections of each host, for a run that does not end."""
+        script = "ps -eo pid,ppid,etimes,stat,wchan:20,args --sort=etimes | head -n 25; ss -tn 2>/dev/null"
+        found = []
+        for host in yaml.safe_load(self.lab.inventory.read_text())["hosts"]:
+            try:
+                found.append(f"{host}:\n{self.on(host, script)}")
+            except (AssertionError, subprocess.TimeoutExpired) as problem:
+                found.append(f"{host}: {problem}")
+        return "\n".join(found)
 
     def command(self, *arguments: str, inventory: Path | None = None) -> list[str]:
         parameters = ["-p", "inventory", str(inventory or self.lab.inventory), "-p", "runs", str(self.runs)]

@@ -29,7 +29,11 @@ def identity_files(topology: Topology, plan: HostPlan) -> dict[str, str]:
     names = [f"{topology.control.ip}\tcontrol\n", *(f"{host.address}\t{host.name}\n" for host in hosts)]
     sources = [source.through_cache.line + "\n" for source in package_sources(plan.distribution, plan.engine)]
     pins = package_pins(plan.distribution, plan.engine)
-    proxy = {"Acquire::http::Proxy": f"http://{topology.control.ip}:{package_cache.PORT}"}
+    proxy = {
+        "Acquire::http::Proxy": f"http://{topology.control.ip}:{package_cache.PORT}",
+        # An update through the cache has been seen to hang, past apt's own timeout: no request is sent ahead.
+        "Acquire::http::Pipeline-Depth": "0",
+    }
     apt = [f'{name} "{value}";\n' for name, value in (APT_CONFIGURATION | proxy).items()]
     return {
         "etc/hostname": f"{plan.name}\n",
