@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-__all__ = ["cell_tree", "is_another_language", "without_transparent_magics"]
+__all__ = ["cell_tree", "is_another_language", "with_magic_calls", "without_transparent_magics"]
 
 _TRANSPARENT = {"%%time", "%%timeit", "%%capture", "%%prun"}
 _TRANSPARENT_LINE = re.compile(
@@ -51,6 +51,22 @@ def cell_tree(source: str) -> ast.Module:
         if is_another_language(source):
             raise
         return ast.parse(_MAGIC_LINE.sub(_nothing, without_transparent_magics(source)))
+
+
+def with_magic_calls(source: str) -> str:
+    """Return a cell as IPython executes it: magics and shell commands are calls of `get_ipython()`.
+
+    The lines keep their numbers, as long as no magic takes several lines.
+
+    Args:
+        source: The cell's source, without transparent magics.
+    """
+    # Few cells need it, and the others do not pay for loading IPython.
+    from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415
+
+    blank = source.count("\n", 0, len(source) - len(source.lstrip()))  # lines that IPython removes
+    transformed: str = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+    return "\n" * blank + transformed
 
 
 def is_another_language(source: str) -> bool:

@@ -11,7 +11,12 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import InputError
-from runbook_lib.execution.cell_python import cell_tree, is_another_language, without_transparent_magics
+from runbook_lib.execution.cell_python import (
+    cell_tree,
+    is_another_language,
+    with_magic_calls,
+    without_transparent_magics,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,10 +102,7 @@ def _is_bare_magic(source: str) -> bool:
 
 def _ipython_accepts(source: str) -> bool:
     """Return whether a cell is Python once IPython has put its own forms, such as prompts, in Python's."""
-    # Only a cell that is wrong, or unusual, pays for loading IPython.
-    from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415
-
-    python = TransformerManager().transform_cell(without_transparent_magics(source))  # type: ignore[no-untyped-call]
+    python = with_magic_calls(without_transparent_magics(source))
     try:
         compile_cell(ast.parse(python))
     except (SyntaxError, ValueError, RecursionError):

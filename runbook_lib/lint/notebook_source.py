@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.execution.cell_python import without_transparent_magics
+from runbook_lib.execution.cell_python import with_magic_calls, without_transparent_magics
 from runbook_lib.execution.cell_syntax import compile_cell
 from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.execution.step_calls import opened_runs
@@ -73,13 +73,7 @@ class Cell:
         """Its Python, in which IPython's magics are calls of `get_ipython()`; or why it is not Python."""
         source = self.python
         try:
-            if _NOT_PYTHON.search(source):
-                from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415 - few cells need it
-
-                first = len(source) - len(source.lstrip())
-                blank = source.count("\n", 0, first)  # lines that IPython removes
-                source = "\n" * blank + TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
-            tree = ast.parse(source)
+            tree = ast.parse(with_magic_calls(source) if _NOT_PYTHON.search(source) else source)
             compile_cell(tree)
         except SyntaxError as problem:
             return problem

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = [
-    "STDOUT",
     "as_evidence_error",
     "is_standard_output",
     "make_directory",
@@ -25,8 +24,7 @@ __all__ = [
     "write_named_file",
 ]
 
-STDOUT = "-"
-"""What a person writes for standard output."""
+_STDOUT = "-"  # what a person writes for it
 _STDOUT_DESCRIPTOR = 1
 
 
@@ -62,7 +60,7 @@ def write_file_by_pieces(path: Path, pieces: Iterable[bytes]) -> None:
 
 def is_standard_output(output: str) -> bool:
     """Return whether an output that a person named is standard output: `-`, or a path of it such as `/dev/stdout`."""
-    if output == STDOUT:
+    if output == _STDOUT:
         return True
     try:
         return os.path.samestat(Path(output).stat(), os.fstat(_STDOUT_DESCRIPTOR))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import functools
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar
 
-from runbook_lib.errors import EvidenceError, RunbookError
+from runbook_lib.errors import RunbookError
 from runbook_lib.masking import excerpt
+from runbook_lib.runbook.parent_process import report_to_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 __all__ = ["REFUSALS", "counted", "describe_refusal", "read_refusals", "report_refusal"]
 
@@ -76,17 +76,7 @@ def report_refusal(refusal: str) -> None:
     Raises:
         EvidenceError: It cannot be reported.
     """
-    file = os.environ.get(REFUSALS)
-    if not file:
-        return
-    try:
-        with Path(file).open("a", encoding="utf-8") as opened:
-            opened.write(f"{json.dumps(refusal)}\n")
-    except OSError as problem:
-        raise EvidenceError(
-            f"the refusal cannot be reported to the process that started this kernel: {problem.strerror or problem}",
-            where=refusal,
-        ) from problem
+    report_to_engine(REFUSALS, json.dumps(refusal), "the refusal", where=refusal)
 
 
 def read_refusals(file: Path) -> list[str]:

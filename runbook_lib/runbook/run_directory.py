@@ -14,6 +14,7 @@ import yaml
 from runbook_lib.errors import EvidenceError, ParameterError
 from runbook_lib.evidence.layout import JOURNAL, PARAMETERS
 from runbook_lib.project import expanded, project_top
+from runbook_lib.runbook.parent_process import report_to_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,18 +85,7 @@ def make(parameters: Parameters) -> Path:
 
 def _announce(path: Path) -> None:
     """Report a run to our engine before its first line is written, so that the engine judges it whatever happens."""
-    file = os.environ.get(RUNS_OPENED)
-    if not file:
-        return
-    try:
-        with Path(file).open("a", encoding="utf-8") as opened:
-            opened.write(f"{path.absolute()}\n")
-    except OSError as problem:
-        raise EvidenceError(
-            f"the run cannot be reported to the process that started this kernel: {problem.strerror or problem}",
-            where=file,
-            hint="no host was touched",
-        ) from problem
+    report_to_engine(RUNS_OPENED, str(path.absolute()), "the run", hint="no host was touched")
 
 
 def new(runs: Path, runbook: str) -> Path:

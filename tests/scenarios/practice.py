@@ -48,13 +48,11 @@ class Practice:
         with subprocess.Popen(command, cwd=TOP, stdout=pipe, stderr=pipe, text=True) as process:
             try:
                 out, err = process.communicate(timeout=left)
-            except BaseException as problem:
-                doing = self._what_hosts_do() if isinstance(problem, subprocess.TimeoutExpired) else ""
+            except subprocess.TimeoutExpired as problem:
+                doing = self._what_hosts_do()
+                raise AssertionError(f"{problem}; meanwhile on the hosts:\n{doing}") from problem
+            finally:
                 process.kill()
-                assert not doing, (
-                    f"{command} has not ended within {left:.0f} s; meanwhile on the hosts:\n{doing}"
-                )
-                raise
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def _what_hosts_do(self) -> str:
