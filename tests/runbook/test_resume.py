@@ -244,9 +244,10 @@ def test_a_run_whose_host_went_down_is_resumed(server: Server, tmp_path: Path, p
             "-c",
             (
                 "from pathlib import Path\nfrom runbook_lib.runbook import commit_confirm\n"
-                "from tests.execution.fleet.killable_run import run\n"
+                "from tests.execution.fleet.killable_run import run, wait_in_the_guarded_step\n"
                 # Where the guard is armed already, the run waits for the host to revert; not a minute longer here.
                 "commit_confirm._AFTER_REVERT = 1.0\n"
+                f"wait_in_the_guarded_step(Path({str(tmp_path / 'down')!r}))\n"
                 f"run(Path({str(tmp_path)!r}))"
             ),
         ],
@@ -256,6 +257,7 @@ def test_a_run_whose_host_went_down_is_resumed(server: Server, tmp_path: Path, p
         "the guarded step",
     )
     server.stop()
+    (tmp_path / "down").touch()
     child.communicate(timeout=deadline(60))
     server.start()
     (first,) = runs(tmp_path)

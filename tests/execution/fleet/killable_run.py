@@ -12,13 +12,15 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.runbook import run as run_module
 from runbook_lib.runbook.runbook import Runbook
+from tests.deadlines import wait_until
 from tests.execution.fleet.practice_books import Asleep, Awake, First, Lasting, Written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["in_a_child", "parameters", "run"]
+__all__ = ["in_a_child", "parameters", "run", "wait_in_the_guarded_step"]
 
+_GUARDED = "Write under a guard"
 _BUSY = 0.05  # seconds that a command takes which a run is killed in the middle of
 _REVERTS = 8.0  # seconds; enough for a busy machine to confirm in
 
@@ -53,6 +55,24 @@ class _Mortal(Journal):
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+class _Waiting(Journal):
+    """A journal whose process continues with the guarded step only when a file is there."""
+
+    def __init__(self, until: Path, path: Path, *given: Any) -> None:  # noqa: ANN401 - the journal's
+        super().__init__(path, *given)
+        self._until = until
+
+    def append(self, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
+        super().append(event, **data)
+        if event == "step_started" and data["title"] == _GUARDED:
+            wait_until(self._until.exists, f"the file {self._until.name}")
+
+
+def wait_in_the_guarded_step(until: Path) -> None:
+    """Have the runs of this process wait for a file after the first line of the guarded step."""
+    run_module.Journal = functools.partial(_Waiting, until)  # type: ignore[attr-defined, assignment]
+
+
 def parameters(place: Path, **given: Any) -> First:  # noqa: ANN401 - any parameter
     defaults = {"inventory": str(place / "inventory.yml"), "hosts": "all", "runs": str(place / "runs")}
     return First.model_validate({**defaults, "place": str(place), **given})
@@ -63,7 +83,7 @@ def run(place: Path, **given: Any) -> None:  # noqa: ANN401 - any parameter
     book = Runbook.open(parameters(place, **given))
     book.facts("Look before", Asleep(_BUSY))
     book.step("Write", Written(f"{place}/one", "first", _BUSY))
-    book.step("Write under a guard", Written(f"{place}/two", "second", _BUSY, _REVERTS))
+    book.step(_GUARDED, Written(f"{place}/two", "second", _BUSY, _REVERTS))
     book.step("Do once", Lasting(f"{place}/once", _BUSY))
     book.shell("all", f"sleep {_BUSY}; echo shell >> {place}/shell")
     book.step("Check", Awake(f"{place}/two", "second"))
