@@ -18,6 +18,7 @@ from runbook_lib import grace_periods, subprocess_termination
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import Job, JobResult
 from runbook_lib.execution.notebook.outcome import Outcome
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +96,11 @@ class _WorkerProcess:
         cause = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         problem = f"the worker process {cause}"
         path = claims.latest_run(job.id)
+        if path is None and code == -signal.SIGINT and claims.stopped:
+            # The stop came while it was still loading, before it notes signals itself.
+            return JobResult(
+                job.id, status=Status.INTERRUPTED, problem="not run: interrupted", interrupted=True
+            )
         if path is None:
             return JobResult(job.id, problem=f"{problem} before a run had started")
         # Reports and seal are missing, so not even a run that ended well is a success.

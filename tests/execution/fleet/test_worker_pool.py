@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from runbook_lib import grace_periods
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import Job
 from runbook_lib.execution.fleet.worker_pool import WorkerPool
+from runbook_lib.model.status import Status
 from tests.deadlines import deadline, wait_until
 
 
@@ -35,6 +37,13 @@ def started_workers(number: int) -> list[psutil.Process]:
     """Return the workers once they show their command line: just after exec a process has none."""
     wait_until(lambda: len(workers()) >= number, f"{number} worker processes")
     return workers()
+
+
+def catches(process: psutil.Process, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def _command_line(process: psutil.Process) -> str:
@@ -76,6 +85,7 @@ def test_a_worker_that_does_not_react_to_the_stop_is_killed(
     with WorkerPool() as pool, ThreadPoolExecutor(1) as threads:
         pool.start([job])
         (stuck,) = started_workers(1)
+        wait_until(lambda: catches(stuck, signal.SIGTERM), "a worker that notes signals itself")
         stuck.suspend()
         running = threads.submit(pool.run, job)
         Claims(Path(job.fleet)).stop()
@@ -85,4 +95,13 @@ def test_a_worker_that_does_not_react_to_the_stop_is_killed(
             with contextlib.suppress(psutil.NoSuchProcess):
                 stuck.kill()
         assert problem == "the worker process was killed by SIGKILL before a run had started"
+    assert not workers()
+
+
+def test_a_worker_that_is_stopped_while_it_still_loads_has_run_nothing_and_was_interrupted(job: Job) -> None:
+    Claims(Path(job.fleet)).stop()
+    with WorkerPool() as pool:
+        result = pool.run(job)
+    assert (result.status, result.problem) == (Status.INTERRUPTED, "not run: interrupted")
+    assert result.interrupted
     assert not workers()
