@@ -27,6 +27,12 @@ _SHOWN = "${shown:"
 _NAME = r"[\w.-]{0,60}(?:passw|passphrase|token|secret|credential|(?<!tls)(?<!tls-)key(?!file))[\w.-]{0,60}"
 _IN_JSON = re.compile(rf'"{_NAME}"\s*:\s*("(?:[^"\\]|\\.)+")', re.IGNORECASE)
 _IN_ARGUMENTS = re.compile(rf"(?<![\w.-]){_NAME}=([^\s\"']+)", re.IGNORECASE)
+# Of ifupdown: the rest of the line (wpasupplicant's and wireless-tools' README.Debian).
+_IN_STANZAS = re.compile(
+    r"""^[ \t]*(?:wpa-(?:psk|passphrase|password|pin|wep-key\d|private-key-passwd2?)|wireless-key\d?)"""
+    r"""[ \t]+["']?(\S(?:[^\n]*[^\s"'])?)""",
+    re.IGNORECASE | re.MULTILINE,
+)
 _IN_URLS = re.compile(r"""://[^/\s"'@:]*:([^/\s"'@]+)@""")
 
 
@@ -54,7 +60,7 @@ def secrets_in(request: Command | DockerQuery | NetworkQuery, output: Output) ->
 
 
 def _values(settings: str) -> Iterator[str]:
-    """Yield the secret values of a text with settings: JSON, or a command line."""
+    """Yield the secret values of a text with settings: JSON, a command line, or ifupdown's stanzas."""
     for found in _IN_JSON.finditer(settings):
         written = found[1][1:-1]
         yield written  # there are several ways to write a character
@@ -65,7 +71,7 @@ def _values(settings: str) -> Iterator[str]:
             continue
         if value != written:
             yield value
-    for pattern in (_IN_ARGUMENTS, _IN_URLS):
+    for pattern in (_IN_ARGUMENTS, _IN_STANZAS, _IN_URLS):
         yield from (found[1] for found in pattern.finditer(settings))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.errors import SecretError, StepFailed
-from runbook_lib.facts.file import FileState
+from runbook_lib.facts.file import FileState, FileText
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
 from runbook_lib.shown_secrets import secrets_in
@@ -72,6 +72,15 @@ def test_each_value_has_a_reference_of_its_own_and_the_same_value_keeps_it() -> 
         ('{oops "db_Password": "hunter22", "token": "ab\tcd"', ["hunter22", "ab\tcd"]),
         ('Environment="HTTP_PROXY=http://ops:s3cret!@proxy:1" API_KEY=abcd1234', ["abcd1234", "s3cret!"]),
         ("dockerd --log-opt splunk-token=feed-beef --debug", ["feed-beef"]),
+        (
+            "iface wlan0 inet dhcp\n\twpa-ssid home\n    wpa-psk  correct horse battery \n  wireless-key1 s:abcde",
+            ["correct horse battery", "s:abcde"],
+        ),
+        ('  WPA-PSK "quoted one"\n  wpa-private-key /etc/key.pem\n#wpa-psk no\n', ["quoted one"]),
+        (
+            "[WireGuard]\nPrivateKey=c2VjcmV0\n[Network]\nIPv6StableSecretAddress=fd00::1\n",
+            ["c2VjcmV0", "fd00::1"],
+        ),
         # No secrets: paths, an address without a password, an account.
         ('{"tlskey": "/etc/docker/key.pem", "kv.keyfile": "/etc/k", "hosts": ["ssh://root@h"]}', []),
         ('{"registry-mirrors": ["https://mirror:5000"], "bridge": "br0"}', []),
@@ -98,3 +107,18 @@ def test_secrets_of_a_settings_file_are_nowhere_in_the_evidence_and_its_other_te
     everything = b"".join(path.read_bytes() for path in book.directory.rglob("*") if path.is_file())
     assert b"N0tForY0u" not in everything
     assert b"br8" in everything
+
+
+@pytest.mark.parametrize(
+    ("path", "masked"),
+    [
+        ("/etc/network/interfaces", True),
+        ("/etc/network/interfaces.d/wlan0", True),
+        ("/run/systemd/network/10-wg0.netdev", True),
+        ("/usr/lib/systemd/network/80-wifi.network", True),
+        ("/etc/ssh/sshd_config", False),  # AuthorizedKeysFile and HostKey are paths
+        ("/etc/networks", False),
+    ],
+)
+def test_which_text_files_are_searched_for_secrets(path: str, *, masked: bool) -> None:
+    assert bool(FileText(path).request().secret_values) == masked

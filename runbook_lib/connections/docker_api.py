@@ -46,6 +46,8 @@ class DockerApi:
     def query(self, query: DockerQuery, wait: CommandWait, limit: OutputLimit | None = None) -> Output:
         """Return the answer as JSON in `stdout`; if the object does not exist, exit code 1 and the engine's message.
 
+        Of environment variables only the names are returned: what is read is recorded, and many values are passwords.
+
         Args:
             query: The query.
             wait: When to give up; for the connection to the engine and the complete answer.
@@ -63,7 +65,8 @@ class DockerApi:
         with contextlib.ExitStack() as streams:
             try:
                 client = self._client(wait, limit, streams)
-                text = json.dumps(getattr(client, query.method)(*query.arguments, **_options(query)))
+                answer = getattr(client, query.method)(*query.arguments, **_options(query))
+                text = json.dumps(_without_values_of_environments(answer))
             except docker.errors.NotFound as missing:
                 return Output(exit_code=1, stdout="null", stderr=str(missing.explanation))
             except (
@@ -105,6 +108,20 @@ class DockerApi:
         client.trust_env = False
         client.mount(_BASE, Adapter(dial))
         return client
+
+
+def _without_values_of_environments(answer: object) -> object:
+    """Return an answer whose lists `Env`, of containers, images and services, have names of variables only."""
+    if isinstance(answer, list):
+        return [_without_values_of_environments(item) for item in answer]
+    if not isinstance(answer, dict):
+        return answer
+    return {
+        key: [str(item).partition("=")[0] for item in value]
+        if key == "Env" and isinstance(value, list)
+        else _without_values_of_environments(value)
+        for key, value in answer.items()
+    }
 
 
 def _options(query: DockerQuery) -> dict[str, Any]:

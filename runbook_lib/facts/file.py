@@ -11,6 +11,8 @@ from runbook_lib.model.commands import Command, Output
 
 __all__ = ["FileInfo", "FileState", "FileText"]
 
+# Wi-Fi passwords, keys of tunnels, the secret from which systemd-networkd makes addresses.
+_OF_NETWORKS = ("/etc/network/", *(f"{top}/systemd/network/" for top in ("/etc", "/run", "/usr/lib", "/lib")))
 _REGULAR = {"regular file", "regular empty file"}
 _LONGEST_TEXT = 65536  # bytes of a file that are read for a record
 # What may not be looked at, such as a directory that its server hides from root, is not absent.
@@ -37,6 +39,8 @@ if iconv -f UTF-8 -t UTF-8 < "$1" > /dev/null 2>&1; then echo text; cat -- "$1";
 class FileText(Fact[str | None]):
     """A text file's contents; None if the file does not exist.
 
+    In files of ifupdown and systemd-networkd, passwords and keys are masked.
+
     Args:
         path: Absolute path.
     """
@@ -45,7 +49,8 @@ class FileText(Fact[str | None]):
 
     def request(self) -> Command:
         """Return the command that reads it as root."""
-        return Command(("cat", "--", self.path), sudo=True, accept=(0, 1))
+        secret = f"secret of {self.path}" if self.path.startswith(_OF_NETWORKS) else ""
+        return Command(("cat", "--", self.path), sudo=True, accept=(0, 1), secret_values=secret)
 
     def parse(self, output: Output) -> str | None:
         """Return the text unchanged, with all newlines."""

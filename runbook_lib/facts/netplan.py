@@ -13,8 +13,12 @@ from runbook_lib.model.commands import Command, Output
 __all__ = ["NetplanFile", "NetplanFiles", "NetplanProblem"]
 
 # A file in /etc replaces the one of the same name in /run, and that one in /usr/lib. Each file is preceded by its size;
-# one with a password is not printed: what is read is recorded. Comments count: a `#` may also be part of a name.
-_SENSITIVE = r"""'(password|psk|pin|key|keys|secret)["'\'']?[[:space:]]*:'"""
+# one with a password is not printed: what is read is recorded. Comments count: a `#` may also be part of a name. So do
+# the ways in which YAML hides a key's name: escapes, aliases, a key on lines of its own.
+_SENSITIVE = (
+    r"""'(password|psk|pin|key|keys|secret)["'\'']?[[:space:]]*:"""
+    r"""|\\[^"]*"[[:space:]]*:|\*[^[:space:]]+[[:space:]]+:|^[[:space:]{,-]*[?]([[:space:]]|$)'"""
+)
 _READ = r"""
 for directory in /etc/netplan /run/netplan /usr/lib/netplan /lib/netplan; do
   for file in "$directory"/*.yaml; do

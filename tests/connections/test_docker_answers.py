@@ -52,6 +52,14 @@ def dripping(_path: str) -> Iterator[bytes]:
         time.sleep(0.5)
 
 
+def with_environments(path: str) -> Iterator[bytes]:
+    container = {
+        "Config": {"Env": ["PATH=/bin", "PGPASSWORD=hunter2=", "EMPTY", 7], "Cmd": ["Env"]},
+        "Env": None,
+    }
+    yield answered(VERSION if "version" in path else json.dumps([{"Spec": container}]).encode())
+
+
 def silent(_path: str) -> Iterator[bytes]:
     time.sleep(30)
     yield b""
@@ -155,6 +163,11 @@ def ask(
 
 def test_an_answer_in_small_pieces_is_read(tmp_path: Path) -> None:
     assert json.loads(ask(tmp_path, pieces).stdout) == [{"Name": "bridge"}]
+
+
+def test_of_environment_variables_only_the_names_are_read(tmp_path: Path) -> None:
+    container = {"Config": {"Env": ["PATH", "PGPASSWORD", "EMPTY", "7"], "Cmd": ["Env"]}, "Env": None}
+    assert json.loads(ask(tmp_path, with_environments).stdout) == [{"Spec": container}]
 
 
 @pytest.mark.parametrize("answer", [dripping, silent])

@@ -54,6 +54,10 @@ def profile(place: Path, text: str) -> str | None:
         "network:\n  modems:\n    wwan0:\n      pin: tr0ub4dor\n",
         "network:\n  tunnels:\n    wg0:\n      keys: {private: tr0ub4dor}\n",
         'network:\n  wifis: {w: {auth: {"client-key-password": tr0ub4dor}}}\n',
+        'network:\n  wifis: {w: {auth: {"pass\\u0077ord": tr0ub4dor}}}\n',
+        "network:\n  renderer: &name password\n  wifis: {w: {auth: {*name : tr0ub4dor}}}\n",
+        "network:\n  wifis:\n    w:\n      auth:\n        ? password\n        : tr0ub4dor\n",
+        "network:\n  wifis: {w: {auth: {\n    ? password\n    : tr0ub4dor}}}\n",
     ],
 )
 def test_a_file_of_netplan_with_a_password_is_not_read(tmp_path: Path, text: str) -> None:
@@ -65,6 +69,8 @@ def test_a_file_of_netplan_with_a_password_is_not_read(tmp_path: Path, text: str
     [
         "network:\n  ethernets: {ens3: {dhcp4: true}}  # keyed by name, pinned by MAC\n",
         "network:\n  ethernets:\n    ens3:\n      parameters: {mapping: x}\n",
+        'network:\n  ethernets:\n    ens3:\n      match: {name: "en*", driver: ["a\\tb"]}\n      optional: true\n',
+        "network:\n  ethernets:\n    ens3: # is it? yes\n      match: {name: en*}\n",
     ],
 )
 def test_a_file_of_netplan_without_a_password_is_read_as_it_is(tmp_path: Path, text: str) -> None:
