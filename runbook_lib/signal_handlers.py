@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["signal_handler", "surviving_hangup"]
+__all__ = ["STOP_SIGNALS", "signal_handler", "surviving_hangup"]
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""The signals by which a user or a service manager stops a command."""
 
 _log = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job_runs import runs_directory
 from runbook_lib.execution.fleet.scheduler import InlineExecutor, first_jobs, run_graph
 from runbook_lib.execution.fleet.worker_pool import WorkerPool
-from runbook_lib.execution.notebook.signal_forwarding import STOP_SIGNALS
-from runbook_lib.signal_handlers import signal_handler
+from runbook_lib.signal_handlers import STOP_SIGNALS, signal_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

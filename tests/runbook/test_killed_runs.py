@@ -40,15 +40,20 @@ class Child:
         (found,) = (self.place / "runs").glob("*/journal.jsonl")
         return found
 
-    def sent(self) -> list[str]:
-        """Texts of the commands sent so far."""
+    def entries(self, event: str) -> list[dict[str, Any]]:
         found = list((self.place / "runs").glob("*/journal.jsonl"))
         whole = found[0].read_bytes().rpartition(b"\n")[0] if found else b""
-        entries: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
-        return [entry["text"] for entry in entries if entry["event"] == "command_started"]
+        return [entry for entry in map(json.loads, whole.splitlines()) if entry["event"] == event]
 
     def wait_for(self, text: str) -> None:
-        wait_until(lambda: text in self.sent() or self.process.poll() is not None, f"the command {text!r}")
+        """Wait until a command has been sent, and the other host is done with the same step."""
+
+        def waits() -> bool:
+            started = [entry for entry in self.entries("command_started") if entry["text"] == text]
+            ended = {(entry["step"], entry["host"]) for entry in self.entries("command_ended")}
+            return bool(started) and (started[0]["step"], "host-b") in ended
+
+        wait_until(lambda: waits() or self.process.poll() is not None, f"the command {text!r}")
         assert self.process.poll() is None, self.process.communicate()
 
     def record(self) -> RunRecord:

@@ -16,13 +16,12 @@ from runbook_lib.execution.fast_import import load_papermill
 from runbook_lib.execution.fleet.job import Job, JobResult
 from runbook_lib.model.status import Status
 from runbook_lib.printing.standard_streams import install
+from runbook_lib.signal_handlers import STOP_SIGNALS
 
 if TYPE_CHECKING:
     from types import FrameType
 
 __all__ = ["main"]
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Worker:
@@ -30,8 +29,9 @@ class _Worker:
 
     def __init__(self) -> None:
         self._signal = 0
-        for number in _SIGNALS:
+        for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # see `worker_pool`
 
     def run(self, job: Job) -> JobResult:
         """Run a job, unless a signal has stopped this process."""

@@ -18,7 +18,7 @@ from runbook_lib import grace_periods, subprocess_termination
 from runbook_lib.execution.fleet.claims import Claims
 from runbook_lib.execution.fleet.job import Job, JobResult
 from runbook_lib.execution.notebook.outcome import Outcome
-from runbook_lib.model.status import Status
+from runbook_lib.signal_handlers import STOP_SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,8 @@ class _WorkerProcess:
         log = os.open(
             Path(job.fleet) / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
         )
+        # It inherits what this thread blocks: a signal that comes while it loads waits until it can be noted.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", _MODULE],
@@ -49,6 +51,7 @@ class _WorkerProcess:
                 start_new_session=True,
             )
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(log)
 
     @property
@@ -96,11 +99,6 @@ class _WorkerProcess:
         cause = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         problem = f"the worker process {cause}"
         path = claims.latest_run(job.id)
-        if path is None and code == -signal.SIGINT and claims.stopped:
-            # The stop came while it was still loading, before it notes signals itself.
-            return JobResult(
-                job.id, status=Status.INTERRUPTED, problem="not run: interrupted", interrupted=True
-            )
         if path is None:
             return JobResult(job.id, problem=f"{problem} before a run had started")
         # Reports and seal are missing, so not even a run that ended well is a success.

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 from typing import TYPE_CHECKING
 
-from runbook_lib.signal_handlers import signal_handler
+from runbook_lib.signal_handlers import STOP_SIGNALS, signal_handler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runbook_lib.execution.notebook.kernel_process import Kernel
 
-__all__ = ["STOP_SIGNALS", "forward_signals"]
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""The signals by which a user or a service manager stops a command."""
+__all__ = ["forward_signals"]
 
 _kernels: set[Kernel] = set()  # signals reach a process, so there is one set per process
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -98,9 +99,17 @@ def test_a_worker_that_does_not_react_to_the_stop_is_killed(
     assert not workers()
 
 
-def test_a_worker_that_is_stopped_while_it_still_loads_has_run_nothing_and_was_interrupted(job: Job) -> None:
-    Claims(Path(job.fleet)).stop()
+@pytest.mark.parametrize("seconds", [0, 0.02, 0.04, 0.1, 0.3])
+def test_a_worker_that_is_interrupted_while_it_loads_runs_nothing_and_says_so(
+    job: Job, seconds: float
+) -> None:
+    """At first Python ends with a traceback, then with another exit code, while it imports `site`."""
+    before = {process.pid for process in psutil.Process().children()}
     with WorkerPool() as pool:
+        pool.start([job])
+        (loading,) = (process for process in psutil.Process().children() if process.pid not in before)
+        time.sleep(seconds)
+        loading.send_signal(signal.SIGINT)
         result = pool.run(job)
     assert (result.status, result.problem) == (Status.INTERRUPTED, "not run: interrupted")
     assert result.interrupted
