@@ -128,6 +128,8 @@ class HostLock:
         journal: Gets an entry for each attempt and its outcome.
         timeout: Seconds to wait while another run holds the lock.
         take_over: End the lock of another run instead of waiting.
+        resumes: The run that this one resumes; empty: none. Its process has been found dead, so its lock, if the host
+            has not noticed that yet, is ended as our own would be.
         cancel: Set once the run is interrupted.
     """
 
@@ -139,6 +141,7 @@ class HostLock:
         *,
         timeout: float,
         take_over: bool,
+        resumes: str,
         cancel: threading.Event,
     ) -> None:
         self._connection = connection
@@ -146,6 +149,7 @@ class HostLock:
         self._journal = journal
         self._timeout = timeout
         self._take_over = take_over
+        self._resumes = resumes
         self._cancel = cancel
         self._sudo = True
         self._holder: PersistentProcess | None = None
@@ -198,7 +202,8 @@ class HostLock:
                 self._shared = True
                 self._journal_answer(step, "shared", answer)
                 return None
-            ours = other == self._owner  # on a lost connection that the host has not noticed yet
+            # On a lost connection that the host has not noticed yet.
+            ours = other == self._owner or self._is_resumed(other)
             if (ours or self._take_over) and tries <= 2:  # noqa: PLR2004 - the second attempt kills it by process id
                 kill_pid = answer.pid
             elif tries > 1 and time.monotonic() >= give_up:
@@ -263,12 +268,18 @@ class HostLock:
 
     def _acquired(self, step: int, answer: _Answer, *, forced: bool) -> Change | None:
         other = answer.owner if answer.owner != self._owner else None
-        forced = forced and other is not None
+        forced = forced and other is not None and not self._is_resumed(other)
         self._journal_answer(step, "taken over" if other else "taken", answer, forced=forced)
         if other is None:
             return None
         why = "its lock was taken over (take_over)" if forced else "it exited without releasing the lock"
         return Change("the lock on this host", f"{other}; {why}", str(self._owner))
+
+    def _is_resumed(self, other: Owner | None) -> bool:
+        """Return whether an owner is the run that this one resumes; only on its own machine is it known to be dead."""
+        return bool(
+            self._resumes and other and (other.run, other.machine) == (self._resumes, self._owner.machine)
+        )
 
     def _refuse(self, step: int, answer: _Answer) -> None:
         self._journal_answer(step, "refused", answer)

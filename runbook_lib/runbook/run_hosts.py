@@ -153,5 +153,6 @@ class RunHosts:
             self._journal,
             timeout=self._context.parameters.lock_timeout,
             take_over=self._context.parameters.take_over,
+            resumes=record.resumes or "",
             cancel=self._context.cancel,
         )

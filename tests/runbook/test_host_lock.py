@@ -20,6 +20,7 @@ from runbook_lib.runbook.runbook import Runbook
 from tests.deadlines import deadline, wait_until
 from tests.execution.fleet.killable_run import in_a_child, parameters
 from tests.execution.fleet.practice_books import Asleep
+from tests.runbook.lock_holders import wait_until_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,20 +78,8 @@ class Host:
         found = [read_journal(path) for path in (self.place / "runs").iterdir()]
         return sorted(found, key=lambda record: record.started)
 
-    def holders(self) -> list[int]:
-        """Processes on the host that hold the lock, or wait for it."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"runbook-lock" in words and str(self.lock).encode() in words and words[0] == b"sh":
-                found.append(int(path.parent.name))
-        return found
-
     def wait_until_free(self) -> None:
-        wait_until(lambda: not self.holders(), "the end of every process that holds the lock on the host")
+        wait_until_free(self.lock)
 
 
 def over_ssh(place: Path, server: Server, programs: Programs) -> Host:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
+import signal
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -22,10 +25,9 @@ from runbook_lib.report.markdown import markdown
 from runbook_lib.runbook.resume import load_earlier
 from tests.deadlines import deadline, wait_until
 from tests.execution.fleet.killable_run import in_a_child, parameters
+from tests.runbook.lock_holders import holding, wait_until_free
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from runbook_lib.model.records import RunRecord
     from tests.connections.sshd import Server
     from tests.programs import Programs
@@ -45,6 +47,10 @@ def runs(place: Path) -> list[Path]:
 def assert_desired_state(place: Path) -> None:
     assert [(place / name).read_text() for name in ("one", "two")] == ["first", "second"]
     assert not (place / "two.unconfirmed").exists()
+
+
+def lock_file() -> Path:
+    return Path(os.environ["RUNBOOK_LOCK_FILE"])
 
 
 def lines_of(place: Path, text: str) -> list[str]:
@@ -202,6 +208,28 @@ def test_a_journal_that_was_altered_is_refused(killed: Path) -> None:
     assert "cannot be resumed: the journal is damaged: line 2 was altered" in refused(killed)
 
 
+def test_the_lock_of_the_run_that_is_resumed_is_ended_at_once(killed: Path) -> None:
+    """Its process is dead, and the host has not noticed that yet."""
+    wait_until_free(lock_file())
+    with holding(lock_file(), killed.name, platform.node()) as holder:
+        assert in_a_child(killed.parents[1], resume=str(killed)) == 0
+        assert holder.wait(deadline(10)) == -signal.SIGTERM
+    entries = read_lines((runs(killed.parents[1])[-1] / "journal.jsonl").read_bytes()).entries
+    answer = next(entry for entry in entries if entry["event"] == "lock_answered")
+    assert (answer["outcome"], answer["forced"]) == ("taken over", False)
+
+
+@pytest.mark.parametrize("other", ["run", "machine"])
+def test_the_lock_of_any_other_run_is_respected_by_a_resumed_one(killed: Path, other: str) -> None:
+    """A run of that id on another machine may be running there: its process cannot be seen from here."""
+    wait_until_free(lock_file())
+    owner = {"run": killed.name, "machine": platform.node(), other: "another"}
+    with holding(lock_file(), **owner) as holder:
+        assert in_a_child(killed.parents[1], resume=str(killed)) == 1
+        assert holder.poll() is None
+    assert "another run is changing this host" in (killed.parents[1] / "problem").read_text()
+
+
 def test_a_line_that_the_kill_cut_off_does_not_matter(killed: Path) -> None:
     path = killed / "journal.jsonl"
     path.write_bytes(path.read_bytes() + b'{"n":16,"ti')
@@ -214,6 +242,7 @@ def test_a_resumed_run_that_is_killed_too_is_resumed_and_proofs_of_the_first_cou
     write_inventory(tmp_path, server)
     assert in_a_child(tmp_path, 53) == -9  # in the shell step: what cannot be verified is done
     first = runs(tmp_path)[0]
+    wait_until_free(lock_file())  # while it is not, a run asks for it twice: line 26 would be an earlier one
     assert in_a_child(tmp_path, 26, resume=str(first)) == -9  # there again
     second = runs(tmp_path)[1]
     assert {step.title: step.status for step in read_journal(second).steps}["Do once"] is Status.SKIPPED
@@ -226,6 +255,7 @@ def test_a_resumed_run_that_is_killed_too_is_resumed_and_proofs_of_the_first_cou
 
 def test_drift_since_the_proof_is_fixed_and_reported(killed: Path) -> None:
     place = killed.parents[1]
+    wait_until_free(lock_file())
     assert in_a_child(place, 38, resume=str(killed)) == -9  # the change is made and not confirmed
     second = runs(place)[1]
     (place / "one").write_text("spoilt")
