@@ -265,9 +265,17 @@ def _cells(notebook: Notebook, execution: Execution) -> Iterator[tuple[Status, s
             yield Status.UNKNOWN, f"cell {position} was not executed in order"
         else:
             last = count
-        for output in cell.get("outputs") or ():
-            if output.get("output_type") == "error":
-                yield from _raised(position, output, execution)
+        errors = [output for output in cell.get("outputs") or () if output.get("output_type") == "error"]
+        for output in errors:
+            yield from _raised(position, output, execution)
+        if execution.ended == "finished" and not errors and _is_marked_as_raised(cell):
+            yield Status.FAILED, f"cell {position} raised, and its output does not show what"
+
+
+def _is_marked_as_raised(cell: dict[str, Any]) -> bool:
+    """Return whether papermill noted that a cell raised, whatever its outputs show."""
+    noted = (cell.get("metadata") or {}).get("papermill")
+    return isinstance(noted, dict) and noted.get("exception") is True
 
 
 def _raised(position: int, output: dict[str, Any], execution: Execution) -> Iterator[tuple[Status, str]]:

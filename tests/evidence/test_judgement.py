@@ -42,6 +42,12 @@ def cell(
     }
 
 
+def raised_unseen(count: int, *outputs: dict[str, Any]) -> dict[str, Any]:
+    """Return a cell of which only papermill's own note says that it raised."""
+    made = cell(count, *outputs)
+    return {**made, "metadata": {**made["metadata"], "papermill": {"exception": True, "status": "failed"}}}
+
+
 def error(name: str, value: str = "") -> dict[str, Any]:
     return {"output_type": "error", "ename": name, "evalue": value, "traceback": []}
 
@@ -74,6 +80,12 @@ def test_a_notebook_that_went_through_has_the_outcome_of_its_run() -> None:
         ),
         ([cell(1), cell(2, error("SystemExit", "3"))], Status.FAILED, "cell 2 raised SystemExit: 3"),
         ([cell(1, error("ValueError"), tags=("raises-exception",)), cell(2)], Status.FAILED, "cell 1 raised"),
+        ([cell(1), raised_unseen(2)], Status.FAILED, "cell 2 raised, and its output does not show what"),
+        (
+            [cell(1), raised_unseen(2, error("SystemExit", "0")), cell(None)],
+            Status.UNKNOWN,
+            "cell 3 was not executed",
+        ),
         ([cell(1), cell(None)], Status.UNKNOWN, "cell 2 was not executed"),
         ([cell(1, error("SystemExit", "0")), cell(None)], Status.UNKNOWN, "cell 2 was not executed"),
         ([cell(1), cell(3), cell(2)], Status.UNKNOWN, "cell 3 was not executed in order"),

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbclient.util import ensure_async, run_sync
+from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 
 from runbook_lib import grace_periods
 from runbook_lib.execution.notebook.output_limit import OutputLimit
 
 if TYPE_CHECKING:
-    from nbformat import NotebookNode
     from papermill.engines import NotebookExecutionManager
 
     from runbook_lib.execution.notebook.kernel_process import Kernel
@@ -26,6 +26,7 @@ _POLL = 0.1  # seconds between two checks whether the kernel is alive
 _MISSED_REPLY_POLLS = (
     10  # polls of an idle kernel without a reply, which it sends before it says that it is idle
 )
+_HIDDEN = "the cell's output does not show what was raised"
 
 
 class CellClient(PapermillNotebookClient):  # type: ignore[misc]
@@ -40,6 +41,7 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
     def __init__(self, nb_man: NotebookExecutionManager, *, kernel: Kernel, **traits: Any) -> None:  # noqa: ANN401
         traits.setdefault("iopub_timeout", round(grace_periods.CELL_OUTPUT))
         traits.setdefault("shell_timeout_interval", 1)
+        traits.setdefault("on_cell_error", _show_error)
         super().__init__(nb_man, **traits)
         self.kernel = kernel
         self._output_limit = OutputLimit(kernel)
@@ -148,3 +150,15 @@ class CellClient(PapermillNotebookClient):  # type: ignore[misc]
             if all(follower.ended for follower in self.kernel.follow()):
                 return
             await asyncio.sleep(_POLL)
+
+
+def _show_error(cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:  # noqa: ARG001 - of nbclient
+    """Add the error of a cell to its outputs, if they do not have it: the judge of the notebook looks there.
+
+    A program may print tracebacks in its own way, or clear the output. What was raised is in the reply too, but
+    unlike the outputs it has not passed the mask.
+    """
+    if not any(output.output_type == "error" for output in cell.outputs):
+        name = str(execute_reply["content"].get("ename") or "an error")
+        shown = {"ename": name, "evalue": _HIDDEN, "traceback": [f"{name}: {_HIDDEN}"]}
+        cell.outputs.append(NotebookNode(output_type="error", **shown))  # type: ignore[no-untyped-call]

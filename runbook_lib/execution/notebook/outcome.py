@@ -48,8 +48,10 @@ class Outcome:
 
     @property
     def status(self) -> Status:
-        """The run's status; unknown without a journal, and if its evidence is known to be incomplete."""
-        return self.record.status if self.record and not self.evidence_problem else Status.UNKNOWN
+        """The run's status; unknown without a journal, with incomplete evidence, or if problems contradict success."""
+        if self.record is None or self.evidence_problem:
+            return Status.UNKNOWN
+        return Status.UNKNOWN if self.problem and self.record.status.is_success else self.record.status
 
     @property
     def problems(self) -> str:

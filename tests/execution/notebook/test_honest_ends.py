@@ -56,6 +56,27 @@ class End:
 ENDS = {
     "a-cell-raises-after-close": End((OPEN, STEP, CLOSE, "raise ValueError('after')"), 1),
     "an-assertion-fails-after-close": End((OPEN, STEP, CLOSE, "assert 1 == 2"), 1),
+    "a-handler-of-its-own-shows-what-was-raised-after-close": End(
+        (f"get_ipython().set_custom_exc((Exception,), lambda *_: print('oh'))\n{AFTER}", "assert 1 == 2"), 1
+    ),
+    "another-program-prints-tracebacks": End(
+        (f"get_ipython().showtraceback = lambda *_, **_more: print('oh')\n{AFTER}", "assert 1 == 2"), 1
+    ),
+    "a-hook-clears-the-output-of-a-cell-that-raised": End(
+        (
+            AFTER,
+            (
+                "from IPython.display import clear_output\n"
+                "get_ipython().events.register('post_run_cell', lambda _: clear_output())\nassert 1 == 2"
+            ),
+        ),
+        1,
+    ),
+    "a-tolerated-exception-is-hidden": End(
+        (f"get_ipython().showtraceback = lambda *_, **_more: None\n{AFTER}", "1 / 0", "print('on')"),
+        1,
+        ((1, "raises-exception"),),
+    ),
     "the-last-cell-exits-with-3": End((OPEN, STEP, CLOSE, "import sys\nsys.exit(3)"), 1),
     "a-cell-leaves-early-and-the-proof-never-runs": End(
         (OPEN, STEP, CLOSE, "import sys\nsys.exit(0)", "1 / 0"), 4
