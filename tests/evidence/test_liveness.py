@@ -5,14 +5,20 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib import Runbook
 from runbook_lib.evidence.liveness import Liveness, has_writer, liveness, still_running
 from runbook_lib.evidence.reader import read_journal
+from tests.deadlines import deadline
 from tests.runbook.practice import Does, parameters
+
+if TYPE_CHECKING:
+    from tests.programs import Programs
 
 TOP = Path(__file__).parents[2]
 
@@ -26,15 +32,22 @@ def cut_off(tmp_path: Path) -> Path:
     return journal
 
 
-def test_a_child_that_a_dead_writer_was_starting_is_waited_for(cut_off: Path) -> None:
+def test_a_child_that_a_dead_writer_was_starting_is_waited_for(
+    cut_off: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with cut_off.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         # As a child does between its fork and its program: the open file is its own now.
-        child = subprocess.Popen(["sleep", "0.5"], pass_fds=[file.fileno()])
+        child = programs.start(["cat"], stdin=subprocess.PIPE, pass_fds=[file.fileno()])
+    assert child.stdin
     record = read_journal(cut_off.parent)
     assert liveness(record) is Liveness.STALE
     assert has_writer(cut_off)
+    monkeypatch.setattr("runbook_lib.evidence.liveness.FORK_TO_EXEC", deadline(60))
+    ended = threading.Timer(0.2, child.stdin.close)
+    ended.start()
     assert not still_running(cut_off, record)
+    ended.join()
     assert child.wait() == 0
 
 

@@ -217,10 +217,15 @@ def test_an_id_from_the_summary_can_be_given(project: Project) -> None:
 
 
 def test_a_killed_kernel_fails_whatever_is_selected(project: Project) -> None:
+    begun = project.place / "host-b.begun"
+    # The command on host-a kills the kernel once that on host-b runs, which ends with the kernel.
+    kills = f"until [ -e {begun} ]; do kill -0 $1 || exit; sleep 0.1; done; kill -9 $1"
+    waits = f"touch {begun}; while kill -0 $1; do sleep 0.1; done"
     killed_meanwhile = (
-        "import os, signal, threading\n"
-        "threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGKILL)).start()\n"
-        "book.step('Sleep', Does(('sleep', '20')))"
+        "import os\n"
+        f"scripts = {{'host-a': {kills!r}, 'host-b': {waits!r}}}\n"
+        "kernel = str(os.getpid())\n"
+        "book.step('Sleep', lambda host: Does(('sh', '-c', scripts[host.name], 'sh', kernel)))"
     )
     project.runbook("90_look", project.holds("First", "first"), killed_meanwhile)
     result = project.run(*LOOK, "--runbook-mode", "apply", "-k", "host-a")

@@ -88,13 +88,22 @@ class Malformed(Fact[int]):
 
 
 @dataclass(frozen=True)
+class Coming(Content):
+    """As `Content`, of a file that the first look for it makes appear."""
+
+    def request(self) -> Command:
+        script = 'cat "$1" || { echo there > "$1"; exit 1; }'
+        return Command(("sh", "-c", script, "sh", self.path), accept=(0, 1))
+
+
+@dataclass(frozen=True)
 class Needed(Fact[str]):
-    """A file's text, from a subsystem that exists once the file does."""
+    """The text of such a file, from a subsystem that exists once the file does."""
 
     path: str
 
     def request(self) -> Command:
-        return Command(("cat", self.path), accept=(0, 1))
+        return Coming(self.path).request()
 
     def parse(self, output: Output) -> str:
         if output.exit_code != 0:
@@ -189,11 +198,18 @@ class Does(Operation):
 
 @dataclass(frozen=True)
 class Late(Operation):
-    """A file appears some time after it was requested."""
+    """A file appears only after its first check, or never.
+
+    Args:
+        path: The file.
+        settle_within: Seconds that the check may take to hold.
+        comes: Whether it appears.
+        needed: Whether without the file there is no fact.
+    """
 
     path: str
-    seconds: float
     settle_within: float
+    comes: bool = True
     needed: bool = False
 
     @property
@@ -202,7 +218,9 @@ class Late(Operation):
 
     @property
     def _fact(self) -> Fact[Any]:
-        return Needed(self.path) if self.needed else Content(self.path)
+        if self.needed:
+            return Needed(self.path)
+        return Coming(self.path) if self.comes else Content(self.path)
 
     def facts(self) -> Sequence[Fact[Any]]:
         # The fact is only read once the file has been requested.
@@ -214,11 +232,7 @@ class Late(Operation):
     def plan(self, facts: Facts) -> Plan:
         if facts[Content(f"{self.path}.asked")]:
             return Plan()
-        later = f"(sleep {self.seconds}; echo there > {self.path}) >&- 2>&- &"
-        in_time = (
-            self.seconds < self.settle_within
-        )  # otherwise it never appears, so that no process is left over
-        return Plan((Command(("sh", "-c", f"echo yes > {self.path}.asked; {later if in_time else ''}")),))
+        return Plan((Command(("sh", "-c", f"echo yes > {self.path}.asked")),))
 
     def verify(self, facts: Facts) -> list[Check]:
         text = facts[self._fact] if facts[Content(f"{self.path}.asked")] else None

@@ -11,6 +11,7 @@ from runbook_lib.errors import (
     StepFailed,
 )
 from runbook_lib.model.status import Status
+from tests.deadlines import deadline
 from tests.runbook.practice import (
     Does,
     Holds,
@@ -155,7 +156,8 @@ def test_checks_may_take_as_long_as_the_operation_says(
     tmp_path: Path,
 ) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
-    host = on_a(book.step("Wait", Late(str(tmp_path / "late"), 1.0, settle_within=10.0, needed=needed)))
+    late = Late(str(tmp_path / "late"), settle_within=deadline(60), needed=needed)
+    host = on_a(book.step("Wait", late))
     assert (host.status, host.message) == (Status.CHANGED, "")
     assert host.attempt > 1
     assert {command.attempt for command in host.commands} == set(range(1, host.attempt + 1))
@@ -165,7 +167,7 @@ def test_checks_may_take_as_long_as_the_operation_says(
 def test_checks_that_do_not_settle_in_time_are_a_failure(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     with pytest.raises(StepFailed, match="late: expected there"):
-        book.step("Wait", Late(str(tmp_path / "late"), 30.0, settle_within=1.0))
+        book.step("Wait", Late(str(tmp_path / "late"), settle_within=1.0, comes=False))
 
 
 def test_a_guarded_change_is_confirmed_once_its_checks_hold(tmp_path: Path) -> None:
@@ -194,8 +196,9 @@ def test_a_guarded_change_that_fails_is_reverted_and_the_revert_is_checked(
 
 def test_a_command_that_takes_too_long_is_a_failure_with_its_output(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
-    with pytest.raises(StepFailed, match=r"did not finish: still running after 0\.5 s"):
-        book.step("Hang", Does(("sh", "-c", "echo begun; exec sleep 30"), timeout=0.5))
+    seconds = deadline(2)
+    with pytest.raises(StepFailed, match=f"did not finish: still running after {seconds:g} s"):
+        book.step("Hang", Does(("sh", "-c", "echo begun; exec sleep 600"), timeout=seconds))
     command, ending = book.record.steps[0].hosts[0].commands
     assert ending.kind == "termination"
     assert "terminated on the host with TERM: sleep" in command.problem

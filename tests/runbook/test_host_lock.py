@@ -40,16 +40,27 @@ class Host:
         self.place = place
         self.hosts = hosts
         self.lock = place / "lock"
+        self._hold = place / "hold"
         (place / "inventory.yml").write_text(yaml.safe_dump({"hosts": hosts}), encoding="utf-8")
 
-    def start(self, seconds: float, **given: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - any parameter
+    def hold(self) -> subprocess.Popen[str]:
+        """Start a run that changes the host until `release`; return once its command was sent."""
+        self._hold.touch()
+        process = self.start(self._hold)
+        self.wait_for("command_started")
+        return process
+
+    def release(self) -> None:
+        self._hold.unlink(missing_ok=True)
+
+    def start(self, held_by: Path | str = "", **given: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - any parameter
         return self.programs.start(
             [
                 sys.executable,
                 "-m",
                 "tests.execution.fleet.lock_holder",
                 str(self.place),
-                str(seconds),
+                str(held_by),
                 json.dumps(given),
             ],
             cwd=TOP,
@@ -59,7 +70,7 @@ class Host:
         )
 
     def run(self, **given: Any) -> tuple[int, str]:  # noqa: ANN401 - any parameter
-        process = self.start(0, **given)
+        process = self.start(**given)
         _, said = process.communicate(timeout=deadline(60))
         return process.returncode, said
 
@@ -100,14 +111,14 @@ def host(request: pytest.FixtureRequest, tmp_path: Path, programs: Programs) -> 
         hosts = {"host-a": server.host().model_dump(exclude_defaults=True, exclude={"name"})}
     made = Host(tmp_path, hosts, programs)
     yield made
+    made.release()
     programs.end()
     made.wait_until_free()
 
 
 @BOTH_WAYS
 def test_the_second_of_two_applies_is_refused_with_the_lock_owner(host: Host) -> None:
-    first = host.start(deadline(3))
-    host.wait_for("command_started")
+    first = host.hold()
     code, said = host.run()
     (owner,) = host.wait_for("run_started", runbook="10_first")[:1]
     assert code == 1
@@ -118,6 +129,7 @@ def test_the_second_of_two_applies_is_refused_with_the_lock_owner(host: Host) ->
     second = host.records()[1]
     assert second.steps[0].hosts[0].commands == []
     assert host.wait_for("lock_answered", outcome="refused")
+    host.release()
     assert first.wait(deadline(30)) == 0
     assert host.lock.read_text() == "", "an orderly end empties the file"
     assert host.run()[0] == 0
@@ -125,23 +137,23 @@ def test_the_second_of_two_applies_is_refused_with_the_lock_owner(host: Host) ->
 
 
 def test_the_second_waits_for_the_lock_timeout(host: Host) -> None:
-    first = host.start(deadline(3))
-    host.wait_for("command_started")
-    code, said = host.run(lock_timeout=deadline(30.0))
-    assert code == 0, said
+    first = host.hold()
+    second = host.start(lock_timeout=600.0)
+    (held,) = host.wait_for("lock_answered", outcome="waiting")
+    host.release()
+    _, said = second.communicate(timeout=deadline(60))
+    assert second.returncode == 0, said
     assert first.wait(deadline(30)) == 0
     one, two = host.records()
-    (held,) = host.wait_for("lock_answered", outcome="waiting")
     assert one.run in held["owner"]
     assert one.ended
     assert two.steps[0].hosts[0].commands[0].started >= one.ended
 
 
 def test_waiting_ends_at_the_timeout_and_at_an_interrupt(host: Host) -> None:
-    host.start(30)
-    host.wait_for("command_started")
+    host.hold()
     assert "(waited 1 s)" in host.run(lock_timeout=1.0)[1]
-    waits = host.start(0, lock_timeout=deadline(30.0))
+    waits = host.start(lock_timeout=600.0)
     host.wait_for("lock_answered", runs=2, outcome="waiting")
     waits.send_signal(signal.SIGINT)
     waits.communicate(timeout=deadline(20))
@@ -150,8 +162,7 @@ def test_waiting_ends_at_the_timeout_and_at_an_interrupt(host: Host) -> None:
 
 @BOTH_WAYS
 def test_a_lock_whose_owner_was_killed_is_taken_over_and_that_is_recorded(host: Host) -> None:
-    first = host.start(30)
-    host.wait_for("command_started")
+    first = host.hold()
     first.kill()
     first.communicate()
     host.wait_until_free()
@@ -168,8 +179,7 @@ def test_a_lock_whose_owner_was_killed_is_taken_over_and_that_is_recorded(host: 
 
 
 def test_the_lock_of_a_hung_run_can_be_taken_over_and_both_runs_notice(host: Host) -> None:
-    first = host.start(deadline(3))
-    host.wait_for("command_started")
+    first = host.hold()
     first.send_signal(signal.SIGSTOP)  # to others it looks as if its machine were gone
     assert host.run()[0] == 1
     code, said = host.run(take_over=True)
@@ -179,6 +189,7 @@ def test_the_lock_of_a_hung_run_can_be_taken_over_and_both_runs_notice(host: Hos
     assert "by force" not in said
     change = host.records()[2].steps[0].hosts[0].changes[0]
     assert "its lock was taken over (take_over)" in str(change.before)
+    host.release()
     first.send_signal(signal.SIGCONT)
     first.communicate(timeout=deadline(30))
     # Its lock was taken over meanwhile: it acquires the lock again before it changes anything more.
@@ -187,10 +198,10 @@ def test_the_lock_of_a_hung_run_can_be_taken_over_and_both_runs_notice(host: Hos
 
 
 def test_read_only_modes_acquire_no_lock(host: Host) -> None:
-    first = host.start(deadline(3))
-    host.wait_for("command_started")
+    first = host.hold()
     assert host.run(mode="plan")[0] == 0
     assert host.run(mode="validate")[0] in {0, 1}
+    host.release()
     assert first.wait(deadline(30)) == 0
     owners = {entry["owner"] for entry in host.entries() if entry["event"] == "lock_answered"}
     assert owners == {None}
@@ -210,12 +221,8 @@ def test_after_a_reconnection_the_lock_is_acquired_again(
     assert last == (None, None, True)
 
 
-def test_a_lost_connection_leaves_nothing_on_the_host(
-    server: Server, tmp_path: Path, programs: Programs
-) -> None:
-    host = over_ssh(tmp_path, server, programs)
-    first = host.start(60)
-    host.wait_for("command_started")
+def test_a_lost_connection_leaves_nothing_on_the_host(host: Host, server: Server) -> None:
+    first = host.hold()
     server.cut()
     first.communicate(timeout=deadline(60))
     host.wait_until_free()

@@ -15,6 +15,7 @@ from runbook_lib import Runbook
 from runbook_lib.errors import Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
+from runbook_lib.runbook.deadline import Deadline
 from tests.deadlines import deadline
 from tests.runbook.practice import Holds
 from tests.runbook.rollouts import (
@@ -56,8 +57,13 @@ def test_a_pause_is_as_long_as_asked_and_only_between_batches(tmp_path: Path) ->
     assert [entry["batch"] for entry in events_of(book) if entry["event"] == "pause_started"] == [2]
 
 
-def test_a_pause_ends_with_the_runs_time(tmp_path: Path) -> None:
-    book = Runbook.open(rolling(tmp_path, run_timeout=deadline(1)))
+def test_a_pause_ends_with_the_runs_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = Runbook.open(rolling(tmp_path, run_timeout=600))
+
+    def left(_: Deadline) -> float:
+        return 0.0 if any(entry["event"] == "pause_started" for entry in events_of(book)) else 600.0
+
+    monkeypatch.setattr(Deadline, "left", property(left))
     with pytest.raises(StepFailed, match=r"in the pause before batch 2 of 4"):
         write_files(book, tmp_path, pause=3600)
     assert book.record.status is Status.FAILED

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.runbook.provenance import source_state
+from runbook_lib.runbook.source_files import head_commit, is_committed
 from tests.audit.project import git
 
 if TYPE_CHECKING:
@@ -110,15 +111,20 @@ def test_a_notebook_outside_the_project_or_not_known_counts(top: Path, tmp_path:
 def test_git_that_fails_or_is_slow_is_not_taken_for_a_clean_tree(
     top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    monkeypatch.setattr("runbook_lib.runbook.source_files._TIMEOUT", 0.5)
+    commit = head_commit(top)
+    assert commit
+    assert is_committed(top, commit, BOOK)
     tools = tmp_path / "tools"
     tools.mkdir()
     fake = f'#!/bin/sh\ncase "$*" in *ls-tree*|*status*) {script};; esac\nexec /usr/bin/git "$@"\n'
     (tools / "git").write_text(fake)
     (tools / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
-    assert (top / BOOK).exists()
-    assert uncommitted()
+    if script == "exit 1":
+        assert uncommitted()
+    else:
+        monkeypatch.setattr("runbook_lib.runbook.source_files._TIMEOUT", 0.5)
+        assert not is_committed(top, commit, BOOK)
 
 
 def test_outside_git_nothing_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,8 +117,8 @@ class Claims:
                 interrupted = False
                 while not file_lock.acquire(claim, shared=True, wait=False):
                     if self.stopped and not interrupted:
-                        interrupted = True
-                        _interrupt_owner(claim.read())
+                        claim.seek(0)
+                        interrupted = _interrupt_owner(claim.read())
                     time.sleep(_POLL)
 
     def record_run(self, job: str, attempt: int, run: Path) -> None:
@@ -147,14 +147,19 @@ class Claims:
         return self.path / f"{job.rpartition('/')[2]}.{attempt}.claim"
 
 
-def _interrupt_owner(claim: str) -> None:
-    """Send SIGINT to the process that made a claim, if it is certain to be that one and runs on this machine."""
+def _interrupt_owner(claim: str) -> bool:
+    """Send SIGINT to the process that made a claim, if it is certain to be that one and runs on this machine.
+
+    Returns:
+        Whether the claim could be read: its owner locks it before writing it.
+    """
     try:
         owner = json.loads(claim)
         pid, began = int(owner["pid"]), int(owner["pid_began"])
         here = (owner["machine"], owner["boot"]) == (platform.node(), boot_id())
     except (ValueError, LookupError, TypeError):
-        return  # it has only just been made, or by another version
+        return False  # it has only just been made, or by another version
     if here and began and start_ticks(pid) == began:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT)
+    return True

@@ -28,7 +28,7 @@ from runbook_lib.evidence.regular_file import digest
 from runbook_lib.model.status import Status
 from tests.audit.altering import edit_notebook, found, journal, put_journal
 from tests.audit.project import NAME, TOP, git
-from tests.deadlines import deadline
+from tests.deadlines import deadline, wait_until
 from tests.programs import Programs
 
 if TYPE_CHECKING:
@@ -270,11 +270,15 @@ def killed(tmp_path: Path) -> Path:
 
 def _under_way(runs: Path, process: subprocess.Popen[bytes]) -> Path:
     """Wait until the run's second step has sent its command."""
-    while process.poll() is None:
+
+    def found() -> Path | None:
+        assert process.poll() is None, "the run ended by itself"
         for path in runs.glob("*/journal.jsonl"):
             if b'"command_started","step":2' in path.read_bytes():
                 return path.parent
-    raise AssertionError("the run ended by itself")
+        return None
+
+    return wait_until(found, "the command of the second step")
 
 
 def test_a_killed_run_is_sealed_later_as_unknown_and_failed(

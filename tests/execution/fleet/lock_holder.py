@@ -1,6 +1,6 @@
-"""A run that holds its host's lock for some seconds.
+"""A run that holds its host's lock for as long as a file is there.
 
-`python -m tests.execution.fleet.lock_holder PLACE SECONDS PARAMETERS`.
+`python -m tests.execution.fleet.lock_holder PLACE FILE PARAMETERS`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from tests.execution.fleet.killable_run import parameters
 from tests.execution.fleet.practice_books import Lasting, Written
 
 
-def main(place: Path, seconds: float, given: str) -> int:
+def main(place: Path, held_by: str, given: str) -> int:
     try:
         book = Runbook.open(parameters(place, **json.loads(given)))
-        book.step("Hold", lambda host: Lasting(f"{place}/{host.name}.held", seconds))
+        book.step("Hold", lambda host: Lasting(f"{place}/{host.name}.held", held_by=held_by))
         book.step("Write", lambda host: Written(f"{place}/{host.name}", "first"))
         book.close()
     except RunbookError as problem:
@@ -28,4 +28,4 @@ def main(place: Path, seconds: float, given: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))

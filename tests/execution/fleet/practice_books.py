@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.facts.base import Facts
 
-__all__ = ["Asleep", "Awake", "Content", "First", "Lasting", "Other", "Second", "Third", "Written"]
+__all__ = ["Asleep", "Awake", "Content", "First", "Held", "Lasting", "Other", "Second", "Third", "Written"]
 
 
 class _Place(Parameters):
@@ -47,6 +47,10 @@ class Third(_Place):
     title: ClassVar[str] = "Needs the second"
 
 
+_WHILE_THERE = 'while [ -e "$1" ]; do sleep 0.1; done'
+"""For a shell with a path: also ends where the directory of a failed test is removed."""
+
+
 @dataclass(frozen=True)
 class Asleep(Fact[str]):
     """An answer that takes its time."""
@@ -58,6 +62,19 @@ class Asleep(Fact[str]):
 
     def parse(self, output: Output) -> str:  # noqa: ARG002 - there is nothing to read
         return "slept"
+
+
+@dataclass(frozen=True)
+class Held(Fact[str]):
+    """An answer that comes once a file is gone."""
+
+    path: str
+
+    def request(self) -> Command:
+        return Command(("sh", "-c", _WHILE_THERE, "sh", self.path))
+
+    def parse(self, output: Output) -> str:  # noqa: ARG002 - there is nothing to read
+        return "gone"
 
 
 @dataclass(frozen=True)
@@ -98,6 +115,7 @@ class Written(Operation):
         path: The file.
         word: What it holds.
         seconds: How long the command in the middle takes.
+        held_by: The command in the middle takes as long as this file is there, whatever `seconds` says.
         reverts: The host takes the file away by itself after so many seconds unless that is confirmed.
     """
 
@@ -105,6 +123,7 @@ class Written(Operation):
     word: str
     seconds: float = 0.0
     reverts: float = 0.0
+    held_by: str = ""
 
     @property
     def _marker(self) -> str:
@@ -122,9 +141,12 @@ class Written(Operation):
             raise NotYet("it is not confirmed", within=self.reverts, hint="wait")
         if facts[Content(self.path)] == self.word:
             return Plan()
+        middle = (
+            ("sh", "-c", _WHILE_THERE, "sh", self.held_by) if self.held_by else ("sleep", str(self.seconds))
+        )
         commands = (
             Command(("sh", "-c", 'echo "$1" >> "$2.times"', "sh", self.word, self.path)),
-            Command(("sleep", str(self.seconds))),
+            Command(middle),
             Command(("tee", self.path), stdin=self.word),
         )
         revert = 'mv "$2" "$2.gone" 2>/dev/null && rm -f "$1" "$2.gone"'
@@ -143,10 +165,17 @@ class Written(Operation):
 
 @dataclass(frozen=True)
 class Lasting(Operation):
-    """A command has run; later nothing shows whether it did. Each time adds a line to a file."""
+    """A command has run; later nothing shows whether it did. Each time adds a line to a file.
+
+    Args:
+        path: The file.
+        seconds: How long the command takes.
+        held_by: The command takes as long as this file is there.
+    """
 
     path: str
     seconds: float = 0.0
+    held_by: str = ""
 
     @property
     def verifiable(self) -> bool:
@@ -156,8 +185,8 @@ class Lasting(Operation):
         return ()
 
     def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - always the command
-        script = 'sleep "$1"; echo ran >> "$2"'
-        return Plan((Command(("sh", "-c", script, "sh", str(self.seconds), self.path)),))
+        script = f'{_WHILE_THERE}; sleep "$2"; echo ran >> "$3"'
+        return Plan((Command(("sh", "-c", script, "sh", self.held_by, str(self.seconds), self.path)),))
 
     def verify(self, facts: Facts) -> list[Check]:  # noqa: ARG002 - another exit code failed before
         return [Check.equal("exit code", 0, 0)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,11 +29,11 @@ _OWNER = """
 import sys, time
 from pathlib import Path
 from runbook_lib.execution.fleet.claims import Claims
-with Claims(Path(sys.argv[1])).claim(sys.argv[2]):
-    try:
+try:
+    with Claims(Path(sys.argv[1])).claim(sys.argv[2]):
         time.sleep(600)
-    except KeyboardInterrupt:
-        print("interrupted")
+except KeyboardInterrupt:
+    print("interrupted")
 """
 
 
@@ -54,15 +55,52 @@ def test_an_earlier_attempt_is_interrupted_once_the_fleet_is_stopped(
         waiting.result(deadline(30))
 
 
+class _Asked(Claims):
+    """Claims that count how often somebody who waits has asked whether the fleet is stopped."""
+
+    asked = 0
+
+    @property
+    def stopped(self) -> bool:
+        self.asked += 1
+        return super().stopped
+
+
+def test_an_attempt_that_is_just_writing_its_claim_is_interrupted_too(
+    tmp_path: Path, programs: Programs
+) -> None:
+    claims = _Asked(Claims.new(tmp_path).path)
+    claims.stop()
+    owner = programs.start(["sleep", "600"])
+    with (claims.path / "1.1.claim").open("w") as claim, ThreadPoolExecutor(1) as threads:
+        fcntl.flock(claim, fcntl.LOCK_EX)
+        waiting = threads.submit(claims.await_earlier, JOB, 2)
+        try:
+            wait_until(lambda: claims.asked > 1, "a first look at the empty claim")
+            json.dump(_claim_of(owner.pid), claim)
+            claim.flush()
+            assert owner.wait(deadline(30)) == -signal.SIGINT
+        finally:
+            fcntl.flock(claim, fcntl.LOCK_UN)
+        waiting.result(deadline(30))
+
+
+def _claim_of(pid: int) -> dict[str, Any]:
+    return {
+        "machine": os.uname().nodename,
+        "pid": pid,
+        "boot": boot_id(),
+        "pid_began": start_ticks(pid),
+    }
+
+
 @pytest.mark.parametrize("wrong", ["machine", "boot", "pid_began", ""])
 def test_a_process_that_may_be_another_one_is_not_interrupted(
     tmp_path: Path, programs: Programs, wrong: str
 ) -> None:
     claims = Claims.new(tmp_path)
     other = programs.start(["sleep", "600"])
-    owner = {"machine": os.uname().nodename, "pid": other.pid}
-    owner |= {"boot": boot_id(), "pid_began": start_ticks(other.pid)}
-    owner[wrong] = 1
+    owner = {**_claim_of(other.pid), wrong: 1}
     file = claims.path / "1.1.claim"
     file.write_text(json.dumps(owner) if wrong else "{", encoding="utf-8")
     claims.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from tests.execution.processes import kill, parent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.execution.fleet.project import Project
 
@@ -91,25 +93,29 @@ def cluster(project: Project) -> Iterator[str]:
 def test_a_killed_worker_loses_nothing_and_runs_nothing_twice(
     project: Project,
     cluster: str,
+    hold: Path,
     *,
     its_runs_too: bool,
 ) -> None:
     project.write(
         "10_first",
         'book.step("Do once", Lasting(f"{p.place}/once"))',
-        'book.facts("Look", Asleep(p.seconds))',
+        'book.facts("Look", Held(f"{p.place}/hold"))',
     )
     dask = ("--executor", "dask", "--scheduler", cluster)
-    process = project.start("10_first", "--hosts", "host-a", *dask, "-p", "seconds", "3")
+    process = project.start("10_first", "--hosts", "host-a", *dask)
     (sleeping,) = [e for e in project.wait_for("run_started", "10_first") if e["runbook"] == "10_first"]
     project.wait_for("step_ended", '"step": 1')
     runner = parent_of(sleeping["pid"])  # the run's process, a child of Dask's worker
     worker = parent_of(runner)
-    project.wait_for("command_started", "sleep 3.0")
+    project.wait_for("command_started", str(hold))
     kill(worker)
     if its_runs_too:
         kill(runner)
-        kill(sleeping["pid"])
+        with contextlib.suppress(ProcessLookupError):  # its own fork server may have been faster
+            kill(sleeping["pid"])
+    _wait_for_a_second_attempt(project)
+    hold.unlink()
     output, _ = process.communicate(timeout=deadline(100))
     assert "attempt 2" in output, output
     assert "after a worker died" in output
@@ -125,6 +131,10 @@ def test_a_killed_worker_loses_nothing_and_runs_nothing_twice(
     assert process.returncode == 0, output
 
 
+def _wait_for_a_second_attempt(project: Project) -> None:
+    wait_until(lambda: [*project.runs.glob(".fleets/*/*.2.claim")], "a second attempt")
+
+
 def test_ctrl_c_reaches_a_run_whose_worker_was_killed(project: Project, cluster: str) -> None:
     process = project.start(
         "10_first", "--hosts", "host-a", "--executor", "dask", "--scheduler", cluster, "-p", "seconds", "600"
@@ -132,7 +142,7 @@ def test_ctrl_c_reaches_a_run_whose_worker_was_killed(project: Project, cluster:
     (started,) = project.wait_for("run_started")
     project.wait_for("command_started", "sleep 600.0")
     kill(parent_of(parent_of(started["pid"])))
-    wait_until(lambda: [*project.runs.glob(".fleets/*/*.2.claim")], "a second attempt")
+    _wait_for_a_second_attempt(project)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=deadline(100))
     assert process.returncode == Status.INTERRUPTED.exit_code, output

@@ -17,6 +17,8 @@ from tests.deadlines import deadline
 from tests.execution.processes import kill, parent_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from runbook_lib.model.records import RunRecord
     from tests.execution.fleet.project import Project
 
@@ -155,15 +157,20 @@ def test_one_ctrl_c_interrupts_all_runs_and_further_ones_lose_no_evidence(projec
     assert "not run: needs 10_first (interrupted)" in output
 
 
-def test_a_killed_process_of_one_run_is_told_and_leaves_the_others_alone(project: Project) -> None:
+def test_a_killed_process_of_one_run_is_told_and_leaves_the_others_alone(
+    project: Project, hold: Path
+) -> None:
+    project.write("10_first", 'book.facts("Look", Asleep(600.0))')
+    project.write("15_other", f"book.facts('Look', Held({str(hold)!r}))")
     # A cold kernel: its parent is the process that carries its run out, and no fork server.
-    options = ("--mode", "plan", "-p", "seconds", "4", "--jobs", "2", "--kernels", "cold")
-    process = project.start("10_first", "15_other", *options)
-    began = project.wait_for("command_started", "sleep", number=4)
+    process = project.start("10_first", "15_other", "--mode", "plan", "--jobs", "2", "--kernels", "cold")
+    project.wait_for("command_started", str(hold), number=2)
+    project.wait_for("command_started", "sleep 600", number=2)
     victim = next(e for e in project.wait_for("run_started", "10_first") if e["runbook"] == "10_first")
     kill(parent_of(victim["pid"]))
+    project.wait_until_gone(victim["pid"])
+    hold.unlink()
     output, _ = process.communicate(timeout=deadline(60))
-    assert began
     assert process.returncode == 4
     statuses = {record.runbook: record.status for record in project.records()}
     assert statuses == {"10_first": Status.UNKNOWN, "15_other": Status.OK}

@@ -75,12 +75,13 @@ def cluster(project: Project, request: pytest.FixtureRequest) -> Iterator[Cluste
 
 
 def test_evidence_comes_back_while_the_run_is_running_and_whole_afterwards(
-    project: Project, cluster: Cluster
+    project: Project, cluster: Cluster, hold: Path
 ) -> None:
-    project.write("10_first", *TWO_STEPS)
-    process = project.start("10_first", "--hosts", "host-a", *cluster.dask, "-p", "seconds", "3")
-    project.wait_for("command_started", "sleep 3.0")
+    project.write("10_first", TWO_STEPS[0], 'book.facts("Look", Held(f"{p.place}/hold"))')
+    process = project.start("10_first", "--hosts", "host-a", *cluster.dask)
+    project.wait_for("command_started", str(hold))
     assert process.poll() is None, "the lines arrived before the run had ended"
+    hold.unlink()
     output, _ = process.communicate(timeout=deadline(100))
     assert process.returncode == 0, output
     (record,) = project.records()

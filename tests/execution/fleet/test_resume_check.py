@@ -12,26 +12,29 @@ from runbook_lib.model.status import Status
 from tests.deadlines import deadline
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.execution.fleet.project import Project
 
 STEPS = (
     'book.step("Do once", Lasting(f"{p.place}/once"))',
-    'book.step("Write", Written(f"{p.place}/one", p.word, p.seconds))',
-    'book.facts("Look", Asleep(p.seconds))',
+    'book.step("Write", Written(f"{p.place}/one", p.word, held_by=f"{p.place}/hold"))',
+    'book.facts("Look", Asleep(0.0))',
 )
 
 
 @pytest.fixture
-def killed(project: Project, request: pytest.FixtureRequest) -> str:
+def killed(project: Project, hold: Path, request: pytest.FixtureRequest) -> str:
     """The id of a run whose runner or kernel was killed in its second step."""
     project.write("10_first", *STEPS)
-    process = project.start("10_first", "--hosts", "host-a", "-p", "word", "done", "-p", "seconds", "1.5")
+    process = project.start("10_first", "--hosts", "host-a", "-p", "word", "done")
     (entry,) = project.wait_for("run_started")
-    project.wait_for("command_started", "sleep 1.5")
+    project.wait_for("command_started", str(hold))
     os.kill(process.pid if request.param == "runner" else entry["pid"], signal.SIGKILL)
     process.communicate(timeout=deadline(60))
     assert process.returncode == (-9 if request.param == "runner" else 4)
     project.wait_until_gone(entry["pid"])
+    hold.unlink()
     run: str = entry["run"]
     return run
 

@@ -64,13 +64,14 @@ def journaled(book: Runbook) -> RunRecord:
 
 
 def test_a_step_that_takes_too_long_fails_and_its_command_is_ended_on_the_host(place: Path) -> None:
-    book = opened(place, step_timeout=4.0)
+    seconds = deadline(3)
+    book = opened(place, step_timeout=seconds)
     with pytest.raises(StepFailed, match="raise step_timeout"):
         book.step("Wait", WAITS)
     (host,) = book.record.steps[0].hosts
     assert host.status is Status.FAILED
     assert (
-        "did not finish: the step_timeout of 4 s has passed; terminated on the host with TERM: sh ("
+        f"did not finish: the step_timeout of {seconds:g} s has passed; terminated on the host with TERM: sh ("
         in host.message
     )
     command, *endings = host.commands
@@ -84,9 +85,10 @@ def test_a_step_that_takes_too_long_fails_and_its_command_is_ended_on_the_host(p
 
 
 def test_a_run_that_takes_too_long_is_ended_with_its_journal_whole(place: Path) -> None:
-    book = opened(place, run_timeout=5.0, on_failure="continue")
+    seconds = deadline(3)
+    book = opened(place, run_timeout=seconds, on_failure="continue")
     assert book.step("Fine", Does(("true",))).status is Status.CHANGED
-    with pytest.raises(StepFailed, match="the run_timeout of 5 s has passed"):
+    with pytest.raises(StepFailed, match=f"the run_timeout of {seconds:g} s has passed"):
         book.step("Wait", WAITS)
     record = journaled(book)
     assert (record.status, record.incomplete) == (Status.FAILED, "")
@@ -95,18 +97,24 @@ def test_a_run_that_takes_too_long_is_ended_with_its_journal_whole(place: Path) 
 
 def test_a_commands_own_timeout_ends_it_on_the_host(place: Path) -> None:
     book = opened(place)
-    with pytest.raises(StepFailed, match=r"still running after 0\.5 s; terminated on the host with TERM"):
-        book.step("Wait", Does(("sleep", SECONDS), timeout=0.5))
+    seconds = deadline(2)
+    with pytest.raises(
+        StepFailed, match=f"still running after {seconds:g} s; terminated on the host with TERM"
+    ):
+        book.step("Wait", Does(("sleep", SECONDS), timeout=seconds))
     assert journaled(book).status is Status.FAILED
     assert living(f"sleep {SECONDS}") == []
 
 
 def test_what_may_not_be_cut_off_is_waited_for_past_the_deadline(place: Path) -> None:
-    book = opened(place, run_timeout=3)
+    seconds = deadline(3)
+    book = opened(place, run_timeout=seconds)
     installed = place / "installed"
-    book.step("Install", Installs(("sh", "-c", f"sleep 4; echo done > {installed}")))
+    book.step("Install", Installs(("sh", "-c", f"sleep {seconds}; echo done > {installed}")))
     assert installed.read_text(encoding="utf-8") == "done\n"
-    with pytest.raises(StepFailed, match=r"stopped before the next command: the run_timeout of 3 s"):
+    with pytest.raises(
+        StepFailed, match=f"stopped before the next command: the run_timeout of {seconds:g} s"
+    ):
         book.step("Next", Does(("touch", str(place / "never"))))
     assert not (place / "never").exists()
     record = journaled(book)
@@ -124,17 +132,18 @@ def test_what_was_there_before_is_put_back_after_the_deadline(place: Path) -> No
 
 
 def test_the_runs_time_is_over_also_between_two_steps(project: Project) -> None:
+    seconds = deadline(3)
     notebook = project.notebook(
         OPEN,
         'book.step("Fine", Does(("true",)))',
         "import time\ntime.sleep(600)",
         "book.close()",
-        run_timeout=3.0,
+        run_timeout=seconds,
     )
     done = finish(project.runbook_run(notebook))
     assert done.code == 1, done.output
     assert project.record.status is Status.FAILED
-    assert project.record.message == "between two steps: the run_timeout of 3 s has passed"
+    assert project.record.message == f"between two steps: the run_timeout of {seconds:g} s has passed"
 
 
 @pytest.mark.parametrize("given", [0, -1, "soon"])

@@ -145,7 +145,7 @@ def test_a_killed_kernel_is_noticed_although_the_notebook_cannot_be_saved_meanwh
 
 def test_a_cell_that_takes_too_long_leaves_a_run_with_last_words(project: Project) -> None:
     notebook = project.notebook(OPEN, STEP, "import time\ntime.sleep(600)", "book.close()")
-    timeout = f"{deadline(2.0):.0f}"  # of each cell, also of those that must end in time
+    timeout = f"{deadline(3.0):.0f}"  # of each cell, also of those that must end in time
     done = finish(project.papermill(notebook, "runbook", "--execution-timeout", timeout))
     assert done.code == 4, done.output
     assert project.record.status is Status.INTERRUPTED

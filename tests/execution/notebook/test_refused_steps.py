@@ -42,29 +42,37 @@ class Refused:
     says: str
 
 
-IN_A_THREAD = """
-import threading, time
-def one(seconds):
-    book.step(f"Sleep {seconds}", Does(("sleep", str(seconds))))
-def later():
-    time.sleep(0.5)
+# A step that is running once `begun` is set, and for as long as the file is there.
+LONG = """
+import tempfile, threading
+begun, held = threading.Event(), tempfile.NamedTemporaryFile()
+def waits(host):
+    begun.set()
+    return Does(("sh", "-c", 'while [ -e "$1" ]; do sleep 0.1; done', "sh", held.name))
+def long():
+    book.step("Long", waits)
+"""
+IN_A_THREAD = f"""{LONG}
+def intrude():
+    begun.wait()
     try:
-        one(0)
+        book.step("Intrude", Does(("true",)))
     except Exception as problem:
         print(problem)
-other = threading.Thread(target=later)
+    held.close()
+other = threading.Thread(target=intrude)
 other.start()
-one(2)
+long()
 other.join()"""
-CLOSED_MEANWHILE = """
-import threading, time
-other = threading.Thread(target=lambda: book.step("Long", Does(("sleep", "2"))))
+CLOSED_MEANWHILE = f"""{LONG}
+other = threading.Thread(target=long)
 other.start()
-time.sleep(0.5)
+begun.wait()
 try:
     book.close()
 except Exception as problem:
     print(problem)
+held.close()
 other.join()"""
 IN_THE_TRANSACTION_OF_ANOTHER = """
 import threading
@@ -94,7 +102,7 @@ REFUSED = {
     "task": Refused(caught('book.task("Do it", Does(("true",)))'), "task 'Do it' was refused"),
     "transaction": Refused(caught('book.transaction("")'), "transaction '' was refused"),
     "batches": Refused(caught("list(book.batches(first=0))"), "batches was refused"),
-    "thread": Refused(IN_A_THREAD, "another thread is in step 'Sleep 2'"),
+    "thread": Refused(IN_A_THREAD, "another thread is in step 'Long'"),
     "closed-by-another-thread": Refused(CLOSED_MEANWHILE, "another thread is in step 'Long'"),
     "transaction-of-another-thread": Refused(IN_THE_TRANSACTION_OF_ANOTHER, "is in transaction 'mine'"),
 }
@@ -204,10 +212,12 @@ def test_the_journal_of_steps_begun_in_many_threads_at_once_stays_valid(project:
 
 def test_an_error_in_a_cell_waits_for_the_step_of_another_thread(project: Project) -> None:
     cell = (
-        "import threading, time\n"
-        "other = threading.Thread(target=lambda: book.step('Long', Does(('sleep', '1'))))\n"
+        "import threading\n"
+        "begun = threading.Event()\n"
+        "sleeps = lambda host: begun.set() or Does(('sleep', '1'))\n"
+        "other = threading.Thread(target=lambda: book.step('Long', sleeps))\n"
         "other.start()\n"
-        "time.sleep(0.5)\n"
+        "begun.wait()\n"
         "1 / 0"
     )
     done = finish(project.runbook_run(project.notebook(OPEN, cell)))

@@ -37,7 +37,8 @@ def _nothing_left() -> Iterator[None]:
     yield
     left = living(WAITS)
     for pid in left:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may have ended meanwhile
+            os.kill(pid, signal.SIGKILL)
 
 
 def waiting(project: Project, *, papermill: bool = False) -> subprocess.Popen[str]:

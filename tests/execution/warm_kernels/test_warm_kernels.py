@@ -62,6 +62,11 @@ class Kernel:
         """Begin a cell and do not wait for it."""
         self.client.execute(code)
 
+    def exit(self) -> None:
+        """Ask the kernel to exit, and wait; a KernelManager kills it only after half of the time that it waits."""
+        self.manager.shutdown_wait_time = 2 * deadline(_WAIT)
+        self.manager.shutdown_kernel()
+
     def ended(self) -> int | None:
         """Return the exit code, as the provisioner reports it."""
         code: int | None = self.manager.provisioner.process.poll()
@@ -196,7 +201,7 @@ def test_what_a_cell_leaves_open_is_completed_at_its_exit(start: Start, tmp_path
     assert is_forked(kernel)
     assert not kernel.run(f"place = {str(tmp_path)!r}\n{_LEFT}")
     process = kernel.manager.provisioner.process
-    kernel.manager.shutdown_kernel()
+    kernel.exit()
     assert process.poll() == 0
     names = ("variable", "cycle", "finalizer", "module", "file", "thread")
     assert {name: (tmp_path / name).read_text(encoding="utf-8") for name in names} == dict.fromkeys(
@@ -207,7 +212,7 @@ def test_what_a_cell_leaves_open_is_completed_at_its_exit(start: Start, tmp_path
 def test_it_is_asked_to_end_and_runs_its_exit_handlers(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run(f"import atexit, pathlib; atexit.register(pathlib.Path({str(tmp_path / 'ended')!r}).touch)")
-    kernel.manager.shutdown_kernel()
+    kernel.exit()
     assert (tmp_path / "ended").exists()
     assert kernel.manager.has_kernel is False
     assert not alive(kernel.pid)

@@ -215,7 +215,7 @@ def test_a_killed_server_is_seen_and_the_run_is_no_success(
     output = finished(process)
     assert process.returncode == 4, output
     assert read_journal(project.runs()[-1]).status is Status.UNKNOWN
-    assert not alive(kernel)
+    wait_until(lambda: not alive(kernel))
 
 
 def test_a_mistyped_kind_of_kernel_touches_nothing(project: Project) -> None:
