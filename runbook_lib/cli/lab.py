@@ -146,12 +146,12 @@ def status(name: str, as_json: bool) -> None:  # noqa: FBT001 - click passes opt
     click.echo(f"  faults: {', '.join(found.faults) or 'none'}; inventory: {found.inventory}")
 
 
-@lab.command(context_settings={"ignore_unknown_options": True})
+@lab.command(context_settings={"allow_interspersed_args": False})
 @_name
 @click.argument("host", shell_complete=complete_lab_hosts)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shell(name: str, host: str, command: tuple[str, ...]) -> None:
-    """Open a shell on HOST, or run COMMAND there."""
+    """Open a shell on HOST, or run COMMAND there: options after HOST are the command's."""
     chosen = Lab.open(name)
     (full,) = _full_names([host], _hosts_of(chosen))
     argv = chosen.ssh_command(full, command)
