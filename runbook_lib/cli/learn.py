@@ -12,12 +12,12 @@ import click
 from runbook_lib import extras
 from runbook_lib.cli.completed_names import complete_lessons
 from runbook_lib.cli.run import run_in_turn
-from runbook_lib.errors import RequirementError, StepFailed
+from runbook_lib.errors import InputError, RequirementError, StepFailed
 from runbook_lib.learning.jupyter_server import JupyterServer
 from runbook_lib.learning.lessons import default_hosts, find_lesson, lessons, preparation
 from runbook_lib.learning.start_page import start_page
 from runbook_lib.learning.workspace import START, Workspace
-from runbook_lib.project import NOTEBOOKS
+from runbook_lib.project import NOTEBOOKS, notebooks_folder
 from runbook_lib.signal_handlers import signal_handler
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["learn_command"]
 
 _DEFAULT_PORT = 8888
+_LESSON_NEEDS_NONE = "This lesson needs none; `runbook learn` without a lesson starts them."
+_NO_LESSON_NEEDS_ANY = "No lesson needs hosts that start before it is named."
 
 
 @click.command("learn")
@@ -68,6 +70,12 @@ def learn_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
         workspace.project
     )  # the originals are the project's, also if this is called in the learner's folder
     known = lessons()
+    if not known:
+        raise InputError(
+            "there are no lessons: no notebook is a runbook",
+            where=str(notebooks_folder()),
+            hint="`runbook new NAME` makes a runbook; a directory without notebooks/ has this package's lessons",
+        )
     chosen = find_lesson(lesson, known) if lesson else None
     with contextlib.ExitStack() as ending:
         ending.enter_context(signal_handler(_interrupt, *_ending_signals()))
@@ -121,8 +129,9 @@ class _Hosts:
             LabError: They could not be started.
             StepFailed: A lesson that comes before could not be carried out.
         """
-        if lesson and not lesson.hosts:
-            self.reason = "This lesson needs none; `runbook learn` without a lesson starts them."
+        needed = lesson.hosts if lesson else default_hosts(self._lessons)
+        if not needed:
+            self.reason = _LESSON_NEEDS_NONE if lesson else _NO_LESSON_NEEDS_ANY
             return
         try:
             with extras.named_extras():
@@ -137,7 +146,7 @@ class _Hosts:
             click.echo("practice hosts: starting (the first start builds them and takes minutes)")
         try:
             with lab_progress():
-                started = lab.up(lesson.hosts if lesson else default_hosts(self._lessons))
+                started = lab.up(needed)
         except RequirementError as problem:
             self._explain(problem)
             return
