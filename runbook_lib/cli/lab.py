@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook_lib.cli.completed_names import complete_faults, complete_lab_hosts, complete_lab_names
+from runbook_lib.cli.lab_interrupts import interruptible_change
 from runbook_lib.cli.lab_progress import lab_progress
 from runbook_lib.cli.lazy_group import PrefixGroup
 from runbook_lib.errors import InventoryError
@@ -85,12 +85,11 @@ def up(  # noqa: PLR0913, PLR0917 - click passes each option
     Virtual machines start only if named, and do not need root: `--hosts cloud`.
     """
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: take down a half-built lab
     chosen = Lab.open(name, topology, inventory)
     names = (
         _full_names(hosts.split(","), load_topology(topology).hosts) if hosts else _default_hosts(topology)
     )
-    with lab_progress():
+    with interruptible_change(chosen), lab_progress():
         changed = chosen.up(names, release=release, engine=engine, store=store)
     state = f"up after {time.monotonic() - started:.1f} s" if changed else "already up"
     click.echo(f"lab {name}: {state}; inventory: {chosen.inventory}")
@@ -165,7 +164,7 @@ def reset(name: str, hosts: tuple[str, ...]) -> None:
     """Reset HOSTS (default: all) to freshly installed machines, and repair every fault."""
     chosen = Lab.open(name)
     names = _full_names(hosts, _hosts_of(chosen)) if hosts else []
-    with lab_progress():
+    with interruptible_change(chosen), lab_progress():
         chosen.reset(names or None)
     click.echo(f"lab {name}: {', '.join(names) or 'all hosts'} reset")
 
@@ -200,8 +199,9 @@ def break_(name: str, fault: str | None) -> None:
 @_name
 def repair(name: str) -> None:
     """Repair every fault that was injected with `break`."""
-    faults = Lab.open(name).faults
-    with lab_progress():
+    chosen = Lab.open(name)
+    faults = chosen.faults
+    with interruptible_change(chosen), lab_progress():
         repaired = faults.repair()
     if not repaired:
         click.echo(f"lab {name}: no faults")
@@ -213,7 +213,10 @@ def repair(name: str) -> None:
 @_name
 def down(name: str) -> None:
     """End the lab, and check that nothing of it remains."""
-    click.echo(f"lab {name}: {'down; nothing remains' if Lab.open(name).down() else 'was not up'}")
+    chosen = Lab.open(name)
+    with interruptible_change(chosen):
+        ended = chosen.down()
+    click.echo(f"lab {name}: {'down; nothing remains' if ended else 'was not up'}")
 
 
 lab_command = lab

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +18,7 @@ from runbook_lib.learning.lessons import default_hosts, find_lesson, lessons, pr
 from runbook_lib.learning.start_page import start_page
 from runbook_lib.learning.workspace import START, Workspace
 from runbook_lib.project import NOTEBOOKS, notebooks_folder
-from runbook_lib.signal_handlers import signal_handler
+from runbook_lib.signal_handlers import STOP_SIGNALS, interrupting_once, signal_handler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["learn_command"]
 
 _DEFAULT_PORT = 8888
+_STOPPING = (*STOP_SIGNALS, signal.SIGHUP)
 _LESSON_NEEDS_NONE = "This lesson needs none; `runbook learn` without a lesson starts them."
 _NO_LESSON_NEEDS_ANY = "No lesson needs hosts that start before it is named."
 
@@ -78,7 +79,7 @@ def learn_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
         )
     chosen = find_lesson(lesson, known) if lesson else None
     with contextlib.ExitStack() as ending:
-        ending.enter_context(signal_handler(_interrupt, *_ending_signals()))
+        ending.enter_context(interrupting_once(*_STOPPING))
         ending.enter_context(workspace.locked())
         for path in workspace.prepare(known, fresh=[chosen.name] if chosen and fresh else ()):
             click.echo(f"the earlier working copy is kept as {path.relative_to(workspace.project)}")
@@ -135,7 +136,8 @@ class _Hosts:
             return
         try:
             with extras.named_extras():
-                from runbook_lib.cli.lab_progress import lab_progress  # noqa: PLC0415 - an extra
+                from runbook_lib.cli.lab_interrupts import interruptible_change  # noqa: PLC0415 - an extra
+                from runbook_lib.cli.lab_progress import lab_progress  # noqa: PLC0415 - as above
                 from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - as above
                 from runbook_lib.lab.status import Started  # noqa: PLC0415 - as above
         except RequirementError as problem:
@@ -145,7 +147,7 @@ class _Hosts:
         if lab.status().phase != "up":
             click.echo("practice hosts: starting (the first start builds them and takes minutes)")
         try:
-            with lab_progress():
+            with interruptible_change(lab), lab_progress():
                 started = lab.up(needed)
         except RequirementError as problem:
             self._explain(problem)
@@ -160,7 +162,7 @@ class _Hosts:
             click.echo(f"your inventory is kept as {own.relative_to(self._workspace.project)}")
         if self._fresh and not new:
             click.echo("practice hosts: resetting")
-            with lab_progress():
+            with interruptible_change(lab), lab_progress():
                 lab.reset(lesson.hosts if lesson else None)
         if lesson and (new or self._fresh):
             self._carry_out(preparation(lesson, self._lessons), lab)
@@ -200,26 +202,15 @@ def _serve(server: JupyterServer, hosts: _Hosts) -> None:
         server.wait()
         click.echo("JupyterLab has ended")
     except KeyboardInterrupt:
-        for number in (signal.SIGINT, *_ending_signals()):  # a second one must not cut the end short
-            signal.signal(number, signal.SIG_IGN)
         click.echo("\nending JupyterLab")
         server.stop_kernels(click.echo)
 
 
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def _end(lab: Lab) -> None:
-    click.echo("ending the practice hosts")
-    lab.down()
-
-
-def _ending_signals() -> list[signal.Signals]:
-    """Return the signals that end the command as Ctrl-C does; `nohup` keeps a lost terminal from it."""
-    return [
-        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN
-    ]
+    """End the practice hosts, also if the learner presses Ctrl-C once more: half of them would be left."""
+    click.echo("ending the practice hosts; this takes some seconds")
+    with signal_handler(signal.SIG_IGN, *_STOPPING):
+        lab.down()
 
 
 def _opens(browser: bool | None) -> bool:  # noqa: FBT001 - an option of three values

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 from click.testing import CliRunner
 
-from runbook_lib.cli.learn import _Hosts
+from runbook_lib.cli.learn import _end, _Hosts
 from runbook_lib.cli.main import cli
 from runbook_lib.errors import InputError, RunbookError
+from runbook_lib.lab.lab import Lab
 from runbook_lib.learning.jupyter_server import JupyterServer
 from runbook_lib.learning.lessons import Lesson
 from runbook_lib.learning.workspace import Workspace
@@ -201,6 +202,21 @@ def test_a_project_without_a_runbook_has_no_lessons(tmp_path: Path, monkeypatch:
     assert isinstance(problem, InputError)
     assert "there are no lessons" in str(problem)
     assert not (tmp_path / "learn").exists()
+
+
+def test_ctrl_c_while_the_hosts_are_ended_does_not_leave_half_of_them() -> None:
+    class Ending(Lab):
+        ended = False
+
+        def down(self) -> bool:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                os.kill(os.getpid(), number)
+            self.ended = True
+            return True
+
+    lab = Ending("never-started")
+    _end(lab)
+    assert lab.ended
 
 
 def test_a_killed_learn_leaves_no_server(tmp_path: Path, programs: Programs) -> None:
