@@ -16,6 +16,7 @@ from runbook_lib.cli.lab_progress import lab_progress
 from runbook_lib.cli.lazy_group import PrefixGroup
 from runbook_lib.errors import InventoryError
 from runbook_lib.known_names import complete_name
+from runbook_lib.lab.command_lines import name_option
 from runbook_lib.lab.faults import RANDOM, Faults
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.lab import DEFAULT_NAME, Lab
@@ -140,7 +141,7 @@ def status(name: str, as_json: bool) -> None:  # noqa: FBT001 - click passes opt
         greeting = "SSH answers" if host.answers else "SSH does not answer"
         click.echo(f"  {host.name}  {host.address}  {power}, {greeting}; console: {host.console}")
     for service, answers in found.services.items():
-        state = "answers" if answers else "does not answer; `runbook lab up` starts it"
+        state = "answers" if answers else f"does not answer; `runbook lab up{name_option(name)}` starts it"
         click.echo(f"  {service}: {state}")
     click.echo(f"  faults: {', '.join(found.faults) or 'none'}; inventory: {found.inventory}")
 
@@ -186,13 +187,14 @@ def break_(name: str, fault: str | None) -> None:
         click.echo(listed.getvalue(), nl=False)
         return
     faults = Lab.open(name).faults
+    option = name_option(name)
     injected = faults.inject(fault)
     if fault == RANDOM:
-        click.echo(f"lab {name}: something is broken now. `runbook learn 91` helps to find it;")
-        click.echo("`runbook lab repair` repairs it, and names it")
+        click.echo(f"lab {name}: something is broken now. `runbook learn 91{option}` helps to find it;")
+        click.echo(f"`runbook lab repair{option}` repairs it, and names it")
         return
     click.echo(f"lab {name}: {injected} injected: {faults.describe(injected)}")
-    click.echo("`runbook lab repair` repairs it")
+    click.echo(f"`runbook lab repair{option}` repairs it")
 
 
 @lab.command()
