@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import NoReturn
 
-__all__ = ["STOP_SIGNALS", "signal_handler", "surviving_hangup"]
+__all__ = ["STOP_SIGNALS", "interrupting_once", "signal_handler", "surviving_hangup"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """The signals by which a user or a service manager stops a command."""
@@ -38,6 +39,27 @@ def signal_handler(
         for number, previous in before.items():
             if previous is not None:  # None: it was not installed by Python, which cannot restore it
                 signal.signal(number, previous)
+
+
+@contextlib.contextmanager
+def interrupting_once(*numbers: signal.Signals) -> Iterator[None]:
+    """Raise KeyboardInterrupt at the first of some signals; until the block ends, ignore those that follow.
+
+    What the block then cleans up is not cut short by a second Ctrl-C. A signal that is ignored already, as SIGHUP under
+    `nohup`, stays ignored.
+
+    Args:
+        numbers: The signals.
+    """
+    handled = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def interrupt(_number: int, _frame: object) -> NoReturn:
+        for number in handled:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    with signal_handler(interrupt, *handled):
+        yield
 
 
 @contextlib.contextmanager

@@ -1,29 +1,26 @@
 """System programs that each part of the library needs, and how to install them.
 
 `python -m runbook_lib.system_requirements [--install] PART...` reports what is missing, or installs it (Debian and
-Ubuntu, as root). Installed services are not started: a temporary policy-rc.d(8) forbids it while apt runs, and
-units that their packages enabled are disabled again.
+Ubuntu, as root). Installed services are not started, also not at the next boot.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from runbook_lib.errors import RequirementError
+from runbook_lib.errors import Interrupted, RequirementError
+from runbook_lib.package_installation import install_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["PARTS", "Program", "install", "main", "missing", "require"]
 
@@ -103,15 +100,6 @@ OPTIONAL = {
 
 _NEEDS_ROOT = frozenset({"lab"})
 _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-_POLICY = Path("/usr/sbin/policy-rc.d")
-_SERVICES = (
-    "apt-cacher-ng.service",
-    "docker-registry.service",
-    "grub-common.service",
-    "networking.service",
-    "nftables.service",
-    "ssh.service",
-)
 _OWN_HOSTS = (
     "or run the runbooks on your own hosts, which needs no lab: write an inventory (see params/example/) and pass it"
     " with `-p inventory FILE`"
@@ -151,6 +139,7 @@ def install(*parts: str) -> list[str]:
 
     Raises:
         RequirementError: This machine is not Debian or Ubuntu, this user is not root, or apt failed.
+        KeyboardInterrupt: A signal has ended it; no package is half installed.
     """
     lacking = missing(*parts)
     if not lacking:
@@ -159,9 +148,7 @@ def install(*parts: str) -> list[str]:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         names = ", ".join(program.name for program in lacking)
         raise RequirementError(f"programs are not installed: {names}", hint=_advice(lacking))
-    with _services_not_started():
-        _apt("update", "--quiet")
-        _apt("install", "--quiet", "--yes", "--no-install-recommends", *packages)
+    install_packages(packages)
     still = missing(*parts)
     if still:
         raise RequirementError(
@@ -182,10 +169,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Report or install what is missing; for the Makefile and scripts.
 
     Returns:
-        Exit code: 0 if nothing is missing (any more), else 2.
+        Exit code: 0 if nothing is missing (any more), 4 if it was interrupted, else 2.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m runbook_lib.system_requirements", description=missing.__doc__
+        prog="python -m runbook_lib.system_requirements",
+        description="Report the programs of each PART that this machine lacks, or install them.",
     )
     parser.add_argument("--install", action="store_true", help="install what is missing")
     parser.add_argument(
@@ -202,6 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RequirementError as problem:
         click.echo(str(problem), err=True)
         return problem.exit_code
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        return Interrupted.exit_code
     return 0
 
 
@@ -213,44 +204,6 @@ def _find(program: str) -> str | None:
 def _advice(lacking: Sequence[Program]) -> str:
     packages = " ".join(sorted({program.package for program in lacking}))
     return f"as root: apt-get install {packages}; {_OWN_HOSTS}"
-
-
-def _apt(*arguments: str) -> None:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *arguments]
-    _log.info("running %s", " ".join(command))
-    ended = subprocess.run(
-        command, check=False, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
-    if ended.returncode != 0:
-        output = " | ".join((ended.stderr or ended.stdout).strip().splitlines()[-5:])
-        raise RequirementError(
-            f"`{' '.join(command)}` failed with exit code {ended.returncode}: {output}",
-            hint="run the command by hand to see its full output",
-        )
-
-
-@contextlib.contextmanager
-def _services_not_started() -> Iterator[None]:
-    """Keep package scripts from starting daemons; an existing policy-rc.d stays in force."""
-    before = {unit for unit in _SERVICES if _unit_file(unit)}
-    ours = not _POLICY.exists()
-    if ours:
-        _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
-        _POLICY.chmod(0o755)
-    try:
-        yield
-    finally:
-        if ours:
-            _POLICY.unlink(missing_ok=True)
-        new = [unit for unit in _SERVICES if unit not in before and _unit_file(unit)]
-        if new and shutil.which("systemctl"):
-            # They must not start at the next boot either.
-            subprocess.run(["systemctl", "disable", "--quiet", *new], check=False, capture_output=True)
-
-
-def _unit_file(unit: str) -> bool:
-    return Path("/lib/systemd/system", unit).exists()
 
 
 if __name__ == "__main__":

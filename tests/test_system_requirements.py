@@ -76,3 +76,14 @@ def test_after_success_nothing_is_on_standard_error(tmp_path: Path) -> None:
         command, check=True, capture_output=True, text=True, env={**os.environ, "PATH": str(tmp_path)}
     )
     assert (ended.stdout, ended.stderr) == ("installed: nothing, all programs are present\n", "")
+
+
+def test_the_command_ends_with_4_when_it_is_interrupted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: str) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(system_requirements, "install", interrupted)
+    assert system_requirements.main(["--install", "pages"]) == 4
+    assert capsys.readouterr().err == "interrupted\n"

@@ -52,7 +52,8 @@ def demo_command(runs: str, name: str, cloud: bool) -> int:  # noqa: FBT001 - cl
 
     The hosts stay up so that you can inspect them; `runbook lab down` ends them. A second demo changes nothing.
     """
-    from runbook_lib.cli.lab_progress import lab_progress  # noqa: PLC0415 - keeps `--help` fast
+    from runbook_lib.cli.lab_interrupts import interruptible_change  # noqa: PLC0415 - keeps `--help` fast
+    from runbook_lib.cli.lab_progress import lab_progress  # noqa: PLC0415 - as above
     from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - as above
 
     started = time.monotonic()
@@ -60,7 +61,7 @@ def demo_command(runs: str, name: str, cloud: bool) -> int:  # noqa: FBT001 - cl
         "practice hosts: Debian systems on this machine (the first start builds them and takes minutes)"
     )
     lab = Lab.open(name)
-    with lab_progress():
+    with interruptible_change(lab), lab_progress():
         lab.up(_HOSTS)
     click.echo(f"practice hosts: up after {time.monotonic() - started:.0f} s")
     background = _cloud_run(lab, runs) if cloud else None
@@ -69,14 +70,15 @@ def demo_command(runs: str, name: str, cloud: bool) -> int:  # noqa: FBT001 - cl
 
 
 def _cloud_run(lab: Lab, runs: str) -> BackgroundRun:
-    from runbook_lib.errors import RequirementError  # noqa: PLC0415 - as above
+    from runbook_lib.errors import InventoryError, RequirementError  # noqa: PLC0415 - as above
     from runbook_lib.lab.hosts.registry import host_class  # noqa: PLC0415 - as above
     from runbook_lib.lab.topology_file import load_topology  # noqa: PLC0415 - as above
 
     parameters = ["-p", "inventory", str(lab.inventory), "-p", "runs", runs]
     try:
-        host_class(load_topology().hosts[_CLOUD].kind).check_requirements()
-    except RequirementError as problem:
+        plan = load_topology().only([_CLOUD]).hosts[_CLOUD]  # another project's topology may lack it
+        host_class(plan.kind).check_requirements()
+    except (InventoryError, RequirementError) as problem:
         # The runbook itself says, and records, why it is skipped on hosts that share a kernel.
         click.echo(f"{_CLOUD} cannot be started; the kernel upgrade will be skipped.\n  {problem}")
         return BackgroundRun(
@@ -138,6 +140,7 @@ def _print_summary(
     outcomes: Sequence[Outcome], report: Path | None, seconds: float, name: str, *, background_passed: bool
 ) -> None:
     from runbook_lib.books.docker.hops import WHOLE_PATH  # noqa: PLC0415 - as above
+    from runbook_lib.lab.command_lines import name_option  # noqa: PLC0415 - as above
 
     pairs = [
         (step, host)
@@ -176,9 +179,9 @@ def _print_summary(
     else:
         overall = worst([outcome.status for outcome in outcomes])
         click.echo(f"The demo did not pass: {overall}. The report lists failures first.")
-    named = "" if name == "default" else f" --name {name}"
+    option = name_option(name)
     click.echo(
         f"  report:          {report}\n"
-        f"  shell on a host: runbook lab shell{named} host-a\n"
-        f"  end the hosts:   runbook lab down{named}"
+        f"  shell on a host: runbook lab shell{option} host-a\n"
+        f"  end the hosts:   runbook lab down{option}"
     )

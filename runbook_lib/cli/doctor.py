@@ -59,13 +59,28 @@ def doctor_command() -> int:
         passed=root,
         hint="practice hosts need root: use sudo, or use your own hosts",
     )
-    free = shutil.disk_usage(Path.home()).free
+    _print_disk_check()
+    return 0 if lab_complete and root else 2
+
+
+def _print_disk_check() -> None:
+    try:
+        free = shutil.disk_usage(Path.home()).free
+    except (
+        OSError,
+        RuntimeError,
+    ) as problem:  # RuntimeError: a user without an entry in passwd, and without HOME
+        _print_check(
+            f"no home directory: {problem}",
+            passed=False,
+            hint="set HOME, or RUNBOOK_CACHE, to a directory of this user on a disk with 4 GiB",
+        )
+        return
     _print_check(
         f"{free / 2**30:.0f} GiB free in the home directory",
         passed=free > _MIN_DISK,
         hint="practice hosts need 4 GiB; set RUNBOOK_CACHE to a directory on a larger disk",
     )
-    return 0 if lab_complete and root else 2
 
 
 def _print_check(summary: str, *, passed: bool, hint: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook_lib.cli.completed_names import complete_faults, complete_lab_hosts, complete_lab_names
+from runbook_lib.cli.lab_interrupts import interruptible_change
 from runbook_lib.cli.lab_progress import lab_progress
 from runbook_lib.cli.lazy_group import PrefixGroup
 from runbook_lib.errors import InventoryError
 from runbook_lib.known_names import complete_name
+from runbook_lib.lab.command_lines import name_option
 from runbook_lib.lab.faults import RANDOM, Faults
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.lab import DEFAULT_NAME, Lab
@@ -85,12 +86,11 @@ def up(  # noqa: PLR0913, PLR0917 - click passes each option
     Virtual machines start only if named, and do not need root: `--hosts cloud`.
     """
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: take down a half-built lab
     chosen = Lab.open(name, topology, inventory)
     names = (
         _full_names(hosts.split(","), load_topology(topology).hosts) if hosts else _default_hosts(topology)
     )
-    with lab_progress():
+    with interruptible_change(chosen), lab_progress():
         changed = chosen.up(names, release=release, engine=engine, store=store)
     state = f"up after {time.monotonic() - started:.1f} s" if changed else "already up"
     click.echo(f"lab {name}: {state}; inventory: {chosen.inventory}")
@@ -141,17 +141,17 @@ def status(name: str, as_json: bool) -> None:  # noqa: FBT001 - click passes opt
         greeting = "SSH answers" if host.answers else "SSH does not answer"
         click.echo(f"  {host.name}  {host.address}  {power}, {greeting}; console: {host.console}")
     for service, answers in found.services.items():
-        state = "answers" if answers else "does not answer; `runbook lab up` starts it"
+        state = "answers" if answers else f"does not answer; `runbook lab up{name_option(name)}` starts it"
         click.echo(f"  {service}: {state}")
     click.echo(f"  faults: {', '.join(found.faults) or 'none'}; inventory: {found.inventory}")
 
 
-@lab.command(context_settings={"ignore_unknown_options": True})
+@lab.command(context_settings={"allow_interspersed_args": False})
 @_name
 @click.argument("host", shell_complete=complete_lab_hosts)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shell(name: str, host: str, command: tuple[str, ...]) -> None:
-    """Open a shell on HOST, or run COMMAND there."""
+    """Open a shell on HOST, or run COMMAND there: options after HOST are the command's."""
     chosen = Lab.open(name)
     (full,) = _full_names([host], _hosts_of(chosen))
     argv = chosen.ssh_command(full, command)
@@ -165,7 +165,7 @@ def reset(name: str, hosts: tuple[str, ...]) -> None:
     """Reset HOSTS (default: all) to freshly installed machines, and repair every fault."""
     chosen = Lab.open(name)
     names = _full_names(hosts, _hosts_of(chosen)) if hosts else []
-    with lab_progress():
+    with interruptible_change(chosen), lab_progress():
         chosen.reset(names or None)
     click.echo(f"lab {name}: {', '.join(names) or 'all hosts'} reset")
 
@@ -187,21 +187,23 @@ def break_(name: str, fault: str | None) -> None:
         click.echo(listed.getvalue(), nl=False)
         return
     faults = Lab.open(name).faults
+    option = name_option(name)
     injected = faults.inject(fault)
     if fault == RANDOM:
-        click.echo(f"lab {name}: something is broken now. `runbook learn 91` helps to find it;")
-        click.echo("`runbook lab repair` repairs it, and names it")
+        click.echo(f"lab {name}: something is broken now. `runbook learn 91{option}` helps to find it;")
+        click.echo(f"`runbook lab repair{option}` repairs it, and names it")
         return
     click.echo(f"lab {name}: {injected} injected: {faults.describe(injected)}")
-    click.echo("`runbook lab repair` repairs it")
+    click.echo(f"`runbook lab repair{option}` repairs it")
 
 
 @lab.command()
 @_name
 def repair(name: str) -> None:
     """Repair every fault that was injected with `break`."""
-    faults = Lab.open(name).faults
-    with lab_progress():
+    chosen = Lab.open(name)
+    faults = chosen.faults
+    with interruptible_change(chosen), lab_progress():
         repaired = faults.repair()
     if not repaired:
         click.echo(f"lab {name}: no faults")
@@ -213,7 +215,10 @@ def repair(name: str) -> None:
 @_name
 def down(name: str) -> None:
     """End the lab, and check that nothing of it remains."""
-    click.echo(f"lab {name}: {'down; nothing remains' if Lab.open(name).down() else 'was not up'}")
+    chosen = Lab.open(name)
+    with interruptible_change(chosen):
+        ended = chosen.down()
+    click.echo(f"lab {name}: {'down; nothing remains' if ended else 'was not up'}")
 
 
 lab_command = lab

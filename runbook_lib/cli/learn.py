@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from runbook_lib import extras
 from runbook_lib.cli.completed_names import complete_lessons
 from runbook_lib.cli.run import run_in_turn
-from runbook_lib.errors import RequirementError, StepFailed
+from runbook_lib.errors import InputError, RequirementError, StepFailed
 from runbook_lib.learning.jupyter_server import JupyterServer
 from runbook_lib.learning.lessons import default_hosts, find_lesson, lessons, preparation
 from runbook_lib.learning.start_page import start_page
 from runbook_lib.learning.workspace import START, Workspace
-from runbook_lib.project import NOTEBOOKS
-from runbook_lib.signal_handlers import signal_handler
+from runbook_lib.project import NOTEBOOKS, notebooks_folder
+from runbook_lib.signal_handlers import STOP_SIGNALS, interrupting_once, signal_handler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["learn_command"]
 
 _DEFAULT_PORT = 8888
+_STOPPING = (*STOP_SIGNALS, signal.SIGHUP)
+_LESSON_NEEDS_NONE = "This lesson needs none; `runbook learn` without a lesson starts them."
+_NO_LESSON_NEEDS_ANY = "No lesson needs hosts that start before it is named."
 
 
 @click.command("learn")
@@ -68,9 +71,15 @@ def learn_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
         workspace.project
     )  # the originals are the project's, also if this is called in the learner's folder
     known = lessons()
+    if not known:
+        raise InputError(
+            "there are no lessons: no notebook is a runbook",
+            where=str(notebooks_folder()),
+            hint="`runbook new NAME` makes a runbook; a directory without notebooks/ has this package's lessons",
+        )
     chosen = find_lesson(lesson, known) if lesson else None
     with contextlib.ExitStack() as ending:
-        ending.enter_context(signal_handler(_interrupt, *_ending_signals()))
+        ending.enter_context(interrupting_once(*_STOPPING))
         ending.enter_context(workspace.locked())
         for path in workspace.prepare(known, fresh=[chosen.name] if chosen and fresh else ()):
             click.echo(f"the earlier working copy is kept as {path.relative_to(workspace.project)}")
@@ -121,12 +130,14 @@ class _Hosts:
             LabError: They could not be started.
             StepFailed: A lesson that comes before could not be carried out.
         """
-        if lesson and not lesson.hosts:
-            self.reason = "This lesson needs none; `runbook learn` without a lesson starts them."
+        needed = lesson.hosts if lesson else default_hosts(self._lessons)
+        if not needed:
+            self.reason = _LESSON_NEEDS_NONE if lesson else _NO_LESSON_NEEDS_ANY
             return
         try:
             with extras.named_extras():
-                from runbook_lib.cli.lab_progress import lab_progress  # noqa: PLC0415 - an extra
+                from runbook_lib.cli.lab_interrupts import interruptible_change  # noqa: PLC0415 - an extra
+                from runbook_lib.cli.lab_progress import lab_progress  # noqa: PLC0415 - as above
                 from runbook_lib.lab.lab import Lab  # noqa: PLC0415 - as above
                 from runbook_lib.lab.status import Started  # noqa: PLC0415 - as above
         except RequirementError as problem:
@@ -136,8 +147,8 @@ class _Hosts:
         if lab.status().phase != "up":
             click.echo("practice hosts: starting (the first start builds them and takes minutes)")
         try:
-            with lab_progress():
-                started = lab.up(lesson.hosts if lesson else default_hosts(self._lessons))
+            with interruptible_change(lab), lab_progress():
+                started = lab.up(needed)
         except RequirementError as problem:
             self._explain(problem)
             return
@@ -151,7 +162,7 @@ class _Hosts:
             click.echo(f"your inventory is kept as {own.relative_to(self._workspace.project)}")
         if self._fresh and not new:
             click.echo("practice hosts: resetting")
-            with lab_progress():
+            with interruptible_change(lab), lab_progress():
                 lab.reset(lesson.hosts if lesson else None)
         if lesson and (new or self._fresh):
             self._carry_out(preparation(lesson, self._lessons), lab)
@@ -191,26 +202,15 @@ def _serve(server: JupyterServer, hosts: _Hosts) -> None:
         server.wait()
         click.echo("JupyterLab has ended")
     except KeyboardInterrupt:
-        for number in (signal.SIGINT, *_ending_signals()):  # a second one must not cut the end short
-            signal.signal(number, signal.SIG_IGN)
         click.echo("\nending JupyterLab")
         server.stop_kernels(click.echo)
 
 
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def _end(lab: Lab) -> None:
-    click.echo("ending the practice hosts")
-    lab.down()
-
-
-def _ending_signals() -> list[signal.Signals]:
-    """Return the signals that end the command as Ctrl-C does; `nohup` keeps a lost terminal from it."""
-    return [
-        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN
-    ]
+    """End the practice hosts, also if the learner presses Ctrl-C once more: half of them would be left."""
+    click.echo("ending the practice hosts; this takes some seconds")
+    with signal_handler(signal.SIG_IGN, *_STOPPING):
+        lab.down()
 
 
 def _opens(browser: bool | None) -> bool:  # noqa: FBT001 - an option of three values

@@ -48,6 +48,7 @@ _SUMMARIES = {
 # What readers print is their result; the others have work to complete even if nobody reads what they print.
 READERS = frozenset({"list", "progress", "show", "report", "audit", "lint", "doctor"})
 ACTORS = frozenset({"demo", "lab", "learn", "run", "new"})
+_LAB_READER = "status"  # of the commands of `lab`
 
 
 class _Commands(LazyGroup):
@@ -130,7 +131,10 @@ def _acts_on_hosts(arguments: Sequence[str]) -> bool:
     """Return whether a command line has work to complete even if nobody reads what it prints."""
     words = [word for word in arguments if not word.startswith("-")]
     meant = [name for name in _SUMMARIES if words and name.startswith(words[0])]
-    return (words[0] if words and words[0] in _SUMMARIES else meant[0] if len(meant) == 1 else "") in ACTORS
+    command = words[0] if words and words[0] in _SUMMARIES else meant[0] if len(meant) == 1 else ""
+    if command == "lab" and words[1:] and _LAB_READER.startswith(words[1]):
+        return False
+    return command in ACTORS
 
 
 def _run() -> int:

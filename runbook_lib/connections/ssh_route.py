@@ -123,7 +123,7 @@ def _socket_in_namespace(host: Host, connection: Any) -> socket.socket:  # noqa:
         raise UnreachableError(
             f"cannot connect: {problem}",
             where=host_and_address(host, connection),
-            hint="check that the lab is up: `runbook lab status`",
+            hint="check that the lab is up: `runbook lab status`, with the lab's --name",
         ) from problem
 
 

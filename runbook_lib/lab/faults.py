@@ -20,6 +20,7 @@ from runbook_lib.books.docker.fault_scripts import PREAMBLE
 from runbook_lib.books.docker.faults import HOST_FAULTS
 from runbook_lib.errors import LabError
 from runbook_lib.lab import switch
+from runbook_lib.lab.command_lines import name_option
 from runbook_lib.lab.fault_names import FAULTS, Fault, drill_faults, parse_fault
 from runbook_lib.lab.hosts.registry import lab_host
 from runbook_lib.lab.state import running_state
@@ -56,7 +57,6 @@ _ORDER = (
     "docker-down",
     "redis-stopped",
 )  # others need the host on, the engine, redis
-_RESET_HINT = "`runbook lab reset` makes the host new"
 _NEED_HINT = "once the host has what the fault needs, break it again; `runbook lab break` lists all faults"
 
 
@@ -71,6 +71,8 @@ class Faults:
 
     def __init__(self, paths: LabPaths) -> None:
         self._paths = paths
+        self._option = name_option(paths.name)
+        self._reset_hint = f"`runbook lab reset{self._option}` makes the host new"
 
     def inject(self, fault: str) -> str:
         """Inject a fault.
@@ -179,12 +181,16 @@ class Faults:
                 continue  # the host is not as far in the chapter
             return chosen
         raise LabError(
-            "no fault can be injected", where=f"lab {self._paths.name}", hint="`runbook lab repair`"
+            "no fault can be injected",
+            where=f"lab {self._paths.name}",
+            hint=f"`runbook lab repair{self._option}` repairs what is broken already",
         )
 
     def _inject(self, fault: Fault, state: LabState, *, hidden: bool = False) -> None:
         if fault.kind not in {"cable", "power"} and not self._host(fault, state).running():
-            raise LabError("the host is off", where=fault.host, hint="`runbook lab up` switches it on")
+            raise LabError(
+                "the host is off", where=fault.host, hint=f"`runbook lab up{self._option}` switches it on"
+            )
         already = fault.name in state.faults
         if not already:
             state.faults = sorted({*state.faults, fault.name})
@@ -194,8 +200,9 @@ class Faults:
             self._break(fault, state)
         except KeyboardInterrupt:
             _log.warning(
-                "%s may be in effect, or a part of it: `runbook lab repair` repairs it",
+                "%s may be in effect, or a part of it: `runbook lab repair%s` repairs it",
                 "the fault" if hidden else fault.name,
+                self._option,
             )
             raise
         except LabError as problem:
@@ -217,7 +224,7 @@ class Faults:
             raise LabError(
                 f"{problem.message}; the repair of {fault.name} failed as well: {second.message}",
                 where=problem.where,
-                hint="`runbook lab repair` tries again; `runbook lab reset` makes the host new",
+                hint=f"`runbook lab repair{self._option}` tries again; {self._reset_hint}",
             ) from problem
         self._forget(fault, state)
 
@@ -256,12 +263,12 @@ class Faults:
             if not host.running():
                 host.start()
             host.wait()
-            self._execute(fault, state, _AFTER_POWER, "restore what redis had", _RESET_HINT)
+            self._execute(fault, state, _AFTER_POWER, "restore what redis had", self._reset_hint)
         elif fault.kind == "docker-down":
             self._execute(fault, state, _START_DOCKER, "start the Docker engine", _DOCKER_HINT)
         else:
             script = HOST_FAULTS[fault.kind].repair
-            self._execute(fault, state, script, "repair the fault", _RESET_HINT)
+            self._execute(fault, state, script, "repair the fault", self._reset_hint)
 
     def _execute(self, fault: Fault, state: LabState, script: str, what: str, hint: str) -> None:
         """Run a fault's script on its host."""

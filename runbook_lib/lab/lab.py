@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.lab.assembly import Assembly, available_hosts, create_lab, with_release, with_releases_of
+from runbook_lib.lab.command_lines import DEFAULT_NAME
 from runbook_lib.lab.faults import Faults
 from runbook_lib.lab.hosts.registry import lab_host
 from runbook_lib.lab.inventory_file import check_inventory_path
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_NAME", "Lab"]
 
 _log = logging.getLogger(__name__)
-DEFAULT_NAME = "default"
 
 
 class Lab:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runbook_lib.atomic import replace_file
 from runbook_lib.errors import LabError
+from runbook_lib.lab.command_lines import name_option
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.system.paths import make_private
 from runbook_lib.lab.topology import Control, HostPlan, Topology
@@ -87,7 +88,7 @@ class LabState(BaseModel):
             raise LabError(
                 f"the lab's state cannot be read: {problem}",
                 where=str(file),
-                hint="`runbook lab down` ends the lab",
+                hint=f"`runbook lab down{name_option(file.parent.name)}` ends the lab",
             ) from problem
 
 
@@ -102,5 +103,9 @@ def running_state(paths: LabPaths) -> LabState:
     """
     state = LabState.load(paths.state)
     if state is None or state.phase != "up":
-        raise LabError("the lab is not up", where=f"lab {paths.name}", hint="run `runbook lab up`")
+        raise LabError(
+            "the lab is not up",
+            where=f"lab {paths.name}",
+            hint=f"run `runbook lab up{name_option(paths.name)}`",
+        )
     return state

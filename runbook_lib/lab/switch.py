@@ -292,5 +292,6 @@ def _explained(what: str) -> Iterator[None]:
         yield
     except (NetlinkError, OSError, IndexError) as problem:
         raise LabError(
-            f"could not {what}: {problem}", hint="run `runbook lab down`, then `runbook lab up`"
+            f"could not {what}: {problem}",
+            hint="run `runbook lab down`, then `runbook lab up`, both with the lab's --name",
         ) from problem

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import LabError
+from runbook_lib.lab.command_lines import name_option
 from runbook_lib.lab.inventory_file import remove_inventory
 from runbook_lib.lab.services.package_cache import service_name, stop_unused_cache
 from runbook_lib.lab.state import LabState
@@ -73,7 +74,7 @@ def tear_down(paths: LabPaths) -> bool:
         raise LabError(
             f"the lab could not be ended completely; remaining: {'; '.join(left)}",
             where=f"lab {paths.name}",
-            hint="end what uses them, then run `runbook lab down` again",
+            hint=f"end what uses them, then run `runbook lab down{name_option(paths.name)}` again",
         )
     return True
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from runbook_lib.lab.lab import DEFAULT_NAME
+from runbook_lib.lab.command_lines import DEFAULT_NAME, name_option
 from runbook_lib.printing.visible_text import visible
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ def start_page(
         lab: The name of their lab.
         hosts_end: Whether the practice hosts end when the learner ends.
     """
-    option = "" if lab == DEFAULT_NAME else f" --name {lab}"
     return _templates.get_template("start.md.j2").render(
         lessons=lessons,
         first=lessons[0],
@@ -48,7 +47,7 @@ def start_page(
         running=running,
         lab="" if lab == DEFAULT_NAME else lab,
         reason=reason,
-        ending=(_ENDS if hosts_end else _STAYS.format(option)) if running else "",
+        ending=(_ENDS if hosts_end else _STAYS.format(name_option(lab))) if running else "",
     )
 
 

@@ -35,7 +35,7 @@ LAYERS = [
         "signal_handlers",
         "subprocess_termination",
     },
-    {"encoded_forms"},
+    {"encoded_forms", "package_installation"},
     {"extras", "known_names", "masking", "model", "project"},
     {"host_settings", "plugins", "shown_secrets", "yaml_files", "system_requirements"},
     {"parameters", "secrets"},

@@ -112,6 +112,7 @@ READERS = [
     ("report", "last", "-o", "-", "--format", "markdown"),
     ("audit", "query", "SELECT * FROM commands", "--format", "csv"),
     ("audit", "verify", "last", "--without-source", "--allow", "unsigned"),
+    ("lab", "status", "--name", "never-started", "--json"),
     ("--help",),
 ]
 
@@ -122,7 +123,7 @@ def test_a_reader_that_has_gone_is_no_error(archive: Project, words: tuple[str, 
     assert (code, said) == (0, "")
 
 
-@pytest.mark.parametrize("words", READERS[:4:3], ids=" ".join)
+@pytest.mark.parametrize("words", [*READERS[:4:3], READERS[4]], ids=" ".join)
 def test_a_full_disk_is_one_message_and_no_success(archive: Project, words: tuple[str, ...]) -> None:
     with Path("/dev/full").open("w", encoding="ascii") as full:
         process = start(archive, *words, stdout=full, stderr=subprocess.PIPE)

@@ -18,7 +18,7 @@ from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory
 from runbook_lib.lab.testing import CONTAINERS, Machine, running_lab
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY
 from tests.aftermath import AFTERMATH
-from tests.deadlines import deadline
+from tests.deadlines import deadline, wait_until
 from tests.lab_names import lab_name
 
 if TYPE_CHECKING:
@@ -95,6 +95,16 @@ def test_the_next_up_completes_a_killed_reset() -> None:
         assert gone.returncode == 1
 
 
+def test_an_ended_reset_says_what_completes_it() -> None:
+    with running_lab(NAME, hosts=["host-a"]) as lab:
+        with command("reset", "--name", NAME) as process:
+            wait_until(lab.paths.lock.exists, "the reset")
+            process.terminate()
+            output, _ = process.communicate(timeout=deadline(60))
+        assert process.returncode == 4, output
+        assert f"`runbook lab up --name {NAME}` starts them" in output
+
+
 def test_ctrl_c_takes_down_a_half_built_lab() -> None:
     before = Machine.snapshot(NAME)
     with command("up", *HOSTS, "--name", NAME) as process:
@@ -102,8 +112,12 @@ def test_ctrl_c_takes_down_a_half_built_lab() -> None:
             assert process.poll() is None, "`lab up` exited before it created a lab"
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=deadline(30))
+        assert process.stdout
+        assert any("taking it down" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)  # it does not cut that short
+        output, _ = process.communicate(timeout=deadline(30))
     assert process.returncode == 4
+    assert "interrupted; nothing of the lab remains" in output
     assert Machine.snapshot(NAME) == before
 
 

@@ -125,7 +125,8 @@ def lab(place: Path) -> Iterator[Lab]:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     programs = Programs()
     try:
-        _, address = start(place, programs)
+        (place / "home").mkdir()  # the first lesson writes a file there
+        _, address = start(place, programs, HOME=str(place / "home"))
         with browser.opened(place / "chromium") as page:
             page.ask("Page.navigate", url=address)
             wait_until(

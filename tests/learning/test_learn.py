@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,9 +18,13 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 from click.testing import CliRunner
 
+from runbook_lib.cli.learn import _end, _Hosts
 from runbook_lib.cli.main import cli
 from runbook_lib.errors import InputError, RunbookError
+from runbook_lib.lab.lab import Lab
 from runbook_lib.learning.jupyter_server import JupyterServer
+from runbook_lib.learning.lessons import Lesson
+from runbook_lib.learning.workspace import Workspace
 from tests.deadlines import deadline, wait_until
 from tests.execution.project import TOP
 
@@ -179,6 +184,39 @@ def test_a_notebook_is_interrupted_although_another_one_has_just_exited() -> Non
     assert Kernels.interrupted == ["works"]
     assert len(printed) == 1
     assert "stopping 2 running notebook(s)" in printed[0]
+
+
+def test_lessons_that_need_no_hosts_start_none(tmp_path: Path) -> None:
+    own = [Lesson("mine", "Mine", tmp_path / "mine.ipynb")]
+    hosts = _Hosts("NOT A LAB'S NAME", Workspace(tmp_path), own, fresh=False, keep=False)
+    with contextlib.ExitStack() as ending:
+        hosts.start(None, ending)
+    assert hosts.running == []
+    assert "No lesson needs hosts" in hosts.reason
+
+
+def test_a_project_without_a_runbook_has_no_lessons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    problem = CliRunner().invoke(cli, ["learn", "--name", "NOT A LAB'S NAME"]).exception
+    assert isinstance(problem, InputError)
+    assert "there are no lessons" in str(problem)
+    assert not (tmp_path / "learn").exists()
+
+
+def test_ctrl_c_while_the_hosts_are_ended_does_not_leave_half_of_them() -> None:
+    class Ending(Lab):
+        ended = False
+
+        def down(self) -> bool:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                os.kill(os.getpid(), number)
+            self.ended = True
+            return True
+
+    lab = Ending("never-started")
+    _end(lab)
+    assert lab.ended
 
 
 def test_a_killed_learn_leaves_no_server(tmp_path: Path, programs: Programs) -> None:

@@ -80,7 +80,7 @@ def test_the_tasks_of_a_lesson_are_known_before_it_is_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lesson = catalog.load(TOP / "notebooks" / "01_first_steps.ipynb")
-    assert task_titles(lesson.notebook) == ["Put the word done into /tmp/runbook-first-steps"]
+    assert task_titles(lesson.notebook) == ["Put the word done into ~/runbook-first-steps"]
     monkeypatch.chdir(tmp_path)
     shown = CliRunner().invoke(cli, ["progress"], catch_exceptions=False).output
     assert "tasks tried: 0, solved: 0" in shown

@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 from runbook_lib.errors import LabError
+from runbook_lib.lab.command_lines import name_option
 from runbook_lib.lab.hosts.host import LabHost
 from runbook_lib.lab.hosts.host_files import identity_files
 from runbook_lib.lab.hosts.network_files import PRIVATE, STACK_PACKAGES
@@ -74,7 +75,11 @@ class ContainerHost(LabHost):
         inits = {process: depth for process in self._cgroup.processes() if (depth := _init_depth(process))}
         leader = min(inits, key=inits.__getitem__, default=None)
         if leader is None:
-            raise LabError("the host is off", where=self._plan.name, hint="`runbook lab up` switches it on")
+            raise LabError(
+                "the host is off",
+                where=self._plan.name,
+                hint=f"`runbook lab up{name_option(self._paths.name)}` switches it on",
+            )
         self._execute(["nsenter", f"--target={leader}", "--all", "env", "-i", _PATH], script)
 
     def start(self) -> None:

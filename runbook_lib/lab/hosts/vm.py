@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError, LabError
+from runbook_lib.lab.command_lines import name_option
 from runbook_lib.lab.hosts.host import LabHost
 from runbook_lib.lab.hosts.host_files import identity_files
 from runbook_lib.lab.hosts.qemu_command import SwitchPort, UserNetwork, VirtualMachine, command_line
@@ -120,7 +121,11 @@ class VmHost(LabHost):
         """Start QEMU, with the VM's interfaces plugged into the switch if it uses that."""
         state = LabState.load(self._paths.state)
         if state is None:
-            raise LabError("the lab is not up", where=f"lab {self._paths.name}", hint="run `runbook lab up`")
+            raise LabError(
+                "the lab is not up",
+                where=f"lab {self._paths.name}",
+                hint=f"run `runbook lab up{name_option(self._paths.name)}`",
+            )
         data = self._paths.host_data(self._plan.name)
         self._home.mkdir(parents=True, exist_ok=True)
         self.console.parent.mkdir(exist_ok=True)

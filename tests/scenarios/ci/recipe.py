@@ -63,14 +63,12 @@ def fresh(clone: Path) -> Path:
         encoding="utf-8",
     )
     program.chmod(0o755)
-    stamp = subprocess.run(
-        ["sh", "-c", "cat pyproject.toml constraints.txt tools/set-up | sha256sum"],
-        cwd=clone,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    (clone / ".venv" / ".ready").write_text(stamp.stdout.strip("\n") + " ", encoding="utf-8")
+    python = "import os, sys; print(os.path.realpath(sys._base_executable), sys.version_info[:2])"
+    for name, text in (
+        (".made", f"$PWD $(python3 -c '{python}')"),
+        (".ready", "$(cat pyproject.toml constraints.txt tools/set-up | sha256sum) "),
+    ):
+        subprocess.run(["sh", "-c", f'printf %s "{text}" >.venv/{name}'], cwd=clone, check=True)
     return clone
 
 
