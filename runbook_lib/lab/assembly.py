@@ -17,8 +17,8 @@ from runbook_lib.lab.ssh_keys import make_keys, write_client_files
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.status import Started
 from runbook_lib.lab.system.debian_releases import find_release
+from runbook_lib.lab.system.directories import make_private
 from runbook_lib.lab.system.inotify import make_room
-from runbook_lib.lab.system.paths import make_private
 from runbook_lib.lab.topology import HostPlan, Topology
 
 if TYPE_CHECKING:

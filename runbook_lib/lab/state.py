@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from runbook_lib.atomic import replace_file
 from runbook_lib.errors import LabError
 from runbook_lib.lab.hosts.registry import host_class
-from runbook_lib.lab.system.paths import make_private
+from runbook_lib.lab.system.directories import make_private
 from runbook_lib.lab.topology import Control, HostPlan, Topology
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.build_cache import remove_abandoned_builds
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.mounts import mounts_below, unmount
+from runbook_lib.lab.system.paths import DATA
 
 if TYPE_CHECKING:
     from runbook_lib.lab.system.paths import LabPaths
@@ -61,7 +62,8 @@ def tear_down(paths: LabPaths) -> bool:
         shutil.rmtree(data, ignore_errors=True)
         if data.is_dir():  # something uses it: a later command is to find whose it is
             paths.make_data()
-        _remove_if_empty(data.parent)
+        if data.parent == DATA:  # another one is the user's, who made it or named it
+            _remove_if_empty(data.parent)
     # Last: while this directory exists, the next command knows that the lab is to be ended.
     shutil.rmtree(paths.run, ignore_errors=True)
     remove_abandoned_builds()

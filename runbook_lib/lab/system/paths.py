@@ -7,14 +7,15 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from runbook_lib import file_lock
 from runbook_lib.errors import InputError, LabError
+from runbook_lib.lab.system.directories import despite_removals, is_own, make_private
 from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 __all__ = [
     "DATA",
@@ -24,39 +25,48 @@ __all__ = [
     "check_data",
     "lab_names",
     "locked",
-    "make_directory",
-    "make_private",
 ]
 
 
-def _user_directory(variable: str, default: Path) -> Path:
+def _home(*parts: str) -> Path:
+    """Return a directory in the user's home directory.
+
+    Raises:
+        InputError: The user has none, as in a container whose user is a bare number.
+    """
+    try:
+        return Path.home().joinpath(*parts)
+    except RuntimeError as unknown:
+        raise InputError(
+            "this user has no home directory", hint="set the variable HOME to a directory of this user"
+        ) from unknown
+
+
+def _user_directory(variable: str, *default: str) -> Path:
     """Return an ordinary user's directory (XDG base directory specification: a relative path is ignored)."""
     given = os.environ.get(variable, "")
-    return (Path(given) if given.startswith("/") else default) / "runbook-lab"
+    return (Path(given) if given.startswith("/") else _home(*default)) / "runbook-lab"
 
 
-RUN = (
-    Path("/run/runbook-lab")
-    if os.geteuid() == 0
-    else _user_directory("XDG_RUNTIME_DIR", Path.home() / ".local" / "state")
-)
+RUN = Path("/run/runbook-lab") if os.geteuid() == 0 else _user_directory("XDG_RUNTIME_DIR", ".local", "state")
 """Directory of the labs' state; each ordinary user has one."""
 DATA = (
-    Path("/var/lib/runbook-lab")
-    if os.geteuid() == 0
-    else _user_directory("XDG_DATA_HOME", Path.home() / ".local" / "share")
+    Path("/var/lib/runbook-lab") if os.geteuid() == 0 else _user_directory("XDG_DATA_HOME", ".local", "share")
 )
 """Directory of what the labs' hosts write."""
-_ATTEMPTS = 1000  # some 20 ms; of four processes that do nothing else, one needed at most 5
-T = TypeVar("T")
 _MARK = ".runbook-lab"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
 def cache_directory() -> Path:
     """Return the directory of the build cache: `$RUNBOOK_CACHE`, else `~/.cache/runbook`."""
-    given = os.environ.get("RUNBOOK_CACHE")
-    return expanded(given).absolute() if given else Path.home() / ".cache" / "runbook"
+    return _given_directory("RUNBOOK_CACHE") or _home(".cache", "runbook")
+
+
+def _given_directory(variable: str) -> Path | None:
+    """Return the directory that a person has set by a variable; empty is as good as not set."""
+    given = os.environ.get(variable)
+    return expanded(given).absolute() if given else None
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,7 @@ class LabPaths:
         link = self.run / "data"
         if link.is_symlink():
             return link.readlink()
-        return Path(os.environ.get("RUNBOOK_LAB_DATA", DATA)).absolute() / self.name
+        return (_given_directory("RUNBOOK_LAB_DATA") or DATA) / self.name
 
     @property
     def owns_data(self) -> bool:
@@ -108,7 +118,7 @@ class LabPaths:
         if (self.run / "data").is_symlink() or data.parent == DATA:
             return True
         try:
-            return not data.exists() or (data / _MARK).exists() or not any(data.iterdir())
+            return (data / _MARK).exists() and is_own(data)
         except OSError:
             return False
 
@@ -180,12 +190,17 @@ def check_data(paths: LabPaths) -> None:
     """Refuse a directory for the hosts' files that no lab has made: it would be removed with the lab.
 
     Raises:
-        InputError: There is such a directory.
+        InputError: There is such a directory. An empty one of this user can be used.
     """
-    if not paths.owns_data:
+    data = paths.data
+    try:
+        usable = not os.path.lexists(data) or paths.owns_data or (is_own(data) and not any(data.iterdir()))
+    except OSError:
+        usable = False
+    if not usable:
         raise InputError(
             "the hosts' files would be in a directory that no lab has made",
-            where=str(paths.data),
+            where=str(data),
             hint="set RUNBOOK_LAB_DATA to a directory of the labs' own, or use another --name",
         )
 
@@ -193,41 +208,6 @@ def check_data(paths: LabPaths) -> None:
 def lab_names() -> list[str]:
     """Return the names of the labs that have a state directory on this machine."""
     return sorted(p.name for p in RUN.glob("*") if p.is_dir() and _NAME.fullmatch(p.name))
-
-
-def make_directory(directory: Path, mode: int = 0o777) -> None:
-    """Make a directory, with its parents, unless it exists; other processes may remove empty parents meanwhile.
-
-    Args:
-        directory: The directory.
-        mode: Its permissions, if it is new.
-
-    Raises:
-        OSError: It cannot be made.
-    """
-    _despite_removals(lambda: directory.mkdir(mode=mode, parents=True, exist_ok=True))
-
-
-def make_private(directory: Path) -> None:
-    """Make a directory that only its owner can enter, with its parents; one that exists becomes such a directory.
-
-    A practice host's files are below: its root may make a program setuid, and no user of this machine may run that.
-
-    Args:
-        directory: The directory.
-
-    Raises:
-        LabError: It cannot be made.
-    """
-    try:
-        make_directory(directory, 0o700)
-        directory.chmod(0o700)
-    except OSError as problem:
-        raise LabError(
-            f"a directory cannot be made: {problem}",
-            where=str(directory),
-            hint="check that this user owns the directory above",
-        ) from problem
 
 
 @contextlib.contextmanager
@@ -243,7 +223,7 @@ def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
     """
     while True:
         try:
-            descriptor = _despite_removals(lambda: _open_lock(lock))
+            descriptor = despite_removals(lambda: _open_lock(lock))
         except OSError as problem:
             raise LabError(
                 f"the lock file cannot be created: {problem}",
@@ -281,15 +261,3 @@ def _is_open_as(path: Path, descriptor: int) -> bool:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))  # noqa: PTH116 - next to fstat
     except FileNotFoundError:
         return False
-
-
-def _despite_removals(make: Callable[[], T]) -> T:
-    """Return what `make` returns, which makes something in directories that other processes remove when empty.
-
-    A directory that `make` has found, or has just made, can be gone in its next call of the system: then `make` is
-    called again. A path that cannot be made at all gives the same errors, so it is not called for ever.
-    """
-    for _ in range(_ATTEMPTS):
-        with contextlib.suppress(FileNotFoundError, FileExistsError):
-            return make()
-    return make()
