@@ -10,6 +10,7 @@ from runbook_lib.atomic import replace_file
 from runbook_lib.errors import LabError
 from runbook_lib.lab.hosts.registry import host_class
 from runbook_lib.lab.system.directories import make_private
+from runbook_lib.lab.system.mounts import mounts_below
 from runbook_lib.lab.topology import Control, HostPlan, Topology
 
 if TYPE_CHECKING:
@@ -98,9 +99,15 @@ def running_state(paths: LabPaths) -> LabState:
         paths: The lab's files.
 
     Raises:
-        LabError: The lab is not up, or its state file is damaged.
+        LabError: The lab is not up, its network is gone, or its state file is damaged.
     """
     state = LabState.load(paths.state)
     if state is None or state.phase != "up":
         raise LabError("the lab is not up", where=f"lab {paths.name}", hint="run `runbook lab up`")
+    if state.has_switch and not {paths.switch, paths.control} <= {*mounts_below(paths.run)}:
+        raise LabError(
+            "the lab's network is gone, as after a restart of this machine",
+            where=f"lab {paths.name}",
+            hint="run `runbook lab up`: it makes the network again, and starts the hosts with their files",
+        )
     return state

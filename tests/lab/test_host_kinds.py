@@ -13,7 +13,7 @@ import pytest
 
 from runbook_lib.errors import InputError, RequirementError
 from runbook_lib.inventory import Inventory
-from runbook_lib.lab.assembly import available_hosts
+from runbook_lib.lab.host_selection import available_hosts
 from runbook_lib.lab.hosts.registry import BUILT_IN, GROUP, host_class, switch_vlans
 from runbook_lib.lab.inventory_file import write_inventory
 from runbook_lib.lab.lab import Lab

@@ -1,4 +1,4 @@
-"""Make the labs' directories, next to other processes that remove theirs."""
+"""Make the labs' directories and files, next to other processes that remove theirs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import os
 import stat
 from typing import TYPE_CHECKING, TypeVar
 
+from runbook_lib.atomic import replace_file
 from runbook_lib.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["despite_removals", "is_own", "make_directory", "make_private"]
+__all__ = ["despite_removals", "is_own", "make_directory", "make_private", "replace_if_different"]
 
 _ATTEMPTS = 1000  # some 20 ms; of four processes that do nothing else, one needed at most 5
 T = TypeVar("T")
@@ -58,6 +59,22 @@ def make_private(directory: Path) -> None:
             where=str(directory),
             hint="check that this user owns the directory above",
         ) from problem
+
+
+def replace_if_different(file: Path, content: bytes) -> None:
+    """Write a file that everybody may read, unless it has the content already.
+
+    Args:
+        file: The file; a crash leaves either the old content or the new one.
+        content: What it is to have.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if file.read_bytes() == content:
+            return
+    replace_file(file, content, durable=True, mode=0o644)
 
 
 def is_own(directory: Path) -> bool:
