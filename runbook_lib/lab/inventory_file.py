@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["check_inventory_path", "check_same_inventory", "remove_inventory", "write_inventory"]
 
 
+_log = logging.getLogger(__name__)
 _HINT = "give another path with --inventory"
 _FOLDERS = {"lab", "params"}  # written for the inventory where there is no project
 
@@ -139,14 +141,17 @@ def _connection_fields(endpoint: SshEndpoint) -> dict[str, str | int]:
 
 
 def remove_inventory(lab: str, path: Path) -> None:
-    """Remove the inventory if this lab wrote it.
+    """Remove the inventory if this lab wrote it; a warning says why it stays, and the lab ends nevertheless.
 
     Args:
         lab: The lab's name.
         path: The inventory.
     """
     if _is_ours(lab, path):
-        path.unlink()
+        try:
+            path.unlink()
+        except OSError as problem:
+            _log.warning("the inventory stays: %s", problem)
         with contextlib.suppress(OSError):  # other files are in it
             for folder in (path.parent, path.parent.parent):
                 if folder.name in _FOLDERS:

@@ -48,6 +48,8 @@ class LabState(BaseModel):
     """As they were named to `runbook lab break`."""
     hidden: list[str] = []
     """Those of them that `break random` has chosen: they are not named until they are repaired."""
+    strangers: dict[str, int] = {}
+    """Process id -> start time (`start_ticks`) of what was left in the lab's namespaces when the lab was ended."""
 
     @property
     def topology(self) -> Topology:
