@@ -15,7 +15,7 @@ from runbook_lib.lab.inventory_file import check_inventory_path, check_same_inve
 from runbook_lib.lab.services import object_store
 from runbook_lib.lab.state import LabState, running_state
 from runbook_lib.lab.status import LabStatus, Started, current_status
-from runbook_lib.lab.system.paths import LabPaths, check_data, locked
+from runbook_lib.lab.system.paths import LabPaths, changing, check_data
 from runbook_lib.lab.system.subprocesses import attempt, wait_for
 from runbook_lib.lab.teardown import tear_down
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
@@ -138,7 +138,7 @@ class Lab:
         topology = available_hosts(load_topology(self._topology_file), hosts)
         if store:
             object_store.check_requirements(topology)
-        with locked(self.paths.lock):
+        with changing(self.paths):
             state = LabState.load(self.paths.state) if self.paths.state.exists() else None
             running = state if state and state.phase == "up" else None
             kept = with_releases_of(running.hosts if running else {}, topology)
@@ -186,7 +186,7 @@ class Lab:
         Raises:
             LabError: Something remains; the message lists it.
         """
-        with locked(self.paths.lock):
+        with changing(self.paths):
             return tear_down(self.paths)
 
     def reset(self, hosts: Sequence[str] | None = None) -> None:
@@ -201,7 +201,7 @@ class Lab:
             InventoryError: A name is unknown.
             LabError: The lab is not up, or a host does not allow a login in time.
         """
-        with locked(self.paths.lock):
+        with changing(self.paths):
             state = running_state(self.paths)
             chosen = {name: lab_host(self.paths, state.topology, name) for name in (hosts or state.hosts)}
             self.faults.repair_locked(state, reinstalled=chosen)
@@ -228,7 +228,7 @@ class Lab:
             InventoryError: The name is unknown.
             LabError: The lab is not up, or the host does not allow a login in time.
         """
-        with locked(self.paths.lock):
+        with changing(self.paths):
             restarted = lab_host(self.paths, running_state(self.paths).topology, host)
             restarted.stop()
             restarted.start()

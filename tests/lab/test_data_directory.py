@@ -6,20 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runbook_lib.errors import InputError, LabError
 from runbook_lib.lab.system.directories import make_private
-from runbook_lib.lab.system.paths import DATA, LabPaths, check_data
+from runbook_lib.lab.system.paths import DATA, LabPaths, changing, check_data
 from runbook_lib.lab.teardown import tear_down
-from tests.deadlines import deadline
+from tests.deadlines import deadline, wait_until
 from tests.lab_names import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -114,3 +115,27 @@ def test_a_user_without_a_home_directory_is_told_what_to_set() -> None:
     )
     assert "this user has no home directory" in done.stdout
     assert "HOME" in done.stdout
+
+
+def test_a_full_disk_is_an_error_of_the_lab(paths: LabPaths) -> None:
+    with (
+        pytest.raises(LabError, match=r"a file of the lab cannot be used: No space left on device") as failed,
+        changing(paths),
+    ):
+        Path("/dev/full").write_text("x", encoding="utf-8")
+    assert "free space" in str(failed.value)
+    assert not paths.lock.exists()
+
+
+def test_a_command_that_waits_for_another_one_says_so(
+    paths: LabPaths, caplog: pytest.LogCaptureFixture
+) -> None:
+    def change() -> None:
+        with changing(paths):
+            pass
+
+    with ThreadPoolExecutor(1) as threads, changing(paths):
+        waiting = threads.submit(change)
+        wait_until(lambda: "waiting for another command that is changing the lab" in caplog.text)
+        assert not waiting.done()
+    waiting.result()

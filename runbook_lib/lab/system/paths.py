@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ __all__ = [
     "RUN",
     "LabPaths",
     "cache_directory",
+    "changing",
     "check_data",
     "lab_names",
     "locked",
@@ -54,6 +56,7 @@ DATA = (
     Path("/var/lib/runbook-lab") if os.geteuid() == 0 else _user_directory("XDG_DATA_HOME", ".local", "share")
 )
 """Directory of what the labs' hosts write."""
+_log = logging.getLogger(__name__)
 _MARK = ".runbook-lab"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
@@ -211,12 +214,35 @@ def lab_names() -> list[str]:
 
 
 @contextlib.contextmanager
-def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
+def changing(paths: LabPaths) -> Iterator[None]:
+    """Hold a lab's lock during a `with` block that changes the lab; a warning says that another command holds it.
+
+    Args:
+        paths: The lab's files.
+
+    Raises:
+        LabError: A file cannot be read or written in the block, as on a full disk, or the lock cannot be created.
+    """
+    waiting = f"lab {paths.name}: waiting for another command that is changing the lab"
+    try:
+        with locked(paths.lock, waiting=waiting):
+            yield
+    except OSError as problem:
+        raise LabError(
+            f"a file of the lab cannot be used: {problem.strerror or problem}",
+            where=str(problem.filename or f"lab {paths.name}"),
+            hint="check the disks' free space and permissions; `runbook lab status` shows what the lab consists of",
+        ) from problem
+
+
+@contextlib.contextmanager
+def locked(lock: Path, *, wait: bool = True, waiting: str = "") -> Iterator[None]:
     """Hold an exclusive lock during a `with` block; afterwards the lock file is removed, and its directory if empty.
 
     Args:
         lock: The lock file.
         wait: Whether to wait while another process holds the lock.
+        waiting: What the log is to say in that case.
 
     Raises:
         LabError: Another process holds the lock and `wait` is false, or the file cannot be created.
@@ -230,13 +256,17 @@ def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
                 where=str(lock),
                 hint="check that this user owns the directory",
             ) from problem
-        if not file_lock.acquire(descriptor, wait=wait):
-            os.close(descriptor)
-            raise LabError(
-                "another process holds the lock",
-                where=str(lock),
-                hint="wait for that process to exit, then try again",
-            )
+        if not file_lock.acquire(descriptor, wait=False):
+            if not wait:
+                os.close(descriptor)
+                raise LabError(
+                    "another process holds the lock",
+                    where=str(lock),
+                    hint="wait for that process to exit, then try again",
+                )
+            if waiting:
+                _log.warning("%s", waiting)
+            file_lock.acquire(descriptor)
         # If the previous holder removed the file while we waited, we locked a file that nobody else will open.
         if _is_open_as(lock, descriptor):
             break
