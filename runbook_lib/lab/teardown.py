@@ -44,9 +44,9 @@ def tear_down(paths: LabPaths) -> bool:
     state = _ending_state(paths)
     data = paths.data
     group = Cgroup(paths.name)
-    namespaces = _namespace_ids(paths, group)
+    # Before the kill: once a namespace is gone, the kernel gives its number to the next one, of another lab.
+    strangers = _strangers(paths, group) | (state.strangers if state else {})
     group.kill()
-    strangers = _processes_in(namespaces)
     for target in mounts_below(paths.run, data):
         unmount(target, "unmount a file system of the lab")
     group.remove()
@@ -54,17 +54,15 @@ def tear_down(paths: LabPaths) -> bool:
         remove_inventory(paths.name, Path(state.inventory))
     if owns_data:
         _remove_data(paths)
-    # Once a namespace is gone, the kernel gives its number to the next one, of another lab: a process is counted only
-    # if it was in the namespace before that.
-    strangers = strangers & _processes_in(namespaces) | _known_strangers(state)
-    left = leftovers(paths, data if owns_data else paths.run, strangers)
+    strangers = {pid: started for pid, started in strangers.items() if start_ticks(int(pid)) == started}
+    left = leftovers(paths, data if owns_data else paths.run, {int(pid) for pid in strangers})
     # While this directory exists, the next command knows that the lab is to be ended, and what was in its namespaces.
     if state and strangers:
-        state.strangers = {str(pid): start_ticks(pid) for pid in strangers}
+        state.strangers = strangers
         state.save(paths)
     elif left == [f"directory {paths.run}"]:
         shutil.rmtree(paths.run, ignore_errors=True)
-        left = leftovers(paths, paths.run, strangers)
+        left = leftovers(paths, paths.run, set())
     remove_abandoned_builds()
     stop_unused_cache(state.packages if state else service_name())
     if left:
@@ -126,10 +124,18 @@ def _namespace_ids(paths: LabPaths, group: Cgroup) -> set[tuple[int, int]]:
     return ids - _namespaces_of(os.getpid())
 
 
-def _processes_in(namespaces: set[tuple[int, int]]) -> set[int]:
-    """Return the processes in some namespaces, such as a user's shell, which is in no cgroup of the lab."""
-    processes = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return {pid for pid in processes if namespaces & _namespaces_of(pid)} if namespaces else set()
+def _strangers(paths: LabPaths, group: Cgroup) -> dict[str, int]:
+    """Return the processes in the lab's namespaces that are in none of its cgroups, such as a user's shell.
+
+    Returns:
+        Process id -> start time, as in the lab's state.
+    """
+    namespaces = _namespace_ids(paths, group)
+    if not namespaces:
+        return {}
+    processes = {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+    found = (pid for pid in processes - group.processes() if namespaces & _namespaces_of(pid))
+    return {str(pid): started for pid in found if (started := start_ticks(pid))}
 
 
 def _namespaces_of(pid: int) -> set[tuple[int, int]]:
@@ -152,12 +158,6 @@ def _is_in_container(pid: int) -> bool:
     except OSError:
         return False
     return any(line.startswith("NSpid:") and len(line.split()) > 2 for line in status.splitlines())  # noqa: PLR2004 - the word, and the id here
-
-
-def _known_strangers(state: LabState | None) -> set[int]:
-    """Return the processes that an earlier `down` has found, and that still exist."""
-    known = state.strangers if state else {}
-    return {int(pid) for pid, started in known.items() if started and start_ticks(int(pid)) == started}
 
 
 def _remove_if_empty(directory: Path) -> None:
