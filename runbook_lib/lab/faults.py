@@ -24,7 +24,7 @@ from runbook_lib.lab.command_lines import name_option
 from runbook_lib.lab.fault_names import FAULTS, Fault, drill_faults, parse_fault
 from runbook_lib.lab.hosts.registry import lab_host
 from runbook_lib.lab.state import running_state
-from runbook_lib.lab.system.paths import locked
+from runbook_lib.lab.system.paths import changing
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -88,7 +88,7 @@ class Faults:
             LabError: The lab is not up, or the fault could not be injected; what it has changed so far is repaired, or
                 else the fault stays in the lab's state, for `repair`.
         """
-        with locked(self._paths.lock):
+        with changing(self._paths):
             state = running_state(self._paths)
             if fault == RANDOM:
                 return self._inject_any(state).name
@@ -105,7 +105,7 @@ class Faults:
         Raises:
             LabError: The lab is not up, or a fault could not be repaired.
         """
-        with locked(self._paths.lock):
+        with changing(self._paths):
             return self.repair_locked(running_state(self._paths))
 
     def repair_locked(self, state: LabState, *, reinstalled: Collection[str] = ()) -> list[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from typing import TYPE_CHECKING
 
 import yaml
 
-from runbook_lib.atomic import PartialFile, replace_file
+from runbook_lib.atomic import PartialFile
 from runbook_lib.errors import InputError, LabError
 from runbook_lib.lab.hosts.registry import host_class
+from runbook_lib.lab.system.directories import replace_if_different
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
     from runbook_lib.lab.system.paths import LabPaths
     from runbook_lib.lab.topology import Topology
 
-__all__ = ["check_inventory_path", "remove_inventory", "write_inventory"]
+__all__ = ["check_inventory_path", "check_same_inventory", "remove_inventory", "write_inventory"]
 
 
+_log = logging.getLogger(__name__)
 _HINT = "give another path with --inventory"
 _FOLDERS = {"lab", "params"}  # written for the inventory where there is no project
 
@@ -51,12 +54,7 @@ def check_inventory_path(lab: str, path: Path) -> None:
                 where=str(path),
                 hint=f"name a file, as {path}/inventory.yml",
             )
-        if path.exists() and not _is_ours(lab, path):
-            raise InputError(
-                f"the file exists and was not written by the lab {lab}",
-                where=str(path),
-                hint=f"{_HINT}, or move the file away",
-            )
+        _refuse_others_file(lab, path)
         directory = next(parent for parent in path.parents if os.path.lexists(parent))
         PartialFile(directory).discard()
     except OSError as problem:
@@ -65,10 +63,38 @@ def check_inventory_path(lab: str, path: Path) -> None:
         ) from problem
 
 
+def check_same_inventory(lab: str, running: str, asked: Path | None) -> None:
+    """Refuse another path for the inventory of a lab that is up.
+
+    Args:
+        lab: The lab's name.
+        running: Where its inventory is.
+        asked: Where it is to be; None if that was not asked for.
+
+    Raises:
+        InputError: The paths differ.
+    """
+    if asked and str(asked) != running:
+        raise InputError(
+            f"the lab is up, and its inventory is {running}",
+            where=f"lab {lab}",
+            hint="leave --inventory out, or run `runbook lab down` first",
+        )
+
+
+def _refuse_others_file(lab: str, path: Path) -> None:
+    if path.exists() and not _is_ours(lab, path):
+        raise InputError(
+            f"the file exists and was not written by the lab {lab}",
+            where=str(path),
+            hint=f"{_HINT}, or move the file away",
+        )
+
+
 def write_inventory(
     paths: LabPaths, topology: Topology, endpoints: Mapping[str, SshEndpoint], path: Path
 ) -> None:
-    """Write the inventory of a running lab.
+    """Write the inventory of a running lab, unless it is as it should be.
 
     Args:
         paths: The lab's files.
@@ -77,6 +103,7 @@ def write_inventory(
         path: The file to write.
 
     Raises:
+        InputError: There is a file that this lab did not write.
         LabError: It cannot be written.
     """
     hosts = {
@@ -95,8 +122,9 @@ def write_inventory(
     groups = {name: members for name, members in topology.groups.items() if members}
     body = yaml.safe_dump({"hosts": hosts, "groups": groups}, sort_keys=False)
     try:
+        _refuse_others_file(paths.name, path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, (_first_line(paths.name) + body).encode(), durable=True, mode=0o644)
+        replace_if_different(path, (_first_line(paths.name) + body).encode())
     except OSError as problem:
         raise LabError(
             f"the inventory cannot be written: {problem}", where=str(path), hint=_HINT
@@ -113,14 +141,17 @@ def _connection_fields(endpoint: SshEndpoint) -> dict[str, str | int]:
 
 
 def remove_inventory(lab: str, path: Path) -> None:
-    """Remove the inventory if this lab wrote it.
+    """Remove the inventory if this lab wrote it; a warning says why it stays, and the lab ends nevertheless.
 
     Args:
         lab: The lab's name.
         path: The inventory.
     """
     if _is_ours(lab, path):
-        path.unlink()
+        try:
+            path.unlink()
+        except OSError as problem:
+            _log.warning("the inventory stays: %s", problem)
         with contextlib.suppress(OSError):  # other files are in it
             for folder in (path.parent, path.parent.parent):
                 if folder.name in _FOLDERS:

@@ -7,15 +7,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.lab.assembly import Assembly, available_hosts, create_lab, with_release, with_releases_of
+from runbook_lib.lab.assembly import Assembly, create_lab
 from runbook_lib.lab.command_lines import DEFAULT_NAME
 from runbook_lib.lab.faults import Faults
+from runbook_lib.lab.host_selection import available_hosts, with_release, with_releases_of
 from runbook_lib.lab.hosts.registry import lab_host
-from runbook_lib.lab.inventory_file import check_inventory_path
+from runbook_lib.lab.inventory_file import check_inventory_path, check_same_inventory
 from runbook_lib.lab.services import object_store
 from runbook_lib.lab.state import LabState, running_state
 from runbook_lib.lab.status import LabStatus, Started, current_status
-from runbook_lib.lab.system.paths import LabPaths, check_data, locked
+from runbook_lib.lab.system.paths import LabPaths, changing, check_data
 from runbook_lib.lab.system.subprocesses import attempt, wait_for
 from runbook_lib.lab.teardown import tear_down
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY, load_topology
@@ -117,8 +118,7 @@ class Lab:
         left behind is removed first. If a new lab is interrupted on its way up, it is taken down.
 
         Args:
-            hosts: Names of the topology's hosts. Without it all hosts; VMs are left out, with a warning, if this
-                machine lacks their programs.
+            hosts: Names of hosts. Without it all; VMs are left out, with a warning, if this machine lacks programs.
             wait_for: Names of the hosts to wait for; all without it. `wait` waits for the others later.
             release: Debian release of the hosts, as `debian-13`. Default: hosts of a running lab keep theirs; for
                 others the topology's.
@@ -131,25 +131,26 @@ class Lab:
 
         Raises:
             RequirementError: This machine lacks a program, or the hosts need root and this user is not root.
-            InputError: The topology is wrong, a host name is unknown, the release does not have the engine, the
-                inventory cannot be written where it is to be, or the hosts' files would be in another's directory.
-            LabError: A part could not be built or started.
+            InputError: The topology is wrong, a host name is unknown, the release does not have the engine, the lab is
+                up with something else, or its inventory or the hosts' files would be where they cannot be.
+            LabError: A part could not be built or started, or a host does not allow a login in time.
         """
-        topology = load_topology(self._topology_file)
-        topology = with_release(topology.only(hosts) if hosts else topology, release, engine)
-        topology = available_hosts(topology, hosts)
+        topology = available_hosts(load_topology(self._topology_file), hosts)
         if store:
             object_store.check_requirements(topology)
-        with locked(self.paths.lock):
+        with changing(self.paths):
             state = LabState.load(self.paths.state) if self.paths.state.exists() else None
-            if state and state.phase == "up":
-                state.store |= store
-                if release is None and engine is None:
-                    topology = with_releases_of(state.hosts, topology)
-                return Assembly(self.paths, state).complete(topology, wait_for)
-            if state or self.paths.run.exists():
-                _log.warning("lab %s: cleaning up after a command that was killed", self.name)
-                tear_down(self.paths)
+            running = state if state and state.phase == "up" else None
+            kept = with_releases_of(running.hosts if running else {}, topology)
+            topology = with_release(kept, release, engine)
+            if running:
+                check_same_inventory(self.name, running.inventory, self._inventory)
+                running.store |= store
+                return Assembly(self.paths, running).complete(topology, wait_for)
+            if tear_down(self.paths):
+                _log.warning(
+                    "lab %s: cleaned up after a killed command or a restart of this machine", self.name
+                )
             check_inventory_path(self.name, self.inventory)
             check_data(self.paths)
             started = time.monotonic()
@@ -185,7 +186,7 @@ class Lab:
         Raises:
             LabError: Something remains; the message lists it.
         """
-        with locked(self.paths.lock):
+        with changing(self.paths):
             return tear_down(self.paths)
 
     def reset(self, hosts: Sequence[str] | None = None) -> None:
@@ -200,7 +201,7 @@ class Lab:
             InventoryError: A name is unknown.
             LabError: The lab is not up, or a host does not allow a login in time.
         """
-        with locked(self.paths.lock):
+        with changing(self.paths):
             state = running_state(self.paths)
             chosen = {name: lab_host(self.paths, state.topology, name) for name in (hosts or state.hosts)}
             self.faults.repair_locked(state, reinstalled=chosen)
@@ -227,7 +228,7 @@ class Lab:
             InventoryError: The name is unknown.
             LabError: The lab is not up, or the host does not allow a login in time.
         """
-        with locked(self.paths.lock):
+        with changing(self.paths):
             restarted = lab_host(self.paths, running_state(self.paths).topology, host)
             restarted.stop()
             restarted.start()

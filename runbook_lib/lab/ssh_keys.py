@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook_lib.atomic import replace_file
+from runbook_lib.lab.system.directories import replace_if_different
 from runbook_lib.lab.system.subprocesses import run
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def write_client_files(paths: LabPaths, hosts: Sequence[tuple[HostPlan, SshEndpo
         "  LogLevel ERROR\n"
         "  ConnectTimeout 10\n"
     )
-    replace_file(paths.ssh / "known_hosts", "".join(known).encode(), durable=True, mode=0o644)
-    replace_file(paths.ssh / "ssh_config", "".join(config).encode(), durable=True, mode=0o644)
+    for name, lines in (("known_hosts", known), ("ssh_config", config)):
+        replace_if_different(paths.ssh / name, "".join(lines).encode())
 
 
 def _key(file: Path, comment: str) -> None:

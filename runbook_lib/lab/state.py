@@ -10,7 +10,8 @@ from runbook_lib.atomic import replace_file
 from runbook_lib.errors import LabError
 from runbook_lib.lab.command_lines import name_option
 from runbook_lib.lab.hosts.registry import host_class
-from runbook_lib.lab.system.paths import make_private
+from runbook_lib.lab.system.directories import make_private
+from runbook_lib.lab.system.mounts import mounts_below
 from runbook_lib.lab.topology import Control, HostPlan, Topology
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class LabState(BaseModel):
     """As they were named to `runbook lab break`."""
     hidden: list[str] = []
     """Those of them that `break random` has chosen: they are not named until they are repaired."""
+    strangers: dict[str, int] = {}
+    """Process id -> start time (`start_ticks`) of what was left in the lab's namespaces when the lab was ended."""
 
     @property
     def topology(self) -> Topology:
@@ -99,7 +102,7 @@ def running_state(paths: LabPaths) -> LabState:
         paths: The lab's files.
 
     Raises:
-        LabError: The lab is not up, or its state file is damaged.
+        LabError: The lab is not up, its network is gone, or its state file is damaged.
     """
     state = LabState.load(paths.state)
     if state is None or state.phase != "up":
@@ -107,5 +110,12 @@ def running_state(paths: LabPaths) -> LabState:
             "the lab is not up",
             where=f"lab {paths.name}",
             hint=f"run `runbook lab up{name_option(paths.name)}`",
+        )
+    if state.has_switch and not {paths.switch, paths.control} <= {*mounts_below(paths.run)}:
+        raise LabError(
+            "the lab's network is gone, as after a restart of this machine",
+            where=f"lab {paths.name}",
+            hint=f"run `runbook lab up{name_option(paths.name)}`: it makes the network again, and starts the hosts with "
+            "their files",
         )
     return state

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from runbook_lib.lab.topology import HostPlan, Topology
 
 __all__ = [
+    "CONTROL_INTERFACE",
     "add_vlans",
     "create_namespace",
     "create_switch",
@@ -42,6 +43,7 @@ __all__ = [
     "set_port",
 ]
 
+CONTROL_INTERFACE = "eth0"
 _CONTROL_PORT = "control"
 
 
@@ -78,19 +80,19 @@ def create_switch(lab: str, topology: Topology, switch: Path, control: Path) -> 
             _cable(
                 kernel,
                 _CONTROL_PORT,
-                interface="eth0",
+                interface=CONTROL_INTERFACE,
                 namespace=control,
                 vlan=topology.control.vlan,
-                mac=mac_address(lab, "control", "eth0"),
+                mac=mac_address(lab, "control", CONTROL_INTERFACE),
             )
 
     def set_address() -> None:
         with IPRoute() as kernel:
             ip, prefix = topology.control.address.split("/")
-            index = kernel.link_lookup(ifname="eth0")[0]
+            index = kernel.link_lookup(ifname=CONTROL_INTERFACE)[0]
             kernel.addr("add", index=index, address=ip, prefixlen=int(prefix))
             _up(kernel, "lo")
-            _up(kernel, "eth0")
+            _up(kernel, CONTROL_INTERFACE)
 
     with _explained("create the switch"):
         add_vlans(switch_vlans(topology), switch)
@@ -112,9 +114,10 @@ def add_vlans(vlans: Iterable[int], switch: Path) -> None:
     def create_bridges() -> None:
         with IPRoute() as kernel:
             for vlan in vlans:
-                if kernel.link_lookup(ifname=_bridge(vlan)):
-                    continue
-                kernel.link("add", ifname=_bridge(vlan), kind="bridge", br_stp_state=0, br_forward_delay=0)
+                if not kernel.link_lookup(ifname=_bridge(vlan)):
+                    kernel.link(
+                        "add", ifname=_bridge(vlan), kind="bridge", br_stp_state=0, br_forward_delay=0
+                    )
                 _up(kernel, _bridge(vlan))
 
     with _explained("add VLANs to the switch"):

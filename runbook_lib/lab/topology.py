@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -24,9 +24,11 @@ NetworkStackName = Literal[
 
 def _interface_address(value: str) -> str:
     interface = IPv4Interface(value)
+    network = interface.network
     if (
-        interface.network.prefixlen == interface.max_prefixlen
-        or interface.ip == interface.network.network_address
+        value != interface.with_prefixlen  # a netmask, or no length
+        or network.prefixlen == interface.max_prefixlen
+        or interface.ip in {network.network_address, network.broadcast_address}
     ):
         raise ValueError("must be a host's address with its prefix length, such as 192.168.7.31/20")
     return value
@@ -61,6 +63,17 @@ class Interface(_Strict):
     @classmethod
     def _valid(cls, value: str | None) -> str | None:
         return value if value is None else _interface_address(value)
+
+    @model_validator(mode="after")
+    def _gateway_is_a_neighbour(self) -> Interface:
+        if self.gateway is None:
+            return self
+        if self.address is None:
+            raise ValueError("an interface with a gateway needs an address")
+        own, gateway = IPv4Interface(self.address), IPv4Address(self.gateway)
+        if gateway == own.ip or gateway not in own.network:
+            raise ValueError(f"the gateway must be another address of the network {own.network}")
+        return self
 
 
 class HostPlan(_Strict):

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from runbook_lib.cli.lab import lab
 from runbook_lib.errors import InputError
-from runbook_lib.lab.assembly import with_release, with_releases_of
+from runbook_lib.lab.host_selection import with_release, with_releases_of
 from runbook_lib.lab.system.debian_releases import RELEASES, find_release, package_pins
 from runbook_lib.lab.topology import HostPlan
 from runbook_lib.lab.topology_file import load_topology
@@ -57,6 +57,13 @@ def test_hosts_that_are_running_keep_their_release_and_others_get_the_topologys(
     kept = with_releases_of(running, containers()).hosts
     assert (kept["host-a"].distribution, kept["host-a"].engine) == ("trixie", 28)
     assert kept["host-b"] == containers().hosts["host-b"]
+
+
+def test_an_engine_of_the_topology_is_kept_with_its_release_only() -> None:
+    given = with_release(containers(), "debian-13", 28)
+    assert {plan.engine for plan in with_release(given, "debian-13", None).hosts.values()} == {28}
+    assert {plan.engine for plan in with_release(given, "debian-12", None).hosts.values()} == {None}
+    assert {plan.distribution for plan in with_release(given, None, 26).hosts.values()} == {"trixie"}
 
 
 def test_only_an_engine_of_another_release_is_pinned() -> None:

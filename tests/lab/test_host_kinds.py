@@ -13,7 +13,7 @@ import pytest
 
 from runbook_lib.errors import InputError, RequirementError
 from runbook_lib.inventory import Inventory
-from runbook_lib.lab.assembly import available_hosts
+from runbook_lib.lab.host_selection import available_hosts
 from runbook_lib.lab.hosts.registry import BUILT_IN, GROUP, host_class, switch_vlans
 from runbook_lib.lab.inventory_file import write_inventory
 from runbook_lib.lab.lab import Lab
@@ -57,7 +57,8 @@ hosts:
   host-t:
     kind: terse
     interfaces:
-      em1: {vlan: 103, address: 192.168.7.41/20}
+      em1: {vlan: 101, address: 192.168.7.41/20}
+      em2: {vlan: 103}
   host-q:
     kind: quantum
     interfaces:
@@ -125,7 +126,7 @@ def test_a_topology_may_use_a_kind_of_another_package(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("package")
 def test_a_kind_may_refuse_a_plan(tmp_path: Path) -> None:
-    file = write_topology(tmp_path, TOPOLOGY.replace("em1: {vlan: 103", "em9: {vlan: 103"))
+    file = write_topology(tmp_path, TOPOLOGY.replace("em2: {vlan: 103", "em9: {vlan: 103"))
     with pytest.raises(InputError, match="a terse host has no em9") as caught:
         load_topology(file)
     assert caught.value.where == f"{file}, line 3, host 'host-t'"

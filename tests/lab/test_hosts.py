@@ -163,7 +163,7 @@ def test_another_topology_under_the_same_name_is_refused(lab: Lab, tmp_path: Pat
     other = tmp_path / "topology.yml"
     text = DEFAULT_TOPOLOGY.read_text(encoding="utf-8").replace("192.168.7.32/20", "192.168.7.33/20")
     other.write_text(text, encoding="utf-8")
-    with pytest.raises(LabError, match="host-b differs"):
+    with pytest.raises(InputError, match="host-b differs"):
         Lab.open(lab.name, other).up(CONTAINERS)
 
 

@@ -11,6 +11,7 @@ from runbook_lib.errors import InputError, LabError
 from runbook_lib.lab.inventory_file import check_inventory_path, remove_inventory, write_inventory
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.paths import LabPaths
+from runbook_lib.lab.system.subprocesses import run
 from runbook_lib.lab.topology import Control, Topology
 
 if TYPE_CHECKING:
@@ -79,3 +80,18 @@ def test_a_damaged_state_is_named_with_what_ends_the_lab(tmp_path: Path, content
     with pytest.raises(LabError, match="the lab's state cannot be read") as damaged:
         LabState.load(state)
     assert "runbook lab down" in str(damaged.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount needs root")
+def test_an_inventory_that_cannot_be_removed_does_not_keep_the_lab(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inventory = place / "params" / "inventory.yml"
+    write_inventory(LabPaths("ours"), NOTHING, {}, inventory)
+    run("mount", "--bind", "-o", "ro", inventory, inventory, what="make it a file that cannot be unlinked")
+    try:
+        remove_inventory("ours", inventory)
+    finally:
+        run("umount", inventory, what="undo that")
+    assert "the inventory stays" in caplog.text
+    assert inventory.exists()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,6 @@ from tests.lab_names import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("can_have_lab")]
 NAME = lab_name("life")
@@ -200,20 +200,33 @@ def test_down_ends_a_lab_whose_state_is_damaged() -> None:
     assert not [path for path in RUN.glob("*.lock") if NAME in path.name]
 
 
-def test_down_lists_what_remains() -> None:
+def test_down_lists_what_remains_until_it_has_ended() -> None:
     lab = Lab.open(NAME)
     lab.up(["host-a"])
-    # A user's shell in the control namespace is not a process of the lab: it is listed, not killed.
-    shell = subprocess.Popen(["nsenter", f"--net={lab.paths.control}", "sleep", "60"])
+    # A user's shells, in the control namespace and in a host's, are not processes of the lab: listed, not killed.
+    inits = [pid for pid in Cgroup(NAME, "host-a/machine").processes() if is_container_init(pid)]
+    places = ([f"--net={lab.paths.control}"], [f"--target={inits[0]}", "--net", "--mount"])
+    shells = [subprocess.Popen(["nsenter", *place, "sleep", "600"]) for place in places]
     try:
-        time.sleep(0.2)
-        with pytest.raises(LabError, match=f"process {shell.pid}"):
-            lab.down()
+        names = [Path(f"/proc/{shell.pid}/comm") for shell in shells]
+        wait_until(lambda: {name.read_text(encoding="utf-8") for name in names} == {"sleep\n"})
+        for _ in range(2):
+            with pytest.raises(LabError, match="could not be ended completely") as failed:
+                lab.down()
+            assert all(f"process {shell.pid}" in failed.value.message for shell in shells)
     finally:
-        shell.kill()
-        shell.wait()
-    lab.down()
+        for shell in shells:
+            shell.kill()
+            shell.wait()
+    assert lab.down()
     assert not lab.paths.run.exists()
+    assert not lab.down()
+
+
+def is_container_init(pid: int) -> bool:
+    """Return whether a process is the first one of a process namespace inside of this one."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[2:] == ["1"]
 
 
 def test_a_host_on_a_new_vlan_can_be_added_to_a_running_lab(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from runbook_lib.lab.hosts.seed_disk import SeedDisk
 from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.system.apt_sources import AptSource, parse_targets
 from runbook_lib.lab.system.build_cache import recipe_hash
-from runbook_lib.lab.system.paths import LabPaths, locked, make_private
+from runbook_lib.lab.system.directories import make_private
+from runbook_lib.lab.system.paths import LabPaths, locked
 from runbook_lib.lab.system.subprocesses import run, tail, wait_for
 
 if TYPE_CHECKING:

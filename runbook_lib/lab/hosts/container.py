@@ -18,7 +18,7 @@ from runbook_lib.lab.hosts.supervisor import STORES
 from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.ssh_keys import USERS
 from runbook_lib.lab.system.cgroups import Cgroup
-from runbook_lib.lab.system.paths import make_private
+from runbook_lib.lab.system.directories import make_private
 from runbook_lib.lab.system.subprocesses import start_detached
 
 __all__ = ["ContainerHost"]

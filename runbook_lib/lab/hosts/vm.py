@@ -24,7 +24,7 @@ from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.ssh_keys import USERS
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.switch import mac_address, plug_vm
-from runbook_lib.lab.system.paths import make_private
+from runbook_lib.lab.system.directories import make_private
 from runbook_lib.lab.system.subprocesses import run, start_detached
 from runbook_lib.lab.system.tap_devices import TUN
 

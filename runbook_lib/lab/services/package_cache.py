@@ -21,7 +21,8 @@ from runbook_lib.errors import LabError
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.apt_sources import debian_sources, machine_proxy
 from runbook_lib.lab.system.cgroups import Cgroup, is_zombie
-from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory, lab_names, locked, make_private
+from runbook_lib.lab.system.directories import make_private
+from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory, lab_names, locked
 from runbook_lib.lab.system.subprocesses import listens, start_detached, wait_for
 
 if TYPE_CHECKING:

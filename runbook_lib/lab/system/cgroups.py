@@ -19,7 +19,8 @@ from pathlib import Path
 
 from runbook_lib import grace_periods
 from runbook_lib.errors import LabError
-from runbook_lib.lab.system.paths import RUN, make_directory
+from runbook_lib.lab.system.directories import make_directory
+from runbook_lib.lab.system.paths import RUN
 
 __all__ = ["Cgroup", "hierarchies", "is_zombie"]
 

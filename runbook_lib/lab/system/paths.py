@@ -3,60 +3,73 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from runbook_lib import file_lock
 from runbook_lib.errors import InputError, LabError
+from runbook_lib.lab.system.directories import despite_removals, is_own, make_private
 from runbook_lib.project import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 __all__ = [
     "DATA",
     "RUN",
     "LabPaths",
     "cache_directory",
+    "changing",
     "check_data",
     "lab_names",
     "locked",
-    "make_directory",
-    "make_private",
 ]
 
 
-def _user_directory(variable: str, default: Path) -> Path:
+def _home(*parts: str) -> Path:
+    """Return a directory in the user's home directory.
+
+    Raises:
+        InputError: The user has none, as in a container whose user is a bare number.
+    """
+    try:
+        return Path.home().joinpath(*parts)
+    except RuntimeError as unknown:
+        raise InputError(
+            "this user has no home directory", hint="set the variable HOME to a directory of this user"
+        ) from unknown
+
+
+def _user_directory(variable: str, *default: str) -> Path:
     """Return an ordinary user's directory (XDG base directory specification: a relative path is ignored)."""
     given = os.environ.get(variable, "")
-    return (Path(given) if given.startswith("/") else default) / "runbook-lab"
+    return (Path(given) if given.startswith("/") else _home(*default)) / "runbook-lab"
 
 
-RUN = (
-    Path("/run/runbook-lab")
-    if os.geteuid() == 0
-    else _user_directory("XDG_RUNTIME_DIR", Path.home() / ".local" / "state")
-)
+RUN = Path("/run/runbook-lab") if os.geteuid() == 0 else _user_directory("XDG_RUNTIME_DIR", ".local", "state")
 """Directory of the labs' state; each ordinary user has one."""
 DATA = (
-    Path("/var/lib/runbook-lab")
-    if os.geteuid() == 0
-    else _user_directory("XDG_DATA_HOME", Path.home() / ".local" / "share")
+    Path("/var/lib/runbook-lab") if os.geteuid() == 0 else _user_directory("XDG_DATA_HOME", ".local", "share")
 )
 """Directory of what the labs' hosts write."""
-_ATTEMPTS = 1000  # some 20 ms; of four processes that do nothing else, one needed at most 5
-T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _MARK = ".runbook-lab"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
 def cache_directory() -> Path:
     """Return the directory of the build cache: `$RUNBOOK_CACHE`, else `~/.cache/runbook`."""
-    given = os.environ.get("RUNBOOK_CACHE")
-    return expanded(given).absolute() if given else Path.home() / ".cache" / "runbook"
+    return _given_directory("RUNBOOK_CACHE") or _home(".cache", "runbook")
+
+
+def _given_directory(variable: str) -> Path | None:
+    """Return the directory that a person has set by a variable; empty is as good as not set."""
+    given = os.environ.get(variable)
+    return expanded(given).absolute() if given else None
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ class LabPaths:
         link = self.run / "data"
         if link.is_symlink():
             return link.readlink()
-        return Path(os.environ.get("RUNBOOK_LAB_DATA", DATA)).absolute() / self.name
+        return (_given_directory("RUNBOOK_LAB_DATA") or DATA) / self.name
 
     @property
     def owns_data(self) -> bool:
@@ -108,7 +121,7 @@ class LabPaths:
         if (self.run / "data").is_symlink() or data.parent == DATA:
             return True
         try:
-            return not data.exists() or (data / _MARK).exists() or not any(data.iterdir())
+            return (data / _MARK).exists() and is_own(data)
         except OSError:
             return False
 
@@ -180,12 +193,17 @@ def check_data(paths: LabPaths) -> None:
     """Refuse a directory for the hosts' files that no lab has made: it would be removed with the lab.
 
     Raises:
-        InputError: There is such a directory.
+        InputError: There is such a directory. An empty one of this user can be used.
     """
-    if not paths.owns_data:
+    data = paths.data
+    try:
+        usable = not os.path.lexists(data) or paths.owns_data or (is_own(data) and not any(data.iterdir()))
+    except OSError:
+        usable = False
+    if not usable:
         raise InputError(
             "the hosts' files would be in a directory that no lab has made",
-            where=str(paths.data),
+            where=str(data),
             hint="set RUNBOOK_LAB_DATA to a directory of the labs' own, or use another --name",
         )
 
@@ -195,68 +213,60 @@ def lab_names() -> list[str]:
     return sorted(p.name for p in RUN.glob("*") if p.is_dir() and _NAME.fullmatch(p.name))
 
 
-def make_directory(directory: Path, mode: int = 0o777) -> None:
-    """Make a directory, with its parents, unless it exists; other processes may remove empty parents meanwhile.
+@contextlib.contextmanager
+def changing(paths: LabPaths) -> Iterator[None]:
+    """Hold a lab's lock during a `with` block that changes the lab; a warning says that another command holds it.
 
     Args:
-        directory: The directory.
-        mode: Its permissions, if it is new.
+        paths: The lab's files.
 
     Raises:
-        OSError: It cannot be made.
+        LabError: A file cannot be read or written in the block, as on a full disk, or the lock cannot be created.
     """
-    _despite_removals(lambda: directory.mkdir(mode=mode, parents=True, exist_ok=True))
-
-
-def make_private(directory: Path) -> None:
-    """Make a directory that only its owner can enter, with its parents; one that exists becomes such a directory.
-
-    A practice host's files are below: its root may make a program setuid, and no user of this machine may run that.
-
-    Args:
-        directory: The directory.
-
-    Raises:
-        LabError: It cannot be made.
-    """
+    waiting = f"lab {paths.name}: waiting for another command that is changing the lab"
     try:
-        make_directory(directory, 0o700)
-        directory.chmod(0o700)
+        with locked(paths.lock, waiting=waiting):
+            yield
     except OSError as problem:
         raise LabError(
-            f"a directory cannot be made: {problem}",
-            where=str(directory),
-            hint="check that this user owns the directory above",
+            f"a file of the lab cannot be used: {problem.strerror or problem}",
+            where=str(problem.filename or f"lab {paths.name}"),
+            hint="check the disks' free space and permissions; `runbook lab status` shows what the lab consists of",
         ) from problem
 
 
 @contextlib.contextmanager
-def locked(lock: Path, *, wait: bool = True) -> Iterator[None]:
+def locked(lock: Path, *, wait: bool = True, waiting: str = "") -> Iterator[None]:
     """Hold an exclusive lock during a `with` block; afterwards the lock file is removed, and its directory if empty.
 
     Args:
         lock: The lock file.
         wait: Whether to wait while another process holds the lock.
+        waiting: What the log is to say in that case.
 
     Raises:
         LabError: Another process holds the lock and `wait` is false, or the file cannot be created.
     """
     while True:
         try:
-            descriptor = _despite_removals(lambda: _open_lock(lock))
+            descriptor = despite_removals(lambda: _open_lock(lock))
         except OSError as problem:
             raise LabError(
                 f"the lock file cannot be created: {problem}",
                 where=str(lock),
                 hint="check that this user owns the directory",
             ) from problem
-        if not file_lock.acquire(descriptor, wait=wait):
-            os.close(descriptor)
-            raise LabError(
-                "another process holds the lock",
-                where=str(lock),
-                hint="wait for that process to exit, then try again",
-            )
+        if not file_lock.acquire(descriptor, wait=False):
+            if not wait:
+                os.close(descriptor)
+                raise LabError(
+                    "another process holds the lock",
+                    where=str(lock),
+                    hint="wait for that process to exit, then try again",
+                )
+            if waiting:
+                _log.warning("%s", waiting)
+            file_lock.acquire(descriptor)
         # If the previous holder removed the file while we waited, we locked a file that nobody else will open.
         if _is_open_as(lock, descriptor):
             break
@@ -281,15 +291,3 @@ def _is_open_as(path: Path, descriptor: int) -> bool:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))  # noqa: PTH116 - next to fstat
     except FileNotFoundError:
         return False
-
-
-def _despite_removals(make: Callable[[], T]) -> T:
-    """Return what `make` returns, which makes something in directories that other processes remove when empty.
-
-    A directory that `make` has found, or has just made, can be gone in its next call of the system: then `make` is
-    called again. A path that cannot be made at all gives the same errors, so it is not called for ever.
-    """
-    for _ in range(_ATTEMPTS):
-        with contextlib.suppress(FileNotFoundError, FileExistsError):
-            return make()
-    return make()
