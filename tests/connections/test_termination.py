@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -14,10 +15,12 @@ import pytest
 
 from runbook_lib.connections.local import LocalConnection
 from runbook_lib.connections.ssh import SshConnection
+from runbook_lib.connections.termination import SessionLeader, summarize, terminate
 from runbook_lib.host_settings import Host
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.process_identity import start_ticks
 from runbook_lib.secrets import Secrets
+from tests.connections.accounts import require
 from tests.deadlines import wait_until
 from tests.execution.processes import children
 from tests.execution.project import living
@@ -69,6 +72,31 @@ def test_a_command_and_its_children_are_terminated_with_term(connection: Connect
         r"terminated on the host with TERM: sh \(\d+\), sleep \(\d+\), sleep \(\d+\)", message
     )
     assert living(f"sleep {seconds}") == []
+
+
+def test_the_command_is_named_before_its_children_although_its_pid_sorts_behind_theirs(
+    tmp_path: Path,
+) -> None:
+    require("unshare", "setsid", "mkfifo")
+    script = """
+cd "$1" && mkfifo started && echo 9998 >/proc/sys/kernel/ns_last_pid || exit
+setsid sh -c 'sleep 600 & sleep 600 & echo "$$" >started; wait' &
+read -r leader <started
+read -r line <"/proc/$leader/stat"
+set -- ${line##*) }
+exec sh -s -- "$leader" "${20}" 600 5
+"""
+    done = subprocess.run(
+        ["unshare", "--pid", "--kill-child", "--mount-proc", "sh", "-c", script, "sh", str(tmp_path)],
+        input=terminate(SessionLeader(0, 0), sudo=False).stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.match(
+        r"terminated on the host with TERM: sh \(9999\), \w+ \(10000\), \w+ \(10001\)$",
+        summarize(Output(done.returncode, done.stdout, done.stderr)),
+    )
 
 
 def test_a_process_that_ignores_term_is_killed(connection: Connection) -> None:
@@ -147,8 +175,6 @@ def test_the_commands_that_terminate_a_command_are_recorded_too(server: Server) 
 
 def test_a_process_that_cannot_be_terminated_is_named() -> None:
     """The messages, made from a host's answer; a real case needs a command of root that was started without sudo."""
-    from runbook_lib.connections.termination import summarize  # noqa: PLC0415 - only here
-
     assert (
         summarize(Output(1, "running 17 dockerd\nKILL 18 sh\n")) == "still running on the host: dockerd (17)"
     )
