@@ -57,13 +57,11 @@ def finished(connection: SshConnection, command: Command, cancel: threading.Even
     return Output(None, stdout=output.stdout, problem=f"{output.problem}; {stopped}")
 
 
-def round_trips(
-    server: Server, place: Path, work: Callable[[SshConnection], object], *, at_most: int
-) -> int:
+def round_trips(server: Server, place: Path, work: Callable[[SshConnection], object], *, at_most: int) -> int:
     """Return the round trips of a connection and of the work done over it.
 
-    The proxy never counts too few: each message that waits for an answer is one trip later. On a busy machine it may count
-    too many: a message that waits for no answer is sent only after one has arrived, since its thread was late.
+    The proxy never counts too few: each message that waits for an answer is one trip later. On a busy machine it may
+    count too many: a message that waits for no answer is sent only after one has arrived, since its thread was late.
     The slower the network, the later a thread may be.
 
     Args:

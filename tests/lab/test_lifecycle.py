@@ -141,7 +141,7 @@ def test_two_labs_run_side_by_side_on_the_same_addresses(lab: Lab) -> None:
 
 
 def test_a_filled_cache_serves_packages_without_a_network(lab: Lab, tmp_path: Path) -> None:
-    install = "sudo apt-get -q update && sudo apt-get -q -y install --reinstall netbase"
+    install = "sudo apt-get -q --error-on=any update && sudo apt-get -q -y install --reinstall netbase"
     subprocess.run(
         lab.ssh_command("host-a", [install]), check=True, capture_output=True, timeout=deadline(120)
     )

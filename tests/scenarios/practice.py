@@ -13,6 +13,9 @@ import yaml
 
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.lab.services.package_cache import service_name
+from runbook_lib.lab.system.paths import RUN
+from runbook_lib.lab.system.subprocesses import tail
 from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
@@ -64,6 +67,9 @@ class Practice:
                 found.append(f"{host}:\n{self.on(host, script)}")
             except (AssertionError, subprocess.TimeoutExpired) as problem:
                 found.append(f"{host}: {problem}")
+        # Whether the package cache waits for a mirror, or apt for the package cache. Removed with the last lab.
+        logs = sorted((RUN / service_name()).glob("*.[el]*"))  # its own .log and .err, and output.log
+        found += [f"{log.name}: {tail(log, 20)}" for log in logs]
         return "\n".join(found)
 
     def command(self, *arguments: str, inventory: Path | None = None) -> list[str]:

@@ -50,7 +50,7 @@ def test_broken_package_source_is_reported_and_nothing_is_installed(cloud: Cloud
 
 
 def test_too_little_space_in_boot_is_refused_before_anything_is_installed(cloud: Cloud) -> None:
-    cloud.root("apt-get -qq update")
+    cloud.root("apt-get -qq --error-on=any update")
     record = cloud.step(kernel.installed(PACKAGE, space=999999))
     assert record.status is Status.FAILED
     assert "too little space in /boot: " in record.message
