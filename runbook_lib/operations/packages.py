@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--option=DPkg::Lock::Timeout=120")
-# By default apt-get exits with 0 where it could not read a list, and goes on with the old one or with none.
+# By default apt-get exits with 0 where it could not read a list: the old one is used, or none.
 _UPDATE = (*APT, "--option=APT::Update::Error-Mode=any", "update")
 _INTERRUPTED = (
     100  # exit code of `apt-get check` after an interrupted dpkg; it has waited for the lock all the same
