@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -104,6 +105,16 @@ class Practice:
         done = subprocess.run(command, capture_output=True, text=True, timeout=deadline(120), check=False)
         assert done.returncode == 0, f"{script}: {done.stderr}"
         return done.stdout
+
+    def wait_for_output(self, host: str, script: str, expected: str) -> None:
+        """Wait until a script prints this on a host, which may be out of reach meanwhile."""
+
+        def printed() -> bool:
+            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+                return self.on(host, script) == expected
+            return False
+
+        wait_until(printed, f"{host}: {script}: {expected}")
 
     def changed_inventory(self, change: Callable[[dict[str, Any]], None]) -> Path:
         """Return a copy of the lab's inventory with a change made to it."""
