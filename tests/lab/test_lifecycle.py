@@ -146,8 +146,8 @@ def copied(cache: Path, to: Path) -> bool:
     shutil.rmtree(to, ignore_errors=True)
     to.mkdir()
     complete = [cache / "packages", *cache.glob("rootfs/[!.]*"), *cache.glob("images/[!.]*")]
-    paths = [path.relative_to(cache) for path in complete]
-    command = ["cp", "--archive", "--link", "--parents", *paths, to]
+    paths = [str(path.relative_to(cache)) for path in complete]
+    command = ["cp", "--archive", "--link", "--parents", *paths, str(to)]
     return subprocess.run(command, cwd=cache, check=False).returncode == 0
 
 

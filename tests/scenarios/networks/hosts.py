@@ -201,12 +201,16 @@ class Networks:
         # `networkctl reload` does not wait until the interface is configured.
         for host in hosts:
             number = str(41 + STACKS.index(host))
-            parts = (f"em1 10.9.0.{number}/24", f"em1 fd07::{number}/64", "10.10.0.0/16 via", "MTU 1400")
-            wait_until(lambda host=host, parts=parts: self._has(host, parts) or None, f"{host}: {parts}")  # type: ignore[misc]
+            self._wait_for_parts(
+                host, f"em1 10.9.0.{number}/24", f"em1 fd07::{number}/64", "10.10.0.0/16 via", "MTU 1400"
+            )
 
-    def _has(self, host: str, parts: Sequence[str]) -> bool:
-        state = self.on(host, STATE, check=False)
-        return all(part in state for part in parts)
+    def _wait_for_parts(self, host: str, *parts: str) -> None:
+        def there() -> bool:
+            state = self.on(host, STATE, check=False)
+            return all(part in state for part in parts)
+
+        wait_until(there, f"{host}: {', '.join(parts)}")
 
     def apply(
         self,
