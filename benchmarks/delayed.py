@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.hosts import loopback
 from benchmarks.ports import reserved_port
+from runbook_lib.subprocess_termination import communicate_or_kill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,4 +86,4 @@ def proxy(pairs: Sequence[str], round_trip: float, counts: Path, namespace: str 
         yield RoundTrips(counts)
     finally:
         process.terminate()
-        process.communicate(timeout=_STOP_TIMEOUT)
+        communicate_or_kill(process, b"", _STOP_TIMEOUT)

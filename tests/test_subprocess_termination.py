@@ -8,7 +8,7 @@ import subprocess
 from runbook_lib.subprocess_termination import communicate_or_kill, terminate, wait_or_kill
 from tests.deadlines import deadline
 
-STUBBORN = ["sh", "-c", "trap '' TERM; echo ready; cat >/dev/null; while :; do sleep 1; done"]
+STUBBORN = ["sh", "-c", "trap '' TERM; echo ready; echo ready >&2; cat >/dev/null; while :; do sleep 1; done"]
 
 
 def start(*command: str) -> subprocess.Popen[bytes]:
@@ -45,5 +45,7 @@ def test_the_last_input_is_delivered_and_the_errors_are_returned() -> None:
 
 def test_a_process_that_outlasts_the_end_of_its_input_is_killed() -> None:
     with start(*STUBBORN) as process:
+        assert process.stderr
+        process.stderr.readline()
         assert communicate_or_kill(process, b"", 0.5) == (b"ready\n", b"")
         assert process.returncode == -signal.SIGKILL

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import RunbookError
+from tests.deadlines import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.lab.lab import Lab
 
-__all__ = ["made_whole"]
+__all__ = ["made_whole", "wait_for_answers"]
 
 
 def made_whole(lab: Lab, hosts: Sequence[str]) -> Lab:
@@ -32,3 +33,16 @@ def made_whole(lab: Lab, hosts: Sequence[str]) -> Lab:
         lab.down()
         lab.up(hosts)
     return lab
+
+
+def wait_for_answers(lab: Lab, *hosts: str) -> None:
+    """Wait until these hosts of the lab answer, and no other: a busy host may take longer than one look does.
+
+    Args:
+        lab: The lab.
+        hosts: Their names.
+    """
+    wait_until(
+        lambda: {host.name for host in lab.status().hosts if host.answers} == {*hosts},
+        f"an answer of {', '.join(hosts)} alone",
+    )

@@ -55,7 +55,8 @@ gather() {
   found=yes
   while [ "$found" ]; do
     found=
-    for entry in /proc/[0-9]*; do
+    # The leader first: the shell sorts the others as text, 10000 before 9999.
+    for entry in "/proc/$leader" /proc/[0-9]*; do
       pid=${entry#/proc/}
       stat "$pid" && [ "$state" != Z ] || continue
       case $known in *" $pid:"*) continue;; esac

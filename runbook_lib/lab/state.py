@@ -115,7 +115,7 @@ def running_state(paths: LabPaths) -> LabState:
         raise LabError(
             "the lab's network is gone, as after a restart of this machine",
             where=f"lab {paths.name}",
-            hint=f"run `runbook lab up{name_option(paths.name)}`: it makes the network again, and starts the hosts with "
-            "their files",
+            hint=f"run `runbook lab up{name_option(paths.name)}`: "
+            "it makes the network again, and starts the hosts with their files",
         )
     return state

@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--option=DPkg::Lock::Timeout=120")
+# By default apt-get exits with 0 where it could not read a list: the old one is used, or none.
+_UPDATE = (*APT, "--option=APT::Update::Error-Mode=any", "update")
 _INTERRUPTED = (
     100  # exit code of `apt-get check` after an interrupted dpkg; it has waited for the lock all the same
 )
@@ -55,7 +57,7 @@ def _apt(release: ReleaseInfo, names: tuple[str, ...], source: str) -> tuple[Com
     suite = (f"--target-release={source}",) if source else ()
     return (
         *finish(),
-        Command((*APT, "update"), sudo=True, purpose="update the package lists"),
+        Command(_UPDATE, sudo=True, purpose="update the package lists"),
         Command(
             (*APT, "install", "--yes", "--no-install-recommends", *suite, *names),
             sudo=True,
@@ -153,9 +155,7 @@ def update_lists() -> Command:
             _STAMPED,
             "sh",
             LISTS_READ,
-            *APT,
-            "--option=APT::Update::Error-Mode=any",
-            "update",
+            *_UPDATE,
         ),
         sudo=True,
         purpose="update the package lists, and stamp the time",

@@ -55,30 +55,33 @@ def account(
 ) -> Iterator[Account]:
     """Create an account and an sshd for it, and remove both.
 
+    What sudoers says of the account is only in sshd's own mount namespace: the sudo of a test that runs at the same
+    time would complain of a file in /etc/sudoers.d that is removed while sudo reads the directory.
+
     Args:
         rule: What sudoers says of the account, such as `ALL=(ALL) NOPASSWD: ALL`.
         login_shell: Its path.
         config: More lines for sshd_config; `{place}` is the server's directory.
         hostname: Run the server where the machine has this name.
     """
-    require("sshd", "useradd", "chpasswd")
+    require("sshd", "useradd", "chpasswd", "unshare")
     name = f"rb{os.getpid()}x{next(_numbers)}"
     place = Path(tempfile.mkdtemp(prefix="runbook-account-"))
     place.chmod(0o755)
-    rules = Path("/etc/sudoers.d") / name
+    rules = place / "sudoers.d"
     home = place / "home"
     subprocess.run(
         ["useradd", "-m", "-d", str(home), "-s", login_shell, name], check=True, capture_output=True
     )
     try:
         subprocess.run(["chpasswd"], input=f"{name}:{PASSWORD}\n", text=True, check=True)
+        rules.mkdir(mode=0o755)
         if rule:
-            rules.write_text(f"{name} {rule}\n", encoding="ascii")
-            rules.chmod(0o440)
+            (rules / name).write_text(f"{name} {rule}\n", encoding="ascii")
+            (rules / name).chmod(0o440)
         more = config.format(place=place)
-        with sshd.running(place / "sshd", more, hostname, empty_home=False) as server:
+        with sshd.running(place / "sshd", more, hostname, rules, empty_home=False) as server:
             yield Account(name, home, server)
     finally:
-        rules.unlink(missing_ok=True)
         subprocess.run(["userdel", "-f", name], check=False, capture_output=True)
         shutil.rmtree(place)

@@ -85,7 +85,7 @@ class HostileServer:
             "user": "root",
             "identity_file": str(self._place / "client"),
             "known_hosts": str(self._place / "known_hosts"),
-            "connect_timeout": 5.0,
+            "connect_timeout": deadline(5.0),
         }
 
     def host(self, **given: Any) -> Host:  # noqa: ANN401 - any field of a host

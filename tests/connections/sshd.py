@@ -43,6 +43,7 @@ class Server:
     port: int
     process: subprocess.Popen[str] | None = None
     hostname: str = ""
+    sudoers: Path | None = None
     programs: Programs = field(default_factory=Programs)
     known_hosts: Path = field(init=False)
 
@@ -88,10 +89,14 @@ class Server:
         sshd = program()
         assert sshd
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        named = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.hostname]
         command = [sshd, "-D", "-E", str(self.place / "sshd.log"), "-f", str(self.place / "sshd_config")]
+        if self.hostname:
+            command = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.hostname, *command]
+        if self.sudoers:
+            mount = 'mount --bind "$0" /etc/sudoers.d && exec "$@"'
+            command = ["unshare", "--mount", "sh", "-c", mount, str(self.sudoers), *command]
         self.process = self.programs.start(
-            [*named, *command] if self.hostname else command,
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -103,6 +108,12 @@ class Server:
             return self._listens()
 
         wait_until(listens, "an sshd that listens")
+
+    @property
+    def mount_namespace(self) -> Path:
+        """The file of the namespace in which `sudoers` is /etc/sudoers.d."""
+        assert self.process
+        return Path(f"/proc/{self.process.pid}/ns/mnt")
 
     def children(self) -> list[int]:
         """The sessions' processes, and all they started."""
@@ -141,7 +152,12 @@ class Server:
 
 @contextlib.contextmanager
 def running(
-    place: Path, config: str = "", hostname: str = "", *, empty_home: bool = True
+    place: Path,
+    config: str = "",
+    hostname: str = "",
+    sudoers: Path | None = None,
+    *,
+    empty_home: bool = True,
 ) -> Iterator[Server]:
     """Make keys and a configuration, start sshd, and end it whatever happens.
 
@@ -149,13 +165,14 @@ def running(
         place: The server's directory, made if it is missing.
         config: More lines for sshd_config.
         hostname: Run the server in a UTS namespace of its own, where the machine has this name.
+        sudoers: Run the server in a mount namespace of its own, where this directory is /etc/sudoers.d.
         empty_home: Give sessions an empty home directory: what the files of the user who tests start with each
             command is slow, differs from machine to machine, and has once waited for a lock.
     """
     place.mkdir(exist_ok=True)
     with (
         reserved_port() as port,
-        _running(Server(place, port, hostname=hostname), config, empty_home) as server,
+        _running(Server(place, port, hostname=hostname, sudoers=sudoers), config, empty_home) as server,
     ):
         yield server
 

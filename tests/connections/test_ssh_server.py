@@ -16,6 +16,7 @@ import paramiko
 import pytest
 
 from benchmarks.ports import reserved_port
+from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.connections.sent_ahead import LOST
 from runbook_lib.connections.ssh import SshConnection
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
@@ -28,10 +29,12 @@ from tests.process_files import process_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runbook_lib.connections.output_budget import OutputLimit
     from tests.connections.sshd import Server
     from tests.programs import Programs
 
 NEVER = threading.Event()
+MANY = 10**9  # bytes
 
 RELAY = """
 import os, socket, sys, threading
@@ -151,9 +154,12 @@ def test_a_server_that_does_not_speak_ssh_is_unreachable(server: Server) -> None
     assert "SSH failed" in error.message
 
 
-def run_and_wait_for_the_end(connection: SshConnection, into: list[Output | UnreachableError]) -> None:
+def run_and_wait_for_the_end(
+    connection: SshConnection, into: list[Output | UnreachableError], limit: OutputLimit | None = None
+) -> None:
+    command = Command(("sh", "-c", "echo begun; exec sleep 600"))
     try:
-        into.append(connection.run(Command(("sh", "-c", "echo begun; exec sleep 600")), NEVER))
+        into.append(connection.run(command, NEVER, None, limit))
     except UnreachableError as problem:
         into.append(problem)
 
@@ -166,10 +172,10 @@ def test_a_connection_lost_during_a_command_is_reported(server: Server) -> None:
     ended: list[Output | UnreachableError] = []
     with reached(server) as connection:
         connection.open()
-        worker = threading.Thread(target=run_and_wait_for_the_end, args=(connection, ended))
+        limit = OutputBudget(MANY, MANY).limit()
+        worker = threading.Thread(target=run_and_wait_for_the_end, args=(connection, ended, limit))
         worker.start()
-        wait_until(lambda: sleeping(server), "the command on the host")
-        time.sleep(0.5)  # until what it has said is here too
+        wait_until(lambda: sleeping(server) and limit.last_line == "begun", "the command, and what it prints")
         server.cut()
         worker.join(timeout=deadline(5))
         assert not worker.is_alive()

@@ -101,6 +101,15 @@ def test_a_warning_of_sudo_changes_nothing() -> None:
         assert (output.exit_code, output.refused) == (1, "")
 
 
+def test_the_rules_of_tests_that_run_at_the_same_time_are_not_in_each_others_way(
+    passwordless: Account, asking: Account
+) -> None:
+    for who in (passwordless, asking):
+        with reached(who) as connection:
+            listing = connection.run(Command(("ls", "/etc/sudoers.d")), NEVER)
+        assert listing.stdout.split() == [who.name]
+
+
 def test_a_program_that_prints_sudos_prompt_is_not_given_the_password(passwordless: Account) -> None:
     """It may read the prompt in the arguments of sudo, its parent."""
     ask = "tr '\\0' ' ' </proc/$PPID/cmdline; tr '\\0' '\\n' </proc/$PPID/cmdline | grep : >&2; cat"

@@ -14,7 +14,9 @@ from runbook_lib.lab.hosts.container import ContainerHost
 from runbook_lib.lab.hosts.registry import lab_host
 from runbook_lib.lab.state import running_state
 from runbook_lib.lab.system.paths import locked
+from runbook_lib.lab.testing import CONTAINERS
 from tests.deadlines import deadline, wait_until
+from tests.whole_lab import wait_for_answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +129,7 @@ def test_a_host_is_plugged_in_and_switched_on_again(lab: Lab) -> None:
     lab.faults.inject("unplug:host-b")
     lab.faults.inject("power:host-b")
     assert set(lab.faults.repair()) == {"power:host-b", "unplug:host-b"}
-    assert all(host.answers for host in lab.status().hosts)
+    wait_for_answers(lab, *CONTAINERS)
 
 
 def test_the_host_ends_a_script_that_takes_too_long(lab: Lab) -> None:

@@ -22,9 +22,10 @@ from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.paths import LabPaths
 from runbook_lib.lab.testing import Machine, reason_to_skip, running_lab
 from runbook_lib.lab.topology_file import load_topology
-from tests.deadlines import deadline
+from tests.deadlines import deadline, wait_until
 from tests.entry_points import write_package
 from tests.lab_names import lab_name
+from tests.whole_lab import wait_for_answers
 
 if TYPE_CHECKING:
     from runbook_lib.lab.topology import Topology
@@ -196,9 +197,13 @@ def test_a_host_of_another_kind_boots_and_is_ended_without_its_package(tmp_path:
         lab.faults.inject("unplug:host-t")
         assert [host.answers for host in lab.status().hosts] == [False]
         lab.reset()
-        assert [host.answers for host in lab.status().hosts] == [True]
-        shown = runbook_lab("status", "--name", NAME, package=package)
-        assert "host-t  192.168.7.41  on, SSH answers" in shown.stdout, shown.stdout + shown.stderr
+        wait_for_answers(lab, "host-t")
+
+        def shown() -> bool:
+            status = runbook_lab("status", "--name", NAME, package=package)
+            return "host-t  192.168.7.41  on, SSH answers" in status.stdout
+
+        wait_until(shown, "a status with the host's own kind")
         without = runbook_lab("status", "--name", NAME)
         assert (without.returncode, "unknown host kind 'terse'" in without.stderr) == (2, True)
         ended = runbook_lab("down", "--name", NAME)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from runbook_lib.lab.hosts.host_files import identity_files
 from runbook_lib.lab.services.package_cache import cache_socket, service_name, start_cache, stop_unused_cache
 from runbook_lib.lab.system.cgroups import Cgroup
 from runbook_lib.lab.system.paths import LabPaths
 from runbook_lib.lab.system.subprocesses import listens, start_detached
+from runbook_lib.lab.topology_file import load_topology
 from tests.deadlines import wait_until
 from tests.lab_names import lab_name
 from tests.process_files import process_file
@@ -76,6 +79,17 @@ def test_a_cache_that_has_crashed_is_started_again(service: str) -> None:
     wait_until(
         lambda: (running() not in {None, first} and listens(cache_socket(service))) or None, "a new one"
     )
+
+
+def test_apt_waits_longer_than_the_cache_waits_for_a_silent_mirror(service: str) -> None:
+    """So that it hears of the mirror, and does not ask again while the cache still waits."""
+    topology = load_topology()
+    host = next(iter(topology.hosts.values()))
+    apt = identity_files(topology, host)["etc/apt/apt.conf.d/90lab"]
+    cache = (cache_socket(service).parent / "acng.conf").read_text(encoding="utf-8")
+    (of_apt,) = re.findall(r'^Acquire::http::Timeout "(\d+)";$', apt, re.MULTILINE)
+    (of_cache,) = re.findall(r"^NetworkTimeout: (\d+)$", cache, re.MULTILINE)
+    assert int(of_apt) > int(of_cache)
 
 
 def test_no_other_user_can_read_its_configuration_which_may_have_the_password_of_a_proxy(

@@ -21,7 +21,8 @@ from runbook_lib.lab.system.apt_sources import AptSource, parse_targets
 from runbook_lib.lab.system.build_cache import recipe_hash
 from runbook_lib.lab.system.directories import make_private
 from runbook_lib.lab.system.paths import LabPaths, locked
-from runbook_lib.lab.system.subprocesses import run, tail, wait_for
+from runbook_lib.lab.system.subprocesses import listens, run, tail, wait_for
+from tests.deadlines import deadline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,6 +173,28 @@ def test_a_seed_disk_has_files_with_owners_and_whole_sectors(tmp_path: Path) -> 
         "home/ops/.ssh": (0o700, 1000),
         "home/ops/.ssh/authorized_keys": (0o600, 1000),
     }
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_a_service_that_accepts_no_connections_does_not_hold_up_who_asks(
+    tmp_path: Path,
+    accepts: bool,  # noqa: FBT001 - a case
+) -> None:
+    path = tmp_path / "socket"
+    with contextlib.ExitStack() as stack:
+        threads = stack.enter_context(ThreadPoolExecutor(1))
+        server = stack.enter_context(socket.socket(socket.AF_UNIX))  # closed before the thread is waited for
+        server.bind(str(path))
+        server.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:  # until no more can wait to be accepted
+                waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.settimeout(0)
+                waiting.connect(str(path))
+        asked = threads.submit(listens, path)
+        if accepts:
+            stack.enter_context(server.accept()[0])
+        assert asked.result(deadline(60)) is accepts
 
 
 def test_a_server_on_another_port_has_the_port_in_its_known_hosts_name() -> None:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbook_lib.facts.packages import LISTS_READ
+from runbook_lib.facts.release import ReleaseInfo
 from runbook_lib.operations import packages
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from runbook_lib.model.commands import Command
 
 
 @pytest.fixture
@@ -41,7 +44,11 @@ def apt(tmp_path: Path) -> Path:
 
 def update(place: Path, *sources: str) -> int:
     (place / "etc/sources.list").write_text("".join(f"{line}\n" for line in sources))
-    argv = [part.replace(LISTS_READ, f"{place}/stamp") for part in packages.update_lists().argv]
+    return run(place, packages.update_lists())
+
+
+def run(place: Path, command: Command) -> int:
+    argv = [part.replace(LISTS_READ, f"{place}/stamp") for part in command.argv]
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "APT_CONFIG": str(place / "apt.conf")}
     return subprocess.run(argv, capture_output=True, check=False, env=environment).returncode
 
@@ -52,3 +59,13 @@ def test_a_list_that_cannot_be_read_leaves_no_stamp(apt: Path) -> None:
     assert (apt / "stamp").exists()
     assert update(apt, good, dead) == 100
     assert not (apt / "stamp").exists(), "nor that of the update before"
+
+
+def test_nothing_is_installed_from_lists_of_which_one_cannot_be_read(apt: Path) -> None:
+    debian = ReleaseInfo("debian", "12", "bookworm", "Debian 12", "debian")
+    *_, lists, _ = packages.install(debian, {"debian": ("curl",)})
+    sources = apt / "etc/sources.list"
+    sources.write_text(f"deb [trusted=yes] file:{apt}/source ./\n")
+    assert run(apt, lists) == 0
+    sources.write_text(f"{sources.read_text()}deb http://127.0.0.1:9/debian bookworm main\n")
+    assert run(apt, lists) == 100

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runbook_lib.lab.system.paths import cache_directory, locked
 from runbook_lib.lab.testing import CONTAINERS, reason_to_skip, running_lab
 from tests.aftermath import AFTERMATH
 from tests.deadlines import deadline
@@ -27,7 +28,7 @@ ENGINE = int(os.environ.get("RUNBOOK_TEST_ENGINE") or 0) or None
 PACKAGES = "cron curl docker-registry docker.io git gnupg iptables netcat-openbsd nftables nginx nginx-light"
 """What the tests install on hosts. A mirror that is silent for some minutes says nothing about runbooks."""
 _DOWNLOAD = f"""for attempt in 1 2 3 4 5 6 7 8; do
-  sudo apt-get -qq update &&
+  sudo apt-get -qq --error-on=any update &&
   sudo apt-get -qq -y --no-install-recommends --download-only install {PACKAGES} > /dev/null &&
   exec sudo apt-get clean
   sleep 20
@@ -42,8 +43,10 @@ def scenario_lab() -> Iterator[Lab]:
         pytest.skip(reason)
     name = lab_name("scenarios")
     with AFTERMATH.lab(name), running_lab(name, CONTAINERS, release=RELEASE, engine=ENGINE) as lab:
-        # Before the first test, the package cache has all that the tests download.
-        subprocess.run(lab.ssh_command("host-a", [_DOWNLOAD]), check=True, timeout=deadline(600))
+        # Before the first test, the package cache has all that the tests download. One lab at a time: of a file that
+        # several ask for, the one that asks first downloads it for all, and all lose it where that one goes away.
+        with locked(cache_directory() / "download.lock"):
+            subprocess.run(lab.ssh_command("host-a", [_DOWNLOAD]), check=True, timeout=deadline(600))
         yield lab
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,9 @@ import yaml
 
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.lab.services.package_cache import service_name
+from runbook_lib.lab.system.paths import RUN
+from runbook_lib.lab.system.subprocesses import tail
 from tests.deadlines import deadline, wait_until
 
 if TYPE_CHECKING:
@@ -64,6 +68,9 @@ class Practice:
                 found.append(f"{host}:\n{self.on(host, script)}")
             except (AssertionError, subprocess.TimeoutExpired) as problem:
                 found.append(f"{host}: {problem}")
+        # Whether the package cache waits for a mirror, or apt for the package cache. Removed with the last lab.
+        logs = sorted((RUN / service_name()).glob("*.[el]*"))  # its own .log and .err, and output.log
+        found += [f"{log.name}: {tail(log, 20)}" for log in logs]
         return "\n".join(found)
 
     def command(self, *arguments: str, inventory: Path | None = None) -> list[str]:
@@ -98,6 +105,16 @@ class Practice:
         done = subprocess.run(command, capture_output=True, text=True, timeout=deadline(120), check=False)
         assert done.returncode == 0, f"{script}: {done.stderr}"
         return done.stdout
+
+    def wait_for_output(self, host: str, script: str, expected: str) -> None:
+        """Wait until a script prints this on a host, which may be out of reach meanwhile."""
+
+        def printed() -> bool:
+            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+                return self.on(host, script) == expected
+            return False
+
+        wait_until(printed, f"{host}: {script}: {expected}")
 
     def changed_inventory(self, change: Callable[[dict[str, Any]], None]) -> Path:
         """Return a copy of the lab's inventory with a change made to it."""

@@ -41,7 +41,7 @@ _HOST_STATE = (
     "cat /etc/network/interfaces; ip -br link | cut -d' ' -f1; ip -br -4 address; dpkg -l | grep -c ^ii; "
     "sudo cat /etc/docker/daemon.json 2>/dev/null; "
     "sudo docker ps -aq --no-trunc 2>/dev/null; sudo docker images -q 2>/dev/null; "
-    "sudo find /var/lib/runbook -newermt '-1 hour'"
+    "sudo find /var/lib/runbook"
 )
 
 

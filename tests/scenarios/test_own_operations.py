@@ -16,14 +16,16 @@ from runbook_lib.evidence.reader import read_journal
 from runbook_lib.integrations import pyinfra
 from runbook_lib.operations import command, directory, files, ports, service, sshd, tls, url
 from tests.certificates import Authority
-from tests.deadlines import deadline
+from tests.deadlines import deadline, wait_until
 from tests.runbook.practice import parameters
 from tests.scenarios.practice import RUNBOOK, TOP
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runbook_lib.facts.base import Facts
     from runbook_lib.lab.lab import Lab
+    from runbook_lib.model.plans import Check
 
 pytestmark = [pytest.mark.lab, pytest.mark.scenario]
 
@@ -107,14 +109,6 @@ def set_up(book: Runbook, folder: Path, certificate: str) -> None:
         )
 
 
-class Slow(files.Content):
-    """A file whose checks may take longer than for others, so that somebody else has time to change it."""
-
-    @property
-    def settle(self) -> float:
-        return 2.0
-
-
 def statuses(book: Runbook) -> dict[str, str]:
     return {step.title: str(step.hosts[0].status) for step in book.record.steps}
 
@@ -170,9 +164,20 @@ def test_a_rollback_restores_contents_or_absence_and_leaves_the_changes_of_other
         with pytest.raises(StepFailed, match="the change was rolled back"):
             book.step("Spoiled", files.content(path, text="new", check=spoil))
         assert on_host(fresh_lab, f"cat {path} 2>&1; stat --format='%a' {path} 2>&1") == was
-    meddle = ("sh", "-c", "chmod 0777 $0; (sleep 0.5; echo mine > /srv/three) > /dev/null 2>&1 &")
+
+    class MeddledWith(files.Content):
+        """A file whose checks wait, once it is there, until somebody else has changed it."""
+
+        def verify(self, facts: Facts) -> list[Check]:
+            checks = super().verify(facts)
+            if checks[0].observed != "absent":
+                wait_until(lambda: on_host(fresh_lab, f"cat {self.path}") == "mine\n")
+            return checks
+
+    once_there = "until grep -q new /srv/three; do sleep 0.1; done; echo mine > /srv/three"
+    meddle = ("sh", "-c", f"chmod 0777 $0; ({once_there}) > /dev/null 2>&1 &")
     with pytest.raises(StepFailed, match=r"(?s)ROLLBACK FAILED.*changed by someone else"):
-        book.step("Meddled with", Slow("/srv/three", "new", check=meddle))
+        book.step("Meddled with", MeddledWith("/srv/three", "new", check=meddle))
     assert on_host(fresh_lab, "cat /srv/three") == "mine\n"
 
 

@@ -185,7 +185,7 @@ def test_a_good_certificate_is_rotated_and_one_of_another_authority_is_rolled_ba
 
 
 FRESH = """sudo rm -rf /etc/nginx/tls /etc/nginx/conf.d/site.conf /var/lib/tls-rotation
-sudo apt-get -qq update
+sudo apt-get -qq --error-on=any update
 sudo apt-get -qq -y install --no-install-recommends python3 python3-apt > /dev/null  # Ansible needs them on a host
 """
 PEERS = {

@@ -33,6 +33,10 @@ def identity_files(topology: Topology, plan: HostPlan) -> dict[str, str]:
         "Acquire::http::Proxy": f"http://{topology.control.ip}:{package_cache.PORT}",
         # An update through the cache has been seen to hang, past apt's own timeout: no request is sent ahead.
         "Acquire::http::Pipeline-Depth": "0",
+        # The package cache gives up a silent mirror first, and says so. apt asks for one file after another: with its
+        # usual three retries an update would take minutes.
+        "Acquire::http::Timeout": str(package_cache.MIRROR_TIMEOUT + 5),
+        "Acquire::Retries": "1",
     }
     apt = [f'{name} "{value}";\n' for name, value in (APT_CONFIGURATION | proxy).items()]
     return {

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from runbook_lib.lab.system.apt_sources import AptSource
 
 __all__ = [
+    "MIRROR_TIMEOUT",
     "PORT",
     "SUPPORT",
     "cache_socket",
@@ -44,7 +45,10 @@ _log = logging.getLogger(__name__)
 PORT = 3142
 SUPPORT = Path("/usr/lib/apt-cacher-ng")
 """The directory of `in.acng`."""
-_PROBE_TIMEOUT = 2.0  # seconds
+MIRROR_TIMEOUT = 10
+"""Seconds until the package cache gives up a mirror that is silent."""
+_PROBE_TIMEOUT = 5.0  # seconds; without an answer from any repository, all labs go without new packages
+_START_TIMEOUT = 30.0  # seconds
 _EXEC_TIMEOUT = 5.0  # seconds until a process that was just started shows its command line, on a busy machine
 
 # No Remap- lines: with them apt-cacher-ng chooses mirrors itself and can hang.
@@ -60,6 +64,7 @@ ForeGround: 1
 FreshIndexMaxAge: 86400
 ExThreshold: 3650
 Offlinemode: {offline}
+NetworkTimeout: {timeout}
 {proxy}
 """
 # Every lab of this machine depends on it, so one that has crashed is started again.
@@ -118,13 +123,19 @@ def start_cache(service: str, distribution: str) -> None:
             run=home,
             support=SUPPORT,
             offline=int(offline),
+            timeout=MIRROR_TIMEOUT,
             proxy=f"Proxy: {proxy}" if proxy else "",
         )
         (home / "acng.conf").write_text(text, encoding="utf-8")
         log = home / "output.log"
         start_detached("sh", "-c", _KEEP_RUNNING, "packages", home, cgroups=group.create(), log=log)
         try:
-            wait_for(lambda: listens(cache_socket(service)) or None, "the package cache", timeout=10, log=log)
+            wait_for(
+                lambda: listens(cache_socket(service)) or None,
+                "the package cache",
+                timeout=_START_TIMEOUT,
+                log=log,
+            )
         except LabError:
             group.kill()
             raise

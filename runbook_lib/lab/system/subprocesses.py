@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import struct
 import subprocess
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +22,7 @@ _log = logging.getLogger(__name__)
 _ATTEMPT = (
     60.0  # seconds: a connection can hang for ever where the next one is quick, as to a host that reboots
 )
+_CONNECT = struct.pack("ll", 5, 0)  # seconds, microseconds: until a busy process accepts a connection
 _ERROR_LINES = 12  # last lines of a failed program's output that an error shows
 T = TypeVar("T")
 
@@ -186,12 +188,15 @@ def attempt(command: Sequence[str], timeout: float) -> str | None:
 
 
 def listens(path: Path) -> bool:
-    """Return whether a process listens on a Unix socket.
+    """Return whether a process listens on a Unix socket, and accepts connections.
 
     Args:
         path: The socket.
     """
     with socket.socket(socket.AF_UNIX) as probe:
+        # Where too many connections wait to be accepted, connect(2) blocks: for ever, if the process hangs. Python's
+        # own timeout would not wait for a busy process at all: such a socket is non-blocking.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _CONNECT)
         try:
             probe.connect(str(path))
         except OSError:

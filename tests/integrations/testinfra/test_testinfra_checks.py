@@ -132,7 +132,7 @@ def assertion_without_a_message(host: Asked) -> bool:
         (lambda _: 1 / 0, {}, "observed ZeroDivisionError: division by zero"),
         (lambda _: sys.exit(0), {}, "observed SystemExit: 0"),
         (lambda _: time.sleep(5), {"timeout": 0.3}, "observed no result after 0.3 s"),
-        (lambda host: host.run("sleep 30").rc == 0, {"timeout": 0.5}, "still running after"),
+        (lambda host: host.run("sleep 30").rc == 0, {"timeout": deadline(2.0)}, "still running after"),
     ],
 )
 def test_what_is_not_true_is_never_green(

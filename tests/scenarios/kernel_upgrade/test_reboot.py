@@ -23,8 +23,9 @@ pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.in_order]
 _HOLD = """
 setsid perl -e 'use Fcntl; open F, ">", "/var/lib/dpkg/lock-frontend" or die;
 my $all = pack("s s x4 q q i", F_WRLCK, 0, 0, 0, 0);
-fcntl(F, F_SETLK, $all) or die; sleep 60' >/dev/null 2>&1 </dev/null &
-sleep 1
+fcntl(F, F_SETLK, $all) or die; open G, ">", "/run/held"; sleep 60' >/dev/null 2>&1 </dev/null &
+until [ -e /run/held ]; do sleep 0.1; done
+rm /run/held
 """
 
 
@@ -50,7 +51,7 @@ def test_broken_package_source_is_reported_and_nothing_is_installed(cloud: Cloud
 
 
 def test_too_little_space_in_boot_is_refused_before_anything_is_installed(cloud: Cloud) -> None:
-    cloud.root("apt-get -qq update")
+    cloud.root("apt-get -qq --error-on=any update")
     record = cloud.step(kernel.installed(PACKAGE, space=999999))
     assert record.status is Status.FAILED
     assert "too little space in /boot: " in record.message

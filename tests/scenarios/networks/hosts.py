@@ -198,6 +198,19 @@ class Networks:
             number = str(41 + STACKS.index(host))
             text = text.replace("ADDRESS", f"192.168.7.{number}").replace("ID", number)
             self.on(host, f"cat > {path} <<'EOF'\n{text}EOF\n{apply}\n")
+        # `networkctl reload` does not wait until the interface is configured.
+        for host in hosts:
+            number = str(41 + STACKS.index(host))
+            self._wait_for_parts(
+                host, f"em1 10.9.0.{number}/24", f"em1 fd07::{number}/64", "10.10.0.0/16 via", "MTU 1400"
+            )
+
+    def _wait_for_parts(self, host: str, *parts: str) -> None:
+        def there() -> bool:
+            state = self.on(host, STATE, check=False)
+            return all(part in state for part in parts)
+
+        wait_until(there, f"{host}: {', '.join(parts)}")
 
     def apply(
         self,

@@ -81,7 +81,7 @@ def _written(name: str, text: str) -> str:
 
 INSTALLED = {
     "ifupdown": _written("/etc/network/interfaces", _INTERFACES)
-    + "apt-get -q update && apt-get -q -y install ifenslave vlan",
+    + "apt-get -q --error-on=any update && apt-get -q -y install ifenslave vlan",
     "networkd": "".join(_written(f"/etc/systemd/network/{name}", text) for name, text in _NETWORKD.items())
     + "printf 'auto lo\\niface lo inet loopback\\n' > /etc/network/interfaces\n"
     + "systemctl enable systemd-networkd",

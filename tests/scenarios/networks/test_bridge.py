@@ -86,7 +86,8 @@ def test_a_wrong_gateway_is_reverted_on_every_stack(networks: Networks) -> None:
         managers = InterfaceManager.recorded(record.facts)
         assert Manager(**managers["em1"]).names == (MANAGERS[host],)
         assert Manager(**managers["br0"]).names == ()
-    assert networks.states() == before
+    for host in STACKS:
+        networks.wait_for_state(host, before[host], seconds=60)
 
 
 def test_the_bridge_has_all_that_the_port_had_on_every_stack(networks: Networks) -> None:

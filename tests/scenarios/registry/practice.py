@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -81,7 +82,8 @@ class RegistryPractice(Practice):
         def gone() -> bool | None:
             running = self.processes(program)
             for process in running:
-                os.kill(process, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             return not running or None
 
         wait_until(gone, f"the end of {program}", seconds=30)
