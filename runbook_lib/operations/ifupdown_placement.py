@@ -86,6 +86,8 @@ class Placement:
         """Return whether an option of a further stanza means the same on the bridge."""
         if line.key in HOOKS:
             return self._place_of_hook(line) == Place.BRIDGE
+        if line.key.startswith("bridge-"):
+            return False
         return not _ON_PORT.fullmatch(line.key) and not self.mentions_port(line.value)
 
     def mentions_port(self, text: str) -> bool:
