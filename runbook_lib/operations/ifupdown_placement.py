@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook_lib.operations.configuration_text import names_interface
+
 if TYPE_CHECKING:
     from runbook_lib.operations.ifupdown import Line
 
@@ -92,4 +94,4 @@ class Placement:
 
     def mentions_port(self, text: str) -> bool:
         """Return whether a text names the port."""
-        return re.search(rf"(?<![\w.-]){re.escape(self.port)}(?![\w-])", text) is not None
+        return names_interface(text, self.port)
