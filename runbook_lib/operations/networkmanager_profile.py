@@ -39,9 +39,7 @@ _NEW = frozenset({
     "multi-connect", "auth-retries",
 })  # fmt: skip
 _COPIED = ("proxy", "user")
-_UNDERSTOOD = frozenset(
-    {"", "connection", "match", *_COPIED, "bridge", "bridge-port", *_ETHERNET, *_IP}
-)
+_UNDERSTOOD = frozenset({"", "connection", "match", *_COPIED, "bridge", "bridge-port", *_ETHERNET, *_IP})
 
 
 @dataclass(frozen=True)

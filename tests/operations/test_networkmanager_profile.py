@@ -132,7 +132,7 @@ def test_each_profile_has_an_id_of_its_own_that_stays_the_same() -> None:
         ("[proxy]\n", "[sriov]\ntotal-vfs=2\n", "[sriov]"),
         ("192.0.2.10/24", "192.0.2.99/24", "addresses 192.0.2.99/24"),
         ("zone=public\n", "permissions=user:ann:;\n", "permissions=user:ann:;"),
-        ("method=manual\n", "method=manual\nrouting-rule1=priority 5 iif eth0 table 7\n", "routing-rule1=priority 5 iif"),
+        ("method=manual\n", "method=manual\nrouting-rule1=priority 5 iif eth0 table 7\n", "routing-rule1="),
     ],
 )
 def test_what_can_neither_be_kept_nor_moved_is_named(old: str, new: str, named: str) -> None:
