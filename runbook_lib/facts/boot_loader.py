@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from runbook_lib.errors import FactError
-from runbook_lib.facts import grub
+from runbook_lib.facts import grub, grub_menu
 from runbook_lib.facts.base import Fact
 from runbook_lib.facts.grub import BootEntry  # noqa: TC001 - the records' types are read at run time
+from runbook_lib.facts.grub_default import SAVED, menu_defaults
+from runbook_lib.facts.grub_script import GrubScriptError
 from runbook_lib.model.commands import Command, Output
 
 __all__ = ["TRIAL_FILE", "BootLoader", "BootLoaderInfo", "BootLoaderKind", "DefaultEntry"]
@@ -24,7 +26,8 @@ TRIAL_FILE = "/etc/default/grub.d/zz-runbook-trial.cfg"
 # clears the one-shot entry, at boot: whether it can depends on where the environment block is (EL: behind a link).
 _READ = r"""\
 for file in /boot/grub/grub.conf /boot/grub/menu.lst /boot/grub/grub.cfg /boot/grub2/grub.cfg \
-    /boot/efi/EFI/*/grub.cfg /boot/grub/grubenv /boot/grub2/grubenv /boot/loader/entries/*.conf; do
+    /boot/efi/EFI/*/grub.cfg /boot/grub/grubenv /boot/grub2/grubenv /boot/loader/entries/*.conf \
+    /boot/grub/custom.cfg /boot/grub2/custom.cfg /boot/efi/EFI/*/custom.cfg; do
   [ ! -f "$file" ] || { echo "==> $file"; sed -E -e '/^[[:space:]]*(password|options[[:space:]])/d' \
     -e 's/^([[:space:]]*(linux|kernel|module|multiboot)[^[:space:]]*[[:space:]]+[^[:space:]]+).*/\1/' \
     -e '/kernelopts=/d' "$file"; echo; }
@@ -203,39 +206,66 @@ def _not_once(place: str) -> str:
 def _grub2(parts: dict[str, str], menus: list[str], kind: BootLoaderKind) -> dict[str, object]:
     # On UEFI the file in the EFI partition may only point to the one in /boot: use the one with entries.
     entries: tuple[BootEntry, ...] = ()
-    chosen = menus[0]
+    chosen, problem = menus[0], ""
     files = {
         name.rsplit("/", 1)[-1]: text for name, text in parts.items() if name.startswith("/boot/loader/")
     }
+    custom = "".join(text for name, text in parts.items() if name.endswith("/custom.cfg"))
     for name in menus:
+        chosen = name
         blscfg = _BLSCFG.search(parts[name])
-        entries = grub.bls_entries(files) if blscfg else grub.menu(parts[name])
+        try:
+            entries = grub.bls_entries(files) if blscfg else grub_menu.menu(parts[name], custom)
+        except GrubScriptError as error:
+            problem = str(error)
+            break
         if kind == "grub2-grubby" and not blscfg:
             # EL7's grubby copies the id of another entry when it adds one: only titles are distinct.
             entries = tuple(replace(entry, path=entry.title) for entry in entries)
-        chosen = name
         if entries:
             break
     variables: dict[str, str] = {}
     for name, text in parts.items():
         if name.endswith("/grubenv"):
             variables |= grub.environment(text)
-    defaults = grub.menu_defaults(parts[chosen]) or ("0",)
-    saved = any("saved_entry" in item for item in defaults)
-    if len(defaults) > 1:
-        wanted, entry = f"${{default}} is one of {', '.join(defaults)}", None
-    else:
-        wanted = (variables.get("saved_entry") or "0") if saved else defaults[0]
-        blscfg = _BLSCFG.search(parts[chosen])
-        entry = grub.find(entries, wanted) if blscfg else grub.find_in_menu(parts[chosen], wanted)
-    if entry and entry.release is None:
-        # Say which entry it is, by the path under which `entries` has it.
-        wanted = next((item.path for item in entries if item.position == entry.position), wanted)
+    defaults: tuple[str, ...] = ()
+    wanted, release = f"${{default}}, and {chosen} is not understood: {problem}", None
+    try:
+        if not problem:
+            defaults = menu_defaults(parts[chosen], variables, custom)
+            wanted, release = _default(parts[chosen], defaults, entries, variables, custom)
+    except GrubScriptError as error:
+        wanted = f"${{default}} is {' or '.join(defaults) or 'not known'}: {error}"
     return {
         "configuration": chosen,
         "entries": entries,
-        "default": entry.release if entry else None,
+        "default": release,
         "default_entry": wanted,
         "once": variables.get("next_entry") or None,
-        "saved": saved,
+        "saved": any("saved_entry" in item for item in defaults),
     }
+
+
+def _default(
+    text: str,
+    defaults: tuple[str, ...],
+    entries: tuple[BootEntry, ...],
+    variables: dict[str, str],
+    custom: str,
+) -> tuple[str, str | None]:
+    """Return the default entry as configured, and the kernel that it names; None if it names none."""
+    if len(defaults) > 1:
+        return f"${{default}} is one of {', '.join(defaults)}", None
+    wanted = (variables.get("saved_entry") or "0") if defaults[0] == SAVED else defaults[0]
+    if "$" in wanted:
+        return wanted, None
+    if _BLSCFG.search(text):
+        entry = grub.find(entries, wanted)
+        boots = entry or next(iter(entries), None)
+    else:
+        entry = grub_menu.find_in_menu(text, wanted, custom)
+        boots = grub_menu.booted(text, wanted, custom)
+    if boots and boots.release is None:
+        # Say which entry it is, by the path under which `entries` has it: GRUB boots it also where it names no entry.
+        return next((item.path for item in entries if item.position == boots.position), wanted), None
+    return wanted, entry.release if entry else None

@@ -1,4 +1,4 @@
-"""Parsers of GRUB's files: grub.conf (legacy), grub.cfg, BLS entries and the environment block. Pure.
+"""Parsers of GRUB's files: grub.conf (legacy), BLS entries and the environment block; `grub_menu`: grub.cfg. Pure.
 
 Sources: grub manual (legacy) "Configuration"; GRUB 2 manual 16 and 18.3; The Boot Loader Specification, type #1.
 """
@@ -22,17 +22,12 @@ __all__ = [
     "bls_entries",
     "environment",
     "find",
-    "find_in_menu",
     "legacy_default",
     "legacy_entries",
-    "menu",
-    "menu_defaults",
+    "number_in",
 ]
 
-_MENU = re.compile(r"""^\s*(menuentry|submenu)\s+(?:'([^']*)'|"([^"]*)"|(\S+))(.*)$""")
-_IDENTIFIER = re.compile(r"""(?:\$\{?menuentry_id_option\}?|--id)\s+['"]?([^'"\s{]+)""")
-_IMAGE = re.compile(r"^\s*(?:linux|linux16|linuxefi|kernel)\s+(\S*/)?vmlinuz-(\S+)")
-_DEFAULT = re.compile(r"""^\s*set\s+default=(?:"([^"]*)"|'([^']*)'|(\S*))\s*$""")
+_IMAGE = re.compile(r"^\s*kernel\s+(\S*/)?vmlinuz-(\S+)")
 _MOST_DIGITS = 20  # of an entry's number; Python refuses to read thousands of them
 _LEGACY_DEFAULT = re.compile(r"^\s*default(?:\s*=\s*|\s+)(\S+)\s*$")
 
@@ -52,76 +47,6 @@ class BootEntry:
     position: str
     title: str
     release: str | None
-
-
-@dataclass(frozen=True)
-class _Item:
-    """One line of a menu: an entry, or a submenu (without an entry)."""
-
-    position: str
-    title: str
-    identifier: str
-    entry: BootEntry | None
-
-
-def menu(text: str) -> tuple[BootEntry, ...]:
-    """Return the entries of a grub.cfg in order, including those in submenus."""
-    return tuple(item.entry for item in _items(text) if item.entry)
-
-
-def _items(text: str) -> list[_Item]:
-    found: list[_Item] = []
-    above: list[tuple[str, str, int]] = []  # per open submenu: path, position, brace depth where it began
-    counts = [0]
-    depth = 0
-    for line in lines_of(text):
-        begins = _MENU.match(line)
-        if begins:
-            kind, *titles, rest = begins.groups()
-            title = next(item for item in titles if item is not None)
-            named = _IDENTIFIER.search(rest)
-            identifier = named[1] if named else title
-            path = ">".join([*[item[0] for item in above[-1:]], identifier])
-            position = ">".join([*[item[1] for item in above[-1:]], str(counts[-1])])
-            counts[-1] += 1
-            entry = BootEntry(path, position, title, None)
-            found.append(_Item(position, title, identifier, None if kind == "submenu" else entry))
-            if kind == "submenu":
-                above.append((path, position, depth))
-                counts.append(0)
-        image = _IMAGE.match(line)
-        last = found[-1].entry if found else None
-        if image and last and last.release is None:
-            found[-1] = replace(found[-1], entry=replace(last, release=image[2]))
-        depth += _braces(line)
-        while above and depth <= above[-1][2] and not begins:
-            above.pop()
-            counts.pop()
-    return found
-
-
-def _braces(line: str) -> int:
-    """Return how many braces a line leaves open; `${name}` is a variable and does not count."""
-    bare = re.sub(r"""\$\{[^}]*\}|'[^']*'|"[^"]*"|#.*$""", "", line)
-    return bare.count("{") - bare.count("}")
-
-
-def menu_defaults(text: str) -> tuple[str, ...]:
-    """Return what a grub.cfg may set as the default without a one-shot entry: `0`, an id, `${saved_entry}`.
-
-    GRUB runs the file from its beginning: the last unconditional line wins. Several values: it depends on conditions
-    that only GRUB can evaluate.
-    """
-    defaults: list[str] = []
-    conditions = 0
-    for line in lines_of(text):
-        conditions += len(re.findall(r"^\s*if\b", line)) - len(re.findall(r"(?:^|;)\s*fi\b", line))
-        found = _DEFAULT.match(line)
-        value = next((item for item in found.groups() if item is not None), "") if found else ""
-        if not found or value in {"${next_entry}", "$next_entry"}:
-            continue
-        defaults = [*(defaults if conditions > 0 else []), value]
-    return tuple(dict.fromkeys(defaults))
 
 
 def environment(text: str) -> dict[str, str]:
@@ -183,40 +108,19 @@ def find(entries: tuple[BootEntry, ...], wanted: str) -> BootEntry | None:
     selection based on ID and title"): a BLS id begins with the machine id, which often begins with a digit.
     """
     exact = next((item for item in entries if wanted in {item.path, item.title}), None)
-    if exact:
-        return exact
-    return _resolve([_Item(item.position, item.title, item.path, item) for item in entries], wanted)
+    if exact or not wanted:
+        return exact or next(iter(entries), None)
+    number = number_in(wanted)
+    if number is None or number >= len(entries):
+        return None
+    return entries[number]
 
 
-def find_in_menu(text: str, wanted: str) -> BootEntry | None:
-    """Return the entry of a grub.cfg that `wanted` names for GRUB (get_entry_number in its normal/menu.c).
-
-    Each level is named by a number, or exactly by a title or id; `>` leads into a submenu, and `>>` is a `>` in a name.
-    A submenu alone stands for its first entry. An entry in a submenu is never found without its submenu.
-
-    For an unknown name GRUB boots the first entry; this returns None, so that the first entry is never a mere fallback.
-    """
-    return _resolve(_items(text), wanted)
-
-
-def _resolve(items: list[_Item], wanted: str) -> BootEntry | None:
-    parent = ""
-    names = [name.replace("\0", ">") for name in wanted.replace(">>", "\0").split(">")] if wanted else []
-    while True:
-        level = [item for item in items if item.position.rpartition(">")[0] == parent]
-        chosen = _choose(level, names.pop(0)) if names else next(iter(level), None)
-        if chosen is None or chosen.entry:
-            return chosen.entry if chosen else None
-        parent = chosen.position
-
-
-def _choose(level: list[_Item], name: str) -> _Item | None:
-    number = re.match(r"\s*(?:0x([0-9a-fA-F]+)|(0[0-7]+)|([0-9]+))", name)
-    if number:
-        # GRUB takes whatever begins with a digit for a number, even a title such as `6.1 (old)`.
-        text, base = next(
-            (part, base) for part, base in zip(number.groups(), (16, 8, 10), strict=True) if part
-        )
-        position = int(text, base) if len(text) < _MOST_DIGITS else len(level)
-        return level[position] if position < len(level) else None
-    return next((item for item in level if name in {item.title, item.identifier}), None)
+def number_in(name: str) -> int | None:
+    """Return the number that a name of an entry begins with; None if GRUB does not take the name for a number."""
+    digits = re.match(r"\s*(?:0x([0-9a-fA-F]+)|(0[0-7]+)|([0-9]+))", name)
+    if digits is None:
+        return None
+    # GRUB takes whatever begins with a digit for a number, even a title such as `6.1 (old)`.
+    text, base = next((part, base) for part, base in zip(digits.groups(), (16, 8, 10), strict=True) if part)
+    return int(text, base) if len(text) < _MOST_DIGITS else 10**_MOST_DIGITS

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import ParameterError, PlanRefused
+from runbook_lib.facts.base import lines_of
 from runbook_lib.file_contents import read_local
 from runbook_lib.operations.public_keys import PublicKey, is_kind, parse_line
 
@@ -135,7 +136,7 @@ def given_lines(keys: Sequence[LocalPath], where: str) -> list[str]:
                     f"{given} is a private key", where=where, hint="give its public key: FILE.pub"
                 )
             text = data.decode(errors="replace")
-        found = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        found = [line.strip() for line in lines_of(text) if line.strip() and not line.startswith("#")]
         if not found:
             raise ParameterError(f"{given} holds no key", where=where, hint="give a .pub file")
         lines += found

@@ -209,7 +209,7 @@ def refuse_unknown(loader: BootLoaderInfo) -> None:
 
     A default such as a hypervisor or another system is somebody's choice: it is never replaced.
     """
-    if loader.kind not in BACKENDS or not loader.entries:
+    if loader.kind not in BACKENDS or not (loader.entries or loader.unclear_default):
         raise PlanRefused(
             f"no supported boot loader (GRUB on Debian, Ubuntu or EL) was found: {loader.kind}",
             hint="install and set the kernel by hand, then run this again in mode validate",

@@ -194,11 +194,12 @@ class Present(Operation):
                 holds=False,
                 id="bridge.configuration",
             )
-        missing = backend.missing()
+        wrong = [f"without {line!r}" for line in backend.missing()]
+        wrong += [f"also with {line!r}" for line in backend.conflicts()]
         return Check.equal(
             f"{backend.title} has the configuration",
             "all lines",
-            f"without {missing[0]!r}" if missing else "all lines",
+            wrong[0] if wrong else "all lines",
             "bridge.configuration",
         )
 

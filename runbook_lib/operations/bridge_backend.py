@@ -72,6 +72,10 @@ class BridgeBackend(ABC):
     def missing(self) -> list[str]:
         """Return the lines or settings that the configuration lacks; empty: it is the desired one."""
 
+    def conflicts(self) -> list[str]:
+        """Return the lines that make another network at boot, though none is missing."""
+        return []
+
     @abstractmethod
     def addresses(self) -> tuple[str, ...]:
         """Return all addresses that the bridge will have, IPv4 and IPv6: the given one and those of the port."""

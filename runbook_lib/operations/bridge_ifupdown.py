@@ -54,6 +54,14 @@ class IfupdownBridge(BridgeBackend):
         """Return the lines that the file lacks."""
         return self._file.missing()
 
+    def conflicts(self) -> list[str]:
+        """Return the lines that make another network at boot, and what included files configure."""
+        own = {self.wanted.port, self.wanted.name}
+        elsewhere = [
+            f"{name} in an included file" for name in self._elsewhere if name.partition(":")[0] in own
+        ]
+        return [*self._file.conflicts(), *elsewhere]
+
     def addresses(self) -> tuple[str, ...]:
         """Return the addresses that the bridge will have."""
         return self._file.addresses()
@@ -76,9 +84,7 @@ class IfupdownBridge(BridgeBackend):
                 hint=f"move that stanza to {name} by hand, then run this again",
             )
         refuse_unmovable(self._file.obstacles(), f"{INTERFACES_FILE} has lines about {port}", name)
-        own = re.compile(rf"({re.escape(port)}|{re.escape(name)})([.:].*)?")
-        elsewhere = [other for other in self.facts[ConfiguredElsewhere()] if own.fullmatch(other)]
-        if elsewhere:
+        if self._elsewhere:
             standard = all("/etc/network/interfaces.d" in line for line in self._file.includes)
             place = (
                 "/etc/network/interfaces.d"
@@ -86,7 +92,7 @@ class IfupdownBridge(BridgeBackend):
                 else f"a file that {INTERFACES_FILE} includes ({'; '.join(self._file.includes)})"
             )
             raise PlanRefused(
-                f"{elsewhere[0]} is configured in {place}, which this operation does not change",
+                f"{self._elsewhere[0]} is configured in {place}, which this operation does not change",
                 hint=f"move that stanza into {INTERFACES_FILE}, then run this again",
             )
 
@@ -109,6 +115,12 @@ class IfupdownBridge(BridgeBackend):
             at_boot=f"udevadm trigger --action=add --subsystem-match=net --sysname-match={port}",
             timeout=timeout,
         )
+
+    @property
+    def _elsewhere(self) -> list[str]:
+        """What included files configure of the port and the bridge."""
+        own = re.compile(rf"({re.escape(self.wanted.port)}|{re.escape(self.wanted.name)})([.:].*)?")
+        return [other for other in self.facts[ConfiguredElsewhere()] if own.fullmatch(other)]
 
     @functools.cached_property
     def _file(self) -> InterfacesFile:

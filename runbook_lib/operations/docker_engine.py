@@ -135,7 +135,7 @@ class Configured(Operation):
         merged = _merge(current, self.options)
         validates = _VALIDATE if _major(facts[EngineVersion()]) >= _VALIDATES_SINCE else ()
         restart = Command(_RESTART, sudo=True, timeout=_RESTART_TIMEOUT, purpose="activate the options")
-        if merged != current:
+        if not _is_same(merged, current):
             return _replaced(before, json.dumps(merged, indent=2) + "\n", validates, restart)
         if all(check.holds for check in self.verify(facts)):
             return Plan()
@@ -153,7 +153,7 @@ class Configured(Operation):
                 f"{DAEMON_FILE}: {key}",
                 str(value),
                 str(current.get(key)),
-                holds=key in current and _merge(current[key], value) == current[key],
+                holds=key in current and _is_same(_merge(current[key], value), current[key]),
                 id=f"docker_engine.option.{key}",
             )
             for key, value in self.options.items()
@@ -232,6 +232,11 @@ def _merge(current: Any, wanted: Any) -> Any:  # noqa: ANN401 - JSON
     if not (isinstance(current, dict) and isinstance(wanted, dict)):
         return wanted
     return {**current, **{key: _merge(current.get(key), value) for key, value in wanted.items()}}
+
+
+def _is_same(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON
+    """Return whether two values are the same JSON; to Python `1` equals `true`, which the engine refuses."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _bridge_checks(options: dict[str, Any], network: NetworkState | None) -> list[Check]:

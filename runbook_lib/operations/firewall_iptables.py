@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.firewall import IptablesFilter
 from runbook_lib.model.commands import Command
+from runbook_lib.operations.configuration_text import physical_lines
 from runbook_lib.operations.firewall_backend import DOCKER_USER, FirewallBackend, Kept
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class IptablesFirewall(FirewallBackend):
 
     def edited(self, text: str) -> str:
         """Return the file with the rule as the first one of its chain, or without it."""
-        lines = text.splitlines(keepends=True)
+        lines = physical_lines(text)
         chain = self.wanted.chain
         start = next((at for at, line in enumerate(lines) if line.strip() == "*filter"), None)
         if start is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.firewall import NftRuleset
 from runbook_lib.model.commands import Command
+from runbook_lib.operations.configuration_text import physical_lines
 from runbook_lib.operations.firewall_backend import FirewallBackend, Kept
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class NftablesFirewall(FirewallBackend):
     def edited(self, text: str) -> str:
         """Return the file with a command at its end that inserts the rule, or without it."""
         own = f'comment "{self.wanted.comment}"'
-        lines = text.splitlines(keepends=True)
+        lines = physical_lines(text)
         mine = [line for line in lines if line.startswith("insert rule ") and line.rstrip().endswith(own)]
         kept = [line for line in lines if line not in mine]
         if other := next((line for line in kept if own in line and not line.lstrip().startswith("#")), ""):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_lib.operations import ifupdown
+from runbook_lib.operations.ifupdown_conflicts import by_other_name, conflicts, further_mtu, wrong_mtus
 from runbook_lib.operations.ifupdown_placement import HOOKS, Place, Placement
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _METHODS = frozenset({"static", "manual", "dhcp"})
 _AT_BOOT = frozenset({"auto", "allow-auto", "allow-hotplug"})
 _INCLUDES = frozenset({"source", "source-dir", "source-directory"})
 _KEPT_LISTS = frozenset({"no-auto-down", "no-scripts"})
+_ZERO = r"0+(\.0*)?"
 _SHELL = re.compile(r"""[$`"'~{}()\\&|;<>!]""")  # wordexp(3) would interpret these in the path of an include
 
 
@@ -68,7 +70,9 @@ class InterfacesFile:
                 comments += [line.raw] if line.raw.strip() else []
                 continue
             place = self._placement.of(line)
-            if place == Place.BOTH and any(line.key == own.key for own in bridge_has):
+            if place == Place.BOTH and any(
+                line.key == own.key for item in self._of(self.bridge) for own in item.options
+            ):
                 place = Place.PORT
             if place == Place.BRIDGE and line.key not in HOOKS and _has(bridge_has, line):
                 place = Place.REPLACED
@@ -78,6 +82,7 @@ class InterfacesFile:
             if place == Place.REPLACED:
                 kept[Place.BRIDGE] += comments
             comments = []
+        kept[Place.PORT] += further_mtu(main, self._of(self.port), self._of(self.bridge))
         rest = ifupdown.without(ifupdown.without(self.text, self.bridge), self.port)
         with_port = ifupdown.add(rest, self.port, "manual", []) + _joined(kept[Place.PORT])
         own = [line for line in self._options(mac) if line]
@@ -92,7 +97,9 @@ class InterfacesFile:
 
     def missing(self) -> list[str]:
         """Return the lines that the file lacks, or has with another meaning; empty: it configures the bridge."""
-        options = [line for stanza in self._of(self.bridge, "inet") for line in stanza.options]
+        # Of two stanzas' values it is not known which counts: all have to be the wanted ones.
+        options = [line for stanza in self._of(self.bridge) for line in stanza.options]
+        gateways = [ifupdown.last_value(item.options, "gateway") for item in self._of(self.bridge, "inet")]
         ports = {word for line in options if line.key == "bridge-ports" for word in line.words[1:]}
         wanted = [
             (f"auto {self.bridge}", self._started(self.bridge)),
@@ -102,12 +109,12 @@ class InterfacesFile:
             ),
             (
                 f"gateway {self.gateway}",
-                not self.gateway or self.gateway in ifupdown.values(options, "gateway"),
+                not self.gateway or self.gateway in gateways,
             ),
             (f"bridge_ports {self.port}", ports == {self.port}),
-            ("bridge_stp off", ifupdown.last_value(options, "bridge-stp") in {"off", "no", "0"}),
-            ("bridge_fd 0", _is_zero(ifupdown.last_value(options, "bridge-fd"))),
-            ("bridge_maxwait 0", _is_zero(ifupdown.last_value(options, "bridge-maxwait"))),
+            ("bridge_stp off", _are_all(options, "bridge-stp", "off|no|0")),
+            ("bridge_fd 0", _are_all(options, "bridge-fd", _ZERO)),
+            ("bridge_maxwait 0", _are_all(options, "bridge-maxwait", _ZERO)),
             (
                 f"dns-nameservers {' '.join(self.nameservers)}",
                 not self.nameservers
@@ -119,6 +126,11 @@ class InterfacesFile:
             ),
         ]
         return [text for text, found in wanted if not found]
+
+    def conflicts(self) -> list[str]:
+        """Return the lines that make another network at boot, though no line is missing."""
+        wrong = wrong_mtus(self._of(self.port), self._of(self.bridge))
+        return [*conflicts(self._stanzas, self.bridge, self.port), *wrong]
 
     def addresses(self) -> tuple[str, ...]:
         """Return the addresses that the bridge will have: the given one, and the file's further ones."""
@@ -140,7 +152,7 @@ class InterfacesFile:
                 found += self._obstacles_of_bridge(stanza)
             else:
                 found += self._obstacles_elsewhere(stanza)
-        return found
+        return found + wrong_mtus(self._of(self.port), self._of(self.bridge))
 
     def ipv6(self) -> bool:
         """Return whether the file configures IPv6 for the port in a way that cannot be moved as it is."""
@@ -223,8 +235,11 @@ class InterfacesFile:
         return [*lost, *unknown]
 
     def _obstacles_of_bridge(self, stanza: Stanza) -> list[str]:
-        further = stanza.words[2:3] == ("inet",) and stanza is not self._bridge_main
-        if "inherits" in stanza.words or (further and stanza.words[3:4] not in {("static",), ("manual",)}):
+        further = stanza is not self._bridge_main
+        is_inet = stanza.words[2:3] == ("inet",)
+        if "inherits" in stanza.words or (
+            further and is_inet and stanza.words[3:4] not in {("static",), ("manual",)}
+        ):
             return [stanza.lines[0].text]
         return [
             line.text
@@ -240,20 +255,13 @@ class InterfacesFile:
         keyword, names = stanza.words[0], stanza.words[1:]
         if keyword in _INCLUDES:
             return [stanza.lines[0].text] if len(names) != 1 or _SHELL.search(names[0]) else []
-        if keyword in _KEPT_LISTS or keyword in _AT_BOOT:
-            return []
-        if keyword.startswith("allow-"):
-            return [stanza.lines[0].text] if {self.port, self.bridge} & set(names) else []
-        pattern = keyword in {"mapping", "iface", "template"} and any(
-            fnmatch.fnmatchcase(name, word.lstrip("/"))
-            for word in (names if keyword == "mapping" else names[:1])
-            for name in (self.port, self.bridge)
-        )
-        above_bridge = (
-            keyword == "iface" and names[:1] and re.match(f"{re.escape(self.bridge)}[.:]", names[0])
-        )
-        if pattern or above_bridge:
+        listed = keyword.startswith("allow-") and keyword not in _AT_BOOT
+        in_class = listed and {self.port, self.bridge} & set(names)
+        above = keyword == "iface" and names[:1] and re.match(f"{re.escape(self.bridge)}[.:]", names[0])
+        if in_class or above or by_other_name(stanza, self.bridge, self.port):
             return [stanza.lines[0].text]
+        if keyword in _KEPT_LISTS or keyword in _AT_BOOT or keyword.startswith("allow-"):
+            return []
         return [line.text for line in stanza.lines if line.words and self._placement.mentions_port(line.text)]
 
     def _renamed(self, stanza: Stanza) -> str:
@@ -285,8 +293,9 @@ def _has(lines: list[Line], line: Line) -> bool:
     return any((line.key, line.value) == (other.key, other.value) for other in lines)
 
 
-def _is_zero(text: str) -> bool:
-    return re.fullmatch(r"0+(\.0*)?", text) is not None
+def _are_all(options: list[Line], key: str, pattern: str) -> bool:
+    found = ifupdown.values(options, key)
+    return bool(found) and all(re.fullmatch(pattern, value) for value in found)
 
 
 def _is_address(text: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

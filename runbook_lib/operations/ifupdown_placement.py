@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook_lib.operations.configuration_text import names_interface
+
 if TYPE_CHECKING:
     from runbook_lib.operations.ifupdown import Line
 
@@ -86,8 +88,10 @@ class Placement:
         """Return whether an option of a further stanza means the same on the bridge."""
         if line.key in HOOKS:
             return self._place_of_hook(line) == Place.BRIDGE
+        if line.key.startswith("bridge-"):
+            return False
         return not _ON_PORT.fullmatch(line.key) and not self.mentions_port(line.value)
 
     def mentions_port(self, text: str) -> bool:
         """Return whether a text names the port."""
-        return re.search(rf"(?<![\w.-]){re.escape(self.port)}(?![\w-])", text) is not None
+        return names_interface(text, self.port)

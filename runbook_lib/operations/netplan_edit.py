@@ -10,13 +10,12 @@ import yaml
 from runbook_lib.errors import PlanRefused
 from runbook_lib.operations import netplan_yaml
 from runbook_lib.operations.configuration_text import ended
-from runbook_lib.operations.netplan_values import DEFAULT_ROUTES, load
+from runbook_lib.operations.netplan_values import NetplanInterface, is_default_route, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runbook_lib.operations.bridge_backend import Wanted
-    from runbook_lib.operations.netplan_values import NetplanInterface
     from runbook_lib.operations.netplan_yaml import Entry, Mapping
 
 __all__ = ["KNOWN", "NetplanEdit", "port_of"]
@@ -97,6 +96,7 @@ class NetplanEdit:
             ]
             lost += [key for key in was if key in _STAYS | _BOTH and port.get(key) != was[key]]
             lost += [key for key in replaced & set(was) if key not in bridge]
+            lost += ["the default route"] if NetplanInterface(bridge, self.wanted).has_other_gateway else []
             if after == before and not lost:
                 return
             reason = f"it would change {', '.join(lost) or 'other interfaces'}"
@@ -182,5 +182,5 @@ def _default_gateways(port: Mapping) -> Iterator[yaml.Node]:
             continue
         own = {getattr(key, "value", ""): getattr(value, "value", "") for key, value in item.value}
         gateway = next((value for key, value in item.value if getattr(key, "value", "") == "via"), None)
-        if own.get("to") in DEFAULT_ROUTES and gateway is not None and ":" not in own["via"]:
+        if gateway is not None and is_default_route(own):
             yield gateway

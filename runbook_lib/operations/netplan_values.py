@@ -14,15 +14,15 @@ from runbook_lib.operations.bridge_backend import normalized
 from runbook_lib.yaml_files import without_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from runbook_lib.facts.netplan import NetplanFile
     from runbook_lib.operations.bridge_backend import Wanted
 
-__all__ = ["DEFAULT_ROUTES", "NetplanInterface", "NetplanValues", "load"]
+__all__ = ["NetplanInterface", "NetplanValues", "is_default_route", "load"]
 
-DEFAULT_ROUTES = frozenset({"default", "0.0.0.0/0", "0/0"})
-"""What netplan takes for the destination of the IPv4 default route."""
+_DEFAULT_ROUTES = frozenset({"default", "0.0.0.0/0", "0/0"})
+_MAIN_TABLE = "254"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class NetplanInterface:
         found = [
             str(route["via"])
             for route in routes
-            if str(route.get("to")) in DEFAULT_ROUTES and route.get("via")
+            if is_default_route({str(key): str(value) for key, value in route.items() if value is not None})
         ]
         found += [str(self.values["gateway4"])] if self.values.get("gateway4") else []
         return [gateway for gateway in found if ":" not in gateway]
@@ -166,6 +166,20 @@ class NetplanValues:
     @functools.cached_property
     def _loaded(self) -> list[dict[str, Any]]:
         return [load(file.text or "", file.path) for file in self.files]
+
+
+def is_default_route(route: Mapping[str, str]) -> bool:
+    """Return whether a route is the IPv4 default route; one in a table of its own is for some packets only.
+
+    Args:
+        route: Its settings by name, as netplan writes them.
+    """
+    return (
+        route.get("to") in _DEFAULT_ROUTES
+        and ":" not in route.get("via", ":")
+        and route.get("table", _MAIN_TABLE) == _MAIN_TABLE
+        and route.get("type", "unicast") == "unicast"
+    )
 
 
 def load(text: str, path: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_lib.operations.bridge_backend import normalized
-from runbook_lib.operations.configuration_text import ended
+from runbook_lib.operations.configuration_text import ended, names_interface
 from runbook_lib.operations.section_file import closed, parse, sections_of, values
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ class NetworkFile:
             found += [
                 entry.raw.strip()
                 for entry in section.entries
-                if entry.is_malformed or (entry.key and known is not None and entry.key not in known)
+                if entry.is_malformed
+                or (entry.key and known is not None and entry.key not in known)
+                or (entry.key not in {"", "Description"} and names_interface(entry.value, self.wanted.port))
             ]
         if not self._dhcp and self.missing() and f"Address={self.wanted.address}" in self.missing():
             found.append(f"Address={', '.join(self.addresses()) or 'none'}, and not {self.wanted.address}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook_lib.operations.bridge_backend import normalized
-from runbook_lib.operations.configuration_text import ended
+from runbook_lib.operations.configuration_text import ended, names_interface
 from runbook_lib.operations.section_file import parse, sections_of, values
 
 if TYPE_CHECKING:
@@ -30,17 +30,16 @@ _IP = ("ipv4", "ipv6")
 _PRIORITY = 100
 # What belongs to the addresses moves, what belongs to the cable stays; the rest of [connection] is replaced.
 _MOVES = frozenset(
-    {"zone", "metered", "mdns", "llmnr", "dns-over-tls", "gateway-ping-timeout", "mptcp-flags"}
+    {"zone", "metered", "stable-id", "mdns", "llmnr", "dns-over-tls", "gateway-ping-timeout", "mptcp-flags"}
 )
 _STAYS = frozenset({"lldp"})
 _NEW = frozenset({
     "id", "uuid", "type", "interface-name", "timestamp", "autoconnect", "autoconnect-priority", "autoconnect-slaves",
-    "autoconnect-ports", "autoconnect-retries", "permissions", "read-only", "stable-id", "wait-device-timeout",
+    "autoconnect-ports", "autoconnect-retries", "permissions", "read-only", "wait-device-timeout",
     "multi-connect", "auth-retries",
 })  # fmt: skip
-_UNDERSTOOD = frozenset(
-    {"", "connection", "match", "proxy", "user", "bridge", "bridge-port", *_ETHERNET, *_IP}
-)
+_COPIED = ("proxy", "user")
+_UNDERSTOOD = frozenset({"", "connection", "match", *_COPIED, "bridge", "bridge-port", *_ETHERNET, *_IP})
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,12 @@ class EthernetProfile:
             entry.raw.strip() for section in self._sections for entry in section.entries if entry.is_malformed
         ]
         for entry in self._entries("connection"):
-            if entry.key and entry.key not in _MOVES | _STAYS | _NEW:
+            is_restricted = entry.key == "permissions" and entry.value.strip(" ;")  # to some users
+            if entry.key and (entry.key not in _MOVES | _STAYS | _NEW or is_restricted):
+                found.append(entry.raw.strip())
+        # Packets come from the bridge from now on: a rule for those from the port would not match again.
+        for entry in (*self._entries("ipv4"), *self._entries("ipv6")):
+            if names_interface(entry.value, self.wanted.port):
                 found.append(entry.raw.strip())
         if self._value("connection", "type") not in {*_ETHERNET, "bridge"}:
             found.append(f"type={self._value('connection', 'type')}")
@@ -122,7 +126,7 @@ class EthernetProfile:
             f"[bridge]\nstp=false\n{address}",
         ]
         parts += [self._ip_section(section) for section in _IP]
-        parts += [ended(section.text.rstrip("\n")) for section in self._sections if section.name == "proxy"]
+        parts += [ended(section.text.rstrip("\n")) for section in self._sections if section.name in _COPIED]
         return "\n".join(part for part in parts if part)
 
     def port_profile(self, mac: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook_lib.facts.base import lines_of
 from runbook_lib.operations.configuration_text import ended
 
 if TYPE_CHECKING:
@@ -152,5 +153,5 @@ def _is_open(raw: str) -> bool:
 
 
 def _joined(value: str) -> str:
-    parts = [line for line in value.splitlines() if not line.lstrip().startswith(_COMMENT)]
+    parts = [line for line in lines_of(value) if not line.lstrip().startswith(_COMMENT)]
     return " ".join(part.rstrip("\\").strip() for part in parts).strip()

@@ -21,6 +21,7 @@ from runbook_lib.operations.commit_confirm import (
     pending,
     refuse_pending,
 )
+from runbook_lib.operations.configuration_text import physical_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,7 +192,7 @@ class Option(Operation):
 
     def _edited(self, text: str) -> str:
         """Return `sshd_config` with the option set; all other bytes as they are."""
-        lines = text.splitlines(keepends=True)
+        lines = physical_lines(text)
         until = len(_global_lines(text))
         own = [at for at, line in enumerate(lines[:until]) if _key(line) == self.name.lower()]
         first = own[0] if own else until
@@ -230,14 +231,14 @@ def _daemon(facts: Facts) -> tuple[str, ...]:
 
 def _global_lines(text: str) -> list[str]:
     """Return the lines before the first `Match`, which is where options for all connections end."""
-    lines = text.splitlines(keepends=True)
+    lines = physical_lines(text)
     match = next((at for at, line in enumerate(lines) if _key(line) == "match"), len(lines))
     return lines[:match]
 
 
 def _key(line: str) -> str:
     """Return the option that a line sets, in lower case; empty for a comment or a blank line."""
-    words = re.split(r"[\s=]+", line.strip(), maxsplit=1)
+    words = re.split(r"[ \t\r=]+", line.strip(" \t\r\n\f"), maxsplit=1)
     return "" if words[0].startswith("#") else words[0].strip('"').lower()
 
 

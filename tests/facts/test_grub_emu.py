@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib import system_requirements
-from runbook_lib.facts import grub
+from runbook_lib.facts import grub_menu
 from runbook_lib.facts.boot_loader import BootLoader
 from runbook_lib.model.commands import Output
 from tests.deadlines import deadline
@@ -97,7 +97,7 @@ def test_the_default_of_a_real_host_is_what_grub_boots(case: Path, tmp_path: Pat
 
 
 def first_release(text: str) -> str:
-    return next((entry.release for entry in grub.menu(text)), None) or OTHER
+    return next((entry.release for entry in grub_menu.menu(text)), None) or OTHER
 
 
 TITLES = st.sampled_from(
@@ -162,22 +162,26 @@ def cases(draw: st.DrawFn) -> tuple[str, str]:
 @given(cases())
 def test_the_entry_that_a_name_stands_for_is_what_grub_boots(tmp_path: Path, case: tuple[str, str]) -> None:
     text, wanted = case
-    entry = grub.find_in_menu(text, wanted)
+    entry = grub_menu.find_in_menu(text, wanted)
     booted = boot(tmp_path, f'load_env\nset default="${{saved_entry}}"\n{text}', f"saved_entry={wanted}")
     assert booted == (entry.release if entry else booted)
     if entry is None:
         assert booted in fallbacks(text, wanted), "GRUB has found what we have not"
+    fallback = grub_menu.booted(text, wanted)
+    assert booted == (fallback.release if fallback else None)
 
 
 def fallbacks(text: str, wanted: str) -> set[str | None]:
     """Return what GRUB may boot for a name that it does not know: what comes first in the menu where it gave up."""
     names = [name.replace("\0", ">>") for name in wanted.replace(">>", "\0").split(">")]
     for known in reversed(range(len(names))):
-        first = grub.find_in_menu(text, ">".join(names[:known]))
+        first = grub_menu.find_in_menu(text, ">".join(names[:known]))
         if first and first.position.count(">") >= known:
             place = [*first.position.split(">")[:known], "0"]
             return {
-                found.release for found in grub.menu(text) if found.position.split(">")[: known + 1] == place
+                found.release
+                for found in grub_menu.menu(text)
+                if found.position.split(">")[: known + 1] == place
             }
     return set()
 
@@ -189,3 +193,58 @@ def test_a_one_shot_entry_is_what_grub_boots_once(tmp_path: Path) -> None:
     )
     assert boot(tmp_path, head + text, "next_entry=adv>c") == "5.0.2"
     assert boot(tmp_path, head + text) == "5.0.0"
+
+
+SETTINGS = st.sampled_from([
+    'set default="0"',
+    "set default=1 # the old one",
+    "default=2",
+    "set default='two'",
+    'set default="${saved_entry}"',
+    "set default=$saved_entry; true",
+    "set default=\\\n1",
+    'if [ -n "$root" ]; then set default=1; fi',
+    'if [ "${next_entry}" ]; then\nset default="${next_entry}"\nelse\nset default=2\nfi',
+    'if [ "${boot_counter}" ]; then set default=1; fi',
+    'if [ "${prev_saved_entry}" ]; then\nset saved_entry="${prev_saved_entry}"\nset prev_saved_entry=\nfi',
+    "if [ a = a ]; then\nset default=0\nelif [ a = b ]; then\nset default=2\nfi",
+    "for number in 1 2; do\nset default=$number\ndone",
+    "function choose {\nset default=1\n}",
+    "choose",
+    "unset default",
+    "menuentry 'more' {\nset default=1\nlinux /vmlinuz-6.0 ro\n}",
+    "if [ -e /none ]; then\nmenuentry 'never' {\nlinux /vmlinuz-6.1 ro\n}\nfi",
+    "menuentry --class os --id=two 'it'\\''s \"two\"' {\nlinux /vmlinuz-6.2 ro\n}",
+    "# set default=2",
+    'echo "set default=2"',
+    'eval "set default=1"',
+    "source /none.cfg",
+])  # fmt: skip
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=st.lists(SETTINGS, max_size=3),
+    after=st.lists(SETTINGS, max_size=3),
+    block=st.lists(
+        st.sampled_from(["saved_entry=2", "saved_entry=two", "prev_saved_entry=1", "boot_counter=1"]),
+        max_size=3,
+        unique=True,
+    ),
+)
+def test_a_default_that_we_know_is_what_grub_boots(
+    tmp_path: Path, before: list[str], after: list[str], block: list[str]
+) -> None:
+    items = written([("one", "a"), ("two", "b"), ("three", "two")], iter(range(9)))
+    text = "\n".join(["load_env", *before, items + "\n".join(after)]) + "\n"
+    environment = "\n".join(block)
+    info = BootLoader().parse(
+        Output(
+            exit_code=0,
+            stdout=f"==> /boot/grub/grub.cfg\n{text}\n==> /boot/grub/grubenv\n{environment}\n"
+            "==> program update-grub\n==> command line\n",
+            stderr="",
+        )
+    )
+    if info.default is not None:
+        assert boot(tmp_path, text, environment) == info.default

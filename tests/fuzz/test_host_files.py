@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.books.docker.dropping_rules import dropping
 from runbook_lib.errors import PlanRefused
-from runbook_lib.facts import grub
+from runbook_lib.facts import grub_menu
 from runbook_lib.facts.base import lines_of
 from runbook_lib.facts.boot_loader import BootLoader
 from runbook_lib.model.commands import Command, Output
@@ -245,7 +245,7 @@ NAMES = st.sampled_from(
 def test_the_entry_that_grub_would_boot(menu: tuple[Entry, ...], path: list[str]) -> None:
     text = "".join(entry.text() for entry in menu)
     wanted = ">".join(name.replace(">", ">>") for name in path)
-    found = grub.find_in_menu(text, wanted)
+    found = grub_menu.find_in_menu(text, wanted)
     assert (found.release if found else None) == chosen(menu, path)
 
 

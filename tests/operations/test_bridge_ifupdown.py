@@ -10,6 +10,7 @@ import pytest
 from runbook_lib.facts.base import Facts
 from runbook_lib.facts.file import FileText
 from runbook_lib.facts.interfaces import Interface, Interfaces
+from runbook_lib.facts.network_stack import ConfiguredElsewhere
 from runbook_lib.operations.bridge_backend import Wanted
 from runbook_lib.operations.bridge_ifupdown import INTERFACES_FILE, IfupdownBridge
 from runbook_lib.operations.commit_confirm_scripts import BOOT_UNIT_FILE, BOOT_UNIT_LINK, DIRECTORY
@@ -75,3 +76,10 @@ def test_a_port_that_udev_brings_up_is_brought_up_after_a_revert_at_boot(
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "interfaces").read_text(encoding="utf-8") == old
     assert (tmp_path / "started").exists() is started
+
+
+def test_a_port_that_an_included_file_configures_makes_another_network_at_boot() -> None:
+    wanted = Wanted("br0", "ens3", "198.51.100.7/24")
+    elsewhere = ("br0:1", "ens3", "ens3.7", "ens4")
+    backend = IfupdownBridge(wanted, Facts({FileText(INTERFACES_FILE): "", ConfiguredElsewhere(): elsewhere}))
+    assert backend.conflicts() == ["br0:1 in an included file", "ens3 in an included file"]

@@ -75,3 +75,10 @@ def test_iptables_loads_the_rule_as_the_first_one_and_saves_it_so_that_it_is_rec
     assert first == OURS.rstrip("\n")
     assert edited(saved) == saved
     assert "runbook snmp" not in edited(saved, present=False)
+
+
+def test_only_a_line_feed_ends_a_line_of_the_saved_rules() -> None:
+    comment = "# the old host\u2028COMMIT\x0c-A INPUT -j ACCEPT\n"
+    before = COUNTED.replace("*filter\n", f"*filter\n{comment}")
+    assert edited(before).replace(OURS, "") == before
+    assert edited(edited(before), present=False) == before

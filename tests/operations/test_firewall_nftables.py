@@ -213,3 +213,9 @@ def test_nft_says_what_a_chain_is_for() -> None:
     assert found
     assert [item.kind for item in found] == ["nat"]
     assert own_chains(Facts({NftRuleset(): found}), "input") == []
+
+
+def test_only_a_line_feed_ends_a_line_of_the_file() -> None:
+    own = firewall(chain("inet"))
+    before = f"# the old host\u2028{own.edited('')}"
+    assert own.edited(before) == before + own.edited("")

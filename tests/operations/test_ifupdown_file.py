@@ -34,6 +34,7 @@ def changed(text: str) -> str:
     assert not before.ipv6()
     after = before.changed("02:00:00:00:00:01")
     assert file(after).missing() == []
+    assert file(after).conflicts() == []
     assert file(after).obstacles() == []
     assert file(after).addresses() == before.addresses()
     assert file(after).changed("02:00:00:00:00:01") == after
@@ -184,6 +185,7 @@ def test_a_bridge_that_exists_keeps_the_options_that_are_not_the_operations_own(
 )
 def test_an_equal_configuration_is_recognized_however_it_is_written(text: str) -> None:
     assert file(text).missing() == []
+    assert file(text).conflicts() == []
 
 
 @pytest.mark.parametrize(
@@ -201,6 +203,8 @@ def test_an_equal_configuration_is_recognized_however_it_is_written(text: str) -
         (BRIDGE.replace("fd 0", "fd 15"), "bridge_fd 0"),
         (BRIDGE.replace("    bridge_maxwait 0\n", ""), "bridge_maxwait 0"),
         (BRIDGE + STATIC, "iface eth0 inet manual"),
+        (BRIDGE + "    gateway 192.0.2.99\n", "gateway 192.0.2.1"),
+        (BRIDGE + "iface br0 inet6 auto\n    bridge_stp on\n", "bridge_stp off"),
     ],
 )  # fmt: skip
 def test_a_different_configuration_is_recognized(text: str, missing: str) -> None:
@@ -216,3 +220,71 @@ def test_nameservers_are_compared_only_if_they_are_given() -> None:
 
 def test_without_a_given_gateway_the_files_own_is_kept() -> None:
     assert "    gateway 192.0.2.1\n" in file(STATIC, gateway=None).changed("")
+
+
+@pytest.mark.parametrize(
+    ("more", "conflict"),
+    [
+        ("auto eth0:1\niface eth0:1 inet static\n    address 192.0.2.11/24\n", "iface eth0:1 inet static"),
+        ("auto eth0\niface /eth* inet dhcp\n", "iface /eth* inet dhcp"),
+        ("auto eth0\nmapping eth0\n    script /x\n", "mapping eth0"),
+        ("auto eth0=work\niface work inet static\n    address 192.0.2.10/24\n", "auto eth0=work"),
+        ("allow-hotplug eth0=work\n", "allow-hotplug eth0=work"),
+        (
+            "iface eth0 inet manual\n    up ip addr add 192.0.2.9/24 dev eth0\n",
+            "up ip addr add 192.0.2.9/24 dev eth0",
+        ),
+        ("iface eth0 inet manual\n    up dhclient eth0\n", "up dhclient eth0"),
+        ("iface eth0 inet6 static\n    address 2001:db8::10/64\n", "iface eth0 inet6 static"),
+        ("iface eth0 inet6 auto\n", "iface eth0 inet6 auto"),
+        ("auto lo\neth0 up\n", "eth0 up"),
+    ],
+)
+def test_what_makes_another_network_at_boot_is_named(more: str, conflict: str) -> None:
+    assert file(BRIDGE + more).missing() == []
+    assert file(BRIDGE + more).conflicts() == [conflict]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "auto eth0\niface eth0 inet manual\n    up ip link set eth0 up\n    up /usr/local/sbin/announce\n",
+        "iface eth0 inet manual\n    up ifconfig eth0 0.0.0.0 up\n",
+        "auto eth1=work\niface work inet dhcp\nmapping eth1\n    script /x\n",
+        "iface eth0 inet6 manual\n",
+    ],
+)
+def test_other_lines_do_not_make_another_network(more: str) -> None:
+    assert file(BRIDGE + more).conflicts() == []
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        "iface eth0 inet static\n    address 192.0.2.20/24\n",
+        "iface eth0 inet6 static\n    address fd00::5/64\n",
+    ],
+)
+def test_the_mtu_of_a_further_stanza_is_also_the_ports(further: str) -> None:
+    after = changed(STATIC + f"{further}    mtu 9000\n")
+    port, _, bridge = after.partition("auto br0")
+    assert "iface eth0 inet manual\n    mtu 9000\n" in port
+    assert bridge.count("mtu 9000") == 1
+
+
+def test_two_mtus_of_a_port_and_one_of_the_bridge_above_it_are_named() -> None:
+    further = "iface eth0 inet static\n    address 192.0.2.20/24\n    mtu 9000\n"
+    assert file(f"{STATIC}    mtu 1400\n{further}").obstacles() == ["mtu 1400", "mtu 9000"]
+    above = f"{BRIDGE}    mtu 9000\niface eth0 inet manual\n    mtu 1500\n"
+    assert (file(above).conflicts(), file(above).obstacles()) == (["mtu 9000"], ["mtu 9000"])
+
+
+def test_the_large_mtu_of_a_bridge_becomes_its_ports() -> None:
+    after = changed(f"{STATIC}{BRIDGE}    mtu 9000\n")
+    assert "iface eth0 inet manual\n    mtu 9000\n" in after
+
+
+def test_a_bridge_option_of_a_further_stanza_of_the_port_is_named() -> None:
+    further = "iface eth0 inet static\n    address 192.0.2.20/24\n    bridge_stp on\n"
+    assert file(STATIC + further).obstacles() == ["bridge_stp on"]
+    assert file(f"{STATIC}auto eth0=work\n").obstacles() == ["auto eth0=work"]

@@ -138,6 +138,21 @@ def test_a_default_route_is_added_where_there_is_none() -> None:
     assert "      routes: [{to: default, via: 192.0.2.1}]\n" in changed(STATIC)[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        (DHCP, "{to: default, via: 192.0.2.254, table: 7}"),
+        (STATIC, "{to: default, via: 192.0.2.254, table: 7}, {to: default, via: 192.0.2.99, table: 254}"),
+        (STATIC, "{to: 0.0.0.0/0, via: 192.0.2.254, type: nat}, {to: 0/0, via: 192.0.2.99, type: unicast}"),
+    ],
+)
+def test_a_default_route_for_some_packets_only_keeps_its_gateway(text: str, other: str) -> None:
+    indent = " " * (8 if text == DHCP else 6)
+    after, again = changed(f"{text}{indent}routes: [{other}]\n")
+    assert f"routes: [{other.replace('192.0.2.99', '192.0.2.1')}]\n" in after
+    assert again.missing() == []
+
+
 def test_a_port_that_netplan_knows_by_another_name() -> None:
     text = "network:\n  ethernets:\n    uplink:\n      match: {macaddress: '02:00:00:00:00:01'}\n      dhcp4: true\n"
     wanted = Wanted("br0", "eth0", "192.0.2.10/24")
@@ -164,6 +179,11 @@ def test_a_port_that_netplan_knows_by_another_name() -> None:
         ((STATIC + "      nameservers: {search: [example.org]}\n",), "nameservers: without addresses"),
         ((STATIC + "      routes: [{to: 10.0.0.0/8, via: 192.0.2.254}]\n",), "no default route that could become"),
         ((STATIC + "      routes: [{to: default}]\n",), "no default route that could become"),
+        ((STATIC + "      routes: [{to: default, via: 192.0.2.9, table: 7}]\n",), "no default route that could"),
+        (
+            (STATIC + "      routes: [{to: default, via: 192.0.2.9, table: 0xfe}]\n",),
+            "it would change the default route",
+        ),
         ((STATIC + "      routes:\n",), "no default route that could become"),
         ((STATIC + "      routes: []\n",), "no default route that could become"),
         ((STATIC + "      mtu: 1400\n      mtu: 9000\n",), "line 6: mtu is in line 5 already"),

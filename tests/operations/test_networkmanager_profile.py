@@ -131,10 +131,12 @@ def test_each_profile_has_an_id_of_its_own_that_stays_the_same() -> None:
         ("[proxy]\n", "[802-1x]\nidentity=x\n", "[802-1x]"),
         ("[proxy]\n", "[sriov]\ntotal-vfs=2\n", "[sriov]"),
         ("192.0.2.10/24", "192.0.2.99/24", "addresses 192.0.2.99/24"),
+        ("zone=public\n", "permissions=user:ann:;\n", "permissions=user:ann:;"),
+        ("method=manual\n", "method=manual\nrouting-rule1=priority 5 iif eth0 table 7\n", "routing-rule1="),
     ],
 )
 def test_what_can_neither_be_kept_nor_moved_is_named(old: str, new: str, named: str) -> None:
-    obstacles = profile(STATIC.replace(old, new)).obstacles()
+    obstacles = profile(STATIC.replace(old, new, 1)).obstacles()
     assert len(obstacles) == 1
     assert obstacles[0].startswith(named)
 
@@ -145,3 +147,16 @@ def test_a_default_route_of_its_own_is_kept_or_named() -> None:
     )
     assert "route1=0.0.0.0/0,192.0.2.1\n" in changed(text)[0]
     assert profile(text, "192.0.2.2").obstacles() == ["route1=0.0.0.0/0,192.0.2.1"]
+
+
+def test_what_makes_addresses_and_data_of_other_programs_are_the_bridges() -> None:
+    text = STATIC.replace("zone=public\n", "permissions=\nstable-id=office\n") + "\n[user]\nrack.row=4\n"
+    bridge, port = changed(text)
+    assert "stable-id=office\n" in bridge
+    assert "[user]\nrack.row=4\n" in bridge
+    assert "office" not in port
+
+
+def test_a_rule_for_another_interface_is_the_bridges() -> None:
+    rule = "routing-rule1=priority 5 iif eth01 table 7\n"
+    assert rule in changed(STATIC.replace("method=manual\n", f"method=manual\n{rule}", 1))[0]
