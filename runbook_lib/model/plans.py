@@ -27,8 +27,8 @@ class Check:
 
     @classmethod
     def equal(cls, name: str, expected: object, observed: object, id: str = "") -> Check:  # noqa: A002 - the field's name
-        """Make a check that holds when both sides are equal."""
-        return cls(name, str(expected), str(observed), expected == observed, id)
+        """Make a check that holds when both sides are equal; both are recorded in words: `yes`, `none`, `a, b`."""
+        return cls(name, _in_words(expected), _in_words(observed), expected == observed, id)
 
     @property
     def hop(self) -> int | None:
@@ -143,3 +143,12 @@ class Plan:
         return tuple(
             one for value in values if isinstance(value, tuple) for one in value if isinstance(one, Command)
         )
+
+
+def _in_words(value: object) -> str:
+    """Return a value as a reader expects it in a table: without Python's notation."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(map(_in_words, value)) or "none"
+    return "none" if value is None else str(value)
