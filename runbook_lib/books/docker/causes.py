@@ -98,11 +98,11 @@ class Causes(Probe):
         found += [_FORWARDING, _RULES, _ENGINE, _OPTIONS, *(Reachable(address) for _, address in self.peers)]
         found += [_REDIS, _PROTECTED, self._key] * self.server + [_AMBASSADOR] * (self.server or self.client)
         found += [_certificate(self.p.registry)] * self._asks_registry
-        return [*found, NAMES] if self._judges_others else found
+        return [*found, NAMES] if self.p.also_validate else found
 
     def verify(self, facts: Facts) -> list[Check]:
         """Return one check per cause, in the order of their effects."""
-        others = carried_out(self.p, facts) if self._judges_others else ()
+        others = carried_out(self.p, facts, server=self.server) if self.p.also_validate else ()
         return [*self._host(facts), *self._engine(facts), *self._path(facts), *others]
 
     def describe(self) -> str:
@@ -113,11 +113,6 @@ class Causes(Probe):
     def _asks_registry(self) -> bool:
         """Whether the host of the registry is this one."""
         return self.server and bool(self.p.registry)
-
-    @property
-    def _judges_others(self) -> bool:
-        """Whether there are runbooks of which this host shows whether they were carried out."""
-        return self.server and bool(self.p.also_validate)
 
     @property
     def _key(self) -> Answer:

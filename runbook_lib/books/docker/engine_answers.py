@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["is_known", "undecided"]
 
 _ABSENT = "no such "
-_REPAIR = (
-    "repair: that of the first check that did not pass; if it is this one, see `systemctl status docker`"
-)
+_REPAIR = "repair: that of the first check that did not pass"
 
 
 def is_known(answer: Answered) -> bool:
