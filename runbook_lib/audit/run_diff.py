@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pandas as pd
 
+from runbook_lib.connections.shown_command import shown_command
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.regular_file import read
@@ -240,10 +241,11 @@ def _commands(host: HostRecord) -> dict[str, str]:
 
 
 def _distinct(command: CommandRecord, others: Mapping[str, str]) -> str:
-    number, text = 1, command.text
+    shown = str(shown_command(command.text))
+    number, text = 1, shown
     while text in others:
         number += 1
-        text = f"{command.text}  # time {number}"
+        text = f"{shown}  # time {number}"
     return text
 
 

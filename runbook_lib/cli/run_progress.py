@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from runbook_lib.connections.shown_command import shown_command
 from runbook_lib.evidence.exposed_secrets import HINT, Exposure
 from runbook_lib.masking import excerpt
 from runbook_lib.model.plans import Check
@@ -52,7 +53,7 @@ class _Line:
 
     def __init__(self, title: str, host: str, purpose: str, command: str) -> None:
         self._title = title
-        self._running = Running(host, "running", purpose, excerpt(command, 80))
+        self._running = Running(host, "running", purpose, excerpt(str(shown_command(command)), 80))
         self._started = time.monotonic()
 
     def __rich__(self) -> Text:

@@ -54,7 +54,7 @@ class DockerApi:
             limit: How large the answer may be; never more than `MAX_BUFFERED_BYTES`.
 
         Raises:
-            FactUnavailable: No engine answers in time.
+            FactUnavailable: No engine answers in time, or the engine refuses the query.
             FactError: The answer is too large, or is not an engine's.
         """
         # The SDK takes 0.15 s to import, and most runs do not need it.
@@ -151,6 +151,13 @@ def _refusal(problem: Exception, limit: OutputLimit) -> FactError:
         return FactError(
             f"the answer is not one of a Docker engine: {type(problem).__name__}: {problem}",
             hint="find out what listens on /var/run/docker.sock of the host",
+        )
+    if isinstance(problem, docker.errors.APIError):
+        # The URL in the SDK's own message names an address at which nothing listens.
+        explanation = problem.explanation or getattr(problem.response, "reason", "no explanation")
+        return FactUnavailable(
+            f"the Docker engine refused the query with status {problem.status_code}: {excerpt(str(explanation), 300)}",
+            hint="find out on the host what the engine says: `docker info`, `journalctl --unit docker`",
         )
     return FactUnavailable(
         f"the Docker engine does not answer: {_reason(problem)}",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jinja2
 from markupsafe import Markup
 
+from runbook_lib.connections.shown_command import shown_command
 from runbook_lib.display.ipython_shell import shell
 from runbook_lib.display.scrapbook import scrap
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
@@ -61,7 +62,7 @@ _templates = jinja2.Environment(
     lstrip_blocks=True,
     finalize=lambda value: visible(value) if type(value) is str else value,
 )
-_templates.filters["utc_time"] = utc_time
+_templates.filters |= {"shown_command": shown_command, "utc_time": utc_time}
 _templates.globals["columns_of"] = lambda rows: list(dict.fromkeys(key for row in rows for key in row))
 
 

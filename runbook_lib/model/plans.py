@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 
 from runbook_lib.model.commands import Command
 
-__all__ = ["Change", "Check", "NetworkGuard", "NewIdentity", "Plan", "Reboot"]
+__all__ = ["Change", "Check", "NetworkGuard", "NewIdentity", "Plan", "Reboot", "in_words"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Check:
 
     @classmethod
     def equal(cls, name: str, expected: object, observed: object, id: str = "") -> Check:  # noqa: A002 - the field's name
-        """Make a check that holds when both sides are equal."""
-        return cls(name, str(expected), str(observed), expected == observed, id)
+        """Make a check that holds when both sides are equal; both are recorded in words: `yes`, `none`, `a, b`."""
+        return cls(name, in_words(expected), in_words(observed), expected == observed, id)
 
     @property
     def hop(self) -> int | None:
@@ -143,3 +143,18 @@ class Plan:
         return tuple(
             one for value in values if isinstance(value, tuple) for one in value if isinstance(one, Command)
         )
+
+
+def in_words(value: object) -> str:
+    """Return a value as a reader expects it in a table: without Python's notation.
+
+    >>> in_words({"ipv6": False, "dns": ["192.0.2.1", "192.0.2.2"]})
+    'ipv6: no, dns: 192.0.2.1, 192.0.2.2'
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {in_words(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(map(in_words, value)) or "none"
+    return "none" if value is None else str(value)

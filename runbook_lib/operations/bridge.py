@@ -136,7 +136,7 @@ class Present(Operation):
                 f"{self.name} is a bridge", "bridge", bridge.kind if bridge else "missing", "bridge.kind"
             ),
             Check.equal(
-                f"{self.port} is a port of", self.name, port.master if port else "missing", "bridge.port"
+                f"bridge of {self.port}", self.name, port.master if port else "missing", "bridge.port"
             ),
             Check(
                 f"{self.name} has the address",
@@ -145,7 +145,7 @@ class Present(Operation):
                 holds=bridge is not None and set(addresses) <= {*bridge.addresses, *bridge.ipv6},
                 id="bridge.address",
             ),
-            Check.equal(f"{self.port} has addresses", "none", _addresses(port), "bridge.port_address"),
+            Check.equal(f"addresses of {self.port}", "none", _addresses(port), "bridge.port_address"),
             Check.equal(
                 f"{self.name} runs the spanning tree protocol",
                 expected=False,

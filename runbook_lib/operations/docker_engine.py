@@ -17,7 +17,7 @@ from runbook_lib.facts.packages import UnfinishedPackages
 from runbook_lib.facts.release import Release
 from runbook_lib.facts.service import UnreadFiles
 from runbook_lib.model.commands import Command
-from runbook_lib.model.plans import Change, Check, Plan
+from runbook_lib.model.plans import Change, Check, Plan, in_words
 from runbook_lib.operations import docker_engine_packages, file_commands, packages, undo
 from runbook_lib.operations.base import Operation
 
@@ -151,8 +151,8 @@ class Configured(Operation):
         checks = [
             Check(
                 f"{DAEMON_FILE}: {key}",
-                str(value),
-                str(current.get(key)),
+                in_words(value),
+                in_words(current.get(key, "missing")),
                 holds=key in current and _is_same(_merge(current[key], value), current[key]),
                 id=f"docker_engine.option.{key}",
             )

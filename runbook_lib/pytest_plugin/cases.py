@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from runbook_lib.connections.shown_command import shown_command
 from runbook_lib.evidence.layout import HTML_REPORT, JOURNAL
 from runbook_lib.model.status import BAD, SYMBOLS, Status
 from runbook_lib.printing.visible_text import for_log, visible
@@ -152,7 +153,7 @@ def _card(run: NotebookRun, step: StepRecord, host: HostRecord) -> str:
 
 
 def _command(command: CommandRecord, *, whole: bool) -> Iterator[str]:
-    yield f"$ {command.text}"
+    yield f"$ {shown_command(command.text)}"
     if whole:
         for output in (command.stdout, command.stderr):
             lines = stream(output).splitlines()

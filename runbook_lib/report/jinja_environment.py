@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 
+from runbook_lib.connections.shown_command import shown_command
 from runbook_lib.model.status import BAD, SYMBOLS
 from runbook_lib.printing.visible_text import visible
 from runbook_lib.report import safe_text, summary
@@ -50,6 +51,7 @@ templates.filters |= {
     "duration": _duration,
     "moment": summary.moment,
     "pretty": _pretty,
+    "shown_command": shown_command,
     "seconds": summary.seconds,
     "stream": safe_text.stream,
 }

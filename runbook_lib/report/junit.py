@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from junitparser import Error, Failure, Skipped, TestSuite
 
+from runbook_lib.connections.shown_command import shown_command
 from runbook_lib.evidence.layout import JUNIT_REPORT
 from runbook_lib.model.status import BAD, Status
 from runbook_lib.printing.visible_text import visible
@@ -143,7 +144,7 @@ def _output(step: StepRecord, host: HostRecord) -> str:
         for check in host.checks
     ]
     for command in host.commands:
-        lines += ["", f"$ {command.text}"]
+        lines += ["", f"$ {shown_command(command.text)}"]
         lines += [
             f"({name}) {stream(record)}"
             for name, record in (("stdout", command.stdout), ("stderr", command.stderr))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from runbook_lib.connections.shown_command import shown_command
 from runbook_lib.evidence.layout import MARKDOWN_REPORT
 from runbook_lib.model.status import SYMBOLS
 from runbook_lib.printing.utf8 import utf8_bytes
@@ -94,7 +95,7 @@ def _problem(run: RunRecord, step: StepRecord, host: HostRecord) -> str:
         if not check.holds
     ]
     lines += [
-        f"    - {_code(command.text)}: {plain(exit_summary(command))}"
+        f"    - {_code(str(shown_command(command.text)))}: {plain(exit_summary(command))}"
         for command in host.commands
         if command.number and not command.accepted
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.connections import network_query
 from runbook_lib.connections.command_wait import CommandWait
+from runbook_lib.connections.shown_command import shown_command
 from runbook_lib.errors import EvidenceError, Interrupted, RunbookError
 from runbook_lib.evidence import events
 from runbook_lib.evidence.spooled_output import SpooledOutputs
@@ -76,7 +77,7 @@ class Recorder:
         record, limit = found
         seconds = (now() - record.started).total_seconds()
         last_line = self.mask(limit.last_line) if limit else ""
-        return Running(host, "running", record.purpose, record.text, seconds, last_line)
+        return Running(host, "running", record.purpose, str(shown_command(record.text)), seconds, last_line)
 
     def note_connection(self, connection: Connection, step: int) -> bool:
         """Journal the host's current connection, unless that was done before.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runbook_lib.audit.run_diff import SECTIONS, compare, source_cells
+from runbook_lib.connections.remote_shell import sudo_text
 from runbook_lib.evidence.lookup import read_run
 
 if TYPE_CHECKING:
@@ -183,3 +184,33 @@ def test_an_unknown_run_is_refused(evidence: Path, tmp_path: Path, archive: Arch
     assert "no such run in the archive" in done.stderr
     assert "Traceback" not in done.stderr
     assert archive.find("last")
+
+
+def test_commands_are_compared_as_they_are_shown_whatever_ran_them_as_root(runs: list[RunRecord]) -> None:
+    _, well, _ = runs
+    step = well.steps[0]
+    command = next(one for one in step.hosts[0].commands if one.kind == "change")
+    texts = ["sudo -n -- apt-get update", sudo_text(("apt-get", "update"), password=False), "apt-get update"]
+    earlier, current, plain = (
+        well.model_copy(
+            update={
+                "steps": [
+                    step.model_copy(
+                        update={
+                            "hosts": [
+                                step.hosts[0].model_copy(
+                                    update={"commands": [command.model_copy(update={"text": text})]}
+                                )
+                            ]
+                        }
+                    )
+                ]
+            }
+        )
+        for text in texts
+    )
+    assert changes(earlier, current, "commands") == []
+    assert [name for name, *_ in changes(current, plain, "commands")] == [
+        "as root: apt-get update",
+        "apt-get update",
+    ]

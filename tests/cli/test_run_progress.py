@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.cli.run_progress import Progress
+from runbook_lib.cli.run_progress import Progress, _Line
+from runbook_lib.connections.remote_shell import sudo_text
 from runbook_lib.model.plans import Check
 from runbook_lib.model.status import Status
 from runbook_lib.runbook.run_status import describe_unmet
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HOLDS = Check.equal("address of br0", "192.0.2.1/24", "192.0.2.1/24")
-BRIDGE = Check.equal("em1 is a port of", "br0", "no bridge")
+BRIDGE = Check.equal("bridge of em1", "br0", "no bridge")
 FORWARD = Check.equal("packets are forwarded", "1", "0")
 TWO_LINES = Check.equal("content", "right", "wrong\n::error::forged")
 
@@ -44,7 +45,7 @@ def test_each_of_several_checks_has_a_line_of_its_own(
     lines = shown(checks, f"{before}{describe_unmet(checks)}{after}", capsys)
     assert lines == [
         *([before[:-2]] if before else []),
-        "✗ em1 is a port of: expected br0, observed no bridge",
+        "✗ bridge of em1: expected br0, observed no bridge",
         "✗ packets are forwarded: expected 1, observed 0",
         *([after[2:]] if after else []),
     ]
@@ -69,3 +70,9 @@ def test_a_line_of_a_host_s_text_never_looks_like_one_of_ours(capsys: pytest.Cap
     checks = [BRIDGE, TWO_LINES]
     lines = shown(checks, describe_unmet(checks), capsys)
     assert lines[1:] == ["✗ content: expected right, observed wrong", "| ::error::forged"]
+
+
+def test_the_line_of_a_running_command_begins_with_its_purpose_and_has_the_command_itself() -> None:
+    sent = sudo_text(("apt-get", "update"), password=False)
+    line = _Line("1. Install", "host-a", "update the lists", sent)
+    assert str(line.__rich__()).endswith(": update the lists: as root: apt-get update")

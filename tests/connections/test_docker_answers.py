@@ -231,6 +231,30 @@ def test_what_is_not_an_engine_is_named(
         ask(tmp_path, answer)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "why"),
+    [
+        (
+            "503 Service Unavailable",
+            b'{"message": "This node is not a swarm manager."}',
+            "status 503: This node is not a swarm manager.",
+        ),
+        ("500 Internal Server Error", b"", "status 500: Internal Server Error"),
+        ("400 Bad Request", b"<p>odd</p>", "status 400: <p>odd</p>"),
+    ],
+)
+def test_an_engine_that_refuses_a_query_has_answered_and_its_reason_is_kept(
+    status: str, body: bytes, why: str, tmp_path: Path
+) -> None:
+    def answer(path: str) -> Iterator[bytes]:
+        yield answered(VERSION) if "version" in path else answered(body, status=status)
+
+    with pytest.raises(FactUnavailable) as refused:
+        ask(tmp_path, answer)
+    assert refused.value.message == f"the Docker engine refused the query with {why}"
+    assert "systemctl status" not in str(refused.value.hint)
+
+
 def test_the_logins_of_this_machine_are_not_sent_to_the_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

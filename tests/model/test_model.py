@@ -114,9 +114,20 @@ def test_a_docker_query_is_shown_like_a_command() -> None:
     assert DockerQuery("inspect_container", ("a b",)).text == "docker-api inspect_container 'a b'"
 
 
-def test_a_check_holds_when_both_sides_are_equal_and_shows_them_as_text() -> None:
-    assert Check.equal("x", 1, 1) == Check("x", "1", "1", holds=True)
-    assert Check.equal("x", None, "None") == Check("x", "None", "None", holds=False)
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (1, "1"),
+        (True, "yes"),
+        (False, "no"),
+        (None, "none"),
+        ((), "none"),
+        (["http://a:5000", "http://b:5000"], "http://a:5000, http://b:5000"),
+    ],
+)
+def test_a_check_holds_when_both_sides_are_equal_and_shows_them_in_words(value: object, words: str) -> None:
+    assert Check.equal("x", value, value) == Check("x", words, words, holds=True)
+    assert Check.equal("x", value, "other") == Check("x", words, "other", holds=False)
 
 
 @pytest.mark.parametrize(

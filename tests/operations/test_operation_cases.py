@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 CASES = sorted(Path(__file__).parent.glob("*/*.json"))
 OF_EACH = pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+PYTHON = re.compile(r"True|False|None|(\[|\{|\().*(\]|\}|\))", re.DOTALL)
 NOT_AS_JSON = {"observe.Observe", "refusal.Expected", "task.Task"}  # their arguments are facts and operations
 NOT_AS_JSON |= {"shell.Look"}  # it reads no facts and judges nothing: tests/display/test_cell_magic.py
 
@@ -139,6 +140,8 @@ def test_an_operation_checks_as_in_its_case_and_always_something(path: Path) -> 
     assert checks
     assert [[check.name, check.holds] for check in checks] == loaded["checks"]
     assert all(check.expected != check.observed for check in checks if not check.holds)
+    texts = [text for check in checks for text in (check.expected, check.observed)]
+    assert [text for text in texts if PYTHON.fullmatch(text)] == []  # a person reads them
 
 
 @OF_EACH

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runbook_lib.connections.remote_shell import sudo_text
 from runbook_lib.errors import EvidenceError
 from runbook_lib.model.plans import Change
+from runbook_lib.model.records import CommandRecord, HostRecord
 from runbook_lib.model.status import Status
 from runbook_lib.report.html import page, write_html
+from runbook_lib.report.junit import junit
+from runbook_lib.report.markdown import markdown
 from tests.counted_calls import counted_calls
 from tests.report import chapter, practice
 from tests.report.accessibility import WIDTHS, violations
@@ -236,3 +240,69 @@ def test_the_lab_that_practice_hosts_belong_to_is_named_and_not_another_machine(
         ),
     ):
         assert where in page(runs, "Title")
+
+
+def as_root(run: RunRecord) -> RunRecord:
+    """The run with a first step on host-a in which each command was sent under sudo, and was not accepted."""
+    step = run.steps[0]
+    texts = [sudo_text(("apt-get", word), password=False) for word in ("update", "check")]
+    commands = [
+        CommandRecord(
+            number=number,
+            kind="change",
+            text=text,
+            purpose="ask for packages",
+            started=step.started,
+            exit_code=100,
+        )
+        for number, text in enumerate(texts, start=1)
+    ]
+    host = HostRecord(
+        host="host-a", address="h", kind="machine", status=Status.FAILED, message="no", commands=commands
+    )
+    return run.model_copy(
+        update={"status": Status.FAILED, "steps": [step.model_copy(update={"hosts": [host]})]}
+    )
+
+
+def test_the_commands_of_root_are_shown_as_themselves_and_as_sent_on_demand(
+    chromium: Page, well: RunRecord, tmp_path: Path
+) -> None:
+    run = as_root(well)
+    shown = chromium.show(written(tmp_path, run))
+    summaries = shown.run("[...document.querySelectorAll('details.command > summary')].map(s => s.innerText)")
+    assert [line.partition(", ")[0] for line in summaries] == [
+        f"ask for packages: apt-get {word} as root" for word in ("update", "check")
+    ]
+    exact = shown.run("[...document.querySelectorAll('pre.exact')].map(e => e.textContent)")
+    assert exact == [command.text for command in run.steps[0].hosts[0].commands]
+    assert "` as root: apt-get update `: exit 100" in markdown([run], "One")
+    assert b"$ as root: apt-get update" in junit([run])
+
+
+def test_printing_expands_the_page_and_leaves_the_screen_as_it_was(
+    chromium: Page, failed: RunRecord, tmp_path: Path
+) -> None:
+    shown = chromium.show(written(tmp_path, failed))
+    states = "[...document.querySelectorAll('main details')].map(d => d.open)"
+    before = shown.run(states)
+    shown.run("dispatchEvent(new Event('beforeprint'))")
+    assert all(shown.run(states))
+    shown.run("dispatchEvent(new Event('afterprint'))")
+    assert shown.run(states) == before
+    assert not all(before)
+
+
+def test_the_matrix_says_on_a_phone_which_hosts_a_step_was_not_for_and_names_its_links(
+    chromium: Page, well: RunRecord, tmp_path: Path
+) -> None:
+    step = well.steps[0]
+    one = well.model_copy(update={"steps": [step.model_copy(update={"hosts": step.hosts[:1]})]})
+    shown = chromium.show(written(tmp_path, one), width=390)
+    absent = shown.run(
+        "(e => [e.textContent, getComputedStyle(e, '::before').content, getComputedStyle(e).display])"
+        "(document.querySelector('.matrix .absent'))"
+    )
+    assert absent == ["not targeted", '"\u2013"', "inline"]
+    label = shown.run("document.querySelector('.matrix a.plain').ariaLabel")
+    assert label == f"{step.hosts[0].status}: step 1 on {step.hosts[0].host}"

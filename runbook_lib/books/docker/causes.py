@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.books.docker.ambassador import NETWORK
+from runbook_lib.books.docker.carried_out import NAMES, carried_out
 from runbook_lib.books.docker.dropping_rules import dropping
+from runbook_lib.books.docker.engine_answers import is_known, undecided
 from runbook_lib.facts.answer import Answer
 from runbook_lib.facts.interfaces import DefaultRoute, Interfaces, Reachable
 from runbook_lib.facts.packages import LockHolder
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from runbook_lib.books.docker.parameters import ValidateChapter
+    from runbook_lib.facts.answer import Answered
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.facts.interfaces import Interface
     from runbook_lib.host_settings import Host
@@ -52,7 +55,7 @@ REPAIRS = {
     "cause.bridge-option": f"{_RUN_30}, then {_RUN_40}",
     "cause.fixed-cidr": f"{_RUN_30}, then {_RUN_40}",
     "cause.mirror": f"{_RUN_20}, then {_RUN_40}",
-    "cause.peers": "that host's power and cable; at its console, whether em1 is a port of br0",
+    "cause.peers": "check that host: its power and its cable, and at its console that em1 is a port of br0",
     "cause.redis": _RUN_40,
     "cause.protected": "on the host: `docker exec redis-server redis-cli CONFIG SET protected-mode no`",
     "cause.name": _RUN_40,
@@ -95,11 +98,12 @@ class Causes(Probe):
         found += [_FORWARDING, _RULES, _ENGINE, _OPTIONS, *(Reachable(address) for _, address in self.peers)]
         found += [_REDIS, _PROTECTED, self._key] * self.server + [_AMBASSADOR] * (self.server or self.client)
         found += [_certificate(self.p.registry)] * self._asks_registry
-        return found
+        return [*found, NAMES] if self.p.also_validate else found
 
     def verify(self, facts: Facts) -> list[Check]:
         """Return one check per cause, in the order of their effects."""
-        return [*self._host(facts), *self._engine(facts), *self._path(facts)]
+        others = carried_out(self.p, facts, server=self.server) if self.p.also_validate else ()
+        return [*self._host(facts), *self._engine(facts), *self._path(facts), *others]
 
     def describe(self) -> str:
         """Return what is compared; the parameters are in the run's own record."""
@@ -127,9 +131,9 @@ class Causes(Probe):
         yield _same("cause.lock", "who holds the package manager's lock", "nobody", holders)
         interfaces = {interface.name: interface for interface in facts[Interfaces()]}
         port, bridge = interfaces.get(self.p.card), interfaces.get(self.p.bridge)
-        yield _same("cause.carrier", f"{self.p.card} has a cable", "UP", port.state if port else "missing")
+        yield _same("cause.carrier", f"cable of {self.p.card}", "UP", port.state if port else "missing")
         master = port.master if port else None
-        yield _same("cause.port", f"{self.p.card} is a port of", self.p.bridge, master or "no bridge")
+        yield _same("cause.port", f"bridge of {self.p.card}", self.p.bridge, master or "no bridge")
         yield from self._addresses(bridge)
         route = facts[DefaultRoute()]
         gateway = (route.gateway if route else None) or "none"
@@ -170,30 +174,15 @@ class Causes(Probe):
     def _path(self, facts: Facts) -> Iterator[Check]:
         """Yield the checks of redis and its ambassadors, as far as they are on this host."""
         if self.server:
-            redis = _object(facts[_REDIS].text)
-            state = redis.get("state", "missing")
-            yield _same("cause.redis", "redis-server", "running", str(state))
-            protected = facts[_PROTECTED].text.splitlines()[-1:]
-            yield _same(
-                "cause.protected", "redis in protected mode", "no", protected[0] if protected else "unknown"
-            )
-            if self.p.wiring == "network":
-                joined = "yes" if NETWORK in _dict(redis.get("networks")) else "no"
-                yield _same("cause.name", f"redis-server is in the network {NETWORK}", "yes", joined)
+            yield from self._redis(facts)
         if self.server or self.client:
-            target = "redis:6379" if self.server else f"{self.p.server_address}:{self.p.port}"
-            ambassador = _object(facts[_AMBASSADOR].text)
-            word = "REDIS_PORT_6379_TCP="
-            found = [
-                str(item).removeprefix(word)
-                for item in _list(ambassador.get("env"))
-                if str(item).startswith(word)
-            ]
-            expected = f"tcp://{target}, running"
-            observed = f"{found[0] if found else 'no variable'}, {ambassador.get('state', 'missing')}"
-            yield _same("cause.ambassador", "redis_ambassador relays to", expected, observed)
+            yield self._ambassador(facts[_AMBASSADOR])
         if self.server:
-            yield _same("cause.key", f"the key {self.p.key}", self.p.value, facts[self._key].text or "none")
+            name, answer = f"the key {self.p.key}", facts[self._key]
+            if answer.exit_code == 0:
+                yield _same("cause.key", name, self.p.value, answer.text or "none")
+            else:
+                yield undecided("cause.key", name, self.p.value, answer)
         if self._asks_registry:
             answer = facts[_certificate(self.p.registry)]
             end = answer.text.partition("notAfter=")[2].partition("\n")[0]
@@ -205,6 +194,41 @@ class Causes(Probe):
             # Practice hosts may have no registry: then nothing has expired, and the check says why it holds.
             holds = not expired and answer.exit_code != _NOT_FOUND
             yield _check("cause.certificate", name, "not expired, or no registry answers", observed, holds)
+
+    def _redis(self, facts: Facts) -> Iterator[Check]:
+        answer = facts[_REDIS]
+        redis = _object(answer.text)
+        if is_known(answer):
+            yield _same("cause.redis", "redis-server", "running", str(redis.get("state", "missing")))
+        else:
+            yield undecided("cause.redis", "redis-server", "running", answer)
+        answered = facts[_PROTECTED]
+        name = "redis in protected mode"
+        if answered.exit_code == 0:
+            protected = answered.text.splitlines()[-1:]
+            yield _same("cause.protected", name, "no", protected[0] if protected else "unknown")
+        else:
+            yield undecided("cause.protected", name, "no", answered)
+        if self.p.wiring != "network":
+            return
+        name = f"redis-server is in the network {NETWORK}"
+        if is_known(answer):
+            joined = "yes" if NETWORK in _dict(redis.get("networks")) else "no"
+            yield _same("cause.name", name, "yes", joined)
+        else:
+            yield undecided("cause.name", name, "yes", answer)
+
+    def _ambassador(self, answer: Answered) -> Check:
+        target = "redis:6379" if self.server else f"{self.p.server_address}:{self.p.port}"
+        id_, name, expected = "cause.ambassador", "redis_ambassador relays to", f"tcp://{target}, running"
+        if not is_known(answer):
+            return undecided(id_, name, expected, answer)
+        ambassador = _object(answer.text)
+        word = "REDIS_PORT_6379_TCP="
+        variables = [str(item) for item in _list(ambassador.get("env"))]
+        found = [item.removeprefix(word) for item in variables if item.startswith(word)]
+        observed = f"{found[0] if found else 'no variable'}, {ambassador.get('state', 'missing')}"
+        return _same(id_, name, expected, observed)
 
 
 def causes(p: ValidateChapter, host: Host, hosts: Sequence[Host]) -> Causes:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from runbook_lib.cli.audit.archive_options import archive_options, open_archive, print_table
 from runbook_lib.cli.completed_names import complete_runs
+from runbook_lib.connections.shown_command import shown_command
 from runbook_lib.readable_time import local_time
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["show_command"]
 
@@ -70,8 +74,17 @@ def show_command(archive_settings: dict[str, Any], run: str, everything: bool) -
         (_BROKEN, [found]),
         (_COPIES, [found]),
     ):
-        table = archive.query(sql, given)
+        table = _shown(archive.query(sql, given))
         if table.num_rows:
             click.echo()
             print_table(table, "table")
     return 0
+
+
+def _shown(table: pa.Table) -> pa.Table:
+    """Return a table with its commands as they are shown elsewhere; `audit query` has their exact texts."""
+    place = table.schema.get_field_index("text")
+    if place < 0:
+        return table
+    texts = [[str(shown_command(text)) for text in table["text"].to_pylist()]]
+    return table.set_column(place, "text", texts)

@@ -9,7 +9,12 @@ const follow = () => {
 };
 const all = (open) => document.querySelectorAll("main details").forEach((details) => { details.open = open; });
 addEventListener("hashchange", follow);
-addEventListener("beforeprint", () => all(true));
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("main details:not([open])")];
+  all(true);
+});
+addEventListener("afterprint", () => closed.forEach((details) => { details.open = false; }));
 document.querySelectorAll("[data-fold]").forEach((button) => {
   button.addEventListener("click", () => all(button.dataset.fold === "open"));
 });

@@ -28,6 +28,11 @@ SERVER = Causes(
 CLIENT = Causes(
     P, "192.168.7.32/20", "192.168.9.0/24", (("host-a", "192.168.7.31"),), server=False, client=True
 )
+LEFT = {
+    "25_published_ports": "port-client",
+    "35_two_vlans": "vlan-capture",
+    "60_overlay_names": "names-redis",
+}
 CONTAINER = {"state": "running", "networks": {"redis-names": {}}}
 BRIDGED = "-A FORWARD -m physdev --physdev-is-bridged -p tcp -m tcp --dport 6379"
 OPTIONS = {"bridge": "br0", "fixed-cidr": "192.168.8.0/24", "registry-mirrors": ["http://192.168.7.254:5000"]}
@@ -47,6 +52,7 @@ def facts(operation: Causes, changed: dict[str, Any]) -> Facts:
     ambassador = {**CONTAINER, "env": ["PATH=/bin", f"REDIS_PORT_6379_TCP=tcp://{target}"]}
     options = {**OPTIONS, "fixed-cidr": operation.fixed_cidr}
     usual = {
+        "docker ps": "redis-server\nredis_ambassador\n" + "\n".join(LEFT.values()),
         "docker/tmp": "Avail\n 5000",
         "/boot": "Avail\n 300",
         "ip_forward": "1",
@@ -135,6 +141,52 @@ def test_the_first_check_that_fails_is_the_cause_and_says_what_repairs_it(
     unmet = [check for check in operation.verify(facts(operation, changed)) if not check.holds]
     assert unmet[0].id == cause
     assert unmet[0].observed.endswith(f"; repair: {REPAIRS[cause]}")
+
+
+DEAD = Answered(1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is it running?")
+STOPPED = {
+    "is-active": "inactive",
+    **dict.fromkeys(
+        ("redis-server)", "redis_ambassador", "protected-mode", "GET greeting", "docker ps"), DEAD
+    ),
+}
+
+
+@pytest.mark.parametrize("operation", [SERVER, CLIENT], ids=["server", "client"])
+def test_while_the_engine_does_not_answer_no_container_is_missing_and_nothing_is_to_be_removed(
+    operation: Causes,
+) -> None:
+    named = replace(operation, p=P.model_copy(update={"also_validate": ["25_published_ports"]}))
+    engine, *others = [check for check in named.verify(facts(named, STOPPED)) if not check.holds]
+    assert engine.id == "cause.engine"
+    assert {check.id for check in others} >= {"cause.ambassador"}
+    for check in others:
+        assert check.observed.startswith(f"unknown: {DEAD.text}; repair: that of the first check")
+        assert "docker rm" not in check.observed
+
+
+def test_a_container_is_missing_if_the_engine_says_so() -> None:
+    absent = {
+        "redis-server)": Answered(1, "Error: No such object: redis-server"),
+        "redis_ambassador": Answered(1, "error: no such object: redis_ambassador"),
+    }
+    checks = {check.id: check for check in SERVER.verify(facts(SERVER, absent))}
+    assert checks["cause.redis"].observed.startswith("missing; repair: ")
+    assert checks["cause.ambassador"].observed.startswith("no variable, missing; repair: ")
+
+
+def test_a_runbook_that_is_to_be_validated_and_was_never_carried_out_is_named() -> None:
+    p = P.model_copy(update={"also_validate": [*LEFT, "50_registry_s3"]})
+    on_server, on_client = ["35_two_vlans", "60_overlay_names"], ["25_published_ports", "35_two_vlans"]
+    for operation, found in ((replace(SERVER, p=p), on_server), (replace(CLIENT, p=p), on_client)):
+        changed = {"docker ps": "redis-server\nredis-published\nnames-redis-former"}
+        unmet = [check for check in operation.verify(facts(operation, changed)) if not check.holds]
+        assert [check.id for check in unmet] == [f"carried_out.{name}" for name in found]
+        for check, name in zip(unmet, found, strict=True):
+            assert (
+                f"no container {LEFT[name]}; repair: `runbook run {name}`, or leave it out" in check.observed
+            )
+        assert [check for check in operation.verify(facts(operation, {})) if not check.holds] == []
 
 
 def test_what_an_operator_has_made_on_purpose_is_not_a_cause() -> None:
