@@ -52,7 +52,7 @@ def list_command(  # noqa: PLR0913 - one for each option
     when = since.astimezone().isoformat() if since else None
     pairs = [value for given in (runbook, host) for value in (given, given)]
     found = archive.query(_RUNS, [*pairs, status, status, status, when, when])
-    print_table(found.slice(0, most) if most else found, form)
+    print_table(found.slice(0, most) if most else found, form, heading=2)
     if form == "table":
         kinds = archive.query(_KINDS).to_pylist()
         summary = ", ".join(f"{row['files']} {row['kind']}" for row in kinds) or "nothing"
