@@ -257,7 +257,9 @@ def _unreachable(run: RunRecord) -> tuple[str, str]:
 
 
 def _interrupted(run: RunRecord) -> tuple[str, str]:
-    return "Interrupted", f"The run was stopped before it completed. {_first_problem(run)}"
+    again = f". `runbook run --resume {run.run}` continues it" if run.mode is Mode.APPLY else ""
+    stopped = "The run was stopped before it completed, and no further step was begun."
+    return "Interrupted", f"{stopped} {_first_problem(run).removesuffix('.')}{again}."
 
 
 def _unknown(run: RunRecord) -> tuple[str, str]:
@@ -283,7 +285,7 @@ def _first_problem(run: RunRecord) -> str:
     if not found:
         return first_line(own_reason(run)) or "No reason was recorded."
     step, host = found[0]
-    more = f" (and {counted(len(found) - 1, 'more failure')})" if len(found) > 1 else ""
+    more = f" (and {counted(len(found) - 1, 'more problem')})" if len(found) > 1 else ""
     why = first_line(host.message).removeprefix(f"{host.host}: ") or "no reason was recorded"
     return f"Step {step.number} “{step.title}” {_HAPPENED[host.status]} {host.host}: {why}{more}"
 

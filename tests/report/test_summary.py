@@ -127,3 +127,11 @@ def test_changes_are_counted_in_steps_as_on_the_terminal() -> None:
     changed = [step for step in run.steps if any(host.status is Status.CHANGED for host in step.hosts)]
     said = outcome_of_run(run).sentence
     assert said.startswith(f"{len(changed)} of {len(run.steps)} steps made changes")
+
+
+def test_an_interrupted_run_says_how_it_is_resumed() -> None:
+    run = chapter.run(status=Status.INTERRUPTED, mode=Mode.APPLY)
+    said = outcome_of_run(run).sentence
+    assert "no further step was begun" in said
+    assert said.endswith(f". `runbook run --resume {run.run}` continues it.")
+    assert "--resume" not in outcome_of_run(chapter.run(status=Status.INTERRUPTED, mode=Mode.PLAN)).sentence
