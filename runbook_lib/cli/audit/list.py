@@ -12,7 +12,9 @@ __all__ = ["list_command"]
 
 _RUNS = """
 SELECT CASE f.kind WHEN 'foreign' THEN 'foreign' WHEN 'damaged' THEN 'damaged' ELSE r.status END AS outcome,
-       r.run, r.runbook, r.mode, r.hosts, r.started, r.duration AS seconds, r.operator AS "by", f.problem
+       r.run, r.runbook, r.mode, r.hosts, r.started, r.duration AS seconds,
+       (SELECT NULLIF(count(DISTINCT s.step), 0) FROM steps s WHERE s.run = r.run AND s.status = 'skipped') AS skipped,
+       r.operator AS "by", f.problem
 FROM runs r JOIN files f ON f.run = r.run AND f.kind <> 'copy'
 WHERE (? IS NULL OR r.runbook = ?) AND (? IS NULL OR list_contains(string_split(r.hosts, ','), ?))
   AND (? IS NULL OR r.status = ? OR f.kind = ?) AND (? IS NULL OR r.started >= CAST(? AS TIMESTAMPTZ))
