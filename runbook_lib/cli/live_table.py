@@ -168,8 +168,8 @@ def print_result(progress: Progress, result: JobResult, before: str = "") -> Non
     for path in filter(None, (result.path, *result.later)):
         report = os.path.join(path, HTML_REPORT)  # noqa: PTH118 - of a path that may be anything
         if os.path.exists(report):  # noqa: PTH110 - as above
-            content = " (the planned commands)" if result.mode == Mode.PLAN else ""
-            progress.print_line(f"  report: {report}{content}")
+            content = ", with the planned commands" if result.mode == Mode.PLAN else ""
+            progress.print_line(f"  report{content}: {report}")
         progress.print_line(f"  evidence: {path}")
 
 

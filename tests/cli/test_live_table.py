@@ -44,7 +44,7 @@ def test_a_run_names_its_report_and_what_it_skipped(run: Path, capsys: pytest.Ca
 
 def test_a_plan_says_where_its_commands_are(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = JobResult("j", path=str(run), status=Status.PLANNED, mode="plan")
-    assert printed(result, capsys)[0] == f"  report: {run}/report.html (the planned commands)"
+    assert printed(result, capsys)[0] == f"  report, with the planned commands: {run}/report.html"
 
 
 @pytest.mark.parametrize("status", [Status.INTERRUPTED, Status.FAILED, Status.UNREACHABLE])
