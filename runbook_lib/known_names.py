@@ -11,7 +11,7 @@ from runbook_lib.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["complete_name", "did_you_mean", "unknown_name"]
+__all__ = ["closest_name", "complete_name", "did_you_mean", "unknown_name"]
 
 _PART = 3  # characters from which a part of a name says which one is meant
 _SHOWN = 6  # of many names with the same prefix
@@ -91,19 +91,29 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("host-q", ["host-a", "cloud"])
     'did you mean host-a? '
     """
+    found = closest_name(name, known)
+    return f"did you mean {found}? " if found else ""
+
+
+def closest_name(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is closest to a mistyped one; empty if none is close.
+
+    Args:
+        name: As it was typed.
+        known: All names.
+
+    >>> closest_name("mirors", ["hosts", "registry_mirrors"])
+    'registry_mirrors'
+    """
     wanted, names = name.lower(), {other.lower(): other for other in known}
     for lower, other in names.items():
         if len(wanted) >= _PART and wanted in lower:
-            return _question(other)
+            return other
     # A short word is close to a long name's beginning, or to a word of it, not to the whole name.
     starts = {lower[: len(wanted)]: other for lower, other in reversed(names.items())}
     words = {word: other for lower, other in reversed(names.items()) for word in re.split(r"\W|_", lower)}
     for spelling in (names, starts, words):
         near = difflib.get_close_matches(wanted, spelling, n=1)
         if near:
-            return _question(spelling[near[0]])
+            return spelling[near[0]]
     return ""
-
-
-def _question(name: str) -> str:
-    return f"did you mean {name}? "

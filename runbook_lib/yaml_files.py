@@ -283,8 +283,14 @@ def _decode(raw: bytes, path: Path, error: type[InputError]) -> str:
         ) from problem
 
 
-def validate(
-    model: type[M], data: Mapping[str, Any], error: type[InputError], where: str, file: YamlFile | None = None
+def validate(  # noqa: PLR0913 - what to validate, and what the message says of it
+    model: type[M],
+    data: Mapping[str, Any],
+    error: type[InputError],
+    where: str,
+    file: YamlFile | None = None,
+    *,
+    hint: str = "",
 ) -> M:
     """Return `data` validated as `model`.
 
@@ -294,6 +300,7 @@ def validate(
         error: The subclass of `InputError` to raise.
         where: The file or object to name in the error message.
         file: The file the data came from, to add line numbers.
+        hint: Where a person finds the allowed names; default: the model, or its names.
 
     Raises:
         InputError: As `error`, with every invalid value and, for a misspelled name, the likely one.
@@ -307,7 +314,7 @@ def validate(
             f"line {line}: {text}" if line else text for line, text in zip(lines, complaints, strict=True)
         ]
         raise error(
-            "; ".join(places), where=where, hint=_hint(model)
+            "; ".join(places), where=where, hint=hint or _hint(model)
         ) from None  # the traceback of a notebook would show the values
 
 
@@ -320,12 +327,12 @@ def _hint(model: type[BaseModel]) -> str:
 
 def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's error details, a TypedDict of theirs
     """Return one pydantic error as a message for runbook users."""
-    import difflib  # noqa: PLC0415 - only needed for errors
+    from runbook_lib.known_names import closest_name  # noqa: PLC0415 - difflib: only needed for errors
 
     name = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(item["loc"][-1]), model.model_fields, n=1)
-        return f"unknown name {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
+        near = closest_name(str(item["loc"][-1]), model.model_fields)
+        return f"unknown name {name!r}" + (f" (did you mean {near!r}?)" if near else "")
     if item["type"] == "missing":
         return f"{name!r} is missing"
     if item["loc"][-1:] == ("[key]",):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +14,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from runbook_lib.cli.readable_rows import print_rows
 from runbook_lib.cli.run_progress import Progress, color
 from runbook_lib.evidence.follower import JournalFollower
-from runbook_lib.model.status import SYMBOLS
+from runbook_lib.evidence.layout import HTML_REPORT
+from runbook_lib.model.status import BAD, SYMBOLS, Mode, Status
 from runbook_lib.printing.console import FilteredConsole
+from runbook_lib.project import project_top
 from runbook_lib.report.summary import first_line, seconds
 
 if TYPE_CHECKING:
@@ -140,7 +145,7 @@ class LiveTable:
 
 
 def print_result(progress: Progress, result: JobResult, before: str = "") -> None:
-    """Print what a run's journal does not say about its end, and where its evidence is.
+    """Print what a run's journal does not say about its end, what to do next, and where its report and evidence are.
 
     Args:
         progress: The run's.
@@ -154,32 +159,41 @@ def print_result(progress: Progress, result: JobResult, before: str = "") -> Non
         progress.print_line(f"  {result.problem}")
     if result.note:
         progress.print_line(f"  {result.note}")
+    if result.skipped:
+        progress.print_line(f"  {result.skipped}")
+    if result.path and result.status in BAD and result.mode == Mode.APPLY:
+        again = f"`runbook run --resume {_name_of_run(result.path)}`"
+        when = "" if result.status is Status.INTERRUPTED else "when the cause is fixed: "
+        progress.print_line(f"  hint: {when}{again} continues the run")
     for path in filter(None, (result.path, *result.later)):
+        report = os.path.join(path, HTML_REPORT)  # noqa: PTH118 - of a path that may be anything
+        if os.path.exists(report):  # noqa: PTH110 - as above
+            content = ", with the planned commands" if result.mode == Mode.PLAN else ""
+            progress.print_line(f"  report{content}: {report}")
         progress.print_line(f"  evidence: {path}")
 
 
+def _name_of_run(path: str) -> str:
+    """Return what `--resume` finds a run by: its id if it is where runs are looked for, else its path."""
+    directory = Path(path)
+    return directory.name if directory.parent == project_top() / "runs" else shlex.quote(path)
+
+
 def print_summary(console: FilteredConsole, jobs: Sequence[Job], results: Sequence[JobResult]) -> None:
-    """Print one line per run; a table on a terminal."""
+    """Print one row per run, or on a narrow terminal a few lines."""
     console.print()
     rows = [
         (
             Text(f"{SYMBOLS[result.status]} {result.status}", color(result.status)),
-            job.label,
-            ", ".join(job.hosts),
-            f"attempt {result.attempt}" if result.attempt > 1 else "",
-            seconds(result.seconds) if result.path else "",
-            first_line("; ".join(filter(None, (result.note, result.problem)))) or Path(result.path).name,
+            Text(job.label),
+            Text(result.mode),
+            Text(", ".join(job.hosts)),
+            Text(str(result.attempt)) if result.attempt > 1 else Text(),
+            Text(seconds(result.seconds)) if result.path else Text(),
+            Text(first_line("; ".join(filter(None, (result.problem, result.note, result.skipped))))),
+            Text(Path(result.path).name),
         )
         for job, result in zip(jobs, results, strict=True)
     ]
-    if not console.is_terminal:
-        width = max(len(job.label) for job in jobs)
-        for status, label, *cells in rows:
-            console.print(
-                "  ".join(filter(None, (f"{status.plain:<13}", f"{label:<{width}}", *cells))), markup=False
-            )
-        return
-    table = Table("outcome", "run", "hosts", "", "duration", "evidence", box=None, pad_edge=False)
-    for status, *cells in rows:
-        table.add_row(status, *map(Text, cells))
-    console.print(table)
+    names = ("outcome", "run", "mode", "hosts", "attempt", "duration", "remarks", "evidence")
+    print_rows(console, names, rows, heading=2)

@@ -13,9 +13,11 @@ from runbook_lib.connections.shown_command import shown_command
 from runbook_lib.evidence.exposed_secrets import HINT, Exposure
 from runbook_lib.masking import excerpt
 from runbook_lib.model.plans import Check
+from runbook_lib.model.skipped_steps import tally
 from runbook_lib.model.status import SYMBOLS, Status
 from runbook_lib.model.step_progress import Running, describe_running
 from runbook_lib.printing.console import FilteredConsole
+from runbook_lib.printing.wrapped_text import wrapped
 from runbook_lib.report.summary import counted
 from runbook_lib.runbook.run_status import describe_unmet
 
@@ -33,6 +35,9 @@ _COLORS = {
 
 
 _INDENT = " " * 13
+_HANGING = 2  # columns by which the continuation of a line is indented
+_LEAST_ROOM = 20  # columns; on a narrower terminal lines are not wrapped
+_HEADINGS = "   elapsed step outcome       host       title"
 _BESIDE = f"\n{_INDENT}| "  # a line of a host's text never looks like one of the product's, or a CI system's command
 
 
@@ -79,6 +84,7 @@ class Progress:
         self._spins = spins and self.console.is_terminal
         self._started = time.monotonic()
         self._titles: dict[int, str] = {}
+        self._statuses: dict[int, Status] = {}  # of the steps that ended
         self._spinner: Spinner | None = None
 
     def print_line(self, text: str) -> None:
@@ -102,18 +108,30 @@ class Progress:
     def _print(self, text: Text) -> None:
         for line in text.split("\n"):
             if self.console.is_terminal:
-                self.console.print(Text.assemble((self._prefix, "dim"), line))
+                for part in self._wrapped(line):
+                    self.console.print(Text.assemble((self._prefix, "dim"), part))
             else:  # many hosts make many lines
                 self.console.write_line(f"{self._prefix}{line.plain}")
         self.console.file.flush()
 
+    def _wrapped(self, line: Text) -> list[Text]:
+        """Return a line in parts that fit the terminal: cut between words, and indented more than the line itself."""
+        indent = len(line.plain) - len(line.plain.lstrip(" "))
+        room = self.console.width - len(self._prefix) - indent - _HANGING
+        if line.cell_len <= room + indent + _HANGING or room < _LEAST_ROOM:
+            return [line]
+        first, *others = wrapped(line[indent:], room)
+        return [Text(" " * indent) + first, *(Text(" " * (indent + _HANGING)) + part for part in others)]
+
     def _run_started(self, entry: dict[str, Any]) -> None:
         self._started = time.monotonic()
+        self._titles, self._statuses = {}, {}
         self._print(
             Text.assemble((f"{entry['runbook']} ", "bold"), f"{entry['mode']} on {', '.join(entry['hosts'])}")
         )
         if entry.get("resumes"):
             self.print_line(f"  resumes {entry['resumes']}")
+        self._print(Text(_HEADINGS, "dim"))
 
     def _step_started(self, entry: dict[str, Any]) -> None:
         self._titles[entry["step"]] = entry["title"]
@@ -152,12 +170,19 @@ class Progress:
         self.print_line(f"{_INDENT}! {Exposure.of(entry)}")
         self.print_line(f"{_INDENT}  hint: {HINT}")
 
+    def _step_ended(self, entry: dict[str, Any]) -> None:
+        self._statuses[entry["step"]] = Status(entry["status"])
+
     def _run_ended(self, entry: dict[str, Any]) -> None:
         self.stop_spinner()
         status = Status(entry["status"])
+        statuses = [*self._statuses.values()]
+        by_status = f": {tally(statuses)}" if {*statuses} - {status} else ""
         self._print(
             Text.assemble(
-                "  ", (f"{SYMBOLS[status]} {status}", color(status)), f", {counted(entry['steps'], 'step')}"
+                "  ",
+                (f"{SYMBOLS[status]} {status}", color(status)),
+                f", {counted(entry['steps'], 'step')}{by_status}",
             )
         )
 

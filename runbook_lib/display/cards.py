@@ -16,6 +16,7 @@ from runbook_lib.display.ipython_shell import shell
 from runbook_lib.display.scrapbook import scrap
 from runbook_lib.evidence.layout import RUN_MIME, STEP_MIME
 from runbook_lib.model.records import SCHEMA_VERSION, CommandRecord, HostRecord, RunRecord, StepRecord
+from runbook_lib.model.skipped_steps import describe_skipped
 from runbook_lib.model.status import SYMBOLS, Mode
 from runbook_lib.printing.utf8 import encodable_json
 from runbook_lib.printing.visible_text import for_log, visible
@@ -146,7 +147,12 @@ def show_run_end(record: RunRecord, files: Sequence[EvidenceLink] = (), problem:
         files: What was written into its directory at its end.
         problem: What could not be written.
     """
-    lines = [f"{record.runbook}: {record.status}", *(f"  {file.label}: {file.path}" for file in files)]
+    skipped = describe_skipped(record.steps)
+    lines = [
+        f"{record.runbook}: {record.status}",
+        *([f"  {skipped}"] if skipped else ()),
+        *(f"  {file.label}: {file.path}" for file in files),
+    ]
     _show(
         "run_ended.html.j2",
         "\n".join([*lines, *([f"  not complete: {problem}"] if problem else ())]),
@@ -158,6 +164,7 @@ def show_run_end(record: RunRecord, files: Sequence[EvidenceLink] = (), problem:
             "steps": len(record.steps),
         },
         run=record,
+        skipped=skipped,
         files=files,
         problem=problem,
     )

@@ -65,7 +65,9 @@ def check_input(
         check_syntax(entry.notebook.cells, entry.path)
     own = f"{listed_in}, parameters of {entry.name}" if listed_in else f"parameters of {entry.name}"
     where = str(source.path) if source else own
-    parameters = validate(entry.model, {**entry.defaults, **values}, ParameterError, where, source)
+    hint = f"`runbook show {entry.name}` lists the parameters"
+    given = {**entry.defaults, **values}
+    parameters = validate(entry.model, given, ParameterError, where, source, hint=hint)
     Secrets().resolve_all(parameters)
     inventory = Inventory.load(parameters.inventory)
     hosts = inventory.select(parameters.hosts)

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook_lib.model.skipped_steps import count_skipped, describe_skipped, enumerate_words
 from runbook_lib.model.status import BAD, SYMBOLS, Mode, Status, worst
 from runbook_lib.readable_time import utc_time
 
@@ -31,8 +32,8 @@ __all__ = [
 MEANINGS = {
     Status.OK: "already in the desired state, or read without problems",
     Status.CHANGED: "brought to the desired state; the checks passed",
-    Status.PLANNED: "would be changed; nothing was sent",
-    Status.SKIPPED: "not attempted",
+    Status.PLANNED: "would be changed; nothing that changes the host was sent",
+    Status.SKIPPED: "not attempted; the message says why",
     Status.FAILED: "a command or a check failed",
     Status.UNREACHABLE: "the host could not be reached",
     Status.INTERRUPTED: "stopped before it completed",
@@ -54,10 +55,10 @@ _HAPPENED = {
     Status.UNKNOWN: "has no recorded outcome on",
 }
 _TALLY = {
-    Status.OK: "found no changes to make (ok)",
+    Status.OK: "made no changes (ok)",
     Status.CHANGED: "made changes (changed)",
     Status.PLANNED: "planned changes (planned)",
-    Status.SKIPPED: "had nothing to do (skipped)",
+    Status.SKIPPED: "skipped every step (skipped)",
 }
 _HEADLINES = {Status.PLANNED: "Plan only", Status.SKIPPED: "Nothing was done"}
 
@@ -102,8 +103,9 @@ def outcome_of_runs(runs: Sequence[RunRecord]) -> Outcome:
         headline = f"{len(bad)} of {len(runs)} runs did not succeed"
         sentence = "; ".join(f"{run.runbook} is {run.status}" for run in bad) + "."
     else:
-        headline = _HEADLINES.get(status, "Success")
-        sentence = f"{len(runs)} runs completed: {_tally(runs)}.{_scripts(*runs)}"
+        skipped = _skipped_in_runs(runs)
+        headline = _HEADLINES.get(status, _success(in_part=bool(skipped)))
+        sentence = f"{len(runs)} runs completed: {_tally(runs)}.{_scripts(*runs)}{skipped}"
     return Outcome(status, headline, sentence, _circumstances_of_all(runs))
 
 
@@ -171,24 +173,57 @@ def _scripts(*runs: RunRecord) -> str:
     return f" {counted(number, 'shell script')} {what} changed is not known." if number else ""
 
 
+def _skipped_in_runs(runs: Sequence[RunRecord]) -> str:
+    """Return a sentence about steps that were skipped in some of several runs; empty if none was."""
+    found = [
+        f"{run.runbook} ({count_skipped(run.steps)} of {len(run.steps)})"
+        for run in runs
+        if count_skipped(run.steps)
+    ]
+    return f" Steps were skipped in {counted(len(found), 'run')}: {', '.join(found)}." if found else ""
+
+
+def _success(*, in_part: bool) -> str:
+    return "Success, in part" if in_part else "Success"
+
+
+def _checks_passed(run: RunRecord, nothing: str = "") -> tuple[str, str]:
+    """Return headline and sentence of a success; what was skipped was not checked, and may be the run's purpose.
+
+    Args:
+        run: The run.
+        nothing: What the run did not do; not claimed if a shell script was sent.
+    """
+    skipped, scripts = describe_skipped(run.steps), _scripts(run)
+    if skipped:
+        return _success(in_part=True), f"{_sentence(skipped)} All other checks passed.{scripts}"
+    claim = "" if scripts or not nothing else f"; {nothing}"
+    return _success(in_part=False), f"Every check passed{claim}.{scripts}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _ok(run: RunRecord) -> tuple[str, str]:
-    scripts = _scripts(run)
-    if run.mode is Mode.PLAN:
-        claim = (
-            "Every check passes already." if scripts else "No changes are needed: every check passes already."
-        )
-        return "Plan only", claim + scripts
-    if scripts:
-        return "Success", f"Every check passed.{scripts}"
     if run.mode is Mode.VALIDATE:
-        return "Success", "Every check passed; nothing was changed."
-    return "Success", "Every check passed; no changes were needed."
+        return _checks_passed(run, "nothing was changed")
+    if run.mode is Mode.APPLY:
+        return _checks_passed(run, "no changes were needed")
+    skipped, scripts = describe_skipped(run.steps), _scripts(run)
+    if skipped:
+        return "Plan only", f"{_sentence(skipped)} All other checks pass already.{scripts}"
+    claim = "Every check passes already." if scripts else "No changes are needed: every check passes already."
+    return "Plan only", claim + scripts
 
 
 def _changed(run: RunRecord) -> tuple[str, str]:
-    places = sum(host.status is Status.CHANGED for step in run.steps for host in step.hosts)
-    sentence = f"Changes were made in {counted(places, 'place')}, and every check passed."
-    return "Success", sentence + _scripts(run)
+    hosts = [host.host for step in run.steps for host in step.hosts if host.status is Status.CHANGED]
+    steps = sum(any(host.status is Status.CHANGED for host in step.hosts) for step in run.steps)
+    where = enumerate_words([*dict.fromkeys(hosts)])
+    changes = f"{steps} of {counted(len(run.steps), 'step')} made changes, on {where}."
+    headline, sentence = _checks_passed(run)
+    return headline, f"{changes} {sentence}"
 
 
 def _planned(run: RunRecord) -> tuple[str, str]:
@@ -196,7 +231,13 @@ def _planned(run: RunRecord) -> tuple[str, str]:
     number = sum(command.number == 0 for command in commands)
     scripts = _scripts(run)
     nothing = "" if scripts else "Nothing was changed. "
-    return "Plan only", f"{nothing}In mode apply the run would send {counted(number, 'command')}.{scripts}"
+    verb = "is" if number == 1 else "are"
+    # Not what apply will send: it plans each step again, after those before it have changed the host.
+    planned = (
+        f"{counted(number, 'command')} {verb} planned; mode apply plans each step again when it comes to it."
+    )
+    skipped = describe_skipped(run.steps)
+    return "Plan only", f"{nothing}{planned}{scripts}{f' {_sentence(skipped)}' if skipped else ''}"
 
 
 def _skipped(run: RunRecord) -> tuple[str, str]:
@@ -216,7 +257,9 @@ def _unreachable(run: RunRecord) -> tuple[str, str]:
 
 
 def _interrupted(run: RunRecord) -> tuple[str, str]:
-    return "Interrupted", f"The run was stopped before it completed. {_first_problem(run)}"
+    again = f". `runbook run --resume {run.run}` continues it" if run.mode is Mode.APPLY else ""
+    stopped = "The run was stopped before it completed, and no further step was begun."
+    return "Interrupted", f"{stopped} {_first_problem(run).removesuffix('.')}{again}."
 
 
 def _unknown(run: RunRecord) -> tuple[str, str]:
@@ -242,7 +285,7 @@ def _first_problem(run: RunRecord) -> str:
     if not found:
         return first_line(own_reason(run)) or "No reason was recorded."
     step, host = found[0]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    more = f" (and {counted(len(found) - 1, 'more problem')})" if len(found) > 1 else ""
     why = first_line(host.message).removeprefix(f"{host.host}: ") or "no reason was recorded"
     return f"Step {step.number} “{step.title}” {_HAPPENED[host.status]} {host.host}: {why}{more}"
 
@@ -291,4 +334,4 @@ def _tally(runs: Sequence[RunRecord]) -> str:
 
 
 def _enumerate(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "no host"
+    return enumerate_words(names) or "no host"

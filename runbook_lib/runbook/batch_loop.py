@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.display import cards
 from runbook_lib.errors import Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence import events
+from runbook_lib.evidence.layout import HTML_REPORT
 from runbook_lib.model.status import Mode, Status
 from runbook_lib.runbook import person
 
@@ -108,7 +109,7 @@ def _stop_if_failed(run: Run, rollout: Rollout) -> None:
         raise StepFailed(
             f"the run has ended as {run.record.status}: no batch{after} is begun{why}",
             where=run.record.run,
-            hint="see the red cards for the reasons",
+            hint=f"the report is {run.directory / HTML_REPORT}",
         )
 
 
@@ -148,7 +149,8 @@ def _stop_in_pause(run: Run, batch: Batch) -> None:
     raise Interrupted(
         f"the run was interrupted {where}",
         where=run.record.run,
-        hint="resume it, or run it again: steps already in the desired state report ok",
+        hint=f"`runbook run --resume {run.record.run}` continues the run; "
+        "in a new run, steps already in the desired state report ok",
     )
 
 

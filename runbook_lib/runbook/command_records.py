@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.evidence.spooled_output import HEAD, TAIL, SpooledOutputs
-from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
 from runbook_lib.model.records import CommandRecord, StreamRecord
 from runbook_lib.printing.utf8 import utf8_bytes
+from runbook_lib.runbook.host_session_errors import quoted_command
 
 if TYPE_CHECKING:
     from runbook_lib.connections.base import Connection
@@ -54,7 +54,7 @@ class CommandRecords:
         text = connection.render(request) if isinstance(request, Command) else request.text
         if self._secrets.mask(text) != text:
             raise PlanRefused(
-                f"`{excerpt(self._secrets.mask(text), 200)}` would show a secret to every process on the host",
+                f"{quoted_command(self._secrets.mask(text))} would show a secret to every process on the host",
                 where=connection.host.name,
                 hint="pass it on standard input, or in a file with mode 0600",
             )

@@ -21,7 +21,6 @@ from runbook_lib.errors import (
 )
 from runbook_lib.facts.base import Fact, Facts
 from runbook_lib.grace_periods import ROLLBACK
-from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
 from runbook_lib.model.status import Mode
 from runbook_lib.runbook import host_session_errors
@@ -262,7 +261,9 @@ class HostSession:
     def _raise_if_cut_short(self, command: Command | NetworkQuery, output: Output) -> None:
         """Raise if the command was interrupted, cut short by the deadline or by a lost connection."""
         if output.exit_code is None and self.cancel.is_set():
-            self.stop_if_interrupted(f"`{excerpt(command.text, 80)}` was running: {output.problem}")
+            self.stop_if_interrupted(
+                f"{host_session_errors.quoted_command(command.text, 80)} was running: {output.problem}"
+            )
         if output.exit_code is None and self.deadline and self.deadline.passed:
             raise self.deadline.error(
                 host_session_errors.how_it_ended(command, output), self.connection.host.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import CommandFailed, FactError, RunbookError, UnreachableError
-from runbook_lib.masking import excerpt
+from runbook_lib.masking import CUT, excerpt
 
 if TYPE_CHECKING:
     from runbook_lib.model.commands import Command, DockerQuery, NetworkQuery, Output
@@ -15,15 +15,29 @@ __all__ = [
     "connection_lost",
     "describe",
     "how_it_ended",
+    "quoted_command",
     "refused_by_sudo",
     "too_large_to_parse",
     "too_many_facts",
 ]
 
 
+def quoted_command(text: str, most: int = 200) -> str:
+    """Return a command as a message quotes it: the beginning of its first line, so that the reason is not lost.
+
+    Args:
+        text: The command.
+        most: Characters to keep.
+    """
+    first, more, _ = text.partition("\n")
+    shown = excerpt(first, most)
+    # Lines are not joined: a mask would not find a secret value of several lines any more.
+    return f"`{shown if shown.endswith(CUT) or not more else shown + CUT}`"
+
+
 def how_it_ended(request: Command | NetworkQuery, output: Output) -> str:
     """Return a command and how it ended: its exit code and the last line that it printed, or why there is none."""
-    text = f"`{excerpt(request.text, 200)}`"
+    text = quoted_command(request.text)
     if output.exit_code is None:
         return f"{text} did not finish: {output.problem}"
     lines = (output.stderr.strip() or output.stdout.strip()).splitlines()
@@ -45,7 +59,7 @@ def command_failed(command: Command, output: Output, host: str) -> CommandFailed
 def connection_lost(request: Command | NetworkQuery, output: Output, host: str) -> UnreachableError:
     """Return the error of a command whose connection was lost before its exit code arrived."""
     return UnreachableError(
-        f"`{excerpt(request.text, 200)}`: {output.problem}",
+        f"{quoted_command(request.text)}: {output.problem}",
         where=host,
         hint="check that the host is up, then run again: steps already in the desired state report ok",
     )
@@ -56,7 +70,7 @@ def refused_by_sudo(
 ) -> CommandFailed:
     """Return the error of a command that sudo did not run."""
     return CommandFailed(
-        f"`{excerpt(request.text, 200)}` was not run: {excerpt(output.refused, 300)}",
+        f"{excerpt(output.refused, 300)}; {quoted_command(request.text)} was not run",
         where=host,
         hint=f"the user needs sudo on {host}: passwordless, or with sudo_password in the inventory",
     )

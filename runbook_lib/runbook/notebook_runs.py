@@ -13,6 +13,7 @@ from runbook_lib.display import cards
 from runbook_lib.display.kernel_masking import mask_outputs
 from runbook_lib.display.shown_outputs import shown_outputs
 from runbook_lib.errors import EvidenceError, Interrupted, ParameterError, RunbookError, StepFailed
+from runbook_lib.evidence.layout import HTML_REPORT
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
 from runbook_lib.parameters.one_host import check_single_hosts
@@ -285,7 +286,7 @@ class NotebookRuns:
             raise StepFailed(
                 f"the run has ended inside the transaction {self.in_transaction!r}: it gets no further steps",
                 where=previous.run,
-                hint="see the red cards for the reasons",
+                hint=f"the report is {self.run.directory / HTML_REPORT}",
             )
         if self.parent.known:
             problem = StepFailed(

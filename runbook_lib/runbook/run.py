@@ -284,7 +284,7 @@ class Run:
         """
         if self._run_status.stops_at_refusal and not self.ended:
             self.finish(Status.FAILED)
-            raise run_failed(self.record)
+            raise run_failed(self.record, self.directory)
 
     def raise_if_bad(self) -> None:
         """Raise if the run has ended without success, or if its evidence could not be completed.
@@ -294,7 +294,7 @@ class Run:
             EvidenceError: The run succeeded, but was not sealed, or its reports could not be written.
         """
         if self.record.status in BAD:
-            raise run_failed(self.record)
+            raise run_failed(self.record, self.directory)
         if self._evidence_problem:
             raise evidence_not_complete(self.record, self._evidence_problem, self.directory)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import EvidenceError, Interrupted, StepFailed
-from runbook_lib.evidence.layout import JOURNAL
+from runbook_lib.evidence.layout import HTML_REPORT
 from runbook_lib.model.status import BAD, Status
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def interrupted_in_step(step: StepRecord, run: str) -> Interrupted:
     return Interrupted(
         f"the run was interrupted in step {step.number} {step.title!r}",
         where=run,
-        hint="run it again: steps already in the desired state report ok",
+        hint=f"`runbook run --resume {run}` continues the run; in a new run, steps already in the desired state "
+        "report ok",
     )
 
 
@@ -50,11 +51,11 @@ def step_failed(step: StepRecord, run: str, directory: Path) -> StepFailed:
         f"step {step.number} {step.title!r} is {step.status} on {first.host}: "
         f"{message.removeprefix(f'{first.host}: ')}",
         where=run,
-        hint="; ".join([*hints, f"the journal is {directory / JOURNAL}"]),
+        hint="; ".join([*hints, f"the report is {directory / HTML_REPORT}"]),
     )
 
 
-def run_failed(record: RunRecord) -> StepFailed:
+def run_failed(record: RunRecord, directory: Path) -> StepFailed:
     """Return the error of a run that has ended without success, with the first line of each failure."""
     failures = [
         f"step {step.number} {step.title!r} on {host.host}: {host.message.partition(chr(10))[0]}"
@@ -72,7 +73,7 @@ def run_failed(record: RunRecord) -> StepFailed:
     return StepFailed(
         "\n  ".join([f"the run is {record.status}:", *reasons]),
         where=record.run,
-        hint="see the red cards for the reasons" if failures else None,
+        hint=f"the report is {directory / HTML_REPORT}" if failures else None,
     )
 
 

@@ -172,6 +172,8 @@ def test_the_command_line_prints_differences_in_every_format(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "fail_on" in done.stdout
+    if form == "table":
+        assert "difference" in done.stdout
 
 
 def test_an_unknown_run_is_refused(evidence: Path, tmp_path: Path, archive: Archive) -> None:

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 from runbook_lib.cli.last_outcome import last_outcome
+from runbook_lib.evidence.reader import read_journal
+from runbook_lib.model.skipped_steps import count_skipped
 
 RUNS = Path(__file__).parents[1] / "evidence" / "old_archive" / "runs"
 RUN = "20261126T004351Z_10_practice_e8e65a"
@@ -29,3 +31,16 @@ def test_a_cell_that_raised_after_the_run_was_closed_is_a_failed_run(tmp_path: P
     assert after.record.status == "failed"
     notebook.write_bytes(b"{")
     assert "unknown" in last_outcome("10_practice", tmp_path).text
+
+
+def test_skipped_steps_are_counted(tmp_path: Path) -> None:
+    counts = {
+        run.name: count_skipped(read_journal(run).steps)
+        for run in RUNS.iterdir()
+        if (run / "journal.jsonl").exists()
+    }
+    name = max(counts, key=lambda run: counts[run])
+    shutil.copytree(RUNS / name, tmp_path / name)
+    found = last_outcome(name.partition("_")[2].rpartition("_")[0], tmp_path)
+    assert found.record is not None
+    assert f"{counts[name]} of {len(found.record.steps)} steps skipped" in found.text

@@ -183,6 +183,7 @@ def test_a_notebook_without_a_model_runs_headless_with_a_module_next_to_it(proje
     refused = finish(project.start(*run, "prt=1"))
     assert refused.code == 2, refused
     assert "unknown name 'prt' (did you mean 'port'?)" in refused.output
+    assert "`runbook show " in refused.output
     assert not project.runs.exists()
     done = finish(project.start(*run, "port=8443"))
     assert done.code == 0, done

@@ -89,3 +89,49 @@ def test_a_duration_is_rounded_once_and_never_negative() -> None:
     assert "took" not in said
     assert "the clock was set back" in said
     assert "the clock was set back" in page([back], "Title")
+
+
+def with_skipped(status: Status, mode: Mode) -> RunRecord:
+    """A run whose second step was skipped on its first host."""
+    run = chapter.run(status=status, mode=mode)
+    (host, *others) = run.steps[1].hosts
+    skipped = host.model_copy(update={"status": Status.SKIPPED, "message": "a container has no kernel"})
+    step = run.steps[1].model_copy(update={"hosts": [skipped, *others]})
+    return run.model_copy(update={"steps": [run.steps[0], step, *run.steps[2:]]})
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("status", [Status.OK, Status.CHANGED, Status.PLANNED])
+def test_a_run_that_skipped_steps_says_which_and_claims_no_check_of_them(mode: Mode, status: Status) -> None:
+    run = with_skipped(status, mode)
+    outcome = outcome_of_run(run)
+    assert outcome.headline in {"Success, in part", "Plan only"}
+    assert "tep 2 of " in outcome.sentence
+    assert f"was skipped on {run.steps[1].hosts[0].host}: a container has no kernel." in outcome.sentence
+    together = outcome_of_runs([run, chapter.run(status=status, mode=mode)])
+    assert f"Steps were skipped in 1 run: {run.runbook} (1 of {len(run.steps)})." in together.sentence
+    for said in (outcome, together):
+        for claim in ("every check passe", "no changes were needed", "no changes are needed"):
+            assert claim not in said.sentence.lower()
+        assert said.headline != "Success"
+
+
+def test_a_plan_does_not_say_what_apply_will_send() -> None:
+    sentence = outcome_of_run(chapter.run(status=Status.PLANNED, mode=Mode.PLAN)).sentence
+    assert "would send" not in sentence
+    assert "mode apply plans each step again" in sentence
+
+
+def test_changes_are_counted_in_steps_as_on_the_terminal() -> None:
+    run = chapter.run(status=Status.CHANGED)
+    changed = [step for step in run.steps if any(host.status is Status.CHANGED for host in step.hosts)]
+    said = outcome_of_run(run).sentence
+    assert said.startswith(f"{len(changed)} of {len(run.steps)} steps made changes")
+
+
+def test_an_interrupted_run_says_how_it_is_resumed() -> None:
+    run = chapter.run(status=Status.INTERRUPTED, mode=Mode.APPLY)
+    said = outcome_of_run(run).sentence
+    assert "no further step was begun" in said
+    assert said.endswith(f". `runbook run --resume {run.run}` continues it.")
+    assert "--resume" not in outcome_of_run(chapter.run(status=Status.INTERRUPTED, mode=Mode.PLAN)).sentence

@@ -36,10 +36,10 @@ def test_a_failure_has_one_hint_with_that_of_the_host(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     with pytest.raises(StepFailed) as failed:
         book.step("Refuse", Refuses())
-    journal = book.directory / "journal.jsonl"
+    report = book.directory / "report.html"
     assert str(failed.value).splitlines() == [
         f"{book.record.run}: step 1 'Refuse' is failed on host-a: it would do harm",
-        f"  hint: do something else; the journal is {journal}",
+        f"  hint: do something else; the report is {report}",
     ]
 
 

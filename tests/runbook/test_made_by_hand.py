@@ -46,7 +46,7 @@ def test_closing_seals_reports_and_copies_and_shows_where(desk: Desk) -> None:
     for name in ("report.html", "attestation.json", "notebook.ipynb"):
         assert str(desk.run / name) in card["text/plain"]
         assert f'href="runs/{desk.run.name}/{name}"' in card["text/html"]
-    assert "seal: PASSED, unsigned" in card["text/plain"]
+    assert "seal (unsigned), which records the result PASSED" in card["text/plain"]
     entry = copied(desk.run)
     assert (entry["path"], entry["cells"], entry["not_in_copy"], entry["errors"]) == (
         str(desk.book),

@@ -12,7 +12,7 @@ import orjson
 from runbook_lib.facts.docker_engine import EngineInfo, EngineVersion
 from runbook_lib.facts.interfaces import Interfaces
 from runbook_lib.facts.kernel import Kernel
-from runbook_lib.model.status import BAD
+from runbook_lib.model.status import BAD, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,17 +38,26 @@ _MOST_BARS = 60
 
 @dataclass(frozen=True)
 class Period:
-    """How many runs of a period had each outcome."""
+    """How many runs of a period had each outcome.
+
+    Args:
+        begin: When it begins.
+        succeeded: `ok` and `changed`.
+        not_applied: `planned` and `skipped`: nothing was done.
+        not_successful: `failed`, `unreachable` and `interrupted`.
+        unknown: `unknown`.
+    """
 
     begin: datetime
     succeeded: int
-    failed: int
+    not_applied: int
+    not_successful: int
     unknown: int
 
     @property
     def total(self) -> int:
         """All runs of the period."""
-        return self.succeeded + self.failed + self.unknown
+        return self.succeeded + self.not_applied + self.not_successful + self.unknown
 
 
 @dataclass(frozen=True)
@@ -120,12 +129,20 @@ def periods(found: list[Row]) -> list[Period]:
     first = min(times).replace(hour=0, minute=0, second=0, microsecond=0)
     days = (max(times) - first).days + 1
     length = timedelta(days=-(-days // _MOST_BARS))
-    counts: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    counts: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for row in found:
         if row["started"]:
-            place = 2 if row["status"] == "unknown" else int(row["status"] in BAD)
-            counts[int((row["started"].astimezone(UTC) - first) / length)][place] += 1
+            counts[int((row["started"].astimezone(UTC) - first) / length)][_kind(row["status"])] += 1
     return [Period(first + number * length, *counts[number]) for number in range(max(counts) + 1)]
+
+
+def _kind(status: str) -> int:
+    """Return which number of a `Period` counts a run, from 0."""
+    if status == Status.UNKNOWN:
+        return 3
+    if status in BAD:
+        return 2
+    return int(status in {Status.PLANNED, Status.SKIPPED})
 
 
 def _values(facts: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON

@@ -35,7 +35,6 @@ __all__ = [
 ]
 
 _MOST_INTEGER = 1 << 63  # what a reader of JSON can be expected to read as a whole number
-_WIDE = 1000  # columns of a line that does not go to a terminal
 
 trust_option = click.option(
     "--trust",
@@ -144,12 +143,13 @@ def open_archive(settings: dict[str, Any]) -> Archive:
         )
 
 
-def print_table(table: pa.Table, form: str) -> None:
+def print_table(table: pa.Table, form: str, heading: int = 1) -> None:
     """Print an Arrow table.
 
     Args:
         table: What to print.
         form: `table`, `csv` or `json`.
+        heading: How many columns are on the first line of a row that a narrow terminal shows on several.
 
     Raises:
         InputError: A value cannot be shown, such as a time after the year 9999; or JSON would have a name twice.
@@ -161,7 +161,7 @@ def print_table(table: pa.Table, form: str) -> None:
             frame = table.to_pandas()
             print_document(frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%f%z"))
         else:
-            _rich(table)
+            _rich(table, heading)
     except (ArithmeticError, NotImplementedError, ValueError) as problem:  # also Arrow's
         raise InputError(
             f"the result contains a value that cannot be shown: {problem}",
@@ -191,26 +191,14 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - a value of any column
     return str(value)
 
 
-def _rich(table: pa.Table) -> None:
-    from rich.table import Table  # noqa: PLC0415 - `--help` stays quick
-    from rich.text import Text  # noqa: PLC0415 - as above
+def _rich(table: pa.Table, heading: int) -> None:
+    from rich.text import Text  # noqa: PLC0415 - `--help` stays quick
 
+    from runbook_lib.cli.readable_rows import print_rows  # noqa: PLC0415 - as above
     from runbook_lib.printing.console import FilteredConsole  # noqa: PLC0415 - as above
 
-    columns = [
-        (name, [_cell(value) for value in column.to_pylist()])
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    ]
-    filled = [(name, cells) for name, cells in columns if any(cells) or not table.num_rows]
-    shown = Table(box=None, pad_edge=False)
-    for name, _ in filled:
-        shown.add_column(name, overflow="fold")
-    for row in zip(*(cells for _, cells in filled), strict=True):
-        shown.add_row(*(Text(visible(cell)) for cell in row))
-    console = FilteredConsole()
-    if not console.is_terminal:
-        console = FilteredConsole(width=_WIDE)
-    console.print(shown)
+    columns = [[Text(visible(_cell(value))) for value in column.to_pylist()] for column in table.columns]
+    print_rows(FilteredConsole(), table.column_names, [*zip(*columns, strict=True)], heading=heading)
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 - a value of any column

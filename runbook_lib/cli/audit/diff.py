@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["diff_command"]
 
+_DIFFERENCES = {"added": "only in B", "removed": "only in A"}
+
 
 @click.command("diff")
 @click.argument("first", metavar="A", shell_complete=complete_runs)
@@ -95,21 +97,30 @@ def _render(frame: pd.DataFrame, before: RunRecord, after: RunRecord, form: str)
 
 
 def _print_table(frame: pd.DataFrame, before: RunRecord, after: RunRecord, console: FilteredConsole) -> None:
-    from rich.table import Table  # noqa: PLC0415 - `--help` stays quick
-    from rich.text import Text  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - `--help` stays quick
+
+    from runbook_lib.cli.readable_rows import print_rows  # noqa: PLC0415 - as above
 
     console.print(Text(f"A {before.run}: {before.status}\nB {after.run}: {after.status}"))
     if frame.empty:
         console.print("no differences")
     for section, part in frame.groupby("section", sort=False):
-        table = Table(box=None, pad_edge=False, title=Text(str(section)), title_justify="left")
-        for name in ("place", "host", "name", "how", "A", "B"):
-            table.add_column(name, overflow="fold")
-        for row in part.itertuples():
-            cells = (row.place, row.host, row.name, row.how, row.before or "", row.after or "")
-            table.add_row(*(Text(visible(_short(str(cell)))) for cell in cells))
+        rows = [
+            (
+                row.place,
+                row.host,
+                row.name,
+                _DIFFERENCES.get(str(row.how), row.how),
+                row.before or "",
+                row.after or "",
+            )
+            for row in part.itertuples()
+        ]
         console.print()
-        console.print(table)
+        console.print(Text(str(section), "bold"))
+        names = ("step", "host", "name", "difference", "A", "B")
+        cells = [[Text(visible(_short(str(cell)))) for cell in row] for row in rows]
+        print_rows(console, names, cells, heading=2)
 
 
 def _short(text: str, most: int = 400) -> str:

@@ -12,7 +12,9 @@ __all__ = ["list_command"]
 
 _RUNS = """
 SELECT CASE f.kind WHEN 'foreign' THEN 'foreign' WHEN 'damaged' THEN 'damaged' ELSE r.status END AS outcome,
-       r.run, r.runbook, r.mode, r.hosts, r.started, r.duration AS seconds, r.operator AS "by", f.problem
+       r.run, r.runbook, r.mode, r.hosts, r.started, r.duration AS seconds,
+       (SELECT NULLIF(count(DISTINCT s.step), 0) FROM steps s WHERE s.run = r.run AND s.status = 'skipped') AS skipped,
+       r.operator AS "by", f.problem
 FROM runs r JOIN files f ON f.run = r.run AND f.kind <> 'copy'
 WHERE (? IS NULL OR r.runbook = ?) AND (? IS NULL OR list_contains(string_split(r.hosts, ','), ?))
   AND (? IS NULL OR r.status = ? OR f.kind = ?) AND (? IS NULL OR r.started >= CAST(? AS TIMESTAMPTZ))
@@ -52,7 +54,7 @@ def list_command(  # noqa: PLR0913 - one for each option
     when = since.astimezone().isoformat() if since else None
     pairs = [value for given in (runbook, host) for value in (given, given)]
     found = archive.query(_RUNS, [*pairs, status, status, status, when, when])
-    print_table(found.slice(0, most) if most else found, form)
+    print_table(found.slice(0, most) if most else found, form, heading=2)
     if form == "table":
         kinds = archive.query(_KINDS).to_pylist()
         summary = ", ".join(f"{row['files']} {row['kind']}" for row in kinds) or "nothing"

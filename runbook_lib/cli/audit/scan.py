@@ -72,7 +72,7 @@ def _print(scan: Scan, form: str) -> None:
 
     rows = [{name: getattr(finding, name) or None for name in _COLUMNS} for finding in scan.findings]
     if rows or form == "json":
-        print_table(pa.Table.from_pylist(rows), form)
+        print_table(pa.Table.from_pylist(rows), form, heading=3)
     if form == "table":
         rules = len(scan.policy.rules)
         found = counted(len(scan.findings), "finding")

@@ -157,7 +157,10 @@ def verify_command(
 
 def print_verdict(verdict: Verdict) -> None:
     """Print a verdict and its findings."""
-    _line(f"{_SIGNS[verdict.verdict]} {verdict.verdict}: {verdict.run or verdict.path}")
+    word = verdict.verdict.value
+    if verdict.verdict is Word.UNSIGNED and verdict.signers:
+        word += " by enough trusted keys"  # it has signatures, and they are listed below
+    _line(f"{_SIGNS[verdict.verdict]} {word}: {verdict.run or verdict.path}")
     if verdict.run:
         _line(
             f"    {verdict.runbook} {verdict.mode} on {', '.join(verdict.hosts)}: {verdict.status}; "

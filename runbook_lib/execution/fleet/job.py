@@ -96,8 +96,10 @@ class JobResult(_AsJson):
         attempt: 2 or more after the process of an earlier attempt died.
         problem: What went wrong outside of any step, or why the job was not run.
         note: How an earlier attempt was continued.
+        skipped: Which steps the run skipped, and why; empty if it skipped none.
+        mode: The run's.
         machine: Where it was executed.
-        seconds: Its duration.
+        seconds: The duration of its run; None if its end was not recorded.
         interrupted: A signal stopped it; no further job may start, even if this one could still end well.
         later: The directories of the further runs that its notebook opened, as far as they are on this machine.
     """
@@ -108,8 +110,10 @@ class JobResult(_AsJson):
     attempt: int = 1
     problem: str = ""
     note: str = ""
+    skipped: str = ""
+    mode: str = ""
     machine: str = ""
-    seconds: float = 0.0
+    seconds: float | None = None
     interrupted: bool = False
     later: tuple[str, ...] = ()
 

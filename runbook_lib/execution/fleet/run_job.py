@@ -22,6 +22,7 @@ from runbook_lib.execution.fleet.job_runs import latest_run, runs_directory
 from runbook_lib.execution.input_checks import check_parameters
 from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.run_notebook import run_notebook
+from runbook_lib.model.skipped_steps import describe_skipped
 from runbook_lib.model.status import BAD, worst
 from runbook_lib.runbook import run_directory
 from runbook_lib.signal_handlers import surviving_hangup
@@ -50,10 +51,9 @@ def run_job(job: Job, report: Report) -> JobResult:
             running is waited for, one that ended is reported, one that was cut off is resumed.
         report: Called with each journal entry as it appears.
     """
-    began = time.monotonic()
     with surviving_hangup():
         result, attempt = _run_or_continue(job, report)
-    return replace(result, attempt=attempt, machine=platform.node(), seconds=time.monotonic() - began)
+    return replace(result, attempt=attempt, machine=platform.node())
 
 
 def _run_or_continue(job: Job, report: Report) -> tuple[JobResult, int]:
@@ -140,11 +140,15 @@ def _finished(job: Job, outcome: Outcome, reports: _Reports | None = None) -> Jo
         outcome = replace(outcome, evidence_problem=str(problem))
     # A later run of the same notebook can only make the job's outcome worse.
     bad = [made.status for made in outcomes[1:] if made.status in BAD]
+    record = outcome.record
     return JobResult(
         job.id,
         path=str(outcome.path),
         status=worst([outcome.status, *bad]),
         problem=outcome.problems,
+        skipped=describe_skipped(record.steps) if record else "",
+        mode=record.mode if record else "",
+        seconds=(record.ended - record.started).total_seconds() if record and record.ended else None,
         interrupted=outcome.interrupted,
         later=tuple(map(str, outcome.later)),
     )

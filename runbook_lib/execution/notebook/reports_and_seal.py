@@ -40,7 +40,7 @@ def complete_evidence(directory: Path) -> tuple[dict[str, str], str]:
         if seal is None:
             return written, "not sealed: the journal has no end-of-run line"
         signed = f"signed by key {', '.join(seal.key_ids)}" if seal.key_ids else "unsigned"
-        written[seal.path.name] = f"seal: {seal.result}, {signed}"
+        written[seal.path.name] = f"seal ({signed}), which records the result {seal.result}"
     except RunbookError as problem:
         return written, str(problem)
     return written, ""

@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.cli.main import cli
 from runbook_lib.errors import EvidenceError, InputError
+from runbook_lib.evidence.reader import read_journal
+from runbook_lib.model.skipped_steps import count_skipped
 
 RUNS = Path(__file__).parents[2] / "evidence" / "old_archive" / "runs"
 NAMES = sorted(path.name for path in RUNS.iterdir() if (path / "journal.jsonl").exists())
@@ -68,3 +70,21 @@ def test_an_open_archive_stays_as_it_was_or_says_that_it_has_to_be_opened_again(
     assert len(opened.files) == 1
     with pytest.raises(EvidenceError, match="another process has read the archive again"):
         opened.query("SELECT * FROM runs")
+
+
+def test_the_list_says_how_many_steps_a_run_skipped(tmp_path: Path) -> None:
+    shutil.copytree(RUNS, tmp_path / "runs")
+    command = [
+        "audit",
+        "list",
+        str(tmp_path / "runs"),
+        "--cache",
+        str(tmp_path / "cache"),
+        "--format",
+        "json",
+    ]
+    done = CliRunner().invoke(cli, command, standalone_mode=False)
+    listed = {row["run"]: row["skipped"] for row in json.loads(done.output)}
+    counted = {name: count_skipped(read_journal(RUNS / name).steps) or None for name in NAMES}
+    assert {name: listed[name] for name in NAMES} == counted
+    assert any(counted.values())

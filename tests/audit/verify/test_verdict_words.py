@@ -8,7 +8,8 @@ import pytest
 
 from runbook_lib.audit.verify.findings import Finding, Findings, Kind
 from runbook_lib.audit.verify.standalone_notebook import find_start
-from runbook_lib.audit.verify.verdict import Word, word_for
+from runbook_lib.audit.verify.verdict import Signer, Verdict, Word, word_for
+from runbook_lib.cli.audit.verify import print_verdict
 from runbook_lib.evidence.notebook_records import EmbeddedRecords
 
 
@@ -33,3 +34,14 @@ def test_the_newest_start_is_found_by_time_and_not_by_text(older: str, newer: st
         found = find_start(EmbeddedRecords(given, [], []), Findings())
         assert found is not None
         assert found["run"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("signers", "said"), [([], "○ unsigned: r"), (["k"], "○ unsigned by enough trusted keys: r")]
+)
+def test_a_run_with_signatures_is_not_called_unsigned_without_a_word_about_them(
+    signers: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed = [Signer(key_id=key, name="operator", valid=True, trusted=True) for key in signers]
+    print_verdict(Verdict(path="p", run="r", verdict=Word.UNSIGNED, signers=signed))
+    assert capsys.readouterr().out.splitlines()[0] == said
