@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,15 +18,25 @@ _WAIT = 60.0  # seconds, on an idle machine
 
 @dataclass(frozen=True)
 class Kernel:
-    """A real IPython kernel."""
+    """A real IPython kernel.
+
+    Args:
+        client: Its client.
+        person: Whether a person sends the cells, as in JupyterLab, or a program such as nbclient.
+    """
 
     client: Any
+    person: bool = False
+
+    def of_person(self) -> Kernel:
+        """Return the same kernel, to which a person sends the cells."""
+        return replace(self, person=True)
 
     def execute(self, code: str) -> list[dict[str, Any]]:
         """Run a cell and return all that it showed, in order."""
         shown: list[dict[str, Any]] = []
         self.client.execute_interactive(
-            code, timeout=deadline(_WAIT), output_hook=shown.append, allow_stdin=False
+            code, timeout=deadline(_WAIT), output_hook=shown.append, allow_stdin=self.person
         )
         return shown
 

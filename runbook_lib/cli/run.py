@@ -164,9 +164,9 @@ def run_command(  # noqa: PLR0913, PLR0917 - click passes each option by name
 
             if not in_worker_processes(graph, request):
                 _load_papermill()
-            from runbook_lib.execution.notebook.outcome import exit_code_of_all  # noqa: PLC0415 - as above
+            from runbook_lib.execution.fleet.job import exit_code_of_results  # noqa: PLC0415 - as above
         results = run_jobs(graph, request)
-    return exit_code_of_all([result.status for result in results])
+    return exit_code_of_results(results)
 
 
 def run_in_turn(

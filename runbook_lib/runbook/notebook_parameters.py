@@ -19,8 +19,10 @@ from runbook_lib.parameters.annotations import imported_names
 from runbook_lib.parameters.cell import declarations, imports
 from runbook_lib.parameters.cell_model import cell_model, model_of
 from runbook_lib.parameters.executed_cells import history, is_literal, is_parameters_cell
-from runbook_lib.project import notebooks_folder
+from runbook_lib.runbook import person
+from runbook_lib.runbook.guessed_notebook import INJECTED_CELL, GuessedNotebook
 from runbook_lib.runbook.kernel_notebook import find_notebook
+from runbook_lib.runbook.parent_process import ParentProcess
 from runbook_lib.runbook.run_directory import NOTEBOOK_FILE
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ __all__ = ["TAG", "collect_parameters", "first_heading", "notebook_model", "para
 TAG = "parameters"
 """Tag of the cell that declares a notebook's parameters; papermill's."""
 
-_INJECTED = "# Parameters"  # how a cell that papermill injects begins
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HEADING = re.compile(r"#{1,6}\s+(?P<text>.*?)\s*#*\s*")
 
@@ -111,11 +112,14 @@ def first_heading(cells: Sequence[Cell]) -> str:
     return ""
 
 
-def collect_parameters(name: str) -> Parameters:
+def collect_parameters(name: str) -> tuple[Parameters, GuessedNotebook | None]:
     """Return the parameters of the notebook that this kernel executes.
 
     Args:
         name: The runbook's name if the kernel does not know the notebook's file; empty: none.
+
+    Returns:
+        The parameters; and the notebook from which the runbook has its name, if only its cells suggest that one.
 
     Raises:
         InputError: The parameters cell or a parameter is wrong, or the notebook, or its name, is not known.
@@ -129,11 +133,12 @@ def collect_parameters(name: str) -> Parameters:
     engine = os.environ.get(NOTEBOOK_FILE, "").rpartition(" ")[0]
     executed = [] if engine else history(variables)
     path = Path(engine) if engine else find_notebook()
-    if path is None and not name:
-        path = _with_these_cells(executed)
-    model = _model(path, name, executed)
+    guessed = None
+    if path is None and not name and not person.is_watching(ParentProcess()):
+        guessed = GuessedNotebook.find(TAG)
+    model = _model(guessed.path if guessed else path, name, executed)
     _refuse_replaced(model, variables)
-    return model.collect(variables)
+    return model.collect(variables), guessed
 
 
 def _model(path: Path | None, name: str, executed: Sequence[str]) -> type[Parameters]:
@@ -145,7 +150,7 @@ def _model(path: Path | None, name: str, executed: Sequence[str]) -> type[Parame
         raise ParameterError(
             "the kernel does not know the notebook's file, so that the runbook has no name",
             hint="name it: Runbook.open(name='tls-rotation'); under `runbook run` and in JupyterLab the file is known; "
-            "with papermill and nbclient if it is in the project of the kernel's directory, without a copy",
+            "with papermill and nbclient if it is in the kernel's project, and no other one there begins like it",
         )
     declared: dict[str, Declaration] = {}
     sources = [cell.source for cell in cells if cell.kind == "code"]
@@ -175,26 +180,11 @@ def _cells(path: Path | None) -> list[Cell]:
         return []
 
 
-def _with_these_cells(executed: Sequence[str]) -> Path | None:
-    """Return the notebook here or in the project that begins with the cells that ran; None if not exactly one does.
-
-    papermill and nbclient do not let a kernel know which file its cells are from.
-    """
-    own = [cell.strip() for cell in executed if cell.strip() and not cell.lstrip().startswith(_INJECTED)]
-    found = []
-    for path in sorted({*Path.cwd().glob("*.ipynb"), *notebooks_folder().glob("*.ipynb")}):
-        cells = _cells(path)
-        code = [cell.source.strip() for cell in cells if cell.kind == "code" and cell.source.strip()]
-        if own and code[: len(own)] == own and any(TAG in cell.tags for cell in cells):
-            found.append(path)
-    return found[0] if len(found) == 1 else None
-
-
 def _changed(declared: Mapping[str, Declaration], executed: Sequence[str]) -> dict[str, Declaration]:
     """Return what is declared after the parameters cells that ran: the first one, and changed forms of it."""
     found = dict(declared)
     for source in executed:
-        if not is_parameters_cell(source) or (found and source.lstrip().startswith(_INJECTED)):
+        if not is_parameters_cell(source) or (found and source.lstrip().startswith(INJECTED_CELL)):
             continue
         own = {item.name: item for item in declarations(source, "")}
         if found and len(own.keys() & found.keys()) * 2 <= len(own):

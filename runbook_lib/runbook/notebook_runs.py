@@ -17,7 +17,8 @@ from runbook_lib.evidence.layout import HTML_REPORT
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
 from runbook_lib.parameters.one_host import check_single_hosts
-from runbook_lib.runbook import interrupts, resume, run_directory
+from runbook_lib.runbook import interrupts, person, resume, run_directory
+from runbook_lib.runbook.checked_input import CheckedInput
 from runbook_lib.runbook.host_pool import HostPool
 from runbook_lib.runbook.one_thread import OneThread
 from runbook_lib.runbook.parent_process import ParentProcess
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord, StepRecord
     from runbook_lib.operations.base import Operation
     from runbook_lib.parameters import Parameters
+    from runbook_lib.runbook.guessed_notebook import GuessedNotebook
     from runbook_lib.runbook.rollout import Rollout
     from runbook_lib.runbook.transaction import Transaction
 
@@ -51,19 +53,23 @@ class NotebookRuns:
         hosts: The selected hosts.
         path: The directory of the first run.
         earlier: The run that the first one resumes, if any.
+        guessed: The notebook from which the runbook has its name, if only its cells suggest that one.
     """
 
     _latest: ClassVar[weakref.ref[NotebookRuns] | None] = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that the runs have in common
         self,
         parameters: Parameters,
         inventory: Inventory,
         hosts: list[Host],
         path: Path,
         earlier: resume.EarlierRun | None = None,
+        guessed: GuessedNotebook | None = None,
     ) -> None:
         self.parameters = parameters
+        self._guessed = guessed
+        self._refused_after_end = ""
         self.inventory = inventory
         self.hosts = hosts
         self.mode = parameters.run_mode
@@ -90,14 +96,20 @@ class NotebookRuns:
         self.run = Run(self._context, path, earlier)
 
     @classmethod
-    def open(cls, parameters: Parameters) -> Self:
+    def open(cls, parameters: Parameters, guessed: GuessedNotebook | None = None) -> Self:
         """Check what can be checked before the first host, and start a run; see `Runbook.open`.
 
         Args:
             parameters: The runbook's parameters, already validated.
+            guessed: As for the class.
         """
+        checked = CheckedInput.of_kernel()
+        if checked:
+            checked.refuse_other_parameters(parameters)
         inventory = Inventory.load(parameters.inventory)
         hosts = inventory.select(parameters.hosts)
+        if checked:
+            checked.refuse_other_hosts(hosts, parameters.runbook)
         Secrets().resolve_all(parameters)
         check_sudo_passwords(hosts, inventory.path, Secrets().resolve)
         where = f"parameters of {parameters.runbook}"
@@ -110,7 +122,7 @@ class NotebookRuns:
         latest = cls._latest() if cls._latest else None
         if latest is not None:
             latest._abandon()  # noqa: SLF001 - another instance of this class
-        runs = cls(parameters, inventory, hosts, run_directory.make(parameters), earlier)
+        runs = cls(parameters, inventory, hosts, run_directory.make(parameters), earlier, guessed)
         with runs.interruptible():
             runs._start_run()
         if runs.parent.known:
@@ -217,9 +229,12 @@ class NotebookRuns:
                             f"the transaction {self.in_transaction!r} is not finished: its changes are rolled back",
                             hint="close the run after the block of the transaction",
                         )
+                other = self._guessed.contradiction() if self._guessed else ""
                 with self.interruptible():
-                    self.run.finish(self.run.status)
+                    self.run.finish(Status.FAILED if other else self.run.status, other)
         self.run.raise_if_bad()
+        if self._refused_after_end:
+            raise StepFailed(self._refused_after_end, where=self.run.record.run)
 
     @contextlib.contextmanager
     def counting_refusals(self, what: str) -> Iterator[None]:
@@ -242,7 +257,7 @@ class NotebookRuns:
         refusal = self.secrets.mask(describe_refusal(what, problem))
         if self._thread.forked or self.run.ended:
             report_refusal(refusal)
-        elif self.parent.known:
+        elif not person.is_watching(self.parent):
             self.run.note_refusal(refusal)
         else:
             self.run.note_cell_error(problem)
@@ -267,6 +282,9 @@ class NotebookRuns:
         with self._thread.doing(what), self.interruptible():
             self._start_again_if_ended(what)
             self.run.stop_if_refused()
+            if other := self._guessed and self._guessed.contradiction():
+                self.run.finish(Status.FAILED, other)
+                self.run.raise_if_bad()
             yield
 
     def _start_again_if_ended(self, what: str) -> None:
@@ -288,14 +306,16 @@ class NotebookRuns:
                 where=previous.run,
                 hint=f"the report is {self.run.directory / HTML_REPORT}",
             )
-        if self.parent.known:
+        if not person.is_watching(self.parent):
             problem = StepFailed(
                 f"the run has ended as {previous.status}, so {what} was not begun",
                 where=previous.run,
                 hint="close the run after its last step, and let an error of a step end the notebook; "
                 "`Runbook.open` starts another run",
             )
-            report_refusal(self.secrets.mask(f"{what} was refused: the run had ended as {previous.status}"))
+            refusal = self.secrets.mask(f"{what} was refused: the run had ended as {previous.status}")
+            self._refused_after_end = self._refused_after_end or refusal
+            report_refusal(refusal)
             raise problem
         self._context.ended_runs.append(self.run.directory)
         self.run = Run(self._context, run_directory.make(self.parameters))

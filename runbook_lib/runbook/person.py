@@ -9,11 +9,12 @@ from runbook_lib.display import ipython_shell
 from runbook_lib.errors import ParameterError
 from runbook_lib.operations.destructive import destructive_part
 from runbook_lib.printing.visible_text import for_log
+from runbook_lib.runbook.kernel_notebook import executes_a_file
 
 if TYPE_CHECKING:
     from runbook_lib.runbook.parent_process import ParentProcess
 
-__all__ = ["YES", "ask", "can_answer", "confirm_script"]
+__all__ = ["YES", "ask", "can_answer", "confirm_script", "is_watching"]
 
 YES, _NO = frozenset({"y", "yes"}), frozenset({"n", "no"})
 _MOST_QUESTIONS = 3  # answers that are neither yes nor no
@@ -27,6 +28,16 @@ def can_answer(parent: ParentProcess) -> bool:
     else:
         answers = sys.stdin is not None and sys.stdin.isatty()
     return answers and not parent.known
+
+
+def is_watching(parent: ParentProcess) -> bool:
+    """Return whether a person may have seen what the cell before has done: not where a program sends one after another.
+
+    papermill, nbclient, nbconvert and nbval let no cell ask anybody; JupyterLab, VS Code and consoles do. A script
+    counts as its author's.
+    """
+    kernel = getattr(ipython_shell.shell(), "kernel", None)
+    return not parent.known and not executes_a_file() and bool(getattr(kernel, "_allow_stdin", True))
 
 
 def ask(question: str) -> str:

@@ -31,7 +31,8 @@ class Runbook(StepMethods):
 
     Created by `open`, which starts a run. The run ends with `close`, or at the first failed step if the parameter
     `on_failure` is `stop`. A run that has ended stays ended. A step after that starts a new run, and says
-    so, if a person runs the notebook; `runbook run`, papermill with our engine and pytest refuse it.
+    so, if a person runs the cells; where a program executes them (`runbook run`, pytest, papermill, nbconvert) it is
+    refused.
     """
 
     def __init__(self, runs: NotebookRuns) -> None:
@@ -65,7 +66,10 @@ class Runbook(StepMethods):
                 written.
             EvidenceError: The run directory cannot be written. No host was contacted.
         """
-        book = cls(NotebookRuns.open(parameters if parameters is not None else collect_parameters(name)))
+        guessed = None
+        if parameters is None:
+            parameters, guessed = collect_parameters(name)
+        book = cls(NotebookRuns.open(parameters, guessed))
         magics.register(book.shell, book.look, book.host_patterns)
         return book
 

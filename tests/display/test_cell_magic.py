@@ -130,6 +130,10 @@ def test_what_destroys_is_refused_where_nobody_answers(magic: str, kernel: Kerne
     assert f"{magic} host-a: `rm -rf {kept}` destroys something" in refused
     assert "hint: " in refused
     assert kept.exists()
+    assert "was refused" in kernel.fail("book.close()"), (
+        "a program may go on after the error: the run has failed"
+    )
+    begin(kernel, tmp_path, hosts="host-a")
     kernel.run(f"%%on --yes host-a\nrm -rf {kept}")
     assert not kept.exists()
     kernel.run("book.close()")

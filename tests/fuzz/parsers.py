@@ -59,6 +59,7 @@ NO_TARGET = {
     "execution/fleet/matrix.py": "the operator's own file; its YAML is read as every other",
     "execution/fleet/resume_check.py": "notebooks that `runbook run` has read before",
     "execution/fleet/job_runs.py": _OWN,
+    "runbook/checked_input.py": "what our engine has written; what cannot be read opens no run",
     "runbook/refused_steps.py": "what the kernel itself has reported; what cannot be read fails the run",
     "execution/notebook/packed_outputs.py": "what the process itself has made",
     "execution/fleet/claims.py": "from another process of the same user",

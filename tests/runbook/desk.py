@@ -32,7 +32,7 @@ class Desk:
     """
 
     def __init__(self, kernel: Kernel, place: Path) -> None:
-        self.kernel = kernel
+        self.kernel = kernel = kernel.of_person()
         self.runs = place / "runs"
         self.book = place / "10_practice.ipynb"
         (place / "inventory.yml").write_text("hosts:\n  host-a: {connection: local}\n", encoding="utf-8")

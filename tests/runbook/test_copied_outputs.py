@@ -68,7 +68,7 @@ def test_a_cell_is_found_by_its_id_and_of_one_that_was_edited_since_the_copy_has
     ids = [cell.id for cell in read(desk.book, as_version=4).cells]  # type: ignore[no-untyped-call]
     desk.begin()
     for cell, id_ in (("print(1)", ids[4]), ("print(1)", ids[5]), ('print("edited")', ids[4])):
-        request = {"code": cell, "silent": False, "store_history": True, "allow_stdin": False}
+        request = {"code": cell, "silent": False, "store_history": True, "allow_stdin": True}
         client = desk.kernel.client
         message = client.session.msg("execute_request", request, metadata={"cellId": id_})
         client.shell_channel.send(message)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from runbook_lib.execution.notebook.outcome import succeeded
+from runbook_lib.errors import InputError
+from runbook_lib.execution.notebook.outcome import exit_code_of_all, succeeded
 from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runbook_lib.execution.catalog import CatalogEntry
     from runbook_lib.yaml_files import YamlFile
 
-__all__ = ["Job", "JobResult", "JobSpec"]
+__all__ = ["Job", "JobResult", "JobSpec", "exit_code_of_results"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Job(_AsJson):
         changes: Whether it may change them.
         project: The project's directory.
         fleet: The fleet's directory; empty if the run is made in this process.
+        checked: What the run must be opened with, as a `CheckedInput`'s fields; empty: nothing was checked.
     """
 
     id: str
@@ -79,6 +83,7 @@ class Job(_AsJson):
     changes: bool
     project: str
     fleet: str = ""
+    checked: dict[str, Any] = field(default_factory=dict)
 
     def excludes(self, other: Job) -> bool:
         """Return whether the two must not run at the same time: one may change a machine that both use."""
@@ -102,6 +107,7 @@ class JobResult(_AsJson):
         seconds: The duration of its run; None if its end was not recorded.
         interrupted: A signal stopped it; no further job may start, even if this one could still end well.
         later: The directories of the further runs that its notebook opened, as far as they are on this machine.
+        bad_input: Its input was refused before any host was touched.
     """
 
     job: str
@@ -116,6 +122,7 @@ class JobResult(_AsJson):
     seconds: float | None = None
     interrupted: bool = False
     later: tuple[str, ...] = ()
+    bad_input: bool = False
 
     def __post_init__(self) -> None:
         """Convert the status and the tuple from their JSON text."""
@@ -126,3 +133,10 @@ class JobResult(_AsJson):
     def succeeded(self) -> bool:
         """Whether jobs that come after this one may start: a run was made, and its status is a success."""
         return bool(self.path) and succeeded(self.status)
+
+
+def exit_code_of_results(results: Sequence[JobResult]) -> int:
+    """Return the exit code for several jobs: that of the worst; for bad input only if no run was begun at all."""
+    if any(result.bad_input for result in results) and not any(result.path for result in results):
+        return InputError.exit_code
+    return exit_code_of_all([result.status for result in results])

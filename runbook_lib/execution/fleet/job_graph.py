@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from runbook_lib.execution.fleet.request import RunRequest, job_specs
 from runbook_lib.execution.input_checks import check_input
 from runbook_lib.model.status import Mode
 from runbook_lib.project import project_top
+from runbook_lib.runbook.checked_input import CheckedInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,6 +125,7 @@ def _job(number: int, spec: JobSpec, *, only: bool) -> Job:
         connections=sorted({host.connection for host in hosts}),
         changes=parameters.run_mode is Mode.APPLY,
         project=str(project_top()),
+        checked=asdict(CheckedInput.of(parameters, hosts)),
     )
 
 

@@ -12,6 +12,7 @@ from runbook_lib.evidence.regular_file import digest
 from runbook_lib.execution.fleet.job_runs import run_of_job
 from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.model.status import BAD, Status, worst
+from runbook_lib.runbook.checked_input import CheckedInput
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +70,8 @@ def _check(job: Job, reported: Status, run: Path) -> tuple[Status, str]:
             Status.UNKNOWN,
             f"the worker reported {reported}, but by its evidence the run is {record.status}",
         )
+    if job.checked and (other := [*CheckedInput(**job.checked).contradictions(record)]):
+        return Status.FAILED, f"the worker reported {reported}, but {'; '.join(other)}"
     if not (run / NOTEBOOK).is_file():
         raise EvidenceError("missing", where=str(run / NOTEBOOK))
     _compare_with_seal(run)

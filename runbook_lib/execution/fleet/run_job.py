@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import EvidenceError, RunbookError
+from runbook_lib.errors import EvidenceError, InputError, RunbookError
 from runbook_lib.evidence.layout import ATTESTATION, HTML_REPORT, JOURNAL, JUNIT_REPORT
 from runbook_lib.evidence.liveness import Liveness, has_writer, liveness
 from runbook_lib.evidence.reader import read_journal
@@ -23,8 +23,9 @@ from runbook_lib.execution.input_checks import check_parameters
 from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.run_notebook import run_notebook
 from runbook_lib.model.skipped_steps import describe_skipped
-from runbook_lib.model.status import BAD, worst
+from runbook_lib.model.status import BAD, Status, worst
 from runbook_lib.runbook import run_directory
+from runbook_lib.runbook.checked_input import CheckedInput
 from runbook_lib.signal_handlers import surviving_hangup
 
 if TYPE_CHECKING:
@@ -65,7 +66,12 @@ def _run_or_continue(job: Job, report: Report) -> tuple[JobResult, int]:
             with claims.claim(job.id) as attempt:
                 result = _attempt(job, attempt, claims, report)
         else:
-            result = _run(job, job.values, report, report)
+            result = _run(job, report, report)
+    except InputError as problem:
+        # What an earlier attempt has done to hosts is not known here.
+        bad_input = attempt == 1
+        status = Status.FAILED if bad_input else Status.UNKNOWN
+        result = JobResult(job.id, status=status, problem=str(problem), bad_input=bad_input)
     except RunbookError as problem:
         result = JobResult(job.id, problem=str(problem))
     return result, attempt
@@ -80,23 +86,27 @@ def _attempt(job: Job, attempt: int, claims: Claims, report: Report) -> JobResul
         report(entry)
 
     if attempt == 1:
-        return _run(job, job.values, recording, report)
+        return _run(job, recording, report)
     note = f"attempt {attempt}, after a worker died"
     claims.await_earlier(job.id, attempt)
     earlier = latest_run(job, runs)
     if earlier is None:
-        return replace(_run(job, job.values, recording, report), note=f"{note}: no run had started")
+        return replace(_run(job, recording, report), note=f"{note}: no run had started")
     claims.record_run(job.id, attempt, earlier)
     _await_end(earlier, claims)
     outcome = Outcome.read(earlier)
     if outcome.record and not outcome.record.incomplete:
         return replace(_finished(job, outcome), note=f"{note}: the run it had started ran to its end")
-    result = _run(job, {**job.values, "resume": str(earlier)}, recording, report)
+    result = _run(job, recording, report, resumed=earlier)
     return replace(result, note=f"{note}: resumed {earlier.name}")
 
 
-def _run(job: Job, values: dict[str, Any], report: Report, report_later: Report) -> JobResult:
+def _run(job: Job, report: Report, report_later: Report, resumed: Path | None = None) -> JobResult:
     notebook, runs = Path(job.notebook), runs_directory(job)
+    values = {**job.values, "resume": str(resumed)} if resumed else job.values
+    checked = CheckedInput(**job.checked) if job.checked else None
+    if checked and resumed:
+        checked = checked.resuming(resumed)
     if (
         job.fleet
     ):  # planned in another process, perhaps on another machine: keys and secrets may be missing here
@@ -109,7 +119,7 @@ def _run(job: Job, values: dict[str, Any], report: Report, report_later: Report)
 
     with _job_in_environment(job):
         outcome = run_notebook(
-            notebook, job.runbook, runs, values, also_preparing, reports.load, report_later
+            notebook, job.runbook, runs, values, also_preparing, reports.load, report_later, checked
         )
     return _finished(job, outcome, reports)
 

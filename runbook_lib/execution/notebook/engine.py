@@ -26,21 +26,22 @@ from runbook_lib.evidence.judgement import (
     Execution,
     Judgement,
     judge,
-    other_run,
     skipped_cells,
 )
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.execution import catalog
-from runbook_lib.execution.input_checks import check_parameters
+from runbook_lib.execution.input_checks import check_input
 from runbook_lib.execution.notebook.atomic_save import saved_atomically
 from runbook_lib.execution.notebook.cell_client import CellClient
+from runbook_lib.execution.notebook.execution_end import execution_of, with_refusals_and_runs
 from runbook_lib.execution.notebook.kernel_process import Kernel
 from runbook_lib.execution.notebook.masked_outputs import mask_exposed_secrets
 from runbook_lib.execution.notebook.notebook_manager import NotebookManager, has_error
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
-from runbook_lib.model.status import BAD, Status, worst
+from runbook_lib.model.status import Status
 from runbook_lib.printing.visible_text import for_log
+from runbook_lib.runbook.checked_input import CheckedInput
 from runbook_lib.signal_handlers import surviving_hangup
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
     from nbformat import NotebookNode
 
-    from runbook_lib.evidence.judgement import Ended
     from runbook_lib.model.records import RunRecord
 
 __all__ = ["NAME", "RunFailed", "RunbookEngine"]
@@ -56,12 +56,8 @@ __all__ = ["NAME", "RunFailed", "RunbookEngine"]
 NAME = "runbook"
 """The engine's name for papermill."""
 _CUT_OFF = "the program that executed the notebook was killed before the notebook had ended"
-_ENDS: dict[Status, Ended] = {
-    Status.FAILED: "failed",
-    Status.UNREACHABLE: "failed",
-    Status.INTERRUPTED: "interrupted",
-}
 _START_TIMEOUT = 60  # seconds, as papermill's
+_NO_FILE = "notebook"  # what a notebook is called that comes from standard input, a pipe or a URL
 _RENAMED = ("input_path", "execution_timeout", "timeout", "start_timeout", "startup_timeout")
 
 
@@ -96,7 +92,7 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
                 InputError.exit_code,
             )
         if "kernel" not in options:  # otherwise the caller has checked
-            _check_input(nb, options.get("input_path"), kernel_name)
+            options["checked"] = _check_input(nb, options.get("input_path"), kernel_name)
         names = ("progress_bar", "log_output", "autosave_cell_every")
         manager = NotebookManager(
             nb, output_path=output_path, **{name: options[name] for name in names if name in options}
@@ -126,6 +122,7 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
         nb_man: NotebookExecutionManager,
         kernel_name: str,
         kernel: Kernel | None = None,
+        checked: CheckedInput | None = None,
         **options: Any,  # noqa: ANN401 - as above
     ) -> None:
         """Execute the cells; see papermill's `NBClientEngine.execute_managed_notebook`.
@@ -134,12 +131,13 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
             nb_man: papermill's manager of the notebook.
             kernel_name: The kernel spec's name.
             kernel: The kernel to use; None: a new one for this notebook.
+            checked: What a new kernel's runs must be opened with; None: nothing was checked.
             **options: papermill's and nbclient's.
         """
         passed = remove_args(_RENAMED, **options)
         with contextlib.ExitStack() as stack:
             if kernel is None:
-                kernel = stack.enter_context(Kernel())
+                kernel = stack.enter_context(Kernel(checked=checked))
             if not kernel.notebook_file:
                 kernel.name_notebook(options.get("input_path") or "")
             stack.enter_context(forward_signals(kernel))
@@ -160,22 +158,25 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
             client.execute()
 
 
-def _check_input(nb: NotebookNode, path: str | None, kernel_name: str) -> None:
+def _check_input(nb: NotebookNode, path: str | None, kernel_name: str) -> CheckedInput | None:
     """Check kernel, parameters, inventory and keys as `runbook run` does, before the kernel starts.
+
+    Returns:
+        What was checked; None for a notebook that is not a runbook, which is papermill's business.
 
     Raises:
         RunFailed: Any of them is wrong; no host was touched.
     """
     given = nb.metadata.get("papermill", {}).get("parameters", {})
+    file = Path(path) if path and Path(path).is_file() else Path(_NO_FILE)
+    if not catalog.is_runbook(Notebook(str(file), list(nb.cells), dict(nb.metadata))):
+        return None
     try:
-        entry = catalog.of_notebook(nb.cells, nb.metadata, Path(path or "notebook"))
-    except InputError as problem:
-        logger.debug("not checked before its kernel starts: %s", problem)
-        return
-    try:
-        check_parameters(entry, given, None, kernel_name)
+        entry = catalog.of_notebook(nb.cells, nb.metadata, file)
+        parameters, hosts = check_input(entry, given, None, kernel_name)
     except InputError as problem:
         raise RunFailed(f"{problem}\n  no host was touched", problem.exit_code) from problem
+    return CheckedInput.of(parameters, hosts)
 
 
 @contextlib.contextmanager
@@ -193,12 +194,17 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
         died = problem
     finally:
         mask_exposed_secrets(manager.nb, kernel.runs)  # the notebook is written whatever went wrong
-    execution = _execution(kernel, manager.nb, died)
+    execution = execution_of(kernel, manager.nb, died)
+    refused = kernel.refused_input
+    if refused and not (kernel.runs or died or kernel.interrupted):
+        manager.nb.metadata[EXECUTION] = Execution("failed", " ".join(refused[0].split())).as_metadata()
+        manager.nb.metadata.papermill["exception"] = True
+        raise RunFailed(f"{refused[0]}\n  no host was touched", InputError.exit_code)
     records, broken = _journals(kernel)
     if broken and execution.ended == "finished":
         # The notebook itself has to say so: apart from its journal, it would look like that of a good run.
         execution = Execution("unknown", "; ".join(broken))
-    execution = _as_its_runs_ended(_without_refused_steps(execution, kernel.refusals), records)
+    execution = with_refusals_and_runs(execution, kernel, records)
     manager.nb.metadata[EXECUTION] = execution.as_metadata()
     notebook = Notebook("the executed notebook", list(manager.nb.cells), dict(manager.nb.metadata))
     judgement = judge(records, notebook, execution, broken=broken)
@@ -213,41 +219,6 @@ def _runs_judged(kernel: Kernel, manager: NotebookExecutionManager) -> Iterator[
         raise RunFailed(_summary(judgement, _left_open(notebook, execution)), judgement.exit_code) from died
     if died:
         raise died
-
-
-def _execution(
-    kernel: Kernel, nb: NotebookNode, died: DeadKernelError | CellTimeoutError | None
-) -> Execution:
-    if kernel.interrupted:
-        return Execution(
-            "timed out" if isinstance(died, CellTimeoutError) else "interrupted", kernel.interrupted
-        )
-    if isinstance(died, CellTimeoutError):
-        return Execution("timed out", str(died).strip().partition("\n")[0])
-    if died:
-        return Execution("kernel died", str(died).strip().rpartition("\n")[2])
-    return Execution("failed" if has_error(nb) else "finished")
-
-
-def _without_refused_steps(execution: Execution, refusals: list[str]) -> Execution:
-    """Have the notebook itself say that steps were refused: the run had ended, or a forked process began them."""
-    if execution.ended != "finished" or not refusals:
-        return execution
-    return Execution("failed", "; ".join(refusals))
-
-
-def _as_its_runs_ended(execution: Execution, records: list[RunRecord]) -> Execution:
-    """Have the notebook itself say that one of its runs did not succeed: its other runs are judged apart from it.
-
-    The outputs do not always show such a run: a script made it, or its cell was captured.
-    """
-    unsuccessful = {record.run: record.status for record in records if record.status in BAD}
-    if execution.ended != "finished" or len(records) < 2 or not unsuccessful:  # noqa: PLR2004 - another run
-        return execution
-    return Execution(
-        _ENDS.get(worst([*unsuccessful.values()]), "unknown"),
-        "; ".join(other_run(run, status) for run, status in unsuccessful.items()),
-    )
 
 
 def _journals(kernel: Kernel) -> tuple[list[RunRecord], list[str]]:

@@ -21,6 +21,7 @@ from runbook_lib.execution.notebook.ipython_directory import VARIABLE, usual_dir
 from runbook_lib.execution.notebook.kernel_output import KernelOutput
 from runbook_lib.execution.socket_directory import socket_directory
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
+from runbook_lib.runbook.checked_input import CHECKED_INPUT, REFUSED_INPUT
 from runbook_lib.runbook.parent_process import PARENT_PROCESS, identify_this_process
 from runbook_lib.runbook.refused_steps import REFUSALS, read_refusals
 from runbook_lib.runbook.run_directory import NOTEBOOK_FILE, RUN_DIRECTORY, RUNS_OPENED
@@ -29,11 +30,16 @@ from runbook_lib.secrets import signing_variables
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runbook_lib.runbook.checked_input import CheckedInput
+
 __all__ = ["Kernel"]
 
 _log = logging.getLogger(__name__)
 # With pytest's own variable ipykernel does not capture what child processes print, so it could not be masked.
-_NOT_INHERITED = {RUN_DIRECTORY, RUNS_OPENED, REFUSALS, NOTEBOOK_FILE, "PYTEST_CURRENT_TEST"}
+_NOT_INHERITED = {
+    *(RUN_DIRECTORY, RUNS_OPENED, REFUSALS, NOTEBOOK_FILE, CHECKED_INPUT, REFUSED_INPUT),
+    "PYTEST_CURRENT_TEST",
+}
 _POLL = 0.01  # seconds between two checks whether a kernel has exited
 
 
@@ -42,12 +48,14 @@ class Kernel:
 
     Args:
         run: The run directory that was created for it; None: its runs create their own.
+        checked: What its runs must be opened with; None: nothing was checked.
 
     `launched` is set as soon as its process has started: from then on its client waits until it answers.
     """
 
-    def __init__(self, run: Path | None = None) -> None:
+    def __init__(self, run: Path | None = None, checked: CheckedInput | None = None) -> None:
         self._run = run
+        self.checked = checked
         self._directory = socket_directory("runbook-kernel-")
         self._output = KernelOutput()
         self._managers: list[AsyncKernelManager] = []
@@ -161,6 +169,16 @@ class Kernel:
         return read_refusals(self._refusals_file)
 
     @property
+    def refused_input(self) -> list[str]:
+        """Why runs were not opened: with other parameters or hosts than those that were checked."""
+        return read_refusals(self._refused_input_file)
+
+    @property
+    def _refused_input_file(self) -> Path:
+        """The file in which the kernel lists the reasons."""
+        return Path(self._directory.name) / "refused_input"
+
+    @property
     def _refusals_file(self) -> Path:
         """The file in which the kernel lists these steps."""
         return Path(self._directory.name) / "refusals"
@@ -183,7 +201,12 @@ class Kernel:
             PARENT_PROCESS: identify_this_process(),
             RUNS_OPENED: str(self._runs_file),
             REFUSALS: str(self._refusals_file),
+            REFUSED_INPUT: str(self._refused_input_file),
         }
+        if self.checked:
+            file = Path(self._directory.name) / "checked_input"
+            self.checked.write(file)
+            variables[CHECKED_INPUT] = str(file)
         if self.notebook_file:
             variables[NOTEBOOK_FILE] = self.notebook_file
         if not usual_directory_is_usable():

@@ -20,7 +20,7 @@ from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillException
 
 from runbook_lib import atomic
-from runbook_lib.errors import EvidenceError, RunbookError
+from runbook_lib.errors import EvidenceError, InputError, RunbookError
 from runbook_lib.evidence.disk import cannot_write
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.evidence.layout import NOTEBOOK
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from runbook_lib.runbook.checked_input import CheckedInput
 
 __all__ = ["run_notebook"]
 
@@ -58,6 +59,7 @@ def run_notebook(  # noqa: PLR0913, PLR0917 - all that one run depends on
     report: Callable[[dict[str, Any]], None],
     while_starting: Callable[[], None] = lambda: None,
     report_later: Callable[[dict[str, Any]], None] = lambda _: None,
+    checked: CheckedInput | None = None,
 ) -> Outcome:
     """Run a runbook and wait for its end.
 
@@ -71,19 +73,26 @@ def run_notebook(  # noqa: PLR0913, PLR0917 - all that one run depends on
         report: Called with each journal entry of the run as it appears.
         while_starting: Called once, while the kernel starts and nothing else is to be done.
         report_later: Called with each journal entry of the further runs that the notebook opens.
+        checked: What its runs must be opened with; None: nothing was checked.
 
     Raises:
+        InputError: The notebook opened a run with other parameters or hosts than those that were checked, and no run
+            was begun. No host was touched.
         EvidenceError: The run directory cannot be created, or was replaced meanwhile.
     """
     path = run_directory.new(runs, runbook)
     made = run_directory.identity(path)
-    with Kernel(path) as kernel, forward_signals(kernel):
+    with Kernel(path, checked) as kernel, forward_signals(kernel):
         kernel.name_notebook(notebook)
         shown = _Shown(path, kernel, report, report_later)
         problems = _follow(notebook, path, values, kernel, shown, while_starting)
         interrupted = kernel.interrupted
         later = [run for run in kernel.runs if run != path.absolute()]
         replaced = [*filter(None, (follower.replaced() for follower in kernel.follow()))]
+        refused = [] if kernel.runs else kernel.refused_input
+    if refused and not interrupted:
+        _remove_unused(path)
+        raise InputError(f"{refused[0]}\n  no host was touched")
     _refuse_replaced(path, made)
     for run in later:
         _refuse_replaced(run, run_directory.identity(run))
@@ -92,6 +101,13 @@ def run_notebook(  # noqa: PLR0913, PLR0917 - all that one run depends on
         problems.insert(0, interrupted)
     outcome = Outcome.read(path, "; ".join(problems), interrupted=bool(interrupted))
     return replace(outcome, later=tuple(later), evidence_problem="; ".join(replaced))
+
+
+def _remove_unused(path: Path) -> None:
+    """Remove a run directory that no run has used; what a cell has put there stays."""
+    with contextlib.suppress(OSError):
+        (path / NOTEBOOK).unlink(missing_ok=True)
+        path.rmdir()
 
 
 def _refuse_replaced(run: Path, made: tuple[int, int] | None) -> None:

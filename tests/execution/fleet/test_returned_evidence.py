@@ -7,6 +7,7 @@ import hashlib
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,17 @@ def test_a_run_that_a_worker_returns_whole_is_a_success(
     assert files_of(tmp_path / "runs" / name) == files
     again = receiving.submit(returned(files, name), job(tmp_path)).result()
     assert again == result, "files that are here already change nothing"
+
+
+def test_a_run_in_another_mode_or_on_other_hosts_than_were_checked_has_failed(
+    receiving: ReceivingExecutor, tmp_path: Path, made: dict[str, Path]
+) -> None:
+    files, name = files_of(made["good"]), made["good"].name
+    checked = {"parameters": {"mode": "plan"}, "given": [], "hosts": ["host-a"]}
+    result = receiving.submit(returned(files, name), replace(job(tmp_path), checked=checked)).result()
+    assert result.status is Status.FAILED
+    assert f"run {name} was made in mode apply: plan was checked" in result.problem
+    assert "host-a was checked" in result.problem
 
 
 @pytest.mark.parametrize("missing", [NOTEBOOK, ATTESTATION, PARAMETERS, "output/", ""])

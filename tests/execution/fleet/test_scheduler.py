@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib.execution.fleet.job import Job, JobResult
+from runbook_lib.execution.fleet.job import Job, JobResult, exit_code_of_results
 from runbook_lib.execution.fleet.job_graph import JobGraph
 from runbook_lib.execution.fleet.scheduler import InlineExecutor, run_graph
 from runbook_lib.execution.notebook.outcome import exit_code_of_all
@@ -112,3 +112,11 @@ def test_jobs_that_a_signal_kept_from_running_are_not_a_success() -> None:
 def test_jobs_and_results_survive_json() -> None:
     assert Job.from_json(job("a").json) == job("a")
     assert JobResult.from_json(failed("a").json) == failed("a")
+
+
+def test_bad_input_is_the_exit_code_only_if_no_run_was_begun() -> None:
+    refused = JobResult("1", status=Status.FAILED, problem="refused", bad_input=True)
+    not_run = JobResult("2", status=Status.SKIPPED, problem="not run: stopped after 1")
+    assert exit_code_of_results([refused, not_run]) == 2
+    assert exit_code_of_results([refused, JobResult("2", path="runs/x", status=Status.CHANGED)]) == 1
+    assert exit_code_of_results([not_run, JobResult("1", path="runs/x", status=Status.CHANGED)]) == 0

@@ -112,7 +112,7 @@ class OpenNotebook:
 
     def _execute(self, source: str) -> tuple[list[Any], int | None]:
         header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "session": "", "version": "5.3"}
-        content = {"code": source, "silent": False, "store_history": True, "allow_stdin": False}
+        content = {"code": source, "silent": False, "store_history": True, "allow_stdin": True}
         message = {
             "header": header,
             "parent_header": {},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,7 +15,10 @@ from tests.execution.project import OPEN, finish
 from tests.plain_papermill import papermill
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.execution.project import Project
+    from tests.programs import Programs
 
 STEP = 'book.step("Fine", Does(("true",)))'
 KILL = "import os\nos.kill(os.getpid(), 9)"
@@ -110,12 +113,89 @@ def test_a_notebook_that_is_no_runbook_is_executed_as_ever(project: Project) -> 
 )
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_runbook_that_opens_no_run_is_no_success(project: Project, first: str, *, declared: bool) -> None:
-    never = f"from tests.runbook.practice import Practice, Runbook\nif False:\n    {OPEN}"
-    done = finish(project.papermill(project.notebook(first, never, runbook=declared)))
+    if declared:
+        path = project.notebook(first, f"if False:\n    {OPEN}")
+    else:
+        never = "from runbook_lib import Runbook\nif False:\n    Runbook.open()"
+        values = f"inventory = {str(project.inventory)!r}\nhosts = 'all'"
+        path = project.notebook(values, first, never, runbook=False)
+    done = finish(project.papermill(path))
     assert done.code == 4, done.output
     assert "the notebook opened no run" in done.output
     assert "Traceback" not in done.output
     assert not project.runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ('port: int = "x"', "default of 'port'"),
+        ("import os", "imports 'os'"),
+        ("port: Foo = 1", "Foo"),
+        ("open: int = 1", "is the name of a Python builtin"),
+    ],
+    ids=["default", "import", "annotation", "builtin"],
+)
+def test_a_malformed_parameters_cell_is_bad_input_before_any_cell_runs(
+    project: Project, cell: str, says: str
+) -> None:
+    begun = project.place / "begun"
+    opens = f"open({str(begun)!r}, 'w').close()\nfrom runbook_lib import Runbook\nbook = Runbook.open()"
+    path = project.notebook(f"inventory = 'inventory.yml'\nhosts = 'all'\n{cell}", opens, runbook=False)
+    assert_refused(project, path, says)
+    assert not begun.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("10_two.ipynb", {"tags": True}, "expected one cell tagged 'parameters', found 2"),
+        ("a b.ipynb", {"metadata": {}}, "rename the file"),
+        ("10_text.ipynb", {"metadata": {"runbook": "x"}}, "not a runbook"),
+        ("10_unnamed.ipynb", {"metadata": {}}, "the metadata does not name the model"),
+    ],
+    ids=["two-cells", "file-name", "metadata", "model-not-named"],
+)
+def test_a_notebook_that_is_not_a_valid_runbook_is_bad_input(
+    project: Project, name: str, change: dict[str, Any], says: str
+) -> None:
+    content = json.loads(project.notebook(OPEN, STEP, "book.close()").read_text(encoding="utf-8"))
+    if "tags" in change:
+        content["cells"][1]["metadata"]["tags"] = ["parameters"]
+    else:
+        del content["metadata"]["runbook"]
+        content["metadata"] |= change["metadata"]
+        if name == "a b.ipynb":
+            content["cells"][2]["source"] = "book = Runbook.open()"
+    path = project.place / "notebooks" / name
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert_refused(project, path, says)
+
+
+def assert_refused(project: Project, path: Path, says: str) -> None:
+    done = finish(project.papermill(path))
+    assert done.code == 2, done.output
+    assert says in done.output
+    assert "no host was touched" in done.output
+    assert "Traceback" not in done.output
+    assert not project.runs.exists()
+
+
+def test_a_runbook_from_standard_input_has_no_file_and_is_checked_all_the_same(
+    project: Project, programs: Programs
+) -> None:
+    path = project.notebook(OPEN, STEP, "book.close()")
+    options = ("--no-progress-bar", "--engine", "runbook", "-", str(project.executed))
+    for given, code in (((), 0), (("-p", "hosts", "nobody"), 2)):
+        with path.open(encoding="utf-8") as source:
+            process = programs.start(
+                [sys.executable, "-m", "papermill", *options, *given],
+                cwd=project.place,
+                env=project.environment(),
+                stdin=source,
+            )
+        done = finish(process)
+        assert done.code == code, done.output
 
 
 def test_an_analysis_opens_no_run_and_is_executed_as_ever(project: Project) -> None:
