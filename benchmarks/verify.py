@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import jinja2
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -35,6 +34,7 @@ from runbook_lib.attestation import seal_run
 from runbook_lib.attestation.trust import Trust
 from runbook_lib.audit.verify.approved_source import Approval
 from runbook_lib.audit.verify.verify import verify_run
+from runbook_lib.display.cards import templates
 from runbook_lib.evidence import events, layout
 from runbook_lib.evidence.chain import FIRST, chain
 from runbook_lib.evidence.chain import seal as sealed_line
@@ -59,9 +59,6 @@ _PER_HOST = 20  # commands of a step on a host
 _START = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 _RUN = "20261122T150000Z_10_practice_000000"
 _BOOK = {"name": "10_practice", "title": "Many commands"}
-_SHOW = jinja2.Environment(
-    loader=jinja2.PackageLoader("runbook_lib.display"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-)
 
 
 class _Journal(Journal):
@@ -147,7 +144,7 @@ def _cell(source: str, *bundles: dict[str, Any], tags: list[str] | None = None) 
 
 
 def _card(step: StepRecord) -> dict[str, Any]:
-    html = _SHOW.get_template("step.html.j2").render(
+    html = templates.get_template("step.html.j2").render(
         symbols=SYMBOLS, step=step, mode=Mode.APPLY,
         changing_commands=lambda host: [command for command in host.commands if command.kind != "fact"],
         read_only_commands=lambda host: [command for command in host.commands if command.kind == "fact"],

@@ -38,6 +38,7 @@ __all__ = [
     "show_run_end",
     "show_run_start",
     "show_step",
+    "templates",
 ]
 
 
@@ -56,18 +57,19 @@ class EvidenceLink(NamedTuple):
 
 
 _log = logging.getLogger(__name__)
-_templates = jinja2.Environment(
+templates = jinja2.Environment(
     loader=jinja2.PackageLoader("runbook_lib.display"),
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
     finalize=lambda value: visible(value) if type(value) is str else value,
 )
-_templates.filters |= {"shown_command": shown_command, "utc_time": utc_time}
-_templates.globals["columns_of"] = lambda rows: list(dict.fromkeys(key for row in rows for key in row))
+"""The environment of the cards' templates: foreign text is escaped and made visible wherever one prints it."""
+templates.filters |= {"shown_command": shown_command, "utc_time": utc_time}
+templates.globals["columns_of"] = lambda rows: list(dict.fromkeys(key for row in rows for key in row))
 
 
-def load_templates(environment: jinja2.Environment = _templates) -> None:
+def load_templates(environment: jinja2.Environment = templates) -> None:
     """Compile all templates in advance, so that the first card does not wait for it.
 
     Args:
@@ -252,7 +254,7 @@ def _show(
 def _html(template: str, plain: str, **context: Any) -> str:  # noqa: ANN401 - whatever the template shows
     """Return a card; the plain text if it cannot be drawn: what a host sent must not end the run by its form."""
     try:
-        return _templates.get_template(template).render(**context)
+        return templates.get_template(template).render(**context)
     except (
         jinja2.TemplateError,
         ArithmeticError,
