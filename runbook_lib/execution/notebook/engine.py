@@ -41,6 +41,7 @@ from runbook_lib.execution.notebook.notebook_manager import NotebookManager, has
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import BAD, Status, worst
 from runbook_lib.printing.visible_text import for_log
+from runbook_lib.report.summary import outcome_of_run
 from runbook_lib.signal_handlers import surviving_hangup
 
 if TYPE_CHECKING:
@@ -281,7 +282,9 @@ def _summary(judgement: Judgement, left_open: str) -> str:
         for run in judgement.runs
         if run.status.exit_code
         for reason in [
-            run.message or run.incomplete + (left_open if run.incomplete == NO_JOURNAL_END else "")
+            run.message
+            or (outcome_of_run(run).sentence if run.status is Status.SKIPPED else "")
+            or run.incomplete + (left_open if run.incomplete == NO_JOURNAL_END else "")
         ]
     ]
     return "; ".join([*runs, *judgement.problems])
