@@ -96,6 +96,16 @@ def test_where_last_words_are_lost_the_journal_is_not_believed(project: Project)
     assert "cut off" in done.output
 
 
+def test_where_the_run_directory_is_gone_each_sentence_is_printed_once_and_in_one_line(
+    project: Project,
+) -> None:
+    lose = "import shutil\nshutil.rmtree(book.directory)"
+    done = finish(project.papermill(project.notebook(OPEN, STEP, "book.close()", lose)))
+    assert done.code == 4, done.output
+    assert done.output.count("is gone: No such file") == 1
+    assert "hint:" not in done.output
+
+
 def test_papermills_own_engine_calls_the_cells_of_a_killed_kernel_completed(project: Project) -> None:
     """The reason for ours. Where this fails papermill has learnt it: then decision 0004 can be shortened."""
     notebook = project.notebook(OPEN, KILL, "book.close()")
