@@ -101,8 +101,8 @@ OPTIONAL = {
 _NEEDS_ROOT = frozenset({"lab"})
 _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _OWN_HOSTS = (
-    "or run the runbooks on your own hosts, which needs no lab: write an inventory (see params/example/) and pass it"
-    " with `-p inventory FILE`"
+    "or run the runbooks on your own hosts, which needs no lab: write an inventory (`runbook new` makes one to start"
+    " from) and pass it with `-p inventory FILE`"
 )
 
 

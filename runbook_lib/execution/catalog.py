@@ -38,6 +38,7 @@ __all__ = [
     "CatalogEntry",
     "Listing",
     "find",
+    "find_needed",
     "listing",
     "load",
     "of_notebook",
@@ -111,7 +112,7 @@ def listing() -> Listing:
     return found
 
 
-def find(name: str, folder: Path | None = None, *, typed: bool = False) -> CatalogEntry:
+def find(name: str, folder: Path | None = None, *, typed: bool = False, named_in: str = "") -> CatalogEntry:
     """Return a runbook by name or path.
 
     Args:
@@ -119,6 +120,7 @@ def find(name: str, folder: Path | None = None, *, typed: bool = False) -> Catal
         folder: Where to look up a name. Default: the project's notebooks, or those that come with this package.
         typed: A person has just typed the name, so that a prefix that only one runbook has stands for it. In a file
             it does not: a new runbook would change what the file means.
+        named_in: Where a file names it, for the message if there is no such runbook.
 
     Raises:
         InputError: The notebook does not exist, or is not a runbook.
@@ -129,13 +131,28 @@ def find(name: str, folder: Path | None = None, *, typed: bool = False) -> Catal
     if not path.exists():
         if name.endswith(".ipynb"):
             raise InputError(
-                "no such file", where=name, hint="`runbook list` shows the runbooks of this project"
+                "no such file",
+                where=f"{named_in}: {name}" if named_in else name,
+                hint="`runbook list` shows the runbooks of this project",
             )
         known = sorted(item.stem for item in path.parent.glob("*.ipynb"))
         if not typed:
-            raise unknown_name(name, known, kind="runbook", where=str(path))
+            raise unknown_name(name, known, kind="runbook", where=named_in or str(path))
         path = path.with_name(f"{complete_name(name, known, kind='runbook', where=str(path.parent))}.ipynb")
     return load(path)
+
+
+def find_needed(need: str, needing: Path) -> CatalogEntry:
+    """Return a runbook that another one needs, from the same directory.
+
+    Args:
+        need: Its name.
+        needing: The notebook of the other one.
+
+    Raises:
+        InputError: As `find`.
+    """
+    return find(need, needing.parent, named_in=f"{needing}, metadata.runbook.needs")
 
 
 def load(path: Path) -> CatalogEntry:
@@ -172,7 +189,13 @@ def of_notebook(cells: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any],
         )
     notebook = Notebook(str(path), [*map(dict, cells)], dict(metadata))
     sources = notebook.sources()
-    if not isinstance(own, dict | None) or (own is None and not opens_a_run(notebook)):
+    if not isinstance(own, dict | None):
+        raise InputError(
+            "not a runbook: `runbook` in its metadata is not a mapping",
+            where=str(path),
+            hint='write a mapping there, such as {"target": "web servers"}, or remove it',
+        )
+    if own is None and not opens_a_run(notebook):
         raise InputError(
             "a notebook, but not a runbook: no cell calls Runbook.open()",
             where=str(path),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.connections.host_inputs import check_host_inputs, check_sudo_passwords
-from runbook_lib.errors import ParameterError
+from runbook_lib.errors import InventoryError, ParameterError
 from runbook_lib.execution.cell_syntax import check_syntax
 from runbook_lib.execution.kernel_specs import check_kernel, runs_this_python
 from runbook_lib.execution.step_hosts import check_step_hosts
@@ -70,10 +70,21 @@ def check_input(
     parameters = validate(entry.model, given, ParameterError, where, source, hint=hint)
     Secrets().resolve_all(parameters)
     inventory = Inventory.load(parameters.inventory)
-    hosts = inventory.select(parameters.hosts)
+    hosts = _selected(inventory, parameters.hosts, own if listed_in else "")
     check_sudo_passwords(hosts, inventory.path, Secrets().resolve)
     check_step_hosts(entry.notebook.cells, parameters, inventory, hosts, entry.path)
     check_single_hosts(parameters.single_hosts, inventory.select, hosts, where=where, source=source)
     check_host_inputs(hosts, inventory.path)
     check_parent(parameters.runs, where)
     return parameters, hosts
+
+
+def _selected(inventory: Inventory, pattern: str, where: str) -> list[Host]:
+    """Return the hosts of a run; an error says which of a file's runs it is about."""
+    try:
+        return inventory.select(pattern)
+    except InventoryError as problem:
+        if not where:
+            raise
+        message = f"'hosts': {problem.message} in {problem.where}"
+        raise InventoryError(message, where=where, hint=problem.hint) from problem

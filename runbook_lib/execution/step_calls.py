@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
     from runbook_lib.evidence.notebook import Cell
 
-__all__ = ["STEP_METHODS", "TITLES", "StepCall", "calls_on", "opened_runs", "step_calls", "title_of"]
+__all__ = [
+    "STEP_METHODS",
+    "TITLES",
+    "StepCall",
+    "calls_on",
+    "opened_runs",
+    "other_names",
+    "step_calls",
+    "title_of",
+]
 
 STEP_METHODS = frozenset({"step", "facts", "check", "look", "shell", "task"})
 """Methods of a run that carry out a step, for lint, `runbook show`, `--resume` and the check of hosts."""
@@ -56,6 +65,7 @@ def step_calls(cells: Iterable[Cell], methods: Collection[str]) -> Iterator[Step
         except (SyntaxError, ValueError, RecursionError):  # another language
             continue
         names |= {*opened_runs(nodes)}
+        names |= other_names(nodes, names)
         yield from (StepCall(method, title_of(call)) for method, call in calls_on(nodes, names, methods))
 
 
@@ -65,6 +75,16 @@ def opened_runs(nodes: Iterable[ast.AST]) -> Iterator[str]:
         if isinstance(node, ast.Assign | ast.AnnAssign) and _opens(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def other_names(nodes: Iterable[ast.AST], names: Collection[str]) -> set[str]:
+    """Return the variables that are set to one of some variables, in the order of the nodes: `b = book`."""
+    found: set[str] = set()
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=targets, value=ast.Name(id=name)) if name in names or name in found:
+                found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return found
 
 
 def calls_on(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.display.magics import magic_of
 from runbook_lib.errors import InventoryError, ParameterError
 from runbook_lib.execution.cell_python import cell_tree
-from runbook_lib.execution.step_calls import STEP_METHODS
+from runbook_lib.execution.step_calls import STEP_METHODS, other_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -122,7 +122,7 @@ def _patterns(cells: Sequence[Mapping[str, Any]], parameters: Parameters) -> Ite
         except (SyntaxError, ValueError, RecursionError):
             continue
         for statement in _unconditional(tree.body):
-            books |= _assigned_from(statement, "open")
+            books |= _assigned_from(statement, "open") | other_names([statement], books)
             models |= _assigned_from(statement, "collect")
             for call in _calls(statement, books):
                 known = _value(call, models, parameters)

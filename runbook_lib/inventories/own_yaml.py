@@ -55,7 +55,7 @@ def read_own_yaml(path: Path) -> Source:
     top = validate(_File, file.data, InventoryError, str(path), file)
     if not top.hosts:
         raise InventoryError(
-            "has no hosts", where=str(path), hint="add them under hosts:, see params/example"
+            "has no hosts", where=str(path), hint="add them under hosts:, such as web-1: {address: 192.0.2.7}"
         )
     hosts = {}
     for name, settings in top.hosts.items():

@@ -25,6 +25,7 @@ _PLACE = re.compile(r"^parameters cell(, line \d+)?: ")  # the finding has the p
 _PACKAGE = "runbook_lib"
 _PROCESS_MODULES = {
     "asyncio.subprocess",
+    "concurrent.futures.process",
     "fabric",
     "invoke",
     "multiprocessing",
@@ -37,11 +38,13 @@ _PROCESS_MODULES = {
 _PROCESS_FUNCTIONS = {
     "os": re.compile(r"system|popen|fork(pty)?|(exec|spawn|posix_spawn)\w*"),
     "asyncio": re.compile(r"create_subprocess_(exec|shell)"),
+    "concurrent.futures": re.compile(r"ProcessPoolExecutor"),
 }
 _IMPORTS_BY_NAME = {"import_module", "__import__"}
 _SHELL_METHODS = {"system", "getoutput", "getoutput_split", "system_raw", "system_piped"}
 _SHELL_MAGICS = {"!", "bash", "sh", "script", "system", "sx", "cmd", "ksh", "perl", "ruby"}
 _SHELL_MAGICS |= {"python", "python2", "python3", "pypy"}  # another process, too
+_SHELL_MAGICS |= {"pip", "conda", "mamba", "micromamba", "uv"}  # and these install something for that
 _RUNS_MAGIC = {"run_line_magic", "run_cell_magic"}
 
 
@@ -147,9 +150,13 @@ def _processes(notebook: NotebookSource, cell: Cell) -> Iterator[Finding]:
 def _module_names(notebook: NotebookSource) -> dict[str, str]:
     """Return the names by which any cell knows a module with functions that start processes."""
     trees = [cell for cell in notebook.cells if cell.is_code and not isinstance(cell.tree, SyntaxError)]
-    imports = [node for cell in trees for node in cell.nodes() if isinstance(node, ast.Import)]
-    names = {name.asname: name.name for node in imports for name in node.names if name.asname}
-    return {module: module for module in _PROCESS_FUNCTIONS} | names
+    names = {module: module for module in _PROCESS_FUNCTIONS}
+    for node in (node for cell in trees for node in cell.nodes()):
+        if isinstance(node, ast.Import):
+            names |= {name.asname: name.name for name in node.names if name.asname}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {name.asname or name.name: f"{node.module}.{name.name}" for name in node.names}
+    return names
 
 
 def _starts_processes(module: str, function: str = "") -> bool:
@@ -186,15 +193,15 @@ def _process_import(node: ast.AST) -> str:
 
 def _process_call(node: ast.AST, modules: Mapping[str, str]) -> str:
     match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=function)) if _starts_processes(
-            modules.get(name, ""), function
+        case ast.Call(func=ast.Attribute(value=ast.Name() | ast.Attribute() as module, attr=function)) if (
+            _starts_processes(modules.get(ast.unparse(module), ""), function)
         ):
-            return f"`{name}.{function}`"
+            return f"`{ast.unparse(module)}.{function}`"
         case ast.Call(
             func=ast.Name(id=function) | ast.Attribute(attr=function),
-            args=[ast.Constant(value=str(module)), *_],
-        ) if function in _IMPORTS_BY_NAME and _starts_processes(module):
-            return f"`{function}({module!r})`"
+            args=[ast.Constant(value=str(name)), *_],
+        ) if function in _IMPORTS_BY_NAME and _starts_processes(name):
+            return f"`{function}({name!r})`"
         case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="get_ipython")), attr=method)) if (
             method in _SHELL_METHODS
         ):

@@ -32,6 +32,7 @@ class Finding:
         cell_id: The cell's id, if it has one.
         line: Line in the cell; in the file if `cell` is 0; from 1.
         file_line: Line in the file, from 1.
+        own_hint: What to do about it, if the rule's hint does not fit.
     """
 
     path: str
@@ -41,11 +42,12 @@ class Finding:
     cell_id: str = ""
     line: int = 1
     file_line: int = 1
+    own_hint: str = ""
 
     @property
     def hint(self) -> str:
         """What to do about it."""
-        return RULES[self.rule].hint
+        return self.own_hint or RULES[self.rule].hint
 
     @property
     def place(self) -> str:
@@ -75,6 +77,10 @@ class NotChecked:
 
 
 RULES: dict[str, Rule] = {
+    "assigned-parameter": Rule(
+        "No cell gives a parameter another value before the run opens.",
+        "assign the parameter in the parameters cell only, and give another value another name",
+    ),
     "cell-id": Rule(
         "Every cell has an id of its own.", "open the notebook in JupyterLab, save it, and rename copied ids"
     ),
@@ -82,7 +88,14 @@ RULES: dict[str, Rule] = {
         "A code cell holds one idea, in at most 8 lines; imports and parameters may be longer.",
         "split the cell, with a sentence above each part",
     ),
-    "close": Rule("The last code cell closes the run.", "end the notebook with a cell `book.close()`"),
+    "cell-tags": Rule(
+        "No tag keeps a cell from being executed, or lets the next one follow its error.",
+        "remove the tag, or the cell",
+    ),
+    "close": Rule(
+        "The last code cell closes the run, and no cell ends the kernel before that.",
+        "end the notebook with a cell `book.close()`",
+    ),
     "declaration": Rule(
         "The notebook's metadata declares the runbook.", "correct `runbook` in the notebook's metadata"
     ),

@@ -38,7 +38,7 @@ def as_text(result: LintResult) -> str:
 def _paragraph(finding: Finding) -> list[str]:
     head = f"{visible(finding.place)}: {finding.rule}"  # in one piece: an editor opens it
     body = textwrap.wrap(visible(finding.message), _COLUMNS - 4)
-    hint = textwrap.wrap(f"hint: {finding.hint}", _COLUMNS - 4, subsequent_indent="  ")
+    hint = textwrap.wrap(f"hint: {visible(finding.hint)}", _COLUMNS - 4, subsequent_indent="  ")
     return [head, *(f"    {line}" for line in (*body, *hint))]
 
 

@@ -23,7 +23,7 @@ __all__ = ["LintResult", "lint", "lint_notebook"]
 
 _SUFFIX = ".ipynb"
 
-_COVERED = {"parameters-cell", "literal-parameters", "syntax"}
+_COVERED = {"cell-tags", "parameters-cell", "literal-parameters", "syntax"}
 
 
 @dataclass(frozen=True)

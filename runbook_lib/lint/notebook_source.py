@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.execution.cell_python import with_magic_calls, without_transparent_magics
 from runbook_lib.execution.cell_syntax import compile_cell
 from runbook_lib.execution.notebook_file import read_notebook
-from runbook_lib.execution.step_calls import opened_runs
+from runbook_lib.execution.step_calls import opened_runs, other_names
 from runbook_lib.lint.findings import Finding
 from runbook_lib.runbook.notebook_parameters import TAG
 
@@ -133,15 +133,26 @@ class NotebookSource:
 
     @cached_property
     def all_books(self) -> set[str]:
-        """The variables of all its runs."""
-        return {name for cell in self.code for name in self.books(cell)}
+        """The variables of all its runs, also those that were set to one of them: `b = book`."""
+        books = {name for cell in self.code for name in self.books(cell)}
+        return books | other_names([node for cell in self.code for node in cell.nodes()], books)
 
-    def finding(self, rule: str, message: str, cell: Cell | None = None, line: int = 1) -> Finding:
-        """Return a finding about a cell, or about the notebook as a whole."""
+    def finding(
+        self, rule: str, message: str, cell: Cell | None = None, line: int = 1, hint: str = ""
+    ) -> Finding:
+        """Return a finding about a cell, or about the notebook as a whole.
+
+        Args:
+            rule: The rule's id.
+            message: What is wrong.
+            cell: The cell.
+            line: Line in the cell.
+            hint: What to do about it, if the rule's hint does not fit.
+        """
         path = str(self.path)
         if cell is None:
-            return Finding(path, rule, message)
-        return Finding(path, rule, message, cell.number, cell.id, line, cell.file_line + line - 1)
+            return Finding(path, rule, message, own_hint=hint)
+        return Finding(path, rule, message, cell.number, cell.id, line, cell.file_line + line - 1, hint)
 
 
 def _file_lines(text: str, contents: list[dict[str, Any]]) -> list[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pydantic import ValidationError
 
@@ -39,6 +40,7 @@ def project_of(notebook: Path) -> Path:
 def check_parameters_files(notebook: NotebookSource, entry: CatalogEntry) -> Iterator[Finding | NotChecked]:
     """Yield what is wrong with the values of the parameters cell and of each file `params/**/NAME.yml`."""
     cell = next(cell for cell in notebook.cells if cell.is_parameters)
+    yield from _reassigned(notebook, entry, cell)
     yield from _check(notebook, entry, cell, None)
     folder = project_of(notebook.path) / _PARAMS
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
@@ -49,6 +51,29 @@ def check_parameters_files(notebook: NotebookSource, entry: CatalogEntry) -> Ite
                 yield Finding(str(shown_path(path)), "known-parameters", problem.message)
                 continue
             yield from _check(notebook, entry, cell, source)
+
+
+def _reassigned(notebook: NotebookSource, entry: CatalogEntry, first: Cell) -> Iterator[Finding]:
+    """Yield what replaces a parameter before the run opens, whatever a file or the command line has given."""
+    for cell in notebook.code[notebook.code.index(first) + 1 :]:
+        read = [(node.lineno, node.col_offset) for node in cell.nodes() if _reads_parameters(node)]
+        for node in cell.nodes():
+            match node:
+                case ast.Name(id=name, ctx=ast.Store()) if name in entry.model.model_fields:
+                    if not read or (node.lineno, node.col_offset) < min(read):
+                        message = f"{name!r} is given another value, whatever the run is started with"
+                        yield notebook.finding("assigned-parameter", message, cell, node.lineno)
+        if read:
+            return
+
+
+def _reads_parameters(node: ast.AST) -> TypeGuard[ast.Call]:
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="Runbook"), attr="open") | ast.Attribute(attr="collect")
+        ):
+            return True
+    return False
 
 
 def _check(

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import InputError
+from runbook_lib.evidence.judgement import SKIP
 from runbook_lib.execution.catalog import CatalogEntry, of_notebook
 from runbook_lib.execution.step_calls import STEP_METHODS, TITLES, calls_on, title_of
 from runbook_lib.lint.unused_operations import check_unused_operations
@@ -18,13 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["check_runbook", "declared_entry"]
 
+_TAGS = {
+    SKIP: "a runbook's cells are all executed",
+    "raises-exception": "after an error in it the next cells would be executed",
+}
+_EXITS = {"exit", "quit", "sys.exit", "os._exit", "SystemExit"}
+_NO_EXIT = "let a failed check, or an error, end the notebook: then the record has the reason"
+
 
 def declared_entry(notebook: NotebookSource) -> CatalogEntry | Finding:
     """Return the runbook that a notebook declares, or why `runbook run` would refuse it."""
     try:
         return of_notebook([cell.content for cell in notebook.cells], notebook.metadata, notebook.path)
     except InputError as problem:
-        return notebook.finding("declaration", problem.message)
+        return notebook.finding("declaration", problem.message, hint=problem.hint or "")
 
 
 def check_runbook(notebook: NotebookSource) -> Iterator[Finding]:
@@ -33,6 +41,8 @@ def check_runbook(notebook: NotebookSource) -> Iterator[Finding]:
     yield from _introduced(notebook)
     yield from _titles(notebook)
     yield from check_unused_operations(notebook)
+    yield from _tagged(notebook)
+    yield from _exits(notebook)
     yield from _closed(notebook)
 
 
@@ -92,6 +102,25 @@ def _wrong_title(title: ast.expr | None, what: str, name: str) -> str:
         case ast.Constant():
             return f"the {what}'s {name} is not a text: {ast.unparse(title)}"
     return f"the {what}'s {name} does not stand in the source: {ast.unparse(title)}"
+
+
+def _tagged(notebook: NotebookSource) -> Iterator[Finding]:
+    for cell in notebook.code:
+        for tag in cell.content["metadata"].get("tags", []):
+            if tag in _TAGS:
+                yield notebook.finding("cell-tags", f"the cell is tagged {tag!r}: {_TAGS[tag]}", cell)
+
+
+def _exits(notebook: NotebookSource) -> Iterator[Finding]:
+    """Yield what ends the kernel, or the execution of the cells, so that the last cell does not close the run."""
+    for cell in notebook.code:
+        for node in cell.nodes():
+            match node:
+                case ast.Call(func=ended) | ast.Raise(exc=ast.Name() as ended) if (
+                    ast.unparse(ended) in _EXITS
+                ):
+                    message = f"`{ast.unparse(ended)}` ends the notebook here: the run is not closed"
+                    yield notebook.finding("close", message, cell, node.lineno, hint=_NO_EXIT)
 
 
 def _closed(notebook: NotebookSource) -> Iterator[Finding]:

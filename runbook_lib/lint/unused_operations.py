@@ -22,19 +22,24 @@ _KINDS = {
 
 
 def check_unused_operations(notebook: NotebookSource) -> Iterator[Finding]:
-    """Yield each statement that is an operation or a fact and nothing else, as where `book.step(…)` was forgotten."""
+    """Yield each operation or fact that nothing is done with, as where `book.step(…)` was forgotten.
+
+    It is a statement of its own, or assigned to a name that no cell uses.
+    """
     nodes = [node for cell in notebook.code for node in cell.nodes()]
     names = _imported(nodes)
+    used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.pop(node.id, None)  # it may be something else by then
     for cell in notebook.code:
         for node in cell.nodes():
-            for call in _made_by(node.value) if isinstance(node, ast.Expr) else ():
+            for call, assigned in _unused(node, used):
                 name = _dotted(call.func, names)
                 said = next((text for start, text in _KINDS.items() if name.startswith(start)), "")
                 if said:
                     message = f"`{ast.unparse(call.func)}(…)` alone only {said}"
+                    message += f", and no cell uses {assigned!r}" if assigned else ""
                     yield notebook.finding("unused-operation", message, cell, call.lineno)
 
 
@@ -49,6 +54,19 @@ def _imported(nodes: list[ast.AST]) -> dict[str, str]:
                 first = item.name.partition(".")[0]
                 found |= {item.asname: item.name} if item.asname else {first: first}
     return found
+
+
+def _unused(node: ast.AST, used: set[str]) -> Iterator[tuple[ast.Call, str]]:
+    """Yield the calls whose results nothing is done with, each with the name to which its result is assigned."""
+    match node:
+        case ast.Expr(value=value):
+            yield from ((call, "") for call in _made_by(value))
+        case ast.Assign(targets=targets, value=value):
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            if len(names) == len(targets) and used.isdisjoint(names):
+                yield from ((call, names[0]) for call in _made_by(value))
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if name not in used:
+            yield from ((call, name) for call in _made_by(value))
 
 
 def _made_by(value: ast.expr) -> Iterator[ast.Call]:

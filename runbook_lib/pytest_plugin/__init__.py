@@ -35,6 +35,8 @@ _HOSTS = {
     "help": "Names, groups or patterns of hosts, separated by commas. Short: --hosts.",
 }
 
+_ONLY_WITH_RUNBOOKS = ("--runbook-params", "--runbook-mode", "--runbook-hosts", "--runbook-set")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options, under names that are not used elsewhere."""
@@ -85,8 +87,20 @@ def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Gen
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load the rest, if runbooks are given."""
-    if config.getoption("runbooks"):
+    """Load the rest, if runbooks are given.
+
+    Raises:
+        UsageError: An option for runbooks was given, and no runbook: a job of CI that lost it must not be green.
+    """
+    if not config.getoption("runbooks"):
+        # An option in a configuration file holds for those sessions that name a runbook.
+        given = [str(argument).partition("=")[0] for argument in config.invocation_params.args]
+        unused = next((option for option in given if option in _ONLY_WITH_RUNBOOKS), "")
+        if unused:
+            raise pytest.UsageError(
+                f"{unused} was given, but no runbook\n  hint: --runbooks NOTEBOOK, with a name or a path"
+            )
+    else:
         plugin = importlib.import_module("runbook_lib.pytest_plugin.plugin").Plugin(config)
         config.pluginmanager.register(plugin, "runbook-runs")
 

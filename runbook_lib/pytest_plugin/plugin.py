@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from runbook_lib.errors import InputError
 from runbook_lib.model.status import BAD, SYMBOLS, Mode, Status
 from runbook_lib.printing.visible_text import for_log
+from runbook_lib.pytest_plugin.arguments import check_arguments
 from runbook_lib.pytest_plugin.items import CaseItem, RunbookFile
 from runbook_lib.pytest_plugin.notebook_run import NotebookRun
 from runbook_lib.report.summary import first_line
@@ -148,7 +149,7 @@ class Plugin:
         """Check everything, then run.
 
         Raises:
-            UsageError: An option or a runbook is wrong. No host was touched.
+            UsageError: An option, an argument or a runbook is wrong. No host was touched.
         """
         if self._runs is not None:
             return
@@ -162,6 +163,7 @@ class Plugin:
             )
         try:
             planned = runner.plan(request)
+            check_arguments(self._config, planned.names_of_notebooks())
         except InputError as problem:
             raise pytest.UsageError(for_log(f"{problem}\n  no host was touched")) from problem
         for job in planned.graph.jobs:

@@ -42,6 +42,13 @@ class PlannedRuns:
     names: tuple[str, ...]
     validates: bool
 
+    def names_of_notebooks(self) -> dict[Path, list[str]]:
+        """Return the names of the runs of each notebook."""
+        found: dict[Path, list[str]] = {}
+        for job, name in zip(self.graph.jobs, self.names, strict=True):
+            found.setdefault(Path(job.notebook), []).append(name)
+        return found
+
 
 def plan(request: RunRequest) -> PlannedRuns:
     """Find all runbooks and check all their parameters.

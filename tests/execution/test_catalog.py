@@ -53,7 +53,7 @@ def load(text: str, place: Path) -> catalog.CatalogEntry:
         (notebook(cells=[{**CELL, "outputs": None}]), "not a valid notebook"),
         (notebook(cells=[{**CELL, "metadata": {"tags": None}}]), "not a valid notebook"),
         (notebook(cells=[]), "expected one cell tagged 'parameters', found 0"),
-        (notebook(runbook=7), "not a runbook"),
+        (notebook(runbook=7), "`runbook` in its metadata is not a mapping"),
         (notebook(runbook={"parameters": 7}), "'parameters': Input should be a valid string"),
         (notebook(runbook={**OWN, "needs": "00_preflight"}), "'needs': Input should be a valid list"),
         (notebook(runbook={**OWN, "risk": None}), "'risk': Input should be a valid string"),

@@ -29,6 +29,7 @@ def test_calls_and_magics_come_in_the_order_of_the_source() -> None:
         "not python (",
         "run.task('Do it', check=c)\nbook.step('By the usual name', x)",
         "%%on --yes a,b\nreboot",
+        "b = run\nb.step('By another name', x)",
     ) == [
         ("facts", "'State'"),
         ("look", "'host-a'"),
@@ -37,6 +38,7 @@ def test_calls_and_magics_come_in_the_order_of_the_source() -> None:
         ("task", "'Do it'"),
         ("step", "'By the usual name'"),
         ("shell", "'a,b'"),
+        ("step", "'By another name'"),
     ]
 
 

@@ -64,6 +64,7 @@ def test_hosts_that_exist_or_are_not_known_pass(source: str) -> None:
     [
         ('book.step("x", y, hosts="wbe")', {}, "unknown host or group 'wbe'", 1),
         ('\nbook.facts("x", y, hosts="web,dbb")', {}, "unknown host or group 'dbb'", 2),
+        ('b = book\nb.step("x", y, hosts="wbe")', {}, "unknown host or group 'wbe'", 2),
         ('r = book.step("x", y, hosts="wbe")', {}, "unknown host or group 'wbe'", 1),
         ('with quiet():\n    book.step("x", y, hosts="wbe")', {}, "unknown host or group 'wbe'", 2),
         ('book.step("x", y, hosts=p.server)', {"server": "dbb"}, "unknown host or group 'dbb'", 1),

@@ -70,6 +70,13 @@ def tag_twice(author: Author) -> None:
     author.cells[2].metadata["tags"] = ["parameters"]
 
 
+def tag(number: int, name: str) -> Callable[[Author], None]:
+    def change(author: Author) -> None:
+        author.cells[number].metadata["tags"] = [name]
+
+    return change
+
+
 def drop(number: int) -> Callable[[Author], None]:
     def change(author: Author) -> None:
         del author.cells[number]
@@ -145,6 +152,16 @@ CASES: list[tuple[Callable[[Author], None], str, tuple[int, int], str]] = [
             ("import asyncio.subprocess", 1, "asyncio.subprocess"),
             ("from asyncio import subprocess", 1, "from asyncio import subprocess"),
             ("import multiprocessing.pool", 1, "multiprocessing.pool"),
+            ("from concurrent.futures import ProcessPoolExecutor", 1, "import ProcessPoolExecutor"),
+            ("from concurrent import futures\nfutures.ProcessPoolExecutor()", 2, "futures.ProcessPool"),
+            (
+                "import concurrent.futures\nconcurrent.futures.ProcessPoolExecutor()",
+                2,
+                "concurrent.futures.ProcessPool",
+            ),
+            ("%pip install x", 1, "%pip"),
+            ("%conda install x", 1, "%conda"),
+            ("%uv pip install x", 1, "%uv"),
             ("from fabric import Connection", 1, "from fabric import Connection"),
         )
     ),
@@ -225,6 +242,33 @@ CASES: list[tuple[Callable[[Author], None], str, tuple[int, int], str]] = [
         (6, 1),
         "`Kernel(…)` alone only names a fact: nothing is read",
     ),
+    (
+        add(STEP, "from runbook_lib.operations import command\nmade = command.run('true', unless='false')"),
+        "unused-operation",
+        (6, 2),
+        "`command.run(…)` alone only makes an operation: nothing is done, and no cell uses 'made'",
+    ),
+    (
+        add(STEP, "kernels: list[Kernel] = [Kernel() for _ in hosts]"),
+        "unused-operation",
+        (6, 1),
+        "nothing is read, and no cell uses 'kernels'",
+    ),
+    (add(STEP + 1, "b = book\nc = b\nc.facts('Kernel', Kernel())"), "step-title", (7, 3), "cell 6 too"),
+    (add(STEP + 1, "b = book\nb.facts('Again', Kernel(), hosts='wob')"), "step-hosts", (7, 2), "wob"),
+    (add(STEP + 1, "x = 1\nexit()"), "close", (7, 2), "`exit` ends the notebook"),
+    (add(STEP + 1, "import sys\nsys.exit(0)"), "close", (7, 2), "`sys.exit` ends the notebook"),
+    (add(STEP + 1, "if hosts:\n    raise SystemExit(1)"), "close", (7, 2), "`SystemExit` ends"),
+    (add(STEP + 1, "raise SystemExit"), "close", (7, 1), "`SystemExit` ends"),
+    (tag(STEP, "skip-execution"), "cell-tags", (6, 1), "a runbook's cells are all executed"),
+    (tag(STEP, "raises-exception"), "cell-tags", (6, 1), "after an error in it"),
+    (add(2, "mode = 'apply'"), "assigned-parameter", (3, 1), "'mode' is given another value"),
+    (
+        put(OPEN, "\nhosts = 'web'; p = Preflight.collect(globals()); hosts = 1\nbook = Runbook.open(p)"),
+        "assigned-parameter",
+        (4, 2),
+        "'hosts'",
+    ),
     (declare(risk=""), "declaration", (0, 1), "runbook.risk"),
     (declare(needs=["05_nothing"]), "declaration", (0, 1), "05_nothing"),
     (declare(parameters="nowhere:Model"), "declaration", (0, 1), "nowhere"),
@@ -262,6 +306,8 @@ def test_a_runbook_in_order_has_no_findings(author: Author) -> None:
         "from runbook_lib.operations import files\nfiles = list(hosts)\nfiles.sort()",
         "from runbook_lib.evidence.lookup import read_run\nread_run('x')",
         "book.step('Both', lambda host: Kernel())",
+        "mode = 'plan'",
+        "a = b = Kernel()\nbook.facts('Later', b)",
     ],
 )
 def test_what_is_only_unusual_is_not_found(author: Author, source: str) -> None:
@@ -351,6 +397,12 @@ def test_a_notebook_without_a_model_is_checked_by_its_parameters_cell(author: Au
     author.cells[PARAMETERS].source += "\nhash = 'sha256'"
     (found,) = author.findings()
     assert "line 6: 'hash' is the name of a Python builtin" in found.message
+
+
+def test_a_finding_about_the_declaration_has_the_hint_of_what_is_wrong(author: Author) -> None:
+    del author.notebook.metadata["runbook"]
+    (found,) = author.findings()
+    assert found.hint.startswith("set runbook.parameters in the metadata to module:Class")
 
 
 def test_executed_notebooks_and_checkpoints_below_a_directory_are_left_out(author: Author) -> None:

@@ -79,6 +79,69 @@ def test_bad_input_is_a_usage_error_and_no_host_is_touched(
     assert not (project.place / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nosuch.py::test_own",), "nosuch.py: no such file or directory"),
+        (("nosuch", "-n", "2"), "nosuch: no such file or directory"),
+        ((f"{NOTEBOOK}::nosuch",), f"{NOTEBOOK}::nosuch: not the id of a runbook's test"),
+    ],
+)
+def test_a_path_or_an_id_that_no_test_can_have_is_refused_before_the_runbook_runs(
+    project: Project, arguments: tuple[str, ...], message: str
+) -> None:
+    project.runbook("90_look", project.holds("First", "first"))
+    result = project.run(*LOOK, "--runbook-mode", "apply", *arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {message}", "*no host was touched"])
+    assert not (project.place / "runs").exists()
+
+
+def test_an_id_without_the_name_of_its_run_is_refused_where_a_notebook_has_several(project: Project) -> None:
+    project.runbook("90_look", project.holds("First", "first"))
+    for name in ("a", "b"):
+        (project.place / f"{name}.yml").write_text("hosts: host-a\n", encoding="utf-8")
+    twice = (*LOOK, *LOOK, "--params", "a.yml", "--params", "b.yml")
+    result = project.run(*twice, f"{NOTEBOOK}::step 1 First")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*hint: ids continue with 'a::step 1 *' or 'a::the run ended'"])
+    assert not (project.place / "runs").exists()
+    result = project.run(*twice, f"{NOTEBOOK}::b::step 1 First", f"{NOTEBOOK}::a::the run ended")
+    result.assert_outcomes(passed=3)
+
+
+def test_paths_are_those_from_where_pytest_was_started_and_modules_with_pyargs(project: Project) -> None:
+    project.runbook("90_look", project.holds("First", "first"))
+    project.pytester.makepyfile(
+        test_own="import pytest\n\n@pytest.mark.parametrize('n', ['::'])\ndef test(n): pass"
+    )
+    ends = ("--runbook-hosts", "host-a", f"{NOTEBOOK}::the run ended")
+    project.run(*LOOK, *ends, "test_own.py::test[::]").assert_outcomes(passed=2)
+    project.run(*LOOK, *ends, "--pyargs", "test_own").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--runbook-mode", "validate"), ("--runbook-params=params/own.yml",), ("--runbook-set", "hosts", "all")],
+)
+def test_options_for_runbooks_without_a_runbook_are_a_usage_error(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    project.pytester.makepyfile(test_own="def test_own(): pass")
+    result = project.run(*options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    name = options[0].partition("=")[0]
+    result.stderr.fnmatch_lines([f"ERROR: {name} was given, but no runbook", "*hint: --runbooks NOTEBOOK*"])
+
+
+def test_an_option_for_runbooks_in_a_configuration_file_is_for_the_sessions_that_name_one(
+    project: Project,
+) -> None:
+    project.pytester.makeini("[pytest]\naddopts = --runbook-mode plan")
+    project.pytester.makepyfile(test_own="def test_own(): pass")
+    project.run().assert_outcomes(passed=1)
+
+
 def test_a_signing_key_that_cannot_be_used_is_a_usage_error(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,19 @@ def cases(path: Path) -> dict[tuple[str, str], TestCase]:
     return {(case.classname.partition(".ipynb")[2].strip("."), case.name): case for case in suite}
 
 
+def test_a_run_of_which_every_step_was_skipped_is_skipped_with_the_reason(project: Project) -> None:
+    project.runbook("90_look", _DO)
+    result = project.run(*LOOK, "-v", "-rs", "--runbook-hosts", "host-a")
+    result.assert_outcomes(skipped=2)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(
+        [
+            "notebooks/90_look.ipynb::the run ended SKIPPED (Every step was skipped: no checks to validate*",
+            "» 90_look: skipped; *",
+        ]
+    )
+
+
 def test_each_step_host_and_check_is_a_test_and_warnings_may_be_errors(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -150,16 +150,16 @@ def _all_needs(entries: Sequence[CatalogEntry]) -> dict[str, set[str]]:
     """Return, for each runbook, all that it needs, also through other runbooks on disk.
 
     Raises:
-        InputError: Runbooks need each other.
+        InputError: Runbooks need each other, or one that does not exist.
     """
     direct = {entry.name: entry.needs for entry in entries}
-    todo = [(need, entry.path.parent) for entry in entries for need in entry.needs]
+    todo = [(need, entry.path) for entry in entries for need in entry.needs]
     while todo:
-        name, folder = todo.pop()
+        name, needing = todo.pop()
         if name not in direct:
-            entry = catalog.find(name, folder)
+            entry = catalog.find_needed(name, needing)
             direct[name] = entry.needs
-            todo += [(need, folder) for need in entry.needs]
+            todo += [(need, entry.path) for need in entry.needs]
     found: dict[str, set[str]] = {}
     try:
         for name in TopologicalSorter(direct).static_order():

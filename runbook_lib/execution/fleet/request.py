@@ -119,14 +119,14 @@ def _needed(specs: Sequence[JobSpec], shared: Mapping[str, Any], request: RunReq
     """Return the runbooks that are needed but not named, each with the given parameters that it knows."""
     named = {spec.entry.name for spec in specs}
     found: dict[str, JobSpec] = {}
-    todo = [(need, spec.entry.path.parent) for spec in specs for need in spec.entry.needs]
+    todo = [(need, spec.entry.path) for spec in specs for need in spec.entry.needs]
     while todo:
-        name, folder = todo.pop(0)
+        name, needing = todo.pop(0)
         if name in named or name in found:
             continue
-        entry = catalog.find(name, folder)
+        entry = catalog.find_needed(name, needing)
         given = {**shared, **request.overrides(entry)}
         known = {key: value for key, value in given.items() if key in entry.model.model_fields}
         found[name] = JobSpec(entry, known)
-        todo += [(need, folder) for need in entry.needs]
+        todo += [(need, entry.path) for need in entry.needs]
     return list(found.values())

@@ -41,6 +41,7 @@ from runbook_lib.execution.notebook.notebook_manager import NotebookManager, has
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import Status
 from runbook_lib.printing.visible_text import for_log
+from runbook_lib.report.summary import first_line, outcome_of_run
 from runbook_lib.runbook.checked_input import CheckedInput
 from runbook_lib.signal_handlers import surviving_hangup
 
@@ -228,7 +229,7 @@ def _journals(kernel: Kernel) -> tuple[list[RunRecord], list[str]]:
         try:
             record = read_journal(path)
         except EvidenceError as problem:
-            broken.append(str(problem))
+            broken.append(first_line(str(problem)))  # the hint is for who has named the run
             continue
         records.append(record)
         if record.run != path.name:
@@ -252,7 +253,11 @@ def _summary(judgement: Judgement, left_open: str) -> str:
         for run in judgement.runs
         if run.status.exit_code
         for reason in [
-            run.message or run.incomplete + (left_open if run.incomplete == NO_JOURNAL_END else "")
+            run.message
+            or (outcome_of_run(run).sentence if run.status is Status.SKIPPED else "")
+            or run.incomplete + (left_open if run.incomplete == NO_JOURNAL_END else "")
         ]
     ]
-    return "; ".join([*runs, *judgement.problems])
+    # The end of the execution repeats what is wrong with the journals, for the executed notebook.
+    sentences = [sentence for problem in judgement.problems for sentence in problem.split("; ")]
+    return "; ".join([*runs, *dict.fromkeys(sentences)])

@@ -25,11 +25,12 @@ from runbook_lib.evidence.disk import cannot_write
 from runbook_lib.evidence.follower import JournalFollower
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.execution.notebook.engine import NAME, RunbookEngine
+from runbook_lib.execution.notebook.engine import NAME, RunbookEngine, RunFailed
 from runbook_lib.execution.notebook.execution_problems import execution_problem
 from runbook_lib.execution.notebook.kernel_process import Kernel
 from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
+from runbook_lib.model.status import Status
 from runbook_lib.project import project_top
 from runbook_lib.runbook import run_directory
 
@@ -238,6 +239,10 @@ def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel,
                 kernel=kernel,
                 **_unnamed_kernel(source),
             )
+    except RunFailed as failure:
+        # The record of a run that was skipped says so, and its steps say why: nothing else went wrong.
+        if failure.exit_code != Status.SKIPPED.exit_code:
+            problems.append(execution_problem(failure))
     except (
         PapermillException,
         DeadKernelError,

@@ -64,7 +64,10 @@ def test_a_matrix_is_listed_and_crossed_and_summed_up(project: Project) -> None:
         ),
         ("runs:\n- runbook: 10_first\n  file: nowhere.yml", "nowhere.yml: no such file"),
         ("cross: {runbook: [10_first], parameters: {hosts: host-a}}", "'cross.parameters.hosts'"),
-        ("runs:\n- runbook: 10_first\n  parameters: {hosts: host-z}", "unknown host or group 'host-z'"),
+        (
+            "runs:\n- runbook: 10_first\n  parameters: {hosts: host-z}",
+            "fleet.yml, line 2, parameters of 10_first: 'hosts': unknown host or group 'host-z' in ",
+        ),
     ],
 )
 def test_a_wrong_matrix_is_refused_before_anything_runs(

@@ -121,6 +121,18 @@ def test_runbooks_that_need_each_other_are_refused(project: Project, monkeypatch
     assert "runbooks need each other" in project.refused("10_first", "20_second")
 
 
+@pytest.mark.parametrize("options", [(), ("--with-needs",)])
+def test_a_need_that_does_not_exist_is_refused_with_the_notebook_that_names_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(project.top)
+    path = project.top / "notebooks" / "20_second.ipynb"
+    path.write_text(path.read_text().replace("10_first", "10_frist"))
+    message = project.refused("30_third", "15_other", *options)
+    assert "20_second.ipynb, metadata.runbook.needs: unknown runbook '10_frist'" in message
+    assert "did you mean 10_first?" in message
+
+
 @pytest.mark.parametrize("jobs", ["1", "3"])
 def test_what_needs_a_failed_one_is_not_begun_and_told_so(project: Project, jobs: str) -> None:
     project.write("10_first", CHECK)

@@ -82,11 +82,31 @@ def test_what_does_not_end_well_is_no_success(
     assert "Traceback" not in done.output or status is Status.FAILED
 
 
+def test_a_run_of_which_every_step_was_skipped_has_its_own_exit_code_and_the_reason(project: Project) -> None:
+    path = project.notebook(OPEN, STEP, "book.close()", mode="validate")
+    done = finish(project.papermill(path))
+    assert done.code == Status.SKIPPED.exit_code, done.output
+    assert "is skipped: Every step was skipped: no checks to validate" in done.output
+    done = finish(project.runbook_run(path))
+    assert done.code == Status.SKIPPED.exit_code, done.output
+    assert "is skipped" not in done.output  # the steps have said why
+
+
 def test_where_last_words_are_lost_the_journal_is_not_believed(project: Project) -> None:
     lose = "path = book.directory / 'journal.jsonl'\nopen(path, 'ab').truncate(path.stat().st_size - 9)"
     done = finish(project.papermill(project.notebook(OPEN, STEP, "book.close()", lose)))
     assert done.code == 4, done.output
     assert "cut off" in done.output
+
+
+def test_where_the_run_directory_is_gone_each_sentence_is_printed_once_and_in_one_line(
+    project: Project,
+) -> None:
+    lose = "import shutil\nshutil.rmtree(book.directory)"
+    done = finish(project.papermill(project.notebook(OPEN, STEP, "book.close()", lose)))
+    assert done.code == 4, done.output
+    assert done.output.count("is gone: No such file") == 1
+    assert "hint:" not in done.output
 
 
 def test_papermills_own_engine_calls_the_cells_of_a_killed_kernel_completed(project: Project) -> None:
