@@ -80,6 +80,10 @@ class CommandWait:
         ends = self._deadline if self._grace is None else min(self._deadline, self._grace)
         return max(0.0, ends - time.monotonic())
 
+    def followed_by(self, seconds: float) -> CommandWait:
+        """Return a wait of these seconds from now on: an interrupt gives both of them one grace period."""
+        return CommandWait(seconds, self._cancel, after=self)
+
     def within(self, seconds: float) -> CommandWait:
         """Return a wait that is over with this one, and after these seconds at the latest."""
         return CommandWait(min(seconds, self.left), self._cancel)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.connections.bounded_call import OverdueError
 from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.connections.remote_shell import bootstrap, new_nonce
+from runbook_lib.connections.ssh_channel import LOST
 from runbook_lib.errors import UnreachableError
 from runbook_lib.grace_periods import COMMAND_START, TERMINATION_COMMAND
 
@@ -22,21 +23,10 @@ if TYPE_CHECKING:
     from runbook_lib.connections.ssh_link import SshLink
     from runbook_lib.model.commands import Command
 
-__all__ = ["LOST", "MOST_TOGETHER", "SentAhead", "SentCommand", "why_lost"]
-
-LOST = "connection lost before the exit status arrived"
-"""How the problem of a command begins that was sent, and whose end is unknown."""
+__all__ = ["MOST_TOGETHER", "SentAhead", "SentCommand"]
 
 _log = logging.getLogger(__name__)
 MOST_TOGETHER = 8  # sshd allows 10 sessions: there is one more for the lock, and one to terminate a command
-
-
-def why_lost(channel: Any) -> str:  # noqa: ANN401 - paramiko's channel
-    """Return the problem of a command whose connection was lost: who closed the connection, as far as is known."""
-    problem = channel.transport.saved_exception
-    if problem is None and channel.transport.is_active():
-        return f"{LOST}: the host closed the session"
-    return f"{LOST}: {str(problem or '') or 'the host, or something on the way, closed the connection'}"
 
 
 @dataclass(frozen=True)

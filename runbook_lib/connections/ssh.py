@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,17 +10,17 @@ from runbook_lib.connections.base import Connection, ConnectionInfo
 from runbook_lib.connections.bounded_call import OverdueError
 from runbook_lib.connections.command_wait import CommandWait, output_kept_open
 from runbook_lib.connections.docker_api import DIAL, DockerApi
+from runbook_lib.connections.login_probe import require_shell
 from runbook_lib.connections.output_budget import OutputBudget
 from runbook_lib.connections.output_buffer import OutputBuffer
 from runbook_lib.connections.persistent_process import MAX_ANSWER_BYTES, SshPersistentProcess
 from runbook_lib.connections.remote_shell import RemoteOutput, bootstrap, sudo_text
-from runbook_lib.connections.sent_ahead import LOST, SentAhead, why_lost
-from runbook_lib.connections.ssh_channel import await_start, collect
+from runbook_lib.connections.sent_ahead import SentAhead
+from runbook_lib.connections.ssh_channel import LOST, await_start, collect, exit_status, why_lost
 from runbook_lib.connections.ssh_link import SshLink
 from runbook_lib.connections.unfinished_commands import UnfinishedCommands
 from runbook_lib.errors import UnreachableError
 from runbook_lib.grace_periods import COMMAND_START, EXIT_STATUS
-from runbook_lib.masking import excerpt
 from runbook_lib.model.commands import Command, Output
 
 if TYPE_CHECKING:
@@ -117,8 +118,10 @@ class SshConnection(Connection):
                 code, why, still_running = self._exchange(channel, remote, wait)
                 ended = channel.transport.exit_time(channel)
                 lost = code is None and why.startswith(LOST)
+            if code is not None and (unknown := self._link.judge(wait)):
+                code, why, lost = None, unknown, True
         except OverdueError as silent:
-            why, lost = f"{silent}; the connection was closed", True
+            code, why, lost = None, f"{silent}; the connection was closed", True
         remote.finish()
         slow_sudo = remote.slow_sudo() if code is None or remote.ran else ""
         return Output(
@@ -147,12 +150,7 @@ class SshConnection(Connection):
         if still_running:
             self._unfinished.latest = channel
             return None, why, True
-        # paramiko returns -1 if there is no exit status: a signal killed the command, or the connection was lost.
-        # The end of the streams arrives only if the host itself closed the channel.
-        code = channel.recv_exit_status()
-        # An exit status without the end of the streams, over a lost connection: some of the output may be missing.
-        alive = channel.transport.is_active()
-        lost = (code == -1 and not alive) or (not channel.eof_received and (code == -1 or not alive))
+        code, lost = exit_status(channel)
         channel.close()
         if why:
             if not remote.cut:
@@ -168,17 +166,8 @@ class SshConnection(Connection):
     def _by_sudo(self, command: Command) -> bool:
         return command.sudo and self._host.user != "root"
 
-    def _require_shell(self, remote: RemoteOutput, exit_code: int | None) -> None:
-        """Raise if a command has ended, but no POSIX shell on the host has answered."""
-        if remote.reached_shell or exit_code is None or remote.cut:
-            return
-        printed = f"; it printed: {excerpt(remote.preamble, 200)}" if remote.preamble else ""
-        raise UnreachableError(
-            f"the login shell of {self._link.user} runs no commands (exit code {exit_code}{printed})",
-            where=self._host.name,
-            hint="give the user a login shell that can start `sh`, and check ForceCommand on the host"
-            " and `command=` in authorized_keys",
-        )
+    def _require_shell(self, remote: RemoteOutput, exit_code: int) -> None:
+        require_shell(remote, exit_code, self._link.user, self._host.name)
 
     def _send(self, command: Command, remote: RemoteOutput, wait: CommandWait) -> Any:  # noqa: ANN401 - paramiko's
         """Send a command over a new channel and return the channel."""
@@ -221,9 +210,21 @@ class SshConnection(Connection):
         self.open(wait)
         try:
             with self._link.guard(wait):
-                return self._start_persistent(command, wait)
+                output, process = self._start_persistent(command, wait)
+            if process or output.exit_code is not None:
+                self._judge(wait, process)
         except OverdueError as silent:
             raise self._silent(silent) from silent
+        return output, process
+
+    def _judge(self, wait: CommandWait, process: PersistentProcess | None = None) -> None:
+        """Raise unless the connection's test command says that what a process has answered can be believed."""
+        with contextlib.ExitStack() as refused:
+            if process:
+                refused.callback(process.release)
+            if lost := self._link.judge(wait):
+                raise UnreachableError(lost, where=self._host.name)
+            refused.pop_all()
 
     def _start_persistent(
         self, command: Command, wait: CommandWait
@@ -281,6 +282,7 @@ class SshConnection(Connection):
             if code is not None:
                 self._require_shell(remote, code)
             raise OSError(remote.refusal(code, self._link.user) or remote.slow_sudo() or wait.silence)
+        self._judge(wait)
         return channel
 
     def _keeps_input_open(

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from runbook_lib.connections.remote_shell import RemoteOutput
     from runbook_lib.connections.ssh_transport import PipeliningTransport
 
-__all__ = ["RefusedError", "await_start", "collect", "open_session"]
+__all__ = ["LOST", "RefusedError", "await_start", "collect", "exit_status", "open_session", "why_lost"]
+
+LOST = "connection lost before the exit status arrived"
+"""How the problem of a command begins that was sent, and whose end is unknown."""
 
 _log = logging.getLogger(__name__)
 _POLL = 0.1  # seconds between checks of the clock and of `cancel` while the command prints nothing
@@ -148,6 +151,26 @@ def _read_stderr(channel: Any, output: RemoteOutput) -> bool:  # noqa: ANN401 - 
         output.add_stderr(channel.recv_stderr(_PIECE))
         pieces += 1
     return bool(pieces)
+
+
+def exit_status(channel: Any) -> tuple[int, bool]:  # noqa: ANN401 - paramiko's channel
+    """Return the exit code of a command that has ended, -1 if there is none, and whether the connection was lost.
+
+    paramiko returns -1 if there is no exit status: a signal killed the command, or the connection was lost. The end of
+    the streams arrives only if the host itself closed the channel.
+    """
+    code = channel.recv_exit_status()
+    # An exit status without the end of the streams, over a lost connection: some of the output may be missing.
+    alive = channel.transport.is_active()
+    return code, (code == -1 and not alive) or (not channel.eof_received and (code == -1 or not alive))
+
+
+def why_lost(channel: Any) -> str:  # noqa: ANN401 - paramiko's channel
+    """Return the problem of a command whose connection was lost: who closed the connection, as far as is known."""
+    problem = channel.transport.saved_exception
+    if problem is None and channel.transport.is_active():
+        return f"{LOST}: the host closed the session"
+    return f"{LOST}: {str(problem or '') or 'the host, or something on the way, closed the connection'}"
 
 
 def _feed(channel: Any, output: RemoteOutput) -> bool:  # noqa: ANN401 - paramiko's channel

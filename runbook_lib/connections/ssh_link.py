@@ -17,6 +17,7 @@ from runbook_lib.connections.base import ConnectionInfo
 from runbook_lib.connections.bounded_call import OverdueError, abort_when_overdue, call_or_leave
 from runbook_lib.connections.command_wait import CommandWait
 from runbook_lib.connections.identity import close_agent
+from runbook_lib.connections.login_probe import LoginProbe
 from runbook_lib.connections.ssh_channel import RefusedError, open_session
 from runbook_lib.connections.ssh_login import connect, host_key
 from runbook_lib.connections.ssh_route import bastions, cut, discard_route, host_and_address, make_route
@@ -52,6 +53,7 @@ class SshLink:
         self._ready: deque[SessionRequest] = deque()
         self._opens_ahead = True
         self._further: dict[str, str] = {}
+        self._probe: LoginProbe | None = None
         self.established: ConnectionInfo | None = None
 
     @property
@@ -61,9 +63,11 @@ class SshLink:
 
     def open(self, wait: CommandWait | None = None) -> None:
         """Connect unless connected already; see `Connection.open`."""
-        if self._fabric is not None and self._fabric.is_connected:
+        refused = self._probe is not None and self._probe.refusal is not None
+        if self._fabric is not None and self._fabric.is_connected and not refused:
             return
         self.close()
+        self._probe = None
         wait = wait or CommandWait(float("inf"))
         self._fabric, self._proxy = fabric, _ = self._within(
             wait, LOGIN, lambda: make_route(self._host, self._further), self._host.name, discard_route
@@ -77,7 +81,7 @@ class SshLink:
         self._connect(fabric, wait, seconds, host_and_address(self._host, fabric))
         fabric.transport.set_keepalive(_KEEPALIVE)
         self._opens_ahead = True
-        self._ready.extend(fabric.transport.take_first_session())
+        self._ready.extend(fabric.transport.take_first_sessions())
         earlier = self.established.number if self.established else 0
         self.established = ConnectionInfo(
             earlier + 1,
@@ -164,8 +168,10 @@ class SshLink:
         """
         transport = self._fabric.transport
         opened: deque[SessionRequest] = deque()
-        while self._opens_ahead and len(self._ready) < count:
+        while self._opens_ahead and len(self._ready) < count + (self._probe is None):
             self._ready.append(transport.request_session())
+        if self._probe is None:
+            self._probe = LoginProbe(self._open_session(wait), self.user, self._host.name)
         while self._ready and len(opened) < count:
             session = self._ready.popleft()
             try:
@@ -180,8 +186,41 @@ class SshLink:
         """Return the channels of up to `count` sessions, at least of one."""
         count = self.reserve(count, wait)
         if not self._ready:
-            return [open_session(self._fabric.transport, self._host.name, wait)]
+            self._judge(wait.followed_by(LOGIN))  # where only one session is allowed, the test command has it
+            return [self._open_session(wait)]
         return [self._ready.popleft().result(wait) for _ in range(count)]
+
+    def _open_session(self, wait: CommandWait) -> paramiko.Channel:
+        """Return the channel of a session that was requested before, or else of a new one."""
+        while self._ready:
+            try:
+                channel = self._ready.popleft().result(wait)
+            except paramiko.ChannelException:
+                self._opens_ahead = False
+            else:
+                if not channel.closed:  # as in `reserve`
+                    return channel
+        return open_session(self._fabric.transport, self._host.name, wait)
+
+    def judge(self, wait: CommandWait) -> str:
+        """Wait for the answer of the connection's test command; call it before a result of a command is believed.
+
+        Args:
+            wait: The wait of the command.
+
+        Returns:
+            Why there is no answer, if the connection was lost; otherwise an empty text.
+
+        Raises:
+            UnreachableError: The login shell changes what comes back from commands.
+            OverdueError: The host has not answered in time; the connection was closed.
+        """
+        wait = wait.followed_by(LOGIN)
+        with self.guard(wait):
+            return self._judge(wait)
+
+    def _judge(self, wait: CommandWait) -> str:
+        return self._probe.judge(wait) if self._probe else ""
 
     def abort(self) -> None:
         """Close the connection at once, without any exchange with the host; may be called from any thread."""
@@ -212,7 +251,7 @@ class SshLink:
         self._within(
             wait,
             seconds,
-            lambda: connect(connection, self._known_hosts(), place, first_session=last),
+            lambda: connect(connection, self._known_hosts(), place, first_sessions=last),
             place,
             lambda _: connection.client.close(),
         )

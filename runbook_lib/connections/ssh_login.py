@@ -42,7 +42,7 @@ def connect(
     known_hosts: Sequence[Path],
     place: str,
     *,
-    first_session: bool = False,
+    first_sessions: bool = False,
 ) -> None:
     """Open one connection, whose bastion is connected, and verify its host key.
 
@@ -50,7 +50,7 @@ def connect(
         connection: Fabric's connection.
         known_hosts: The files that have the host's key; empty: those of ssh_config.
         place: The host, for messages.
-        first_session: Request a session together with the login; see `PipeliningTransport`.
+        first_sessions: Request sessions together with the login; see `PipeliningTransport`.
 
     Raises:
         UnreachableError: With the reason and a hint.
@@ -61,7 +61,7 @@ def connect(
     known = known_host(known_hosts or config.known_hosts, name, port, place)
     connection.client.set_missing_host_key_policy(known)  # Fabric accepts unknown host keys by default
     connection.connect_kwargs["transport_factory"] = functools.partial(
-        make_transport, key_types=known.key_types, first_session=first_session
+        make_transport, key_types=known.key_types, first_sessions=first_sessions
     )
     try:
         _open(connection)

@@ -83,7 +83,8 @@ class PipeliningTransport(paramiko.Transport):
 
     Args:
         args: paramiko's.
-        first_session: Request a session together with the login, so that it is open when the login is accepted.
+        first_sessions: Request two sessions together with the login, for the test command and the first command of a
+            run: they are open when the login is accepted.
         options: paramiko's.
     """
 
@@ -98,12 +99,12 @@ class PipeliningTransport(paramiko.Transport):
         def _next_channel(self) -> int: ...
         def _send_user_message(self, data: paramiko.Message) -> None: ...
 
-    def __init__(self, *args: Any, first_session: bool = False, **options: Any) -> None:  # noqa: ANN401 - paramiko's
+    def __init__(self, *args: Any, first_sessions: bool = False, **options: Any) -> None:  # noqa: ANN401 - paramiko's
         super().__init__(*args, **options)
-        self._wants_first_session = first_session
-        self._first_session: list[SessionRequest] = []
+        self._wants_first_sessions = first_sessions
+        self._first_sessions: list[SessionRequest] = []
         self._handler_table[common.MSG_CHANNEL_OPEN_FAILURE] = self._note_refused_session
-        self._handler_table[common.MSG_UNIMPLEMENTED] = self._drop_first_session
+        self._handler_table[common.MSG_UNIMPLEMENTED] = self._drop_first_sessions
         data = {common.MSG_CHANNEL_DATA, common.MSG_CHANNEL_EXTENDED_DATA}
         self._channel_handler_table = {
             kind: _within_window(handler) if kind in data else handler
@@ -125,13 +126,14 @@ class PipeliningTransport(paramiko.Transport):
         done = event or threading.Event()
         self.auth_handler = handler = _PipeliningAuth(self)
         handler.auth_publickey(username, key, done)
-        # Once per connection: a host that has refused a key has refused the session too, and may accept another key.
-        wanted, self._wants_first_session = self._wants_first_session, False
+        # Once per connection: a host that has refused a key has refused the sessions too, and may accept another key.
+        wanted, self._wants_first_sessions = self._wants_first_sessions, False
         if wanted and handler.sent_at_once:
-            session, request = self._new_session()
-            # Known before the request is sent: a refusal may arrive before the next line.
-            self._first_session = [session]
-            self._send_user_message(request)
+            opened = [self._new_session() for _ in range(2)]
+            # Known before the requests are sent: a refusal may arrive before the next line.
+            self._first_sessions = [session for session, _ in opened]
+            for _, request in opened:
+                self._send_user_message(request)
         try:
             return [] if event else handler.wait_for_response(done)
         except paramiko.AuthenticationException as refused:
@@ -156,14 +158,14 @@ class PipeliningTransport(paramiko.Transport):
             return False
         return "rsa" not in key.get_name() or "server-sig-algs" in self.server_extensions
 
-    def take_first_session(self) -> list[SessionRequest]:
-        """Return the session that was requested together with the login, once; empty if there is none."""
-        session, self._first_session = self._first_session, []
-        return session
+    def take_first_sessions(self) -> list[SessionRequest]:
+        """Return the sessions that were requested together with the login, once; empty if there are none."""
+        sessions, self._first_sessions = self._first_sessions, []
+        return sessions
 
-    def _drop_first_session(self, message: paramiko.Message) -> None:  # noqa: ARG002 - paramiko's signature
-        """Forget the session: a host that has refused the login does not know such requests yet."""
-        self._first_session = []
+    def _drop_first_sessions(self, message: paramiko.Message) -> None:  # noqa: ARG002 - paramiko's signature
+        """Forget the sessions: a host that has refused the login does not know such requests yet."""
+        self._first_sessions = []
 
     def _send_message(self, data: Any) -> None:  # noqa: ANN401 - as above
         """Send a message, unless it is of a channel whose close was sent. Called for one message after another."""

@@ -39,7 +39,7 @@ for entry in /proc/[0-9]*; do
   pid=${entry#/proc/}
   stat "$pid" && [ "$parent" = "$server" ] && [ "$pid" != "$mine" ] && [ "$session" = "$pid" ] &&
     [ "$state" != Z ] || continue
-  grep -qs runbook-lock "/proc/$pid/cmdline" || echo "$pid $began"
+  grep -qs -e runbook-lock -e runbook-probe "/proc/$pid/cmdline" || echo "$pid $began"
 done
 exit 0
 """

@@ -45,6 +45,7 @@ Behaviour = Literal[
     "reports the exit before the last output",
     "is cut off after the exit status",
     "is cut off after the end of output",
+    "is cut off before the test command is answered",
     "asks for more than a key",
     "refuses the key",
     "disconnects with a text that is not UTF-8",
@@ -172,7 +173,9 @@ class _Session(paramiko.ServerInterface):
             return False
         self._server.commands += 1
         run = self._run
-        if self._server.behaviour.startswith("answers once"):
+        if b"runbook-probe" in command:
+            run = self._answer_test_command
+        elif self._server.behaviour.startswith("answers once"):
             run = self._answer_late
         elif self._server.behaviour == "reports the exit before the last output":
             run = self._exit_before_last_output
@@ -180,6 +183,16 @@ class _Session(paramiko.ServerInterface):
             run = self._cut_off
         threading.Thread(target=_until_the_client_has_gone, args=(run, channel, command), daemon=True).start()
         return True
+
+    def _answer_test_command(self, channel: paramiko.Channel, command: bytes) -> None:
+        """End the test command of a connection as it must, whatever this server does with others."""
+        nonce = command.split()[-1]
+        if self._server.behaviour == "is cut off before the test command is answered":
+            self._server.ended.wait()
+        for send in (channel.sendall, channel.sendall_stderr):
+            send(b"begin:" + nonce + b"\nend:" + nonce + b"\n")
+        channel.send_exit_status(7)
+        channel.close()
 
     def _answer_late(self, channel: paramiko.Channel, command: bytes) -> None:
         """End a command successfully, but only once the client has sent what it sends without waiting for this."""
@@ -208,7 +221,10 @@ class _Session(paramiko.ServerInterface):
         begin = b"begin:" + command.split()[-1] + b"\n"
         channel.sendall_stderr(begin)
         channel.sendall(begin + b"the first of many lines\n")
-        if self._server.behaviour == "is cut off after the exit status":
+        if self._server.behaviour == "is cut off before the test command is answered":
+            channel.send_exit_status(0)
+            channel.close()
+        elif self._server.behaviour == "is cut off after the exit status":
             channel.send_exit_status(0)
         else:
             channel.shutdown_write()

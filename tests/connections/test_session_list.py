@@ -26,6 +26,7 @@ def test_no_program_is_started_for_processes_of_others(tmp_path: Path, programs:
         programs.start(["sleep", "600"], start_new_session=False) for _ in range(20)
     ]  # sessions of this one, as all processes here
     session = programs.start(["sleep", "600"])
+    test_command = programs.start(["sh", "-c", "sleep 600; exit 7", "runbook-probe"])
     done = subprocess.run(
         list_sessions().argv,
         input=list_sessions().stdin,
@@ -37,6 +38,6 @@ def test_no_program_is_started_for_processes_of_others(tmp_path: Path, programs:
     )
     pids = {int(line.split()[0]) for line in done.stdout.splitlines()}
     assert session.pid in pids
-    assert not pids & {other.pid for other in others}
+    assert not pids & {other.pid for other in [*others, test_command]}
     started = (tmp_path / "started").read_text(encoding="utf-8").count("\n")
-    assert started == len(pids)
+    assert started == len(pids | {test_command.pid})

@@ -17,8 +17,8 @@ import pytest
 
 from benchmarks.ports import reserved_port
 from runbook_lib.connections.output_budget import OutputBudget
-from runbook_lib.connections.sent_ahead import LOST
 from runbook_lib.connections.ssh import SshConnection
+from runbook_lib.connections.ssh_channel import LOST
 from runbook_lib.errors import AuthenticationError, HostKeyError, UnreachableError
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.secrets import Secrets
