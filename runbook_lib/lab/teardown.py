@@ -14,7 +14,7 @@ from runbook_lib.lab.inventory_file import remove_inventory
 from runbook_lib.lab.services.package_cache import service_name, stop_unused_cache
 from runbook_lib.lab.state import LabState
 from runbook_lib.lab.system.build_cache import remove_abandoned_builds
-from runbook_lib.lab.system.cgroups import Cgroup
+from runbook_lib.lab.system.cgroups import Cgroup, inner_pids
 from runbook_lib.lab.system.mounts import mounts_below, unmount
 from runbook_lib.lab.system.paths import DATA
 from runbook_lib.process_identity import start_ticks
@@ -120,7 +120,7 @@ def _namespace_ids(paths: LabPaths, group: Cgroup) -> set[tuple[int, int]]:
     """Return the namespaces of the switch, of control, and of the containers, whose mounts are a host's files."""
     ids = {_id(file) for file in (paths.switch, paths.control) if file in mounts_below(paths.run)}
     for pid in group.processes():
-        if _is_in_container(pid):
+        if inner_pids(pid):
             ids |= _namespaces_of(pid)
     return ids - _namespaces_of(os.getpid())
 
@@ -150,15 +150,6 @@ def _namespaces_of(pid: int) -> set[tuple[int, int]]:
 def _id(namespace: Path) -> tuple[int, int]:
     status = os.stat(namespace)  # noqa: PTH116 - a magic link: its target is not a path
     return status.st_dev, status.st_ino
-
-
-def _is_in_container(pid: int) -> bool:
-    """Return whether a process has an id in a process namespace inside of this one too."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return any(line.startswith("NSpid:") and len(line.split()) > 2 for line in status.splitlines())  # noqa: PLR2004 - the word, and the id here
 
 
 def _remove_if_empty(directory: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from runbook_lib.errors import InputError, LabError
 from runbook_lib.lab.lab import Lab
-from runbook_lib.lab.system.cgroups import Cgroup
+from runbook_lib.lab.system.cgroups import Cgroup, inner_pids
 from runbook_lib.lab.system.paths import RUN, LabPaths, cache_directory
 from runbook_lib.lab.testing import CONTAINERS, Machine, running_lab
 from runbook_lib.lab.topology_file import DEFAULT_TOPOLOGY
@@ -215,7 +215,7 @@ def test_down_lists_what_remains_until_it_has_ended() -> None:
     lab = Lab.open(NAME)
     lab.up(["host-a"])
     # A user's shells, in the control namespace and in a host's, are not processes of the lab: listed, not killed.
-    inits = [pid for pid in Cgroup(NAME, "host-a/machine").processes() if is_container_init(pid)]
+    inits = [pid for pid in Cgroup(NAME, "host-a/machine").processes() if inner_pids(pid) == [1]]
     places = ([f"--net={lab.paths.control}"], [f"--target={inits[0]}", "--net", "--mount"])
     shells = [subprocess.Popen(["nsenter", *place, "sleep", "600"]) for place in places]
     try:
@@ -232,12 +232,6 @@ def test_down_lists_what_remains_until_it_has_ended() -> None:
     assert lab.down()
     assert not lab.paths.run.exists()
     assert not lab.down()
-
-
-def is_container_init(pid: int) -> bool:
-    """Return whether a process is the first one of a process namespace inside of this one."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    return next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[2:] == ["1"]
 
 
 def test_a_host_on_a_new_vlan_can_be_added_to_a_running_lab(tmp_path: Path) -> None:

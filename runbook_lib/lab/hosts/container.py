@@ -17,7 +17,7 @@ from runbook_lib.lab.hosts.rootfs import root_filesystem
 from runbook_lib.lab.hosts.supervisor import STORES
 from runbook_lib.lab.ssh_endpoint import SshEndpoint
 from runbook_lib.lab.ssh_keys import USERS
-from runbook_lib.lab.system.cgroups import Cgroup
+from runbook_lib.lab.system.cgroups import Cgroup, inner_pids
 from runbook_lib.lab.system.directories import make_private
 from runbook_lib.lab.system.subprocesses import start_detached
 
@@ -72,8 +72,9 @@ class ContainerHost(LabHost):
             LabError: The host is off, or the script failed.
         """
         # Docker's containers on the host have an init each too, in process namespaces further inside.
-        inits = {process: depth for process in self._cgroup.processes() if (depth := _init_depth(process))}
-        leader = min(inits, key=inits.__getitem__, default=None)
+        inside = {process: inner_pids(process) for process in self._cgroup.processes()}
+        inits = [process for process, pids in inside.items() if pids[-1:] == [1]]
+        leader = min(inits, key=lambda process: len(inside[process]), default=None)
         if leader is None:
             raise LabError(
                 "the host is off",
@@ -90,13 +91,3 @@ class ContainerHost(LabHost):
             cgroups=Cgroup(self._paths.name, f"{self._plan.name}/supervisor").create(),
             log=self.console,
         )
-
-
-def _init_depth(process: int) -> int:
-    """Return in how many process namespaces a process is, if it is the init of the innermost one; else 0."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    except OSError:
-        return 0  # it has exited meanwhile
-    numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
-    return len(numbers) if len(numbers) > 1 and numbers[-1] == "1" else 0

@@ -22,7 +22,7 @@ from runbook_lib.errors import LabError
 from runbook_lib.lab.system.directories import make_directory
 from runbook_lib.lab.system.paths import RUN
 
-__all__ = ["Cgroup", "hierarchies", "is_zombie"]
+__all__ = ["Cgroup", "hierarchies", "inner_pids", "is_zombie"]
 
 _log = logging.getLogger(__name__)
 _PREFIX = "runbook-lab."
@@ -204,3 +204,20 @@ def _enable_controllers(directory: Path) -> None:
             subtree.write_text(f"+{controller}")
         except OSError as refused:
             _log.debug("%s: cannot enable the controller %s below: %s", directory, controller, refused)
+
+
+def inner_pids(pid: int) -> list[int]:
+    """Return the ids of a process in the process namespaces inside of this one, the outermost first.
+
+    Args:
+        pid: Its id in this one.
+
+    Returns:
+        Empty for a process of this machine's own namespace, or one that has exited.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    numbers = next((line.split()[2:] for line in status.splitlines() if line.startswith("NSpid:")), [])
+    return [*map(int, numbers)]
