@@ -8,8 +8,8 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.evidence.liveness import Liveness, liveness
 from runbook_lib.evidence.reader import read_journal
-from runbook_lib.model.skipped_steps import count_skipped
-from runbook_lib.model.status import SYMBOLS
+from runbook_lib.model.skipped_steps import count_steps
+from runbook_lib.model.status import SYMBOLS, Status
 from runbook_lib.readable_time import local_time
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def last_outcome(name: str, runs: Path) -> LastOutcome:
 def _outcome(record: RunRecord, alive: Liveness) -> str:
     """Return how a run ended, or that it is still running, or that its process was killed."""
     where = f"{record.mode}, {local_time(record.started)}"
-    skipped = count_skipped(record.steps)
+    skipped = count_steps(record.steps, Status.SKIPPED)
     if skipped:
         where = f"{skipped} of {len(record.steps)} steps skipped, {where}"
     match alive:

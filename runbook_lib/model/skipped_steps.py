@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
     from runbook_lib.model.records import HostRecord, StepRecord
 
-__all__ = ["count_skipped", "describe_skipped", "enumerate_words", "tally"]
+__all__ = ["count_steps", "describe_skipped", "enumerate_words", "tally"]
 
 _MOST_REASONS = 3
 
 
-def count_skipped(steps: Sequence[StepRecord]) -> int:
-    """Return how many steps were skipped on at least one host."""
-    return sum(any(host.status is Status.SKIPPED for host in step.hosts) for step in steps)
+def count_steps(steps: Sequence[StepRecord], status: Status) -> int:
+    """Return how many steps have a status on at least one host."""
+    return sum(any(host.status is status for host in step.hosts) for step in steps)
 
 
 def tally(statuses: Sequence[Status]) -> str:

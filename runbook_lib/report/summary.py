@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_lib.model.skipped_steps import count_skipped, describe_skipped, enumerate_words
+from runbook_lib.model.skipped_steps import count_steps, describe_skipped, enumerate_words
 from runbook_lib.model.status import BAD, SYMBOLS, Mode, Status, worst
 from runbook_lib.readable_time import utc_time
 
@@ -176,9 +176,9 @@ def _scripts(*runs: RunRecord) -> str:
 def _skipped_in_runs(runs: Sequence[RunRecord]) -> str:
     """Return a sentence about steps that were skipped in some of several runs; empty if none was."""
     found = [
-        f"{run.runbook} ({count_skipped(run.steps)} of {len(run.steps)})"
+        f"{run.runbook} ({skipped} of {len(run.steps)})"
         for run in runs
-        if count_skipped(run.steps)
+        if (skipped := count_steps(run.steps, Status.SKIPPED))
     ]
     return f" Steps were skipped in {counted(len(found), 'run')}: {', '.join(found)}." if found else ""
 
@@ -219,7 +219,7 @@ def _ok(run: RunRecord) -> tuple[str, str]:
 
 def _changed(run: RunRecord) -> tuple[str, str]:
     hosts = [host.host for step in run.steps for host in step.hosts if host.status is Status.CHANGED]
-    steps = sum(any(host.status is Status.CHANGED for host in step.hosts) for step in run.steps)
+    steps = count_steps(run.steps, Status.CHANGED)
     where = enumerate_words([*dict.fromkeys(hosts)])
     changes = f"{steps} of {counted(len(run.steps), 'step')} made changes, on {where}."
     headline, sentence = _checks_passed(run)

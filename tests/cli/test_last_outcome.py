@@ -8,7 +8,8 @@ from pathlib import Path
 
 from runbook_lib.cli.last_outcome import last_outcome
 from runbook_lib.evidence.reader import read_journal
-from runbook_lib.model.skipped_steps import count_skipped
+from runbook_lib.model.skipped_steps import count_steps
+from runbook_lib.model.status import Status
 
 RUNS = Path(__file__).parents[1] / "evidence" / "old_archive" / "runs"
 RUN = "20261126T004351Z_10_practice_e8e65a"
@@ -35,7 +36,7 @@ def test_a_cell_that_raised_after_the_run_was_closed_is_a_failed_run(tmp_path: P
 
 def test_skipped_steps_are_counted(tmp_path: Path) -> None:
     counts = {
-        run.name: count_skipped(read_journal(run).steps)
+        run.name: count_steps(read_journal(run).steps, Status.SKIPPED)
         for run in RUNS.iterdir()
         if (run / "journal.jsonl").exists()
     }

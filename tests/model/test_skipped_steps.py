@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from runbook_lib.model.records import HostRecord, StepRecord
-from runbook_lib.model.skipped_steps import count_skipped, describe_skipped
+from runbook_lib.model.skipped_steps import count_steps, describe_skipped
 from runbook_lib.model.status import Status
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -33,7 +33,7 @@ def test_hosts_that_skipped_the_same_for_the_same_reason_are_named_together() ->
         step(3, a=None, b=None),
     ]
     assert describe_skipped(steps) == "step 2 of 3 was skipped on a and b: no kernel"
-    assert count_skipped(steps) == 1
+    assert count_steps(steps, Status.SKIPPED) == 1
 
 
 def test_hosts_that_skipped_other_steps_are_named_apart() -> None:
@@ -41,7 +41,7 @@ def test_hosts_that_skipped_other_steps_are_named_apart() -> None:
     assert describe_skipped(steps) == (
         "steps 1, 2 and 3 of 3 were skipped on a: x; y; step 2 of 3 was skipped on b: no reason was recorded"
     )
-    assert count_skipped(steps) == 3
+    assert count_steps(steps, Status.SKIPPED) == 3
 
 
 def test_many_reasons_are_counted() -> None:

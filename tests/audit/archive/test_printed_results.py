@@ -13,7 +13,8 @@ from runbook_lib.audit.archive.archive import Archive
 from runbook_lib.cli.main import cli
 from runbook_lib.errors import EvidenceError, InputError
 from runbook_lib.evidence.reader import read_journal
-from runbook_lib.model.skipped_steps import count_skipped
+from runbook_lib.model.skipped_steps import count_steps
+from runbook_lib.model.status import Status
 
 RUNS = Path(__file__).parents[2] / "evidence" / "old_archive" / "runs"
 NAMES = sorted(path.name for path in RUNS.iterdir() if (path / "journal.jsonl").exists())
@@ -85,6 +86,6 @@ def test_the_list_says_how_many_steps_a_run_skipped(tmp_path: Path) -> None:
     ]
     done = CliRunner().invoke(cli, command, standalone_mode=False)
     listed = {row["run"]: row["skipped"] for row in json.loads(done.output)}
-    counted = {name: count_skipped(read_journal(RUNS / name).steps) or None for name in NAMES}
+    counted = {name: count_steps(read_journal(RUNS / name).steps, Status.SKIPPED) or None for name in NAMES}
     assert {name: listed[name] for name in NAMES} == counted
     assert any(counted.values())
