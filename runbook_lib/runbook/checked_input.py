@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runbook_lib.host_settings import Host
     from runbook_lib.model.records import RunRecord
 
-__all__ = ["CHECKED_INPUT", "REFUSED_INPUT", "CheckedInput"]
+__all__ = ["CHECKED_INPUT", "REFUSED_INPUT", "CheckedInput", "refuse_other_than_parameters"]
 
 CHECKED_INPUT = "RUNBOOK_CHECKED_INPUT"
 """Environment variable with the file from which a kernel reads what our engine has checked."""
@@ -131,6 +131,21 @@ class CheckedInput:
                 f"run {record.run} was made on {_listed(record.hosts)}: {_listed(self.hosts)} "
                 f"{'was' if len(self.hosts) == 1 else 'were'} checked"
             )
+
+
+def refuse_other_than_parameters(given: object) -> None:
+    """Refuse what a run cannot be opened with, as the dictionary that `globals()` returns.
+
+    Raises:
+        ParameterError: It is not a model of parameters.
+    """
+    if not isinstance(given, Parameters):
+        kind = f"the class {given.__name__}" if isinstance(given, type) else f"a {type(given).__name__}"
+        raise _reported(
+            f"takes a model of parameters, and was given {kind}",
+            "Runbook.open",
+            "write Runbook.open() for the variables of the parameters cell, or Runbook.open(Parameters(hosts=...))",
+        )
 
 
 def _reported(message: str, where: str, hint: str = _HINT) -> ParameterError:

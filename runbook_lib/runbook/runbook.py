@@ -9,6 +9,7 @@ from runbook_lib.errors import ParameterError
 from runbook_lib.model.batches import FIRST, THEN, divide
 from runbook_lib.model.status import Mode
 from runbook_lib.runbook import batch_loop
+from runbook_lib.runbook.checked_input import refuse_other_than_parameters
 from runbook_lib.runbook.notebook_parameters import collect_parameters
 from runbook_lib.runbook.notebook_runs import NotebookRuns
 from runbook_lib.runbook.refused_steps import counted
@@ -69,6 +70,7 @@ class Runbook(StepMethods):
         guessed = None
         if parameters is None:
             parameters, guessed = collect_parameters(name)
+        refuse_other_than_parameters(parameters)
         book = cls(NotebookRuns.open(parameters, guessed))
         magics.register(book.shell, book.look, book.host_patterns)
         return book

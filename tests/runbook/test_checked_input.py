@@ -121,6 +121,22 @@ def test_a_run_that_resumes_another_is_checked_as_that(tmp_path: Path) -> None:
         resuming.refuse_other_parameters(parameters(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [({"hosts": "host-a"}, "a dict"), (Practice, "the class Practice"), ("inventory.yml", "a str")],
+    ids=["dict", "class", "str"],
+)
+def test_what_is_no_model_of_parameters_is_refused_in_its_own_words(
+    kernel: Kernel, given: Any, kind: str
+) -> None:
+    with pytest.raises(
+        ParameterError, match=f"^Runbook.open: takes a model of parameters, and was given {kind}\n"
+    ) as refused:
+        Runbook.open(given)
+    assert "Runbook.open()" in refused.value.hint
+    assert read_refusals(kernel.refused) == [str(refused.value)]
+
+
 def test_mode_and_hosts_of_a_record_are_compared_with_what_was_checked() -> None:
     record = RunRecord.model_validate_json(
         json.dumps(

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import sys
 import threading
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import papermill
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
 from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillException
 
@@ -228,7 +230,10 @@ def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel,
     try:
         source = Notebook.parse(notebook.read_bytes(), str(notebook))
         # Jupyter makes an event loop for each thread, and leaves it open.
-        with contextlib.closing(ensure_event_loop()):
+        with contextlib.closing(ensure_event_loop()), warnings.catch_warnings():
+            # nbformat gives such cells an id where it reads and writes the notebook, and complains each time.
+            for kind in (MissingIDFieldWarning, DuplicateCellId):
+                warnings.simplefilter("ignore", kind)
             papermill.execute_notebook(
                 _literally(notebook),
                 _literally(path / NOTEBOOK),

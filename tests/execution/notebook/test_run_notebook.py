@@ -60,6 +60,23 @@ def waiting(project: Project, *, papermill: bool = False) -> subprocess.Popen[st
     return process
 
 
+@pytest.mark.parametrize("ids", [None, "same"], ids=["none", "the-same"])
+def test_cells_without_ids_of_their_own_are_nothing_to_complain_of(project: Project, ids: str | None) -> None:
+    """As tools write notebooks that know nothing of ids, and as copied cells have them."""
+    notebook = project.notebook(OPEN, 'book.step("Fine", Does(("true",)))', "book.close()")
+    content = json.loads(notebook.read_text())
+    for cell in content["cells"]:
+        cell.update(id=ids)
+        if not ids:
+            del cell["id"]
+    notebook.write_text(json.dumps(content))
+    done = finish(project.start("runbook_lib.cli.main", "run", str(notebook)))
+    assert done.code == 0, done.output
+    assert "Warning" not in done.output
+    written = json.loads((project.run / NOTEBOOK).read_text())["cells"]
+    assert len({cell["id"] for cell in written}) == len(written) >= 4
+
+
 @pytest.mark.parametrize(
     ("number", "papermill"),
     [(signal.SIGINT, False), (signal.SIGTERM, True)],
