@@ -6,9 +6,10 @@ RUN := .venv/bin/python -m
 unexport PYTHONDONTWRITEBYTECODE
 
 # Tests that a target of their own runs, by their marker in pyproject.toml.
-MARKED := kills drills jupyterlab costly wheel networks engines registry
+MARKED := kills drills jupyterlab costly wheel networks engines registry outages
 NOT_MARKED := not vm$(foreach marker,$(MARKED), and not $(marker))
-PYTEST_ARGUMENTS ?= -m "not scenario and $(NOT_MARKED)"
+# With SCENARIOS=yes those of test-scenarios too: what waits for a host leaves the cores to the others.
+PYTEST_ARGUMENTS ?= -m "$(if $(SCENARIOS),,not scenario and )$(NOT_MARKED)"
 # Most tests wait most of the time: two processes per core, but no more labs in parallel than fit in memory.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 IN_PARALLEL := -n $(WORKERS) --dist loadscope --no-loadscope-reorder --progress -o console_output_style=classic
@@ -16,7 +17,7 @@ SEED ?= $(shell date +%s)
 SPACE := $(subst ,, )
 # Debian release and Docker engine of the hosts that tests share; each target that takes them says so.
 ON_RELEASE = $(if $(RELEASE),RUNBOOK_TEST_RELEASE=$(RELEASE)) $(if $(ENGINE),RUNBOOK_TEST_ENGINE=$(ENGINE))
-.PHONY: demo demo-quick learn test test-scenarios test-random test-kills test-drills test-jupyterlab test-networks test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
+.PHONY: demo demo-quick learn test test-scenarios test-random test-kills test-drills test-jupyterlab test-networks test-outages test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
 
 demo: ## Run the whole chapter on practice hosts, one of them a virtual machine, and write the report
 	@tools/set-up test lint
@@ -33,14 +34,14 @@ learn: ## Lessons in JupyterLab, on practice hosts if this is root; LESSON=30 op
 	@[ "$$(id -u)" != 0 ] || $(RUN) runbook_lib.system_requirements --install lab
 	@.venv/bin/runbook learn $(LESSON)
 
-test: ## All tests that no target below names; some of them boot practice hosts
+test: ## All tests that no target below names, some on practice hosts; SCENARIOS=yes: and those of test-scenarios, as CI does
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
-	@echo "make test: the tests of every part, some on practice hosts that boot on this machine, in $(WORKERS) processes: about 12 minutes on"
-	@echo "2 cores, and some minutes more the first time to build the hosts. The book's chapter and more on hosts: make test-scenarios."
+	@echo "make test: the tests of every part, some on practice hosts that boot on this machine, in $(WORKERS) processes: about $(if $(SCENARIOS),15,12) minutes on"
+	@echo "2 cores, and some minutes more the first time to build the hosts.$(if $(SCENARIOS), With the book's chapter and more on hosts., The book's chapter and more on hosts: make test-scenarios.)"
 	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) $(PYTEST_ARGUMENTS)
 
-test-scenarios: ## On practice hosts: the book's chapter, failures, kills, networks, firewall, registry, examples: 12 minutes, or RELEASE=debian-13
+test-scenarios: ## On practice hosts: the book's chapter, failures, network changes, firewall, registry, examples: 8 minutes, or RELEASE=debian-13
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
 	@$(ON_RELEASE) $(RUN) pytest $(IN_PARALLEL) $(ORDER) -m "scenario and $(NOT_MARKED)" tests/scenarios tests/docs
@@ -62,6 +63,11 @@ test-networks: ## A bridge on every network stack, and every harm in the middle 
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m networks $(if $(RELEASE),-k '$(RELEASE)') tests/scenarios/networks
+
+test-outages: ## Each part of the path to a redis stopped in turn, seen by every client: five minutes
+	@tools/set-up test lint
+	@$(RUN) runbook_lib.system_requirements --install lab
+	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m outages tests/scenarios/test_path_outages.py
 
 test-engines: ## The whole chapter on each Docker engine that practice hosts can have; writes the table of docs/lab.md: twenty minutes
 	@tools/set-up test lint

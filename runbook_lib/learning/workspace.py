@@ -187,6 +187,8 @@ class Workspace:
             target = self.top / _PARAMS / relative
             if _PARAMS / relative != _INVENTORY and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
+                # What only its owner may read stays so from the first byte on; the learner may edit the copy.
+                target.touch(mode=file.stat().st_mode & 0o777 | 0o600)
                 shutil.copyfile(file, target)
 
     def _write_settings(self) -> None:

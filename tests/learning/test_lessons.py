@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,26 @@ def test_working_copies_are_the_learners(tmp_path: Path) -> None:
     assert copy.stat().st_size > 1000
     assert (folder.top / ".gitignore").read_text(encoding="utf-8") == "*\n"
     assert (folder.top / "params" / "example" / "this-machine.yml").is_file()
+
+
+def test_a_copy_of_parameters_is_read_by_those_who_may_read_them_and_edited_by_the_learner(
+    tmp_path: Path,
+) -> None:
+    folder = Workspace(tmp_path / "learn")
+    copies = folder.top / "params" / "lab"
+    for name, mode in (("private", 0o600), ("read-only", 0o440), ("public", 0o644)):
+        file = tmp_path / "params" / "lab" / f"{name}.yml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("hosts: this\n", encoding="utf-8")
+        file.chmod(mode)
+    umask = os.umask(0o022)
+    try:
+        folder.prepare(KNOWN)
+    finally:
+        os.umask(umask)
+    modes = {path.stem: stat.S_IMODE(path.stat().st_mode) for path in copies.glob("*.yml")}
+    assert modes == {"private": 0o600, "read-only": 0o640, "public": 0o644}
+    assert (copies / "private.yml").read_text(encoding="utf-8") == "hosts: this\n"
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runbook_lib.lab.lab import Lab
     from tests.programs import Programs
 
-pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.in_order]
+pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.outages, pytest.mark.in_order]
 
 RUN = ("70_path_load", "-p", "requests", "0", "-p", "outage", "2")
 SERVER = ("server", "server-host")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.scenario,
+    pytest.mark.networks,
     pytest.mark.in_order,
     EACH_RELEASE,
 ]
