@@ -42,7 +42,7 @@ LONG = {
     "tests/execution/fleet/test_fleets.py": 120,
     "tests/scenarios/ci/test_recipes.py": 90,
     "tests/scenarios/test_pyinfra.py": 90,
-    "tests/runbook/test_resume.py": 90,
+    "tests/runbook/steps/test_resume.py": 90,
     "tests/scenarios/test_users_and_keys.py": 60,
     "tests/test_benchmarks.py": 70,
     "tests/scenarios/test_tls_rotation.py": 70,

@@ -19,7 +19,7 @@ from runbook_lib.model.step_progress import Running, describe_running
 from runbook_lib.printing.console import FilteredConsole
 from runbook_lib.printing.wrapped_text import wrapped
 from runbook_lib.report.summary import counted
-from runbook_lib.runbook.run_status import describe_unmet
+from runbook_lib.runbook.steps.run_status import describe_unmet
 
 if TYPE_CHECKING:
     from rich.status import Status as Spinner

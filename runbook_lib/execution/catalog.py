@@ -25,7 +25,7 @@ from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.known_names import complete_name, unknown_name
 from runbook_lib.parameters.cell_model import declared_values
 from runbook_lib.project import find_shipped, notebooks_folder
-from runbook_lib.runbook.notebook_parameters import notebook_model, parameters_cell
+from runbook_lib.runbook.notebook.notebook_parameters import notebook_model, parameters_cell
 from runbook_lib.yaml_files import YamlFile, load_value, validate
 
 if TYPE_CHECKING:

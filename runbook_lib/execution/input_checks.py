@@ -14,7 +14,7 @@ from runbook_lib.execution.kernel_specs import check_kernel, runs_this_python
 from runbook_lib.execution.step_hosts import check_step_hosts
 from runbook_lib.inventory import Inventory
 from runbook_lib.parameters.one_host import check_single_hosts
-from runbook_lib.runbook.run_directory import check_parent
+from runbook_lib.runbook.notebook.run_directory import check_parent
 from runbook_lib.secrets import Secrets
 from runbook_lib.yaml_files import validate
 

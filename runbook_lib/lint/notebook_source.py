@@ -13,7 +13,7 @@ from runbook_lib.execution.cell_syntax import compile_cell
 from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.execution.step_calls import opened_runs, other_names
 from runbook_lib.lint.findings import Finding
-from runbook_lib.runbook.notebook_parameters import TAG
+from runbook_lib.runbook.notebook.notebook_parameters import TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,18 +15,21 @@ from runbook_lib.facts.interface_manager import InterfaceManager
 from runbook_lib.facts.interfaces import DefaultRoute, Interface, Interfaces, Reachable
 from runbook_lib.model.plans import Check, Plan
 from runbook_lib.operations.base import Operation
-from runbook_lib.operations.bridge_backend import Wanted, find_interface, normalized
-from runbook_lib.operations.bridge_ifupdown import IfupdownBridge
-from runbook_lib.operations.bridge_netplan import NetplanNetworkdBridge, NetplanNetworkManagerBridge
-from runbook_lib.operations.bridge_networkd import NetworkdBridge
-from runbook_lib.operations.bridge_networkmanager import NetworkManagerBridge
 from runbook_lib.operations.commit_confirm import check_revert_after, pending, refuse_pending
+from runbook_lib.operations.network_stacks.bridge_backend import Wanted, find_interface, normalized
+from runbook_lib.operations.network_stacks.bridge_ifupdown import IfupdownBridge
+from runbook_lib.operations.network_stacks.bridge_netplan import (
+    NetplanNetworkdBridge,
+    NetplanNetworkManagerBridge,
+)
+from runbook_lib.operations.network_stacks.bridge_networkd import NetworkdBridge
+from runbook_lib.operations.network_stacks.bridge_networkmanager import NetworkManagerBridge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
-    from runbook_lib.operations.bridge_backend import BridgeBackend
+    from runbook_lib.operations.network_stacks.bridge_backend import BridgeBackend
 
 __all__ = ["BACKENDS", "Present", "present"]
 

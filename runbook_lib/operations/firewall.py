@@ -24,15 +24,15 @@ from runbook_lib.operations.commit_confirm import (
     pending,
     refuse_pending,
 )
-from runbook_lib.operations.firewall_backend import DOCKER_USER, WantedRule
-from runbook_lib.operations.firewall_iptables import IptablesFirewall
-from runbook_lib.operations.firewall_nftables import NftablesFirewall, own_chains
+from runbook_lib.operations.firewalls.firewall_backend import DOCKER_USER, WantedRule
+from runbook_lib.operations.firewalls.firewall_iptables import IptablesFirewall
+from runbook_lib.operations.firewalls.firewall_nftables import NftablesFirewall, own_chains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runbook_lib.facts.base import Fact, Facts
-    from runbook_lib.operations.firewall_backend import FirewallBackend
+    from runbook_lib.operations.firewalls.firewall_backend import FirewallBackend
 
 __all__ = ["Rule", "rule"]
 

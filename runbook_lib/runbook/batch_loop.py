@@ -11,14 +11,14 @@ from runbook_lib.errors import Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence import events
 from runbook_lib.evidence.layout import HTML_REPORT
 from runbook_lib.model.status import Mode, Status
-from runbook_lib.runbook import person
+from runbook_lib.runbook.notebook import person
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from runbook_lib.model.batches import Batch
-    from runbook_lib.runbook.parent_process import ParentProcess
+    from runbook_lib.runbook.notebook.parent_process import ParentProcess
     from runbook_lib.runbook.rollout import Rollout
     from runbook_lib.runbook.run import Run
 

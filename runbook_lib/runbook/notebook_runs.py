@@ -17,15 +17,16 @@ from runbook_lib.evidence.layout import HTML_REPORT
 from runbook_lib.inventory import Inventory
 from runbook_lib.model.status import Status
 from runbook_lib.parameters.one_host import check_single_hosts
-from runbook_lib.runbook import interrupts, person, resume, run_directory
-from runbook_lib.runbook.checked_input import CheckedInput
 from runbook_lib.runbook.host_pool import HostPool
-from runbook_lib.runbook.one_thread import OneThread
-from runbook_lib.runbook.parent_process import ParentProcess
-from runbook_lib.runbook.refused_steps import describe_refusal, report_refusal
+from runbook_lib.runbook.notebook import person, run_directory
+from runbook_lib.runbook.notebook.checked_input import CheckedInput
+from runbook_lib.runbook.notebook.one_thread import OneThread
+from runbook_lib.runbook.notebook.parent_process import ParentProcess
+from runbook_lib.runbook.notebook.refused_steps import describe_refusal, report_refusal
 from runbook_lib.runbook.run import Run
 from runbook_lib.runbook.run_context import RunContext
 from runbook_lib.runbook.run_errors import interrupted_between_steps
+from runbook_lib.runbook.steps import interrupts, resume
 from runbook_lib.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord, StepRecord
     from runbook_lib.operations.base import Operation
     from runbook_lib.parameters import Parameters
-    from runbook_lib.runbook.guessed_notebook import GuessedNotebook
+    from runbook_lib.runbook.notebook.guessed_notebook import GuessedNotebook
     from runbook_lib.runbook.rollout import Rollout
-    from runbook_lib.runbook.transaction import Transaction
+    from runbook_lib.runbook.steps.transaction import Transaction
 
 __all__ = ["NotebookRuns"]
 

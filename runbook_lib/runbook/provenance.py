@@ -16,16 +16,16 @@ from runbook_lib.host_settings import ENDPOINT
 from runbook_lib.model.records import RunRecord
 from runbook_lib.process_identity import boot_id, start_ticks
 from runbook_lib.project import operator, project_top
-from runbook_lib.runbook.kernel_notebook import find_notebook
-from runbook_lib.runbook.recorder import now
-from runbook_lib.runbook.run_directory import JOB, NOTEBOOK_FILE
+from runbook_lib.runbook.notebook.kernel_notebook import find_notebook
+from runbook_lib.runbook.notebook.run_directory import JOB, NOTEBOOK_FILE
 from runbook_lib.runbook.source_files import head_commit, is_committed
+from runbook_lib.runbook.steps.recorder import now
 
 if TYPE_CHECKING:
     from runbook_lib.host_settings import Host
     from runbook_lib.inventory import Inventory
     from runbook_lib.parameters import Parameters
-    from runbook_lib.runbook.resume import EarlierRun
+    from runbook_lib.runbook.steps.resume import EarlierRun
 
 __all__ = ["Source", "new_run_record", "notebook_file", "source_state", "versions"]
 

@@ -15,12 +15,9 @@ from runbook_lib.model.batches import Batch
 from runbook_lib.model.kinds import ADDED_BY_RUN
 from runbook_lib.model.plans import Plan
 from runbook_lib.model.status import BAD, Mode, Status, worst
-from runbook_lib.runbook import made_by_hand, run_directory
-from runbook_lib.runbook.deadline import Deadline, earliest
-from runbook_lib.runbook.host_operations import operations_for
 from runbook_lib.runbook.late_secrets import LateSecrets
+from runbook_lib.runbook.notebook import made_by_hand, run_directory
 from runbook_lib.runbook.provenance import new_run_record
-from runbook_lib.runbook.recorder import now
 from runbook_lib.runbook.rollout import Rollout
 from runbook_lib.runbook.run_errors import (
     end_not_recorded,
@@ -31,10 +28,13 @@ from runbook_lib.runbook.run_errors import (
     step_failed,
 )
 from runbook_lib.runbook.run_hosts import RunHosts
-from runbook_lib.runbook.run_status import RunStatus
 from runbook_lib.runbook.run_transactions import RunTransactions
 from runbook_lib.runbook.step_runner import StepRunner, failed, not_attempted
-from runbook_lib.runbook.transaction import TransactionStep
+from runbook_lib.runbook.steps.deadline import Deadline, earliest
+from runbook_lib.runbook.steps.host_operations import operations_for
+from runbook_lib.runbook.steps.recorder import now
+from runbook_lib.runbook.steps.run_status import RunStatus
+from runbook_lib.runbook.steps.transaction import TransactionStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from runbook_lib.model.kinds import StepKind
     from runbook_lib.model.records import HostRecord, RunRecord, StepRecord
     from runbook_lib.operations.base import Operation
-    from runbook_lib.runbook.resume import EarlierRun
     from runbook_lib.runbook.run_context import RunContext
-    from runbook_lib.runbook.transaction import Transaction
+    from runbook_lib.runbook.steps.resume import EarlierRun
+    from runbook_lib.runbook.steps.transaction import Transaction
 
 __all__ = ["Run"]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from runbook_lib.inventory import Inventory
     from runbook_lib.parameters import Parameters
     from runbook_lib.runbook.host_pool import HostPool
-    from runbook_lib.runbook.parent_process import ParentProcess
+    from runbook_lib.runbook.notebook.parent_process import ParentProcess
     from runbook_lib.secrets import Secrets
 
 __all__ = ["RunContext"]

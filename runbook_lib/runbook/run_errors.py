@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.model.records import RunRecord, StepRecord
-    from runbook_lib.runbook.deadline import Deadline
+    from runbook_lib.runbook.steps.deadline import Deadline
 
 __all__ = [
     "end_not_recorded",

@@ -11,10 +11,10 @@ from runbook_lib.evidence.layout import OUTPUT
 from runbook_lib.evidence.output_store import OutputStore
 from runbook_lib.model.batches import Batch, batch_size
 from runbook_lib.model.status import Mode
-from runbook_lib.runbook.host_lock import HostLock, Owner
-from runbook_lib.runbook.host_session import HostSession
-from runbook_lib.runbook.host_step import HostStep
-from runbook_lib.runbook.recorder import Recorder
+from runbook_lib.runbook.steps.host_lock import HostLock, Owner
+from runbook_lib.runbook.steps.host_session import HostSession
+from runbook_lib.runbook.steps.host_step import HostStep
+from runbook_lib.runbook.steps.recorder import Recorder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
     from runbook_lib.model.step_progress import Running
     from runbook_lib.operations.base import Operation
-    from runbook_lib.runbook.deadline import Deadline
-    from runbook_lib.runbook.resume import StepHistory
     from runbook_lib.runbook.run_context import RunContext
-    from runbook_lib.runbook.transaction import Transaction
+    from runbook_lib.runbook.steps.deadline import Deadline
+    from runbook_lib.runbook.steps.resume import StepHistory
+    from runbook_lib.runbook.steps.transaction import Transaction
 
 __all__ = ["RunHosts"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.evidence import events
 from runbook_lib.model.status import BAD, Status
 from runbook_lib.operations.observe import Observe
-from runbook_lib.runbook.host_rollback import roll_back_host
+from runbook_lib.runbook.steps.host_rollback import roll_back_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runbook_lib.runbook.run_context import RunContext
     from runbook_lib.runbook.run_hosts import RunHosts
     from runbook_lib.runbook.step_runner import StepRunner
-    from runbook_lib.runbook.transaction import Transaction
+    from runbook_lib.runbook.steps.transaction import Transaction
 
 __all__ = ["RunTransactions"]
 

@@ -9,12 +9,12 @@ from runbook_lib.errors import ParameterError
 from runbook_lib.model.batches import FIRST, THEN, divide
 from runbook_lib.model.status import Mode
 from runbook_lib.runbook import batch_loop
-from runbook_lib.runbook.checked_input import refuse_other_than_parameters
-from runbook_lib.runbook.notebook_parameters import collect_parameters
+from runbook_lib.runbook.notebook.checked_input import refuse_other_than_parameters
+from runbook_lib.runbook.notebook.notebook_parameters import collect_parameters
+from runbook_lib.runbook.notebook.refused_steps import counted
 from runbook_lib.runbook.notebook_runs import NotebookRuns
-from runbook_lib.runbook.refused_steps import counted
 from runbook_lib.runbook.step_methods import StepMethods
-from runbook_lib.runbook.transaction import Transaction, TransactionBlock
+from runbook_lib.runbook.steps.transaction import Transaction, TransactionBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from runbook_lib.model.status import Mode, Status
 from runbook_lib.operations.observe import Observe
 from runbook_lib.operations.shell import Look, Script
 from runbook_lib.operations.task import Task
-from runbook_lib.runbook import person
-from runbook_lib.runbook.refused_steps import counted
+from runbook_lib.runbook.notebook import person
+from runbook_lib.runbook.notebook.refused_steps import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

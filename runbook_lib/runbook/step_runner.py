@@ -9,7 +9,7 @@ from runbook_lib.display.live_card import LiveCard
 from runbook_lib.evidence import events
 from runbook_lib.model.records import HostRecord, StepRecord
 from runbook_lib.model.status import BAD, Status
-from runbook_lib.runbook.recorder import now
+from runbook_lib.runbook.steps.recorder import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import RunRecord
     from runbook_lib.runbook.run_context import RunContext
     from runbook_lib.runbook.run_hosts import RunHosts
-    from runbook_lib.runbook.run_status import RunStatus
+    from runbook_lib.runbook.steps.run_status import RunStatus
 
 __all__ = ["StepRunner", "failed", "not_attempted"]
 

@@ -103,6 +103,22 @@ def test_imports_go_downward_only(part: str) -> None:
             assert other == part or RANK[other] < RANK[part], f"{name_of(path)} imports {other}"
 
 
+def test_a_step_knows_no_run_and_the_notebook_around_it_no_step() -> None:
+    floors = ["notebook", "steps", ""]  # of the part `runbook`, from the bottom
+    wrong = []
+    for path in PARTS["runbook"]:
+        floor = floors.index(_floor(name_of(path)))
+        others = {name for name in modules_imported(path) if part_of(name) == "runbook"}
+        wrong += [f"{name_of(path)} imports {name}" for name in others if floors.index(_floor(name)) > floor]
+    assert wrong == []
+
+
+def _floor(module: str) -> str:
+    """Return `steps` for `runbook_lib.runbook.steps.host_step`, and nothing for `runbook_lib.runbook.run`."""
+    names = module.split(".")
+    return names[2] if len(names) > 3 or ((TOP / Path(*names)).is_dir() and len(names) > 2) else ""
+
+
 @pytest.mark.parametrize("part", sorted(PURE))
 def test_facts_and_operations_know_no_connection_no_journal_and_no_clock(part: str) -> None:
     impure = {"time", "datetime", "os", "socket", "subprocess", "random", "pathlib", "threading", "logging"}
@@ -182,11 +198,11 @@ def catches_everything(path: Path) -> list[str]:
     # What a thread raises is raised again by the thread that waits for it.
     passed_on = path.match("connections/bounded_call.py")
     # A change that has begun is reverted whatever goes wrong, and the record must say why.
-    reverted = path.match("runbook/commit_confirm.py") or path.match("runbook/reboot.py")
+    reverted = path.match("runbook/steps/commit_confirm.py") or path.match("runbook/steps/reboot.py")
     # A step ends where its function raises, whatever that is; what is counted is raised again.
-    refused = path.match("runbook/host_operations.py") or path.match("runbook/notebook_runs.py")
+    refused = path.match("runbook/steps/host_operations.py") or path.match("runbook/notebook_runs.py")
     # A notebook has whatever other programs put there, and the end of its run must be recorded.
-    at_the_end = path.match("runbook/made_by_hand.py")
+    at_the_end = path.match("runbook/notebook/made_by_hand.py")
     # Operations, facts and checks of other projects raise whatever they like.
     parts = {"cli", "integrations", "lab"}
     allowed = (

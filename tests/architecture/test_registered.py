@@ -31,8 +31,8 @@ from runbook_lib.operations import docker_engine_packages, package_versions, pac
 from runbook_lib.operations import registry as registries
 from runbook_lib.operations.bridge import BACKENDS
 from runbook_lib.report import formats
-from runbook_lib.runbook.resume import CHANGEABLE, OF_ONE_RUN
 from runbook_lib.runbook.runbook import Runbook
+from runbook_lib.runbook.steps.resume import CHANGEABLE, OF_ONE_RUN
 
 TOP = Path(__file__).parents[2]
 WHAT_A_RUN_DOES = {"hosts", "inventory", "mode"}

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from runbook_lib.cli.blank_values import refuse_blank
 from runbook_lib.cli.run import run_command
 from runbook_lib.errors import ParameterError
-from runbook_lib.runbook.run_directory import check_parent
+from runbook_lib.runbook.notebook.run_directory import check_parent
 
 if TYPE_CHECKING:
     from pathlib import Path

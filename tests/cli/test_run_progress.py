@@ -12,7 +12,7 @@ from runbook_lib.connections.remote_shell import sudo_text
 from runbook_lib.model.plans import Check
 from runbook_lib.model.status import Status
 from runbook_lib.printing.console import FilteredConsole
-from runbook_lib.runbook.run_status import describe_unmet
+from runbook_lib.runbook.steps.run_status import describe_unmet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

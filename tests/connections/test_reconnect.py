@@ -17,8 +17,8 @@ from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.output_store import OutputStore
 from runbook_lib.model.commands import Command
 from runbook_lib.model.status import Status
-from runbook_lib.runbook.parent_process import ParentProcess
-from runbook_lib.runbook.recorder import Recorder
+from runbook_lib.runbook.notebook.parent_process import ParentProcess
+from runbook_lib.runbook.steps.recorder import Recorder
 from runbook_lib.secrets import Secrets
 from tests.deadlines import wait_until
 from tests.runbook.practice import Does, parameters

@@ -17,16 +17,16 @@ from runbook_lib.facts import grub_menu
 from runbook_lib.facts.base import lines_of
 from runbook_lib.facts.boot_loader import BootLoader
 from runbook_lib.model.commands import Command, Output
-from runbook_lib.operations import ifupdown
 from runbook_lib.operations.docker_engine import _parse as parse_options
-from runbook_lib.operations.ifupdown_file import InterfacesFile
-from runbook_lib.runbook.host_lock import Owner
+from runbook_lib.operations.network_stacks import ifupdown
+from runbook_lib.operations.network_stacks.ifupdown_file import InterfacesFile
+from runbook_lib.runbook.steps.host_lock import Owner
 from runbook_lib.secrets import Secrets
 from runbook_lib.shown_secrets import secrets_in
 from tests.facts.test_grub_rules import MENU
 from tests.fuzz.harness import fuzzed, one_message
 from tests.fuzz.mutations import JSON, mutated_text
-from tests.operations import test_netplan_file as netplan
+from tests.operations.network_stacks import test_netplan_file as netplan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -20,8 +20,8 @@ from runbook_lib.operations.commit_confirm import (
     refuse_pending,
 )
 from runbook_lib.operations.commit_confirm_scripts import BOOT_UNIT, BOOT_UNIT_FILE, BOOT_UNIT_LINK, DIRECTORY
-from runbook_lib.operations.firewall_iptables import IptablesFirewall
-from runbook_lib.operations.firewall_nftables import NftablesFirewall
+from runbook_lib.operations.firewalls.firewall_iptables import IptablesFirewall
+from runbook_lib.operations.firewalls.firewall_nftables import NftablesFirewall
 from tests.deadlines import deadline
 
 if TYPE_CHECKING:

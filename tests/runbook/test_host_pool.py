@@ -11,7 +11,7 @@ from tests.deadlines import deadline
 _PROGRAM = """
 import signal, threading, time
 from runbook_lib.runbook.host_pool import HostPool
-from runbook_lib.runbook.interrupts import on_interrupt
+from runbook_lib.runbook.steps.interrupts import on_interrupt
 
 cancel = threading.Event()
 

@@ -15,7 +15,7 @@ from runbook_lib import Runbook
 from runbook_lib.errors import Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
-from runbook_lib.runbook.deadline import Deadline
+from runbook_lib.runbook.steps.deadline import Deadline
 from tests.deadlines import deadline
 from tests.runbook.practice import Holds
 from tests.runbook.rollouts import (

@@ -16,7 +16,7 @@ from runbook_lib.execution.fleet.request import RunRequest, job_specs
 from runbook_lib.execution.input_checks import check_input
 from runbook_lib.model.status import Mode
 from runbook_lib.project import project_top
-from runbook_lib.runbook.checked_input import CheckedInput
+from runbook_lib.runbook.notebook.checked_input import CheckedInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

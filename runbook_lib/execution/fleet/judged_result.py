@@ -12,7 +12,7 @@ from runbook_lib.evidence.regular_file import digest
 from runbook_lib.execution.fleet.job_runs import run_of_job
 from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.model.status import BAD, Status, worst
-from runbook_lib.runbook.checked_input import CheckedInput
+from runbook_lib.runbook.notebook.checked_input import CheckedInput
 
 if TYPE_CHECKING:
     from pathlib import Path

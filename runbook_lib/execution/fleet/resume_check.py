@@ -19,7 +19,7 @@ from runbook_lib.execution.fleet.job import JobSpec
 from runbook_lib.execution.input_checks import check_input
 from runbook_lib.execution.step_calls import STEP_METHODS
 from runbook_lib.project import expanded, project_top
-from runbook_lib.runbook.resume import OF_ONE_RUN, changed_parameters, load_earlier
+from runbook_lib.runbook.steps.resume import OF_ONE_RUN, changed_parameters, load_earlier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -24,8 +24,8 @@ from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.run_notebook import run_notebook
 from runbook_lib.model.skipped_steps import describe_skipped
 from runbook_lib.model.status import BAD, Status, worst
-from runbook_lib.runbook import run_directory
-from runbook_lib.runbook.checked_input import CheckedInput
+from runbook_lib.runbook.notebook import run_directory
+from runbook_lib.runbook.notebook.checked_input import CheckedInput
 from runbook_lib.signal_handlers import surviving_hangup
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import Status
 from runbook_lib.printing.visible_text import for_log
 from runbook_lib.report.summary import first_line, outcome_of_run
-from runbook_lib.runbook.checked_input import CheckedInput
+from runbook_lib.runbook.notebook.checked_input import CheckedInput
 from runbook_lib.signal_handlers import surviving_hangup
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from papermill.exceptions import PapermillExecutionError
 
 from runbook_lib.evidence.notebook import INJECTED
-from runbook_lib.runbook.notebook_parameters import TAG
+from runbook_lib.runbook.notebook.notebook_parameters import TAG
 
 if TYPE_CHECKING:
     from runbook_lib.evidence.notebook import Notebook

@@ -21,16 +21,16 @@ from runbook_lib.execution.notebook.ipython_directory import VARIABLE, usual_dir
 from runbook_lib.execution.notebook.kernel_output import KernelOutput
 from runbook_lib.execution.socket_directory import socket_directory
 from runbook_lib.execution.warm_kernels.provisioner import use_fork_server
-from runbook_lib.runbook.checked_input import CHECKED_INPUT, REFUSED_INPUT
-from runbook_lib.runbook.parent_process import PARENT_PROCESS, identify_this_process
-from runbook_lib.runbook.refused_steps import REFUSALS, read_refusals
-from runbook_lib.runbook.run_directory import NOTEBOOK_FILE, RUN_DIRECTORY, RUNS_OPENED
+from runbook_lib.runbook.notebook.checked_input import CHECKED_INPUT, REFUSED_INPUT
+from runbook_lib.runbook.notebook.parent_process import PARENT_PROCESS, identify_this_process
+from runbook_lib.runbook.notebook.refused_steps import REFUSALS, read_refusals
+from runbook_lib.runbook.notebook.run_directory import NOTEBOOK_FILE, RUN_DIRECTORY, RUNS_OPENED
 from runbook_lib.secrets import signing_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runbook_lib.runbook.checked_input import CheckedInput
+    from runbook_lib.runbook.notebook.checked_input import CheckedInput
 
 __all__ = ["Kernel"]
 

@@ -34,13 +34,13 @@ from runbook_lib.execution.notebook.outcome import Outcome
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import Status
 from runbook_lib.project import project_top
-from runbook_lib.runbook import run_directory
+from runbook_lib.runbook.notebook import run_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from runbook_lib.runbook.checked_input import CheckedInput
+    from runbook_lib.runbook.notebook.checked_input import CheckedInput
 
 __all__ = ["run_notebook"]
 

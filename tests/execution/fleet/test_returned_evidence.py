@@ -22,7 +22,7 @@ from runbook_lib.execution.fleet.job import Job, JobResult
 from runbook_lib.execution.fleet.remote_worker import ReturnedFile, ReturnedRun, topic
 from runbook_lib.execution.fleet.returned_evidence import ReceivingExecutor
 from runbook_lib.model.status import Status
-from runbook_lib.runbook.run_directory import JOB
+from runbook_lib.runbook.notebook.run_directory import JOB
 from tests.deadlines import deadline, wait_until
 from tests.report import practice
 

@@ -11,7 +11,7 @@ from runbook_lib.audit.verify.verify import verify_run
 from runbook_lib.model.status import Status
 from runbook_lib.report.data_frames import tables
 from runbook_lib.report.markdown import markdown
-from runbook_lib.runbook.recorder import now
+from runbook_lib.runbook.steps.recorder import now
 from tests.execution.notebook.test_secret_canary import IMPORTS, SECRET, found_in
 from tests.execution.project import finish
 

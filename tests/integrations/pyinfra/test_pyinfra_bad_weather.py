@@ -69,7 +69,7 @@ def test_a_fact_that_the_host_cannot_answer(tmp_path: Path, name: str, expected:
 def test_what_cannot_be_planned_is_refused_before_anything_is_changed(
     tmp_path: Path, name: str, arguments: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runbook_lib.runbook.host_session._MOST_FACTS", 20)
+    monkeypatch.setattr("runbook_lib.runbook.steps.host_session._MOST_FACTS", 20)
     record = step(tmp_path, own(name, path=str(tmp_path / "x"), **arguments))
     assert record.status == "failed"
     assert expected.replace("1000", "20") in record.message

@@ -1,0 +1,1 @@
+"""A rule on each packet filter; `operations/firewall.py` chooses one."""
