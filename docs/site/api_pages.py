@@ -101,7 +101,8 @@ def _makes_operation(module: ModuleType, name: str) -> bool:
 def _modules(package: str) -> Iterator[tuple[str, ModuleType]]:
     folder = importlib.import_module(f"runbook_lib.{package}")
     for found in pkgutil.iter_modules(folder.__path__):
-        yield found.name, importlib.import_module(f"runbook_lib.{package}.{found.name}")
+        if not found.ispkg:  # what one operation is made of
+            yield found.name, importlib.import_module(f"runbook_lib.{package}.{found.name}")
 
 
 def _summary(module: ModuleType) -> str:

@@ -92,7 +92,8 @@ def test_options_count_for_equality_but_not_for_the_hash() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [item.name for item in pkgutil.iter_modules(runbook_lib.operations.__path__)]
+    "module",
+    [item.name for item in pkgutil.iter_modules(runbook_lib.operations.__path__) if not item.ispkg],
 )
 def test_lower_case_names_in_operation_modules_are_aliases_of_classes(
     module: str,
