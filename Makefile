@@ -6,7 +6,7 @@ RUN := .venv/bin/python -m
 unexport PYTHONDONTWRITEBYTECODE
 
 # Tests that a target of their own runs, by their marker in pyproject.toml.
-MARKED := kills drills jupyterlab costly wheel networks engines registry outages
+MARKED := kills drills jupyterlab costly wheel networks engines registry outages examples
 NOT_MARKED := not vm$(foreach marker,$(MARKED), and not $(marker))
 # With SCENARIOS=yes those of test-scenarios too: what waits for a host leaves the cores to the others.
 PYTEST_ARGUMENTS ?= -m "$(if $(SCENARIOS),,not scenario and )$(NOT_MARKED)"
@@ -17,7 +17,7 @@ SEED ?= $(shell date +%s)
 SPACE := $(subst ,, )
 # Debian release and Docker engine of the hosts that tests share; each target that takes them says so.
 ON_RELEASE = $(if $(RELEASE),RUNBOOK_TEST_RELEASE=$(RELEASE)) $(if $(ENGINE),RUNBOOK_TEST_ENGINE=$(ENGINE))
-.PHONY: demo demo-quick learn test test-scenarios test-random test-kills test-drills test-jupyterlab test-networks test-outages test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
+.PHONY: demo demo-quick learn test test-scenarios test-random test-kills test-drills test-jupyterlab test-networks test-outages test-examples test-registry test-engines test-pyinfra test-vm test-wheel fuzz lint benchmark clean
 
 demo: ## Run the whole chapter on practice hosts, one of them a virtual machine, and write the report
 	@tools/set-up test lint
@@ -41,7 +41,7 @@ test: ## All tests that no target below names, some on practice hosts; SCENARIOS
 	@echo "2 cores, and some minutes more the first time to build the hosts.$(if $(SCENARIOS), With the book's chapter and more on hosts., The book's chapter and more on hosts: make test-scenarios.)"
 	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) $(PYTEST_ARGUMENTS)
 
-test-scenarios: ## On practice hosts: the book's chapter, failures, network changes, firewall, registry, examples: 8 minutes, or RELEASE=debian-13
+test-scenarios: ## On practice hosts: the book's chapter, failures, network changes, a registry on S3: 8 minutes, or RELEASE=debian-13
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
 	@$(ON_RELEASE) $(RUN) pytest $(IN_PARALLEL) $(ORDER) -m "scenario and $(NOT_MARKED)" tests/scenarios tests/docs
@@ -68,6 +68,11 @@ test-outages: ## Each part of the path to a redis stopped in turn, seen by every
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m outages tests/scenarios/test_path_outages.py
+
+test-examples: ## The examples and what they are made of, on practice hosts: firewall, keys, TLS, files, services, pyinfra: five minutes
+	@tools/set-up test lint
+	@$(RUN) runbook_lib.system_requirements --install lab
+	@$(ON_RELEASE) RUNBOOK_REQUIRE=lab,root $(RUN) pytest $(IN_PARALLEL) -m "examples and not costly" tests/scenarios
 
 test-engines: ## The whole chapter on each Docker engine that practice hosts can have; writes the table of docs/lab.md: twenty minutes
 	@tools/set-up test lint

@@ -37,17 +37,28 @@ exit 1"""
 
 
 @pytest.fixture(scope="session")
-def scenario_lab() -> Iterator[Lab]:
+def scenario_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     reason = reason_to_skip()
     if reason:
         pytest.skip(reason)
     name = lab_name("scenarios")
     with AFTERMATH.lab(name), running_lab(name, CONTAINERS, release=RELEASE, engine=ENGINE) as lab:
-        # Before the first test, the package cache has all that the tests download. One lab at a time: of a file that
-        # several ask for, the one that asks first downloads it for all, and all lose it where that one goes away.
-        with locked(cache_directory() / "download.lock"):
-            subprocess.run(lab.ssh_command("host-a", [_DOWNLOAD]), check=True, timeout=deadline(600))
+        _fill_package_cache(lab, tmp_path_factory.getbasetemp())
         yield lab
+
+
+def _fill_package_cache(lab: Lab, temporary: Path) -> None:
+    """Have the package cache download all that the tests install, once for all processes of the session.
+
+    One lab at a time: of a file that several ask for, the one that asks first downloads it for all, and all lose it
+    where that one goes away.
+    """
+    ours = temporary.parent if "PYTEST_XDIST_WORKER" in os.environ else temporary  # of the whole session
+    done = ours / "packages-downloaded"
+    with locked(cache_directory() / "download.lock"):
+        if not done.exists():
+            subprocess.run(lab.ssh_command("host-a", [_DOWNLOAD]), check=True, timeout=deadline(600))
+            done.touch()
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.lab.lab import Lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.scenario]
+pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.examples]
 APT = "sudo DEBIAN_FRONTEND=noninteractive apt-get -qq"
 INSTALL = f"{APT} update && {APT} install --yes --no-install-recommends"
 PREPARE = {

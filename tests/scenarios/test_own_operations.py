@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from runbook_lib.lab.lab import Lab
     from runbook_lib.model.plans import Check
 
-pytestmark = [pytest.mark.lab, pytest.mark.scenario]
+pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.examples]
 
 NAME = "www.example.org"
 SITE = """server {

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runbook_lib.model.records import HostRecord
     from tests.integrations.pyinfra.proven import Case
 
-pytestmark = [pytest.mark.lab, pytest.mark.scenario]
+pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.examples]
 
 
 def output_of(lab: Lab, script: str) -> str:

@@ -148,6 +148,7 @@ def on_host(lab: Lab, host: str, script: str) -> str:
 
 @pytest.mark.lab
 @pytest.mark.scenario
+@pytest.mark.examples
 def test_a_good_certificate_is_rotated_and_one_of_another_authority_is_rolled_back(
     fresh_lab: Lab, project: Path
 ) -> None:

@@ -97,6 +97,7 @@ def project(fresh_lab: Lab, tmp_path: Path) -> Project:
 
 @pytest.mark.lab
 @pytest.mark.scenario
+@pytest.mark.examples
 def test_keys_are_rotated_and_whatever_goes_wrong_leaves_a_host_that_can_be_reached(project: Project) -> None:
     code, record = project.run(new_key="keys/wrong", revert_after="12")
     assert (code, record.status) == (1, "failed")

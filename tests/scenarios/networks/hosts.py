@@ -36,13 +36,8 @@ if TYPE_CHECKING:
 TOPOLOGY = Path("params/lab/networks.yml")
 STACKS = ("ifupdown", "networkd", "netplan", "netplan-nm", "nm")
 RELEASES = ("debian-12", "debian-13")
-EACH_RELEASE = pytest.mark.parametrize(
-    "release",
-    [RELEASES[0], *(pytest.param(later, marks=pytest.mark.networks) for later in RELEASES[1:])],
-    indirect=True,
-    scope="module",
-)
-"""Each test of a module on each release; all but the first only by `make test-networks`."""
+EACH_RELEASE = pytest.mark.parametrize("release", RELEASES, indirect=True, scope="module")
+"""Each test of a module on each release."""
 REVERTS_AFTER = 25.0
 
 STATE = r"""

@@ -21,6 +21,7 @@ from tests.scenarios.networks.hosts import EACH_RELEASE, RICH, STACKS, Networks
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.scenario,
+    pytest.mark.networks,
     pytest.mark.in_order,
     EACH_RELEASE,
 ]
