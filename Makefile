@@ -123,6 +123,12 @@ test-lowest test-newest: test-%:
 RESOLUTION_lowest := lowest-direct
 RESOLUTION_newest := highest
 
+.PHONY: test-all
+EACH_TEST := test-random test-kills test-networks test-outages test-examples test-registry test-engines test-drills test-jupyterlab test-pyinfra test-wheel test-vm
+test-all: ## Every target above for this interpreter, one after another, also after one that failed: two and a half hours
+	@failed=; for target in $(EACH_TEST); do $(MAKE) --no-print-directory $$target || failed="$$failed $$target"; done; \
+	[ -z "$$failed" ] || { echo "make test-all: failed:$$failed" >&2; exit 1; }
+
 fuzz: ## Feed every parser with mutated real input, and run random notebooks, for MINUTES=10 in all
 	@tools/set-up test lint
 	@nice -n 10 $(RUN) pytest tests/fuzz --fuzz $(or $(MINUTES),10) -q
