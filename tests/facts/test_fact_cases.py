@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import pkgutil
@@ -25,6 +26,7 @@ def case(path: Path) -> dict[str, Any]:
     return loaded
 
 
+@functools.cache
 def fact_classes() -> dict[str, type[Fact[Any]]]:
     """Every fact of every module, as `interfaces.Interfaces`."""
     found = {}

@@ -7,6 +7,7 @@ not asked for any more: then all checks hold, and nothing more is planned.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import pkgutil
@@ -45,6 +46,7 @@ def case(path: Path) -> dict[str, Any]:
     return {"operation": base["operation"], **loaded, **merged}
 
 
+@functools.cache
 def operation_classes() -> dict[str, type[Operation]]:
     """Every operation of every module, as `bridge.Present`."""
     found = {}
