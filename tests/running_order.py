@@ -22,8 +22,8 @@ __all__ = ["APART", "LONG", "QUICK", "Groups", "arrange", "group_of"]
 
 # Quick and pure: what is wrong there is seen within the first half minute.
 QUICK = ("tests/architecture/", "tests/facts/", "tests/model/", "tests/operations/")
-# Seconds of a module where it runs next to others on 2 cores; of one whose tests are apart, what decides its place. Other
-# modules follow in their own order.
+# Seconds of a module where it runs next to others on 2 cores; of one whose tests are apart, what decides its place.
+# Other modules follow in their own order.
 LONG = {
     "tests/scenarios/test_chapter.py": 460,
     "tests/scenarios/test_network_change.py": 220,
