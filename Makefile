@@ -41,7 +41,7 @@ test: ## All tests that no target below names, some on practice hosts; SCENARIOS
 	@echo "2 cores, and some minutes more the first time to build the hosts.$(if $(SCENARIOS), With the book's chapter and more on hosts., The book's chapter and more on hosts: make test-scenarios.)"
 	@$(RUN) pytest $(IN_PARALLEL) $(ORDER) $(PYTEST_ARGUMENTS)
 
-test-scenarios: ## On practice hosts: the book's chapter, failures, network changes, a registry on S3: 8 minutes, or RELEASE=debian-13
+test-scenarios: ## On practice hosts: the book's chapter, failures, network changes: 8 minutes, or RELEASE=debian-13
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd pages el disk reference
 	@$(ON_RELEASE) $(RUN) pytest $(IN_PARALLEL) $(ORDER) -m "scenario and $(NOT_MARKED)" tests/scenarios tests/docs
@@ -79,7 +79,7 @@ test-engines: ## The whole chapter on each Docker engine that practice hosts can
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root RUNBOOK_WRITE_TABLES=1 $(RUN) pytest -m engines $(if $(ENGINE),-k '$(subst $(SPACE), and ,$(ENGINE))') tests/scenarios/engines
 
-test-registry: ## A registry on S3 with every cause of failure, each produced and named: five minutes; RELEASE=debian-13 ENGINE=28 choose hosts
+test-registry: ## A registry on S3, and every cause of failure, each produced and named: seven minutes; RELEASE=debian-13 ENGINE=28 choose hosts
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root $(ON_RELEASE) $(RUN) pytest -m registry tests/scenarios

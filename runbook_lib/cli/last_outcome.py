@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.judgement import judged_record
+from runbook_lib.evidence.layout import RUN_NAME
 from runbook_lib.evidence.liveness import Liveness, liveness
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.skipped_steps import count_steps
@@ -42,9 +43,9 @@ def last_outcome(name: str, runs: Path) -> LastOutcome:
         name: The runbook.
         runs: The directory with the run directories.
     """
-    # A run's directory is named <start>_<runbook>_<id>; the start and the id have no underscore.
     for path in sorted(runs.glob(f"*_{name}_*"), reverse=True):
-        if path.name.partition("_")[2].rpartition("_")[0] != name:
+        named = RUN_NAME.fullmatch(path.name)
+        if not named or named["runbook"] != name:
             continue
         try:
             record = read_journal(path)

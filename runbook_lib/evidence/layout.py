@@ -27,8 +27,8 @@ RUN_MIME = "application/vnd.runbook.run.v1+json"
 """MIME type of the record of a run's start and of its end."""
 STEP_MIME = "application/vnd.runbook.step.v1+json"
 """MIME type of the complete record of a step."""
-RUN_NAME = re.compile(r"\d{8}T\d{6}Z_.+_[0-9a-f]{6}")
-"""How a run, and so its directory, is called."""
+RUN_NAME = re.compile(r"\d{8}T\d{6}Z_(?P<runbook>.+)_[0-9a-f]{6}")
+"""How a run, and so its directory, is called: names sort by the time of the start."""
 
 ATTESTATION = "attestation.json"
 JOURNAL = "journal.jsonl"

@@ -16,7 +16,7 @@ from runbook_lib.host_settings import ENDPOINT
 from runbook_lib.model.records import RunRecord
 from runbook_lib.process_identity import boot_id, start_ticks
 from runbook_lib.project import operator, project_top
-from runbook_lib.runbook.notebook.kernel_notebook import find_notebook
+from runbook_lib.runbook.notebook.named_notebook import find_notebook
 from runbook_lib.runbook.notebook.run_directory import JOB, NOTEBOOK_FILE
 from runbook_lib.runbook.source_files import head_commit, is_committed
 from runbook_lib.runbook.steps.recorder import now

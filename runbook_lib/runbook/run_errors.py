@@ -1,4 +1,4 @@
-"""The errors by which a notebook learns that its run has failed."""
+"""The errors by which a notebook learns that its run has failed; those between batches are in `batch_loop`."""
 
 from __future__ import annotations
 

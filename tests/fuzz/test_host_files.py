@@ -18,7 +18,7 @@ from runbook_lib.facts.base import lines_of
 from runbook_lib.facts.boot_loader import BootLoader
 from runbook_lib.model.commands import Command, Output
 from runbook_lib.operations.docker_engine import _parse as parse_options
-from runbook_lib.operations.network_stacks import ifupdown
+from runbook_lib.operations.network_stacks import ifupdown_stanzas
 from runbook_lib.operations.network_stacks.ifupdown_file import InterfacesFile
 from runbook_lib.runbook.steps.host_lock import Owner
 from runbook_lib.secrets import Secrets
@@ -78,7 +78,7 @@ iface br0.7 inet manual
 
 @fuzzed(80, text=mutated_text(INTERFACES), gateway=st.sampled_from([None, "192.168.7.254", "192.168.7.1"]))
 def test_an_interfaces_file(text: str, gateway: str | None) -> None:
-    assert "".join(stanza.raw for stanza in ifupdown.parse(text)) == text
+    assert "".join(stanza.raw for stanza in ifupdown_stanzas.parse(text)) == text
     file = InterfacesFile(text, "br0", "em1", "192.168.7.31/20", gateway, ())
     assert isinstance(
         [file.missing(), file.addresses(), file.ipv6(), file.includes], list
@@ -90,10 +90,10 @@ def test_an_interfaces_file(text: str, gateway: str | None) -> None:
     assert again.missing() == []
     assert again.obstacles() == []
     once_more = again.changed("02:00:00:00:00:01")
-    assert ifupdown.without_comments(once_more) == ifupdown.without_comments(made)
+    assert ifupdown_stanzas.without_comments(once_more) == ifupdown_stanzas.without_comments(made)
     assert set(file.addresses()) == set(again.addresses())
     kept = made
-    for stanza in ifupdown.parse(text):
+    for stanza in ifupdown_stanzas.parse(text):
         if not {"em1", "br0"} & set(stanza.words):  # every other stanza: each byte, in the same order
             raw = stanza.raw.rstrip("\n")
             assert raw in kept
@@ -170,7 +170,7 @@ def test_the_owner_that_a_lock_names(text: str) -> None:
 
 
 def _lines(text: str) -> Iterator[str]:
-    for stanza in ifupdown.parse(text):
+    for stanza in ifupdown_stanzas.parse(text):
         yield from (line.text for line in stanza.lines[1:] if line.words)
 
 

@@ -12,6 +12,7 @@ from runbook_lib.errors import NotYet, ParameterError
 from runbook_lib.facts.base import Facts
 from runbook_lib.facts.network_stack import PendingChange
 from runbook_lib.model.commands import Output
+from runbook_lib.operations.bridge import BACKENDS
 from runbook_lib.operations.commit_confirm import (
     GuardedChange,
     GuardedFile,
@@ -272,9 +273,7 @@ def test_the_boot_unit_comes_before_every_daemon_that_a_change_can_concern() -> 
     }
     assert {
         "network-pre.target",
-        "networking.service",
-        "systemd-networkd.service",
-        "NetworkManager.service",
+        *(backend.boot_unit for backend in BACKENDS.values()),
         "nftables.service",
         "ssh.service",
         "sshd.service",

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, NOTEBOOK
+from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, NOTEBOOK, RUN_NAME
 from runbook_lib.evidence.path_text import is_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Candidate", "find_runs", "is_run_directory"]
-
-_RUN = re.compile(r"\d{8}T\d{6}Z_.+_[0-9a-f]{6}")
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ def is_run_directory(path: Path) -> bool:
     """Return whether a path is a run directory: by its files, or by its name if they are gone."""
     return os.path.isdir(path) and (  # noqa: PTH112 - as below, it raises nothing
         any(os.path.lexists(path / name) for name in (JOURNAL, ATTESTATION))
-        or _RUN.fullmatch(os.path.basename(os.path.realpath(path))) is not None  # noqa: PTH119 - as above
+        or RUN_NAME.fullmatch(os.path.basename(os.path.realpath(path))) is not None  # noqa: PTH119 - as above
     )
 
 

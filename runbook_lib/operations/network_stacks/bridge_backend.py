@@ -48,6 +48,8 @@ class BridgeBackend(ABC):
 
     name: ClassVar[str]
     """As `facts.interface_manager` has it."""
+    boot_unit: ClassVar[str]
+    """The systemd unit that configures the network at boot: an unconfirmed change is reverted before it starts."""
 
     def __init__(self, wanted: Wanted, facts: Facts) -> None:
         self.wanted = wanted

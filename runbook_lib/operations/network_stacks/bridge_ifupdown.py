@@ -39,6 +39,7 @@ class IfupdownBridge(BridgeBackend):
     """A bridge that ifupdown brings up."""
 
     name = IFUPDOWN
+    boot_unit = "networking.service"
 
     @classmethod
     def needed_facts(cls, wanted: Wanted, facts: Facts) -> Sequence[Fact[Any]]:  # noqa: ARG003 - always the same

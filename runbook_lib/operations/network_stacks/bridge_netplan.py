@@ -89,6 +89,7 @@ class NetplanNetworkdBridge(_NetplanBridge):
     """A bridge that systemd-networkd configures as netplan says."""
 
     name = NETPLAN_NETWORKD
+    boot_unit = "systemd-networkd.service"
 
     def change(self, timeout: float) -> GuardedChange:
         """Return the new YAML; systemd-networkd reads what netplan generates from it."""
@@ -120,6 +121,7 @@ class NetplanNetworkManagerBridge(_NetplanBridge):
     """A bridge that NetworkManager configures as netplan says."""
 
     name = NETPLAN_NETWORKMANAGER
+    boot_unit = "NetworkManager.service"
 
     def change(self, timeout: float) -> GuardedChange:
         """Return the new YAML; NetworkManager reads what netplan generates from it."""

@@ -34,6 +34,7 @@ class NetworkdBridge(BridgeBackend):
     """A bridge that systemd-networkd creates and configures."""
 
     name = NETWORKD
+    boot_unit = "systemd-networkd.service"
 
     @classmethod
     def needed_facts(cls, wanted: Wanted, facts: Facts) -> Sequence[Fact[Any]]:

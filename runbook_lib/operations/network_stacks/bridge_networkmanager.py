@@ -36,6 +36,7 @@ class NetworkManagerBridge(BridgeBackend):
     """A bridge that NetworkManager creates and configures."""
 
     name = NETWORKMANAGER
+    boot_unit = "NetworkManager.service"
 
     @classmethod
     def needed_facts(cls, wanted: Wanted, facts: Facts) -> Sequence[Fact[Any]]:

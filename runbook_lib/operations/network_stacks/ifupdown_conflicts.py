@@ -11,7 +11,7 @@ from runbook_lib.operations.network_stacks.ifupdown_placement import HOOKS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runbook_lib.operations.network_stacks.ifupdown import Line, Stanza
+    from runbook_lib.operations.network_stacks.ifupdown_stanzas import Line, Stanza
 
 __all__ = ["by_other_name", "conflicts", "further_mtu", "wrong_mtus"]
 

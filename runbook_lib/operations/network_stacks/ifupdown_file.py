@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runbook_lib.operations.network_stacks import ifupdown
+from runbook_lib.operations.network_stacks import ifupdown_stanzas
 from runbook_lib.operations.network_stacks.ifupdown_conflicts import (
     by_other_name,
     conflicts,
@@ -25,7 +25,7 @@ from runbook_lib.operations.network_stacks.ifupdown_placement import HOOKS, Plac
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runbook_lib.operations.network_stacks.ifupdown import Line, Stanza
+    from runbook_lib.operations.network_stacks.ifupdown_stanzas import Line, Stanza
 
 __all__ = ["InterfacesFile"]
 
@@ -88,10 +88,10 @@ class InterfacesFile:
                 kept[Place.BRIDGE] += comments
             comments = []
         kept[Place.PORT] += further_mtu(main, self._of(self.port), self._of(self.bridge))
-        rest = ifupdown.without(ifupdown.without(self.text, self.bridge), self.port)
-        with_port = ifupdown.add(rest, self.port, "manual", []) + _joined(kept[Place.PORT])
+        rest = ifupdown_stanzas.without(ifupdown_stanzas.without(self.text, self.bridge), self.port)
+        with_port = ifupdown_stanzas.add(rest, self.port, "manual", []) + _joined(kept[Place.PORT])
         own = [line for line in self._options(mac) if line]
-        bridge = ifupdown.add("", self.bridge, "static", own) + _joined(kept[Place.BRIDGE])
+        bridge = ifupdown_stanzas.add("", self.bridge, "static", own) + _joined(kept[Place.BRIDGE])
         more = [self._renamed(stanza) for stanza in self._of(self.port) if stanza is not main]
         more += [
             "".join([stanza.lines[0].raw, *(line.raw for line in stanza.body)])
@@ -104,13 +104,16 @@ class InterfacesFile:
         """Return the lines that the file lacks, or has with another meaning; empty: it configures the bridge."""
         # Of two stanzas' values it is not known which counts: all have to be the wanted ones.
         options = [line for stanza in self._of(self.bridge) for line in stanza.options]
-        gateways = [ifupdown.last_value(item.options, "gateway") for item in self._of(self.bridge, "inet")]
+        gateways = [
+            ifupdown_stanzas.last_value(item.options, "gateway") for item in self._of(self.bridge, "inet")
+        ]
         ports = {word for line in options if line.key == "bridge-ports" for word in line.words[1:]}
         wanted = [
             (f"auto {self.bridge}", self._started(self.bridge)),
             (
                 f"address {self.address}",
-                ipaddress.ip_interface(self.address) in ifupdown.addresses(self._of(self.bridge, "inet")),
+                ipaddress.ip_interface(self.address)
+                in ifupdown_stanzas.addresses(self._of(self.bridge, "inet")),
             ),
             (
                 f"gateway {self.gateway}",
@@ -123,7 +126,7 @@ class InterfacesFile:
             (
                 f"dns-nameservers {' '.join(self.nameservers)}",
                 not self.nameservers
-                or " ".join(self.nameservers) in ifupdown.values(options, "dns-nameservers"),
+                or " ".join(self.nameservers) in ifupdown_stanzas.values(options, "dns-nameservers"),
             ),
             (
                 f"iface {self.port} inet manual",
@@ -142,7 +145,7 @@ class InterfacesFile:
         more = [stanza for stanza in self._of(self.port, "inet") if stanza is not self._main]
         more += [stanza for stanza in self._of(self.bridge, "inet") if stanza is not self._bridge_main]
         more += [*self._of(self.port, "inet6"), *self._of(self.bridge, "inet6")]
-        found = [self.address, *(str(address) for address in ifupdown.addresses(more))]
+        found = [self.address, *(str(address) for address in ifupdown_stanzas.addresses(more))]
         return tuple(dict.fromkeys(found))
 
     def obstacles(self) -> list[str]:
@@ -173,7 +176,7 @@ class InterfacesFile:
 
     @functools.cached_property
     def _stanzas(self) -> tuple[Stanza, ...]:
-        return ifupdown.parse(self.text)
+        return ifupdown_stanzas.parse(self.text)
 
     @functools.cached_property
     def _placement(self) -> Placement:
@@ -193,7 +196,9 @@ class InterfacesFile:
 
     def _first_with_address(self, stanzas: list[Stanza]) -> Stanza | None:
         own = ipaddress.ip_interface(self.address).ip
-        having = [item for item in stanzas if own in {address.ip for address in ifupdown.addresses([item])}]
+        having = [
+            item for item in stanzas if own in {address.ip for address in ifupdown_stanzas.addresses([item])}
+        ]
         return next(iter(having or stanzas), None)
 
     def _options(self, mac: str) -> Iterator[tuple[str, str]]:
@@ -299,7 +304,7 @@ def _has(lines: list[Line], line: Line) -> bool:
 
 
 def _are_all(options: list[Line], key: str, pattern: str) -> bool:
-    found = ifupdown.values(options, key)
+    found = ifupdown_stanzas.values(options, key)
     return bool(found) and all(re.fullmatch(pattern, value) for value in found)
 
 

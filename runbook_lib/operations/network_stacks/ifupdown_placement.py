@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.operations.configuration_text import names_interface
 
 if TYPE_CHECKING:
-    from runbook_lib.operations.network_stacks.ifupdown import Line
+    from runbook_lib.operations.network_stacks.ifupdown_stanzas import Line
 
 __all__ = ["HOOKS", "Place", "Placement"]
 

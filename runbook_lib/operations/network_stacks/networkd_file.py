@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.operations.configuration_text import ended, names_interface
 from runbook_lib.operations.network_stacks.bridge_backend import normalized
-from runbook_lib.operations.section_file import closed, parse, sections_of, values
+from runbook_lib.operations.network_stacks.section_file import closed, parse, sections_of, values
 
 if TYPE_CHECKING:
     from runbook_lib.operations.network_stacks.bridge_backend import Wanted
-    from runbook_lib.operations.section_file import Entry, Section
+    from runbook_lib.operations.network_stacks.section_file import Entry, Section
 
 __all__ = ["NetworkFile", "is_bridge", "missing_in_port", "mtu", "netdev", "port_file"]
 

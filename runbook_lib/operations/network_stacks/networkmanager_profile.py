@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.operations.configuration_text import ended, names_interface
 from runbook_lib.operations.network_stacks.bridge_backend import normalized
-from runbook_lib.operations.section_file import parse, sections_of, values
+from runbook_lib.operations.network_stacks.section_file import parse, sections_of, values
 
 if TYPE_CHECKING:
     from runbook_lib.operations.network_stacks.bridge_backend import Wanted
-    from runbook_lib.operations.section_file import Entry, Section
+    from runbook_lib.operations.network_stacks.section_file import Entry, Section
 
 __all__ = ["EthernetProfile", "profile_id"]
 

@@ -29,7 +29,7 @@ from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.masking import excerpt
 from runbook_lib.printing.utf8 import utf8_bytes
 from runbook_lib.runbook.notebook.copied_outputs import add_outputs
-from runbook_lib.runbook.notebook.kernel_notebook import executes_a_file
+from runbook_lib.runbook.notebook.named_notebook import executes_a_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from runbook_lib.parameters.cell_model import cell_model, model_of
 from runbook_lib.parameters.executed_cells import history, is_literal, is_parameters_cell
 from runbook_lib.runbook.notebook import person
 from runbook_lib.runbook.notebook.guessed_notebook import INJECTED_CELL, GuessedNotebook
-from runbook_lib.runbook.notebook.kernel_notebook import find_notebook
+from runbook_lib.runbook.notebook.named_notebook import find_notebook
 from runbook_lib.runbook.notebook.parent_process import ParentProcess
 from runbook_lib.runbook.notebook.run_directory import NOTEBOOK_FILE
 

@@ -9,7 +9,7 @@ from runbook_lib.display import ipython_shell
 from runbook_lib.errors import ParameterError
 from runbook_lib.operations.destructive import destructive_part
 from runbook_lib.printing.visible_text import for_log
-from runbook_lib.runbook.notebook.kernel_notebook import executes_a_file
+from runbook_lib.runbook.notebook.named_notebook import executes_a_file
 
 if TYPE_CHECKING:
     from runbook_lib.runbook.notebook.parent_process import ParentProcess

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib import system_requirements
-from runbook_lib.operations.network_stacks import ifupdown
+from runbook_lib.operations.network_stacks import ifupdown_stanzas
 from runbook_lib.operations.network_stacks.ifupdown_file import InterfacesFile
 
 if system_requirements.missing("reference"):
@@ -59,7 +59,7 @@ def ifquery(text: str, *names: str) -> Options | None:
 def ours(text: str, *names: str) -> Options:
     lines = [
         line
-        for stanza in ifupdown.parse(text)
+        for stanza in ifupdown_stanzas.parse(text)
         for name in names
         if stanza.configures(name)
         for line in stanza.options

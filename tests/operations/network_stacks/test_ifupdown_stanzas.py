@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.operations.network_stacks.ifupdown import add, split, without, without_comments
+from runbook_lib.operations.network_stacks.ifupdown_stanzas import add, split, without, without_comments
 
 NAMES = st.sampled_from(["lo", "em1", "em10", "em1.101", "br0", "eth0"])
 BLANKS = st.sampled_from([" ", "\t", "  ", " \t"])

@@ -18,7 +18,7 @@ from tests.scenarios.registry.practice import REGISTRY, RUNBOOK
 if TYPE_CHECKING:
     from tests.scenarios.registry.practice import RegistryPractice
 
-pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.in_order]
+pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.registry, pytest.mark.in_order]
 _HOST_STATE = (
     "sudo sh -c 'dpkg -l | grep -c ^ii; docker ps -aq --no-trunc; docker images --digests -q; "
     "sha256sum /etc/docker/registry/* /run/runbook-registry/* 2>/dev/null; "
