@@ -1,12 +1,13 @@
 """In which order tests run, and which of them have to run in one process.
 
-The order is by module: after what is quick, what takes minutes, so that at the end nobody waits for one process. With
-`--shuffle SEED` modules, and the tests inside each, come in a random order instead: no test may depend on
-another's leftovers. A module whose tests build on each other says so with `pytest.mark.in_order`.
+The order is by module: after what is quick, what takes minutes, so that at the end nobody waits for one process, then
+the rest. With `--shuffle SEED` modules, and the tests inside each, come in a random order instead: no test may depend
+on another's leftovers. A module whose tests build on each other says so with `pytest.mark.in_order`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ __all__ = ["APART", "LONG", "QUICK", "Groups", "arrange", "group_of"]
 # Quick and pure: what is wrong there is seen within the first half minute.
 QUICK = ("tests/architecture/", "tests/facts/", "tests/model/", "tests/operations/")
 # Seconds of a module where it runs next to others on 2 cores; of one whose tests are apart, what decides its place.
-# Other modules follow in their own order.
+# Other modules follow, mixed.
 LONG = {
     "tests/scenarios/test_chapter.py": 460,
     "tests/scenarios/test_network_change.py": 220,
@@ -137,7 +138,12 @@ def _long_first(modules: dict[str, list[pytest.Item]]) -> list[list[pytest.Item]
 
 
 def _place(module: str) -> float:
-    return float("-inf") if module.startswith(QUICK) else -LONG.get(module, 0)
+    if module.startswith(QUICK):
+        return float("-inf")
+    # Neighbours are mixed, always in the same way: the tests of connections and of labs wait, those of other folders
+    # compute, and one after another they would leave the cores idle or be in each other's way.
+    mixed = int.from_bytes(hashlib.sha256(module.encode()).digest()[:4]) / 2**32
+    return -LONG[module] if module in LONG else mixed
 
 
 def _shuffled(modules: dict[str, list[pytest.Item]], seed: str) -> list[list[pytest.Item]]:
