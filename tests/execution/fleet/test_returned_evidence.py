@@ -170,10 +170,10 @@ def test_evidence_decides_against_the_worker_and_never_for_it(
     failed, good = made["failed"], made["good"]
     result = receiving.submit(returned(files_of(failed), failed.name), job(tmp_path)).result()
     assert result.status is Status.FAILED
-    assert "the worker reported changed, but by its evidence the run is failed" in result.problem
+    assert "the worker reported changed, but the evidence shows that the run is failed" in result.problem
     result = receiving.submit(returned(files_of(good), good.name, Status.OK), job(tmp_path)).result()
     assert result.status is Status.UNKNOWN
-    assert "the worker reported ok, but by its evidence the run is changed" in result.problem
+    assert "the worker reported ok, but the evidence shows that the run is changed" in result.problem
     result = receiving.submit(returned(files_of(good), good.name, Status.FAILED), job(tmp_path)).result()
     assert result.status is Status.FAILED
 
