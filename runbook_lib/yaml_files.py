@@ -254,7 +254,7 @@ def _read(path: Path, error: type[InputError]) -> bytes:
             raise error(
                 f"cannot be read: it is {kind}",
                 where=str(path),
-                hint="name a file; it is read more than once, so a pipe does not do",
+                hint="name a regular file: the file is read more than once, which a pipe does not allow",
             )
         return path.read_bytes()
     except FileNotFoundError as missing:

@@ -300,7 +300,7 @@ def test_a_run_whose_cluster_has_no_worker_left_is_given_up(
             over.set()
     assert (result.status, result.path) == (Status.UNKNOWN, str(tmp_path / "runs" / RUN))
     assert result.problem.startswith(
-        "no worker is left in the cluster for 1 s; the run may still be running; "
+        "the cluster has had no worker for 1 s; the run may still be running; "
         f"{len(STARTED)} bytes of the run's journal were received"
     )
     assert result.problem.endswith(f"all its evidence is on worker-1: /there/{RUN}")
