@@ -141,7 +141,7 @@ class Option(Operation):
         for unit in _daemon(facts):
             if unread := facts[self._unread(unit)]:
                 raise PlanRefused(
-                    f"sshd has not read files that were changed: {unread}. To load them now could lock everybody out, "
+                    f"sshd has not read files that were changed: {unread}. Loading them now could lock everyone out, "
                     "and a revert would not undo what others have changed",
                     hint=f"reload it from a session that stays open: `systemctl reload {unit}`; then run this again",
                 )

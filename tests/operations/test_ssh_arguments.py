@@ -31,7 +31,7 @@ ONE_PRINT = "SHA256:RXm/ruZ0eTzRXKwi1AQEDynB0VgHQ2ac9KPSFdf/YnA"
     [
         ({}, "no keys are given"),
         ({"only": []}, "no keys are given"),
-        ({"only": [ONE], "add": [TWO]}, "only= with add= or remove="),
+        ({"only": [ONE], "add": [TWO]}, "only= together with add= or remove="),
         ({"add": [ONE], "remove": [ONE]}, f"{ONE_PRINT} is to be added and removed"),
         ({"add": ONE}, "keys are given as one text"),
         ({"remove": ONE_PRINT}, "keys are given as one text"),
