@@ -85,7 +85,7 @@ class Option(Operation):
             not value.strip() or not value.isprintable() or value != value.strip() for value in self.values
         ):
             raise ParameterError(
-                f"values {self.values!r} are not values of one line each", where=where, hint='as "no"'
+                f"each value must be one line, got {self.values!r}", where=where, hint='as "no"'
             )
         if len(self.values) > 1 and not self._is_cumulative:
             raise ParameterError(
