@@ -223,7 +223,7 @@ def test_a_rollback_that_fails_is_loud_and_the_others_are_still_carried_out(tmp_
     assert files(tmp_path) == {}
     host = rollback_on(book)
     assert host.status is Status.FAILED
-    assert "rollback failed: check the host now: step 2 'Two': " in host.message
+    assert "ROLLBACK FAILED: check the host now: step 2 'Two': " in host.message
     assert "exited with 6" in host.message
     assert "rolled back: step 2 'Two', step 1 'One'" in rollback_on(book, "host-b").message
     assert_never_green(book)
@@ -235,7 +235,7 @@ def test_a_rollback_that_restores_nothing_is_found(tmp_path: Path) -> None:
         book.step("One", Stuck(str(tmp_path / "one"), "new\n"))
         book.step("Prove", fails_on("host-a"))
     host = rollback_on(book)
-    assert "rollback not proven: check the host now: step 1 'One'" in host.message
+    assert "NOT ROLLED BACK: check the host now: step 1 'One'" in host.message
     assert [(check.holds, check.id) for check in host.checks] == [(False, "transaction.restored")]
 
 

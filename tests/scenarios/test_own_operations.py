@@ -176,7 +176,7 @@ def test_a_rollback_restores_contents_or_absence_and_leaves_the_changes_of_other
 
     once_there = "until grep -q new /srv/three; do sleep 0.1; done; echo mine > /srv/three"
     meddle = ("sh", "-c", f"chmod 0777 $0; ({once_there}) > /dev/null 2>&1 &")
-    with pytest.raises(StepFailed, match=r"(?s)rollback failed.*changed by someone else"):
+    with pytest.raises(StepFailed, match=r"(?s)ROLLBACK FAILED.*changed by someone else"):
         book.step("Meddled with", MeddledWith("/srv/three", "new", check=meddle))
     assert on_host(fresh_lab, "cat /srv/three") == "mine\n"
 

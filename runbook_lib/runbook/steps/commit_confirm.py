@@ -37,8 +37,8 @@ _BETWEEN_TRIES = 1.0  # seconds between two attempts to connect
 # A host may lock out an address after a few refused logins, and for longer than any timer here.
 _AFTER_REFUSAL = 5.0  # seconds between two attempts to log in
 _MOST_REFUSALS = 2  # refused logins before a change counts as failed
-_NOT_PROVEN = "rollback not proven: check the host now"
-_UNCHECKED = f"{_NOT_PROVEN}, the former state could not be confirmed"
+_NOT_ROLLED_BACK = "NOT ROLLED BACK: check the host now"
+_UNCHECKED = f"{_NOT_ROLLED_BACK}, the former state could not be confirmed"
 
 
 def plan_after_revert(session: HostSession) -> tuple[Facts, Plan]:
@@ -209,7 +209,7 @@ def _wait_for_revert(
         id="commit_confirm.reverted",
     )
     session.checks = [*failed, restored]
-    outcome = "the change was rolled back" if restored.holds else _NOT_PROVEN
+    outcome = "the change was rolled back" if restored.holds else _NOT_ROLLED_BACK
     return Status.FAILED, f"not confirmed: {reason}; {outcome}"
 
 

@@ -59,7 +59,7 @@ def roll_back_host(
     if problems:
         parts.append(rollback_failed(problems))
     elif differing:
-        parts.append(f"rollback not proven: check the host now: {'; '.join(differing)}")
+        parts.append(f"NOT ROLLED BACK: check the host now: {'; '.join(differing)}")
     elif undone:
         parts.append(f"rolled back: {', '.join(step.label for step in reversed(undone))}")
     elif not steps:
@@ -133,7 +133,7 @@ def send_rollback(session: HostSession, commands: Iterable[tuple[str, Command]])
 
 def rollback_failed(problems: Iterable[str]) -> str:
     """Return what the message of a step adds whose rollback failed."""
-    return f"rollback failed: check the host now: {'; '.join(problems)}"
+    return f"ROLLBACK FAILED: check the host now: {'; '.join(problems)}"
 
 
 def _check_restored(session: HostSession, step: TransactionStep) -> Check:

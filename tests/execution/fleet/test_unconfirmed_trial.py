@@ -138,7 +138,7 @@ def test_an_error_in_the_checks_abandons_it_and_the_message_says_what_was_not_un
     record = step(tmp_path, kind=Flawed)
     assert record.status is Status.FAILED
     assert record.message.startswith(
-        "not confirmed: internal error in step: ZeroDivisionError: a defect; rollback failed: check the host now: "
+        "not confirmed: internal error in step: ZeroDivisionError: a defect; ROLLBACK FAILED: check the host now: "
         "`false` exited with 1"
     )
     assert record.message.endswith("; the next reset brings the old one")

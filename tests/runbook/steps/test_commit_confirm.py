@@ -225,7 +225,7 @@ def test_facts_that_cannot_be_read_after_the_revert_are_said_to_leave_it_unconfi
     host = carry_out(tmp_path, kind=Flawed, when="read")
     assert host.status is Status.FAILED
     assert host.message == (
-        "not confirmed: internal error in step: ZeroDivisionError: a defect; rollback not proven: check the host now, "
+        "not confirmed: internal error in step: ZeroDivisionError: a defect; NOT ROLLED BACK: check the host now, "
         "the former state could not be confirmed: internal error in step: KeyError: 'malformed\\n'"
     )
     assert not (tmp_path / "file").exists()

@@ -90,12 +90,12 @@ def test_a_change_whose_checks_do_not_hold_is_rolled_back_and_the_record_says_so
 def test_a_rollback_that_fails_after_failed_checks_is_reported(tmp_path: Path) -> None:
     book = Runbook.open(parameters(tmp_path, hosts="host-a"))
     wrong = Holds(str(tmp_path / "a"), "wanted", written="other", undo=("sh", "-c", "exit 6"))
-    with pytest.raises(StepFailed, match="rollback failed: check the host now"):
+    with pytest.raises(StepFailed, match="ROLLBACK FAILED: check the host now"):
         book.step("Write something else", wrong)
     assert (
         book.record.steps[0]
         .hosts[0]
-        .message.startswith("content: expected wanted, observed other; rollback failed")
+        .message.startswith("content: expected wanted, observed other; ROLLBACK FAILED")
     )
     assert not (tmp_path / "a").exists()
 
@@ -119,7 +119,7 @@ def test_a_failed_rollback_command_is_reported_and_the_rest_is_still_sent(tmp_pa
     message = book.record.steps[0].hosts[0].message
     assert "exited with 5" in message
     assert "exited with 6" in message
-    assert "rollback failed: check the host now" in message
+    assert "ROLLBACK FAILED: check the host now" in message
     assert (tmp_path / "a").read_text(encoding="utf-8") == "before\n"
 
 

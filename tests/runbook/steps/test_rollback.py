@@ -177,7 +177,7 @@ def test_a_connection_lost_during_the_checks_is_made_again_for_the_rollback(
     assert host.status is Status.UNREACHABLE
     if stays_away:
         server.start()
-        assert "; rollback failed: check the host now: " in host.message
+        assert "; ROLLBACK FAILED: check the host now: " in host.message
     else:
         assert "; the change was rolled back" in host.message
         assert kinds(book)[-2:] == ["rollback", "rollback"]
@@ -225,7 +225,7 @@ def test_an_error_in_the_checks_rolls_the_change_back(
     with pytest.raises(StepFailed):
         book.step("Change", change(str(target), "after\n", undo=(undo,)))
     (host,) = book.record.steps[0].hosts
-    outcome = "the change was rolled back" if undo == "true" else "rollback failed: check the host now: "
+    outcome = "the change was rolled back" if undo == "true" else "ROLLBACK FAILED: check the host now: "
     assert host.status is Status.FAILED
     assert host.message.startswith(f"{message}; {outcome}")
     assert kinds(book)[-2:] == ["rollback", "rollback"]
