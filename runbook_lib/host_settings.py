@@ -67,7 +67,7 @@ class Host(BaseModel):
     def _one_word(cls, value: str | None, info: ValidationInfo) -> str | None:
         allowed = _ADDRESS if info.field_name == "address" else _USER
         if value is not None and not re.fullmatch(allowed, value):
-            raise ValueError("must be one word, without quotes, shell characters and a dash at its beginning")
+            raise ValueError("must be one word without quotes or shell characters, and not begin with a dash")
         if value and info.field_name == "address":
             _refuse_shorthand(value)
         return value

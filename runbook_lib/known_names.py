@@ -51,7 +51,7 @@ def complete_name(
         raise error(
             f"{len(found)} {kind}s begin with {name!r}",
             where=where,
-            hint=f"type more of the name; these begin so: {', '.join(found[:_SHOWN])}{more}",
+            hint=f"type more of the name, one of: {', '.join(found[:_SHOWN])}{more}",
         )
     raise unknown_name(name, names, kind=kind, where=where, error=error)
 

@@ -254,7 +254,7 @@ def _read(path: Path, error: type[InputError]) -> bytes:
             raise error(
                 f"cannot be read: it is {kind}",
                 where=str(path),
-                hint="name a file; it is read more than once, so a pipe does not do",
+                hint="name a regular file: the file is read more than once, which a pipe does not allow",
             )
         return path.read_bytes()
     except FileNotFoundError as missing:
@@ -339,7 +339,7 @@ def explain(item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydanti
         above = ".".join(str(part) for part in item["loc"][:-2])
         return f"{above!r} has a name that YAML reads as {item['input']!r}: write it in quotes"
     if item["input"] is None and item["type"] in _EMPTY:
-        return f"{name!r} is empty: write {_EMPTY[item['type']]} if it has nothing"
+        return f"{name!r} is empty: write {_EMPTY[item['type']]} for none"
     given = "" if item["type"] == "value_error" else _shown(item, name, model)
     message = item["msg"].removeprefix("Value error, ") + _why_text(item)
     return (

@@ -136,7 +136,7 @@ def test_a_variable_is_the_hosts_own_and_a_missing_one_is_refused(inventory: Inv
         ("hosts:\n  a: {}\ngroups:\n  g: [a]\n  g: [a]\n", "line 5", "duplicate key 'g'"),
         ("hosts:\n  all: {}\n", "line 2", "host 'all' cannot have this name"),
         ("hosts:\n  a: {}\ngroups:\n  All: [a]\n", "line 4", "group 'All' cannot have this name"),
-        ("hosts:\n  a:\n  b: {}\n", "inventory.yml", "line 2: 'hosts.a' is empty: write {} if it has nothing"),
+        ("hosts:\n  a:\n  b: {}\n", "inventory.yml", "line 2: 'hosts.a' is empty: write {} for none"),
         ("hosts:\n  a: {}\ngroups:\n  web:\n", "inventory.yml", "line 4: 'groups.web' is empty: write []"),
         ("hosts:\n  no: {}\n", "inventory.yml", "line 1: 'hosts' has a name that YAML reads as False: write"),
         ("hosts:\n  10: {}\n", "inventory.yml", "line 1: 'hosts' has a name that YAML reads as 10: write it in quotes"),

@@ -28,7 +28,7 @@ def test_a_full_name_or_a_prefix_of_one_stands_for_it(name: str, known: list[str
 @pytest.mark.parametrize(
     ("name", "known", "message", "hint"),
     [
-        ("9", RUNBOOKS, "2 runbooks begin with '9'", "these begin so: 90_validate, 91_drill"),
+        ("9", RUNBOOKS, "2 runbooks begin with '9'", "type more of the name, one of: 90_validate, 91_drill"),
         (
             "30_brigde",
             RUNBOOKS,

@@ -145,7 +145,7 @@ def _require_private(path: Path) -> None:
         raise InputError(
             "other users can read or write this private key",
             where=str(path),
-            hint="restrict a key of yours to its owner (mode 600), or better make a new one",
+            hint=f"chmod 600 {path}; if others could read the key, make a new one",
         )
 
 

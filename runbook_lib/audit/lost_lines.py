@@ -77,7 +77,7 @@ def _of_seal(_run: str, _view: JournalView, journal: bytes, read: Callable[[str]
     statement: Any = json.loads(base64.b64decode(json.loads(read(ATTESTATION))["payload"]))
     sealed = {subject["name"]: subject["digest"]["sha256"] for subject in statement["subject"]}
     if sealed[JOURNAL] != hashlib.sha256(journal).hexdigest():
-        yield f"{ATTESTATION} is the seal of another state of it"
+        yield f"{ATTESTATION} seals another state of the journal"
 
 
 def _of_report(run: str, _view: JournalView, _journal: bytes, read: Callable[[str], bytes]) -> Iterator[str]:

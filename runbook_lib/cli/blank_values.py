@@ -15,6 +15,6 @@ def refuse_blank(context: click.Context, _: click.Parameter, value: str | None) 
     """
     if value is not None and not value.strip() and not context.resilient_parsing:
         raise click.BadParameter(
-            "the value is empty (a variable that is not set?); leave the option out, or give one"
+            "the value is empty (is a shell variable unset?); give a value, or leave the option out"
         )
     return value

@@ -182,7 +182,7 @@ def break_(name: str, fault: str | None) -> None:
     if fault is None:
         listed = click.HelpFormatter()
         listed.write_dl(
-            [*Faults.summaries().items(), (RANDOM, "one that 91_drill finds, and that is not named")]
+            [*Faults.summaries().items(), (RANDOM, "one that 91_drill can find; its name is not given")]
         )
         click.echo(listed.getvalue(), nl=False)
         return

@@ -30,8 +30,8 @@ __all__ = ["learn_command"]
 
 _DEFAULT_PORT = 8888
 _STOPPING = (*STOP_SIGNALS, signal.SIGHUP)
-_LESSON_NEEDS_NONE = "This lesson needs none; `runbook learn` without a lesson starts them."
-_NO_LESSON_NEEDS_ANY = "No lesson needs hosts that start before it is named."
+_LESSON_NEEDS_NONE = "This lesson needs no hosts; `runbook learn` without a lesson starts the practice hosts."
+_NO_LESSON_NEEDS_ANY = "No lesson needs hosts from the start."
 
 
 @click.command("learn")
@@ -116,7 +116,7 @@ class _Hosts:
         self._fresh = fresh
         self._keep = keep
         self.running: list[str] = []
-        self.reason = "They were not started (`--no-lab`)."
+        self.reason = "The hosts were not started (`--no-lab`)."
         self.end_with_learner = False
 
     def start(self, lesson: Lesson | None, ending: contextlib.ExitStack) -> None:
@@ -175,20 +175,20 @@ class _Hosts:
         """Say, here and on the first page, why there are no practice hosts."""
         self.reason = f"The reason: {problem.message}."
         without = ", ".join(lesson.name for lesson in self._lessons if not lesson.hosts)
-        click.echo(f"no practice hosts: {problem}\nlessons that need none: {without}")
+        click.echo(f"no practice hosts: {problem}\nlessons that need no hosts: {without}")
 
     def _carry_out(self, names: Sequence[str], lab: Lab) -> None:
         """Run lessons headless, so that the hosts are as the next one expects them."""
         if not names:
             return
-        click.echo(f"carrying out the lessons before: {', '.join(names)}")
+        click.echo(f"running the earlier lessons: {', '.join(names)}")
         pairs = [("inventory", str(lab.inventory)), ("runs", str(self._workspace.runs))]
         paths = {lesson.name: str(lesson.path) for lesson in self._lessons}
         outcomes = run_in_turn([paths[name] for name in names], pairs, {})
         bad = [outcome for outcome in outcomes if outcome.status.exit_code]
         if bad or len(outcomes) < len(names):
             raise StepFailed(
-                f"a lesson before this one is {bad[-1].status if bad else 'missing'}: the hosts are not prepared",
+                f"an earlier lesson is {bad[-1].status if bad else 'missing'}: the hosts are not prepared",
                 where=self._name,
                 hint="begin with fresh hosts: add --fresh",
             )

@@ -51,7 +51,7 @@ _KEY = "RUNBOOK_SIGNING_KEY"
     help="Names, groups or patterns, separated by commas.",
     shell_complete=complete_hosts,
 )
-@click.option("--timeout", type=float, metavar="SECONDS", help="Stop each run that takes longer.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="Stop a run that takes longer than this.")
 @click.option("--with-needs", is_flag=True, help="Also run the runbooks that these need.")
 @click.option(
     "--on-failure",

@@ -143,21 +143,21 @@ def _refusal(problem: Exception, limit: OutputLimit) -> FactError:
     if limit.cut:
         return FactError(
             f"the answer of the Docker engine is too large: {limit.cut}",
-            hint="find out on the host what the engine holds: `docker ps --all`, `docker network ls`",
+            hint="on the host, see what the engine holds: `docker ps --all`, `docker network ls`",
         )
     refused = (requests.exceptions.InvalidHeader, requests.exceptions.InvalidJSONError)
     known = isinstance(problem, docker.errors.DockerException | requests.exceptions.RequestException)
     if not known or isinstance(problem, refused):
         return FactError(
-            f"the answer is not one of a Docker engine: {type(problem).__name__}: {problem}",
-            hint="find out what listens on /var/run/docker.sock of the host",
+            f"the answer did not come from a Docker engine: {type(problem).__name__}: {problem}",
+            hint="on the host, see what listens on /var/run/docker.sock",
         )
     if isinstance(problem, docker.errors.APIError):
         # The URL in the SDK's own message names an address at which nothing listens.
         explanation = problem.explanation or getattr(problem.response, "reason", "no explanation")
         return FactUnavailable(
             f"the Docker engine refused the query with status {problem.status_code}: {excerpt(str(explanation), 300)}",
-            hint="find out on the host what the engine says: `docker info`, `journalctl --unit docker`",
+            hint="on the host, see what the engine says: `docker info`, `journalctl --unit docker`",
         )
     return FactUnavailable(
         f"the Docker engine does not answer: {_reason(problem)}",

@@ -22,7 +22,7 @@ __all__ = ["check_host_inputs", "check_sudo_passwords"]
 
 _READABLE_BY_OTHERS = 0o077
 _HEAD = 4096  # bytes read of a file that should be a private key
-_ORDER = "a relative path starts at the inventory's directory, else at the current one or one above it"
+_ORDER = "a relative path is looked up in the inventory's directory, then in the current one and those above"
 _ADD = "add the host's key, once verified, to the user's known_hosts, or set known_hosts in the inventory"
 
 

@@ -90,7 +90,7 @@ class LoginProbe:
         if not found:
             return None
         return UnreachableError(
-            f"the login shell of {self._user}, or a forced command, changes what comes back from commands."
+            f"the login shell of {self._user}, or a forced command, changes the results of commands."
             f" A test command came back with {'; '.join(found)}",
             where=self._place,
             hint="check on the host: `trap` in .bashrc and the like, ForceCommand in sshd_config, and"

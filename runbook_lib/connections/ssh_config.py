@@ -234,7 +234,7 @@ def _ask_openssh(files: list[Path], target: str, place: str, user: str | None, p
         raise InventoryError(
             f"ssh_config was not read in {_TIMEOUT:.0f} s",
             where=place,
-            hint="is there a `Match exec` whose command does not end?",
+            hint="look for a `Match exec` whose command hangs",
         ) from slow
     finally:
         os.close(descriptor)

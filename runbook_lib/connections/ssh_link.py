@@ -110,7 +110,7 @@ class SshLink:
             raise UnreachableError(
                 str(refused),
                 where=self._host.name,
-                hint="sshd on the host could not start a process: check its memory and its limit of processes",
+                hint="sshd on the host could not start a process: check the host's memory and process limit",
             ) from refused
         except (paramiko.SSHException, EOFError, OSError) as problem:
             if wait.expired():
@@ -212,7 +212,7 @@ class SshLink:
             Why there is no answer, if the connection was lost; otherwise an empty text.
 
         Raises:
-            UnreachableError: The login shell changes what comes back from commands.
+            UnreachableError: The login shell changes the results of commands.
             OverdueError: The host has not answered in time; the connection was closed.
         """
         wait = wait.followed_by(LOGIN)

@@ -86,7 +86,7 @@ def connect(
         raise UnreachableError(
             f"SSH failed: {type(problem).__name__}: {problem}",
             where=place,
-            hint="check what answers at the address and port: it breaks the rules of SSH",
+            hint="check what listens at the address and port: the answer violates the SSH protocol",
         ) from problem
 
 
@@ -131,7 +131,7 @@ def _not_logged_in(refused: paramiko.SSHException, connection: Any, place: str) 
         return AuthenticationError(
             f"the host rejects the login of user {connection.user!r}: {refused}",
             where=place,
-            hint="a run asks nobody: let this user log in with a key alone (AuthenticationMethods publickey)",
+            hint="a run cannot answer prompts: let this user log in with a key alone (AuthenticationMethods publickey)",
         )
     return AuthenticationError(
         f"the host rejects the login of user {connection.user!r}",

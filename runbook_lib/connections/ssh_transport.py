@@ -20,7 +20,7 @@ from runbook_lib.connections.ssh_packets import BoundedPacketizer
 
 __all__ = ["MORE_THAN_A_KEY", "PipeliningTransport", "make_transport"]
 
-MORE_THAN_A_KEY = "it asks for more than a key"
+MORE_THAN_A_KEY = "a key alone is not enough"
 """What is said of a host that wants an answer from a person."""
 
 # AES-GCM authenticates packets itself; for other ciphers paramiko compares the MAC byte by byte, in Python.

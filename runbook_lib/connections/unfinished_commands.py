@@ -47,7 +47,7 @@ class UnfinishedCommands:
         channel, self.latest = self.latest, None
         if self._ahead.pending and not self._ahead.may_stop_another():
             self._link.abort()
-            return "could not confirm termination on the host: other commands took all the time for that"
+            return "could not confirm termination on the host: terminating other commands used up the time"
         listed = send(list_sessions())
         if listed.exit_code is None:
             if command.safe_to_interrupt:

@@ -105,7 +105,7 @@ _CAUSES = (
         r"signed by unknown authority|unable to get local issuer|self[- ]signed certificate",
         Cause(
             "store.certificate-untrusted",
-            "the store's certificate is of an authority that the host does not trust",
+            "the host does not trust the authority that issued the store's certificate",
             "make the host trust that authority, or give its certificate to the runbook",
         ),
     ),
@@ -133,8 +133,8 @@ _CAUSES = (
         r"AccessDenied|status code: 403",
         Cause(
             "store.permission",
-            "the key may not do this in the bucket",
-            "give the key the right to list, read, write and delete in the bucket",
+            "the access key lacks a permission in the bucket",
+            "allow the access key to list, read, write and delete in the bucket",
         ),
     ),
     (
@@ -151,7 +151,7 @@ _CAUSES = (
     ),
     (
         r"InternalError|ServiceUnavailable|SlowDown|status code: 50\d",
-        Cause("store.failing", "the store itself fails", "look at the store's own log"),
+        Cause("store.failing", "the store answers with a server error", "look at the store's own log"),
     ),
 )
 

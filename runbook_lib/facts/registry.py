@@ -119,7 +119,7 @@ def _failure(detail: str, *, reads: bool) -> LogFailure:
     if not reads and "SignatureDoesNotMatch" in detail:
         return LogFailure(
             "store.full",
-            "the store takes the key for reading and fails to write: the store is full, or its disk fails",
+            "the store accepts the key for reading, but fails to write: the store is full, or its disk fails",
             "make room in the store, or raise its quota; the store's own log says which",
             shown,
         )
@@ -165,12 +165,12 @@ class RegistryLog(Fact[tuple[LogFailure, ...]]):
         """Return the failures; a registry that was not started, or that has no log, is one: nothing is proven."""
         lines = lines_of(output.stdout)
         if lines == ["==> never started"]:
-            words, hint = "the registry was not started since the boot", "start its service"
+            words, hint = "the registry has not been started since the host booted", "start its service"
             return (
-                LogFailure("registry.not-started", words, hint, f"systemd knows no start of {self.unit}"),
+                LogFailure("registry.not-started", words, hint, f"systemd recorded no start of {self.unit}"),
             )
         if not lines:
-            words = "the journal has nothing of the registry's last start"
+            words = "the journal has nothing from the registry's last start"
             hint = "let the registry log at level info, and journald keep its journal"
             return (LogFailure("registry.no-log", words, hint, f"no line of {self.unit}"),)
         return failures(lines)
@@ -207,13 +207,13 @@ class RegistryImage(Fact[ServedImage]):
         """Return the answer."""
         inspected = load_json(output, "docker distribution inspect")
         if inspected is None:
-            return ServedImage("", excerpt(output.stderr.strip(), 300) or "it is not there")
+            return ServedImage("", excerpt(output.stderr.strip(), 300) or "the registry lacks the image")
         with parsing(f"docker distribution inspect of {self.name}"):
             return ServedImage(typed(str, inspected["Descriptor"]["digest"]))
 
     def absent(self) -> ServedImage:
         """Return that nothing is served: there is no engine to ask with."""
-        return ServedImage("", "no engine asks for it")
+        return ServedImage("", "there is no Docker engine to ask with")
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ _ORDER = (
     "docker-down",
     "redis-stopped",
 )  # others need the host on, the engine, redis
-_NEED_HINT = "once the host has what the fault needs, break it again; `runbook lab break` lists all faults"
+_NEED_HINT = "prepare the host, then inject the fault again; `runbook lab break` lists all faults"
 
 
 class Faults:
@@ -72,7 +72,7 @@ class Faults:
     def __init__(self, paths: LabPaths) -> None:
         self._paths = paths
         self._option = name_option(paths.name)
-        self._reset_hint = f"`runbook lab reset{self._option}` makes the host new"
+        self._reset_hint = f"`runbook lab reset{self._option}` reinstalls the host"
 
     def inject(self, fault: str) -> str:
         """Inject a fault.

@@ -143,7 +143,7 @@ class JupyterServer:
         while busy := [kernel for kernel in self._kernels() if kernel["execution_state"] == "busy"]:
             if not interrupted:
                 interrupted = True
-                report(f"stopping {len(busy)} running notebook(s), so that the hosts are left in order")
+                report(f"stopping {len(busy)} running notebook(s), so that no host is left halfway")
                 for kernel in busy:
                     self._interrupt(str(kernel["id"]))
             if time.monotonic() > until:
@@ -199,7 +199,7 @@ class JupyterServer:
             raise InputError(
                 f"the port {self._port} is in use",
                 where="--port",
-                hint="leave the option out: a free port is taken",
+                hint="leave the option out, to use a free port",
             )
         raise RunbookError(
             f"JupyterLab did not start: {' | '.join(lines)}", where=str(log), hint="the log has the reason"

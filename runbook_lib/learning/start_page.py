@@ -23,7 +23,7 @@ _templates = jinja2.Environment(
     lstrip_blocks=True,
     finalize=lambda value: _in_a_line(value) if isinstance(value, str) else value,
 )
-_ENDS = "The practice hosts end too; next time the lessons before are carried out for you."
+_ENDS = "The practice hosts end too; next time the earlier lessons are run for you."
 _STAYS = "The practice hosts stay up: `runbook lab down{}` ends them."
 
 

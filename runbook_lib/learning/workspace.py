@@ -166,9 +166,9 @@ class Workspace:
             if ours or not any(self.top.iterdir()):
                 return
         raise InputError(
-            "there are files in this folder, and `runbook learn` has not made it",
+            "this folder holds files that `runbook learn` did not make",
             where=str(self.top),
-            hint="rename it, or run `runbook learn` in another directory",
+            hint="rename the folder, or run `runbook learn` in another directory",
         )
 
     def _running_address(self) -> str:

@@ -89,7 +89,7 @@ RULES: dict[str, Rule] = {
         "split the cell, with a sentence above each part",
     ),
     "cell-tags": Rule(
-        "No tag keeps a cell from being executed, or lets the next one follow its error.",
+        "No tag has a cell skipped, or the next cells executed after its error.",
         "remove the tag, or the cell",
     ),
     "close": Rule(
@@ -134,7 +134,7 @@ RULES: dict[str, Rule] = {
     ),
     "step-title": Rule(
         "Every step and every transaction has a title of its own, visible in the source.",
-        "give it a short text as its first argument, which no other one has",
+        "give the step or transaction a short title of its own, as its first argument",
     ),
     "syntax": Rule(
         "Every code cell is valid Python.", "run the cell in JupyterLab to see the error in place"

@@ -61,7 +61,7 @@ def _reassigned(notebook: NotebookSource, entry: CatalogEntry, first: Cell) -> I
             match node:
                 case ast.Name(id=name, ctx=ast.Store()) if name in entry.model.model_fields:
                     if not read or (node.lineno, node.col_offset) < min(read):
-                        message = f"{name!r} is given another value, whatever the run is started with"
+                        message = f"{name!r} is given another value, in place of the one given to the run"
                         yield notebook.finding("assigned-parameter", message, cell, node.lineno)
         if read:
             return

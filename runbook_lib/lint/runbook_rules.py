@@ -21,7 +21,7 @@ __all__ = ["check_runbook", "declared_entry"]
 
 _TAGS = {
     SKIP: "a runbook's cells are all executed",
-    "raises-exception": "after an error in it the next cells would be executed",
+    "raises-exception": "after an error in the cell, the next cells would still be executed",
 }
 _EXITS = {"exit", "quit", "sys.exit", "os._exit", "SystemExit"}
 _NO_EXIT = "let a failed check, or an error, end the notebook: then the record has the reason"
@@ -98,10 +98,10 @@ def _wrong_title(title: ast.expr | None, what: str, name: str) -> str:
         case ast.JoinedStr(values=parts):
             texts = [part.value for part in parts if isinstance(part, ast.Constant)]
             wordless = not any(str(text).strip() for text in texts)
-            return f"the {what}'s {name} has no words of its own" if wordless else ""
+            return f"the {what}'s {name} consists of variables only" if wordless else ""
         case ast.Constant():
             return f"the {what}'s {name} is not a text: {ast.unparse(title)}"
-    return f"the {what}'s {name} does not stand in the source: {ast.unparse(title)}"
+    return f"the {what}'s {name} is not written out in the source: {ast.unparse(title)}"
 
 
 def _tagged(notebook: NotebookSource) -> Iterator[Finding]:

@@ -48,8 +48,8 @@ class Run(Operation):
         """Refuse a command that nothing can be known of."""
         if not self.creates and not self.unless:
             raise ParameterError(
-                f"command.run({excerpt(self.command, 80)!r}): nothing shows whether it is done",
-                hint='give creates="/path" or unless="a test"; a script without a check belongs into %%on',
+                f"command.run({excerpt(self.command, 80)!r}): nothing shows whether the command still has to run",
+                hint='give creates="/path" or unless="a test"; a script without a check belongs in %%on',
             )
 
     def facts(self) -> Sequence[Fact[Any]]:

@@ -57,7 +57,9 @@ class Present(Operation):
         if before.exists and file_commands.owner_and_mode(before) == wanted:
             return Plan()
         if not before.in_directory:
-            raise PlanRefused(f"the directory of {self.path} does not exist", hint="make it in a step before")
+            raise PlanRefused(
+                f"the directory of {self.path} does not exist", hint="make that directory in an earlier step"
+            )
         install = (
             "install",
             "-d",

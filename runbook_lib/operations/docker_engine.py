@@ -139,7 +139,7 @@ class Configured(Operation):
             return _replaced(before, json.dumps(merged, indent=2) + "\n", validates, restart)
         if all(check.holds for check in self.verify(facts)):
             return Plan()
-        purpose = "check that the engine accepts the options, which are in the file already"
+        purpose = "check that the engine accepts the options that are already in the file"
         validate = Command((*validates, DAEMON_FILE), sudo=True, purpose=purpose)
         return Plan(
             commands=(*((validate,) if validates and before.exists else ()), _FORGET_FAILURES, restart)

@@ -61,7 +61,7 @@ class Present(Operation):
             raise ParameterError(
                 f"no gateway is given for the bridge {self.bridge}",
                 where=where,
-                hint="give the address that the host has on it: Docker removes any other one",
+                hint="give the host's address on that bridge: Docker removes any other address",
             )
         for inside in filter(None, (self.gateway, self.address_range)):
             if not self.subnet or not _is_within(inside, self.subnet):
@@ -136,7 +136,7 @@ class Present(Operation):
         if bridge is None or bridge.kind != "bridge":
             raise PlanRefused(
                 f"{self.bridge} is not a bridge of this host: Docker would make one without a port to the network",
-                hint="make it in an earlier step: bridge.present(...)",
+                hint="make the bridge in an earlier step: bridge.present(...)",
             )
         if self.gateway not in {address.partition("/")[0] for address in bridge.addresses}:
             raise PlanRefused(

@@ -72,7 +72,7 @@ class Forwarded(Probe):
         rules = [rule for rule in facts[NatRules()] if (rule.protocol, rule.port) == ("tcp", self.port)]
         rule = Check(
             f"NAT rule for port {self.port} of the host",
-            f"to {self.container} at {' or '.join(wanted) or 'an address, which it does not have'}",
+            f"to {self.container} at {' or '.join(wanted) or 'an address, and the container has none'}",
             ", ".join(f"to {rule.target}" for rule in rules) or "none",
             holds=any(rule.target in wanted for rule in rules),
             id="nat.rule",

@@ -217,7 +217,7 @@ def _refuse_no_outage(seconds: int, names: tuple[str, ...]) -> None:
     # The names become part of a command line of systemd.
     if seconds < 1 or not names or not all(_NAME.fullmatch(name) for name in names):
         raise ParameterError(
-            f"an outage of {', '.join(names) or 'nothing'} for {seconds} s is not an outage",
+            f"an outage of {', '.join(names) or 'nothing'} for {seconds} s is not possible",
             where="outage",
             hint="name containers or an interface, and give at least 1 second",
         )

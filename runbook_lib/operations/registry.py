@@ -146,8 +146,8 @@ class Collected(Operation):
         garbage = facts[self._garbage]
         if garbage is None:
             raise PlanRefused(
-                "what is not used cannot be found out: the registry does not reach its store",
-                hint="the checks of the steps before name the cause; correct it, then run this again",
+                "unused blobs cannot be determined: the registry does not reach its store",
+                hint="the checks of the earlier steps name the cause; fix that, then run this again",
             )
         if not (garbage.blobs or garbage.manifests):
             start = Command(("systemctl", "start", "--", self.unit), sudo=True, purpose="start the registry")
@@ -158,7 +158,7 @@ class Collected(Operation):
             sudo=True,
             timeout=collect.timeout,
             safe_to_interrupt=False,
-            purpose="stop the registry, delete what is not used, start it again",
+            purpose="stop the registry, delete unused blobs, start the registry again",
         )
         unused = f"{garbage.blobs} blobs, {garbage.manifests} manifests that nothing uses"
         return Plan(commands=(command,), changes=(Change("the registry's store", unused, "deleted"),))
@@ -171,7 +171,7 @@ class Collected(Operation):
             if garbage
             else "not known: no access to the store"
         )
-        name = "what no image in the registry uses"
+        name = "unused blobs and manifests in the registry"
         return [
             Check.equal(name, "0 blobs, 0 manifests", observed, "registry.garbage"),
             Check.equal(

@@ -183,7 +183,7 @@ class Refreshed(Operation):
         if self.verb == "reload" and state.active != "active":
             raise PlanRefused(
                 f"{self.unit} is {state.active}: only an active service can be reloaded",
-                hint="start it in a step before (service.running), or use service.restarted",
+                hint="start the service in an earlier step (service.running), or use service.restarted",
             )
         reasons = (
             self.reason if self.needed else "",

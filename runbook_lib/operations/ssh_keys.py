@@ -94,7 +94,7 @@ class Authorized(Operation):
             )
         if both := sorted(wanted & set(self.absent)):
             raise ParameterError(
-                f"{both[0]} is to be added and removed", where=where, hint="decide for one of them"
+                f"{both[0]} is to be added and removed", where=where, hint="leave the key out of one of them"
             )
 
     def facts(self) -> Sequence[Fact[Any]]:
@@ -230,8 +230,8 @@ class Authorized(Operation):
             raise PlanRefused(f"{current.path} is not UTF-8 text", hint="correct the file by hand")
         if current.unread and removes:
             raise PlanRefused(
-                f"sshd also takes keys of {account} from {', '.join(current.unread)}: that a key cannot log in any "
-                "more could not be proven",
+                f"sshd also takes keys of {account} from {', '.join(current.unread)}: it could not be "
+                "proven that a removed key no longer works",
                 hint="remove the key there too, by hand; add= works all the same",
             )
         if current.also and removes:
@@ -268,7 +268,11 @@ def authorized(  # noqa: PLR0913 - the three ways to say which keys, and how the
     """
     where = f"ssh_keys.authorized({account!r})"
     if only and (add or remove):
-        raise ParameterError("only= with add= or remove=", where=where, hint="only= says what all keys are")
+        raise ParameterError(
+            "only= together with add= or remove=",
+            where=where,
+            hint="only= lists every key that may log in: leave add= and remove= out",
+        )
     for keys in (only, add, remove):
         if isinstance(keys, str):
             raise ParameterError("keys are given as one text", where=where, hint="give a list: [...]")
@@ -278,7 +282,9 @@ def authorized(  # noqa: PLR0913 - the three ways to say which keys, and how the
     if login_with:
         if b"PRIVATE KEY-----" not in read_local(login_with, f"{where}: login_with"):
             raise ParameterError(
-                f"login_with: {login_with} is not a private key", where=where, hint="the file without .pub"
+                f"login_with: {login_with} is not a private key",
+                where=where,
+                hint="give the private key: the file without .pub",
             )
         identity = str(find_upwards(login_with).absolute())
     return Authorized(

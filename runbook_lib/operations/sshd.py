@@ -85,7 +85,7 @@ class Option(Operation):
             not value.strip() or not value.isprintable() or value != value.strip() for value in self.values
         ):
             raise ParameterError(
-                f"values {self.values!r} are not values of one line each", where=where, hint='as "no"'
+                f"each value must be one line, got {self.values!r}", where=where, hint='as "no"'
             )
         if len(self.values) > 1 and not self._is_cumulative:
             raise ParameterError(
@@ -141,7 +141,7 @@ class Option(Operation):
         for unit in _daemon(facts):
             if unread := facts[self._unread(unit)]:
                 raise PlanRefused(
-                    f"sshd has not read files that were changed: {unread}. To load them now could lock everybody out, "
+                    f"sshd has not read files that were changed: {unread}. Loading them now could lock everyone out, "
                     "and a revert would not undo what others have changed",
                     hint=f"reload it from a session that stays open: `systemctl reload {unit}`; then run this again",
                 )

@@ -74,7 +74,7 @@ class Answers(Probe):
         ]
         if self.contains:
             found = self.contains in answered.body
-            observed = f"it is in {len(answered.body)} characters" if found else excerpt(answered.body, 200)
+            observed = f"found in {len(answered.body)} characters" if found else excerpt(answered.body, 200)
             expected = f"contains {self.contains!r}"
             name = f"body of {self.url}"
             checks.append(Check(name, expected, observed or "empty", found, "url.body"))

@@ -228,7 +228,7 @@ class NotebookRuns:
                     if self.in_transaction:
                         raise ParameterError(
                             f"the transaction {self.in_transaction!r} is not finished: its changes are rolled back",
-                            hint="close the run after the block of the transaction",
+                            hint="close the run after the `with` block of the transaction",
                         )
                 other = self._guessed.contradiction() if self._guessed else ""
                 with self.interruptible():

@@ -68,7 +68,7 @@ def run_failed(record: RunRecord, directory: Path) -> StepFailed:
         return StepFailed(
             f"the run is {record.status}: it has no steps",
             where=record.run,
-            hint="run the cells of the steps before the run is closed",
+            hint="run the cells that have steps before the cell that closes the run",
         )
     return StepFailed(
         "\n  ".join([f"the run is {record.status}:", *reasons]),
@@ -91,5 +91,5 @@ def evidence_not_complete(record: RunRecord, problem: str, directory: Path) -> E
     return EvidenceError(
         f"the run is {record.status}, but its evidence is not complete: {problem}",
         where=str(directory),
-        hint=f"when that is repaired: `runbook audit seal {record.run}`",
+        hint=f"fix that, then run `runbook audit seal {record.run}`",
     )

@@ -176,6 +176,6 @@ class StepMethods:
             StepFailed: A host could not be reached, or sent no exit code.
             ParameterError: As in `step`; or the script destroys something, and nobody has confirmed it.
         """
-        hint = "a change belongs into a step, or into `%%on`"
+        hint = "a change belongs in a step, or in `%%on`"
         person.confirm_script(script, f"%%look {hosts}", self._runs.parent, hint)
         return self._runs.step(f"%%look {hosts}", "shell", Look(script), hosts)

@@ -58,7 +58,7 @@ def test_a_forced_command_that_changes_what_comes_back_is_refused_by_name(
     line: str, found: str, tmp_path: Path
 ) -> None:
     with forced(tmp_path / "server", line) as connection:
-        with pytest.raises(UnreachableError, match="or a forced command, changes what comes back") as caught:
+        with pytest.raises(UnreachableError, match="or a forced command, changes the results") as caught:
             connection.run(command("test", "-e", "/no/such/file"), NEVER)
         assert found in caught.value.message
         assert caught.value.where == "host-a"

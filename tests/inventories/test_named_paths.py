@@ -79,4 +79,4 @@ def test_the_message_says_where_a_missing_key_was_expected(tmp_path: Path) -> No
     with pytest.raises(InventoryError) as refused:
         check_host_inputs(Inventory.load(path).select("all"), path)
     assert f"identity_file {tmp_path}/params/keys/id does not exist" in refused.value.message
-    assert "starts at the inventory's directory" in str(refused.value.hint)
+    assert "looked up in the inventory's directory" in str(refused.value.hint)

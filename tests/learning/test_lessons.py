@@ -84,7 +84,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     other.mkdir()
     for name in (".gitignore", "START.md"):
         (other / name).write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="has not made it"), Workspace(other).locked():
+    with pytest.raises(InputError, match="did not make"), Workspace(other).locked():
         pass
     assert {path.name: path.read_text() for path in other.iterdir()} == {
         ".gitignore": "mine",

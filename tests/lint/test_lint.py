@@ -179,8 +179,8 @@ CASES: list[tuple[Callable[[Author], None], str, tuple[int, int], str]] = [
     (step("book.step('', Kernel())"), "step-title", (6, 4), "empty"),
     (step("book.step()"), "step-title", (6, 4), "no title"),
     (step("book.step(7, Kernel())"), "step-title", (6, 4), "not a text"),
-    (step("book.step(hosts, Kernel())"), "step-title", (6, 4), "does not stand in the source"),
-    (step("book.step(f'{hosts}', Kernel())"), "step-title", (6, 4), "no words of its own"),
+    (step("book.step(hosts, Kernel())"), "step-title", (6, 4), "is not written out in the source"),
+    (step("book.step(f'{hosts}', Kernel())"), "step-title", (6, 4), "consists of variables only"),
     (step("book.step('Kernel', Kernel())"), "step-title", (6, 4), "cell 6 too"),
     (step("with book.transaction(''):\n    pass"), "step-title", (6, 4), "the transaction's name is empty"),
     (
@@ -261,7 +261,7 @@ CASES: list[tuple[Callable[[Author], None], str, tuple[int, int], str]] = [
     (add(STEP + 1, "if hosts:\n    raise SystemExit(1)"), "close", (7, 2), "`SystemExit` ends"),
     (add(STEP + 1, "raise SystemExit"), "close", (7, 1), "`SystemExit` ends"),
     (tag(STEP, "skip-execution"), "cell-tags", (6, 1), "a runbook's cells are all executed"),
-    (tag(STEP, "raises-exception"), "cell-tags", (6, 1), "after an error in it"),
+    (tag(STEP, "raises-exception"), "cell-tags", (6, 1), "after an error in the cell"),
     (add(2, "mode = 'apply'"), "assigned-parameter", (3, 1), "'mode' is given another value"),
     (
         put(OPEN, "\nhosts = 'web'; p = Preflight.collect(globals()); hosts = 1\nbook = Runbook.open(p)"),

@@ -144,9 +144,9 @@ class Archive:
             return str(ids[0])
         if ids:
             raise InputError(
-                "several runs of the archive begin so",
+                "several runs in the archive have an id that begins like this",
                 where=name,
-                hint=f"type more of the id; these begin so: {', '.join(ids)}",
+                hint=f"type more of the id, one of: {', '.join(ids)}",
             )
         known = [
             str(run)

@@ -169,7 +169,7 @@ class Cache:
             raise EvidenceError(
                 "the cache was written by a version with other columns",
                 where=str(self.directory),
-                hint="run the command again without --as-is: the cache is then made again",
+                hint="run the command again without --as-is, to rebuild the cache",
             )
         return table, sorted(set(pc.unique(table.column("part")).to_pylist()) - {""})
 
@@ -214,7 +214,7 @@ class Cache:
         return EvidenceError(
             f"the cache cannot be read: {problem}",
             where=str(path),
-            hint=f"remove {self.directory}; the next call makes it again from the archive",
+            hint=f"remove {self.directory}; the next command rebuilds the cache from the archive",
         )
 
     def file(self, name: str, part: str) -> Path:

@@ -30,7 +30,7 @@ _COMMAND_FIELDS = CommandRecord.model_fields.keys()
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 _COMMAND_KINDS = frozenset(get_args(CommandKind))
 _FOREIGN = "a foreign notebook, with no record of a run"
-_NO_PROOF = "that its cells completed proves nothing"
+_NO_PROOF = "a completed cell proves nothing"
 
 
 def run_of_notebook(notebook: Notebook) -> Data | None:

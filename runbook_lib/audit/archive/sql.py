@@ -78,7 +78,7 @@ class Database:
         except duckdb.Error as problem:
             if isinstance(problem, duckdb.IOException) and not all(part.exists() for part in self._parts):
                 raise EvidenceError(
-                    "another process has read the archive again, and replaced what was read before",
+                    "another process has read the archive again, and replaced the cache of this query",
                     where="query",
                     hint="open the archive again, or run the command again",
                 ) from problem

@@ -94,7 +94,7 @@ def approved_notebook(start: dict[str, Any], approval: Approval, findings: Findi
         return _from_directory(name, approval.directory, findings)
     commit = source.get("commit")
     if commit is None:
-        findings.missing(f"the run names no commit that its runbook came from; {_USE_APPROVED}", where="")
+        findings.missing(f"the run does not name the commit of its runbook; {_USE_APPROVED}", where="")
         return None
     if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
         findings.altered(f"{commit!r} is not a commit"[:200], where="")

@@ -199,16 +199,16 @@ def compare_run(attestation: Attestation, journal: JournalView, status: Status, 
     run = attestation.run
     if run.get("run") != journal.started.get("run"):
         other, own = run.get("run"), journal.started.get("run")
-        findings.altered(f"about run {other!r}, the journal about run {own!r}")
+        findings.altered(f"the statement is about run {other!r}, the journal about run {own!r}")
         return
     _compare_description(run, journal, findings)
     expected_status = str(status)
     if run.get("status") == journal.status != status:
         # Seals made before notebooks were judged have the journal's status; the judge's can only be worse.
-        findings.warning(f"sealed as {journal.status!r}, but by the notebook the run is {expected_status!r}")
+        findings.warning(f"sealed as {journal.status!r}, but the notebook shows {expected_status!r}")
         expected_status = journal.status
     elif run.get("status") != status:
-        findings.altered(f"status is {run.get('status')!r}, by the evidence {expected_status!r}"[:400])
+        findings.altered(f"status is {run.get('status')!r}, but the evidence shows {expected_status!r}"[:400])
     for name, expected in statements.outcome(expected_status, _step_results(journal)).items():
         if attestation.predicate.get(name) != expected:
             findings.altered(f"{name} does not match the journal")

@@ -284,7 +284,7 @@ def check_parameters(files: EvidenceFiles, journal: JournalView, findings: Findi
     if not journal.started:
         return
     if len(data) > _MOST_PARAMETERS:
-        findings.altered(f"{len(data)} bytes: larger than any run writes it, so it was not read")
+        findings.altered(f"{len(data)} bytes, larger than any run writes this file: not read")
         return
     try:
         loaded = load_yaml(data)

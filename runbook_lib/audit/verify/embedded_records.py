@@ -58,7 +58,7 @@ def compare_records(notebook: Notebook, journal: JournalView, findings: Findings
     elif journal.ended:
         _compare_end(notebook.name, embedded.ends, journal.ended, findings)
     elif embedded.ends:
-        findings.missing("the notebook has an end of the run, the journal has none")
+        findings.missing("the notebook records the end of the run, the journal does not")
 
 
 def check_output_hashes(steps: Iterable[Data], findings: Findings) -> None:

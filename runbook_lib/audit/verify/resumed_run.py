@@ -38,7 +38,7 @@ def follow_resumed(path: Path, start: JournalEntry, findings: Findings) -> None:
     try:
         same = digest(file) == expected
     except EvidenceError as problem:
-        findings.missing(f"this run resumes it: {problem.message}", where=where)
+        findings.missing(f"the journal of the resumed run: {problem.message}", where=where)
         return
     if not same:
-        findings.altered("changed after this run had read it: steps were skipped because of it", where=where)
+        findings.altered("changed after this run had resumed from it and skipped steps", where=where)

@@ -96,7 +96,7 @@ def compare_file(start: dict[str, Any], approved: Notebook, findings: Findings) 
         and source.get("uncommitted") is False
         and approved.name.startswith("commit ")
     ):
-        findings.altered(f"{message}, although the run says that it is", where=approved.name)
+        findings.altered(f"{message}, although the run recorded no uncommitted changes", where=approved.name)
     else:
         findings.warning(f"{message}: only cells and metadata were compared", where=approved.name)
 
@@ -114,7 +114,7 @@ def compare_ran(copied: dict[str, Any], approved: Notebook, findings: Findings) 
         if str(cell["source"]).strip() not in known:
             lines = [f"+{line}" for line in str(cell["source"]).splitlines()[:_MOST_LINES]]
             findings.altered(
-                f"a cell ran as [{cell['count']}] that is neither in the copy of the notebook nor approved",
+                f"the cell that ran as [{cell['count']}] is neither in the copy of the notebook nor approved",
                 where=JOURNAL,
                 part="source",
                 diff="\n".join(lines),

@@ -115,7 +115,7 @@ def describe_foreign(notebook: Notebook, findings: Findings) -> None:
     findings.note(f"papermill reports: {reported}; cells: {counts}")
     findings.note(f"parameters: {papermill.get('parameters')}")
     findings.warning(
-        'papermill\'s "completed" proves nothing: it marks cells so even if the kernel was killed'
+        'papermill\'s "completed" proves nothing: papermill marks cells so even if the kernel was killed'
     )
 
 

@@ -39,11 +39,11 @@ _DOCKER_FILES, _BOOT = "/var/lib/docker/tmp", "/boot"
 _LEAST_FREE = 64  # MiB: a layer of an image, or a kernel with its initial RAM disk
 
 REPAIRS = {
-    "cause.disk": f"on the host, find what fills it (`du -a {_DOCKER_FILES}`), and remove it; if a small file system "
-    f"covers the directory (`findmnt {_DOCKER_FILES}`), `umount` it",
-    "cause.boot": "on the host, find what fills it (`du -a /boot`), and remove it; old kernels: `apt-get autoremove`; "
-    "if a small file system covers the directory (`findmnt /boot`), `umount` it",
-    "cause.lock": "on the host, end the process that is named, if it does nothing",
+    "cause.disk": f"on the host, find what fills {_DOCKER_FILES} (`du -a {_DOCKER_FILES}`), and delete that; if a "
+    f"small file system covers the directory (`findmnt {_DOCKER_FILES}`), `umount` it",
+    "cause.boot": "on the host, find what fills /boot (`du -a /boot`), and delete that; old kernels: "
+    "`apt-get autoremove`; if a small file system covers the directory (`findmnt /boot`), `umount` it",
+    "cause.lock": "on the host, end the named process if it hangs",
     "cause.carrier": "plug the cable in",
     "cause.port": f"at the host's console: `ip link set em1 master br0`; or {_RUN_30}",
     "cause.netmask": "on the host: `ip address add` the expected address, then `ip address del` the other one",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["is_known", "undecided"]
 
 _ABSENT = "no such "
-_REPAIR = "repair: that of the first check that did not pass"
+_REPAIR = "repair: the one of the first check that failed"
 
 
 def is_known(answer: Answered) -> bool:

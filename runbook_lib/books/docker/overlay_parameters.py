@@ -21,13 +21,13 @@ class OverlayNames(RedisAndClient):
     title: ClassVar[str] = "Names that follow containers, and tenants apart"
 
     names: Name = Field(default="names", description="User-defined network on the server's host.")
-    names_subnet: Network = Field(default="10.77.0.0/24", description="Its addresses; used nowhere else.")
-    tenant: Name = Field(default="red", description="A tenant: its overlay network has this name.")
-    tenant_subnet: Network = Field(default="10.77.1.0/24", description="The addresses of that network.")
-    other_tenant: Name = Field(default="blue", description="Another tenant.")
-    other_subnet: Network = Field(
-        default="10.77.2.0/24", description="The addresses of that tenant's network."
+    names_subnet: Network = Field(
+        default="10.77.0.0/24", description="Subnet of the network `names`; used nowhere else."
     )
+    tenant: Name = Field(default="red", description="A tenant: its overlay network has this name.")
+    tenant_subnet: Network = Field(default="10.77.1.0/24", description="Subnet of the tenant's network.")
+    other_tenant: Name = Field(default="blue", description="Another tenant.")
+    other_subnet: Network = Field(default="10.77.2.0/24", description="Subnet of the other tenant's network.")
     encrypted: bool = Field(
         default=False, description="Encrypt the traffic between hosts; needs ESP in every kernel."
     )

@@ -146,7 +146,9 @@ class TwoVlans(BridgeBr0):
     second_interface: InterfaceName = Field(
         default="em2", description="Network interface in that VLAN, or a VLAN's own, as em1.102."
     )
-    second_bridge: InterfaceName = Field(default="br102", description="The bridge that has it as its port.")
+    second_bridge: InterfaceName = Field(
+        default="br102", description="The bridge with second_interface as its port."
+    )
     second_address: HostAddress = Field(
         default="10.102.0.31/24", description="The host's address in that VLAN, with its prefix length."
     )
@@ -230,7 +232,7 @@ class ValidateChapter(TwoVlans, AmbassadorRedis, OverlayNames, RegistryInUse):
         Literal["25_published_ports", "35_two_vlans", "50_registry_s3", "60_overlay_names"]
     ] = Field(
         default_factory=list,
-        description="Runbooks that not everybody applies, and that were applied here: they are validated too.",
+        description="Optional runbooks that were applied here, and are validated too.",
     )
     registry_mirrors: list[str] = Field(default_factory=list)
     proof_image: Image

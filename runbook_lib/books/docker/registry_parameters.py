@@ -63,7 +63,7 @@ class RegistryS3(RegistryInUse):
     authority: str = Field(description="File of this machine with the authority of that certificate, PEM.")
     store_authority: str | None = Field(
         default=None,
-        description="The same for the store's certificate; null: the authorities that hosts trust.",
+        description="File with the authority of the store's certificate, PEM; null: the authorities that hosts trust.",
     )
     delete_untagged: bool = Field(
         default=False,

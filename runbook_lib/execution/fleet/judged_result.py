@@ -64,11 +64,11 @@ def _check(job: Job, reported: Status, run: Path) -> tuple[Status, str]:
     if record.status in BAD:
         why = record.message or record.incomplete
         by_evidence = f"the run is {record.status}" + (f": {why}" if why else "")
-        return record.status, f"the worker reported {reported}, but by its evidence {by_evidence}"
+        return record.status, f"the worker reported {reported}, but the evidence shows that {by_evidence}"
     if record.status is not reported:
         return (
             Status.UNKNOWN,
-            f"the worker reported {reported}, but by its evidence the run is {record.status}",
+            f"the worker reported {reported}, but the evidence shows that the run is {record.status}",
         )
     if job.checked and (other := [*CheckedInput(**job.checked).contradictions(record)]):
         return Status.FAILED, f"the worker reported {reported}, but {'; '.join(other)}"

@@ -101,7 +101,7 @@ def run_on_worker(job: Job) -> JobResult | ReturnedRun:
             job.id,
             attempt=2,
             machine=platform.node(),
-            problem=f"{owner} was lost, which had begun the run, and may still be running it; not begun again here",
+            problem=f"{owner} began the run and was lost; the run may still be running there, and is not begun again",
         )
     with _sending_journal(job, claims):
         result = run_in_own_process(here)

@@ -220,5 +220,5 @@ class ReceivingExecutor(Executor):
             inner.cancel()
 
     def _lost(self, job: Job, _: Future[Any]) -> JobResult:
-        problem = f"no worker is left in the cluster for {_NO_WORKER:g} s; the run may still be running"
+        problem = f"the cluster has had no worker for {_NO_WORKER:g} s; the run may still be running"
         return self._with_received(job, JobResult(job.id, problem=problem))

@@ -96,7 +96,7 @@ def _attempt(job: Job, attempt: int, claims: Claims, report: Report) -> JobResul
     _await_end(earlier, claims)
     outcome = Outcome.read(earlier)
     if outcome.record and not outcome.record.incomplete:
-        return replace(_finished(job, outcome), note=f"{note}: the run it had started ran to its end")
+        return replace(_finished(job, outcome), note=f"{note}: the dead worker's run had ended by then")
     result = _run(job, recording, report, resumed=earlier)
     return replace(result, note=f"{note}: resumed {earlier.name}")
 

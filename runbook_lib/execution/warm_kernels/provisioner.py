@@ -63,7 +63,7 @@ class WarmProvisioner(LocalProvisioner):
         try:
             self.process = fork(cmd, **self._scrub_kwargs(kwargs))
         except (OSError, ForkRefused) as problem:
-            _log.info("starting a cold kernel, because it cannot be forked: %s", problem)
+            _log.info("starting a cold kernel, because the kernel cannot be forked: %s", problem)
             return await super().launch_kernel(cmd, **kwargs)
         self.pid = self.pgid = self.process.pid
         self.cwd = kwargs.get("cwd") or Path.cwd()

@@ -90,7 +90,7 @@ class NetworkManagerBridge(BridgeBackend):
             )
         if self._profile(self._source_path).secret:
             raise PlanRefused(
-                f"{self._source_path} holds a password or a key, so it is not read: what is read is recorded",
+                f"{self._source_path} holds a password or a key, so it is not read: runs record what they read",
                 hint=f"configure {name} by hand on this host, then validate",
             )
         refuse_unmovable(self._source.obstacles(), f"{self._source_path} has settings", name)

@@ -93,7 +93,7 @@ class NetplanConfiguration:
         for file in self.files:
             if file.text is None:
                 raise PlanRefused(
-                    f"{file.path} holds a password or a key, so it is not read: what is read is recorded",
+                    f"{file.path} holds a password or a key, so it is not read: runs record what they read",
                     hint="move that interface into a file of its own mode 0600, and its secret with it, or change "
                     "the bridge by hand, then validate",
                 )

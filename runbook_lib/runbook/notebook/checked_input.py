@@ -142,7 +142,7 @@ def refuse_other_than_parameters(given: object) -> None:
     if not isinstance(given, Parameters):
         kind = f"the class {given.__name__}" if isinstance(given, type) else f"a {type(given).__name__}"
         raise _reported(
-            f"takes a model of parameters, and was given {kind}",
+            f"takes a parameter model, got {kind}",
             "Runbook.open",
             "write Runbook.open() for the variables of the parameters cell, or Runbook.open(Parameters(hosts=...))",
         )

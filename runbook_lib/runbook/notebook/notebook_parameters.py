@@ -150,7 +150,8 @@ def _model(path: Path | None, name: str, executed: Sequence[str]) -> type[Parame
         raise ParameterError(
             "the kernel does not know the notebook's file, so that the runbook has no name",
             hint="name it: Runbook.open(name='tls-rotation'); under `runbook run` and in JupyterLab the file is known; "
-            "with papermill and nbclient if it is in the kernel's project, and no other one there begins like it",
+            "with papermill and nbclient only if the notebook is in the kernel's project, and no other notebook there "
+            "begins with the same cells",
         )
     declared: dict[str, Declaration] = {}
     sources = [cell.source for cell in cells if cell.kind == "code"]

@@ -82,7 +82,7 @@ def _hint(value: object) -> str:
     if value is None:
         return "check that the function ends with `return`"
     if isinstance(value, list | tuple | set | dict):
-        return "make a step of each operation: a step has one"
+        return "give each operation a step of its own"
     return "give an operation, or a function from a host to one"
 
 

@@ -133,7 +133,7 @@ def cut(run: Path, lines: int, *, keep: str) -> None:
     [
         (1, "notebook.ipynb", "notebook.ipynb shows the end of the run"),
         (8, "notebook.ipynb", "shows the end of the run; notebook.ipynb shows the end of step "),
-        (1, "attestation.json", "attestation.json is the seal of another state of it"),
+        (1, "attestation.json", "attestation.json seals another state of the journal"),
         (1, "junit.xml", "junit.xml was made when the run had ended"),
         (3, "junit.xml", "junit.xml was made when the run had ended"),
     ],

@@ -337,7 +337,7 @@ def test_a_notebook_with_any_value_anywhere_gets_a_verdict(
             "aliases",
         ),
         ("[" * 100_000, "levels deep"),
-        ("a: " + "x" * (16 * MIB), "larger than any run writes it"),
+        ("a: " + "x" * (16 * MIB), "larger than any run writes this file"),
     ],
 )
 def test_yaml_in_an_archive_costs_the_auditor_a_bounded_time(

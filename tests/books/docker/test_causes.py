@@ -161,7 +161,7 @@ def test_while_the_engine_does_not_answer_no_container_is_missing_and_nothing_is
     assert engine.id == "cause.engine"
     assert {check.id for check in others} >= {"cause.ambassador"}
     for check in others:
-        assert check.observed.startswith(f"unknown: {DEAD.text}; repair: that of the first check")
+        assert check.observed.startswith(f"unknown: {DEAD.text}; repair: the one of the first check")
         assert "docker rm" not in check.observed
 
 

@@ -108,7 +108,7 @@ def test_a_lost_worker_loses_nothing_that_had_arrived_and_no_other_begins_its_ru
     cluster.kill_the_one_with(started["pid"])
     output, _ = process.communicate(timeout=deadline(100))
     assert process.returncode == Status.UNKNOWN.exit_code, output
-    assert "was lost, which had begun the run, and may still be running it; not begun again here" in output
+    assert "began the run and was lost; the run may still be running there, and is not begun again" in output
     assert f"{len(before)} bytes of the run's journal were received" in output
     assert (project.place / "once").read_text().splitlines() == ["ran"]
     (record,) = project.records()

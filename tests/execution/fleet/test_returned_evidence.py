@@ -170,10 +170,10 @@ def test_evidence_decides_against_the_worker_and_never_for_it(
     failed, good = made["failed"], made["good"]
     result = receiving.submit(returned(files_of(failed), failed.name), job(tmp_path)).result()
     assert result.status is Status.FAILED
-    assert "the worker reported changed, but by its evidence the run is failed" in result.problem
+    assert "the worker reported changed, but the evidence shows that the run is failed" in result.problem
     result = receiving.submit(returned(files_of(good), good.name, Status.OK), job(tmp_path)).result()
     assert result.status is Status.UNKNOWN
-    assert "the worker reported ok, but by its evidence the run is changed" in result.problem
+    assert "the worker reported ok, but the evidence shows that the run is changed" in result.problem
     result = receiving.submit(returned(files_of(good), good.name, Status.FAILED), job(tmp_path)).result()
     assert result.status is Status.FAILED
 
@@ -300,7 +300,7 @@ def test_a_run_whose_cluster_has_no_worker_left_is_given_up(
             over.set()
     assert (result.status, result.path) == (Status.UNKNOWN, str(tmp_path / "runs" / RUN))
     assert result.problem.startswith(
-        "no worker is left in the cluster for 1 s; the run may still be running; "
+        "the cluster has had no worker for 1 s; the run may still be running; "
         f"{len(STARTED)} bytes of the run's journal were received"
     )
     assert result.problem.endswith(f"all its evidence is on worker-1: /there/{RUN}")

@@ -130,7 +130,7 @@ def test_what_is_no_model_of_parameters_is_refused_in_its_own_words(
     kernel: Kernel, given: object, kind: str
 ) -> None:
     with pytest.raises(
-        ParameterError, match=f"^Runbook.open: takes a model of parameters, and was given {kind}\n"
+        ParameterError, match=f"^Runbook.open: takes a parameter model, got {kind}\n"
     ) as refused:
         Runbook.open(given)  # type: ignore[arg-type] # as a notebook may
     assert "hint: write Runbook.open()" in str(refused.value)

@@ -88,7 +88,7 @@ def test_an_edit_that_was_not_saved_is_in_the_evidence_and_altered(desk: Desk) -
     verdict = verify_run(desk.run, approved=approved)
     (finding,) = [finding for finding in verdict.findings if finding.kind == "altered"]
     assert (
-        f"a cell ran as [{cell['count']}] that is neither in the copy of the notebook nor approved"
+        f"the cell that ran as [{cell['count']}] is neither in the copy of the notebook nor approved"
         in finding.message
     )
     assert finding.diff == f"+{edited}"

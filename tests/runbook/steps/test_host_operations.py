@@ -30,7 +30,7 @@ def of_a_variable(host: Host) -> Does:
 
 MISTAKES = {
     "no return": (without_return, "the step's function returned None, not an operation", "`return`"),
-    "a list": (lambda _: [Does(("true",))], "a value of type list, not an operation", "a step has one"),
+    "a list": (lambda _: [Does(("true",))], "a value of type list, not an operation", "a step of its own"),
     "a text": (lambda _: "true", "a value of type str, not an operation", "from a host to one"),
     "its own error": (lambda _: 1 // 0, "the step's function raised ZeroDivisionError: ", ""),
     "no variable": (of_a_variable, "has no variable 'rack'", ""),

@@ -130,7 +130,7 @@ def test_a_resumed_run_names_the_journal_that_it_believed_and_verification_follo
     assert "resumes" not in " ".join(finding.message for finding in audited(run).findings)
 
     forge_journal(failed, pretend_success)
-    finding = found(audited(run), "journal", "changed after this run had read it")
+    finding = found(audited(run), "journal", "changed after this run had resumed from it")
     assert (finding.kind, finding.where) == ("altered", f"{failed.name}/journal.jsonl")
 
     failed.rename(place / "elsewhere")
