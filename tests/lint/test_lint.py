@@ -193,7 +193,7 @@ CASES: list[tuple[Callable[[Author], None], str, tuple[int, int], str]] = [
         step("with book.transaction(hosts):\n    pass"),
         "step-title",
         (6, 4),
-        "the transaction's name does not stand",
+        "the transaction's name is not written out",
     ),
     (
         step("with book.transaction('rotate'):\n    pass\nwith book.transaction(name='rotate'):\n    pass"),
