@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import json
+import os
 import threading
 import urllib.parse
 from pathlib import Path
@@ -91,10 +93,12 @@ class Watch:
             for line in Path("/proc").glob("[0-9]*/cmdline"):
                 with contextlib.suppress(OSError):
                     self._judge(line)
-            for path in [path for place in self._places for path in place.rglob("*")]:
-                with contextlib.suppress(OSError):
-                    if path.is_file() and path.stat().st_size < 1_000_000:
-                        self._judge(path)
+            # Directories come and go meanwhile: `os.walk` skips those, and `Path.rglob` would raise.
+            for top, _, names in itertools.chain.from_iterable(map(os.walk, self._places)):
+                for path in (Path(top, name) for name in names):
+                    with contextlib.suppress(OSError):
+                        if path.is_file() and path.stat().st_size < 1_000_000:
+                            self._judge(path)
 
     def _judge(self, path: Path) -> None:
         if found_in(path.read_bytes()):
