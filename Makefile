@@ -69,7 +69,7 @@ test-outages: ## Each part of the path to a redis stopped in turn, seen by every
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m outages tests/scenarios/test_path_outages.py
 
-test-examples: ## The examples and what they are made of, on practice hosts: firewall, keys, TLS, files, services, pyinfra: five minutes
+test-examples: ## The examples and what they are made of, on practice hosts: firewall, keys, TLS, files, services, pyinfra: two minutes
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@$(ON_RELEASE) RUNBOOK_REQUIRE=lab,root $(RUN) pytest $(IN_PARALLEL) -m "examples and not costly" tests/scenarios
