@@ -64,7 +64,7 @@ test-networks: ## A bridge on every network stack, and every harm in the middle 
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m networks $(if $(RELEASE),-k '$(RELEASE)') tests/scenarios/networks
 
-test-outages: ## Each part of the path to a redis stopped in turn, seen by every client: five minutes
+test-outages: ## Each part of the path to a redis stopped in turn, seen by every client: three minutes
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m outages tests/scenarios/test_path_outages.py
