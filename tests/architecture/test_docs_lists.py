@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from runbook_lib import errors
@@ -14,11 +13,10 @@ from runbook_lib.lint.findings import RULES
 from runbook_lib.model.kinds import CommandKind, StepKind
 from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import Status
+from tests.architecture.package_source import MODULES, TOP, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-TOP = Path(__file__).parents[2]
 
 
 def text_of(page: str) -> str:
@@ -42,8 +40,8 @@ def names(cells: list[str]) -> set[str]:
 
 def written_events() -> Iterator[str]:
     """Events that the library appends to a journal."""
-    for path in (TOP / "runbook_lib").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in MODULES:
+        for node in ast.walk(parsed(path)):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
                 continue
             owner, event = ast.unparse(node.func.value), node.args[0]

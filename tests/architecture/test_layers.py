@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ast
-import functools
 import importlib
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.architecture.package_source import MODULES, TOP, parsed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-TOP = Path(__file__).parents[2]
-MODULES = sorted((TOP / "runbook_lib").rglob("*.py"))
+    from pathlib import Path
 
 # From the bottom; parts of one line do not know each other. docs/architecture.md draws it from the top.
 LAYERS = [
@@ -76,11 +74,6 @@ EACH = pytest.mark.parametrize("part", PARTS)
 FILES = {name_of(path) for path in MODULES if path.name != "__init__.py"}
 
 
-@functools.cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
 def imported(path: Path) -> Iterator[str]:
     """Parts that a module imports from, anywhere in it, for type checking or not."""
     for node in ast.walk(parsed(path)):
@@ -115,8 +108,8 @@ def test_a_step_knows_no_run_and_the_notebook_around_it_no_step() -> None:
 
 def _floor(module: str) -> str:
     """Return `steps` for `runbook_lib.runbook.steps.host_step`, and nothing for `runbook_lib.runbook.run`."""
-    names = module.split(".")
-    return names[2] if len(names) > 3 or ((TOP / Path(*names)).is_dir() and len(names) > 2) else ""
+    folder = f"{module}.".split(".")[2]
+    return folder if folder in {"notebook", "steps"} else ""
 
 
 @pytest.mark.parametrize("part", sorted(PURE))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
@@ -31,10 +30,9 @@ from runbook_lib.parameters import annotations as cell_annotations
 from runbook_lib.parameters import type_text
 from runbook_lib.report import formats, summary
 from runbook_lib.runbook.runbook import Runbook
+from tests.architecture.package_source import MODULES, PACKAGE, TOP, parsed
 from tests.fuzz.parsers import NO_TARGET, TARGETS
 
-TOP = Path(__file__).parents[2]
-PACKAGE = TOP / "runbook_lib"
 # Runbooks of the book of which the preflight says nothing: whether a host is ready for them is not known before.
 NOT_IN_THE_PREFLIGHT = {
     "00_preflight": "says it of the others",
@@ -129,6 +127,16 @@ def test_each_part_of_the_programs_is_installed_before_the_tests_that_need_it() 
         assert [set(names.split()) for names in installed] == [parts - others], target
 
 
+def test_every_target_of_tests_for_this_interpreter_is_one_of_test_all() -> None:
+    makefile = text_of("Makefile")
+    targets = set(re.findall(r"^(test-[a-z]+)[ a-z-]*:", makefile, re.MULTILINE))
+    listed = re.search(r"^EACH_TEST := (.+)$", makefile, re.MULTILINE)
+    assert listed
+    others = {"test-python", "test-lowest"}  # other interpreters, other versions of packages
+    in_random = {"test-scenarios"}  # by test-random
+    assert targets - others - in_random - {"test-all", "test-newest"} == set(listed[1].split())
+
+
 def test_the_page_on_parameters_lists_all_that_a_cell_may_say() -> None:
     page = text_of("docs/parameters.md")
     names = {name for _, known in cell_annotations._MODULES.values() for name in known}  # noqa: SLF001 - the only list
@@ -167,12 +175,8 @@ def test_the_page_on_reports_names_every_format() -> None:
 def decoding_modules() -> set[str]:
     """Modules that decode a text, but for facts, which are all fuzzed."""
     found = set()
-    for path in PACKAGE.rglob("*.py"):
-        calls = (
-            node
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            if isinstance(node, ast.Call)
-        )
+    for path in MODULES:
+        calls = (node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call))
         if any(DECODES.fullmatch(ast.unparse(call.func)) for call in calls):
             found.add(path.relative_to(PACKAGE).as_posix())
     return {module for module in found if not module.startswith("facts/")}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import functools
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,25 +13,20 @@ from runbook_lib.connections import registry as connections
 from runbook_lib.evidence import layout
 from runbook_lib.lab.hosts import registry as hosts
 from runbook_lib.report import formats
+from tests.architecture.package_source import MODULES, PACKAGE, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TOP = Path(__file__).parents[2]
 FILES = {value for name in layout.__all__ if isinstance(value := getattr(layout, name), str) and "." in value}
 NAMED = re.compile(
     rf"(?<![\w.])(?:{'|'.join(map(re.escape, FILES))})(?!:?\w)"
 )  # not `report.html:HtmlFormat`
 
 
-@functools.cache
-def modules() -> dict[str, ast.Module]:
-    """Return each module of the package, parsed."""
-    top = TOP / "runbook_lib"
-    return {
-        str(path.relative_to(top)): ast.parse(path.read_text(encoding="utf-8"))
-        for path in sorted(top.rglob("*.py"))
-    }
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Each module of the package, by its path in it, parsed."""
+    return ((str(path.relative_to(PACKAGE)), parsed(path)) for path in MODULES)
 
 
 def docstrings(tree: ast.AST) -> set[int]:
@@ -52,7 +45,7 @@ def test_only_the_layout_names_the_files_of_the_evidence() -> None:
     assert "journal.jsonl" in FILES
     found = [
         f"{module}:{text.lineno}: {text.value!r}"
-        for module, tree in modules().items()
+        for module, tree in modules()
         if module != "evidence/layout.py"
         for text in texts(tree)
         if NAMED.search(str(text.value))
@@ -89,7 +82,7 @@ def test_generic_code_asks_a_plugin_what_it_can_do_instead_of_knowing_its_name(
 ) -> None:
     found = [
         f"{module}:{line}: {value!r}"
-        for module, tree in modules().items()
+        for module, tree in modules()
         for line, value in compared_with(tree, attribute)
         if value in known
     ]

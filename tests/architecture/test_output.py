@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.architecture.package_source import MODULES, TOP
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-TOP = Path(__file__).parents[2]
-MODULES = sorted((TOP / "runbook_lib").rglob("*.py"))
 
 # Where each way around the filter is allowed, and why that is safe.
 ALLOWED = {

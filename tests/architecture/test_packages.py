@@ -6,15 +6,12 @@ import ast
 import importlib.metadata
 import re
 import tomllib
-from pathlib import Path
 
 import yaml
 
 from runbook_lib.extras import EXTRAS
 from runbook_lib.runbook import provenance
-
-TOP = Path(__file__).parents[2]
-
+from tests.architecture.package_source import TOP, parsed
 
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OPTIONAL: dict[str, list[str]] = PROJECT["optional-dependencies"]
@@ -89,7 +86,7 @@ def packages_imported(folder: str) -> dict[str, set[str]]:
     packages = importlib.metadata.packages_distributions()
     found: dict[str, set[str]] = {}
     for path in (TOP / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for module in {name.partition(".")[0] for name in names} - {"runbook_lib", "tests"}:

@@ -231,7 +231,7 @@ def _execute(notebook: Path, path: Path, values: dict[str, Any], kernel: Kernel,
         source = Notebook.parse(notebook.read_bytes(), str(notebook))
         # Jupyter makes an event loop for each thread, and leaves it open.
         with contextlib.closing(ensure_event_loop()), warnings.catch_warnings():
-            # nbformat gives such cells an id where it reads and writes the notebook, and complains each time.
+            # Wherever it reads or writes cells without an id of their own, nbformat complains, and gives them one.
             for kind in (MissingIDFieldWarning, DuplicateCellId):
                 warnings.simplefilter("ignore", kind)
             papermill.execute_notebook(

@@ -11,7 +11,7 @@ import yaml
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.operations.network_stacks.bridge_backend import normalized
-from runbook_lib.yaml_files import without_values
+from runbook_lib.operations.network_stacks.netplan_yaml import malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -195,12 +195,7 @@ def load(text: str, path: str) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as problem:  # ValueError: an impossible date
-        mark = getattr(problem, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        reason = without_values(str(getattr(problem, "problem", None) or problem))
-        raise PlanRefused(
-            f"{path}{line}: {reason}", hint="correct the file, then run this again"
-        ) from problem
+        raise malformed(path, problem) from problem
     if loaded is not None and not isinstance(loaded, dict):
         raise PlanRefused(f"{path}: expected a mapping", hint="correct the file, then run this again")
     return loaded or {}

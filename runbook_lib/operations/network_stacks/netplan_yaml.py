@@ -19,7 +19,7 @@ from runbook_lib.yaml_files import without_values
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Entry", "Mapping", "insert_entry", "parse", "replace_value"]
+__all__ = ["Entry", "Mapping", "insert_entry", "malformed", "parse", "replace_value"]
 
 _HINT = "write that part in plain YAML, one key per line, then run this again"
 
@@ -108,6 +108,19 @@ class Mapping:
         return f"{entry.key}: {self.text[entry.value_start : entry.value_end]}"
 
 
+def malformed(path: str, problem: Exception) -> PlanRefused:
+    """Return the refusal of a file that is not YAML, without the values in it.
+
+    Args:
+        path: Its path.
+        problem: What PyYAML raised.
+    """
+    mark = getattr(problem, "problem_mark", None)
+    line = f", line {mark.line + 1}" if mark else ""
+    reason = without_values(str(getattr(problem, "problem", None) or problem))
+    return PlanRefused(f"{path}{line}: {reason}", hint="correct the file, then run this again")
+
+
 def parse(text: str, path: str) -> Mapping:
     """Return the file's top mapping.
 
@@ -127,12 +140,7 @@ def parse(text: str, path: str) -> Mapping:
                 )
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as problem:
-        mark = getattr(problem, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        reason = without_values(str(getattr(problem, "problem", None) or problem))
-        raise PlanRefused(
-            f"{path}{line}: {reason}", hint="correct the file, then run this again"
-        ) from problem
+        raise malformed(path, problem) from problem
     if node is None:
         return Mapping(text, (), flow=False, column=0, start=0, end=0)
     return _mapping(text, node)

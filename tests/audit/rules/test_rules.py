@@ -24,6 +24,7 @@ from runbook_lib.audit.rules.registry import BUILT_IN, GROUP, rule_class, rule_n
 from runbook_lib.audit.rules.runs import ValidateTooOld
 from runbook_lib.audit.rules.secrets import find_secrets
 from runbook_lib.errors import InputError
+from tests.architecture.package_source import TOP
 from tests.entry_points import write_package
 from tests.report import practice
 
@@ -182,16 +183,12 @@ def test_a_wrong_policy_is_refused_with_file_and_reason(text: str, tmp_path: Pat
 
 
 def test_the_projects_own_policy_is_sound_and_every_rule_says_what_it_is_for() -> None:
-    from tests.architecture.test_packages import TOP  # noqa: PLC0415 - a constant
-
     policy = Policy.load(TOP / "params" / "audit" / "policy.yml")
     assert {selected.name for selected in policy.rules} <= set(BUILT_IN)
     assert all(rule_class(name).purpose() for name in BUILT_IN)
 
 
 def test_the_built_in_rules_are_those_that_the_project_declares_as_entry_points() -> None:
-    from tests.architecture.test_packages import TOP  # noqa: PLC0415 - a constant
-
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["entry-points"][GROUP] == BUILT_IN
     assert set(rule_names()) >= set(BUILT_IN)
