@@ -10,9 +10,13 @@ import time
 
 import pytest
 
+from runbook_lib.masking import excerpt
+from runbook_lib.printing.visible_text import visible
+
 __all__ = ["Progress"]
 
 _EVERY = 30.0  # seconds
+_MOST = 200  # characters of a failure's reason
 
 
 class Progress:
@@ -62,6 +66,8 @@ class Progress:
             self._failed += 1
             where = "" if report.when == "call" else f" ({report.when})"
             self._say(f"FAILED{where} {report.nodeid}")
+            # All else is printed at the end, which a session that is cut off does not reach.
+            self._terminal.write_line(f"       {_reason(report)}")
         if report.when == "teardown":
             self._running.pop(report.nodeid, None)
             self._ended.add(report.nodeid)
@@ -89,3 +95,9 @@ class Progress:
         while not self._over.wait(1.0):
             if time.monotonic() >= self._next:
                 self._say(self._state())
+
+
+def _reason(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    message = crash.message if crash else report.longreprtext.strip().rpartition("\n")[2]
+    return excerpt(visible(message.partition("\n")[0]), _MOST)

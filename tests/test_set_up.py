@@ -35,11 +35,23 @@ if pathlib.Path("interrupt").exists():
     os.kill(os.getppid(), signal.SIGKILL)
 """
 PIP = """
-import pathlib, time
-with open("installations", "a") as log:
-    log.write(f"{pathlib.Path.cwd()}\\n")
-while pathlib.Path("wait").exists():
-    time.sleep(0.05)
+import pathlib, shutil, sys, time
+if sys.argv[1:] == ["config", "list"]:
+    print(pathlib.Path("settings").read_text() if pathlib.Path("settings").exists() else "")
+elif "uv" in sys.argv[2:]:
+    if not pathlib.Path("uv").exists():
+        sys.exit(1)
+    shutil.copy("uv", ".venv/bin/uv")
+else:
+    with open("installations", "a") as log:
+        log.write(f"{pathlib.Path.cwd()}\\n")
+    while pathlib.Path("wait").exists():
+        time.sleep(0.05)
+"""
+UV = """#!/bin/sh
+env | grep -E '^(UV_|SSL_CERT_FILE)' | sort >asked
+echo "$*" >>asked
+exit {code}
 """
 # The other Python is the same one with another name.
 OTHER = f'#!/bin/sh\nOTHER="$(dirname "$(readlink -f "$0")")/other" exec {PYTHON} "$@"\n'
@@ -57,7 +69,12 @@ class Clone:
     def start(self, python: str | None = None) -> subprocess.Popen[str]:
         tools = self.top.parent / "tools"
         given = {"PYTHON": python} if python else {}
-        kept = {name: value for name, value in os.environ.items() if name not in {"PYTHON", "VENV", "OTHER"}}
+        own = ("PYTHON", "VENV", "OTHER", "SSL_CERT_FILE")
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in own and not name.startswith("UV_")
+        }
         path = f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}"
         return self._programs.start(
             [self.top / "tools" / "set-up", "test"],
@@ -73,6 +90,16 @@ class Clone:
         """Return the directory of the clone at each installation."""
         file = self.top / "installations"
         return file.read_text(encoding="utf-8").split() if file.exists() else []
+
+    def offer_uv(self, code: int = 0) -> None:
+        """Have pip find a uv, which ends with this exit code."""
+        (self.top / "uv").write_text(UV.format(code=code), encoding="utf-8")
+        (self.top / "uv").chmod(0o755)
+
+    def asked(self) -> list[str]:
+        """Return what uv was asked for: its settings, and its arguments last."""
+        file = self.top / "asked"
+        return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
 
 @pytest.fixture
@@ -171,3 +198,43 @@ def test_of_two_set_ups_at_once_one_waits(clone: Clone) -> None:
     (clone.top / "wait").unlink()
     assert (first.wait(deadline(60)), second.wait(deadline(60))) == (0, 0)
     assert len(clone.installations()) == 1
+
+
+def test_uv_installs_the_packages_where_it_can_be_had(clone: Clone) -> None:
+    clone.offer_uv()
+    clone.set_up()
+    assert clone.installations() == []
+    *settings, arguments = clone.asked()
+    assert settings == []
+    assert arguments.split()[-3:] == ["constraints.txt", "--editable", ".[test]"]
+
+
+def test_uv_takes_packages_from_where_pip_is_to_take_them(clone: Clone) -> None:
+    clone.offer_uv()
+    (clone.top / "settings").write_text(
+        ":env:.cert='/certificates'\nglobal.extra-index-url='\\nhttps://two/simple\\nhttps://three/simple'\n"
+        "global.index-url='https://one/simple'\nglobal.timeout='60'\n",
+        encoding="utf-8",
+    )
+    clone.set_up()
+    assert clone.asked()[:-1] == [
+        "SSL_CERT_FILE=/certificates",
+        "UV_DEFAULT_INDEX=https://one/simple",
+        "UV_INDEX= https://two/simple https://three/simple",
+        "UV_INDEX_STRATEGY=unsafe-best-match",
+    ]
+
+
+def test_pip_installs_what_uv_could_not(clone: Clone) -> None:
+    clone.offer_uv(code=1)
+    clone.set_up()
+    assert clone.asked()
+    assert clone.installations() == [str(clone.top)]
+
+
+def test_pip_installs_if_it_is_to_ask_no_index(clone: Clone) -> None:
+    clone.offer_uv()
+    (clone.top / "settings").write_text("global.no-index='true'\n", encoding="utf-8")
+    clone.set_up()
+    assert clone.asked() == []
+    assert clone.installations() == [str(clone.top)]
