@@ -54,7 +54,7 @@ test-vm: ## The tests on virtual machines: 25 minutes under software emulation; 
 	@$(RUN) runbook_lib.system_requirements --install lab vm sshd
 	@RUNBOOK_REQUIRE=lab,root,vm $(RUN) pytest -m vm $(VM_TESTS)
 
-test-kills: ## The chapter killed after every step and in every change, each time another process: ten minutes
+test-kills: ## The chapter killed after every step and in every change, each time another process, and more that is cut off: twelve minutes
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab sshd
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest $(IN_PARALLEL) -m kills
@@ -69,7 +69,7 @@ test-outages: ## Each part of the path to a redis stopped in turn, seen by every
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@RUNBOOK_REQUIRE=lab,root $(RUN) pytest -m outages tests/scenarios/test_path_outages.py
 
-test-examples: ## The examples and what they are made of, on practice hosts: firewall, keys, TLS, files, services, pyinfra: two minutes
+test-examples: ## The examples and what they are made of, on practice hosts: firewall, keys, TLS, files, services, pyinfra, testinfra: two minutes
 	@tools/set-up test lint
 	@$(RUN) runbook_lib.system_requirements --install lab
 	@$(ON_RELEASE) RUNBOOK_REQUIRE=lab,root $(RUN) pytest $(IN_PARALLEL) -m "examples and not costly" tests/scenarios

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runbook_lib.apt_without_services import install_packages
 from runbook_lib.errors import Interrupted, RequirementError
-from runbook_lib.package_installation import install_packages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

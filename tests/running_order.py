@@ -63,7 +63,6 @@ LONG = {
     "tests/report/test_report_command.py": 29,
     "tests/scenarios/ci/test_recipes.py": 28,
     "tests/lab/test_package_cache.py": 25,
-    "tests/scenarios/test_kernel_of_containers.py": 23,
     "tests/scenarios/el/test_kernel_packages.py": 20,
 }
 # Modules whose tests share nothing that is costly to make, and take long: each test goes where there is room.

@@ -33,7 +33,7 @@ LAYERS = [
         "signal_handlers",
         "subprocess_termination",
     },
-    {"encoded_forms", "package_installation"},
+    {"apt_without_services", "encoded_forms"},
     {"extras", "known_names", "masking", "model", "project"},
     {"host_settings", "plugins", "shown_secrets", "yaml_files", "system_requirements"},
     {"parameters", "secrets"},

@@ -35,7 +35,13 @@ if TYPE_CHECKING:
     from tests.programs import Programs
 
 pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.in_order]
-ONCE = ("25_published_ports", "35_two_vlans", "60_overlay_names")
+ONCE = (
+    "00_preflight",
+    "20_docker_install",
+    "25_published_ports",
+    "35_two_vlans",
+    "60_overlay_names",
+)
 """Run by `runbook run` only: what plain papermill does is shown by the others."""
 _HOST_STATE = (
     "cat /etc/network/interfaces; ip -br link | cut -d' ' -f1; ip -br -4 address; dpkg -l | grep -c ^ii; "
@@ -114,6 +120,21 @@ def test_first_run_ends_with_a_pong_from_host_b(chapter: Practice) -> None:
         ("host-b", "PONG")
     ]
     assert any(command.stdout.head.strip() == "PONG" for host in ping.hosts for command in host.commands)
+
+
+@pytest.mark.parametrize("mode", ["plan", "apply", "validate"])
+def test_upgrade_of_a_containers_kernel_is_skipped_with_the_reason(chapter: Practice, mode: str) -> None:
+    done = chapter.run("10_kernel_upgrade", "--hosts", "host-a,host-b", "--mode", mode)
+    assert done.returncode == 0, done.stdout
+    record = chapter.last()
+    hosts = {step.title: step.hosts[0] for step in record.steps}
+    for title in ("Keep the running kernel as the default", "Install the kernel", "Boot the new kernel"):
+        assert hosts[title].status is Status.SKIPPED
+        assert "a container (systemd-nspawn) shares the kernel of the machine" in hosts[title].message
+    assert hosts["Check that the kernel is new enough"].status is Status.OK
+    booted = [step.hosts for step in record.steps if step.title == "Boot the new kernel"]
+    assert [[host.host for host in batch] for batch in booted] == [["host-a"], ["host-b"]], "one by one"
+    assert all(command.kind == "fact" for host in hosts.values() for command in host.commands)
 
 
 def test_second_run_changes_nothing(chapter: Practice) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.lab, pytest.mark.scenario]
 
 WAITS = "sleep 623.0001"
+_HANDLES, _IGNORES = "", "trap '' TERM; "
 COUNT = "ps -eo args= | grep -cxF 'sleep 623.0001' || true"
 
 
@@ -37,8 +38,15 @@ def open_book(fresh: OnLab, **given: Any) -> Runbook:  # noqa: ANN401 - any para
 
 
 # The defaults of newer sudo versions, which give the command a terminal, and of older ones.
-@pytest.mark.parametrize("terminal", ["use_pty", "!use_pty"])
-@pytest.mark.parametrize("trap", ["", "trap '' TERM; "], ids=["handles-term", "ignores-term"])
+@pytest.mark.parametrize(
+    ("terminal", "trap"),
+    [
+        pytest.param("use_pty", _IGNORES, id="use_pty-ignores-term"),
+        pytest.param("!use_pty", _HANDLES, id="!use_pty-handles-term"),
+        pytest.param("use_pty", _HANDLES, id="use_pty-handles-term", marks=pytest.mark.kills),
+        pytest.param("!use_pty", _IGNORES, id="!use_pty-ignores-term", marks=pytest.mark.kills),
+    ],
+)
 def test_a_command_under_sudo_is_terminated_with_its_children(fresh: OnLab, terminal: str, trap: str) -> None:
     fresh.on("host-a", f"echo 'Defaults {terminal}' | sudo tee /etc/sudoers.d/test >/dev/null")
     seconds = deadline(3.0)  # for the login and the lock on the host too

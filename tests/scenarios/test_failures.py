@@ -179,7 +179,7 @@ def test_daemon_json_that_is_not_valid_json_is_not_overwritten(practice: Practic
         practice.on("host-b", f"echo '{before}' | sudo tee /etc/docker/daemon.json")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.kills)])
 def test_interrupted_in_the_middle_of_an_installation_and_run_again(
     practice: Practice, number: signal.Signals
 ) -> None:

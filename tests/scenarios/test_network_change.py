@@ -163,6 +163,7 @@ def test_correct_change_is_confirmed_and_persists_over_a_reboot(fresh: Practice)
     assert "br0" in fresh.on("host-a", "ip -br -4 address")
 
 
+@pytest.mark.kills
 def test_run_killed_during_the_change_is_resumed_after_the_host_has_reverted(
     fresh: Practice, held: Practice
 ) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from runbook_lib.lab.lab import Lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.scenario]
+pytestmark = [pytest.mark.lab, pytest.mark.scenario, pytest.mark.examples]
 
 
 def ordinary(host: Any) -> bool:  # noqa: ANN401 - testinfra's host

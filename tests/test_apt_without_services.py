@@ -33,7 +33,7 @@ echo "$part" >>"$root/finished"
 """
 INSTALL = """
 import logging, pathlib, sys
-from runbook_lib.package_installation import install_packages
+from runbook_lib.apt_without_services import install_packages
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 try:
     install_packages(["web"], root=pathlib.Path(sys.argv[1]))
