@@ -81,10 +81,11 @@ class Clone:
             env={**kept, "PATH": path, "PYTHONPATH": str(tools / "modules"), **given},
         )
 
-    def set_up(self, python: str | None = None) -> None:
+    def set_up(self, python: str | None = None) -> str:
         process = self.start(python)
         output, _ = process.communicate(timeout=deadline(60))
         assert process.returncode == 0, output
+        return output
 
     def installations(self) -> list[str]:
         """Return the directory of the clone at each installation."""
@@ -227,7 +228,7 @@ def test_uv_takes_packages_from_where_pip_is_to_take_them(clone: Clone) -> None:
 
 def test_pip_installs_what_uv_could_not(clone: Clone) -> None:
     clone.offer_uv(code=1)
-    clone.set_up()
+    assert "set-up: uv failed; pip tries\n" in clone.set_up()
     assert clone.asked()
     assert clone.installations() == [str(clone.top)]
 
