@@ -253,7 +253,7 @@ class Recorder:
         # What leaves the host in order may also be sent when the run has used up its bytes.
         limit = self._budget.limit(may_exceed_run=record.kind in ("rollback", "termination"))
         # A secret that the command prints is masked once it is complete.
-        shows_secret = isinstance(request, Command) and (request.secret_output or request.secret_values)
+        shows_secret = isinstance(request, Command) and request.shows_secret
         self._running[connection.host.name] = (record, None if shows_secret else limit)
         try:
             if connection.always_established and not ahead and not isinstance(request, NetworkQuery):
