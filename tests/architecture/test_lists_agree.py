@@ -15,6 +15,7 @@ from runbook_lib.books.docker.parameters import Preflight
 from runbook_lib.books.docker.readiness import readiness
 from runbook_lib.connections import network_query
 from runbook_lib.evidence import journal_view
+from runbook_lib.execution.notebook import kernel_process
 from runbook_lib.execution.step_calls import STEP_METHODS, TITLES, WITH_HOSTS
 from runbook_lib.execution.step_hosts import HOSTS_COME_FIRST
 from runbook_lib.facts.boot_loader import BootLoaderKind
@@ -29,6 +30,8 @@ from runbook_lib.operations.bridge import BACKENDS
 from runbook_lib.parameters import annotations as cell_annotations
 from runbook_lib.parameters import type_text
 from runbook_lib.report import formats, summary
+from runbook_lib.runbook.notebook import run_directory
+from runbook_lib.runbook.notebook.parent_process import PARENT_PROCESS
 from runbook_lib.runbook.notebook.refused_steps import counted
 from runbook_lib.runbook.runbook import Runbook
 from tests.architecture.package_source import MODULES, PACKAGE, TOP, parsed
@@ -131,6 +134,22 @@ def test_each_method_that_can_be_given_hosts_counts_what_it_refuses() -> None:
     assert [
         name for name in sorted(WITH_HOSTS) if getattr(Runbook, name).__code__ is not of_the_decorator
     ] == []
+
+
+def test_a_kernel_inherits_no_variable_that_is_for_the_kernel_around_it() -> None:
+    """`runbook run` in a cell would write into the files of the outer run."""
+    variables = {
+        node.value
+        for path in (PACKAGE / "runbook" / "notebook").glob("*.py")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Constant) and re.fullmatch(r"RUNBOOK_[A-Z_]+", str(node.value))
+    }
+    of_the_engine = {run_directory.JOB}  # set in its own environment, for the kernels that it starts
+    always_set = {PARENT_PROCESS}
+    withheld = {name for name in kernel_process._NOT_INHERITED if name.startswith("RUNBOOK_")}  # noqa: SLF001 - the list
+    assert withheld == variables - of_the_engine - always_set
+    with kernel_process.Kernel() as kernel:
+        assert always_set <= set(kernel._environment)  # noqa: SLF001 - as above
 
 
 def test_each_query_of_this_machine_has_an_answer() -> None:
