@@ -50,13 +50,11 @@ class ShownSecret(NamedTuple):
 
 def secrets_in(request: Command | DockerQuery | NetworkQuery, output: Output) -> list[ShownSecret]:
     """Return the secret that a request's output is, without blanks around it, or those among settings that it shows."""
-    if not isinstance(request, Command):
+    if not isinstance(request, Command) or not request.shows_secret:
         return []
     if request.secret_output:
         return [ShownSecret(output.stdout.strip(), request.secret_output)]
-    if request.secret_values:
-        return [ShownSecret(value, request.secret_values) for value in _values(output.stdout + output.stderr)]
-    return []
+    return [ShownSecret(value, request.secret_values) for value in _values(output.stdout + output.stderr)]
 
 
 def _values(settings: str) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -91,6 +92,18 @@ def test_secrets_among_settings(settings: str, values: list[str]) -> None:
     command = Command(("cat", "x"), secret_values="secret of x")  # noqa: S106 - its name
     assert [shown.value for shown in secrets_in(command, Output(0, settings))] == values
     assert secrets_in(Command(("cat", "x")), Output(0, settings)) == []
+
+
+@pytest.mark.parametrize(
+    "field", [field.name for field in dataclasses.fields(Command) if field.name.startswith("secret_")]
+)
+def test_each_kind_of_secret_keeps_the_output_from_the_live_line_and_is_found(field: str) -> None:
+    given: dict[str, Any] = {field: "secret of x"}
+    command = Command(("cat", "x"), **given)
+    assert (command.shows_secret, Command(("cat", "x")).shows_secret) == (True, False)
+    (shown,) = secrets_in(command, Output(0, '{"token": "N0tForY0u"}'))
+    assert shown.name == "secret of x"
+    assert "N0tForY0u" in shown.value
 
 
 def test_secrets_of_a_settings_file_are_nowhere_in_the_evidence_and_its_other_text_is(tmp_path: Path) -> None:

@@ -46,8 +46,7 @@ def runbooks_page(notebooks: Iterable[Path]) -> str:
         lines += [f"- {label}: {text}" for label, text in facts.items() if text]
         lines += ["", *_parameters(own), "", "Steps:", ""]
         for number, step in enumerate(described.steps, start=1):
-            kind = "" if step.kind == "step" else f"{step.kind}: "
-            lines.append(f"{number}. {kind}{code(step.title) if '{' in step.title else step.title}")
+            lines.append(f"{number}. {step.label}{code(step.title) if '{' in step.title else step.title}")
         lines.append("")
     lines += ["## Parameters of every runbook", "", *_parameters(common.values()), ""]
     return "\n".join(lines) + "\n"

@@ -91,8 +91,7 @@ def _lines(entry: CatalogEntry, description: Description, last: LastOutcome) -> 
             )
     yield from ("", "Steps" if description.steps else "Steps: none")
     for number, step in enumerate(description.steps, start=1):
-        kind = "" if step.kind == "step" else f"{step.kind}: "
-        yield from _wrapped(f"{number}. {kind}{step.title}", "  ")
+        yield from _wrapped(f"{number}. {step.label}{step.title}", "  ")
     yield ""
     yield from _wrapped(
         f"Last run: {last.text}" + (f" ({last.directory.name})" if last.directory else ""), ""

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.execution.step_calls import STEP_METHODS, step_calls
+from runbook_lib.execution.step_calls import WITH_HOSTS, step_calls
 from runbook_lib.parameters import Parameters
 from runbook_lib.parameters.type_text import constraints, type_text
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from runbook_lib.execution.catalog import CatalogEntry
 
 __all__ = ["Description", "ParameterDescription", "StepDescription", "describe"]
-
-_STEPS = STEP_METHODS | {"transaction"}
 
 
 @dataclass(frozen=True)
@@ -47,15 +45,22 @@ class ParameterDescription:
 
 @dataclass(frozen=True)
 class StepDescription:
-    """One step, as the notebook's source has it.
+    """One step, transaction or loop over batches, as the notebook's source has it.
 
     Args:
         kind: The method that it calls, such as `step`.
-        title: Its title, with the expressions in it as written; for `shell` the hosts.
+        title: Its title, with the expressions in it as written; for `shell`, `look` and `batches` the hosts.
     """
 
     kind: str
     title: str
+
+    @property
+    def label(self) -> str:
+        """What a reader sees in front of the title: the kind, unless it is `step`."""
+        if self.kind == "step":
+            return ""
+        return f"{self.kind}: " if self.title else self.kind
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def _first_paragraph(cells: Sequence[Cell]) -> str:
 
 
 def _steps(cells: Sequence[Cell]) -> list[StepDescription]:
-    return [StepDescription(call.method, _text(call.title)) for call in step_calls(cells, _STEPS)]
+    return [StepDescription(call.method, _text(call.title)) for call in step_calls(cells, WITH_HOSTS)]
 
 
 def _text(title: ast.expr | None) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STEP_METHODS",
     "TITLES",
+    "WITH_HOSTS",
     "StepCall",
     "calls_on",
     "opened_runs",
@@ -27,6 +28,9 @@ __all__ = [
 STEP_METHODS = frozenset({"step", "facts", "check", "look", "shell", "task"})
 """Methods of a run that carry out a step, for lint, `runbook show`, `--resume` and the check of hosts."""
 
+WITH_HOSTS = STEP_METHODS | {"transaction", "batches"}
+"""Methods of a run that can be given hosts: `runbook show` lists them, and a wrong host is refused before the run."""
+
 TITLES = {"step": "title", "facts": "title", "check": "title", "task": "title", "transaction": "name"}
 """Method of a run -> its argument that is the title in the record."""
 
@@ -36,7 +40,7 @@ class StepCall(NamedTuple):
 
     Args:
         method: The method.
-        title: Its title as written, or the magic's hosts; None if there is none.
+        title: Its title as written, or its hosts if it has no title; None if there is neither.
     """
 
     method: str
@@ -104,10 +108,10 @@ def calls_on(
 def title_of(call: ast.Call) -> ast.expr | None:
     """Return a step's title, or a transaction's name, as written; None if there is none.
 
-    It is the first argument, or the one of the name in `TITLES`.
+    It is the first argument, or the one of the name in `TITLES`; of a method without a title it is the hosts.
     """
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    named = (word.value for word in call.keywords if word.arg == TITLES.get(method, "title"))
+    named = (word.value for word in call.keywords if word.arg == TITLES.get(method, "hosts"))
     return call.args[0] if call.args else next(named, None)
 
 

@@ -1,7 +1,7 @@
 """The hosts that a notebook's steps name, as far as its source shows, checked before the run starts.
 
-Known are constant texts and parameters (`hosts=p.server`) of steps that are carried out in any case: not inside an
-`if`, a loop or a function. Any other pattern is checked when its step is reached.
+Known are constant texts and parameters (`hosts=p.server`) of steps, transactions and batches that are carried out in
+any case: not inside an `if`, a loop or a function. Any other pattern is checked when its step is reached.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.display.magics import magic_of
 from runbook_lib.errors import InventoryError, ParameterError
 from runbook_lib.execution.cell_python import cell_tree
-from runbook_lib.execution.step_calls import STEP_METHODS, other_names
+from runbook_lib.execution.step_calls import WITH_HOSTS, other_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HOSTS_COME_FIRST", "WrongHosts", "check_step_hosts", "wrong_step_hosts"]
 
-_WITH_HOSTS = STEP_METHODS | {"transaction"}
 HOSTS_COME_FIRST = frozenset({"shell", "look"})
 """Methods of a run whose first argument is the hosts; that of the others is the title."""
 
@@ -137,6 +136,8 @@ def _unconditional(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
                 ast.Expr(item.context_expr) for item in statement.items
             )  # as in `with book.transaction(…):`
             yield from _unconditional(statement.body)
+        elif isinstance(statement, ast.For):
+            yield ast.Expr(statement.iter)  # as in `for batch in book.batches(…):`
         elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr):
             yield statement
 
@@ -152,16 +153,22 @@ def _assigned_from(statement: ast.stmt, method: str) -> set[str]:
 
 
 def _calls(statement: ast.stmt, books: set[str]) -> Iterator[ast.Call]:
-    value = getattr(statement, "value", None)
-    match value:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name))) if name in books:
-            yield value
+    """Yield the calls on a run, also those in arguments: `enumerate(book.batches(…))`."""
+    values = [getattr(statement, "value", None)]
+    while values:
+        value = values.pop()
+        if not isinstance(value, ast.Call):
+            continue
+        match value.func:
+            case ast.Attribute(value=ast.Name(id=name)) if name in books:
+                yield value
+        values += [*value.args, *(word.value for word in value.keywords)]
 
 
 def _value(call: ast.Call, models: set[str], parameters: Parameters) -> object:
     """Return the pattern of hosts that a step is given; None if there is none, or it is not known."""
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    given = [word.value for word in call.keywords if word.arg == "hosts"] if method in _WITH_HOSTS else []
+    given = [word.value for word in call.keywords if word.arg == "hosts"] if method in WITH_HOSTS else []
     if method in HOSTS_COME_FIRST:
         given += call.args[:1]
     match next(iter(given), None):

@@ -67,6 +67,11 @@ class Command:
             )
 
     @property
+    def shows_secret(self) -> bool:
+        """Whether its output is a secret or may have some: nothing of it is shown before they are masked."""
+        return bool(self.secret_output or self.secret_values)
+
+    @property
     def text(self) -> str:
         """The command, quoted for a shell, without `sudo`."""
         return join_words(self.argv)

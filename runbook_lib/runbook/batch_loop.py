@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from runbook_lib.display import cards
-from runbook_lib.errors import Interrupted, ParameterError, StepFailed
+from runbook_lib.errors import ParameterError
 from runbook_lib.evidence import events
-from runbook_lib.evidence.layout import HTML_REPORT
 from runbook_lib.model.status import Mode, Status
+from runbook_lib.runbook import run_errors
 from runbook_lib.runbook.notebook import person
 
 if TYPE_CHECKING:
@@ -104,13 +104,7 @@ def _stop_if_failed(run: Run, rollout: Rollout) -> None:
             f"{batch.title}: {', '.join(failed)} failed, and max_failed is {rollout.max_failed}",
         )
     if run.ended:
-        after = f" after {batch.title}" if batch else ""
-        why = f": {run.record.message}" if run.record.message else ""
-        raise StepFailed(
-            f"the run has ended as {run.record.status}: no batch{after} is begun{why}",
-            where=run.record.run,
-            hint=f"the report is {run.directory / HTML_REPORT}",
-        )
+        raise run_errors.no_further_batch(run.record, batch, run.directory)
 
 
 def _pause(run: Run, batch: Batch, seconds: float) -> None:
@@ -144,14 +138,9 @@ def _stop_in_pause(run: Run, batch: Batch) -> None:
     where = f"in the pause before {batch.title}"
     if run.deadline is not None and run.deadline.passed and not run.context.cancel.is_set():
         run.finish(Status.FAILED, f"{where}: {run.deadline.message}")
-        raise StepFailed(f"{where}: {run.deadline.message}", where=run.record.run)
+        raise run_errors.deadline_in_pause(run.record)
     run.finish(Status.INTERRUPTED, f"interrupted {where}")
-    raise Interrupted(
-        f"the run was interrupted {where}",
-        where=run.record.run,
-        hint=f"`runbook run --resume {run.record.run}` continues the run; "
-        "in a new run, steps already in the desired state report ok",
-    )
+    raise run_errors.interrupted_in_pause(run.record, batch)
 
 
 def _confirm(run: Run, rollout: Rollout, batch: Batch) -> bool:
@@ -175,9 +164,7 @@ def _decline(run: Run, batch: Batch) -> None:
         Interrupted: Always.
     """
     run.finish(Status.INTERRUPTED, f"{run.record.operator or 'the operator'} did not confirm {batch.title}")
-    raise Interrupted(
-        run.record.message, where=run.record.run, hint="resume the run to continue with this batch"
-    )
+    raise run_errors.batch_not_confirmed(run.record)
 
 
 def _begin(run: Run, rollout: Rollout) -> None:

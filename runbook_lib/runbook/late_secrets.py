@@ -83,13 +83,8 @@ class LateSecrets:
             self._named.add((exposure.reference, NOTEBOOK))
         events.secret_exposed(self._journal, exposure)
         cards.show_html(
-            "secret_exposed.html.j2", f"{exposure}; {HINT}", exposure=exposure, by_hand=self.by_hand
+            "secret_exposed.html.j2", f"{exposure}; {HINT}", exposure=exposure, by_hand=self._context.by_hand
         )
-
-    @property
-    def by_hand(self) -> bool:
-        """Whether a person carries the run out in a notebook, without our engine."""
-        return cards.in_notebook() and not self._context.parent.known
 
     def _mask_steps(self) -> None:
         """Mask the steps in memory, from which a notebook may make reports and tables."""

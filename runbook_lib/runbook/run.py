@@ -245,7 +245,7 @@ class Run:
         self._steps.record_untouched(untouched, status, message)
         ended = self.record.model_copy(update={"status": status, "ended": now(), "message": message})
         self.hosts.close()
-        by_hand, notebook = self.late_secrets.by_hand, self.record.notebook_file.get("path", "")
+        by_hand, notebook = self.context.by_hand, self.record.notebook_file.get("path", "")
         self.late_secrets.check_all(notebook if by_hand else "")
         if by_hand:
             secrets = self.context.secrets

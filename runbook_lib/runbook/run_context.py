@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runbook_lib.display import cards
+
 if TYPE_CHECKING:
     import threading
     from pathlib import Path
@@ -42,3 +44,8 @@ class RunContext:
     parent: ParentProcess
     pool: HostPool
     ended_runs: list[Path] = field(default_factory=list)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person carries the runs out in a notebook, without our engine."""
+        return cards.in_notebook() and not self.parent.known

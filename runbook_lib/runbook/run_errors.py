@@ -1,4 +1,4 @@
-"""The errors by which a notebook learns that its run has failed; those between batches are in `batch_loop`."""
+"""The errors by which a notebook learns that its run has failed, or ends before its last batch."""
 
 from __future__ import annotations
 
@@ -11,17 +11,28 @@ from runbook_lib.model.status import BAD, Status
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runbook_lib.model.batches import Batch
     from runbook_lib.model.records import RunRecord, StepRecord
     from runbook_lib.runbook.steps.deadline import Deadline
 
 __all__ = [
+    "batch_not_confirmed",
+    "deadline_in_pause",
     "end_not_recorded",
     "evidence_not_complete",
     "interrupted_between_steps",
+    "interrupted_in_pause",
     "interrupted_in_step",
+    "no_further_batch",
     "run_failed",
     "step_failed",
 ]
+
+
+_HOW_TO_CONTINUE = (
+    "`runbook run --resume {run}` continues the run; "
+    "in a new run, steps already in the desired state report ok"
+)
 
 
 def interrupted_between_steps(deadline: Deadline | None) -> tuple[Status, str]:
@@ -36,8 +47,7 @@ def interrupted_in_step(step: StepRecord, run: str) -> Interrupted:
     return Interrupted(
         f"the run was interrupted in step {step.number} {step.title!r}",
         where=run,
-        hint=f"`runbook run --resume {run}` continues the run; in a new run, steps already in the desired state "
-        "report ok",
+        hint=_HOW_TO_CONTINUE.format(run=run),
     )
 
 
@@ -75,6 +85,42 @@ def run_failed(record: RunRecord, directory: Path) -> StepFailed:
         where=record.run,
         hint=f"the report is {directory / HTML_REPORT}" if failures else None,
     )
+
+
+def no_further_batch(record: RunRecord, after: Batch | None, directory: Path) -> StepFailed:
+    """Return the error of a loop over batches whose run has ended.
+
+    Args:
+        record: The run.
+        after: The batch that was carried out last; None: no batch has begun.
+        directory: The run's directory.
+    """
+    last = f" after {after.title}" if after else ""
+    why = f": {record.message}" if record.message else ""
+    return StepFailed(
+        f"the run has ended as {record.status}: no batch{last} is begun{why}",
+        where=record.run,
+        hint=f"the report is {directory / HTML_REPORT}",
+    )
+
+
+def deadline_in_pause(record: RunRecord) -> StepFailed:
+    """Return the error of a run whose time ended in the pause between two batches, as its record says."""
+    return StepFailed(record.message, where=record.run)
+
+
+def interrupted_in_pause(record: RunRecord, before: Batch) -> Interrupted:
+    """Return the error of a run that was interrupted in the pause before a batch."""
+    return Interrupted(
+        f"the run was interrupted in the pause before {before.title}",
+        where=record.run,
+        hint=_HOW_TO_CONTINUE.format(run=record.run),
+    )
+
+
+def batch_not_confirmed(record: RunRecord) -> Interrupted:
+    """Return the error of a run whose person did not confirm the next batch, as its record says."""
+    return Interrupted(record.message, where=record.run, hint="resume the run to continue with this batch")
 
 
 def end_not_recorded(record: RunRecord, directory: Path) -> EvidenceError:

@@ -155,4 +155,5 @@ class RunHosts:
             take_over=self._context.parameters.take_over,
             resumes=record.resumes or "",
             cancel=self._context.cancel,
+            stop_without_parent=self._recorder.stop_without_parent,
         )

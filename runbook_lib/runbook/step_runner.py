@@ -65,7 +65,7 @@ class StepRunner:
         step = StepRecord(number=number, title=title, kind=kind, started=now())
         names = [host.name for group in groups for host in group]
         events.step_started(self._journal, step, names)
-        by_hand = cards.in_notebook() and not self._context.parent.known
+        by_hand = self._context.by_hand
         live = LiveCard(f"{number}. {title}", names, self._hosts.running) if by_hand else None
 
         def record_host(host: Host) -> HostRecord:

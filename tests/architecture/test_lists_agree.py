@@ -15,7 +15,8 @@ from runbook_lib.books.docker.parameters import Preflight
 from runbook_lib.books.docker.readiness import readiness
 from runbook_lib.connections import network_query
 from runbook_lib.evidence import journal_view
-from runbook_lib.execution.step_calls import STEP_METHODS, TITLES
+from runbook_lib.execution.notebook import kernel_process
+from runbook_lib.execution.step_calls import STEP_METHODS, TITLES, WITH_HOSTS
 from runbook_lib.execution.step_hosts import HOSTS_COME_FIRST
 from runbook_lib.facts.boot_loader import BootLoaderKind
 from runbook_lib.lab.hosts import network_files
@@ -29,6 +30,9 @@ from runbook_lib.operations.bridge import BACKENDS
 from runbook_lib.parameters import annotations as cell_annotations
 from runbook_lib.parameters import type_text
 from runbook_lib.report import formats, summary
+from runbook_lib.runbook.notebook import run_directory
+from runbook_lib.runbook.notebook.parent_process import PARENT_PROCESS
+from runbook_lib.runbook.notebook.refused_steps import counted
 from runbook_lib.runbook.runbook import Runbook
 from tests.architecture.package_source import MODULES, PACKAGE, TOP, parsed
 from tests.fuzz.parsers import NO_TARGET, TARGETS
@@ -46,6 +50,11 @@ DECODES = re.compile(
     r"ast\.(?:parse|literal_eval)|base64\.\w*decode\w*|(?:serialization\.)?load_(?:pem|der|ssh)_\w+|shlex\.split|"
     r"nbformat\.reads?|tomllib\.loads?"
 )
+
+
+def public_methods() -> list[str]:
+    methods = inspect.getmembers(Runbook, inspect.isfunction)
+    return [name for name, _ in methods if not name.startswith("_")]
 
 
 def text_of(path: str) -> str:
@@ -110,6 +119,37 @@ def test_whatever_reads_a_notebook_knows_the_first_argument_of_each_method() -> 
     assert {name for name, argument in first.items() if argument == "hosts"} == HOSTS_COME_FIRST
     titled = {name: argument for name, argument in first.items() if name not in HOSTS_COME_FIRST}
     assert {name: title for name, title in TITLES.items() if name in STEP_METHODS} == titled
+
+
+def test_whatever_reads_a_notebook_knows_every_method_that_can_be_given_hosts() -> None:
+    """A method that is missing is not shown by `runbook show`, and its wrong hosts are refused only during the run."""
+    assert {
+        name for name in public_methods() if "hosts" in inspect.signature(getattr(Runbook, name)).parameters
+    } == (WITH_HOSTS)
+
+
+def test_each_method_that_can_be_given_hosts_counts_what_it_refuses() -> None:
+    """Without `@counted` a notebook could catch a refusal, and its run would be green."""
+    of_the_decorator = counted(lambda _: None).__code__
+    assert [
+        name for name in sorted(WITH_HOSTS) if getattr(Runbook, name).__code__ is not of_the_decorator
+    ] == []
+
+
+def test_a_kernel_inherits_no_variable_that_is_for_the_kernel_around_it() -> None:
+    """`runbook run` in a cell would write into the files of the outer run."""
+    variables = {
+        node.value
+        for path in (PACKAGE / "runbook" / "notebook").glob("*.py")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Constant) and re.fullmatch(r"RUNBOOK_[A-Z_]+", str(node.value))
+    }
+    of_the_engine = {run_directory.JOB}  # set in its own environment, for the kernels that it starts
+    always_set = {PARENT_PROCESS}
+    withheld = {name for name in kernel_process._NOT_INHERITED if name.startswith("RUNBOOK_")}  # noqa: SLF001 - the list
+    assert withheld == variables - of_the_engine - always_set
+    with kernel_process.Kernel() as kernel:
+        assert always_set <= set(kernel._environment)  # noqa: SLF001 - as above
 
 
 def test_each_query_of_this_machine_has_an_answer() -> None:

@@ -37,6 +37,8 @@ CELLS = (
     "book = Runbook.open()",
     'book.step("Serve TLS", Does(("true",)))\nfor name in names:\n    book.step(f"Serve {name}", Does(("true",)))',
     "%%on host-a\nuptime",
+    "for batch in book.batches(hosts='all'):\n    with book.transaction('Switch', hosts=batch):\n        pass",
+    "for batch in book.batches():\n    pass",
     "book.close()",
 )
 PROSE = "# Rotate TLS\n\nReplaces the certificate\non all web servers.\n\nMore."
@@ -120,6 +122,9 @@ Steps
   1. Serve TLS
   2. Serve {name}
   3. shell: host-a
+  4. batches: all
+  5. transaction: Switch
+  6. batches
 
 Last run: never run
 """
@@ -176,7 +181,7 @@ def test_models_next_to_two_notebooks_may_have_modules_of_the_same_names(place: 
 def test_a_notebook_without_a_model_runs_headless_with_a_module_next_to_it(project: Project) -> None:
     parameters = PARAMETERS.replace("inventory.yml", str(project.inventory)) + f'runs = "{project.runs}"\n'
     path = write(
-        project.place / "notebooks", parameters, f"import next_to_it\n{CELLS[0]}", *CELLS[1:3], CELLS[4]
+        project.place / "notebooks", parameters, f"import next_to_it\n{CELLS[0]}", *CELLS[1:3], CELLS[-1]
     )
     (path.parent / "next_to_it.py").write_text("", encoding="utf-8")
     run = ("runbook_lib.cli.main", "run", "tls-rotation", "-p", "key=${env:PATH}", "-p")

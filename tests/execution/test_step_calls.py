@@ -8,13 +8,13 @@ import pytest
 
 from runbook_lib.display.magics import MAGICS, magic_of
 from runbook_lib.evidence.notebook import Notebook
-from runbook_lib.execution.step_calls import STEP_METHODS, step_calls
+from runbook_lib.execution.step_calls import STEP_METHODS, WITH_HOSTS, step_calls
 
 
 def calls(*sources: str) -> list[tuple[str, str]]:
     cells = [{"cell_type": "code", "source": source, "metadata": {}} for source in sources]
     prose = {"cell_type": "markdown", "source": "%%on host-a", "metadata": {}}
-    found = step_calls(Notebook("n.ipynb", [prose, *cells], {}).sources(), STEP_METHODS)
+    found = step_calls(Notebook("n.ipynb", [prose, *cells], {}).sources(), WITH_HOSTS)
     return [(call.method, ast.unparse(call.title) if call.title else "") for call in found]
 
 
@@ -30,6 +30,9 @@ def test_calls_and_magics_come_in_the_order_of_the_source() -> None:
         "run.task('Do it', check=c)\nbook.step('By the usual name', x)",
         "%%on --yes a,b\nreboot",
         "b = run\nb.step('By another name', x)",
+        "b.shell(script='true', hosts='host-a')",
+        "for batch in b.batches(hosts='web'):\n    with b.transaction('t', hosts=batch):\n        pass",
+        "b.batches()",
     ) == [
         ("facts", "'State'"),
         ("look", "'host-a'"),
@@ -39,6 +42,10 @@ def test_calls_and_magics_come_in_the_order_of_the_source() -> None:
         ("step", "'By the usual name'"),
         ("shell", "'a,b'"),
         ("step", "'By another name'"),
+        ("shell", "'host-a'"),
+        ("batches", "'web'"),
+        ("transaction", "'t'"),
+        ("batches", ""),
     ]
 
 

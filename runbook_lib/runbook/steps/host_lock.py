@@ -24,6 +24,7 @@ from runbook_lib.readable_time import local_time_of
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from runbook_lib.connections.base import Connection
     from runbook_lib.connections.persistent_process import PersistentProcess
@@ -40,6 +41,7 @@ LOCK_FILE = "RUNBOOK_LOCK_FILE"
 _log = logging.getLogger(__name__)
 _FILE = "/run/runbook/lock"
 _HELD = 75  # EX_TEMPFAIL of sysexits.h
+_WAITING = "stopped while waiting for the host's lock"
 _POLL_INTERVAL = 1.0  # seconds between two attempts while another run holds the lock
 _WRITES_WITHIN = 0.2  # seconds from acquiring the lock to having written the owner into the file
 
@@ -131,6 +133,7 @@ class HostLock:
         resumes: The run that this one resumes; empty: none. Its process has been found dead, so its lock, if the host
             has not noticed that yet, is ended as our own would be.
         cancel: Set once the run is interrupted.
+        stop_without_parent: Raises `Interrupted` with a given message once the run's parent process has exited.
     """
 
     def __init__(  # noqa: PLR0913 - all that a lock depends on
@@ -143,6 +146,7 @@ class HostLock:
         take_over: bool,
         resumes: str,
         cancel: threading.Event,
+        stop_without_parent: Callable[[str], None],
     ) -> None:
         self._connection = connection
         self._owner = owner
@@ -151,6 +155,7 @@ class HostLock:
         self._take_over = take_over
         self._resumes = resumes
         self._cancel = cancel
+        self._stop_without_parent = stop_without_parent
         self._sudo = True
         self._holder: PersistentProcess | None = None
         self._shared = False
@@ -168,7 +173,7 @@ class HostLock:
         Raises:
             HostLocked: Another run still held the lock at the end of the timeout.
             OperationError: The host has no way to lock.
-            Interrupted: The run was interrupted while waiting.
+            Interrupted: The run was interrupted while waiting, or its parent process has exited.
             DeadlinePassed: The deadline passed while waiting.
             UnreachableError: The host cannot be reached.
         """
@@ -192,6 +197,7 @@ class HostLock:
         give_up = time.monotonic() + self._timeout
         waiting, kill_pid, tries = False, "", 0
         while True:
+            self._stop_without_parent(_WAITING)  # each time: the wait may be long
             answer, acquired = self._ask(step, kill_pid, deadline, journaled=not waiting)
             forced, tries = bool(kill_pid), tries + 1
             if acquired:
@@ -214,9 +220,9 @@ class HostLock:
                 _log.warning("%s: waiting for the lock of %s", self._owner.host, other or "another run")
             # The file is only trusted once the new owner has had time to write it.
             if self._cancel.wait(_POLL_INTERVAL if waiting else _WRITES_WITHIN):
-                raise Interrupted("stopped while waiting for the host's lock", where=self._owner.host)
+                raise Interrupted(_WAITING, where=self._owner.host)
             if deadline and deadline.passed:
-                raise deadline.error("stopped while waiting for the host's lock", self._owner.host)
+                raise deadline.error(_WAITING, self._owner.host)
 
     def _ask(
         self, step: int, kill_pid: str, deadline: Deadline | None, *, journaled: bool

@@ -149,7 +149,8 @@ class Recorder:
             PlanRefused: The command line would contain a secret; nothing was sent.
             Interrupted: The parent process has exited; nothing was sent.
         """
-        self._stop_without_parent(kind)
+        if kind != "termination":
+            self.stop_without_parent()
         if isinstance(request, NetworkQuery):
             request = network_query.addressed(request, connection)
         self.note_connection(connection, step)
@@ -198,7 +199,8 @@ class Recorder:
         Raises:
             EvidenceError: As for `send`; likewise `PlanRefused` and `Interrupted`.
         """
-        self._stop_without_parent(kind)
+        if kind != "termination":
+            self.stop_without_parent()
         self.note_connection(connection, step)
         self.refuse_shown_secrets(connection, commands)  # no number is used up if one of them is refused
         first = commands[0]
@@ -253,7 +255,7 @@ class Recorder:
         # What leaves the host in order may also be sent when the run has used up its bytes.
         limit = self._budget.limit(may_exceed_run=record.kind in ("rollback", "termination"))
         # A secret that the command prints is masked once it is complete.
-        shows_secret = isinstance(request, Command) and (request.secret_output or request.secret_values)
+        shows_secret = isinstance(request, Command) and request.shows_secret
         self._running[connection.host.name] = (record, None if shows_secret else limit)
         try:
             if connection.always_established and not ahead and not isinstance(request, NetworkQuery):
@@ -285,14 +287,21 @@ class Recorder:
             self.note_connection(connection, step)
         return output
 
-    def _stop_without_parent(self, kind: CommandKind) -> None:
-        """Raise if the parent process has exited: nobody would receive the output of further commands."""
-        if kind == "termination" or not self._parent.gone:
+    def stop_without_parent(self, what: str = "stopped before the next command") -> None:
+        """Interrupt the run if its parent process has exited: nobody would receive the output of further commands.
+
+        Args:
+            what: What is not done, for messages.
+
+        Raises:
+            Interrupted: The parent process has exited; the journal says so.
+        """
+        if not self._parent.gone:
             return
         if not self.cancel.is_set():
             events.runner_gone(self.journal, self._parent.pid)
             self.cancel.set()
         raise Interrupted(
-            f"stopped before the next command: the parent process {self._parent.pid} has exited",
+            f"{what}: the parent process {self._parent.pid} has exited",
             hint="run it again: steps already in the desired state report ok",
         )

@@ -11,6 +11,7 @@ import pytest
 from runbook_lib.audit.verify.verify import verify_run
 from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.evidence.lookup import read_run
+from runbook_lib.execution.step_calls import WITH_HOSTS
 from runbook_lib.model.status import Status
 from tests.execution.project import OPEN, finish
 
@@ -100,12 +101,23 @@ REFUSED = {
     ),
     "facts": Refused(caught('book.facts("Of nobody", hosts="nobody")'), "facts 'Of nobody' was refused"),
     "task": Refused(caught('book.task("Do it", Does(("true",)))'), "task 'Do it' was refused"),
+    "check": Refused(caught('book.check("Up", lambda host: True, hosts="nobody")'), "check 'Up' was refused"),
+    "shell": Refused(caught('book.shell("nobody", "true")'), "shell 'nobody' was refused"),
+    "look": Refused(caught('book.look("nobody", "true")'), "look 'nobody' was refused"),
     "transaction": Refused(caught('book.transaction("")'), "transaction '' was refused"),
     "batches": Refused(caught("list(book.batches(first=0))"), "batches was refused"),
+    "batches-of-nobody": Refused(
+        caught('for batch in book.batches(hosts="nobody"): pass'), "batches 'nobody' was refused"
+    ),
     "thread": Refused(IN_A_THREAD, "another thread is in step 'Long'"),
     "closed-by-another-thread": Refused(CLOSED_MEANWHILE, "another thread is in step 'Long'"),
     "transaction-of-another-thread": Refused(IN_THE_TRANSACTION_OF_ANOTHER, "is in transaction 'mine'"),
 }
+
+
+@pytest.mark.parametrize("method", sorted(WITH_HOSTS))
+def test_a_refusal_of_each_method_is_tried(method: str) -> None:
+    assert [name for name, refused in REFUSED.items() if f"book.{method}(" in refused.code]
 
 
 @pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED.keys())

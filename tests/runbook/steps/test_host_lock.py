@@ -16,6 +16,8 @@ import yaml
 from runbook_lib.evidence.chain import read_lines
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
+from runbook_lib.process_identity import start_ticks
+from runbook_lib.runbook.notebook.parent_process import PARENT_PROCESS
 from runbook_lib.runbook.runbook import Runbook
 from tests.deadlines import deadline, wait_until
 from tests.execution.fleet.killable_run import in_a_child, parameters
@@ -53,7 +55,15 @@ class Host:
     def release(self) -> None:
         self._hold.unlink(missing_ok=True)
 
-    def start(self, held_by: Path | str = "", **given: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - any parameter
+    def start(
+        self,
+        held_by: Path | str = "",
+        parent: subprocess.Popen[str] | None = None,
+        **given: Any,  # noqa: ANN401 - any parameter
+    ) -> subprocess.Popen[str]:
+        own = {"RUNBOOK_LOCK_FILE": str(self.lock)}
+        if parent:
+            own[PARENT_PROCESS] = f"{parent.pid}:{start_ticks(parent.pid)}"
         return self.programs.start(
             [
                 sys.executable,
@@ -64,7 +74,7 @@ class Host:
                 json.dumps(given),
             ],
             cwd=TOP,
-            env={**os.environ, "RUNBOOK_LOCK_FILE": str(self.lock)},
+            env={**os.environ, **own},
             stdout=None,
             stderr=subprocess.PIPE,
         )
@@ -158,6 +168,27 @@ def test_waiting_ends_at_the_timeout_and_at_an_interrupt(host: Host) -> None:
     waits.send_signal(signal.SIGINT)
     waits.communicate(timeout=deadline(20))
     assert host.records()[2].status is Status.INTERRUPTED
+
+
+@BOTH_WAYS
+def test_waiting_ends_once_the_parent_process_has_exited(host: Host) -> None:
+    """Nobody receives what the run would do later; the lock is free at last, and must not be taken."""
+    first = host.hold()
+    parent = host.programs.start(["sleep", "600"])
+    waits = host.start(lock_timeout=600.0, parent=parent)
+    host.wait_for("lock_answered", outcome="waiting")
+    parent.kill()
+    host.wait_for("runner_gone", runner=parent.pid)
+    host.release()
+    assert first.wait(deadline(30)) == 0
+    waits.communicate(timeout=deadline(20))
+    orphan = host.records()[1]
+    (on_host,) = orphan.steps[0].hosts
+    assert (orphan.status, on_host.commands) == (Status.INTERRUPTED, [])
+    why = f"stopped while waiting for the host's lock: the parent process {parent.pid} has exited"
+    assert on_host.message.startswith(why)
+    outcomes = [entry["outcome"] for entry in host.entries() if entry["event"] == "lock_answered"]
+    assert outcomes == ["taken", "waiting"]
 
 
 @BOTH_WAYS
