@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 import re
 import tomllib
 from pathlib import Path
@@ -27,9 +29,10 @@ from runbook_lib.host_settings import ENDPOINT, Host
 from runbook_lib.lab.hosts import registry as hosts
 from runbook_lib.model.kinds import CHANGING, CommandKind
 from runbook_lib.model.status import Status
-from runbook_lib.operations import docker_engine_packages, package_versions, packages
+from runbook_lib.operations import docker_engine_packages, firewall, firewalls, package_versions, packages
 from runbook_lib.operations import registry as registries
 from runbook_lib.operations.bridge import BACKENDS
+from runbook_lib.operations.firewalls.firewall_backend import FirewallBackend
 from runbook_lib.report import formats
 from runbook_lib.runbook.runbook import Runbook
 from runbook_lib.runbook.steps.resume import CHANGEABLE, OF_ONE_RUN
@@ -181,3 +184,11 @@ def test_every_runbook_of_the_book_is_in_the_demo_and_validated_or_it_is_known_w
 def test_every_software_that_can_configure_a_bridge_has_a_backend() -> None:
     """The preflight calls a host ready for a bridge if it has one of `CONFIGURING`."""
     assert {word.lower() for name in BACKENDS for word in name.split(" with ")} == CONFIGURING
+
+
+def test_every_firewall_is_listed() -> None:
+    """`BACKENDS` is what the choice on a host and the test of the order at boot know: see `commit_confirm_scripts`."""
+    for module in pkgutil.iter_modules(firewalls.__path__, f"{firewalls.__name__}."):
+        importlib.import_module(module.name)
+    assert set(firewall.BACKENDS) == set(FirewallBackend.__subclasses__())
+    assert [backend.title for backend in firewall.BACKENDS if not backend.files] == []
