@@ -45,6 +45,7 @@ class Booted(Operation):
     If the boot loader supports one-shot entries, the kernel is booted once. Only if the checks then hold over a new
     connection does it become the default; if it panics or hangs, the next reset boots the old kernel. That needs a GRUB
     that can clear the one-shot entry: a host with its environment block on LVM or RAID is refused.
+    So is one whose default is the new kernel already.
 
     Args:
         package: As for `kernel.installed`.
@@ -106,6 +107,11 @@ class Booted(Operation):
                 f"no trial boot is possible: {loader.not_once}. A kernel that panics would be booted again and again",
                 hint=f"with a console within reach, boot {wanted} without a trial: kernel.default_entry({wanted!r}), "
                 "then host.rebooted(); or move /boot to a plain partition with ext4 or XFS",
+            )
+        if backend.has_trial_boot and loader.default == wanted:
+            raise PlanRefused(
+                f"{wanted} is the default already: if its trial fails, the next reset boots it again",
+                hint="make the running kernel the default first: kernel.default_entry()",
             )
         return Plan(
             commands=(REBOOT,), changes=(Change("running kernel", running, wanted), default), reboot=reboot
