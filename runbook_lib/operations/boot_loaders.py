@@ -40,6 +40,12 @@ class Backend(Protocol):
     def keep_default(self, loader: BootLoaderInfo) -> tuple[Command, ...]:
         """Return the commands that stop the packages of new kernels from changing the default."""
 
+    def restore_default(self, loader: BootLoaderInfo, release: str) -> tuple[Command, ...]:
+        """Return the commands that make a kernel the default again after another one's package was installed.
+
+        Nothing if the package's script cannot have changed the default.
+        """
+
     def try_once(self, loader: BootLoaderInfo, release: str, panic_after: int) -> tuple[Command, ...]:
         """Return the commands that boot a kernel once, at the next boot, and make a panic reset the host."""
 
@@ -64,6 +70,10 @@ class DebianGrub:
 
     def keep_default(self, loader: BootLoaderInfo) -> tuple[Command, ...]:  # noqa: ARG002 - see Backend
         """Return nothing: with GRUB_DEFAULT=saved, which `make_default` sets, no package changes the default."""
+        return ()
+
+    def restore_default(self, loader: BootLoaderInfo, release: str) -> tuple[Command, ...]:  # noqa: ARG002 - see Backend
+        """Return nothing: a package only regenerates the menu, whose default `make_default` has saved by its entry."""
         return ()
 
     def try_once(self, loader: BootLoaderInfo, release: str, panic_after: int) -> tuple[Command, ...]:
@@ -111,6 +121,10 @@ class ElGrub:
     def keep_default(self, loader: BootLoaderInfo) -> tuple[Command, ...]:
         """Return the command that edits the settings of new-kernel-pkg and kernel-install."""
         return _keep(loader)
+
+    def restore_default(self, loader: BootLoaderInfo, release: str) -> tuple[Command, ...]:
+        """Return `grubby --set-default`: the package's script may have moved it (/etc/sysconfig/kernel)."""
+        return self.make_default(loader, release) if loader.entry(release) else ()
 
     def try_once(self, loader: BootLoaderInfo, release: str, panic_after: int) -> tuple[Command, ...]:
         """Return `grub2-reboot`, and the panic option for that kernel only."""
@@ -160,6 +174,10 @@ class GrubLegacy:
     def keep_default(self, loader: BootLoaderInfo) -> tuple[Command, ...]:
         """Return the command that edits the settings of new-kernel-pkg and kernel-install."""
         return _keep(loader)
+
+    def restore_default(self, loader: BootLoaderInfo, release: str) -> tuple[Command, ...]:  # noqa: ARG002 - see Backend
+        """Return nothing: `keep_default` prevents a move, and where an entry is then is known only afterwards."""
+        return ()
 
     def try_once(self, loader: BootLoaderInfo, release: str, panic_after: int) -> tuple[Command, ...]:  # noqa: ARG002 - see Backend
         """Return the commands that make it the default: this boot loader has no trial boot."""

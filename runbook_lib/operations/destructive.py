@@ -7,7 +7,20 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["destructive_part"]
+__all__ = ["REMOVES_PACKAGES", "destructive_part"]
+
+_WORDS = r"(?:-\S+\s+)*"
+REMOVES_PACKAGES = {
+    "debian": (
+        rf"(?:apt|apt-get|aptitude)\s+{_WORDS}(?:remove|purge|autoremove|autopurge)\b",
+        rf"dpkg\s+{_WORDS}(?:-r|-P|--remove|--purge)\b",
+    ),
+    "el": (rf"(?:dnf|yum)\s+{_WORDS}(?:remove|erase|autoremove)\b", rf"rpm\s+{_WORDS}(?:-e\w*|--erase)\b"),
+    "suse": (rf"zypper\s+{_WORDS}(?:remove|rm)\b",),
+    "arch": (rf"pacman\s+{_WORDS}(?:-\w*R\w*|--remove)\b",),
+    "alpine": (rf"apk\s+{_WORDS}del\b",),
+}
+"""How packages are removed, by family of distributions; also families in which nothing can be installed here."""
 
 _BEGIN = r"(?:^|[;&|({]|\b(?:then|do|else|exec|command|xargs|env|time|nohup)\s)\s*(?:sudo\s+(?:-\S+\s+)*)?"
 _DESTRUCTIVE = (
@@ -24,7 +37,7 @@ _DESTRUCTIVE = (
     r"nft\s+(?:flush|delete|destroy)\b",
     r"docker\s+(?:(?:container|image|volume|network|system|builder)\s+)?(?:rm|rmi|prune|kill|stop)\b",
     r"(?:userdel|groupdel|deluser|delgroup)\b",
-    r"(?:apt|apt-get|dnf|yum|dpkg|rpm)\s+(?:-\S+\s+)*(?:remove|purge|autoremove|erase|-e|-r|-P)\b",
+    *(pattern for patterns in REMOVES_PACKAGES.values() for pattern in patterns),
     r"(?:chmod|chown)\s+(?:-\S+\s+)*-\S*R\S*\s",
     r"truncate\b",
     r"(?:redis-cli|rediscli)\b[^;&|\n]*\b(?:flushall|flushdb|shutdown)\b",

@@ -26,7 +26,7 @@ from runbook_lib.operations.commit_confirm import (
 )
 from runbook_lib.operations.firewalls.firewall_backend import DOCKER_USER, WantedRule
 from runbook_lib.operations.firewalls.firewall_iptables import IptablesFirewall
-from runbook_lib.operations.firewalls.firewall_nftables import NftablesFirewall, own_chains
+from runbook_lib.operations.firewalls.firewall_nftables import NftablesFirewall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     from runbook_lib.facts.base import Fact, Facts
     from runbook_lib.operations.firewalls.firewall_backend import FirewallBackend
 
-__all__ = ["Rule", "rule"]
+__all__ = ["BACKENDS", "Rule", "rule"]
+
+BACKENDS: tuple[type[FirewallBackend], ...] = (NftablesFirewall, IptablesFirewall)
+"""The firewalls that can have a rule; a change is reverted at boot before their files are loaded."""
 
 _ACTIONS, _PROTOCOLS, _CHAINS = (
     ("accept", "drop", "reject"),
@@ -44,7 +47,7 @@ _ACTIONS, _PROTOCOLS, _CHAINS = (
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 _HIGHEST_PORT = 65535
-_KEPT = tuple(dict.fromkeys((*IptablesFirewall.files, *NftablesFirewall.files)))
+_KEPT = tuple(dict.fromkeys(kept for backend in BACKENDS for kept in backend.files))
 _MANAGED = {"ufw-user-input": "ufw", "firewalld": "firewalld"}
 
 
@@ -193,28 +196,17 @@ class Rule(Operation):
             *(str(ipaddress.IPv4Network(self.source)) if self.source else "", self.interface),
             *(self.chain, self.present),
         )
-        table, variant = facts[IptablesFilter()], facts[IptablesBackend()]
+        table = facts[IptablesFilter()]
         names = {*(table.policies if table else ()), *(chain.table for chain in facts[NftRuleset()] or ())}
         if managed := next((software for name, software in _MANAGED.items() if name in names), ""):
             return None, f"{managed} manages the rules of this host and would remove others"
-        own = [] if self.chain == DOCKER_USER else own_chains(facts, self.chain.lower())
-        decides = (
-            table is not None
-            and self.chain == "INPUT"
-            and (table.policies.get("INPUT") != "ACCEPT" or any(words[1] == "INPUT" for words in table.rules))
-        )
-        if own and decides:
-            return None, "both nftables and iptables filter the packets of this host"
-        if own:
-            return NftablesFirewall(wanted, facts), ""
-        if table is None:
-            return (
-                None,
-                f"this host has neither iptables nor a chain of nftables with the hook {self.chain.lower()}",
-            )
-        if variant != "nf_tables" or table.legacy:
-            return None, "rules of iptables-legacy are in force on this host"
-        return IptablesFirewall(wanted, facts), ""
+        deciding = [backend for backend in BACKENDS if backend.decides(self.chain, facts)]
+        if len(deciding) > 1:
+            titles = " and ".join(backend.title for backend in deciding)
+            return None, f"both {titles} filter the packets of this host"
+        backend = deciding[0] if deciding else IptablesFirewall
+        problem = backend.obstacle(self.chain, facts)
+        return (None, problem) if problem else (backend(wanted, facts), "")
 
     def _refuse_shadowing(self, facts: Facts) -> None:
         """Refuse a rule that does not see the packets it is about, or that comes before Docker's own rules."""

@@ -102,7 +102,7 @@ class DefaultEntry(Operation):
 
 @dataclass(frozen=True)
 class Installed(Operation):
-    """The newest kernel of a package is installed, and the default boot entry is unchanged.
+    """The newest kernel of a package is installed. `DefaultEntry` keeps the default; if it moves, that is shown.
 
     Args:
         package: A kernel's package, or one that depends on the newest: `linux-image-amd64`, `kernel-lt`.
@@ -138,12 +138,9 @@ class Installed(Operation):
             return Plan()
         offer, running = facts[self._offer], facts[Kernel()].release
         self._refuse(facts)
-        backend, loader = backend_of(facts[BootLoader()]), facts[BootLoader()]
+        loader = facts[BootLoader()]
         commands = packages.install(facts[Release()], {facts[Release()].family: (self.package,)}, self.source)
-        if facts[Release()].family == "el" and loader.entry(running):
-            # On EL the package's script may make the new kernel the default (/etc/sysconfig/kernel).
-            kept = loader.default or running
-            commands += backend.make_default(loader, kept) if backend.has_trial_boot else ()
+        commands += backend_of(loader).restore_default(loader, loader.default or running)
         return Plan(commands=commands, changes=(Change(self.package, offer.installed, offer.available),))
 
     def verify(self, facts: Facts) -> list[Check]:
@@ -165,6 +162,11 @@ class Installed(Operation):
             ),
             packages.none_unfinished(facts),
         ]
+
+    def observed_changes(self, before: Facts, after: Facts) -> Sequence[Change]:
+        """Return that the installation has moved the default, where nothing keeps it (`kernel.default_entry` does)."""
+        former, now = before[BootLoader()].default, after[BootLoader()].default
+        return () if now == former else (Change(_DEFAULT, former, now),)
 
     def _refuse(self, facts: Facts) -> None:
         offer, family = facts[self._offer], facts[Release()].family

@@ -45,6 +45,7 @@ class Booted(Operation):
     If the boot loader supports one-shot entries, the kernel is booted once. Only if the checks then hold over a new
     connection does it become the default; if it panics or hangs, the next reset boots the old kernel. That needs a GRUB
     that can clear the one-shot entry: a host with its environment block on LVM or RAID is refused.
+    If the new kernel is the default already, the running one becomes it again for the time of the trial.
 
     Args:
         package: As for `kernel.installed`.
@@ -86,15 +87,21 @@ class Booted(Operation):
         trial = on_trial(facts)
         if running == wanted and trial is None:
             return Plan(commands=accepted, changes=(default,))
+        proven = (
+            backend.make_default(loader, running)
+            if backend.has_trial_boot and loader.default == wanted != running and loader.entry(running)
+            else ()
+        )
         reboot = Reboot(
             arm=(
+                *proven,
                 *(_mark(facts, wanted) if backend.has_trial_boot else ()),
                 *backend.try_once(loader, wanted, self.panic_after),
             ),
             confirm=accepted if backend.has_trial_boot else (),
             abandon=forget,
             only_after_confirm=(DEFAULT_ID, _PENDING_ID) if backend.has_trial_boot else (),
-            recovery=_recovery(loader, running),
+            recovery=_recovery(loader, running, running if proven else loader.default),
             deadline=self.deadline,
         )
         if running == wanted and trial:
@@ -134,15 +141,15 @@ class Booted(Operation):
         return release
 
 
-def _recovery(loader: BootLoaderInfo, running: str) -> str:
+def _recovery(loader: BootLoaderInfo, running: str, default: str | None) -> str:
     """Return what boots the old kernel if the host does not come back."""
     if loader.not_once:
-        return f"{loader.not_once}: choose the old kernel {loader.default} in its menu, on the console"
+        return f"{loader.not_once}: choose the old kernel {default} in its menu, on the console"
     if not backend_of(loader).has_trial_boot:
         return (
             f"this boot loader has no trial boot: choose the old kernel {running} in its menu, on the console"
         )
-    return f"the trial was for one boot: the next reset boots {loader.default}, still the default"
+    return f"the trial was for one boot: the next reset boots {default}, still the default"
 
 
 def _mark(facts: Facts, release: str) -> tuple[Command, ...]:

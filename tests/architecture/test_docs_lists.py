@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
+import pkgutil
 import re
 from typing import TYPE_CHECKING, get_args
 
+import pytest
+
+import runbook_lib.operations
 from runbook_lib import errors
 from runbook_lib.audit.rules import registry
 from runbook_lib.evidence import layout
@@ -13,7 +19,9 @@ from runbook_lib.lint.findings import RULES
 from runbook_lib.model.kinds import CommandKind, StepKind
 from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import Status
+from runbook_lib.operations.base import Operation
 from tests.architecture.package_source import MODULES, TOP, parsed
+from tests.operations.test_operation_cases import CASES, case, facts_of, make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,3 +125,50 @@ def test_the_page_on_new_repositories_lists_every_file_that_is_written() -> None
 def test_the_readme_lists_every_runbook() -> None:
     runbooks = {path.stem for path in (TOP / "notebooks").glob("*.ipynb")} - {"95_audit"}
     assert names(first_columns("README.md", "## The runbooks")) == runbooks
+
+
+def public_operations() -> dict[str, str]:
+    """The class of each operation that a runbook can name, as `files.content`; empty where a host decides which."""
+    found = {}
+    for module in pkgutil.iter_modules(runbook_lib.operations.__path__):
+        loaded = importlib.import_module(f"runbook_lib.operations.{module.name}")
+        for name in filter(str.islower, getattr(loaded, "__all__", ())):
+            made = value = getattr(loaded, name)
+            if inspect.isfunction(value):
+                returned = str(value.__annotations__.get("return"))
+                made = getattr(loaded, returned, None)
+                if returned.endswith("], Operation]"):
+                    found[f"{module.name}.{name}"] = ""
+            if isinstance(made, type) and issubclass(made, Operation):
+                found[f"{module.name}.{name}"] = f"{module.name}.{made.__name__}"
+    return found
+
+
+def operations_in(text: str) -> set[str]:
+    return set(re.findall(r"`(\w+\.\w+)[(`]", text)) & set(public_operations())
+
+
+def test_the_page_on_own_runbooks_lists_every_operation() -> None:
+    section = (
+        text_of("docs/own-runbook.md").split("## What a step can be\n", 1)[1].split("\nRolled back", 1)[0]
+    )
+    assert operations_in(section) == set(public_operations())
+
+
+@pytest.mark.parametrize(
+    ("beginning", "part"), [("Rolled back", "rollback"), ("Reverted by the host", "guard")]
+)
+def test_the_page_on_own_runbooks_says_what_is_undone(beginning: str, part: str) -> None:
+    """By the plans of the operations' cases: one with commands that undo it."""
+    undone = set()
+    for path in CASES:
+        loaded = case(path)
+        if "refused" not in loaded:
+            operation = make(loaded)
+            plan = operation.plan(facts_of(operation, loaded["facts"]))
+            undone |= {loaded["operation"]} if getattr(plan, part) else set()
+    (paragraph,) = [
+        text for text in text_of("docs/own-runbook.md").split("\n\n") if text.startswith(beginning)
+    ]
+    listed = {public_operations()[name] for name in operations_in(paragraph)}
+    assert listed == undone

@@ -19,6 +19,7 @@ from runbook_lib.execution.notebook import kernel_process
 from runbook_lib.execution.step_calls import STEP_METHODS, TITLES, WITH_HOSTS
 from runbook_lib.execution.step_hosts import HOSTS_COME_FIRST
 from runbook_lib.facts.boot_loader import BootLoaderKind
+from runbook_lib.facts.network_stack import CONFIGURING
 from runbook_lib.lab.hosts import network_files
 from runbook_lib.lab.topology import HostPlan, NetworkStackName
 from runbook_lib.model import status
@@ -197,6 +198,18 @@ def test_the_page_on_topologies_lists_all_that_a_file_may_say_of_a_host() -> Non
     assert [key for key in HostPlan.model_fields if key != "name" and f"`{key}`" not in page] == []
     values = [*get_args(NetworkStackName), *get_args(HostPlan.model_fields["distribution"].annotation)]
     assert [value for value in values if f"`{value}`" not in page] == []
+
+
+def test_each_page_on_networks_names_every_software_that_a_bridge_can_be_made_with() -> None:
+    (sentence,) = [
+        text for text in text_of("docs/lab.md").split("\n\n") if "A container's `network_stack` is" in text
+    ]
+    assert [stack for stack in get_args(NetworkStackName) if f"`{stack}`" not in sentence] == []
+    requirements = text_of("docs/own-hosts.md").split("\n\n")[1].lower()
+    assert [name for name in sorted(CONFIGURING) if name not in requirements] == []
+    rows = re.findall(r"^\| ([^|]+) \| [^|]*`", text_of("docs/networks.md"), re.MULTILINE)
+    names = {name.lower().replace("systemd-", "") for name in BACKENDS}
+    assert {row.lower().replace("systemd-", "").replace(", renderer ", " with ") for row in rows} == names
 
 
 def test_the_page_on_seals_lists_all_that_a_seal_says() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 import re
 import tomllib
 from pathlib import Path
@@ -12,6 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import runbook_lib.facts
 from runbook_lib import Parameters
 from runbook_lib.audit.rules import registry as rules
 from runbook_lib.books.docker.parameters import ValidateChapter
@@ -27,9 +30,11 @@ from runbook_lib.host_settings import ENDPOINT, Host
 from runbook_lib.lab.hosts import registry as hosts
 from runbook_lib.model.kinds import CHANGING, CommandKind
 from runbook_lib.model.status import Status
-from runbook_lib.operations import docker_engine_packages, package_versions, packages
+from runbook_lib.operations import docker_engine_packages, firewall, firewalls, package_versions, packages
 from runbook_lib.operations import registry as registries
 from runbook_lib.operations.bridge import BACKENDS
+from runbook_lib.operations.destructive import REMOVES_PACKAGES
+from runbook_lib.operations.firewalls.firewall_backend import FirewallBackend
 from runbook_lib.report import formats
 from runbook_lib.runbook.runbook import Runbook
 from runbook_lib.runbook.steps.resume import CHANGEABLE, OF_ONE_RUN
@@ -52,6 +57,16 @@ NOT_IN_THE_DEMO = {
 ALWAYS_VALIDATED = {"20_docker_install", "30_bridge_br0", "40_ambassador_redis"}
 NOTHING_TO_VALIDATE = {"00_preflight", "10_kernel_upgrade", "90_validate", *NOT_IN_THE_DEMO} - {
     "50_registry_s3"
+}
+# By what each script of a fact asks the package manager of a family; None: there is nothing to ask.
+ASKS_OF_PACKAGES: dict[str, dict[str, str | None]] = {
+    "kernel._LIST": {"debian": "dpkg-query", "el": "rpm -qf"},
+    "kernel._REQUIRED": {"debian": "/run/reboot-required", "el": "needs-restarting"},
+    "kernel_package._QUERY": {"debian": "apt-cache", "el": "dnf"},
+    "packages._LOCKS": {"debian": "/var/lib/(dpkg|apt|", "el": "/usr/lib/sysimage/rpm/"},
+    "packages._VERSION": {"debian": "dpkg-query", "el": "rpm -q"},
+    "packages._UNFINISHED": {"debian": "dpkg-query", "el": None},
+    "packages._AGE": {"debian": "apt-get", "el": None},
 }
 FILES_OF_A_RUN = {layout.ATTESTATION, layout.NOTEBOOK, layout.OUTPUT}
 
@@ -149,6 +164,33 @@ def test_a_family_of_distributions_has_a_package_manager_and_an_order_of_version
     assert package_versions.compare(family, "1-1", "1-2") == -1
 
 
+def test_a_person_is_asked_before_packages_of_any_family_are_removed() -> None:
+    assert set(REMOVES_PACKAGES) >= FAMILIES
+
+
+def scripts_about_packages() -> dict[str, str]:
+    """Scripts of facts that name a package manager, or what one has left, by module and name."""
+    found = {}
+    for module in pkgutil.iter_modules(runbook_lib.facts.__path__):
+        loaded = importlib.import_module(f"runbook_lib.facts.{module.name}")
+        for name, value in vars(loaded).items():
+            script = isinstance(value, str) and name.isupper() and "\n" in value
+            if script and re.search(
+                r"\b(?:dpkg|apt|apt-get|apt-cache|rpm|dnf|yum|needs-restarting)\b", value
+            ):
+                found[f"{module.name}.{name}"] = value
+    return found
+
+
+def test_every_fact_about_packages_knows_each_family() -> None:
+    """With a new family each of these scripts needs a branch, or a reason in `ASKS_OF_PACKAGES` why not."""
+    scripts = scripts_about_packages()
+    assert set(scripts) == set(ASKS_OF_PACKAGES)
+    for name, asks in ASKS_OF_PACKAGES.items():
+        assert set(asks) == FAMILIES, name
+        assert [word for word in asks.values() if word and word not in scripts[name]] == [], name
+
+
 @pytest.mark.parametrize(
     ("packaged", "elsewhere"),
     [
@@ -181,3 +223,11 @@ def test_every_runbook_of_the_book_is_in_the_demo_and_validated_or_it_is_known_w
 def test_every_software_that_can_configure_a_bridge_has_a_backend() -> None:
     """The preflight calls a host ready for a bridge if it has one of `CONFIGURING`."""
     assert {word.lower() for name in BACKENDS for word in name.split(" with ")} == CONFIGURING
+
+
+def test_every_firewall_is_listed() -> None:
+    """`BACKENDS` is what the choice on a host and the test of the order at boot know: see `commit_confirm_scripts`."""
+    for module in pkgutil.iter_modules(firewalls.__path__, f"{firewalls.__name__}."):
+        importlib.import_module(module.name)
+    assert set(firewall.BACKENDS) == set(FirewallBackend.__subclasses__())
+    assert [backend.title for backend in firewall.BACKENDS if not backend.files] == []

@@ -12,7 +12,7 @@ from runbook_lib.errors import NotYet, ParameterError
 from runbook_lib.facts.base import Facts
 from runbook_lib.facts.network_stack import PendingChange
 from runbook_lib.model.commands import Output
-from runbook_lib.operations.bridge import BACKENDS
+from runbook_lib.operations import bridge, firewall
 from runbook_lib.operations.commit_confirm import (
     GuardedChange,
     GuardedFile,
@@ -21,8 +21,6 @@ from runbook_lib.operations.commit_confirm import (
     refuse_pending,
 )
 from runbook_lib.operations.commit_confirm_scripts import BOOT_UNIT, BOOT_UNIT_FILE, BOOT_UNIT_LINK, DIRECTORY
-from runbook_lib.operations.firewalls.firewall_iptables import IptablesFirewall
-from runbook_lib.operations.firewalls.firewall_nftables import NftablesFirewall
 from tests.deadlines import deadline
 
 if TYPE_CHECKING:
@@ -273,11 +271,10 @@ def test_the_boot_unit_comes_before_every_daemon_that_a_change_can_concern() -> 
     }
     assert {
         "network-pre.target",
-        *(backend.boot_unit for backend in BACKENDS.values()),
-        "nftables.service",
+        *(backend.boot_unit for backend in bridge.BACKENDS.values()),
         "ssh.service",
         "sshd.service",
-        *(kept.unit for kept in (*IptablesFirewall.files, *NftablesFirewall.files)),
+        *(kept.unit for backend in firewall.BACKENDS for kept in backend.files),
     } <= before
     assert "DefaultDependencies=no" in BOOT_UNIT
 

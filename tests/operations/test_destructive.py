@@ -29,6 +29,15 @@ from runbook_lib.operations.destructive import destructive_part
         ("mkfs.ext4 /dev/sdb", "mkfs.ext4 /dev/sdb"),
         ("find / -name x -delete", "find / -name x -delete"),
         ("apt-get -y purge docker.io", "apt-get -y purge docker.io"),
+        ("apt-get -y --option=Dpkg::Use-Pty=0 autoremove", "apt-get -y --option=Dpkg::Use-Pty=0 autoremove"),
+        ("dpkg --purge docker.io", "dpkg --purge docker.io"),
+        ("dpkg -P docker.io", "dpkg -P docker.io"),
+        ("sudo dnf -y remove docker-ce", "dnf -y remove docker-ce"),
+        ("rpm -ev docker-ce", "rpm -ev docker-ce"),
+        ("sudo zypper --non-interactive rm docker", "zypper --non-interactive rm docker"),
+        ("zypper remove docker", "zypper remove docker"),
+        ("pacman --noconfirm -Rns docker", "pacman --noconfirm -Rns docker"),
+        ("apk del docker", "apk del docker"),
         ("kill 1", "kill 1"),
     ],
 )
@@ -54,6 +63,7 @@ def test_what_destroys_is_found(script: str, part: str) -> None:
         "docker run --rm busybox true; docker ps",
         "dd if=/dev/zero count=1 | wc -c",
         "cat firmware; ls /etc/rm -l",
+        "zypper search rm; pacman -Qi docker; apk info; rpm -qa; dpkg -l; apt list --installed",
     ],
 )
 def test_what_looks_is_not(script: str) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runbook_lib.errors import ParameterError
+from runbook_lib.errors import ParameterError, PlanRefused
 from runbook_lib.operations import firewall
+from runbook_lib.operations.firewalls.firewall_iptables import IptablesFirewall
+from runbook_lib.operations.firewalls.firewall_nftables import NftablesFirewall
 from tests.operations.test_operation_cases import case, facts_of, make
 
 if TYPE_CHECKING:
@@ -54,6 +56,15 @@ def plan(name: str, **facts: Any) -> Plan:  # noqa: ANN401 - the value of any fa
     loaded = case(CASES / f"{name}.json")
     operation = make(loaded)
     return operation.plan(facts_of(operation, {**loaded["facts"], **facts}))
+
+
+def test_a_firewall_that_is_listed_is_asked_whether_it_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Third(IptablesFirewall):
+        title = "a third"
+
+    monkeypatch.setattr(firewall, "BACKENDS", (NftablesFirewall, Third))
+    with pytest.raises(PlanRefused, match="both nftables and a third filter the packets"):
+        plan("both_filter")
 
 
 def script(planned: Plan, name: str) -> list[str]:

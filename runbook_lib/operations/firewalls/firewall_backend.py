@@ -54,7 +54,7 @@ class Kept:
     """The file from which a host loads its rules at boot.
 
     Args:
-        unit: The service that loads it.
+        unit: The service that loads it: an unconfirmed change is reverted before it starts.
         path: The file.
     """
 
@@ -73,7 +73,7 @@ class FirewallBackend(ABC):
     title: ClassVar[str]
     """The software, for people."""
     files: ClassVar[tuple[Kept, ...]]
-    """Where rules may be kept; the first one in use counts."""
+    """Where rules may be kept, for every unit that loads them at boot; the first one in use counts."""
 
     def __init__(self, wanted: WantedRule, facts: Facts) -> None:
         self.wanted = wanted
@@ -90,6 +90,26 @@ class FirewallBackend(ABC):
             ),
             None,
         )
+
+    @classmethod
+    @abstractmethod
+    def decides(cls, chain: str, facts: Facts) -> bool:
+        """Return whether this software has a say about the packets of a chain already.
+
+        Args:
+            chain: As in `WantedRule`.
+            facts: Those of `firewall.rule`.
+        """
+
+    @classmethod
+    @abstractmethod
+    def obstacle(cls, chain: str, facts: Facts) -> str:
+        """Return why this software can have no rule on the host; empty if it can.
+
+        Args:
+            chain: As in `WantedRule`.
+            facts: Those of `firewall.rule`.
+        """
 
     @abstractmethod
     def refuse(self) -> None:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.firewall import IptablesFilter
+from runbook_lib.facts.nat import IptablesBackend
 from runbook_lib.model.commands import Command
 from runbook_lib.operations.configuration_text import physical_lines
 from runbook_lib.operations.firewalls.firewall_backend import DOCKER_USER, FirewallBackend, Kept
 
 if TYPE_CHECKING:
+    from runbook_lib.facts.base import Facts
     from runbook_lib.facts.firewall import FilterTable
 
 __all__ = ["IptablesFirewall"]
@@ -36,6 +38,24 @@ class IptablesFirewall(FirewallBackend):
         Kept("netfilter-persistent.service", "/etc/iptables/rules.v4"),
         Kept("iptables.service", "/etc/sysconfig/iptables"),
     )
+
+    @classmethod
+    def decides(cls, chain: str, facts: Facts) -> bool:
+        """Return whether INPUT has a rule, or a policy other than ACCEPT; Docker writes rules into the others."""
+        table = facts[IptablesFilter()]
+        if table is None or chain != "INPUT":
+            return False
+        return table.policies.get(chain) != "ACCEPT" or any(words[1] == chain for words in table.rules)
+
+    @classmethod
+    def obstacle(cls, chain: str, facts: Facts) -> str:
+        """Return that iptables is not there, or that it is not the one on nf_tables."""
+        table = facts[IptablesFilter()]
+        if table is None:
+            return f"this host has neither iptables nor a chain of nftables with the hook {chain.lower()}"
+        if facts[IptablesBackend()] != "nf_tables" or table.legacy:
+            return "rules of iptables-legacy are in force on this host"
+        return ""
 
     def refuse(self) -> None:
         """Refuse a chain that does not exist."""

@@ -12,7 +12,7 @@ from runbook_lib.errors import PlanRefused
 from runbook_lib.facts.firewall import NftRuleset
 from runbook_lib.model.commands import Command
 from runbook_lib.operations.configuration_text import physical_lines
-from runbook_lib.operations.firewalls.firewall_backend import FirewallBackend, Kept
+from runbook_lib.operations.firewalls.firewall_backend import DOCKER_USER, FirewallBackend, Kept
 
 if TYPE_CHECKING:
     from runbook_lib.facts.base import Facts
@@ -51,6 +51,16 @@ class NftablesFirewall(FirewallBackend):
         Kept("nftables.service", "/etc/sysconfig/nftables.conf"),
         Kept("nftables.service", "/etc/nftables.conf"),
     )
+
+    @classmethod
+    def decides(cls, chain: str, facts: Facts) -> bool:
+        """Return whether a chain of nftables is at the hook."""
+        return chain != DOCKER_USER and bool(own_chains(facts, chain.lower()))
+
+    @classmethod
+    def obstacle(cls, chain: str, facts: Facts) -> str:  # noqa: ARG003 - see FirewallBackend
+        """Return nothing: where a chain is at the hook, it can have a rule."""
+        return ""
 
     def refuse(self) -> None:
         """Refuse if several chains are at the hook: a packet must pass all of them."""

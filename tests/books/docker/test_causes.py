@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from runbook_lib.books.docker.causes import REPAIRS, Causes
 from runbook_lib.books.docker.dropping_rules import dropping
 from runbook_lib.books.docker.faults import HOST_FAULTS
-from runbook_lib.books.docker.parameters import Drill
+from runbook_lib.books.docker.parameters import Drill, ValidateChapter
 from runbook_lib.execution.catalog import load
 from runbook_lib.facts.answer import Answer, Answered
 from runbook_lib.facts.base import Facts
@@ -28,6 +28,7 @@ SERVER = Causes(
 CLIENT = Causes(
     P, "192.168.7.32/20", "192.168.9.0/24", (("host-a", "192.168.7.31"),), server=False, client=True
 )
+LEAVES_NO_CONTAINER = {"50_registry_s3"}
 LEFT = {
     "25_published_ports": "port-client",
     "35_two_vlans": "vlan-capture",
@@ -187,6 +188,20 @@ def test_a_runbook_that_is_to_be_validated_and_was_never_carried_out_is_named() 
                 f"no container {LEFT[name]}; repair: `runbook run {name}`, or leave it out" in check.observed
             )
         assert [check for check in operation.verify(facts(operation, {})) if not check.holds] == []
+
+
+def test_each_runbook_that_can_be_validated_as_well_is_known_to_leave_something() -> None:
+    """One without an entry in `carried_out` would never be named as not carried out."""
+    (known,) = get_args(ValidateChapter.model_fields["also_validate"].annotation)
+    p, absent = P.model_copy(update={"also_validate": [*get_args(known)]}), {"docker ps": ""}
+    checks = [
+        check.id
+        for operation in (replace(SERVER, p=p), replace(CLIENT, p=p))
+        for check in operation.verify(facts(operation, absent))
+    ]
+    named = {check.removeprefix("carried_out.") for check in checks if check.startswith("carried_out.")}
+    assert named | LEAVES_NO_CONTAINER == set(get_args(known))
+    assert not named & LEAVES_NO_CONTAINER
 
 
 def test_what_an_operator_has_made_on_purpose_is_not_a_cause() -> None:
