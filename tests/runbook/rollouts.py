@@ -55,12 +55,22 @@ def interrupt_when(
     book: Runbook, event: str, which: Callable[[dict[str, Any]], bool] = lambda _: True
 ) -> threading.Thread:
     """Send Ctrl-C to this process once the journal has an event."""
+    return call_when(book, event, lambda: os.kill(os.getpid(), signal.SIGINT), which)
+
+
+def call_when(
+    book: Runbook,
+    event: str,
+    then: Callable[[], None],
+    which: Callable[[dict[str, Any]], bool] = lambda _: True,
+) -> threading.Thread:
+    """Call something, in another thread, once the journal has an event."""
 
     def watch() -> None:
         until = time.monotonic() + deadline(30)
         while time.monotonic() < until:
             if any(entry["event"] == event and which(entry) for entry in events_of(book)):
-                os.kill(os.getpid(), signal.SIGINT)
+                then()
                 return
             time.sleep(0.05)
 

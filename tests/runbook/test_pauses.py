@@ -15,12 +15,16 @@ from runbook_lib import Runbook
 from runbook_lib.errors import Interrupted, ParameterError, StepFailed
 from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
+from runbook_lib.process_identity import start_ticks
+from runbook_lib.runbook.notebook.parent_process import PARENT_PROCESS
 from runbook_lib.runbook.steps.deadline import Deadline
 from tests.deadlines import deadline
+from tests.programs import end_group
 from tests.runbook.practice import Holds
 from tests.runbook.rollouts import (
     HOSTS,
     assert_recorded,
+    call_when,
     events_of,
     interrupt_when,
     outcomes,
@@ -46,6 +50,19 @@ def test_ctrl_c_ends_a_pause_and_the_record_says_which_hosts_were_not_attempted(
     ended = [entry for entry in events_of(book) if entry["event"] == "pause_ended"]
     assert [entry["complete"] for entry in ended] == [False]
     assert_recorded(book)
+
+
+def test_a_pause_ends_when_the_parent_process_has_exited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: Programs
+) -> None:
+    parent = programs.start(["sleep", "3600"])
+    monkeypatch.setenv(PARENT_PROCESS, f"{parent.pid}:{start_ticks(parent.pid)}")
+    book = Runbook.open(rolling(tmp_path))
+    watcher = call_when(book, "pause_started", lambda: end_group(parent))
+    with pytest.raises(Interrupted, match=r"interrupted in the pause before batch 2 of 4 \(web-2\)"):
+        write_files(book, tmp_path, pause=3600)
+    watcher.join()
+    assert book.record.status is Status.INTERRUPTED
 
 
 def test_a_pause_is_as_long_as_asked_and_only_between_batches(tmp_path: Path) -> None:
