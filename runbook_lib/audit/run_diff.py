@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pandas as pd
 
+from runbook_lib.audit.about_run import about
 from runbook_lib.connections.shown_command import shown_command
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.layout import NOTEBOOK
 from runbook_lib.evidence.regular_file import read
+from runbook_lib.model.plans import in_words
 from runbook_lib.report.safe_text import exit_summary
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ __all__ = ["SECTIONS", "Difference", "compare", "source_cells", "unified"]
 _LEAST_SECONDS = 1.0
 _LEAST_SHARE = 0.25
 SECTIONS = {
-    "run": "operator, machine, versions, source",
+    "run": "operator, machine, inventory, addresses of hosts, notebook file, versions, source",
     "parameters": "what the run was given",
     "source": "the notebook's code cells",
     "steps": "outcomes per step and host",
@@ -40,6 +42,7 @@ SECTIONS = {
 """What is compared, in the order it is shown, and what is in it."""
 _INJECTED = "injected-parameters"
 _UNREADABLE = "no notebook that can be read"
+_UNRECORDED = "not recorded"
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -127,7 +130,8 @@ def _differences(
     second: RunRecord,
     cells: tuple[Mapping[str, str] | None, Mapping[str, str] | None],
 ) -> Iterator[Difference]:
-    yield from _mapped("run", _about(first), _about(second))
+    yield from _mapped("run", about(first), about(second))
+    yield from _endpoints(first, second)
     yield from _values("parameters", first.parameters, second.parameters)
     yield from _sources(*cells)
     hosts, others = _hosts(first), _hosts(second)
@@ -204,21 +208,15 @@ def _are_named(items: list[Any]) -> bool:
     return bool(items) and all(isinstance(item, dict) and "name" in item for item in items)
 
 
-def _about(run: RunRecord) -> dict[str, str]:
-    about = {
-        "runbook": run.runbook,
-        "mode": run.mode,
-        "status": run.status,
-        "hosts": ", ".join(run.hosts),
-        "operator": run.operator,
-        "machine": run.machine,
-        "inventory": run.inventory,
-        "lab": run.lab or "",
-        "evidence": run.incomplete or "complete",
-    }
-    versions = {f"version of {name}": version for name, version in run.versions.items()}
-    source = {f"source {name}": str(value) for name, value in run.source.items()}
-    return {name: str(value) for name, value in {**about, **versions, **source}.items()}
+def _endpoints(first: RunRecord, second: RunRecord) -> Iterator[Difference]:
+    """Yield how the hosts of both runs are reached, where that differs or only one of the runs recorded it."""
+    for host in (name for name in first.hosts if name in second.hosts):
+        before, after = first.endpoints.get(host), second.endpoints.get(host)
+        if before is not None and after is not None:
+            yield from _mapped("run", _flat(before), _flat(after), host=host)
+        elif before is not after:
+            was, now = (_UNRECORDED if one is None else in_words(one) for one in (before, after))
+            yield Difference("run", "", host, "how the host is reached", was, now, compared=False)
 
 
 def _hosts(run: RunRecord) -> dict[tuple[tuple[str, int], str], HostRecord]:

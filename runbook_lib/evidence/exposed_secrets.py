@@ -51,10 +51,19 @@ _STRUCTURE = frozenset(
         "ended",
         "resumes",
         "resumes_sha256",
+        "proven",
+        "boot",
+        "commit",
+        "inventory_sha256",
+        "source_sha256",
+        "inventory_kind",
+        "on_failure",
     ]
 )
+"""Fields whose values come from the library, or name runs, runbooks and hosts: masked, a record could not be read, or
+would belong to another run. `tests/evidence/test_exposed_secrets.py` compares them with the records."""
 ANY_TYPE = frozenset({"facts", "parameters"})
-"""Fields in which a number may be replaced by a text."""
+"""Fields with data of any shape: a number in them may be replaced by a text, and no name in them is structure."""
 _SHORTEST = 4  # as in `Secrets`
 _SHOWN_PLACES = 6
 
@@ -188,21 +197,21 @@ class ExposedSecrets:
 
     def mask_data(self, data: Any) -> Any:  # noqa: ANN401 - JSON
         """Return JSON data without the values; what is not text of a host or a person stays."""
-        return data if self._mask is None else self._masked(data, numbers=False)
+        return data if self._mask is None else self._masked(data, any_type=False)
 
-    def _masked(self, data: Any, *, numbers: bool) -> Any:  # noqa: ANN401 - JSON
+    def _masked(self, data: Any, *, any_type: bool) -> Any:  # noqa: ANN401 - JSON
         if isinstance(data, str):
             return self.mask(data)
         if isinstance(data, list):
-            return [self._masked(value, numbers=numbers) for value in data]
+            return [self._masked(value, any_type=any_type) for value in data]
         if isinstance(data, dict):
             return {
                 self.mask(key): value
-                if is_structure(key, value)
-                else self._masked(value, numbers=numbers or key in ANY_TYPE)
+                if not any_type and is_structure(key, value)
+                else self._masked(value, any_type=any_type or key in ANY_TYPE)
                 for key, value in data.items()
             }
-        if numbers and isinstance(data, int | float) and not isinstance(data, bool):
+        if any_type and isinstance(data, int | float) and not isinstance(data, bool):
             masked = self.mask(str(data))
             return data if masked == str(data) else masked
         return data

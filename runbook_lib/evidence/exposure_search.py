@@ -109,9 +109,10 @@ def _texts(data: Any, path: list[str | int]) -> Iterator[tuple[list[str | int], 
             yield from _texts(value, [*path, position])
     elif isinstance(data, dict):
         for key, value in data.items():
-            if ANY_TYPE & set(path):
+            any_type = ANY_TYPE & set(path)
+            if any_type:
                 yield [], key
-            if not is_structure(key, value):
+            if any_type or not is_structure(key, value):
                 yield from _texts(value, [*path, key])
     elif isinstance(data, int | float) and not isinstance(data, bool) and ANY_TYPE & set(path):
         yield path, str(data)

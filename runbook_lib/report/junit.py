@@ -34,6 +34,7 @@ _RESULTS = {
     Status.UNKNOWN: Error,
     Status.SKIPPED: Skipped,
 }
+"""What becomes of a status other than a success; one that is not listed is an error, and never passes."""
 _COMPLETE = "run is complete"
 
 
@@ -115,7 +116,7 @@ def _seconds(host: HostRecord) -> float:
 
 
 def _case(step: StepRecord, host: HostRecord, case: TestCase) -> TestCase:
-    kind = _RESULTS.get(host.status)
+    kind = None if host.status.is_success else _RESULTS.get(host.status, Error)
     if kind:
         message = visible(host.message or "no reason was recorded")
         result = kind(first_line(message), host.status.value)

@@ -13,9 +13,10 @@ from runbook_lib import system_requirements
 from runbook_lib.attestation import statement
 from runbook_lib.books.docker.parameters import Preflight
 from runbook_lib.books.docker.readiness import readiness
+from runbook_lib.cli import run_progress
 from runbook_lib.connections import network_query
 from runbook_lib.evidence import journal_view
-from runbook_lib.execution.notebook import kernel_process
+from runbook_lib.execution.notebook import execution_end, kernel_process
 from runbook_lib.execution.step_calls import STEP_METHODS, TITLES, WITH_HOSTS
 from runbook_lib.execution.step_hosts import HOSTS_COME_FIRST
 from runbook_lib.facts.boot_loader import BootLoaderKind
@@ -26,11 +27,12 @@ from runbook_lib.model import status
 from runbook_lib.model.commands import NetworkQuery
 from runbook_lib.model.records import HostRecord, StepRecord
 from runbook_lib.model.status import BAD, SYMBOLS, Status
-from runbook_lib.operations import boot_loaders
+from runbook_lib.operations import boot_loaders, service
 from runbook_lib.operations.bridge import BACKENDS
 from runbook_lib.parameters import annotations as cell_annotations
 from runbook_lib.parameters import type_text
-from runbook_lib.report import formats, summary
+from runbook_lib.report import formats, junit, summary, topology
+from runbook_lib.runbook import run
 from runbook_lib.runbook.notebook import run_directory
 from runbook_lib.runbook.notebook.parent_process import PARENT_PROCESS
 from runbook_lib.runbook.notebook.refused_steps import counted
@@ -98,6 +100,35 @@ def test_each_status_is_a_success_a_warning_or_a_failure_everywhere() -> None:
     assert not statement._PASSED & statement._WARNED  # noqa: SLF001 - as above
     assert set(Status) - BAD == journal_view._GOOD_ENDS  # noqa: SLF001 - what may be the end of a run
     assert {one for one in Status if one.is_success} | {Status.SKIPPED} == set(Status) - BAD
+    assert {one for one in Status if one.exit_code} == BAD | {Status.SKIPPED}
+    assert set(junit._RESULTS) == BAD | {Status.SKIPPED}  # noqa: SLF001 - which of them does not pass in CI
+    assert set(run_progress._COLORS) == set(Status) - BAD  # noqa: SLF001 - all others are bold and red
+    assert set(execution_end._ENDS) == BAD - {Status.UNKNOWN}  # noqa: SLF001 - how a run ends a notebook
+
+
+@pytest.mark.parametrize(
+    ("listed", "others"),
+    [
+        (
+            service._CHANGES,  # noqa: SLF001 - of which steps a service is reloaded
+            BAD | {Status.OK, Status.SKIPPED},
+        ),
+        (
+            run._NOTHING_DONE,  # noqa: SLF001 - after which steps a transaction has nothing to roll back
+            BAD | {Status.CHANGED, Status.PLANNED},
+        ),
+        (
+            topology._CHECKED,  # noqa: SLF001 - of which steps the checks were carried out
+            (BAD - {Status.FAILED}) | {Status.PLANNED, Status.SKIPPED},
+        ),
+    ],
+    ids=["service", "run", "topology"],
+)
+def test_a_list_of_some_statuses_knows_of_each_other_one_that_it_does_not_belong(
+    listed: set[Status], others: set[Status]
+) -> None:
+    assert listed | others == set(Status), "decide where the status belongs"
+    assert not listed & others
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ import pytest
 from runbook_lib.audit.run_diff import SECTIONS, compare, source_cells
 from runbook_lib.connections.remote_shell import sudo_text
 from runbook_lib.evidence.lookup import read_run
+from runbook_lib.model.records import RunRecord
+from runbook_lib.model.status import Mode, Status
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from runbook_lib.audit.archive.archive import Archive
-    from runbook_lib.model.records import RunRecord
 
 
 @pytest.fixture
@@ -26,6 +27,67 @@ def runs(evidence: Path) -> list[RunRecord]:
         read_run(path)
         for path in sorted((evidence / "runs").iterdir(), key=lambda path: read_run(path).started)
     ]
+
+
+# Fields of a run's record that no comparison shows, and why.
+NOT_COMPARED = {
+    **dict.fromkeys(("run", "started", "ended"), "each run has its own; they head the comparison"),
+    **dict.fromkeys(("pid", "pid_began", "boot"), "about the process, not about what was done"),
+    "title": "what people call the runbook",
+    "schema_version": "follows from the version of runbook-lib",
+    "on_failure": "is a parameter too",
+    **dict.fromkeys(("resumes", "resumes_sha256"), "`resume` is a parameter"),
+    "unit": "one id for each request of runs",
+}
+COMPARED: dict[str, Any] = {
+    **dict.fromkeys(("runbook", "operator", "machine", "lab", "message"), "other"),
+    **dict.fromkeys(("inventory", "inventory_kind", "inventory_sha256"), "other"),
+    **dict.fromkeys(("incomplete", "exposed_secrets"), "other"),
+    "mode": Mode.VALIDATE,
+    "status": Status.UNKNOWN,
+    "hosts": ["host-z"],
+    "steps": [],
+    **{name: {"new": "other"} for name in ("source", "versions", "parameters")},
+    "endpoints": {"host-a": {"address": "192.0.2.99"}},
+    "notebook_file": {"path": "/other.ipynb"},
+}
+
+
+def test_every_field_of_a_runs_record_is_compared_or_it_is_known_why_not(runs: list[RunRecord]) -> None:
+    assert set(RunRecord.model_fields) == set(COMPARED) | set(NOT_COMPARED), "see audit/about_run.py"
+    assert not set(COMPARED) & set(NOT_COMPARED)
+    alike = [
+        name
+        for name, value in COMPARED.items()
+        if compare(runs[1], runs[1].model_copy(update={name: value})).empty
+    ]
+    assert alike == []
+
+
+def test_a_host_that_was_reached_elsewhere_and_another_inventory_and_notebook_are_shown(
+    runs: list[RunRecord],
+) -> None:
+    before, after = (
+        runs[1].model_copy(
+            update={
+                "endpoints": {"host-a": {"connection": "ssh", "address": address, "port": 22}},
+                "inventory_sha256": digest * 64,
+                "notebook_file": {"path": "/book.ipynb", "sha256": digest * 64, "source_sha256": source},
+            }
+        )
+        for address, digest, source in (("192.0.2.1", "a", "c"), ("192.0.2.9", "b", "d"))
+    )
+    assert changes(before, after, "run") == [
+        ("inventory SHA-256", "a" * 64, "b" * 64),
+        ("notebook source SHA-256", "c", "d"),
+        ("address", "192.0.2.1", "192.0.2.9"),
+    ]
+    (row,) = compare(before.model_copy(update={"endpoints": {}}), before).to_dict("records")
+    assert (row["host"], row["name"], row["how"]) == ("host-a", "how the host is reached", "not compared")
+    assert (row["before"], row["after"]) == (
+        "not recorded",
+        "connection: ssh, address: 192.0.2.1, port: 22",
+    )
 
 
 def changes(first: RunRecord, second: RunRecord, section: str) -> list[tuple[Any, Any, Any]]:

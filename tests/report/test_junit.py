@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from junitparser import JUnitXml
 
-from runbook_lib.model.status import Mode, Status
+from runbook_lib.model.status import BAD, Mode, Status
 from runbook_lib.report.junit import junit, write_junit
 from tests.report import chapter
 from tests.report.junit_rules import names, violations
@@ -83,7 +83,17 @@ def test_a_run_without_a_recorded_end_never_passes(cut: RunRecord) -> None:
     assert "cut off" in last.result[0].message
 
 
-@pytest.mark.parametrize("status", [Status.UNKNOWN, Status.INTERRUPTED, Status.FAILED])
+@pytest.mark.parametrize("status", sorted(set(Status) - {one for one in Status if one.is_success}))
+def test_a_status_that_has_no_result_of_its_own_does_not_pass(
+    status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runbook_lib.report.junit._RESULTS", {})
+    step = chapter.run().steps[0]
+    one = step.model_copy(update={"hosts": [chapter.record("host-a", status, message="why")]})
+    assert counts(chapter.run(steps=[one], status=Status.OK)) == (1, 0, 1, 0)
+
+
+@pytest.mark.parametrize("status", sorted(BAD))
 def test_a_run_that_did_not_succeed_does_not_pass_even_if_its_steps_do(status: Status) -> None:
     assert counts(chapter.run(status=status)) == (7, 0, 1, 0)
     assert counts(chapter.run(status=status, steps=[])) == (1, 0, 1, 0)

@@ -244,3 +244,16 @@ def test_a_secret_that_is_known_in_time_is_not_said_to_be_exposed(
     book.close()
     assert "secret_exposed" not in {line["event"] for line in entries(book.directory)}
     assert judged_record(book.directory).exposed_secrets == ""
+
+
+def test_a_parameter_that_is_the_number_of_a_late_secret_is_not_taken_for_an_altered_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIN", "5432")
+    book = Runbook.open(parameters(tmp_path, hosts="host-a", lock_timeout=5432.0))
+    book.secret("${env:PIN}")
+    book.step("Echo", Does(("true",)))
+    book.close()
+    exposed = [entry["reference"] for entry in entries(book.directory) if entry["event"] == "secret_exposed"]
+    assert exposed == ["${env:PIN}"]
+    assert altered(verify_run(book.directory)) == []

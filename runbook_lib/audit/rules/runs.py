@@ -12,6 +12,7 @@ from runbook_lib.audit.rules.base import AuditRule, Context, Violation
 from runbook_lib.audit.rules.reached_hosts import Reached, differences, read_reached
 from runbook_lib.errors import EvidenceError
 from runbook_lib.inventory import Inventory
+from runbook_lib.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +25,13 @@ __all__ = [
     "ValidateTooOld",
 ]
 
+_SUCCESSES = [status.value for status in Status if status.is_success]
 _UNPLANNED = """
 SELECT r.run, r.runbook, r.hosts FROM examined r
 WHERE r.mode = 'apply' AND NOT EXISTS (
-  SELECT 1 FROM runs p WHERE p.mode = 'plan' AND p.runbook = r.runbook AND p.status IN ('ok', 'planned')
+  SELECT 1 FROM runs p WHERE p.mode = 'plan' AND p.runbook = r.runbook AND list_contains(?, p.status)
   AND list_has_all(
-    (SELECT coalesce(list(DISTINCT s.host), []) FROM steps s WHERE s.run = p.run AND s.status IN ('ok', 'planned')),
+    (SELECT coalesce(list(DISTINCT s.host), []) FROM steps s WHERE s.run = p.run AND list_contains(?, s.status)),
     (SELECT coalesce(list(DISTINCT s.host), []) FROM steps s WHERE s.run = r.run))
   AND p.started < r.started AND p.started >= r.started - to_hours(?))
 ORDER BY r.started
@@ -52,7 +54,8 @@ WHERE r.mode = 'apply' AND c.sent AND c.kind <> 'fact' GROUP BY c.host ORDER BY 
 """
 _LAST_VALIDATIONS = """
 SELECT s.host, max(r.started) AS at FROM runs r JOIN steps s ON s.run = r.run
-WHERE r.mode = 'validate' AND r.status = 'ok' AND s.status = 'ok' AND list_contains(?, r.runbook) AND r.started <= ?
+WHERE r.mode = 'validate' AND list_contains(?, r.status) AND list_contains(?, s.status)
+  AND list_contains(?, r.runbook) AND r.started <= ?
 GROUP BY s.host
 """
 
@@ -64,7 +67,7 @@ class ApplyWithoutPlan(AuditRule):
 
     def find(self, context: Context) -> Iterator[Violation]:
         """Yield each such run."""
-        for row in context.rows(_UNPLANNED, self.within_hours):
+        for row in context.rows(_UNPLANNED, _SUCCESSES, _SUCCESSES, self.within_hours):
             plan = f"without a plan in the {self.within_hours} h before"
             yield Violation(row["run"], f"{row['runbook']} was applied to {row['hosts']} {plan}", detail="")
 
@@ -158,7 +161,7 @@ class ValidateTooOld(AuditRule):
 
     def find(self, context: Context) -> Iterator[Violation]:
         """Yield each such host once."""
-        validations = context.rows(_LAST_VALIDATIONS, self.runbooks, context.now)
+        validations = context.rows(_LAST_VALIDATIONS, _SUCCESSES, _SUCCESSES, self.runbooks, context.now)
         last = {row["host"]: row["at"] for row in validations}
         for row in context.rows(_LAST_APPLIES):
             host, at = row["host"], last.get(row["host"])

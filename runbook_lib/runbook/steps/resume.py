@@ -283,7 +283,7 @@ def _history(record: RunRecord, step: StepRecord, host: HostRecord) -> StepHisto
         return StepHistory(started_in="" if accepted and all(accepted) else record.run)
     if host.proven and host.status.is_success | (host.status is Status.SKIPPED):
         return StepHistory(done_in=host.proven)
-    if host.status in {Status.OK, Status.CHANGED}:
+    if host.status.is_success and host.status is not Status.PLANNED:
         return StepHistory(done_in=record.run, unchanged=host.status is Status.OK)
     sent = any(command.number and command.kind != "fact" for command in host.commands)
     return StepHistory(started_in=record.run if sent else "")

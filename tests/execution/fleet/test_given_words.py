@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from ipaddress import IPv6Address
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Optional
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NewType, Optional
+from uuid import UUID
 
 import pytest
-from pydantic import Field
+from pydantic import AnyUrl, ConfigDict, Field, SecretStr, Strict, create_model
 
 from runbook_lib.attestation.keys import generate
 from runbook_lib.books.docker.parameter_types import Address
@@ -88,6 +93,52 @@ class Kinds(Parameters):
     number: int | None = None
     either: int | str = 0
     texts: list[str] = Field(default_factory=list)
+
+
+class Answer(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
+Label = NewType("Label", str)
+
+
+class Unknown:
+    """A type that pydantic does not know."""
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [Label, AnyUrl, SecretStr, Path, UUID, IPv6Address, Answer, Label | None, Annotated[Label, Strict()]],
+)
+@pytest.mark.parametrize("word", ["off", "a # b", "007", "1:2:3:4:5:6:7:8"])
+def test_a_word_is_taken_as_given_for_whatever_type_is_written_as_text(
+    annotation: Any,  # noqa: ANN401 - a type
+    word: str,
+) -> None:
+    model = create_model("Texts", __base__=Parameters, value=(annotation, ...))
+    entry = CatalogEntry("10", Path("10.ipynb"), model, {}, "", "", (), Notebook("10", [], {}))
+    assert RunRequest(pairs=[("value", word)]).overrides(entry) == {"value": word}
+
+
+@pytest.mark.parametrize(
+    "annotation", [timedelta, Decimal, int, list[Label], dict[str, str], Any, Label | int]
+)
+def test_a_word_is_yaml_where_a_number_or_more_than_a_text_may_be_meant(
+    annotation: Any,  # noqa: ANN401 - a type
+) -> None:
+    model = create_model("Others", __base__=Parameters, value=(annotation, ...))
+    entry = CatalogEntry("10", Path("10.ipynb"), model, {}, "", "", (), Notebook("10", [], {}))
+    assert RunRequest(pairs=[("value", "90")]).overrides(entry) == {"value": 90}
+
+
+def test_the_type_of_a_parameter_may_be_one_that_pydantic_does_not_know() -> None:
+    class Odd(Parameters):
+        model_config = ConfigDict(arbitrary_types_allowed=True)
+        value: Unknown | None = None
+
+    entry = CatalogEntry("10", Path("10.ipynb"), Odd, {}, "", "", (), Notebook("10", [], {}))
+    assert RunRequest(pairs=[("value", "90")]).overrides(entry) == {"value": 90}
 
 
 @pytest.mark.parametrize(

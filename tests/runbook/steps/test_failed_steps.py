@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runbook_lib import Runbook
+from runbook_lib import Runbook, errors
 from runbook_lib.errors import (
     StepFailed,
 )
+from runbook_lib.evidence.reader import read_journal
 from runbook_lib.model.status import Status
 from tests.deadlines import deadline
 from tests.runbook.practice import (
@@ -26,6 +29,41 @@ from tests.runbook.practice import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from runbook_lib.facts.base import Facts
+    from runbook_lib.model.plans import Plan
+
+
+# Errors that end a step in another way than their exit code says, and why.
+OTHER_STATUS: dict[type[errors.RunbookError], tuple[Status, str]] = {
+    errors.InputError: (Status.FAILED, "a host was touched by then, which exit code 2 denies"),
+    errors.NotApplicable: (Status.SKIPPED, "the step is for other hosts, and has not failed"),
+}
+
+
+@dataclass(frozen=True)
+class Raises(Does):
+    """An error ends the step while it is planned; in mode `plan`, so that `NotYet` is not waited for."""
+
+    argv: tuple[str, ...] = ("true",)
+    kind: type[errors.RunbookError] = errors.OperationError
+
+    def plan(self, facts: Facts) -> Plan:  # noqa: ARG002 - whatever they are
+        if issubclass(self.kind, errors.NotYet):
+            raise self.kind("tried", within=0.0)
+        raise self.kind("tried")
+
+
+@pytest.mark.parametrize("name", sorted(errors.__all__))
+def test_a_run_exits_with_the_code_of_the_error_that_a_step_raised(tmp_path: Path, name: str) -> None:
+    kind = getattr(errors, name)
+    book = Runbook.open(parameters(tmp_path, hosts="host-a", mode="plan", on_failure="continue"))
+    with suppress(errors.RunbookError):
+        book.step("Raise", Raises(kind=kind))
+        book.close()
+    other = next((status for base, (status, _) in OTHER_STATUS.items() if issubclass(kind, base)), None)
+    code = read_journal(book.directory).status.exit_code
+    assert code == (other.exit_code if other else kind.exit_code), "see HostStep.run"
 
 
 def fails_on(host: str, bad: str) -> Does:
