@@ -9,6 +9,7 @@ from runbook_lib.evidence.judgement import judged_record
 from runbook_lib.evidence.layout import RUN_NAME
 from runbook_lib.evidence.liveness import Liveness, liveness
 from runbook_lib.evidence.reader import read_journal
+from runbook_lib.evidence.run_order import in_order_of_start
 from runbook_lib.model.skipped_steps import count_steps
 from runbook_lib.model.status import SYMBOLS, Status
 from runbook_lib.readable_time import local_time
@@ -43,7 +44,7 @@ def last_outcome(name: str, runs: Path) -> LastOutcome:
         name: The runbook.
         runs: The directory with the run directories.
     """
-    for path in sorted(runs.glob(f"*_{name}_*"), reverse=True):
+    for path in reversed(in_order_of_start(runs.glob(f"*_{name}_*"))):
         named = RUN_NAME.fullmatch(path.name)
         if not named or named["runbook"] != name:
             continue

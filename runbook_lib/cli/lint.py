@@ -35,9 +35,9 @@ def lint_command(
     Exit codes: 0 nothing was found, 1 something was found, 2 bad input.
     """
     from runbook_lib.errors import InputError  # noqa: PLC0415 - `--help` stays quick
-    from runbook_lib.lint.findings import RULES  # noqa: PLC0415 - as above
     from runbook_lib.lint.formats import FORMATS  # noqa: PLC0415 - as above
     from runbook_lib.lint.lint import lint  # noqa: PLC0415 - as above
+    from runbook_lib.lint.rules import RULES  # noqa: PLC0415 - as above
     from runbook_lib.printing.standard_streams import print_document  # noqa: PLC0415 - as above
     from runbook_lib.printing.visible_text import in_json, visible  # noqa: PLC0415 - as above
     from runbook_lib.project import NOTEBOOKS, project_top, shown_path  # noqa: PLC0415 - as above

@@ -11,6 +11,7 @@ from runbook_lib.evidence.layout import ATTESTATION, JOURNAL, RUN_NAME
 from runbook_lib.evidence.notebook import Notebook
 from runbook_lib.evidence.notebook_records import record_of_notebook
 from runbook_lib.evidence.regular_file import read
+from runbook_lib.evidence.run_order import in_order_of_start
 from runbook_lib.known_names import complete_name, did_you_mean
 from runbook_lib.project import usable_path
 
@@ -35,8 +36,8 @@ def find_run(name: str, runs: Path) -> Path:
     path = usable_path(name)
     if path.exists():
         return path
-    known = sorted(filter(None, map(_run_name, runs.iterdir()))) if runs.is_dir() else []
-    # A run id begins with the start time, so the last one by name is the latest.
+    found = filter(_is_run, runs.iterdir()) if runs.is_dir() else ()
+    known = [run.name for run in in_order_of_start(found)]
     if name == "last" and known:
         return runs / known[-1]
     if any(run.startswith(name) for run in known):
@@ -48,10 +49,10 @@ def find_run(name: str, runs: Path) -> Path:
     )
 
 
-def _run_name(path: Path) -> str:
-    """Return the name of a run directory; empty if there is no sign of a run in it: it may hold anything."""
+def _is_run(path: Path) -> bool:
+    """Return whether this is a run directory by its name, or by what is in it: others may hold anything."""
     is_run = path.is_dir() and any(os.path.lexists(path / name) for name in (JOURNAL, ATTESTATION))
-    return path.name if is_run or RUN_NAME.fullmatch(path.name) else ""
+    return is_run or bool(RUN_NAME.fullmatch(path.name))
 
 
 def read_run(path: str | Path) -> RunRecord:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedReader
 
-__all__ = ["digest", "read", "unreadable"]
+__all__ = ["digest", "read", "read_first_line", "unreadable"]
 
 _MOST = 1 << 30  # bytes; a larger file is not read into memory
+_MOST_OF_LINE = 1 << 24
 
 
 def digest(path: Path) -> str:
@@ -40,6 +41,16 @@ def read(path: Path) -> bytes:
         if os.fstat(file.fileno()).st_size > _MOST:
             raise EvidenceError(f"larger than {_MOST >> 20} MiB: not read", where=str(path))
         return file.read()
+
+
+def read_first_line(path: Path) -> bytes:
+    """Return a file's first line with its end, or the beginning of a line of more than 16 MiB.
+
+    Raises:
+        EvidenceError: The file cannot be read, or is not a regular file.
+    """
+    with _opened(path) as file:
+        return file.readline(_MOST_OF_LINE)
 
 
 @contextmanager

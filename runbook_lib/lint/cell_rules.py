@@ -15,8 +15,8 @@ from runbook_lib.parameters.cell_model import declared_values
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runbook_lib.lint.findings import Finding
     from runbook_lib.lint.notebook_source import Cell, NotebookSource
+    from runbook_lib.lint.rules import Finding
 
 __all__ = ["check_cells"]
 

@@ -9,14 +9,14 @@ from urllib.parse import quote
 import orjson
 
 from runbook_lib import __version__
-from runbook_lib.lint.findings import RULES
+from runbook_lib.lint.rules import RULES
 from runbook_lib.printing.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbook_lib.lint.findings import Finding
     from runbook_lib.lint.lint import LintResult
+    from runbook_lib.lint.rules import Finding
 
 __all__ = ["FORMATS", "as_text"]
 

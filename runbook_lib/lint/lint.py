@@ -11,9 +11,9 @@ from runbook_lib.errors import InputError
 from runbook_lib.evidence.layout import JOURNAL
 from runbook_lib.known_names import did_you_mean
 from runbook_lib.lint.cell_rules import check_cells
-from runbook_lib.lint.findings import RULES, Finding, NotChecked
 from runbook_lib.lint.notebook_source import NotebookSource
 from runbook_lib.lint.parameter_rules import check_parameters_files
+from runbook_lib.lint.rules import RULES, Finding, NotChecked
 from runbook_lib.lint.runbook_rules import check_runbook, declared_entry
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from runbook_lib.execution.cell_python import with_magic_calls, without_transpar
 from runbook_lib.execution.cell_syntax import compile_cell
 from runbook_lib.execution.notebook_file import read_notebook
 from runbook_lib.execution.step_calls import opened_runs, other_names
-from runbook_lib.lint.findings import Finding
+from runbook_lib.lint.rules import Finding
 from runbook_lib.runbook.notebook.notebook_parameters import TAG
 
 if TYPE_CHECKING:

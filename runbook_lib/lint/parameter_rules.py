@@ -12,7 +12,7 @@ from runbook_lib.errors import InputError, InventoryError, ParameterError
 from runbook_lib.execution.step_hosts import wrong_step_hosts
 from runbook_lib.inventories.without_programs import NotReadError, read_without_programs
 from runbook_lib.inventory import Inventory
-from runbook_lib.lint.findings import Finding, NotChecked
+from runbook_lib.lint.rules import Finding, NotChecked
 from runbook_lib.parameters.one_host import wrong_single_hosts
 from runbook_lib.project import NOTEBOOKS, expanded, shown_path
 from runbook_lib.yaml_files import YamlFile, explain

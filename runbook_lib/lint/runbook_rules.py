@@ -14,8 +14,8 @@ from runbook_lib.lint.unused_operations import check_unused_operations
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runbook_lib.lint.findings import Finding
     from runbook_lib.lint.notebook_source import Cell, NotebookSource
+    from runbook_lib.lint.rules import Finding
 
 __all__ = ["check_runbook", "declared_entry"]
 

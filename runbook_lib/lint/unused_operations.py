@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runbook_lib.lint.findings import Finding
     from runbook_lib.lint.notebook_source import NotebookSource
+    from runbook_lib.lint.rules import Finding
 
 __all__ = ["check_unused_operations"]
 

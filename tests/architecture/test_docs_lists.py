@@ -15,7 +15,7 @@ import runbook_lib.operations
 from runbook_lib import errors
 from runbook_lib.audit.rules import registry
 from runbook_lib.evidence import layout
-from runbook_lib.lint.findings import RULES
+from runbook_lib.lint.rules import RULES
 from runbook_lib.model.kinds import CommandKind, StepKind
 from runbook_lib.model.records import SCHEMA_VERSION
 from runbook_lib.model.status import Status

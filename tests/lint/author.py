@@ -12,7 +12,7 @@ from runbook_lib.lint.lint import lint
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runbook_lib.lint.findings import Finding
+    from runbook_lib.lint.rules import Finding
 
 __all__ = ["CLOSE", "OPEN", "PARAMETERS", "STEP", "Author", "code", "prose"]
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from runbook_lib.cli.main import cli
 from runbook_lib.errors import InputError
-from runbook_lib.lint.findings import RULES
 from runbook_lib.lint.lint import lint
+from runbook_lib.lint.rules import RULES
 from tests.deadlines import deadline
 from tests.lint.author import CLOSE, OPEN, PARAMETERS, STEP, Author, code
 

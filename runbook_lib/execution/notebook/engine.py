@@ -35,8 +35,8 @@ from runbook_lib.execution.input_checks import check_input
 from runbook_lib.execution.notebook.atomic_save import saved_atomically
 from runbook_lib.execution.notebook.cell_client import CellClient
 from runbook_lib.execution.notebook.execution_end import execution_of, with_refusals_and_runs
+from runbook_lib.execution.notebook.exposed_outputs import mask_exposed_secrets
 from runbook_lib.execution.notebook.kernel_process import Kernel
-from runbook_lib.execution.notebook.masked_outputs import mask_exposed_secrets
 from runbook_lib.execution.notebook.notebook_manager import NotebookManager, has_error
 from runbook_lib.execution.notebook.signal_forwarding import forward_signals
 from runbook_lib.model.status import Status

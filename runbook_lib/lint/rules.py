@@ -1,4 +1,4 @@
-"""A finding, and the rules that findings belong to."""
+"""The rules, and the findings that belong to them."""
 
 from __future__ import annotations
 
