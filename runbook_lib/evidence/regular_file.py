@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["digest", "read", "read_first_line", "unreadable"]
 
 _MOST = 1 << 30  # bytes; a larger file is not read into memory
-_MOST_OF_LINE = 1 << 24
+_MOST_OF_LINE = 1 << 24  # bytes
 
 
 def digest(path: Path) -> str:
